@@ -1,0 +1,59 @@
+# The commands a person runs are the commands CI runs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+NPM_STAMP := node_modules/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all check bench protos format clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# torch is pinned (and installed first) so that nothing resolves another build of it.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(NPM_STAMP): package.json package-lock.json
+	@npm ci --silent --no-fund --no-audit
+	@touch $@
+
+install: $(STAMP) ## Create .venv with everything in it
+
+demo: $(STAMP) ## The whole pipeline on real H.264 video: cameras, Redis, decoder, worker, gateway, questions
+	@$(BIN)/hermes demo $(DEMO_FLAGS)
+
+test: $(STAMP) ## Unit, contract and integration tests (under 10 minutes on 2 cores)
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-all: $(STAMP) ## The same and the slow ones
+	@$(BIN)/python -m pytest -m '' $(PYTEST_FLAGS)
+
+check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	npx --no-install buf lint
+	npx --no-install buf format --diff --exit-code
+	$(BIN)/python scripts/generate_protos.py --check
+	$(BIN)/python scripts/check_links.py
+
+bench: $(STAMP) ## What is fast, as ratios taken in one run
+	@$(BIN)/python -m benchmarks
+
+protos: $(STAMP) ## Generate hermes/v1 from protos/
+	@$(BIN)/python scripts/generate_protos.py
+
+format: $(STAMP) ## Apply the formatter
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## Remove what make created
+	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

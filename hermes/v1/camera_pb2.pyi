@@ -1,0 +1,212 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Pacing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PACING_UNSPECIFIED: _ClassVar[Pacing]
+    PACING_LIVE: _ClassVar[Pacing]
+    PACING_AS_FAST_AS_READ: _ClassVar[Pacing]
+
+class SourceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SOURCE_STATE_UNSPECIFIED: _ClassVar[SourceState]
+    SOURCE_STATE_PENDING: _ClassVar[SourceState]
+    SOURCE_STATE_CONNECTING: _ClassVar[SourceState]
+    SOURCE_STATE_ONLINE: _ClassVar[SourceState]
+    SOURCE_STATE_OFFLINE: _ClassVar[SourceState]
+    SOURCE_STATE_ENDED: _ClassVar[SourceState]
+    SOURCE_STATE_FAILED: _ClassVar[SourceState]
+
+class SourceError(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SOURCE_ERROR_UNSPECIFIED: _ClassVar[SourceError]
+    SOURCE_ERROR_AUTH: _ClassVar[SourceError]
+    SOURCE_ERROR_TLS: _ClassVar[SourceError]
+    SOURCE_ERROR_TIMEOUT: _ClassVar[SourceError]
+    SOURCE_ERROR_NOT_FOUND: _ClassVar[SourceError]
+    SOURCE_ERROR_CODEC: _ClassVar[SourceError]
+    SOURCE_ERROR_ENDED: _ClassVar[SourceError]
+    SOURCE_ERROR_REFUSED: _ClassVar[SourceError]
+
+class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEMORY_STATE_UNSPECIFIED: _ClassVar[MemoryState]
+    MEMORY_STATE_PENDING: _ClassVar[MemoryState]
+    MEMORY_STATE_REPLAYING: _ClassVar[MemoryState]
+    MEMORY_STATE_SERVING: _ClassVar[MemoryState]
+PACING_UNSPECIFIED: Pacing
+PACING_LIVE: Pacing
+PACING_AS_FAST_AS_READ: Pacing
+SOURCE_STATE_UNSPECIFIED: SourceState
+SOURCE_STATE_PENDING: SourceState
+SOURCE_STATE_CONNECTING: SourceState
+SOURCE_STATE_ONLINE: SourceState
+SOURCE_STATE_OFFLINE: SourceState
+SOURCE_STATE_ENDED: SourceState
+SOURCE_STATE_FAILED: SourceState
+SOURCE_ERROR_UNSPECIFIED: SourceError
+SOURCE_ERROR_AUTH: SourceError
+SOURCE_ERROR_TLS: SourceError
+SOURCE_ERROR_TIMEOUT: SourceError
+SOURCE_ERROR_NOT_FOUND: SourceError
+SOURCE_ERROR_CODEC: SourceError
+SOURCE_ERROR_ENDED: SourceError
+SOURCE_ERROR_REFUSED: SourceError
+MEMORY_STATE_UNSPECIFIED: MemoryState
+MEMORY_STATE_PENDING: MemoryState
+MEMORY_STATE_REPLAYING: MemoryState
+MEMORY_STATE_SERVING: MemoryState
+
+class CameraServiceAddRequest(_message.Message):
+    __slots__ = ("camera",)
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    camera: Camera
+    def __init__(self, camera: _Optional[_Union[Camera, _Mapping]] = ...) -> None: ...
+
+class CameraServiceAddResponse(_message.Message):
+    __slots__ = ("camera",)
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    camera: CameraInfo
+    def __init__(self, camera: _Optional[_Union[CameraInfo, _Mapping]] = ...) -> None: ...
+
+class CameraServiceGetRequest(_message.Message):
+    __slots__ = ("camera_id",)
+    CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
+    camera_id: str
+    def __init__(self, camera_id: _Optional[str] = ...) -> None: ...
+
+class CameraServiceGetResponse(_message.Message):
+    __slots__ = ("camera",)
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    camera: CameraInfo
+    def __init__(self, camera: _Optional[_Union[CameraInfo, _Mapping]] = ...) -> None: ...
+
+class CameraServiceListRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CameraServiceListResponse(_message.Message):
+    __slots__ = ("cameras",)
+    CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    cameras: _containers.RepeatedCompositeFieldContainer[CameraInfo]
+    def __init__(self, cameras: _Optional[_Iterable[_Union[CameraInfo, _Mapping]]] = ...) -> None: ...
+
+class CameraServiceRemoveRequest(_message.Message):
+    __slots__ = ("camera_id",)
+    CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
+    camera_id: str
+    def __init__(self, camera_id: _Optional[str] = ...) -> None: ...
+
+class CameraServiceRemoveResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Camera(_message.Message):
+    __slots__ = ("id", "url", "sampling", "pacing", "loop", "created")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    PACING_FIELD_NUMBER: _ClassVar[int]
+    LOOP_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    url: str
+    sampling: Sampling
+    pacing: Pacing
+    loop: bool
+    created: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., pacing: _Optional[_Union[Pacing, str]] = ..., loop: _Optional[bool] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Sampling(_message.Message):
+    __slots__ = ("frames_per_second", "chunk_max_frames", "chunk_max_duration")
+    FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_MAX_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_MAX_DURATION_FIELD_NUMBER: _ClassVar[int]
+    frames_per_second: float
+    chunk_max_frames: int
+    chunk_max_duration: _duration_pb2.Duration
+    def __init__(self, frames_per_second: _Optional[float] = ..., chunk_max_frames: _Optional[int] = ..., chunk_max_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class CameraInfo(_message.Message):
+    __slots__ = ("camera", "source", "memory")
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    camera: Camera
+    source: SourceStatus
+    memory: MemoryStatus
+    def __init__(self, camera: _Optional[_Union[Camera, _Mapping]] = ..., source: _Optional[_Union[SourceStatus, _Mapping]] = ..., memory: _Optional[_Union[MemoryStatus, _Mapping]] = ...) -> None: ...
+
+class SourceStatus(_message.Message):
+    __slots__ = ("state", "error", "error_message", "frames_per_second", "last_frame", "reconnects", "dropped_frames", "decoder")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    LAST_FRAME_FIELD_NUMBER: _ClassVar[int]
+    RECONNECTS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    DECODER_FIELD_NUMBER: _ClassVar[int]
+    state: SourceState
+    error: SourceError
+    error_message: str
+    frames_per_second: float
+    last_frame: _timestamp_pb2.Timestamp
+    reconnects: int
+    dropped_frames: int
+    decoder: str
+    def __init__(self, state: _Optional[_Union[SourceState, str]] = ..., error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., last_frame: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reconnects: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., decoder: _Optional[str] = ...) -> None: ...
+
+class MemoryStatus(_message.Message):
+    __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    LAG_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    state: MemoryState
+    frames: int
+    tokens: int
+    bytes: int
+    lag: _duration_pb2.Duration
+    coverage: Coverage
+    worker: str
+    epoch: int
+    def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class TimeSpan(_message.Message):
+    __slots__ = ("start", "end")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    start: _timestamp_pb2.Timestamp
+    end: _timestamp_pb2.Timestamp
+    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Coverage(_message.Message):
+    __slots__ = ("span", "gaps", "media_start", "media_end", "frames", "frames_seen")
+    SPAN_FIELD_NUMBER: _ClassVar[int]
+    GAPS_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_START_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_END_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_SEEN_FIELD_NUMBER: _ClassVar[int]
+    span: TimeSpan
+    gaps: _containers.RepeatedCompositeFieldContainer[TimeSpan]
+    media_start: _duration_pb2.Duration
+    media_end: _duration_pb2.Duration
+    frames: int
+    frames_seen: int
+    def __init__(self, span: _Optional[_Union[TimeSpan, _Mapping]] = ..., gaps: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ..., media_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., media_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., frames: _Optional[int] = ..., frames_seen: _Optional[int] = ...) -> None: ...

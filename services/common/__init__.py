@@ -1,0 +1,1 @@
+"""What every service shares: settings, Redis, the frame log, leases, logging, metrics."""

@@ -1,0 +1,144 @@
+"""What a camera may be: the rules its description must meet, wherever it comes from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from hermes.errors import InvalidInput
+from hermes.v1.camera_pb2 import (
+    PACING_AS_FAST_AS_READ,
+    PACING_LIVE,
+    PACING_UNSPECIFIED,
+    Camera,
+)
+from services.common.redaction import redact
+
+ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_URL_LENGTH = 2048
+MAX_FRAMES_PER_SECOND = 30.0
+MAX_CHUNK_FRAMES = 64
+MAX_CHUNK_DURATION_S = 60.0
+
+NETWORK_PROTOCOLS = frozenset({"rtsp", "rtsps", "http", "https"})
+"""What a camera's URL may start with. Files are a case of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """Which sources may be opened.
+
+    `media_root`: the folder below which local files may be read; None refuses
+    every local file. `protocols`: the network protocols that are allowed.
+    """
+
+    media_root: Path | None = None
+    protocols: frozenset[str] = field(default=NETWORK_PROTOCOLS)
+
+
+def check_id(camera_id: str, field_name: str = "camera_id") -> str:
+    """The id, if it is one. Raises `InvalidInput`."""
+    if not ID_PATTERN.fullmatch(camera_id):
+        raise InvalidInput(
+            field_name,
+            "must be 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit",
+        )
+    return camera_id
+
+
+def is_file(url: str) -> bool:
+    """Whether the URL names a local file: `file://` or a bare path."""
+    return "://" not in url or url.lower().startswith("file:")
+
+
+def check(camera: Camera, policy: SourcePolicy) -> Camera:
+    """The camera, if it can be taken as described. Raises `InvalidInput` naming the field."""
+    check_id(camera.id, "camera.id")
+    check_url(camera.url, policy)
+    sampling = camera.sampling
+    if not 0 <= sampling.frames_per_second <= MAX_FRAMES_PER_SECOND:  # refuses NaN as well
+        raise InvalidInput(
+            "camera.sampling.frames_per_second",
+            f"must be between 0 (the default) and {MAX_FRAMES_PER_SECOND:g}",
+        )
+    if sampling.chunk_max_frames > MAX_CHUNK_FRAMES:
+        raise InvalidInput("camera.sampling.chunk_max_frames", f"at most {MAX_CHUNK_FRAMES}")
+    duration = sampling.chunk_max_duration
+    if not 0 <= duration.seconds + duration.nanos / 1e9 <= MAX_CHUNK_DURATION_S:
+        raise InvalidInput(
+            "camera.sampling.chunk_max_duration",
+            f"must be between 0 (the default) and {MAX_CHUNK_DURATION_S:g} s",
+        )
+    if camera.pacing not in (PACING_UNSPECIFIED, PACING_LIVE, PACING_AS_FAST_AS_READ):
+        raise InvalidInput("camera.pacing", "is not a known pacing")
+    if not is_file(camera.url):
+        if camera.loop:
+            raise InvalidInput("camera.loop", "only a file can be started again at its end")
+        if camera.pacing == PACING_AS_FAST_AS_READ:
+            raise InvalidInput("camera.pacing", "a network source sets its own pace: use LIVE")
+    return camera
+
+
+def check_url(url: str, policy: SourcePolicy) -> None:
+    """Whether a source may be opened at all. Raises `InvalidInput`; shows no credentials."""
+    if not url:
+        raise InvalidInput("camera.url", "is empty; give rtsp://, http(s):// or a file")
+    if len(url) > MAX_URL_LENGTH:
+        raise InvalidInput("camera.url", f"is longer than {MAX_URL_LENGTH} characters")
+    if any(ord(character) < 32 for character in url):
+        raise InvalidInput("camera.url", "holds control characters")
+    if is_file(url):
+        resolve_file(url, policy)
+        return
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port  # raises ValueError if it is no number
+    except ValueError:
+        raise InvalidInput("camera.url", f"{redact(url)!r} cannot be read as a URL") from None
+    if parts.scheme.lower() not in policy.protocols:
+        allowed = ", ".join(sorted(policy.protocols))
+        raise InvalidInput(
+            "camera.url", f"protocol {parts.scheme!r} is not allowed; use one of {allowed}, or a file"
+        )
+    if not host:
+        raise InvalidInput("camera.url", f"{redact(url)!r} names no host")
+
+
+def resolve_file(url: str, policy: SourcePolicy) -> Path:
+    """The path of a local source, below the media folder. Raises `InvalidInput`.
+
+    The check is made on the resolved path, so that neither `..` nor a link
+    leads out of the folder. That the file exists is not checked: it may lie on
+    another machine.
+    """
+    if policy.media_root is None:
+        raise InvalidInput("camera.url", "local files are not enabled here (no media folder is set)")
+    path = url
+    if url.lower().startswith("file:"):
+        parts = urlsplit(url)
+        if parts.netloc not in ("", "localhost"):
+            raise InvalidInput("camera.url", "a file:// URL has three slashes and no host")
+        path = unquote(parts.path)
+    root = policy.media_root.resolve()
+    resolved = (root / PurePosixPath(path)).resolve()
+    if not resolved.is_relative_to(root) or resolved == root:
+        raise InvalidInput("camera.url", "names a file outside the media folder")
+    return resolved
+
+
+def pacing_of(camera: Camera) -> int:
+    """The camera's pacing with the default filled in."""
+    if camera.pacing != PACING_UNSPECIFIED:
+        return camera.pacing
+    return PACING_AS_FAST_AS_READ if is_file(camera.url) else PACING_LIVE
+
+
+def without_credentials(camera: Camera) -> Camera:
+    """A copy that may be shown to anyone."""
+    shown = Camera()
+    shown.CopyFrom(camera)
+    shown.url = redact(camera.url)
+    return shown

@@ -1,0 +1,53 @@
+"""Names of everything that lives in Redis.
+
+A camera's id is a hash tag, so that all of one camera's keys share a cluster
+slot and one script can fence them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Role = Literal["worker", "decoder"]
+
+CAMERAS = "hermes:cameras"
+"""Hash: camera id -> serialised `hermes.v1.Camera`. Holds credentials."""
+
+INCARNATION = "hermes:incarnation"
+"""String: made once in an empty Redis. Another value means that data was lost."""
+
+
+def members(role: Role) -> str:
+    """Hash: instance -> JSON of address, capacity, load and heartbeat."""
+    return f"hermes:{role}s"
+
+
+def frames(camera_id: str) -> str:
+    """Stream: field `c` = a serialised `hermes.v1.FrameChunk`."""
+    return f"hermes:{{{camera_id}}}:frames"
+
+
+def lease(camera_id: str, role: Role) -> str:
+    """Hash: instance, address, epoch, expires_ms, state."""
+    return f"hermes:{{{camera_id}}}:lease:{role}"
+
+
+def checkpoint(camera_id: str) -> str:
+    """Hash: where the snapshot lies, the last stream id that it holds, its epoch."""
+    return f"hermes:{{{camera_id}}}:checkpoint"
+
+
+def status(camera_id: str) -> str:
+    """Hash: what the decoder and the worker say of the camera."""
+    return f"hermes:{{{camera_id}}}:status"
+
+
+def all_of(camera_id: str) -> list[str]:
+    """Every key of one camera, apart from its entry in `CAMERAS`."""
+    return [
+        frames(camera_id),
+        lease(camera_id, "worker"),
+        lease(camera_id, "decoder"),
+        checkpoint(camera_id),
+        status(camera_id),
+    ]

@@ -1,0 +1,14 @@
+-- Keep a lease that nobody took, and say what state its holder is in.
+-- KEYS: lease    ARGV: instance, epoch, ttl in ms, state
+-- Returns KEPT, LOST (another holder or epoch), or MISSING (no lease at all).
+local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch')
+if not held[2] then
+  return 'MISSING'
+end
+if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
+  return 'LOST'
+end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('HSET', KEYS[1], 'expires_ms', string.format('%.0f', now + tonumber(ARGV[3])), 'state', ARGV[4])
+return 'KEPT'

@@ -1,0 +1,146 @@
+"""Every metric of HERMES Live, in one place, in base units.
+
+A camera is never a label of a histogram, and a camera's gauges and counters
+are removed with it, so that the number of series is bounded by the cameras
+that there are.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.metrics import MetricWrapperBase
+
+TTFT_BUCKETS = (
+    0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.06,
+    0.08, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+)  # fmt: skip
+TOKEN_BUCKETS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+LAG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
+
+
+class Metrics:
+    """The metrics of one process. Each service uses those that are its own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = CollectorRegistry() if registry is None else registry
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        self.time_to_first_token = Histogram(
+            "hermes_time_to_first_token_seconds",
+            "Time to first token. warm: memory was ready; fresh: from the worker's receipt of the"
+            " question, frames captured before it included; gateway: as the gateway's client"
+            " sees it.",
+            ["model", "stage"],
+            buckets=TTFT_BUCKETS,
+            registry=registry,
+        )
+        self.inter_token_latency = Histogram(
+            "hermes_inter_token_latency_seconds",
+            "Time between two tokens of one answer.",
+            ["model"],
+            buckets=TOKEN_BUCKETS,
+            registry=registry,
+        )
+        self.query_duration = Histogram(
+            "hermes_query_duration_seconds",
+            "From receipt of a question to its last token.",
+            ["model"],
+            buckets=TTFT_BUCKETS,
+            registry=registry,
+        )
+        self.query_queue = Histogram(
+            "hermes_query_queue_seconds",
+            "Time a question waited for the device behind other work.",
+            ["model"],
+            buckets=TTFT_BUCKETS,
+            registry=registry,
+        )
+        self.queries = Counter(
+            "hermes_queries",
+            "Questions that ended, by gRPC status code.",
+            ["code"],
+            registry=registry,
+        )
+        self.frame_lag = Histogram(
+            "hermes_frame_lag_seconds",
+            "From capture of a frame to its being in memory.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+        self.frame_lag_last = Gauge(
+            "hermes_frame_lag_last_seconds",
+            "The same of the last frame.",
+            ["camera"],
+            registry=registry,
+        )
+        self.frames = Counter(
+            "hermes_frames",
+            "Frames by what became of them: encoded (in memory, or published by a decoder),"
+            " dropped_stale, trimmed, decode_error.",
+            ["camera", "outcome"],
+            registry=registry,
+        )
+        self.memory_tokens = Gauge(
+            "hermes_memory_tokens",
+            "Video tokens held by a layer, the mean over the layers of a band.",
+            ["camera", "band"],
+            registry=registry,
+        )
+        self.memory_bytes = Gauge(
+            "hermes_memory_bytes",
+            "Bytes of KV cache held, over the layers of a band.",
+            ["camera", "band"],
+            registry=registry,
+        )
+        self.compressions = Counter(
+            "hermes_compressions", "Compressions of a camera's memory.", registry=registry
+        )
+        self.evicted_tokens = Counter(
+            "hermes_evicted_tokens", "Video tokens evicted, over all layers.", registry=registry
+        )
+        self.device_memory = Gauge(
+            "hermes_device_memory_bytes",
+            "Memory of the device: allocated, reserved, peak, free.",
+            ["device", "kind"],
+            registry=registry,
+        )
+        self.camera_state = Gauge(
+            "hermes_camera_state",
+            "State of a camera's source, as the number of hermes.v1.SourceState.",
+            ["camera"],
+            registry=registry,
+        )
+        self.camera_owner_epoch = Gauge(
+            "hermes_camera_owner_epoch",
+            "Fencing epoch under which this process owns a camera.",
+            ["camera"],
+            registry=registry,
+        )
+        self.lease_lost = Counter(
+            "hermes_lease_lost", "Leases that another instance took over.", registry=registry
+        )
+        self.fenced_writes = Counter(
+            "hermes_fenced_writes", "Writes refused for an outdated epoch.", registry=registry
+        )
+        self.takeover = Histogram(
+            "hermes_takeover_seconds",
+            "From taking over a camera to its memory having caught up.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+        self.replayed_frames = Counter(
+            "hermes_replayed_frames", "Frames read again after a takeover.", registry=registry
+        )
+        self._by_camera: tuple[MetricWrapperBase, ...] = (
+            self.frame_lag_last,
+            self.frames,
+            self.memory_tokens,
+            self.memory_bytes,
+            self.camera_state,
+            self.camera_owner_epoch,
+        )
+
+    def forget(self, camera_id: str) -> None:
+        """Remove every series of a camera."""
+        for metric in self._by_camera:
+            metric.remove_by_labels({"camera": camera_id})

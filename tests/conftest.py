@@ -1,0 +1,52 @@
+"""Fixtures that every kind of test may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from services.cli import redis_server
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis: REDIS_URL, a local binary, or a container. Skips if there is none."""
+    if url := os.environ.get("REDIS_URL"):
+        yield url
+        return
+    if redis_server.find_binary() is not None:
+        server = redis_server.start(tmp_path_factory.mktemp("redis"))
+        yield server.url
+        server.stop()
+        return
+    from testcontainers.redis import RedisContainer
+
+    try:
+        container = RedisContainer("redis:7").start()
+    except Exception as error:
+        pytest.skip(f"no Redis: no REDIS_URL, no redis-server, and no container engine ({error})")
+    yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
+    container.stop()
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of an empty Redis."""
+    client = redis.Redis.from_url(redis_url)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[redis_server.LocalRedis]:
+    """A Redis of this test alone, which it may stop, kill and start again."""
+    if redis_server.find_binary() is None:
+        pytest.skip("no redis-server binary to start and stop")
+    server = redis_server.start(tmp_path / "redis")
+    yield server
+    server.stop()
