@@ -17,17 +17,19 @@ class Frame(_message.Message):
     def __init__(self, jpeg: _Optional[bytes] = ..., capture_time_ms: _Optional[int] = ..., media_time_ms: _Optional[int] = ...) -> None: ...
 
 class FrameChunk(_message.Message):
-    __slots__ = ("camera_id", "epoch", "first_frame_index", "frames", "live", "discontinuity")
+    __slots__ = ("camera_id", "epoch", "first_frame_index", "frames", "live", "discontinuity", "dropped_before")
     CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     FIRST_FRAME_INDEX_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     LIVE_FIELD_NUMBER: _ClassVar[int]
     DISCONTINUITY_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     camera_id: str
     epoch: int
     first_frame_index: int
     frames: _containers.RepeatedCompositeFieldContainer[Frame]
     live: bool
     discontinuity: bool
-    def __init__(self, camera_id: _Optional[str] = ..., epoch: _Optional[int] = ..., first_frame_index: _Optional[int] = ..., frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ..., live: _Optional[bool] = ..., discontinuity: _Optional[bool] = ...) -> None: ...
+    dropped_before: int
+    def __init__(self, camera_id: _Optional[str] = ..., epoch: _Optional[int] = ..., first_frame_index: _Optional[int] = ..., frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ..., live: _Optional[bool] = ..., discontinuity: _Optional[bool] = ..., dropped_before: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,209 @@
+"""What the client gives back: frozen records with plain Python values.
+
+Durations are seconds, times are aware datetimes in UTC, states are the words
+of the API in lower case (`online`, `serving`, `stop` ...).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from hermes.v1 import camera_pb2, query_pb2
+
+Freshness = Literal["latest", "cached"]
+"""latest: the answer has seen every frame captured before the question; cached: answer at once."""
+
+Pacing = Literal["default", "live", "as_fast_as_read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of capture time."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a memory can know about. Empty (`span` is None) before the first frame."""
+
+    span: Span | None
+    gaps: tuple[Span, ...]
+    media_start_s: float | None
+    media_end_s: float | None
+    frames: int
+    frames_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time of an answer went, in seconds. None: not measured."""
+
+    warm_time_to_first_token_s: float | None
+    fresh_time_to_first_token_s: float | None
+    gateway_time_to_first_token_s: float | None
+    queue_s: float | None
+    time_per_output_token_s: float | None
+    total_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer."""
+
+    text: str
+    finish_reason: str
+    question_tokens: int
+    answer_tokens: int
+    timings: Timings
+    coverage: Coverage
+    epoch: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a camera's frames come from, and how that goes. `error` is "" if all is well."""
+
+    state: str
+    error: str
+    error_message: str
+    frames_per_second: float
+    last_frame: datetime | None
+    reconnects: int
+    dropped_frames: int
+    decoder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of a camera, and by whom."""
+
+    state: str
+    frames: int
+    tokens: int
+    bytes: int
+    lag_s: float | None
+    coverage: Coverage
+    worker: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera as it was added, and as it is now. The URL carries no credentials."""
+
+    id: str
+    url: str
+    frames_per_second: float
+    chunk_max_frames: int
+    chunk_max_duration_s: float | None
+    pacing: str
+    loop: bool
+    created: datetime | None
+    source: Source
+    memory: Memory
+
+
+def camera_of(info: camera_pb2.CameraInfo) -> Camera:
+    """From the wire."""
+    camera, source, memory = info.camera, info.source, info.memory
+    return Camera(
+        id=camera.id,
+        url=camera.url,
+        frames_per_second=camera.sampling.frames_per_second,
+        chunk_max_frames=camera.sampling.chunk_max_frames,
+        chunk_max_duration_s=_seconds(camera.sampling, "chunk_max_duration"),
+        pacing=_word(camera_pb2.Pacing, camera.pacing) or "default",
+        loop=camera.loop,
+        created=_time(camera, "created"),
+        source=Source(
+            state=_word(camera_pb2.SourceState, source.state),
+            error=_word(camera_pb2.SourceError, source.error),
+            error_message=source.error_message,
+            frames_per_second=source.frames_per_second,
+            last_frame=_time(source, "last_frame"),
+            reconnects=source.reconnects,
+            dropped_frames=source.dropped_frames,
+            decoder=source.decoder,
+        ),
+        memory=Memory(
+            state=_word(camera_pb2.MemoryState, memory.state),
+            frames=memory.frames,
+            tokens=memory.tokens,
+            bytes=memory.bytes,
+            lag_s=_seconds(memory, "lag"),
+            coverage=coverage_of(memory.coverage),
+            worker=memory.worker,
+            epoch=memory.epoch,
+        ),
+    )
+
+
+def answer_of(text: str, complete: query_pb2.Complete) -> Answer:
+    """From the wire: the text of all deltas, and the closing message."""
+    timings = complete.timings
+    return Answer(
+        text=text,
+        finish_reason=_word(query_pb2.FinishReason, complete.finish_reason),
+        question_tokens=complete.question_tokens,
+        answer_tokens=complete.answer_tokens,
+        timings=Timings(
+            warm_time_to_first_token_s=_seconds(timings, "warm_time_to_first_token"),
+            fresh_time_to_first_token_s=_seconds(timings, "fresh_time_to_first_token"),
+            gateway_time_to_first_token_s=_seconds(timings, "gateway_time_to_first_token"),
+            queue_s=_seconds(timings, "queue"),
+            time_per_output_token_s=_seconds(timings, "time_per_output_token"),
+            total_s=_seconds(timings, "total"),
+        ),
+        coverage=coverage_of(complete.coverage),
+        epoch=complete.epoch,
+        model=complete.model,
+    )
+
+
+def coverage_of(coverage: camera_pb2.Coverage) -> Coverage:
+    """From the wire."""
+    return Coverage(
+        span=_span(coverage.span) if coverage.HasField("span") else None,
+        gaps=tuple(_span(gap) for gap in coverage.gaps),
+        media_start_s=_seconds(coverage, "media_start"),
+        media_end_s=_seconds(coverage, "media_end"),
+        frames=coverage.frames,
+        frames_seen=coverage.frames_seen,
+    )
+
+
+def _span(span: camera_pb2.TimeSpan) -> Span:
+    return Span(_datetime(span.start), _datetime(span.end))
+
+
+def _datetime(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(tzinfo=UTC)
+
+
+def _time(message: Message, name: str) -> datetime | None:
+    return _datetime(getattr(message, name)) if message.HasField(name) else None
+
+
+def _seconds(message: Message, name: str) -> float | None:
+    if not message.HasField(name):
+        return None
+    duration: Duration = getattr(message, name)
+    return duration.ToNanoseconds() / 1e9
+
+
+def _word(kind: Any, value: int) -> str:
+    """`SOURCE_STATE_ONLINE` -> `online`; "" for unspecified; a newer server's value as a number."""
+    if value not in kind.values():
+        return str(value)
+    prefix = kind.keys()[0].removesuffix("UNSPECIFIED")
+    word: str = kind.Name(value).removeprefix(prefix).lower()
+    return "" if word == "unspecified" else word

@@ -1,0 +1,1 @@
+"""What the demo shows: rendered scenes, and a small model that needs no download."""

@@ -1,0 +1,24 @@
+"""Many cameras on one device.
+
+An `Engine` owns the device's thread. Cameras are opened and offered frames,
+questions are asked, answers go to sinks; the `Scheduler` says what comes next.
+"""
+
+from hermes.engine.answer import Answer, AnswerResult, AnswerSink
+from hermes.engine.config import EngineConfig
+from hermes.engine.engine import Engine, EngineObserver
+from hermes.engine.scheduler import Scheduler
+from hermes.engine.session import Batch, FrameInput, SessionReport
+
+__all__ = [
+    "Answer",
+    "AnswerResult",
+    "AnswerSink",
+    "Batch",
+    "Engine",
+    "EngineConfig",
+    "EngineObserver",
+    "FrameInput",
+    "Scheduler",
+    "SessionReport",
+]

@@ -1,0 +1,111 @@
+"""One question on its way to its last token."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from hermes.errors import HermesError
+from hermes.memory import Branch, Coverage
+from hermes.vlm import TextStream
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerResult:
+    """What is known at the end of an answer. Times are in seconds.
+
+    `warm_ttft_s`: from the moment the memory was ready for the question to the
+    first token. `fresh_ttft_s`: from the engine's receipt of the question,
+    frames it had to wait for included. `queue_s`: waiting behind other work.
+    """
+
+    finish_reason: FinishReason
+    question_tokens: int
+    answer_tokens: int
+    coverage: Coverage
+    warm_ttft_s: float
+    fresh_ttft_s: float
+    queue_s: float
+    inter_token_s: tuple[float, ...] = ()
+
+
+class AnswerSink(Protocol):
+    """Where an answer goes. Called on the device's thread: hand over and return at once."""
+
+    def delta(self, text: str) -> None:
+        """More text."""
+        ...
+
+    def done(self, result: AnswerResult) -> None:
+        """The answer is complete. Nothing follows."""
+        ...
+
+    def failed(self, error: HermesError) -> None:
+        """There will be no (more of an) answer. Nothing follows."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """A question and the state of its answer. `cancel` may be called from any thread."""
+
+    camera_id: str
+    text: str
+    max_tokens: int
+    sink: AnswerSink
+    ready_when: Callable[[str], bool] | None
+    received: float
+    ready: float = 0.0
+    started: float = 0.0
+    first_token: float = 0.0
+    last_token: float = 0.0
+    question_tokens: int = 0
+    branch: Branch | None = None
+    stream: TextStream | None = None
+    next_input: Tensor | None = None
+    tokens: int = 0
+    intervals: list[float] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Nobody wants the rest: its place is freed at the next step."""
+        self.cancelled.set()
+
+    def is_ready(self, cursor: str) -> bool:
+        """Whether memory, at this cursor, has all that the question must see."""
+        return self.ready_when is None or self.ready_when(cursor)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        if self.branch is not None:
+            self.branch.close()
+            self.branch = None
+
+    def took_token(self, now: float) -> None:
+        """Account for one more token."""
+        if self.tokens == 0:
+            self.first_token = now
+        else:
+            self.intervals.append(now - self.last_token)
+        self.last_token = now
+        self.tokens += 1
+
+    def result(self, reason: FinishReason) -> AnswerResult:
+        """What the sink is told at the end."""
+        assert self.branch is not None
+        return AnswerResult(
+            finish_reason=reason,
+            question_tokens=self.question_tokens,
+            answer_tokens=self.tokens,
+            coverage=self.branch.coverage,
+            warm_ttft_s=self.first_token - self.ready,
+            fresh_ttft_s=self.first_token - self.received,
+            queue_s=self.started - self.ready,
+            inter_token_s=tuple(self.intervals),
+        )

@@ -1,0 +1,111 @@
+"""Attention of one row of a packed forward pass over its own memory.
+
+Rows see only what is theirs: a forward pass may carry frames of one camera and
+questions about others side by side, so that the weights are read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Row(Protocol):
+    """One sequence within a packed pass."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens of the pass are this row's."""
+        ...
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """Attention output [heads, tokens, head_dim] for unrotated inputs of the same layout.
+
+        `key` and `value` have kv_heads heads. The row remembers them where it
+        needs to.
+        """
+        ...
+
+
+class PackedPass:
+    """What a model's attention layers are given in place of a cache: the rows, in order."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = tuple(rows)
+        self.sizes = [row.tokens for row in self.rows]
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """[1, heads, tokens of all rows, head_dim] in, [1, tokens, heads, head_dim] out."""
+        if len(self.rows) == 1:
+            out = self.rows[0].attend(layer, query[0], key[0], value[0], scale)
+            return out.transpose(0, 1).unsqueeze(0)
+        parts = zip(
+            self.rows,
+            query[0].split(self.sizes, dim=1),
+            key[0].split(self.sizes, dim=1),
+            value[0].split(self.sizes, dim=1),
+            strict=True,
+        )
+        outs = [row.attend(layer, q, k, v, scale) for row, q, k, v in parts]
+        return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
+
+
+def tail_mask(queries: int, length: int, device: torch.device) -> Tensor | None:
+    """[queries, length] bool: the last `queries` keys are the queries' own, seen causally.
+
+    None where a mask would hide nothing.
+    """
+    if queries == 1:
+        return None
+    mask = torch.ones((queries, length), dtype=torch.bool, device=device)
+    return mask.tril_(length - queries)
+
+
+def grouped_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
+) -> Tensor:
+    """softmax(q k^T) v for grouped heads: [heads, q, d] over [kv_heads, n, d].
+
+    The queries of a group are folded into one long row against their shared
+    key head, so that no key is ever copied per query head.
+    """
+    heads, queries, dim = query.shape
+    kv_heads = key.shape[0]
+    groups = heads // kv_heads
+    folded = query.reshape(1, kv_heads, groups * queries, dim)
+    if mask is not None:
+        mask = mask.repeat(groups, 1)
+    out = functional.scaled_dot_product_attention(
+        folded, key.unsqueeze(0), value.unsqueeze(0), attn_mask=mask, scale=scale
+    )
+    return out.reshape(heads, queries, dim)
+
+
+def split_attention(
+    query: Tensor,
+    memory: tuple[Tensor, Tensor],
+    own: tuple[Tensor, Tensor],
+    mask: Tensor | None,
+    scale: float,
+) -> Tensor:
+    """The same over two stretches of keys that lie apart: a shared memory and a row's own tokens.
+
+    `mask` [q, own tokens] is for the own part; all of the memory is seen.
+    Scores and softmax are fp32.
+    """
+    heads, queries, dim = query.shape
+    kv_heads, seen = memory[0].shape[:2]
+    groups = heads // kv_heads
+    folded = query.reshape(kv_heads, groups * queries, dim)
+    far = torch.matmul(folded, memory[0].mT).to(torch.float32)
+    near = torch.matmul(folded, own[0].mT).to(torch.float32)
+    if mask is not None:
+        near = near.masked_fill(~mask.repeat(groups, 1), float("-inf"))
+    weights = torch.softmax(torch.cat((far, near), dim=-1) * scale, dim=-1).to(query.dtype)
+    out = torch.matmul(weights[..., :seen], memory[1])
+    out += torch.matmul(weights[..., seen:], own[1])
+    return out.reshape(heads, queries, dim)

@@ -1,0 +1,98 @@
+"""A question and its answer, on a branch of a memory that leaves no trace."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hermes.errors import InvalidInput
+from hermes.memory.attention import split_attention, tail_mask
+from hermes.memory.coverage import Coverage
+from hermes.memory.rope import Rotary, rotate
+from hermes.memory.slab import Slab
+
+
+class Branch:
+    """Reads a memory as it was when the branch was opened, and keeps its own tokens apart.
+
+    Use it as a context manager, or call `close`.
+    """
+
+    def __init__(
+        self, slab: Slab, rotary: Rotary, position: int, room: int, coverage: Coverage
+    ) -> None:
+        shape = slab.shape
+        self.coverage = coverage
+        self._slab = slab
+        self._rotary = rotary
+        self._seen = slab.length
+        self._position = position
+        self._room = room
+        size = (shape.layers, shape.kv_heads, room, shape.head_dim)
+        self._keys = torch.empty(size, dtype=shape.dtype, device=shape.device)
+        self._values = torch.empty(size, dtype=shape.dtype, device=shape.device)
+        self._length = 0
+        self._closed = False
+        slab.open()
+
+    def row(self, tokens: int) -> BranchRow:
+        """A row for the next tokens: the question, or one token of the answer."""
+        if self._length + tokens > self._room:
+            raise InvalidInput(
+                "question",
+                f"{self._length + tokens} tokens exceed the {self._room} that a question and its"
+                " answer may take together",
+            )
+        return BranchRow(self, tokens)
+
+    def commit(self, row: BranchRow) -> None:
+        """The row's forward pass is done; the next row comes behind it."""
+        self._length += row.tokens
+
+    def close(self) -> None:
+        """Let go of the memory. Closing twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            self._slab.close()
+
+    def __enter__(self) -> Branch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float, row: BranchRow
+    ) -> Tensor:
+        end = self._length + row.tokens
+        rotate(key, row.tables, out=self._keys[layer, :, self._length : end])
+        self._values[layer, :, self._length : end] = value
+        memory = (
+            self._slab.rotated_keys(layer, self._seen, self._rotary)[:, : self._seen],
+            self._slab.values[layer, :, : self._seen],
+        )
+        own = (self._keys[layer, :, :end], self._values[layer, :, :end])
+        return split_attention(rotate(query, row.tables), memory, own, row.mask, scale)
+
+
+class BranchRow:
+    """Tokens of a question or an answer within one forward pass."""
+
+    def __init__(self, branch: Branch, tokens: int) -> None:
+        device = branch._keys.device
+        start = branch._position + branch._length
+        axes = branch._slab.shape.axes
+        positions = torch.arange(start, start + tokens, device=device).expand(axes, tokens)
+        self.tables = branch._rotary.tables(positions)
+        self.mask = tail_mask(tokens, branch._length + tokens, device)
+        self._branch = branch
+        self._tokens = tokens
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens of the pass are this row's."""
+        return self._tokens
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """Attend to the memory and to the branch, and remember the keys and values in the branch."""
+        return self._branch._attend(layer, query, key, value, scale, self)

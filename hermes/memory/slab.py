@@ -1,0 +1,94 @@
+"""The bytes of one memory: preallocated tensors that a forward pass fills in place."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hermes.memory.rope import Rotary, rotate
+from hermes.memory.shape import CacheShape
+
+
+class Slab:
+    """Keys, values and the identity of every token, layer by layer.
+
+    All layers have the same length. Which token lies at an index may differ
+    from layer to layer: each layer keeps what it needs.
+
+    - `keys`, `values`: [layers, kv_heads, capacity, head_dim]; keys are not rotated
+    - `positions`: [layers, axes, capacity] int32
+    - `frames`: [layers, capacity] int64, the number of the frame that a token
+      is of; -1 for the prefix
+    - `patches`: [layers, capacity] int32, which of its frame's tokens it is
+    """
+
+    def __init__(self, shape: CacheShape, capacity: int) -> None:
+        self.shape = shape
+        self.capacity = capacity
+        size = (shape.layers, shape.kv_heads, capacity, shape.head_dim)
+        self.keys = torch.zeros(size, dtype=shape.dtype, device=shape.device)
+        self.values = torch.zeros(size, dtype=shape.dtype, device=shape.device)
+        self.positions = torch.zeros(
+            (shape.layers, shape.axes, capacity), dtype=torch.int32, device=shape.device
+        )
+        self.frames = torch.full(
+            (shape.layers, capacity), -1, dtype=torch.int64, device=shape.device
+        )
+        self.patches = torch.zeros(
+            (shape.layers, capacity), dtype=torch.int32, device=shape.device
+        )
+        self.length = 0
+        self.readers = 0
+        self._rotated: Tensor | None = None
+        self._rotated_length = [0] * shape.layers
+
+    def rotated_keys(self, layer: int, length: int, rotary: Rotary) -> Tensor:
+        """Keys of a layer up to `length`, turned to their positions: [kv_heads, length, head_dim].
+
+        While somebody reads the slab the result is kept, and only what was
+        appended since the last call is turned.
+        """
+        if self.readers == 0:
+            tables = rotary.tables(self.positions[layer, :, :length])
+            return rotate(self.keys[layer, :, :length], tables)
+        if self._rotated is None:
+            self._rotated = torch.empty_like(self.keys)
+        done = self._rotated_length[layer]
+        if done < length:
+            tables = rotary.tables(self.positions[layer, :, done:length])
+            rotate(
+                self.keys[layer, :, done:length],
+                tables,
+                out=self._rotated[layer, :, done:length],
+            )
+            self._rotated_length[layer] = length
+        return self._rotated[layer, :, :length]
+
+    def forget_tail(self) -> None:
+        """What was written behind `length` will be written again."""
+        self._rotated_length = [min(done, self.length) for done in self._rotated_length]
+
+    def open(self) -> None:
+        """A reader begins: from now on nothing below `length` moves in this slab."""
+        self.readers += 1
+
+    def close(self) -> None:
+        """A reader is done."""
+        self.readers -= 1
+        if self.readers == 0:
+            self._rotated = None
+            self._rotated_length = [0] * self.shape.layers
+
+    def keep(self, indices: Tensor, into: Slab) -> None:
+        """Gather `indices` ([layers, n], ascending) to the front of `into`, which may be `self`."""
+        if into is self and self.readers:
+            raise RuntimeError("a slab that is being read must not be rearranged")
+        count = indices.shape[1]
+        for layer in range(self.shape.layers):
+            chosen = indices[layer]
+            into.keys[layer, :, :count] = self.keys[layer].index_select(1, chosen)
+            into.values[layer, :, :count] = self.values[layer].index_select(1, chosen)
+            into.positions[layer, :, :count] = self.positions[layer].index_select(1, chosen)
+            into.frames[layer, :count] = self.frames[layer].index_select(0, chosen)
+            into.patches[layer, :count] = self.patches[layer].index_select(0, chosen)
+        into.length = count

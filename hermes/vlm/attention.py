@@ -1,0 +1,39 @@
+"""The one hook into transformers: an attention function that reads HERMES memories.
+
+It is registered under a name of its own through the public
+`AttentionInterface`, without a mask function, so that the model builds no mask
+and leaves all masking to us. The pass it works on travels as a keyword
+argument from the model's call down to the attention layers: no globals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+from hermes.memory import PackedPass
+
+NAME = "hermes"
+ARGUMENT = "hermes_pass"
+
+
+def hermes_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """query [1, heads, n, head_dim] and its keys and values, unrotated -> [1, n, heads, head_dim]."""
+    packed: PackedPass = kwargs[ARGUMENT]
+    return packed.attend(module.layer_idx, query, key, value, scaling), None  # type: ignore[arg-type]
+
+
+def register() -> None:
+    """Make the function known to transformers. Doing it twice is harmless."""
+    AttentionInterface.register(NAME, hermes_attention)

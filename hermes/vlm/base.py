@@ -1,0 +1,98 @@
+"""What the engine needs of a video language model, whatever its family."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from hermes.memory import CacheShape, PackedPass, Rotary
+
+
+class TextStream(Protocol):
+    """Turns token ids into text as they come."""
+
+    def push(self, token_id: int) -> str:
+        """The text that this token completes; empty while a character is unfinished."""
+        ...
+
+
+class VideoModel(Protocol):
+    """One copy of a model's weights. All calls come from the device's thread."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called in answers and metrics."""
+        ...
+
+    @property
+    def shape(self) -> CacheShape:
+        """Shape of its KV cache."""
+        ...
+
+    @property
+    def rotary(self) -> Rotary:
+        """Its rotary position embedding."""
+        ...
+
+    @property
+    def position_limit(self) -> int:
+        """One past the largest position that it was made for."""
+        ...
+
+    @property
+    def tokens_per_frame(self) -> int:
+        """Video tokens that one frame becomes."""
+        ...
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width, in pixels, of the frames that its vision tower takes."""
+        ...
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Token ids that end an answer."""
+        ...
+
+    def prefix(self) -> Tensor:
+        """Embeddings [n, hidden] of what comes before the video."""
+        ...
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """[n, 3, h, w] uint8 -> [n, tokens_per_frame, hidden] video tokens."""
+        ...
+
+    def question(self, text: str) -> Tensor:
+        """Embeddings [n, hidden] of what comes behind the video for this question."""
+        ...
+
+    def embed(self, token_ids: list[int]) -> Tensor:
+        """Embeddings [n, hidden] of token ids."""
+        ...
+
+    def forward(self, embeddings: Tensor, packed: PackedPass) -> Tensor:
+        """Run the language model over [n, hidden], packed rows; last hidden states [n, hidden]."""
+        ...
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[n, hidden] -> [n, vocabulary]."""
+        ...
+
+    def text_stream(self) -> TextStream:
+        """A new stream of text for one answer."""
+        ...
+
+
+def tokenizer_stream(tokenizer: Any) -> TextStream:
+    """A text stream over a fast tokenizer, special tokens left out."""
+    from tokenizers.decoders import DecodeStream
+
+    class Stream:
+        def __init__(self) -> None:
+            self._stream = DecodeStream(skip_special_tokens=True)
+
+        def push(self, token_id: int) -> str:
+            return self._stream.step(tokenizer.backend_tokenizer, token_id) or ""
+
+    return Stream()

@@ -1,0 +1,132 @@
+"""LLaVA-OneVision (arXiv 2408.03326): SigLIP tower, projector, 2x2 pooling, Qwen2 decoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hermes.errors import Unsupported
+from hermes.memory import CacheShape, PackedPass, Rotary
+from hermes.vlm import attention
+from hermes.vlm.base import TextStream, tokenizer_stream
+from hermes.vlm.preprocess import PixelSettings, to_pixels
+from hermes.vlm.prompt import PromptTemplate
+
+
+class LlavaOnevision:
+    """`hermes.vlm.base.VideoModel` over `LlavaOnevisionForConditionalGeneration`.
+
+    The model's forward is used as it is. It is given position 0 for every
+    token, which makes its own rotation the identity: keys arrive unrotated,
+    and the memory turns them to their true positions when they are read.
+    """
+
+    model_type = "llava_onevision"
+
+    def __init__(self, model: Any, tokenizer: Any, folder: Path, name: str) -> None:
+        self.name = name
+        self._model = model
+        self._tokenizer = tokenizer
+        self._language = model.model.language_model
+        self._tower_dtype: torch.dtype = next(model.model.vision_tower.parameters()).dtype
+        config, text = model.config, model.config.text_config
+        if getattr(text, "use_sliding_window", False):
+            raise Unsupported(f"{name}: sliding-window attention layers are not supported")
+        attention.register()
+        self._language.set_attn_implementation(attention.NAME)
+        self._pixels = PixelSettings.from_checkpoint(folder)
+        side = config.vision_config.image_size
+        if (self._pixels.height, self._pixels.width) != (side, side):
+            raise Unsupported(
+                f"{name}: frames of {self._pixels.width}x{self._pixels.height} do not fit a tower"
+                f" of {side}x{side}"
+            )
+        video_token = tokenizer.convert_ids_to_tokens(config.video_token_id)
+        self._template = PromptTemplate.from_checkpoint(folder, tokenizer, video_token)
+        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        self.shape = CacheShape(
+            layers=text.num_hidden_layers,
+            kv_heads=text.num_key_value_heads,
+            head_dim=head_dim,
+            axes=1,
+            dtype=self._language.dtype,
+            device=self._language.device,
+        )
+        embedding = self._language.rotary_emb
+        self.rotary = Rotary(
+            frequencies=torch.cat((embedding.inv_freq, embedding.inv_freq)).to(
+                self.shape.device, torch.float32
+            ),
+            axis=torch.zeros(head_dim, dtype=torch.int64, device=self.shape.device),
+            scaling=float(embedding.attention_scaling),
+        )
+        self._check_identity()
+        self.position_limit = int(text.max_position_embeddings)
+        patches = side // config.vision_config.patch_size
+        self.tokens_per_frame = ((patches + 1) // 2) ** 2  # apply_pooling rounds up
+        self.frame_size = (side, side)
+        ends = model.generation_config.eos_token_id
+        self.end_ids = frozenset([ends] if isinstance(ends, int) else (ends or []))
+
+    def _check_identity(self) -> None:
+        """Position 0 must be the identity, or keys would not be raw. Some scaled RoPEs are not."""
+        probe = torch.zeros((1, 1), dtype=torch.int64, device=self.shape.device)
+        wide = torch.zeros((1, 1, self.shape.head_dim), device=self.shape.device)
+        cos, sin = self._language.rotary_emb(wide, probe)
+        if not (torch.all(cos == 1) and torch.all(sin == 0)):
+            raise Unsupported(f"{self.name}: its RoPE scales keys at position 0")
+
+    def prefix(self) -> Tensor:
+        """Embeddings [n, hidden] of the chat template up to the video."""
+        ids = self._tokenizer(self._template.prefix, add_special_tokens=False)["input_ids"]
+        return self.embed(ids)
+
+    @torch.inference_mode()
+    def encode(self, pictures: Tensor) -> Tensor:
+        """[n, 3, h, w] uint8 -> [n, tokens_per_frame, hidden]."""
+        pixels = to_pixels(pictures.to(self.shape.device), self._pixels, self._tower_dtype)
+        found = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
+        # One image_newline comes behind the last frame of a video. In a stream
+        # there is no last frame: it begins each question instead.
+        features = found.pooler_output[0, :-1]
+        return features.view(len(pictures), self.tokens_per_frame, -1).to(self.shape.dtype)
+
+    @torch.inference_mode()
+    def question(self, text: str) -> Tensor:
+        """Embeddings [n, hidden]: the video's closing newline, the question, the answer's cue."""
+        ids = self._template.question_ids(self._tokenizer, text)
+        newline = self._model.model.image_newline.to(self.shape.dtype).unsqueeze(0)
+        return torch.cat((newline, self.embed(ids)))
+
+    @torch.inference_mode()
+    def embed(self, token_ids: list[int]) -> Tensor:
+        """Embeddings [n, hidden] of token ids."""
+        ids = torch.tensor(token_ids, dtype=torch.int64, device=self.shape.device)
+        embedded: Tensor = self._language.get_input_embeddings()(ids)
+        return embedded
+
+    @torch.inference_mode()
+    def forward(self, embeddings: Tensor, packed: PackedPass) -> Tensor:
+        """Run the language model over packed rows: [n, hidden] in, last hidden states out."""
+        zeros = torch.zeros((1, len(embeddings)), dtype=torch.int64, device=self.shape.device)
+        output = self._language(
+            inputs_embeds=embeddings.unsqueeze(0),
+            position_ids=zeros,
+            use_cache=False,
+            **{attention.ARGUMENT: packed},
+        )
+        hidden: Tensor = output.last_hidden_state[0]
+        return hidden
+
+    @torch.inference_mode()
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[n, hidden] -> [n, vocabulary]."""
+        scores: Tensor = self._model.lm_head(hidden)
+        return scores
+
+    def text_stream(self) -> TextStream:
+        """A new stream of text for one answer."""
+        return tokenizer_stream(self._tokenizer)

@@ -1,0 +1,70 @@
+"""Where a stream goes in a model's chat template: what comes before it, and what after."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hermes.errors import InvalidInput, Unsupported
+
+_MARK = "\u2063question\u2063"  # invisible separators: no template and no user writes this
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A chat template taken apart around the video and the question.
+
+    `prefix` is text before the video (the pinned prefix), `before` lies
+    between video and question, `after` behind the question, up to where the
+    model begins to answer.
+    """
+
+    prefix: str
+    before: str
+    after: str
+
+    @classmethod
+    def from_checkpoint(cls, folder: Path, tokenizer: Any, video_token: str) -> PromptTemplate:
+        """Render the checkpoint's template once, with marks, and take it apart."""
+        template = _find_template(folder, tokenizer)
+        content = [{"type": "video"}, {"type": "text", "text": _MARK}]
+        rendered: str = tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}],
+            chat_template=template,
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        if rendered.count(video_token) != 1 or rendered.count(_MARK) != 1:
+            raise Unsupported(
+                f"the chat template in {folder} does not place one {video_token} and one question"
+            )
+        prefix, rest = rendered.split(video_token)
+        before, after = rest.split(_MARK)
+        return cls(prefix, before, after)
+
+    def question_ids(self, tokenizer: Any, question: str) -> list[int]:
+        """Token ids of everything behind the video.
+
+        The question is data: special tokens that it spells out are read as
+        plain characters, so that nobody ends the turn from inside it.
+        """
+        text = question.strip()
+        if not text:
+            raise InvalidInput("question.text", "is empty; ask something")
+        plain = tokenizer(self.before, add_special_tokens=False)["input_ids"]
+        asked = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        closing = tokenizer(self.after, add_special_tokens=False)["input_ids"]
+        return [*plain, *asked, *closing]
+
+
+def _find_template(folder: Path, tokenizer: Any) -> str:
+    jinja, legacy = folder / "chat_template.jinja", folder / "chat_template.json"
+    if jinja.is_file():
+        return jinja.read_text()
+    if legacy.is_file():
+        return str(json.loads(legacy.read_text())["chat_template"])
+    if tokenizer.chat_template:
+        return str(tokenizer.chat_template)
+    raise Unsupported(f"{folder} has no chat template: not a complete checkpoint")

@@ -1,0 +1,166 @@
+"""The pipeline as child processes of one command, which leave nothing behind."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from services.cli import redis_server
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 20.0
+_PR_SET_PDEATHSIG = 1
+
+
+class StartFailed(Exception):
+    """A process ended, or did not come up in time. The message shows the end of its log."""
+
+
+@dataclass
+class Child:
+    """A service under way."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    announce: Path
+    log: Path
+
+    def ready(self) -> dict[str, Any] | None:
+        """What it announced, or None while it is not ready. Raises `StartFailed` if it ended."""
+        if self.announce.is_file() and (text := self.announce.read_text()):
+            announced: dict[str, Any] = json.loads(text)
+            return announced
+        if self.process.poll() is not None:
+            raise StartFailed(
+                f"{self.name} ended with status {self.process.returncode}:\n{tail(self.log)}"
+            )
+        return None
+
+
+@dataclass
+class Pipeline:
+    """Redis, gateway, worker and decoder on this machine.
+
+    Each service has its own process, and its log in `folder`/logs. Use it as a
+    context manager: whatever happens, the processes end with it; should this
+    process be killed, the kernel ends them.
+    """
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    redis: redis_server.LocalRedis | None = None
+    children: list[Child] = field(default_factory=list)
+    _files: list[IO[bytes]] = field(default_factory=list)
+
+    def start_redis(self) -> redis_server.LocalRedis:
+        """Find or start Redis."""
+        self.redis = redis_server.find_or_start(self.folder / "redis")
+        return self.redis
+
+    def start(self, name: str, module: str, **settings: str | int | float | Path) -> Child:
+        """Start a service; its settings travel in the environment, not on the command line."""
+        if self.redis is None:
+            raise RuntimeError("Redis comes first")
+        logs = self.folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        announce = self.folder / f"{name}.json"
+        announce.unlink(missing_ok=True)
+        environment = {
+            **os.environ,
+            **self.environment,
+            "HERMES_REDIS_URL": self.redis.url,
+            "HERMES_ANNOUNCE": str(announce),
+            "HERMES_METRICS_HOST": "127.0.0.1",
+            **{f"HERMES_{key.upper()}": str(value) for key, value in settings.items()},
+        }
+        log = logs / f"{name}.log"
+        output = log.open("wb")
+        self._files.append(output)
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches it through us, in order
+            preexec_fn=_die_with_parent,
+        )
+        child = Child(name, process, announce, log)
+        self.children.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raise `StartFailed` if a service has ended."""
+        for child in self.children:
+            if child.process.poll() is not None:
+                raise StartFailed(
+                    f"{child.name} ended with status {child.process.returncode}:\n{tail(child.log)}"
+                )
+
+    def stop(self) -> None:
+        """End everything: questions first, then memory, then cameras, then Redis."""
+        order = {"gateway": 0, "worker": 1, "decoder": 2}
+        children = sorted(self.children, key=lambda child: order.get(child.name, 1))
+        for child in children:
+            if child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for child in children:
+            try:
+                child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+        if self.redis is not None:
+            self.redis.stop()
+        for file in self._files:
+            file.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A second Ctrl-C must not cut the clean-up short.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self.stop()
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+
+def wait_ready(child: Child, timeout_s: float = START_TIMEOUT_S) -> dict[str, Any]:
+    """Wait for a service to announce itself. Raises `StartFailed`."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if (announced := child.ready()) is not None:
+            return announced
+        time.sleep(0.05)
+    raise StartFailed(f"{child.name} is not ready after {timeout_s:.0f} s:\n{tail(child.log)}")
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The end of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _load_libc() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(None, use_errno=True)
+    except OSError:
+        return None
+
+
+_LIBC = _load_libc() if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

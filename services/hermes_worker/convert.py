@@ -1,0 +1,51 @@
+"""From the library's types to the API's."""
+
+from __future__ import annotations
+
+from hermes.engine import AnswerResult
+from hermes.memory import Coverage
+from hermes.v1 import camera_pb2, query_pb2
+
+_FINISH = {
+    "stop": query_pb2.FINISH_REASON_STOP,
+    "length": query_pb2.FINISH_REASON_LENGTH,
+}
+
+
+def coverage_message(coverage: Coverage) -> camera_pb2.Coverage:
+    """Coverage as the API says it."""
+    message = camera_pb2.Coverage(frames=coverage.frames, frames_seen=coverage.frames_seen)
+    if coverage.start_ms is not None and coverage.end_ms is not None:
+        _span(message.span, coverage.start_ms, coverage.end_ms)
+    for start_ms, end_ms in coverage.gaps:
+        _span(message.gaps.add(), start_ms, end_ms)
+    if coverage.media_start_ms is not None:
+        message.media_start.FromMilliseconds(coverage.media_start_ms)
+    if coverage.media_end_ms is not None:
+        message.media_end.FromMilliseconds(coverage.media_end_ms)
+    return message
+
+
+def complete_message(result: AnswerResult, epoch: int, model: str) -> query_pb2.Complete:
+    """The last message of an answer; the gateway adds its own timings."""
+    message = query_pb2.Complete(
+        finish_reason=_FINISH[result.finish_reason],
+        question_tokens=result.question_tokens,
+        answer_tokens=result.answer_tokens,
+        epoch=epoch,
+        coverage=coverage_message(result.coverage),
+        model=model,
+    )
+    timings = message.timings
+    timings.warm_time_to_first_token.FromNanoseconds(int(result.warm_ttft_s * 1e9))
+    timings.fresh_time_to_first_token.FromNanoseconds(int(result.fresh_ttft_s * 1e9))
+    timings.queue.FromNanoseconds(int(result.queue_s * 1e9))
+    if result.inter_token_s:
+        mean = sum(result.inter_token_s) / len(result.inter_token_s)
+        timings.time_per_output_token.FromNanoseconds(int(mean * 1e9))
+    return message
+
+
+def _span(message: camera_pb2.TimeSpan, start_ms: int, end_ms: int) -> None:
+    message.start.FromMilliseconds(start_ms)
+    message.end.FromMilliseconds(end_ms)

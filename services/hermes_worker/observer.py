@@ -1,0 +1,28 @@
+"""What the engine did, as metrics. Called on the device's thread, so it only counts."""
+
+from __future__ import annotations
+
+from services.common.metrics import Metrics
+
+
+class EngineMetrics:
+    """The `hermes.engine.EngineObserver` of a worker."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
+        """Count the frame, and its lag unless it was read again after a takeover."""
+        self._metrics.frames.labels(camera_id, "encoded").inc()
+        if lag_s is not None:
+            self._metrics.frame_lag.observe(lag_s)
+            self._metrics.frame_lag_last.labels(camera_id).set(lag_s)
+
+    def compressed(self, camera_id: str, evicted_tokens: int) -> None:
+        """Count the compression."""
+        self._metrics.compressions.inc()
+        self._metrics.evicted_tokens.inc(evicted_tokens)
+
+    def frame_failed(self, camera_id: str, error: Exception) -> None:
+        """Count the frame as one that could not be used."""
+        self._metrics.frames.labels(camera_id, "decode_error").inc()

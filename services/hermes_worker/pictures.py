@@ -1,0 +1,31 @@
+"""JPEG to tensor, off the device's thread. What comes from outside is checked before it is decoded."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+MAX_JPEG_BYTES = 4 << 20
+MAX_SIDE = 4096
+
+
+class BadPicture(Exception):
+    """Not a JPEG that may be decoded."""
+
+
+def decode_jpeg(data: bytes) -> Tensor:
+    """[3, height, width] uint8, RGB. Raises `BadPicture`."""
+    if len(data) > MAX_JPEG_BYTES:
+        raise BadPicture(f"{len(data)} bytes; at most {MAX_JPEG_BYTES}")
+    try:
+        with Image.open(BytesIO(data), formats=("JPEG",)) as image:
+            if max(image.size) > MAX_SIDE:  # known from the header, before any pixel is made
+                raise BadPicture(f"{image.size[0]}x{image.size[1]} pixels; at most {MAX_SIDE}")
+            pixels = np.array(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise BadPicture(f"not a JPEG: {type(error).__name__}") from error
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()

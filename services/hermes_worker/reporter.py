@@ -1,0 +1,115 @@
+"""Once a second: what each memory holds, into Redis and into the metrics."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from pathlib import Path
+
+import redis
+import torch
+
+from hermes.engine import Engine, SessionReport
+from hermes.memory import Bands
+from hermes.v1.camera_pb2 import (
+    MEMORY_STATE_REPLAYING,
+    MEMORY_STATE_SERVING,
+    MemoryStatus,
+)
+from services.common import logs
+from services.common.camera_status import memory_fields
+from services.common.leases import Leases
+from services.common.metrics import Metrics
+from services.hermes_worker.convert import coverage_message
+from services.hermes_worker.memories import Memories, Tracked
+
+log = logs.get(__name__)
+
+EVERY_S = 1.0
+_PAGE = resource.getpagesize()
+
+
+class Reporter:
+    """Publishes the state of all memories from a thread of its own."""
+
+    def __init__(
+        self, leases: Leases, engine: Engine, memories: Memories, metrics: Metrics
+    ) -> None:
+        self._leases = leases
+        self._engine = engine
+        self._memories = memories
+        self._metrics = metrics
+        self._bands = Bands.of(engine.model.shape.layers)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+
+    def start(self) -> None:
+        """Begin to report."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            try:
+                self.step()
+            except redis.RedisError as error:
+                log.debug("status_not_written", error=str(error))
+            except Exception:
+                log.exception("report_failed")
+
+    def step(self) -> None:
+        """One report of every camera."""
+        self._device()
+        statuses = []
+        for tracked in self._memories.all():
+            report = self._engine.report(tracked.camera.id)
+            if report is None:
+                continue
+            self._gauges(tracked.camera.id, report)
+            fields = memory_fields(self._status(tracked, report), report.cursor or "0-0")
+            statuses.append((tracked.lease, fields))
+        fenced = self._leases.put_status(statuses)
+        if fenced:
+            self._metrics.fenced_writes.inc(fenced)
+
+    def _status(self, tracked: Tracked, report: SessionReport) -> MemoryStatus:
+        status = MemoryStatus(
+            state=MEMORY_STATE_SERVING if tracked.serving else MEMORY_STATE_REPLAYING,
+            frames=report.coverage.frames,
+            tokens=report.tokens,
+            bytes=report.kv_bytes,
+            coverage=coverage_message(report.coverage),
+            worker=tracked.lease.fence.instance,
+            epoch=tracked.lease.epoch,
+        )
+        status.lag.FromMilliseconds(int(report.lag_s * 1000))
+        return status
+
+    def _gauges(self, camera_id: str, report: SessionReport) -> None:
+        layers = self._engine.model.shape.layers
+        for band, members in self._bands.items():
+            if members:
+                share = report.kv_bytes * len(members) // layers
+                self._metrics.memory_tokens.labels(camera_id, band).set(report.tokens)
+                self._metrics.memory_bytes.labels(camera_id, band).set(share)
+
+    def _device(self) -> None:
+        device = self._engine.model.shape.device
+        gauge = self._metrics.device_memory
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            gauge.labels(str(device), "free").set(free)
+            gauge.labels(str(device), "allocated").set(torch.cuda.memory_allocated(device))
+            gauge.labels(str(device), "reserved").set(torch.cuda.memory_reserved(device))
+            gauge.labels(str(device), "peak").set(torch.cuda.max_memory_allocated(device))
+            return
+        # On a CPU the device's memory is the process's own.
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        gauge.labels("cpu", "allocated").set(resident)
+        gauge.labels("cpu", "peak").set(peak)

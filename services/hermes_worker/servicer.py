@@ -1,0 +1,125 @@
+"""`hermes.v1.WorkerService`: questions to the engine, under the camera's lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import redis
+
+from hermes.engine import AnswerResult, Engine
+from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable
+from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
+from services.common import logs
+from services.common.frame_log import BEGINNING, LogId, RedisFrameLog
+from services.common.metrics import Metrics
+from services.common.ownership import Ownership
+from services.hermes_worker.convert import complete_message
+from services.hermes_worker.memories import Memories
+
+log = logs.get(__name__)
+
+CATCH_UP_S = 1.0
+
+
+class _QueueSink:
+    """Hands an answer from the device's thread to the event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.queue: asyncio.Queue[str | AnswerResult | HermesError] = asyncio.Queue()
+
+    def delta(self, text: str) -> None:
+        self._put(text)
+
+    def done(self, result: AnswerResult) -> None:
+        self._put(result)
+
+    def failed(self, error: HermesError) -> None:
+        self._put(error)
+
+    def _put(self, item: str | AnswerResult | HermesError) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self.queue.put_nowait, item)
+        except RuntimeError:
+            log.debug("answer_after_shutdown")  # the loop is closed: nobody listens
+
+
+class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
+    """Answers for the cameras that this worker owns, and for no other."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        memories: Memories,
+        ownership: Ownership,
+        frame_log: RedisFrameLog,
+        metrics: Metrics,
+    ) -> None:
+        self._engine = engine
+        self._memories = memories
+        self._ownership = ownership
+        self._log = frame_log
+        self._metrics = metrics
+
+    async def Ask(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceAskRequest, context: Any
+    ) -> AsyncIterator[worker_pb2.WorkerServiceAskResponse]:
+        """Stream the answer. Stops at once if the lease ends, or the client goes."""
+        question = request.question
+        camera_id = question.camera_id
+        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        tracked = self._memories.get(camera_id)
+        if tracked is None or not tracked.serving:
+            raise CameraNotReady(f"the memory of {camera_id!r} is catching up", CATCH_UP_S)
+        ready = None
+        if question.freshness != query_pb2.FRESHNESS_CACHED:
+            target = await self._end_of_log(camera_id)
+            ready = lambda cursor: _parse(cursor) >= target  # noqa: E731
+        sink = _QueueSink()
+        answer = self._engine.ask(
+            camera_id, question.text, sink, max_tokens=question.max_tokens or None, ready=ready
+        )
+        try:
+            while True:
+                item = await sink.queue.get()
+                if self._ownership.epoch(camera_id) != epoch:
+                    raise CameraNotOwned(camera_id)
+                if isinstance(item, HermesError):
+                    raise item
+                if isinstance(item, AnswerResult):
+                    complete = complete_message(item, epoch, self._engine.model.name)
+                    self._observe(item)
+                    yield worker_pb2.WorkerServiceAskResponse(complete=complete)
+                    return
+                yield worker_pb2.WorkerServiceAskResponse(delta=query_pb2.Delta(text=item))
+        finally:
+            answer.cancel()
+            self._engine.nudge()
+
+    def _owned_epoch(self, camera_id: str, at_least: int) -> int:
+        epoch = self._ownership.epoch(camera_id)
+        if epoch is None or epoch < at_least:
+            raise CameraNotOwned(camera_id)
+        return epoch
+
+    async def _end_of_log(self, camera_id: str) -> LogId:
+        try:
+            return await asyncio.to_thread(self._log.last_id, camera_id)
+        except redis.RedisError as error:
+            raise Unavailable("the frame log cannot be reached; ask for CACHED, or again") from error
+
+    def _observe(self, result: AnswerResult) -> None:
+        model, metrics = self._engine.model.name, self._metrics
+        metrics.time_to_first_token.labels(model, "warm").observe(result.warm_ttft_s)
+        metrics.time_to_first_token.labels(model, "fresh").observe(result.fresh_ttft_s)
+        metrics.query_queue.labels(model).observe(result.queue_s)
+        total = result.fresh_ttft_s + sum(result.inter_token_s)
+        metrics.query_duration.labels(model).observe(total)
+        for interval in result.inter_token_s:
+            metrics.inter_token_latency.labels(model).observe(interval)
+
+
+def _parse(cursor: str) -> LogId:
+    return LogId.parse(cursor) if cursor else BEGINNING

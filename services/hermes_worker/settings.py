@@ -1,0 +1,64 @@
+"""What a worker can be told."""
+
+from __future__ import annotations
+
+import socket
+from typing import Literal
+
+from pydantic import Field
+
+from hermes.engine import EngineConfig
+from services.common.settings import ServiceSettings
+
+
+class WorkerSettings(ServiceSettings):
+    """Settings of `hermes-worker`."""
+
+    model: str = Field(
+        "demo",
+        min_length=1,
+        description="checkpoint folder, owner/name on the Hugging Face hub, or `demo`: a tiny"
+        " untrained model made on the spot",
+    )
+    device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="of weights and KV cache; auto: bfloat16 on a GPU, float32 elsewhere"
+    )
+    threads: int = Field(0, ge=0, description="CPU threads of one model step; 0: torch decides")
+    listen: str = Field("0.0.0.0:50061", description="gRPC address; port 0 picks one")
+    advertise: str = Field(
+        "", description="host or host:port under which gateways reach this worker; empty: own name"
+    )
+    budget_tokens: int = Field(4000, ge=1, description="video tokens per layer that a memory keeps")
+    compress_every_frames: int = Field(16, ge=1, description="frames between two compressions")
+    policy: str = Field("sliding-window", description="retention policy")
+    max_cameras: int = Field(32, ge=1, description="memories that this worker holds at most")
+    max_questions: int = Field(64, ge=1, description="questions open at once, over all cameras")
+    max_question_tokens: int = Field(512, ge=1, description="longest question")
+    max_answer_tokens: int = Field(256, ge=1, description="longest answer, and the default")
+    staleness_s: float = Field(
+        10.0, gt=0, description="frames of a live camera older than this are dropped, not queued"
+    )
+    reflection: bool = Field(False, description="serve gRPC reflection")
+    drain_s: float = Field(10.0, ge=0, description="time that running answers get at shutdown")
+
+    def engine_config(self) -> EngineConfig:
+        """The engine's part."""
+        return EngineConfig(
+            budget_tokens=self.budget_tokens,
+            compress_every_frames=self.compress_every_frames,
+            max_cameras=self.max_cameras,
+            max_questions=self.max_questions,
+            max_question_tokens=self.max_question_tokens,
+            max_answer_tokens=self.max_answer_tokens,
+            policy=self.policy,
+        )
+
+    def advertised(self, port: int) -> str:
+        """The address that goes into the leases."""
+        if self.advertise:
+            return self.advertise if ":" in self.advertise else f"{self.advertise}:{port}"
+        host = self.listen.rpartition(":")[0]
+        if host in ("0.0.0.0", "[::]", ""):  # noqa: S104 - compared, not bound
+            host = socket.gethostname()
+        return f"{host}:{port}"
