@@ -1,0 +1,87 @@
+"""A tiny model and pictures for it, made once per test run."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hermes.demo import checkpoint
+from hermes.memory import FrameStamp, MemoryConfig, PackedPass, SlidingWindow, StreamMemory
+from hermes.vlm import load
+from hermes.vlm.llava_onevision import LlavaOnevision
+
+torch.set_num_threads(1)  # a second thread beside another process is slower than none
+
+
+@functools.cache
+def folder() -> Path:
+    """The checkpoint's folder."""
+    return checkpoint.build(Path(tempfile.mkdtemp(prefix="hermes-tiny-")))
+
+
+@functools.cache
+def model() -> LlavaOnevision:
+    """The loaded model. Shared: tests must not change it."""
+    loaded = load(folder())
+    assert isinstance(loaded, LlavaOnevision)
+    return loaded
+
+
+def pictures(count: int, seed: int = 0, side: int = checkpoint.SIDE) -> Tensor:
+    """[count, 3, side, side] uint8, random."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=generator)
+
+
+def memory(
+    budget: int = 1000,
+    headroom: int = 160,
+    position_limit: int = 4096,
+    position_reserve: int = 256,
+    eager: bool = False,
+) -> StreamMemory:
+    """A memory with its prefix in place."""
+    tiny = model()
+    config = MemoryConfig(
+        budget, headroom, position_limit, position_reserve, "eager" if eager else "lazy"
+    )
+    made = StreamMemory(tiny.shape, tiny.rotary, config, SlidingWindow())
+    prefix = tiny.prefix()
+    row = made.begin_prefix(len(prefix))
+    tiny.forward(prefix, PackedPass([row]))
+    made.commit(row)
+    return made
+
+
+def feed(into: StreamMemory, frames: Tensor, start_ms: int = 0, step_ms: int = 1000) -> None:
+    """Take in frames one by one, compressing when there is no room for the next."""
+    tiny = model()
+    for index, features in enumerate(tiny.encode(frames)):
+        if into.room() < tiny.tokens_per_frame:
+            into.compress()
+        row = into.begin_frames([FrameStamp(start_ms + index * step_ms)], tiny.tokens_per_frame)
+        tiny.forward(features, PackedPass([row]))
+        into.commit(row)
+
+
+def answer(of: StreamMemory, text: str, tokens: int) -> tuple[list[int], Tensor]:
+    """Greedy token ids and the logits [tokens, vocabulary] of each."""
+    tiny = model()
+    question = tiny.question(text)
+    ids: list[int] = []
+    seen: list[Tensor] = []
+    with of.branch(len(question) + tokens) as branch:
+        inputs = question
+        for _ in range(tokens):
+            row = branch.row(len(inputs))
+            hidden = tiny.forward(inputs, PackedPass([row]))
+            branch.commit(row)
+            logits = tiny.logits(hidden[-1])
+            seen.append(logits)
+            ids.append(int(logits.argmax()))
+            inputs = tiny.embed(ids[-1:])
+    return ids, torch.stack(seen)
