@@ -64,7 +64,7 @@ def build(folder: Path, *, seed: int = 0, layers: int = 10, hidden: int = 128) -
             num_hidden_layers=layers,
             num_attention_heads=4,
             num_key_value_heads=2,
-            max_position_embeddings=4096,
+            max_position_embeddings=32_768,
             initializer_range=0.15,
             bos_token_id=None,
             eos_token_id=ids["<|im_end|>"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import redis
@@ -12,9 +12,8 @@ from hermes.engine import AnswerResult, Engine
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs
-from services.common.frame_log import BEGINNING, LogId, RedisFrameLog
+from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
-from services.common.ownership import Ownership
 from services.hermes_worker.convert import complete_message
 from services.hermes_worker.memories import Memories
 
@@ -53,13 +52,14 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self,
         engine: Engine,
         memories: Memories,
-        ownership: Ownership,
-        frame_log: RedisFrameLog,
+        epoch_of: Callable[[str], int | None],
+        frame_log: FrameLog,
         metrics: Metrics,
     ) -> None:
+        """`epoch_of`: the epoch under which a camera is ours at this moment, or None."""
         self._engine = engine
         self._memories = memories
-        self._ownership = ownership
+        self._epoch_of = epoch_of
         self._log = frame_log
         self._metrics = metrics
 
@@ -84,7 +84,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         try:
             while True:
                 item = await sink.queue.get()
-                if self._ownership.epoch(camera_id) != epoch:
+                if self._epoch_of(camera_id) != epoch:
                     raise CameraNotOwned(camera_id)
                 if isinstance(item, HermesError):
                     raise item
@@ -99,7 +99,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             self._engine.nudge()
 
     def _owned_epoch(self, camera_id: str, at_least: int) -> int:
-        epoch = self._ownership.epoch(camera_id)
+        epoch = self._epoch_of(camera_id)
         if epoch is None or epoch < at_least:
             raise CameraNotOwned(camera_id)
         return epoch

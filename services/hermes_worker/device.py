@@ -1,0 +1,83 @@
+"""The model on its device, as the settings ask for it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from transformers.utils.logging import disable_progress_bar
+
+from hermes.engine import Engine
+from hermes.memory import FrameStamp, PackedPass, SlidingWindow, StreamMemory
+from hermes.vlm import VideoModel, load
+from services.common import logs
+from services.hermes_worker.settings import WorkerSettings
+
+log = logs.get(__name__)
+
+DEMO = "demo"
+_DTYPES = {
+    "auto": None,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def load_model(settings: WorkerSettings) -> VideoModel:
+    """Load the checkpoint. Raises `hermes.errors.InvalidInput` or `Unsupported`."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    disable_progress_bar()  # logs are for lines
+    began = time.monotonic()
+    with _checkpoint(settings.model) as folder:
+        model = load(folder, device=device, dtype=_DTYPES[settings.dtype])
+    log.info(
+        "model_loaded",
+        model=model.name,
+        device=device,
+        dtype=str(model.shape.dtype),
+        seconds=round(time.monotonic() - began, 2),
+        kv_bytes_per_token=model.shape.bytes_per_token,
+    )
+    return model
+
+
+@contextmanager
+def _checkpoint(model: str) -> Iterator[str]:
+    if model != DEMO:
+        yield model
+        return
+    from hermes.demo import checkpoint
+
+    with tempfile.TemporaryDirectory(prefix="hermes-") as folder:
+        yield str(checkpoint.build(Path(folder) / checkpoint.NAME))
+
+
+def warm_up(engine: Engine) -> None:
+    """Run a frame and a question once, so that the first camera does not pay for first times."""
+    model = engine.model
+    height, width = model.frame_size
+    with torch.inference_mode():
+        memory = StreamMemory(
+            model.shape, model.rotary, engine.memory_config, SlidingWindow()
+        )
+        prefix = model.prefix()
+        row = memory.begin_prefix(len(prefix))
+        model.forward(prefix, PackedPass([row]))
+        memory.commit(row)
+        features = model.encode(torch.zeros((1, 3, height, width), dtype=torch.uint8))[0]
+        row = memory.begin_frames([FrameStamp(0)], model.tokens_per_frame)
+        model.forward(features, PackedPass([row]))
+        memory.commit(row)
+        question = model.question("What is there?")
+        with memory.branch(len(question)) as branch:
+            asked = branch.row(len(question))
+            model.logits(model.forward(question, PackedPass([asked]))[-1:])

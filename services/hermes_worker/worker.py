@@ -1,0 +1,159 @@
+"""The worker, put together: what is made of what, and in which order it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+
+from hermes.engine import Engine
+from hermes.v1.worker_pb2_grpc import add_WorkerServiceServicer_to_server
+from services.common import logs
+from services.common.connection import connect
+from services.common.frame_log import RedisFrameLog
+from services.common.grpc_server import GrpcServer
+from services.common.http import StatusServer
+from services.common.leases import Leases
+from services.common.metrics import Metrics
+from services.common.ownership import Ownership
+from services.common.placement import Member
+from services.hermes_worker.device import load_model, warm_up
+from services.hermes_worker.ingest import BLOCK_S, Ingest
+from services.hermes_worker.memories import Memories
+from services.hermes_worker.observer import EngineMetrics
+from services.hermes_worker.reporter import Reporter
+from services.hermes_worker.servicer import WorkerServicer
+from services.hermes_worker.settings import WorkerSettings
+
+log = logs.get(__name__)
+
+WORKER_SERVICE = "hermes.v1.WorkerService"
+ASK = f"/{WORKER_SERVICE}/Ask"
+MAX_MESSAGE_BYTES = 4 << 20
+WATCH_S = 0.5
+
+
+class Worker:
+    """A worker in this process. Belongs to the running loop.
+
+    The HTTP port answers before the model is loaded: alive, not ready.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._why_not_ready = "loading the model"
+        self.metrics = Metrics()
+        self._status = StatusServer(
+            settings.metrics_host, settings.metrics_port, self.metrics, self._readiness
+        )
+        self._server = GrpcServer(
+            max_message_bytes=MAX_MESSAGE_BYTES,
+            reflection=settings.reflection,
+            observe=self._observe,
+        )
+        self._watch: asyncio.Task[None] | None = None
+        self.port = 0
+        self.failed = asyncio.Event()
+        """Set if the device's thread ended: nothing can be answered any more."""
+
+    @property
+    def metrics_port(self) -> int:
+        """Port of /metrics, /healthz and /readyz."""
+        return self._status.port
+
+    async def start(self) -> None:
+        """Load the model, listen, and begin to take cameras. Raises `CannotListen`, `HermesError`."""
+        settings = self._settings
+        self._status.start()
+        model = await asyncio.to_thread(load_model, settings)
+        engine = Engine(model, settings.engine_config(), EngineMetrics(self.metrics))
+        await asyncio.to_thread(warm_up, engine)
+        self._assemble(engine)
+        self.port = await self._server.start(settings.listen)
+        # The address is known only now, and goes into every lease.
+        address = settings.advertised(self.port)
+        leases = Leases(connect(settings.redis_url), "worker", settings.instance, address)
+        self._own(leases, address)
+        engine.start()
+        for part in (self._ingest, self._reporter, self._ownership):
+            part.start()
+        await self._server.set_serving(True)
+        self._why_not_ready = ""
+        self._watch = asyncio.create_task(self._watch_engine())
+        log.info("serving", port=self.port, address=address, metrics_port=self.metrics_port)
+
+    def _assemble(self, engine: Engine) -> None:
+        settings = self._settings
+        self._engine = engine
+        self._memories = Memories(engine, self.metrics)
+        self._ingest = Ingest(
+            RedisFrameLog(connect(settings.redis_url, block_s=BLOCK_S)),
+            engine,
+            self._memories,
+            self.metrics,
+            settings.staleness_s,
+        )
+        servicer = WorkerServicer(
+            engine,
+            self._memories,
+            lambda camera_id: self._ownership.epoch(camera_id),
+            RedisFrameLog(connect(settings.redis_url)),
+            self.metrics,
+        )
+        self._server.add(add_WorkerServiceServicer_to_server, servicer, WORKER_SERVICE)
+
+    def _own(self, leases: Leases, address: str) -> None:
+        settings = self._settings
+
+        def member(load: int, now_ms: int) -> Member:
+            return Member(
+                instance=settings.instance,
+                address=address,
+                device=str(self._engine.model.shape.device),
+                capacity=settings.max_cameras,
+                load=load,
+                heartbeat_ms=now_ms,
+            )
+
+        self._ownership = Ownership(
+            connect(settings.redis_url),
+            leases,
+            self._memories,
+            member,
+            self.metrics,
+            "worker",
+            settings.max_cameras,
+        )
+        status_leases = Leases(
+            connect(settings.redis_url), "worker", settings.instance, address
+        )
+        self._reporter = Reporter(status_leases, self._engine, self._memories, self.metrics)
+
+    async def stop(self) -> None:
+        """Take nothing new, let answers end, give the cameras back."""
+        self._why_not_ready = "stopping"
+        log.info("draining", open_calls=self._server.open_calls)
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._server.stop(self._settings.drain_s)
+        if hasattr(self, "_engine"):
+            await asyncio.to_thread(self._ingest.stop)
+            await asyncio.to_thread(self._reporter.stop)
+            await asyncio.to_thread(self._ownership.stop)
+            await asyncio.to_thread(self._engine.stop)
+        await asyncio.to_thread(self._status.stop)
+        log.info("stopped")
+
+    async def _watch_engine(self) -> None:
+        while self._engine.alive:
+            await asyncio.sleep(WATCH_S)
+        self._why_not_ready = "the device's thread ended"
+        await self._server.set_serving(False)
+        self.failed.set()
+
+    def _readiness(self) -> tuple[bool, str]:
+        return not self._why_not_ready, self._why_not_ready or "serving"
+
+    def _observe(self, method: str, code: grpc.StatusCode) -> None:
+        if method == ASK:
+            self.metrics.queries.labels(code.name).inc()
