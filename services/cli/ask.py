@@ -1,0 +1,77 @@
+"""`hermes ask`: one question, its answer as it is written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from hermes.client import Answer, AnswerStream, HermesClient
+from hermes.errors import HermesError
+from services.cli.output import answer_line, err, out
+
+Gateway = Annotated[
+    str,
+    typer.Option(
+        "--gateway", "-g", envvar="HERMES_GATEWAY", help="Address of the gateway, host:port."
+    ),
+]
+DEFAULT_GATEWAY = "127.0.0.1:50051"
+
+
+def ask(
+    camera: Annotated[str, typer.Argument(help="Id of the camera.")],
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    gateway: Gateway = DEFAULT_GATEWAY,
+    max_tokens: Annotated[
+        int, typer.Option(min=0, help="Longest answer; 0 leaves it to the deployment.")
+    ] = 0,
+    cached: Annotated[
+        bool,
+        typer.Option("--cached", help="Answer at once, without waiting for the latest frames."),
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for the whole answer.")] = 60.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line: each delta, then the result.")
+    ] = False,
+) -> None:
+    """Ask a camera a question; the answer streams as it is written."""
+    with HermesClient(gateway) as client:
+        stream = client.ask(
+            camera,
+            question,
+            max_tokens=max_tokens,
+            freshness="cached" if cached else "latest",
+            timeout=timeout,
+        )
+        if as_json:
+            _print_json(stream)
+        else:
+            print_answer(stream)
+
+
+def print_answer(stream: AnswerStream) -> Answer:
+    """Text on standard output as it comes; the figures on standard error."""
+    with stream:
+        for text in stream:
+            out.out(text, end="", highlight=False)
+            out.file.flush()
+        answer = stream.result()
+    out.out("")
+    err.print(f"[dim]{answer_line(answer)}[/]")
+    return answer
+
+
+def _print_json(stream: AnswerStream) -> None:
+    try:
+        with stream:
+            for text in stream:
+                print(json.dumps({"delta": text}), flush=True)
+            result = stream.result()
+        print(json.dumps({"complete": asdict(result)}, default=lambda value: value.isoformat()))
+    except HermesError as error:
+        print(json.dumps({"error": {"reason": error.reason, "message": str(error)}}), flush=True)
+        sys.exit(1)

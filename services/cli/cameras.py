@@ -1,0 +1,89 @@
+"""`hermes camera`: add, list, get and remove cameras while everything runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from hermes.client import Camera, HermesClient
+from services.cli.ask import DEFAULT_GATEWAY, Gateway
+from services.cli.output import camera_table, out
+
+app = typer.Typer(
+    help="Add, list, look at and remove cameras.", no_args_is_help=True, add_completion=False
+)
+
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+Id = Annotated[str, typer.Argument(help="Id of the camera.")]
+
+
+class PacingChoice(str, Enum):
+    """How a source is read."""
+
+    default = "default"
+    live = "live"
+    as_fast_as_read = "as_fast_as_read"
+
+
+@app.command("add")
+def add(
+    camera: Id,
+    url: Annotated[str, typer.Argument(help="rtsp://, http(s)://, or a file in the media folder.")],
+    gateway: Gateway = DEFAULT_GATEWAY,
+    fps: Annotated[float, typer.Option(min=0, help="Frames sampled a second; 0: default.")] = 0.0,
+    pacing: Annotated[
+        PacingChoice, typer.Option(help="live: play a file at its own speed.")
+    ] = PacingChoice.default,
+    loop: Annotated[bool, typer.Option("--loop", help="Start a file again at its end.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add a camera. Frames are in memory some seconds later."""
+    with HermesClient(gateway) as client:
+        added = client.add_camera(
+            camera, url, frames_per_second=fps, pacing=pacing.value, loop=loop
+        )
+    _show([added], as_json)
+
+
+@app.command("list")
+def list_cameras(gateway: Gateway = DEFAULT_GATEWAY, as_json: Json = False) -> None:
+    """All cameras: their sources, and what is remembered of them."""
+    with HermesClient(gateway) as client:
+        cameras = client.list_cameras()
+    if as_json:
+        print(json.dumps([_plain(camera) for camera in cameras], indent=2))
+    elif cameras:
+        out.print(camera_table(cameras))
+    else:
+        out.print("no cameras yet: hermes camera add ID URL")
+
+
+@app.command("get")
+def get(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, as_json: Json = False) -> None:
+    """One camera."""
+    with HermesClient(gateway) as client:
+        _show([client.get_camera(camera)], as_json)
+
+
+@app.command("remove")
+def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY) -> None:
+    """Forget a camera, its frames and its memory."""
+    with HermesClient(gateway) as client:
+        client.remove_camera(camera)
+
+
+def _show(cameras: list[Camera], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(_plain(cameras[0]), indent=2))
+    else:
+        out.print(camera_table(cameras))
+
+
+def _plain(camera: Camera) -> dict[str, Any]:
+    text = json.dumps(asdict(camera), default=lambda value: value.isoformat())
+    plain: dict[str, Any] = json.loads(text)
+    return plain

@@ -1,0 +1,84 @@
+"""`hermes.yaml`: cameras and models of one machine, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hermes.errors import InvalidInput
+from services.common.redaction import redact
+
+
+class CameraConfig(BaseModel):
+    """One camera."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    id: str = Field(min_length=1, max_length=64)
+    url: str = Field(min_length=1)
+    fps: float = Field(0.0, ge=0, le=30)
+    pacing: Literal["default", "live", "as_fast_as_read"] = "default"
+    loop: bool = False
+
+
+class UpConfig(BaseModel):
+    """All that `hermes up` can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    cameras: list[CameraConfig] = Field(default_factory=list)
+    model: str = "demo"
+    device: str = "auto"
+    listen: str = "127.0.0.1:50051"
+    media_root: Path | None = None
+    budget_tokens: int = Field(0, ge=0)
+    frames_per_second: float = Field(0.0, ge=0, le=30)
+
+    def overridden(
+        self,
+        cameras: list[CameraConfig],
+        model: str,
+        device: str,
+        listen: str,
+        media_root: Path | None,
+    ) -> UpConfig:
+        """With what the command line says on top. A camera given twice is the later one."""
+        by_id = {camera.id: camera for camera in [*self.cameras, *cameras]}
+        return self.model_copy(
+            update={
+                "cameras": list(by_id.values()),
+                "model": model or self.model,
+                "device": device or self.device,
+                "listen": listen or self.listen,
+                "media_root": media_root or self.media_root,
+            }
+        )
+
+
+def read_config(path: Path) -> UpConfig:
+    """Read and check a file. Raises `InvalidInput` naming what is wrong, without showing URLs."""
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark is not None else ""
+        raise InvalidInput(str(path), f"is not YAML{where}") from None
+    try:
+        return UpConfig.model_validate(raw or {})
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc'])) or 'the file'}: {redact(item['msg'])}"
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidInput(str(path), "; ".join(problems)) from None
+
+
+def camera_of_flag(flag: str) -> CameraConfig:
+    """`ID=URL` as a camera. Raises `InvalidInput`."""
+    camera_id, equals, url = flag.partition("=")
+    if not (equals and camera_id and url):
+        raise InvalidInput("--camera", f"{redact(flag)!r} is not ID=URL, e.g. lobby=rtsp://host/1")
+    return CameraConfig(id=camera_id, url=url)

@@ -1,0 +1,132 @@
+"""`hermes demo`: the whole pipeline on this machine, on video that it renders itself."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from hermes.client import Camera, HermesClient
+from hermes.errors import HermesError
+from services.cli.ask import print_answer
+from services.cli.local import LocalSettings, start_services, wait_for_frames
+from services.cli.output import camera_table, err, fail, out
+from services.cli.processes import Pipeline
+from services.cli.prompt import ask_more
+
+NAMES = ("lobby", "dock", "street", "corridor", "yard", "gate", "garage", "roof")
+QUESTIONS = (
+    "What is happening now?",
+    "What colour is the last thing that came in?",
+    "How many objects came by?",
+)
+FRAMES_WANTED = 8
+WAIT_S = 90.0
+BUDGET_TOKENS = 512
+FRAMES_PER_SECOND = 2.0
+ANSWER_TOKENS = 24
+
+
+def demo(
+    cameras: Annotated[int, typer.Option(min=1, max=len(NAMES), help="Cameras to play.")] = 3,
+    seed: Annotated[int, typer.Option(help="Which scenes are rendered.")] = 1,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep videos, model and logs, and say where.")
+    ] = False,
+) -> None:
+    """Run everything once: cameras, Redis, decoder, worker, gateway, questions."""
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    with _folder(keep) as folder, Pipeline(folder) as pipeline:
+        names = NAMES[:cameras]
+        _prepare(folder, names, seed)
+        address = start_services(pipeline, _settings(folder), _say)
+        with HermesClient(address) as client:
+            for name in names:
+                client.add_camera(name, f"{name}.mp4", pacing="live", loop=True)
+            with _progress(interactive) as show:
+                found = wait_for_frames(
+                    client, set(names), FRAMES_WANTED, pipeline, WAIT_S, show
+                )
+            missing = [c.id for c in found if c.memory.frames < FRAMES_WANTED]
+            if missing or len(found) < len(names):
+                out.print(camera_table(found))
+                fail(f"no frames in memory after {WAIT_S:.0f} s; the logs are in {folder}/logs")
+            _ask_all(client, names)
+            out.print(camera_table(client.list_cameras()))
+            if interactive:
+                ask_more(client, names)
+
+
+def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> None:
+    from hermes.demo import checkpoint
+    from hermes.demo.scenes import make_scene
+    from services.cli.film import film
+
+    _say(f"rendering {len(names)} cameras to H.264")
+    media = folder / "media"
+    media.mkdir()
+    for name in names:
+        film(make_scene(name, seed), media / f"{name}.mp4")
+    _say("making a tiny model")
+    checkpoint.build(folder / checkpoint.NAME)
+
+
+def _settings(folder: Path) -> LocalSettings:
+    from hermes.demo import checkpoint
+
+    return LocalSettings(
+        model=str(folder / checkpoint.NAME),
+        device="cpu",
+        media_root=folder / "media",
+        frame_size=f"{checkpoint.SIDE}x{checkpoint.SIDE}",
+        budget_tokens=BUDGET_TOKENS,
+        frames_per_second=FRAMES_PER_SECOND,
+    )
+
+
+def _ask_all(client: HermesClient, names: tuple[str, ...]) -> None:
+    err.print(
+        "[yellow]The demo's model is untrained: its words mean nothing. Everything else is real.[/]"
+    )
+    for index, question in enumerate(QUESTIONS):
+        name = names[index % len(names)]
+        out.print(f"\n[bold]{name}[/]: {question}")
+        stream = client.ask(name, question, max_tokens=ANSWER_TOKENS)
+        try:
+            print_answer(stream)
+        except HermesError as error:
+            fail(f"{name} did not answer: {error}")
+    out.print()
+
+
+@contextlib.contextmanager
+def _folder(keep: bool) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="hermes-demo-"))
+    try:
+        yield folder
+    finally:
+        if keep:
+            _say(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _progress(interactive: bool) -> Iterator[Callable[[list[Camera]], None]]:
+    if not interactive:
+        _say("waiting for frames to be in memory")
+        yield lambda cameras: None
+        return
+    with Live(console=out, transient=True, refresh_per_second=8) as live:
+        yield lambda cameras: live.update(camera_table(cameras))
+
+
+def _say(text: str) -> None:
+    err.print(f"[dim]·[/] {text}")

@@ -1,0 +1,42 @@
+"""`hermes`: the command line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from hermes.errors import HermesError
+from services.cli import ask, cameras, demo, up
+from services.cli.output import fail
+from services.cli.processes import StartFailed
+from services.cli.redis_server import NoRedis
+
+app = typer.Typer(
+    name="hermes",
+    help="Many cameras, one question away.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("ask")(ask.ask)
+app.add_typer(cameras.app, name="camera")
+
+
+def main() -> None:
+    """Run a command. What a person can mend is one line; 130 after Ctrl-C."""
+    try:
+        app()
+    except HermesError as error:
+        fail(str(error))
+    except (StartFailed, NoRedis) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
