@@ -137,9 +137,7 @@ def _corners(
     for index in range(count):
         radius = inner if index % 2 else outer
         angle = 2 * math.pi * index / count - math.pi / 2
-        corners.append(
-            (centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle))
-        )
+        corners.append((centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)))
     return corners
 
 

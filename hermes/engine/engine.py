@@ -93,6 +93,10 @@ class Engine:
         if self._thread.is_alive():
             self._thread.join()
 
+    def join(self) -> None:
+        """Wait until the device's thread has ended."""
+        self._thread.join()
+
     @property
     def alive(self) -> bool:
         """Whether the device's thread is running."""
@@ -151,7 +155,7 @@ class Engine:
         each frame.
         """
         limit = self.config.max_answer_tokens
-        max_tokens = limit if not max_tokens else max_tokens
+        max_tokens = max_tokens or limit
         if max_tokens > limit:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
         with self._lock:

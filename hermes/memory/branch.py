@@ -94,5 +94,5 @@ class BranchRow:
         return self._tokens
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Attend to the memory and to the branch, and remember the keys and values in the branch."""
+        """Attend to the memory and to the branch; the branch remembers keys and values."""
         return self._branch._attend(layer, query, key, value, scale, self)

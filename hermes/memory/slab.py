@@ -34,9 +34,7 @@ class Slab:
         self.frames = torch.full(
             (shape.layers, capacity), -1, dtype=torch.int64, device=shape.device
         )
-        self.patches = torch.zeros(
-            (shape.layers, capacity), dtype=torch.int32, device=shape.device
-        )
+        self.patches = torch.zeros((shape.layers, capacity), dtype=torch.int32, device=shape.device)
         self.length = 0
         self.readers = 0
         self._rotated: Tensor | None = None

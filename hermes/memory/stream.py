@@ -197,9 +197,9 @@ class StreamMemory:
             )
             chosen = self.policy.select(candidates, config.budget) + self.prefix_length
         else:
-            chosen = torch.arange(
-                self.prefix_length, slab.length, device=self.shape.device
-            ).expand(self.shape.layers, -1)
+            chosen = torch.arange(self.prefix_length, slab.length, device=self.shape.device).expand(
+                self.shape.layers, -1
+            )
         prefix = torch.arange(self.prefix_length, device=self.shape.device)
         keep = torch.cat((prefix.expand(self.shape.layers, -1), chosen), dim=1)
         target = slab if slab.readers == 0 else Slab(self.shape, slab.capacity)

@@ -29,7 +29,7 @@ def hermes_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """query [1, heads, n, head_dim] and its keys and values, unrotated -> [1, n, heads, head_dim]."""
+    """[1, heads, n, head_dim] queries, unrotated like their keys -> [1, n, heads, head_dim]."""
     packed: PackedPass = kwargs[ARGUMENT]
     return packed.attend(module.layer_idx, query, key, value, scaling), None  # type: ignore[arg-type]
 

@@ -88,11 +88,12 @@ class LlavaOnevision:
     def encode(self, pictures: Tensor) -> Tensor:
         """[n, 3, h, w] uint8 -> [n, tokens_per_frame, hidden]."""
         pixels = to_pixels(pictures.to(self.shape.device), self._pixels, self._tower_dtype)
-        found = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
+        found: Any = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
         # One image_newline comes behind the last frame of a video. In a stream
         # there is no last frame: it begins each question instead.
         features = found.pooler_output[0, :-1]
-        return features.view(len(pictures), self.tokens_per_frame, -1).to(self.shape.dtype)
+        tokens: Tensor = features.view(len(pictures), self.tokens_per_frame, -1)
+        return tokens.to(self.shape.dtype)
 
     @torch.inference_mode()
     def question(self, text: str) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,7 +46,8 @@ def load(
     if family is None:
         known = ", ".join(sorted(FAMILIES))
         raise Unsupported(f"model family {config.model_type!r} is not supported; known: {known}")
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype).to(device).eval()
+    model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+    model.to(device).eval()
     model.requires_grad_(False)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     return family(model, tokenizer, folder, Path(checkpoint).name)
@@ -56,7 +58,7 @@ def _folder_of(checkpoint: str) -> Path:
     if path.is_dir():
         return path
     if path.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") != 1:
-        raise InvalidInput("model", f"{checkpoint!r} is neither a folder nor an owner/name of a hub")
+        raise InvalidInput("model", f"{checkpoint!r} is neither a folder nor owner/name on a hub")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

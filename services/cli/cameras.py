@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Id = Annotated[str, typer.Argument(help="Id of the camera.")]
 
 
-class PacingChoice(str, Enum):
+class PacingChoice(StrEnum):
     """How a source is read."""
 
     default = "default"

@@ -51,9 +51,7 @@ def demo(
             for name in names:
                 client.add_camera(name, f"{name}.mp4", pacing="live", loop=True)
             with _progress(interactive) as show:
-                found = wait_for_frames(
-                    client, set(names), FRAMES_WANTED, pipeline, WAIT_S, show
-                )
+                found = wait_for_frames(client, set(names), FRAMES_WANTED, pipeline, WAIT_S, show)
             missing = [c.id for c in found if c.memory.frames < FRAMES_WANTED]
             if missing or len(found) < len(names):
                 out.print(camera_table(found))
@@ -65,6 +63,8 @@ def demo(
 
 
 def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> None:
+    from transformers.utils.logging import disable_progress_bar
+
     from hermes.demo import checkpoint
     from hermes.demo.scenes import make_scene
     from services.cli.film import film
@@ -75,6 +75,7 @@ def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> None:
     for name in names:
         film(make_scene(name, seed), media / f"{name}.mp4")
     _say("making a tiny model")
+    disable_progress_bar()
     checkpoint.build(folder / checkpoint.NAME)
 
 

@@ -120,11 +120,11 @@ def _place_files(config: UpConfig) -> tuple[Path | None, list[CameraConfig]]:
         root = root.resolve()
     placed = []
     for camera in config.cameras:
-        path = files.get(camera.id)
-        if path is not None and root is not None:
-            if not path.is_relative_to(root):
-                fail(f"camera {camera.id}: {path} lies outside the media folder {root}")
-            camera = camera.model_copy(update={"url": str(path.relative_to(root))})
+        file = files.get(camera.id)
+        if file is not None and root is not None:
+            if not file.is_relative_to(root):
+                fail(f"camera {camera.id}: {file} lies outside the media folder {root}")
+            camera = camera.model_copy(update={"url": str(file.relative_to(root))})
         placed.append(camera)
     return root, placed
 

@@ -1,0 +1,1 @@
+"""The worker: remembers cameras on one device, and answers for them."""

@@ -66,9 +66,7 @@ def warm_up(engine: Engine) -> None:
     model = engine.model
     height, width = model.frame_size
     with torch.inference_mode():
-        memory = StreamMemory(
-            model.shape, model.rotary, engine.memory_config, SlidingWindow()
-        )
+        memory = StreamMemory(model.shape, model.rotary, engine.memory_config, SlidingWindow())
         prefix = model.prefix()
         row = memory.begin_prefix(len(prefix))
         model.forward(prefix, PackedPass([row]))

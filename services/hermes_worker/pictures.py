@@ -1,4 +1,4 @@
-"""JPEG to tensor, off the device's thread. What comes from outside is checked before it is decoded."""
+"""JPEG to tensor, off the device's thread. What comes from outside is checked first."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         try:
             return await asyncio.to_thread(self._log.last_id, camera_id)
         except redis.RedisError as error:
-            raise Unavailable("the frame log cannot be reached; ask for CACHED, or again") from error
+            raise Unavailable("the frame log is out of reach; ask for CACHED, or again") from error
 
     def _observe(self, result: AnswerResult) -> None:
         model, metrics = self._engine.model.name, self._metrics

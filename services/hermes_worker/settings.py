@@ -20,7 +20,7 @@ class WorkerSettings(ServiceSettings):
         description="checkpoint folder, owner/name on the Hugging Face hub, or `demo`: a tiny"
         " untrained model made on the spot",
     )
-    device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one")
+    device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="of weights and KV cache; auto: bfloat16 on a GPU, float32 elsewhere"
     )

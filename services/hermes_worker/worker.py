@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+import redis
 
 from hermes.engine import Engine
 from hermes.v1.worker_pb2_grpc import add_WorkerServiceServicer_to_server
@@ -30,7 +31,6 @@ log = logs.get(__name__)
 WORKER_SERVICE = "hermes.v1.WorkerService"
 ASK = f"/{WORKER_SERVICE}/Ask"
 MAX_MESSAGE_BYTES = 4 << 20
-WATCH_S = 0.5
 
 
 class Worker:
@@ -52,6 +52,7 @@ class Worker:
             observe=self._observe,
         )
         self._watch: asyncio.Task[None] | None = None
+        self._clients: list[redis.Redis] = []
         self.port = 0
         self.failed = asyncio.Event()
         """Set if the device's thread ended: nothing can be answered any more."""
@@ -62,7 +63,7 @@ class Worker:
         return self._status.port
 
     async def start(self) -> None:
-        """Load the model, listen, and begin to take cameras. Raises `CannotListen`, `HermesError`."""
+        """Load the model, listen, take cameras. Raises `CannotListen` or `HermesError`."""
         settings = self._settings
         self._status.start()
         model = await asyncio.to_thread(load_model, settings)
@@ -72,7 +73,7 @@ class Worker:
         self.port = await self._server.start(settings.listen)
         # The address is known only now, and goes into every lease.
         address = settings.advertised(self.port)
-        leases = Leases(connect(settings.redis_url), "worker", settings.instance, address)
+        leases = Leases(self._connect(), "worker", settings.instance, address)
         self._own(leases, address)
         engine.start()
         for part in (self._ingest, self._reporter, self._ownership):
@@ -82,12 +83,18 @@ class Worker:
         self._watch = asyncio.create_task(self._watch_engine())
         log.info("serving", port=self.port, address=address, metrics_port=self.metrics_port)
 
+    def _connect(self, block_s: float = 0.0) -> redis.Redis:
+        """A connection of its own for each part: none waits behind another's BLOCK."""
+        client = connect(self._settings.redis_url, block_s=block_s)
+        self._clients.append(client)
+        return client
+
     def _assemble(self, engine: Engine) -> None:
         settings = self._settings
         self._engine = engine
         self._memories = Memories(engine, self.metrics)
         self._ingest = Ingest(
-            RedisFrameLog(connect(settings.redis_url, block_s=BLOCK_S)),
+            RedisFrameLog(self._connect(block_s=BLOCK_S)),
             engine,
             self._memories,
             self.metrics,
@@ -97,7 +104,7 @@ class Worker:
             engine,
             self._memories,
             lambda camera_id: self._ownership.epoch(camera_id),
-            RedisFrameLog(connect(settings.redis_url)),
+            RedisFrameLog(self._connect()),
             self.metrics,
         )
         self._server.add(add_WorkerServiceServicer_to_server, servicer, WORKER_SERVICE)
@@ -116,7 +123,7 @@ class Worker:
             )
 
         self._ownership = Ownership(
-            connect(settings.redis_url),
+            self._connect(),
             leases,
             self._memories,
             member,
@@ -124,9 +131,7 @@ class Worker:
             "worker",
             settings.max_cameras,
         )
-        status_leases = Leases(
-            connect(settings.redis_url), "worker", settings.instance, address
-        )
+        status_leases = Leases(self._connect(), "worker", settings.instance, address)
         self._reporter = Reporter(status_leases, self._engine, self._memories, self.metrics)
 
     async def stop(self) -> None:
@@ -141,12 +146,15 @@ class Worker:
             await asyncio.to_thread(self._reporter.stop)
             await asyncio.to_thread(self._ownership.stop)
             await asyncio.to_thread(self._engine.stop)
+        for client in self._clients:
+            client.close()
         await asyncio.to_thread(self._status.stop)
         log.info("stopped")
 
     async def _watch_engine(self) -> None:
-        while self._engine.alive:
-            await asyncio.sleep(WATCH_S)
+        await asyncio.to_thread(self._engine.join)
+        if self._why_not_ready:
+            return  # we stopped it ourselves
         self._why_not_ready = "the device's thread ended"
         await self._server.set_serving(False)
         self.failed.set()

@@ -70,6 +70,10 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
         time.sleep(0.002)
 
 
+def wait(event: threading.Event) -> None:
+    assert event.wait(20)
+
+
 @pytest.fixture
 def observer() -> Observer:
     return Observer()
@@ -145,7 +149,7 @@ def test_a_memory_stays_within_its_budget(engine: Engine, observer: Observer) ->
 def test_a_full_queue_refuses(engine: Engine) -> None:
     engine.open("a")
     blocked = threading.Event()
-    engine._post(lambda: None if blocked.wait(20) else None)  # the device is busy
+    engine._post(lambda: wait(blocked))  # the device is busy
     engine.offer("a", batch(0, count=8))
     assert engine.room("a") == 0
     with pytest.raises(Overloaded):
@@ -239,7 +243,9 @@ def test_closing_a_camera_ends_its_answers_alone(engine: Engine) -> None:
 
 
 def test_stopping_tells_everyone(observer: Observer) -> None:
-    engine = Engine(tiny.model(), EngineConfig(budget_tokens=160, compress_every_frames=4), observer)
+    engine = Engine(
+        tiny.model(), EngineConfig(budget_tokens=160, compress_every_frames=4), observer
+    )
     engine.start()
     engine.open("a")
     sink = Sink()

@@ -24,7 +24,9 @@ def vector(seed: int) -> torch.Tensor:
 positions = st.integers(0, 3000)
 
 
-@given(p=positions, q=positions, shift=positions, axes=st.sampled_from([1, 3]), seed=st.integers(0, 99))
+@given(
+    p=positions, q=positions, shift=positions, axes=st.sampled_from([1, 3]), seed=st.integers(0, 99)
+)
 def test_attention_depends_on_relative_position_only(
     p: int, q: int, shift: int, axes: int, seed: int
 ) -> None:

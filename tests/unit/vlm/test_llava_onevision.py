@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hermes.errors import InvalidInput, Unsupported
-from hermes.memory import FrameStamp, PackedPass
+from hermes.memory import FrameStamp, PackedPass, Row
 from hermes.vlm import load
 from hermes.vlm.preprocess import to_pixels
 from tests.support import tiny
@@ -31,7 +31,7 @@ def reference_logits(frames: torch.Tensor, answer: list[int]) -> torch.Tensor:
     ids = torch.tensor([[*prefix, *video, *question, *answer]])
     pixels = to_pixels(frames, model._pixels, torch.float32).unsqueeze(0)
     with torch.inference_mode():
-        logits = plain(input_ids=ids, pixel_values_videos=pixels).logits[0]
+        logits: torch.Tensor = plain(input_ids=ids, pixel_values_videos=pixels).logits[0]
     return logits[-1 - len(answer) :]
 
 
@@ -119,7 +119,7 @@ def test_packed_rows_equal_one_by_one() -> None:
 
     writing = packed[0].begin_frames([FrameStamp(50_000)], model.tokens_per_frame)
     with packed[1].branch(100) as one, packed[2].branch(100) as two:
-        rows = [writing, one.row(len(question)), two.row(len(question))]
+        rows: list[Row] = [writing, one.row(len(question)), two.row(len(question))]
         hidden = model.forward(torch.cat((extra, question, question)), PackedPass(rows))
         packed[0].commit(writing)
     ends = [model.tokens_per_frame + len(question), model.tokens_per_frame + 2 * len(question)]

@@ -1,0 +1,234 @@
+"""A real worker on a real Redis, asked over real gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+import redis
+
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput
+from hermes.statuses import error_of
+from hermes.v1 import query_pb2, worker_pb2
+from hermes.v1.camera_pb2 import Camera
+from hermes.v1.worker_pb2_grpc import WorkerServiceStub
+from services.common import camera_status, keys
+from services.common.frame_log import RedisFrameLog
+from services.common.leases import Leases
+from services.hermes_worker.settings import WorkerSettings
+from services.hermes_worker.worker import Worker
+from tests.support import tiny
+from tests.support.chunks import chunk
+
+
+class Feeder:
+    """Stands in for a decoder: holds the lease, appends chunks."""
+
+    def __init__(self, client: redis.Redis, camera_id: str) -> None:
+        self.camera_id = camera_id
+        camera = Camera(id=camera_id, url="rtsp://host/1")
+        camera.created.GetCurrentTime()
+        client.hset(keys.CAMERAS, camera_id, camera.SerializeToString())
+        lease = Leases(client, "decoder", "feeder", "").acquire(camera_id, ttl_s=600)
+        assert lease is not None
+        self._lease = lease
+        self._log = RedisFrameLog(client)
+        self.index = 0
+        self._last_ms = 0
+
+    def push(self, frames: int = 1) -> str:
+        first_ms = max(int(time.time() * 1000), self._last_ms + 1)
+        self._last_ms = first_ms + frames - 1
+        made = chunk(
+            self.camera_id, first_ms, frames, epoch=self._lease.epoch, index=self.index, step_ms=1
+        )
+        self.index += frames
+        return str(self._log.append(made, self._lease.fence))
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+def memory_state(client: redis.Redis, camera_id: str) -> str:
+    owner = client.hget(keys.lease(camera_id, "worker"), "state")
+    assert owner is None or isinstance(owner, bytes)
+    return (owner or b"").decode()
+
+
+@pytest.fixture
+async def worker(redis_url: str, redis_client: redis.Redis) -> AsyncIterator[Worker]:
+    settings = WorkerSettings(
+        redis_url=redis_url,
+        listen="127.0.0.1:0",
+        metrics_host="127.0.0.1",
+        model=str(tiny.folder()),
+        device="cpu",
+        threads=1,
+        budget_tokens=160,
+        compress_every_frames=4,
+        max_cameras=4,
+        max_answer_tokens=4000,
+        drain_s=2.0,
+    )
+    made = Worker(settings)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def stub(worker: Worker) -> AsyncIterator[Any]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
+        yield WorkerServiceStub(channel)  # type: ignore[no-untyped-call]
+
+
+def asked(camera_id: str, text: str = "What now?", epoch: int = 0, **more: Any) -> Any:
+    question = query_pb2.Question(camera_id=camera_id, text=text, **more)
+    return worker_pb2.WorkerServiceAskRequest(question=question, epoch=epoch)
+
+
+async def answer(stub: Any, request: Any) -> tuple[list[str], query_pb2.Complete]:
+    texts, complete = [], None
+    async for response in stub.Ask(request, timeout=20):
+        if response.WhichOneof("event") == "delta":
+            assert complete is None
+            texts.append(response.delta.text)
+        else:
+            complete = response.complete
+    assert complete is not None
+    return texts, complete
+
+
+async def refused(stub: Any, request: Any) -> HermesError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in stub.Ask(request, timeout=20):
+            pass
+    return error_of(caught.value, "the worker")
+
+
+async def read_all(call: Any) -> None:
+    async for _ in call:
+        pass
+
+
+async def test_an_answer_has_seen_every_frame_in_the_log(
+    worker: Worker, stub: Any, redis_client: redis.Redis
+) -> None:
+    feeder = Feeder(redis_client, "lobby")
+    feeder.push(3)
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    for seen in (5, 9, 12):
+        while feeder.index < seen:
+            feeder.push()
+        texts, complete = await answer(stub, asked("lobby", max_tokens=6))
+        assert complete.coverage.frames_seen == seen
+        assert complete.answer_tokens == 6
+        assert complete.question_tokens > 0
+        assert texts
+        assert complete.epoch > 0
+        timings = complete.timings
+        warm = timings.warm_time_to_first_token.ToNanoseconds()
+        assert 0 < warm <= timings.fresh_time_to_first_token.ToNanoseconds()
+
+
+async def test_status_and_metrics_are_published(
+    worker: Worker, stub: Any, redis_client: redis.Redis
+) -> None:
+    feeder = Feeder(redis_client, "lobby")
+    last = feeder.push(4)
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    await answer(stub, asked("lobby", max_tokens=3))
+    status = keys.status("lobby")
+    await until(lambda: redis_client.hget(status, camera_status.MEMORY_ID) == last.encode())
+    _, memory = camera_status.parse(redis_client.hgetall(status))  # type: ignore[arg-type]
+    assert (memory.frames, memory.tokens) == (4, 4 * 16)
+    assert memory.bytes == 4 * 16 * tiny.model().shape.bytes_per_token
+    url = f"http://127.0.0.1:{worker.metrics_port}"
+    text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/metrics").read().decode())
+    for line in (
+        'hermes_frames_total{camera="lobby",outcome="encoded"} 4.0',
+        'hermes_memory_tokens{band="long_term",camera="lobby"} 64.0',
+        'hermes_queries_total{code="OK"} 1.0',
+        "hermes_inter_token_latency_seconds_count",
+        'stage="warm"} 1.0',
+        'stage="fresh"} 1.0',
+    ):
+        assert line in text, line
+    ready = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/readyz").read())
+    assert json.loads(ready)["ready"] is True
+
+    redis_client.hdel(keys.CAMERAS, "lobby")
+    await until(lambda: worker._memories.get("lobby") is None)
+    text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/metrics").read().decode())
+    assert 'camera="lobby"' not in text
+
+
+async def test_what_it_does_not_own_it_does_not_answer(
+    worker: Worker, stub: Any, redis_client: redis.Redis
+) -> None:
+    assert isinstance(await refused(stub, asked("nobody")), CameraNotOwned)
+    Feeder(redis_client, "lobby").push()
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    _, complete = await answer(stub, asked("lobby", max_tokens=2))
+    newer = asked("lobby", epoch=complete.epoch + 1)
+    assert isinstance(await refused(stub, newer), CameraNotOwned)
+    assert isinstance(await refused(stub, asked("lobby", text="  ")), InvalidInput)
+
+
+async def test_an_answer_ends_with_the_lease(
+    worker: Worker, stub: Any, redis_client: redis.Redis
+) -> None:
+    """Another worker takes the camera over in mid-answer: not one more word from this one."""
+    Feeder(redis_client, "lobby").push()
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    call = stub.Ask(asked("lobby", max_tokens=4000), timeout=60)
+    assert (await anext(aiter(call))).delta.text
+    lease = keys.lease("lobby", "worker")
+    redis_client.hset(lease, mapping={"instance": "thief", "epoch": 10**15, "expires_ms": 10**15})
+    worker._ownership._renewed_at = 0.0  # renew at the next tick rather than in 3 s
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await read_all(call)
+    assert isinstance(error_of(caught.value, "the worker"), CameraNotOwned)
+    await until(lambda: worker._engine._questions == 0, timeout_s=2)
+
+
+async def test_a_client_that_leaves_frees_its_place(
+    worker: Worker, stub: Any, redis_client: redis.Redis
+) -> None:
+    Feeder(redis_client, "lobby").push()
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    call = stub.Ask(asked("lobby", max_tokens=4000), timeout=60)
+    await anext(aiter(call))
+    assert worker._engine._questions == 1
+    call.cancel()
+    await until(lambda: worker._engine._questions == 0, timeout_s=2)
+
+
+async def test_stopping_gives_the_cameras_back(redis_url: str, redis_client: redis.Redis) -> None:
+    settings = WorkerSettings(
+        redis_url=redis_url,
+        listen="127.0.0.1:0",
+        metrics_host="127.0.0.1",
+        model=str(tiny.folder()),
+        device="cpu",
+        threads=1,
+        drain_s=1.0,
+    )
+    worker = Worker(settings)
+    await worker.start()
+    Feeder(redis_client, "lobby").push()
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    await worker.stop()
+    assert redis_client.hget(keys.lease("lobby", "worker"), "instance") is None
+    assert redis_client.hlen(keys.members("worker")) == 0
