@@ -1,0 +1,30 @@
+"""`make bench`: every benchmark of this folder, as one table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+
+import torch
+
+from benchmarks import frame_log, memory
+from benchmarks.table import Row, render
+
+MODULES = {"memory": memory, "frame_log": frame_log}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("only", nargs="*", choices=[*MODULES, []], help="default: all")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements of each side")
+    options = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}, demo model\n")
+    rows: list[Row] = []
+    for name in options.only or MODULES:
+        rows += MODULES[name].run(options.rounds)
+    print(render(rows))
+
+
+if __name__ == "__main__":
+    main()

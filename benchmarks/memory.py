@@ -1,0 +1,104 @@
+"""What a memory is worth at question time: against re-encoding, and answers together or alone."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText
+
+from benchmarks.table import Row, interleaved
+from hermes.demo import checkpoint
+from hermes.memory import (
+    FrameStamp,
+    MemoryConfig,
+    PackedPass,
+    SlidingWindow,
+    StreamMemory,
+)
+from hermes.vlm import VideoModel, load
+from hermes.vlm.preprocess import PixelSettings, to_pixels
+
+FRAMES = 64
+QUESTION = "What is happening now?"
+CAMERAS = 8
+
+
+def make_memory(model: VideoModel, frames: torch.Tensor) -> StreamMemory:
+    """A memory that holds all of `frames`."""
+    config = MemoryConfig(
+        budget=len(frames) * model.tokens_per_frame,
+        headroom=model.tokens_per_frame,
+        position_limit=model.position_limit,
+    )
+    memory = StreamMemory(model.shape, model.rotary, config, SlidingWindow())
+    prefix = model.prefix()
+    row = memory.begin_prefix(len(prefix))
+    model.forward(prefix, PackedPass([row]))
+    memory.commit(row)
+    for index, features in enumerate(model.encode(frames)):
+        row = memory.begin_frames([FrameStamp(index)], model.tokens_per_frame)
+        model.forward(features, PackedPass([row]))
+        memory.commit(row)
+    return memory
+
+
+def first_token(model: VideoModel, memory: StreamMemory) -> int:
+    """Question to first token on a memory that is ready."""
+    question = model.question(QUESTION)
+    with memory.branch(len(question) + 1) as branch:
+        hidden = model.forward(question, PackedPass([branch.row(len(question))]))
+        return int(model.logits(hidden[-1]).argmax())
+
+
+@torch.inference_mode()
+def run(rounds: int) -> list[Row]:
+    """The rows of this module."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = checkpoint.build(Path(folder) / "demo")
+        model = load(path)
+        plain: Any = AutoModelForImageTextToText.from_pretrained(path).eval()
+        pixels = PixelSettings.from_checkpoint(path)
+    frames = torch.randint(0, 256, (FRAMES, 3, *model.frame_size), dtype=torch.uint8)
+    memory = make_memory(model, frames)
+    video = [plain.config.video_token_id] * (FRAMES * model.tokens_per_frame + 1)
+    ids = torch.tensor([[*video, *range(10, 10 + len(model.question(QUESTION)))]])
+
+    def reencode() -> None:
+        values = to_pixels(frames, pixels, torch.float32).unsqueeze(0)
+        plain(input_ids=ids, pixel_values_videos=values, logits_to_keep=1)
+
+    ours, theirs = interleaved(lambda: first_token(model, memory), reencode, rounds)
+    rows = [Row("warm TTFT, 64 frames in memory", ours, "re-encode the 64 frames", theirs)]
+
+    memories = [make_memory(model, frames[: 16 + index]) for index in range(CAMERAS)]
+    together, alone = interleaved(
+        lambda: decode_steps(model, memories, 8, packed=True),
+        lambda: decode_steps(model, memories, 8, packed=False),
+        rounds,
+    )
+    steps = 8 * CAMERAS
+    rows.append(
+        Row(f"one token, {CAMERAS} cameras' answers", together / steps, "one by one", alone / steps)
+    )
+    return rows
+
+
+def decode_steps(
+    model: VideoModel, memories: list[StreamMemory], steps: int, *, packed: bool
+) -> None:
+    """`steps` tokens on a branch of every memory, in packed passes or one after another."""
+    branches = [memory.branch(steps) for memory in memories]
+    token = model.embed([20])
+    groups = [branches] if packed else [[branch] for branch in branches]
+    for _ in range(steps):
+        for group in groups:
+            rows = [branch.row(1) for branch in group]
+            model.logits(model.forward(token.expand(len(group), -1), PackedPass(rows)))
+            for branch, row in zip(group, rows, strict=True):
+                branch.commit(row)
+    for branch in branches:
+        branch.close()

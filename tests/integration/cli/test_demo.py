@@ -1,0 +1,134 @@
+"""`hermes demo`, as a person starts it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+COMMAND = [sys.executable, "-m", "services.cli.main", "demo", "--cameras", "2"]
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The demo's files and its own Redis go below `tmp_path`."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("HERMES_")}
+    kept.pop("REDIS_URL", None)
+    return {**kept, "TMPDIR": str(tmp_path), "COLUMNS": "160"}
+
+
+def of_this_run(tmp_path: Path) -> list[psutil.Process]:
+    """Processes that know of the run's folder: by command line or by environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = [*process.cmdline(), *process.environ().values()]
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if process.pid != os.getpid() and any(str(tmp_path) in text for text in told):
+            found.append(process)
+    return found
+
+
+def assert_nothing_left(tmp_path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while left := of_this_run(tmp_path):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    assert list(tmp_path.glob("hermes-*")) == []  # PyTorch leaves an empty cache folder
+
+
+def test_it_answers_and_ends(tmp_path: Path) -> None:
+    done = subprocess.run(
+        COMMAND,
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    for question in ("What is happening now?", "How many objects came by?"):
+        assert question in done.stdout
+    figures = re.findall(
+        r"TTFT (\S+) (m?s) \(warm \S+ m?s\)\s+TPOT \S+ m?s\s+24 tokens", done.stderr
+    )
+    assert len(figures) == 3, done.stderr
+    assert "untrained" in done.stderr
+    for camera in ("lobby", "dock"):
+        row = next(line for line in done.stdout.splitlines() if line.startswith(camera + " "))
+        assert re.search(r"online\s+serving\s+[\d.]+\s+\d+\s+\d+\s+[\d.]+ [KM]iB\s+[\d.]+ m?s", row)
+    assert_nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["starting", "prompt"])
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, moment: str) -> None:
+    """In a terminal: live progress, then a prompt. Ctrl-C in either."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        COMMAND,
+        env=environment(tmp_path),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    wanted = "Redis:" if moment == "starting" else "Ask more."
+    shown = read_until(ours, wanted, 100)
+    if moment == "prompt":
+        os.write(ours, b"lobby What is there?\n")
+        read_until(ours, "TTFT", 30)
+        os.write(ours, b"nobody What is there?\n")
+        read_until(ours, "there is no camera", 30)
+        assert "serving" in shown
+    os.killpg(process.pid, signal.SIGINT)
+    read_until(ours, None, 30)
+    assert process.wait(timeout=30) in (0, 130)
+    os.close(ours)
+    assert_nothing_left(tmp_path)
+
+
+def read_until(terminal: int, wanted: str | None, timeout_s: float) -> str:
+    """What the terminal shows until `wanted`; None reads to the end."""
+    shown, deadline = "", time.monotonic() + timeout_s
+    while wanted is None or wanted not in shown:
+        assert time.monotonic() < deadline, shown
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # the other side is closed
+            data = b""
+        if not data:
+            assert wanted is None, shown
+            return shown
+        shown += data.decode(errors="replace")
+    return shown
+
+
+def test_a_killed_command_takes_its_processes_along(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        COMMAND,
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if b"gateway:" in line:
+            break
+    assert len(of_this_run(tmp_path)) >= 4
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    deadline = time.monotonic() + 15
+    while left := of_this_run(tmp_path):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
