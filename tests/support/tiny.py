@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -20,7 +22,9 @@ torch.set_num_threads(1)  # a second thread beside another process is slower tha
 @functools.cache
 def folder() -> Path:
     """The checkpoint's folder."""
-    return checkpoint.build(Path(tempfile.mkdtemp(prefix="hermes-tiny-")))
+    made = Path(tempfile.mkdtemp(prefix="hermes-tiny-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return checkpoint.build(made)
 
 
 @functools.cache
