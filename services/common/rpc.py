@@ -1,8 +1,11 @@
-"""gRPC set-up that the gateway and the workers share, and errors as statuses in one place."""
+"""gRPC options that all sides share, and errors as statuses in one place."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, NoReturn
 
 import grpc
@@ -13,12 +16,11 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from hermes import errors
+from hermes.statuses import ERROR_DOMAIN
 from services.common import logs
 from services.common.redaction import redact
 
 log = logs.get(__name__)
-
-ERROR_DOMAIN = "hermes.v1"
 
 KEEPALIVE: list[tuple[str, int]] = [
     ("grpc.keepalive_time_ms", 20_000),
@@ -33,6 +35,11 @@ SERVER_KEEPALIVE: list[tuple[str, int]] = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 ]
 
+DEADLINE_SLACK_S = 0.1
+"""A call cancelled this short before its deadline ran into it: the client's clock is ahead."""
+
+INTERNAL_MESSAGE = "internal error; the service's log has the details"
+
 _CODES: list[tuple[type[errors.HermesError], int, grpc.StatusCode]] = [
     (errors.InvalidInput, code_pb2.INVALID_ARGUMENT, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.CameraNotFound, code_pb2.NOT_FOUND, grpc.StatusCode.NOT_FOUND),
@@ -44,13 +51,17 @@ _CODES: list[tuple[type[errors.HermesError], int, grpc.StatusCode]] = [
     (errors.Unsupported, code_pb2.UNIMPLEMENTED, grpc.StatusCode.UNIMPLEMENTED),
 ]
 
+Observe = Callable[[str, grpc.StatusCode], None]
+"""Told of every call that ended: its method (`/package.Service/Method`) and its code."""
+
 
 def status_of(error: errors.HermesError) -> status_pb2.Status:
     """The status that an error becomes, with google.rpc details."""
     code = next((code for kind, code, _ in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
-    ]
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
+    if isinstance(error, (errors.CameraNotFound, errors.CameraExists, errors.CameraNotOwned)):
+        info.metadata["camera_id"] = redact(error.camera_id)
+    details: list[Message] = [info]
     if isinstance(error, errors.InvalidInput):
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=error.field, description=redact(error.message)
@@ -68,81 +79,131 @@ def status_of(error: errors.HermesError) -> status_pb2.Status:
     return status_pb2.Status(code=code, message=redact(str(error)), details=packed)
 
 
+def code_of(error: errors.HermesError) -> grpc.StatusCode:
+    """The gRPC code of an error."""
+    return next((c for kind, _, c in _CODES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+
+
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.HermesError) -> NoReturn:
     """End the call with the error's status."""
     await context.abort_with_status(rpc_status.to_status(status_of(error)))
     raise AssertionError("abort_with_status raises")
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Turns exceptions into statuses. An unknown one is logged, and tells the client nothing."""
+class OpenCalls:
+    """How many calls are open, and when there are none."""
 
-    def __init__(self, observe: Callable[[str, grpc.StatusCode], None] | None = None) -> None:
+    def __init__(self) -> None:
+        self.count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def opened(self) -> None:
+        """One more."""
+        self.count += 1
+        self._none.clear()
+
+    def closed(self) -> None:
+        """One less."""
+        self.count -= 1
+        if self.count == 0:
+            self._none.set()
+
+    async def wait_for_none(self) -> None:
+        """Return once no call is open."""
+        await self._none.wait()
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Stands around every call of our own services: errors become statuses, ends are counted.
+
+    A handler may be a coroutine that writes to its context or an async
+    generator; a generator is closed before the call ends, however it ends.
+    An error that is not one of ours is logged, and tells the client nothing.
+    Cancellation passes through. gRPC's own services (health, reflection) are
+    left alone.
+    """
+
+    def __init__(self, calls: OpenCalls, observe: Observe | None = None) -> None:
+        self._calls = calls
         self._observe = observe or (lambda method, code: None)
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> Any:
+        """The call's handler, wrapped."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming:
+        method = str(handler_call_details.method)
+        if handler is None or handler.request_streaming or method.startswith("/grpc."):
             return handler
-        method = handler_call_details.method
         if handler.response_streaming:
-            stream_behavior = handler.unary_stream
-
-            async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-                try:
-                    async for response in stream_behavior(request, context):
-                        yield response
-                except errors.HermesError as error:
-                    self._observe(method, code_of(error))
-                    await abort(context, error)
-                except grpc.aio.AbortError:
-                    self._observe(method, grpc.StatusCode.UNKNOWN)
-                    raise
-                except Exception as error:
-                    self._observe(method, grpc.StatusCode.INTERNAL)
-                    log.exception("call_failed", method=method)
-                    await abort(context, errors.HermesError(_internal(error)))
-                else:
-                    self._observe(method, grpc.StatusCode.OK)
-
             return grpc.unary_stream_rpc_method_handler(
-                stream,
+                self._stream(method, handler.unary_stream),
                 request_deserializer=handler.request_deserializer,
                 response_serializer=handler.response_serializer,
             )
-        unary_behavior = handler.unary_unary
-
-        async def unary(request: Any, context: Any) -> Any:
-            try:
-                response = await unary_behavior(request, context)
-            except errors.HermesError as error:
-                self._observe(method, code_of(error))
-                await abort(context, error)
-            except grpc.aio.AbortError:
-                self._observe(method, grpc.StatusCode.UNKNOWN)
-                raise
-            except Exception as error:
-                self._observe(method, grpc.StatusCode.INTERNAL)
-                log.exception("call_failed", method=method)
-                await abort(context, errors.HermesError(_internal(error)))
-            self._observe(method, grpc.StatusCode.OK)
-            return response
-
         return grpc.unary_unary_rpc_method_handler(
-            unary,
+            self._unary(method, handler.unary_unary),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
+    def _unary(self, method: str, behavior: Any) -> Any:
+        async def unary(request: Any, context: Any) -> Any:
+            async with self._around(method, context):
+                return await behavior(request, context)
 
-def code_of(error: errors.HermesError) -> grpc.StatusCode:
-    """The gRPC code of an error."""
-    return next((c for kind, _, c in _CODES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+        return unary
+
+    def _stream(self, method: str, behavior: Any) -> Any:
+        async def stream(request: Any, context: Any) -> None:
+            async with self._around(method, context):
+                if not inspect.isasyncgenfunction(behavior):
+                    await behavior(request, context)
+                    return
+                async with aclosing(behavior(request, context)) as responses:
+                    async for response in responses:
+                        await context.write(response)
+
+        return stream
+
+    @asynccontextmanager
+    async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
+        self._calls.opened()
+        code = grpc.StatusCode.OK
+        try:
+            yield
+        except asyncio.CancelledError:
+            if _really_cancelled():
+                remaining = context.time_remaining()
+                late = remaining is not None and remaining <= DEADLINE_SLACK_S
+                code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+                raise
+            # Nobody cancelled this call: something that it awaited was. Passed
+            # on, it would leave the client without any status until its deadline.
+            code = grpc.StatusCode.INTERNAL
+            log.exception("call_cancelled_from_within", method=method)
+            await abort(context, errors.HermesError(INTERNAL_MESSAGE))
+        except errors.HermesError as error:
+            code = code_of(error)
+            await abort(context, error)
+        except grpc.aio.AbortError:
+            code = context.code() or grpc.StatusCode.UNKNOWN
+            raise
+        except grpc.aio.InternalError:
+            code = grpc.StatusCode.CANCELLED  # a write to a client that is gone
+            raise
+        except Exception:
+            code = grpc.StatusCode.INTERNAL
+            log.exception("call_failed", method=method)
+            await abort(context, errors.HermesError(INTERNAL_MESSAGE))
+        finally:
+            self._calls.closed()
+            self._observe(method, code)
 
 
-def _internal(error: Exception) -> str:
-    return f"internal error ({type(error).__name__}); the service's log has the details"
+def _really_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

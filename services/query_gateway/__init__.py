@@ -1,0 +1,1 @@
+"""The gateway: takes each question to the worker that remembers the camera."""

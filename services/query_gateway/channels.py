@@ -1,0 +1,90 @@
+"""Connections to workers, one per address, closed when nobody has used them for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc.aio
+
+from services.common.rpc import KEEPALIVE
+
+OPTIONS: list[tuple[str, Any]] = [
+    *KEEPALIVE,
+    # A worker that is back at its address is found at once; gRPC's default
+    # pause grows to two minutes, and a lease lives ten seconds.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 3_000),  # also the time-out of connecting
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+def connect(address: str) -> grpc.aio.Channel:
+    """A channel to a worker. Connects when first used."""
+    return grpc.aio.insecure_channel(address, options=OPTIONS)
+
+
+@dataclass(slots=True)
+class _Pooled:
+    channel: grpc.aio.Channel
+    users: int
+    unused_since: float
+
+
+class ChannelPool:
+    """Channels by address."""
+
+    def __init__(
+        self,
+        idle_s: float,
+        connect: Callable[[str], grpc.aio.Channel] = connect,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._idle_s = idle_s
+        self._connect = connect
+        self._clock = clock
+        self._pooled: dict[str, _Pooled] = {}
+
+    @asynccontextmanager
+    async def use(self, address: str) -> AsyncIterator[grpc.aio.Channel]:
+        """The channel to an address; it stays open for as long as it is used."""
+        pooled = self._pooled.get(address)
+        if pooled is None:
+            pooled = _Pooled(self._connect(address), 0, self._clock())
+            self._pooled[address] = pooled
+        pooled.users += 1
+        try:
+            yield pooled.channel
+        finally:
+            pooled.users -= 1
+            pooled.unused_since = self._clock()
+
+    async def sweep(self) -> None:
+        """Close what was not used for `idle_s`."""
+        oldest = self._clock() - self._idle_s
+        for address, pooled in list(self._pooled.items()):
+            if pooled.users == 0 and pooled.unused_since <= oldest:
+                del self._pooled[address]
+                await pooled.channel.close()
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await asyncio.sleep(self._idle_s / 2)
+            await self.sweep()
+
+    async def close(self) -> None:
+        """Close all."""
+        while self._pooled:
+            _, pooled = self._pooled.popitem()
+            await pooled.channel.close()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where there are channels to."""
+        return list(self._pooled)

@@ -1,0 +1,128 @@
+"""The gateway, put together: what is made of what, and in which order it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import grpc
+
+from hermes.v1.camera_pb2_grpc import add_CameraServiceServicer_to_server
+from hermes.v1.query_pb2_grpc import add_QueryServiceServicer_to_server
+from services.common import logs
+from services.common.connection import connect_async
+from services.common.grpc_server import GrpcServer
+from services.common.http import StatusServer
+from services.common.metrics import Metrics
+from services.query_gateway.admission import Admission
+from services.query_gateway.catalogue import CameraCatalogue
+from services.query_gateway.channels import ChannelPool
+from services.query_gateway.epochs import Epochs
+from services.query_gateway.questions import QuestionRules
+from services.query_gateway.redis_link import RedisWatch
+from services.query_gateway.resolver import Resolver
+from services.query_gateway.router import Router
+from services.query_gateway.servicers import CameraServicer, QueryServicer
+from services.query_gateway.settings import GatewaySettings
+from services.query_gateway.workers import Workers
+
+log = logs.get(__name__)
+
+CAMERA_SERVICE = "hermes.v1.CameraService"
+QUERY_SERVICE = "hermes.v1.QueryService"
+ASK = f"/{QUERY_SERVICE}/Ask"
+
+
+class Gateway:
+    """A gateway in this process. Belongs to the running loop."""
+
+    def __init__(self, settings: GatewaySettings, metrics: Metrics | None = None) -> None:
+        self._settings = settings
+        self.metrics = Metrics() if metrics is None else metrics
+        self._redis = connect_async(settings.redis_url)
+        self._epochs = Epochs()
+        self._channels = ChannelPool(settings.worker_idle_s)
+        self._admission = Admission(settings.max_open_questions)
+        self._server = GrpcServer(
+            max_message_bytes=settings.max_message_bytes,
+            reflection=settings.reflection,
+            observe=self._observe,
+        )
+        self._status = StatusServer(
+            settings.metrics_host, settings.metrics_port, self.metrics, self._readiness
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.port = 0
+        self.ready = asyncio.Event()
+        """Set once Redis was reached: from then on questions can be asked."""
+
+    @property
+    def metrics_port(self) -> int:
+        """Port of /metrics, /healthz and /readyz."""
+        return self._status.port
+
+    async def start(self) -> None:
+        """Listen. Raises `CannotListen`."""
+        settings = self._settings
+        router = Router(
+            Resolver(self._redis, self._epochs),
+            Workers(self._channels),
+            self._epochs,
+            settings.hand_over_wait_s,
+        )
+        queries = QueryServicer(
+            router,
+            QuestionRules(settings.max_question_chars, settings.max_answer_tokens),
+            self._admission,
+            self.metrics,
+            settings.default_deadline_s,
+        )
+        cameras = CameraServicer(CameraCatalogue(self._redis, settings.source_policy()))
+        self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
+        self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
+        self.port = await self._server.start(settings.listen)
+        self._status.start()
+        self._spawn(RedisWatch(self._redis, self._redis_is).run())
+        self._spawn(self._channels.run())
+        log.info("listening", port=self.port, metrics_port=self.metrics_port)
+
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Take nothing new, let open calls end within the grace period, and close everything."""
+        self._stopping = True
+        log.info("draining", open_questions=self._admission.open)
+        await self._server.stop(self._settings.drain_grace_s if grace_s is None else grace_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._channels.close()
+        await self._redis.aclose()
+        await asyncio.to_thread(self._status.stop)
+        log.info("stopped")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(_report)
+        self._tasks.append(task)
+
+    async def _redis_is(self, up: bool) -> None:
+        if self._stopping:
+            return
+        await self._server.set_serving(up)
+        if up:
+            self.ready.set()
+
+    def _readiness(self) -> tuple[bool, str]:
+        if self._stopping:
+            return False, "stopping"
+        return (True, "serving") if self._server.serving else (False, "Redis cannot be reached")
+
+    def _observe(self, method: str, code: grpc.StatusCode) -> None:
+        if method == ASK:
+            self.metrics.queries.labels(code.name).inc()
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("background_task_failed", exc_info=task.exception())

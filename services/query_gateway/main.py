@@ -1,0 +1,72 @@
+"""`hermes-gateway`: questions in, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.common import logs
+from services.common.grpc_server import CannotListen
+from services.common.settings import load
+from services.query_gateway.gateway import Gateway
+from services.query_gateway.settings import GatewaySettings
+
+log = logs.get(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run until SIGTERM or SIGINT. A second signal ends the process at once."""
+    settings = load(GatewaySettings, "hermes-gateway", argv)
+    logs.configure("gateway", settings.log_level)
+    log.info("starting", **settings.shown())
+    try:
+        asyncio.run(_run(settings))
+    except (CannotListen, OSError) as error:
+        log.error("cannot_start", error=str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+async def _run(settings: GatewaySettings) -> None:
+    loop = asyncio.get_running_loop()
+    asked_to_stop = asyncio.Event()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, asked_to_stop.set)
+    gateway = Gateway(settings)
+    await gateway.start()
+    announcing = asyncio.create_task(_announce_when_ready(gateway, settings))
+    await asked_to_stop.wait()
+    for number in SIGNALS:
+        loop.remove_signal_handler(number)
+    announcing.cancel()
+    await gateway.stop()
+
+
+async def _announce_when_ready(gateway: Gateway, settings: GatewaySettings) -> None:
+    await gateway.ready.wait()
+    log.info("ready")
+    if settings.announce:
+        write_announcement(Path(settings.announce), settings.listen, gateway)
+
+
+def write_announcement(path: Path, listen: str, gateway: Gateway) -> None:
+    """Tell a launcher the bound ports; whoever sees the file sees all of it."""
+    host = listen.rpartition(":")[0]
+    if host in ("0.0.0.0", "[::]"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    announced = {"address": f"{host}:{gateway.port}", "metrics_port": gateway.metrics_port}
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(announced) + "\n")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    main()

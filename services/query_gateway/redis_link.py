@@ -1,0 +1,66 @@
+"""The gateway's link to Redis: prompt errors while it is down, and a watch on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import redis
+import redis.asyncio
+
+from hermes.errors import Unavailable
+from services.common import logs
+
+log = logs.get(__name__)
+
+TIMEOUT_S = 2.0
+"""For everything that one call asks of Redis, reconnecting included."""
+WATCH_EVERY_S = 1.0
+RETRY_AFTER_S = 1.0
+
+
+@asynccontextmanager
+async def reaching_redis() -> AsyncIterator[None]:
+    """What is asked of Redis in here fails as `Unavailable`, and soon."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            yield
+    except (redis.RedisError, OSError, TimeoutError) as error:
+        log.warning("redis_call_failed", error=f"{type(error).__name__}: {error}")
+        raise Unavailable(
+            "the registry of cameras cannot be reached right now", RETRY_AFTER_S
+        ) from error
+
+
+class RedisWatch:
+    """Tells when Redis goes away and when it is back."""
+
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        tell: Callable[[bool], Awaitable[None]],
+        every_s: float = WATCH_EVERY_S,
+    ) -> None:
+        self._redis = client
+        self._tell = tell
+        self._every_s = every_s
+        self._up: bool | None = None
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            up = await self._ping()
+            if up != self._up:
+                (log.info if up else log.warning)("redis_reachable" if up else "redis_unreachable")
+                self._up = up
+                await self._tell(up)
+            await asyncio.sleep(self._every_s)
+
+    async def _ping(self) -> bool:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._redis.ping()
+        except (redis.RedisError, OSError, TimeoutError):
+            return False
+        return True

@@ -1,0 +1,122 @@
+"""The API, as thin as it reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from hermes.errors import InvalidInput
+from hermes.v1 import camera_pb2 as camera
+from hermes.v1.camera_pb2_grpc import CameraServiceServicer
+from hermes.v1.query_pb2 import Complete, QueryServiceAskRequest, QueryServiceAskResponse, Question
+from hermes.v1.query_pb2_grpc import QueryServiceServicer
+from services.common.metrics import Metrics
+from services.query_gateway.admission import Admission
+from services.query_gateway.catalogue import CameraCatalogue
+from services.query_gateway.questions import QuestionRules
+from services.query_gateway.router import Router
+from services.query_gateway.workers import deadline_exceeded
+
+
+class CameraServicer(CameraServiceServicer):
+    """hermes.v1.CameraService."""
+
+    def __init__(self, catalogue: CameraCatalogue) -> None:
+        self._catalogue = catalogue
+
+    async def Add(  # noqa: N802, D102
+        self, request: camera.CameraServiceAddRequest, context: Any
+    ) -> camera.CameraServiceAddResponse:
+        if not request.HasField("camera"):
+            raise InvalidInput("camera", "is missing")
+        return camera.CameraServiceAddResponse(camera=await self._catalogue.add(request.camera))
+
+    async def Get(  # noqa: N802, D102
+        self, request: camera.CameraServiceGetRequest, context: Any
+    ) -> camera.CameraServiceGetResponse:
+        return camera.CameraServiceGetResponse(camera=await self._catalogue.get(request.camera_id))
+
+    async def List(  # noqa: N802, D102
+        self, request: camera.CameraServiceListRequest, context: Any
+    ) -> camera.CameraServiceListResponse:
+        return camera.CameraServiceListResponse(cameras=await self._catalogue.all())
+
+    async def Remove(  # noqa: N802, D102
+        self, request: camera.CameraServiceRemoveRequest, context: Any
+    ) -> camera.CameraServiceRemoveResponse:
+        await self._catalogue.remove(request.camera_id)
+        return camera.CameraServiceRemoveResponse()
+
+
+class QueryServicer(QueryServiceServicer):
+    """hermes.v1.QueryService."""
+
+    def __init__(
+        self,
+        router: Router,
+        rules: QuestionRules,
+        admission: Admission,
+        metrics: Metrics,
+        default_deadline_s: float,
+    ) -> None:
+        self._router = router
+        self._rules = rules
+        self._admission = admission
+        self._metrics = metrics
+        self._default_deadline_s = default_deadline_s
+
+    async def Ask(self, request: QueryServiceAskRequest, context: Any) -> None:  # noqa: N802, D102
+        now = asyncio.get_running_loop().time
+        received = now()
+        question = self._rules.check(request)
+        given = context.time_remaining()
+        deadline = received + (self._default_deadline_s if given is None else given)
+        with self._admission.enter():
+            try:
+                async with asyncio.timeout_at(deadline) as timeout:
+                    await self._forward(question, context, deadline, received, now)
+            except TimeoutError:
+                if timeout.expired():
+                    raise deadline_exceeded() from None
+                raise
+
+    async def _forward(
+        self,
+        question: Question,
+        context: Any,
+        deadline: float,
+        received: float,
+        now: Callable[[], float],
+    ) -> None:
+        first_sent: float | None = None
+        async with aclosing(self._router.ask(question, deadline)) as events:
+            async for event in events:
+                if event.WhichOneof("event") == "complete":
+                    complete = event.complete
+                    self._close(complete, received, first_sent, now())
+                    await context.write(QueryServiceAskResponse(complete=complete))
+                    continue
+                await context.write(QueryServiceAskResponse(delta=event.delta))
+                if first_sent is None:
+                    first_sent = now()
+
+    def _close(
+        self, complete: Complete, received: float, first_sent: float | None, ended: float
+    ) -> None:
+        """Add what only the gateway knows."""
+        complete.timings.total.CopyFrom(_duration(ended - received))
+        if first_sent is None:  # an answer without a word
+            return
+        elapsed = first_sent - received
+        complete.timings.gateway_time_to_first_token.CopyFrom(_duration(elapsed))
+        self._metrics.time_to_first_token.labels(complete.model, "gateway").observe(elapsed)
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration

@@ -1,0 +1,79 @@
+"""What the gateway can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from services.common.cameras import NETWORK_PROTOCOLS, SourcePolicy
+from services.common.settings import ServiceSettings
+
+KIB = 1024
+
+
+def _check_listen(listen: str) -> str:
+    host, colon, port = listen.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) <= 65535):
+        raise ValueError("must be HOST:PORT, e.g. 0.0.0.0:50051 or [::]:50051")
+    return listen
+
+
+def _check_protocols(protocols: str) -> str:
+    unknown = _split(protocols) - NETWORK_PROTOCOLS
+    if unknown:
+        raise ValueError(
+            f"{', '.join(sorted(unknown))}: not among {', '.join(sorted(NETWORK_PROTOCOLS))}"
+        )
+    return protocols
+
+
+def _split(protocols: str) -> frozenset[str]:
+    return frozenset(part.strip().lower() for part in protocols.split(",") if part.strip())
+
+
+class GatewaySettings(ServiceSettings):
+    """Takes each question to the worker that remembers the camera, and streams the answer back."""
+
+    listen: Annotated[str, AfterValidator(_check_listen)] = Field(
+        "0.0.0.0:50051", description="gRPC address, HOST:PORT; port 0 picks one"
+    )
+    reflection: bool = Field(False, description="let clients ask the server for its API")
+    max_message_bytes: int = Field(
+        2048 * KIB,
+        ge=64 * KIB,
+        description="largest request that is read at all. Far above what the limits on fields"
+        " let through, so that a question that is too long is told so by the field's name",
+    )
+    max_open_questions: int = Field(
+        64, ge=1, description="questions answered at a time; more are RESOURCE_EXHAUSTED"
+    )
+    max_question_chars: int = Field(4096, ge=1, description="longest question, in characters")
+    max_answer_tokens: int = Field(1024, ge=1, description="most tokens a question may ask for")
+    default_deadline_s: float = Field(
+        60.0, gt=0, description="time for an answer if the client sets no deadline, in seconds"
+    )
+    hand_over_wait_s: float = Field(
+        0.0,
+        ge=0,
+        description="how long a question waits by itself for a camera between owners, in seconds;"
+        " 0 tells the client at once when to come again",
+    )
+    worker_idle_s: float = Field(
+        300.0, gt=0, description="close connections to workers unused for this long, in seconds"
+    )
+    drain_grace_s: float = Field(
+        20.0, ge=0, description="time for open calls to end after SIGTERM, in seconds"
+    )
+    media_root: Path | None = Field(
+        None, description="folder below which cameras may be files; unset refuses files"
+    )
+    protocols: Annotated[str, AfterValidator(_check_protocols)] = Field(
+        ",".join(sorted(NETWORK_PROTOCOLS)),
+        description="network protocols that cameras may use, separated by commas",
+    )
+
+    def source_policy(self) -> SourcePolicy:
+        """Which cameras may be added."""
+        return SourcePolicy(media_root=self.media_root, protocols=_split(self.protocols))

@@ -1,0 +1,90 @@
+"""Calls to workers, and what their errors mean to those who ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import grpc
+import grpc.aio
+
+from hermes import errors
+from hermes.statuses import typed_error
+from hermes.v1.query_pb2 import Question
+from hermes.v1.worker_pb2 import WorkerServiceAskRequest, WorkerServiceAskResponse
+from hermes.v1.worker_pb2_grpc import WorkerServiceStub
+from services.common import logs
+from services.common.rpc import INTERNAL_MESSAGE
+from services.query_gateway.channels import ChannelPool
+from services.query_gateway.resolver import Route
+
+log = logs.get(__name__)
+
+RETRY_AFTER_S = 1.0
+
+
+class Workers:
+    """Asks workers."""
+
+    def __init__(self, channels: ChannelPool) -> None:
+        self._channels = channels
+
+    async def ask(
+        self, route: Route, question: Question, deadline: float
+    ) -> AsyncIterator[WorkerServiceAskResponse]:
+        """What the worker says, as it comes. Closing the generator cancels the call.
+
+        `deadline` is a time of the running loop's clock; what is left of it is
+        the worker's. Raises `HermesError`.
+        """
+        remaining = deadline - asyncio.get_running_loop().time()
+        if remaining <= 0:
+            raise deadline_exceeded()
+        request = WorkerServiceAskRequest(question=question, epoch=route.epoch)
+        async with self._channels.use(route.address) as channel:
+            call = cast(Any, WorkerServiceStub)(channel).Ask(request, timeout=remaining)
+            try:
+                while (event := await call.read()) is not grpc.aio.EOF:
+                    yield event
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error, route) from error
+            finally:
+                call.cancel()
+
+
+def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
+    """What a worker's status means to the client.
+
+    An error of our own types is passed on as it is. Of any other only the kind
+    is: its text may name addresses and internals, and goes to the log.
+    """
+    typed = typed_error(status)
+    if typed is not None and type(typed) is not errors.HermesError:
+        return typed
+    code = status.code()
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        log.warning("worker_gone", **_described(status, route))
+        return errors.Unavailable(
+            f"the worker of camera {route.camera_id!r} went away; another takes over", RETRY_AFTER_S
+        )
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return deadline_exceeded()
+    if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return errors.Overloaded("the worker has no room for this question now", RETRY_AFTER_S)
+    log.error("worker_failed", **_described(status, route))
+    return errors.HermesError(INTERNAL_MESSAGE)
+
+
+def deadline_exceeded() -> errors.DeadlineExceeded:
+    """The one error for an answer that was not finished in time."""
+    return errors.DeadlineExceeded("the answer was not finished before the deadline")
+
+
+def _described(status: grpc.aio.AioRpcError, route: Route) -> dict[str, str]:
+    return {
+        "camera": route.camera_id,
+        "worker": route.address,
+        "code": status.code().name,
+        "error": status.details() or "",
+    }

@@ -1,0 +1,185 @@
+"""The server set-up that services share: errors as statuses, generators closed, a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from hermes import errors
+from hermes.statuses import typed_error
+from hermes.v1.query_pb2 import Delta
+from hermes.v1.worker_pb2 import WorkerServiceAskRequest, WorkerServiceAskResponse
+from hermes.v1.worker_pb2_grpc import (
+    WorkerServiceServicer,
+    WorkerServiceStub,
+    add_WorkerServiceServicer_to_server,
+)
+from services.common.grpc_server import CannotListen, GrpcServer
+
+WORD = WorkerServiceAskResponse(delta=Delta(text="word"))
+Behave = Callable[[Any], AsyncIterator[WorkerServiceAskResponse]]
+
+
+class Generates(WorkerServiceServicer):
+    """An async generator as a handler, the way that reads best."""
+
+    def __init__(self, behave: Behave) -> None:
+        self._behave = behave
+        self.closed = asyncio.Event()
+
+    async def Ask(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceAskRequest, context: Any
+    ) -> AsyncIterator[WorkerServiceAskResponse]:
+        try:
+            async for response in self._behave(context):
+                yield response
+        finally:
+            self.closed.set()
+
+
+@asynccontextmanager
+async def serving(behave: Behave) -> AsyncIterator[tuple[Any, Generates, GrpcServer, list[Any]]]:
+    ended: list[Any] = []
+    server = GrpcServer(max_message_bytes=1 << 16, observe=lambda *end: ended.append(end))
+    servicer = Generates(behave)
+    server.add(add_WorkerServiceServicer_to_server, servicer, "hermes.v1.WorkerService")
+    port = await server.start("127.0.0.1:0")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: Any = WorkerServiceStub(channel)  # type: ignore[no-untyped-call]
+        yield stub.Ask, servicer, server, ended
+    await server.stop(0)
+
+
+async def ends(ended: list[Any], count: int = 1) -> list[grpc.StatusCode]:
+    """The codes of calls that ended. They are told right after the client heard of it."""
+    async with asyncio.timeout(2):
+        while len(ended) < count:
+            await asyncio.sleep(0.005)
+    return [code for _, code in ended]
+
+
+async def read_all(call: Any) -> list[WorkerServiceAskResponse]:
+    return [response async for response in call]
+
+
+async def test_a_generator_is_read_to_its_end() -> None:
+    async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        yield WORD
+        yield WORD
+
+    async with serving(behave) as (ask, servicer, server, ended):
+        assert await read_all(ask(WorkerServiceAskRequest(), timeout=5)) == [WORD, WORD]
+        assert servicer.closed.is_set()
+        assert await ends(ended) == [grpc.StatusCode.OK]
+        assert ended[0][0] == "/hermes.v1.WorkerService/Ask"
+        assert server.open_calls == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (errors.Overloaded("full", 2.0), errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (errors.CameraNotOwned("x"), errors.CameraNotOwned, grpc.StatusCode.FAILED_PRECONDITION),
+        (KeyError("secret"), errors.HermesError, grpc.StatusCode.INTERNAL),
+        # Something awaited was cancelled, and not the call: unanswered, the
+        # client would wait for its deadline.
+        (asyncio.CancelledError("secret"), errors.HermesError, grpc.StatusCode.INTERNAL),
+    ],
+    ids=["overloaded", "not-owned", "unknown", "stray-cancellation"],
+)
+async def test_errors_become_statuses(
+    error: BaseException, kind: type[errors.HermesError], code: grpc.StatusCode
+) -> None:
+    async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        yield WORD
+        raise error
+
+    async with serving(behave) as (ask, servicer, _, ended):
+        call = ask(WorkerServiceAskRequest(), timeout=3)
+        assert await call.read() == WORD
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+        assert caught.value.code() == code
+        assert type(typed_error(caught.value)) is kind
+        assert "secret" not in (caught.value.details() or "")
+        assert servicer.closed.is_set()
+        assert await ends(ended) == [code]
+
+
+async def test_a_handlers_own_status_is_kept() -> None:
+    async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        yield WORD
+        await context.abort(grpc.StatusCode.DATA_LOSS, "own words")
+
+    async with serving(behave) as (ask, _, _, ended):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await read_all(ask(WorkerServiceAskRequest(), timeout=3))
+        assert (caught.value.code(), caught.value.details()) == (
+            grpc.StatusCode.DATA_LOSS,
+            "own words",
+        )
+        assert await ends(ended) == [grpc.StatusCode.DATA_LOSS]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "code"),
+    [(5.0, grpc.StatusCode.CANCELLED), (0.2, grpc.StatusCode.DEADLINE_EXCEEDED)],
+)
+async def test_cancellation_passes_through_and_closes(
+    timeout: float, code: grpc.StatusCode
+) -> None:
+    cancelled = asyncio.Event()
+
+    async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        yield WORD
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async with serving(behave) as (ask, servicer, server, ended):
+        call = ask(WorkerServiceAskRequest(), timeout=timeout)
+        assert await call.read() == WORD
+        assert server.open_calls == 1
+        if code == grpc.StatusCode.CANCELLED:
+            call.cancel()
+        await asyncio.wait_for(cancelled.wait(), 1)
+        await asyncio.wait_for(servicer.closed.wait(), 1)
+        assert await ends(ended) == [code]
+        assert server.open_calls == 0
+
+
+async def test_a_client_that_goes_while_words_flow_is_no_error(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        while True:
+            yield WORD
+            await asyncio.sleep(0)
+
+    async with serving(behave) as (ask, servicer, _, ended):
+        calls = [ask(WorkerServiceAskRequest(), timeout=10) for _ in range(8)]
+        for call in calls:
+            await call.read()
+            call.cancel()
+        assert set(await ends(ended, len(calls))) == {grpc.StatusCode.CANCELLED}
+        assert servicer.closed.is_set()
+    out = capsys.readouterr()
+    assert "call_failed" not in out.out + out.err + caplog.text
+    assert "Traceback" not in out.out + out.err + caplog.text
+
+
+async def test_two_servers_do_not_share_a_port() -> None:
+    first, second = GrpcServer(max_message_bytes=1024), GrpcServer(max_message_bytes=1024)
+    port = await first.start("127.0.0.1:0")
+    with pytest.raises(CannotListen, match=str(port)):
+        await second.start(f"127.0.0.1:{port}")
+    await first.stop(0)
+    await second.stop(0)

@@ -1,0 +1,159 @@
+"""A worker that says what a test tells it to, over real gRPC.
+
+As a process of its own (`python -m tests.support.fake_worker`) it prints its
+address and talks for ever, for tests that kill it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from hermes import errors
+from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta
+from hermes.v1.worker_pb2 import WorkerServiceAskRequest, WorkerServiceAskResponse
+from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
+from services.common.grpc_server import GrpcServer
+
+MODEL = "fake-model"
+
+
+@dataclass(frozen=True)
+class Say:
+    """A delta, `after_s` seconds later."""
+
+    text: str
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class End:
+    """The complete. `epoch=None`: the one that was asked for."""
+
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class Fail:
+    """One of our errors."""
+
+    error: errors.HermesError
+
+
+@dataclass(frozen=True)
+class Crash:
+    """An exception that no worker should raise."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Abort:
+    """A bare status, without any details."""
+
+    code: grpc.StatusCode
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Hang:
+    """Nothing more, for a long time."""
+
+
+Step = Say | End | Fail | Crash | Abort | Hang
+Script = Sequence[Step]
+
+HELLO: Script = (Say("a "), Say("red "), Say("car"), End())
+
+
+@dataclass
+class Seen:
+    """One call as the worker saw it. Times are time.monotonic()."""
+
+    request: WorkerServiceAskRequest
+    time_remaining_s: float | None
+    cancelled_at: float | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class FakeWorker(WorkerServiceServicer):
+    """Plays one script a call, the last one again and again."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.scripts: list[Script] = list(scripts) or [HELLO]
+        self.calls: list[Seen] = []
+        self.address = ""
+        self._server: GrpcServer | None = None
+
+    async def start(self, listen: str = "127.0.0.1:0") -> str:
+        self._server = GrpcServer(max_message_bytes=1 << 20)
+        self._server.add(add_WorkerServiceServicer_to_server, self, "hermes.v1.WorkerService")
+        port = await self._server.start(listen)
+        await self._server.set_serving(True)
+        self.address = f"127.0.0.1:{port}"
+        return self.address
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop(0)
+
+    async def Ask(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceAskRequest, context: Any
+    ) -> None:
+        script = self.scripts[min(len(self.calls), len(self.scripts) - 1)]
+        seen = Seen(request, context.time_remaining())
+        self.calls.append(seen)
+        try:
+            for step in script:
+                await self._play(step, request, context)
+        except asyncio.CancelledError:
+            seen.cancelled_at = time.monotonic()
+            raise
+        finally:
+            seen.ended.set()
+
+    async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
+        match step:
+            case Say(text, after_s):
+                if after_s:
+                    await asyncio.sleep(after_s)
+                await context.write(WorkerServiceAskResponse(delta=Delta(text=text)))
+            case End(epoch):
+                complete = Complete(
+                    finish_reason=FINISH_REASON_STOP,
+                    question_tokens=5,
+                    answer_tokens=3,
+                    epoch=request.epoch if epoch is None else epoch,
+                    model=MODEL,
+                )
+                complete.timings.warm_time_to_first_token.FromMilliseconds(12)
+                complete.timings.fresh_time_to_first_token.FromMilliseconds(34)
+                complete.timings.time_per_output_token.FromMilliseconds(5)
+                span = complete.coverage.span
+                span.start.FromMilliseconds(1_700_000_000_000)
+                span.end.FromMilliseconds(1_700_000_060_000)
+                complete.coverage.frames = 30
+                await context.write(WorkerServiceAskResponse(complete=complete))
+            case Fail(error):
+                raise error
+            case Crash(text):
+                raise RuntimeError(text)
+            case Abort(code, text):
+                await context.abort(code, text)
+            case Hang():
+                await asyncio.sleep(3600)
+
+
+async def _talk_for_ever() -> None:
+    worker = FakeWorker([Say("word ", 0.02)] * 10_000)
+    print(await worker.start(), flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_talk_for_ever())

@@ -1,0 +1,61 @@
+"""What is let in."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermes.errors import InvalidInput, Overloaded
+from hermes.v1.query_pb2 import QueryServiceAskRequest, Question
+from services.query_gateway.admission import Admission
+from services.query_gateway.questions import QuestionRules
+
+RULES = QuestionRules(max_chars=10, max_tokens=100)
+
+
+def ask(**fields: object) -> QueryServiceAskRequest:
+    given: dict[str, object] = {"camera_id": "lobby", "text": "what?", **fields}
+    return QueryServiceAskRequest(question=Question(**given))  # type: ignore[arg-type]
+
+
+def test_a_question_at_the_limits_passes() -> None:
+    request = ask(text="ä" * 10, max_tokens=100, freshness=2)
+    assert RULES.check(request) == request.question
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (QueryServiceAskRequest(), "question"),
+        (ask(camera_id=""), "question.camera_id"),
+        (ask(camera_id="../etc"), "question.camera_id"),
+        (ask(text=""), "question.text"),
+        (ask(text=" \n\t "), "question.text"),
+        (ask(text="ä" * 11), "question.text"),
+        (ask(max_tokens=101), "question.max_tokens"),
+        (ask(freshness=99), "question.freshness"),
+    ],
+)
+def test_what_is_wrong_is_named(request_: QueryServiceAskRequest, field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        RULES.check(request_)
+    assert caught.value.field == field
+
+
+def test_a_full_house_turns_away_and_a_free_place_lets_in() -> None:
+    admission = Admission(limit=2)
+    with admission.enter():
+        with admission.enter():
+            with pytest.raises(Overloaded) as caught, admission.enter():
+                pytest.fail("a third was let in")
+            assert caught.value.retry_after_s > 0
+            assert admission.open == 2
+        with admission.enter():
+            assert admission.open == 2
+    assert admission.open == 0
+
+
+def test_a_place_is_given_back_however_the_question_ends() -> None:
+    admission = Admission(limit=1)
+    with pytest.raises(KeyError), admission.enter():
+        raise KeyError
+    assert admission.open == 0

@@ -1,0 +1,60 @@
+"""Who may be asked about a camera: policy, without Redis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hermes.errors import CameraNotReady
+from services.common.leases import Owner
+from services.query_gateway.epochs import Epochs
+from services.query_gateway.resolver import Route, choose, read_owner
+
+NOW_MS = 1_000_000
+OWNER = Owner("worker-1", "10.0.0.1:50061", epoch=7, expires_ms=NOW_MS + 1, state="serving")
+
+
+def test_a_serving_owner_is_the_route() -> None:
+    assert choose("lobby", OWNER, NOW_MS, 7) == Route("lobby", "10.0.0.1:50061", 7)
+
+
+def test_a_lease_just_taken_is_left_to_its_worker() -> None:
+    assert choose("lobby", replace(OWNER, state="acquired"), NOW_MS, 0).epoch == 7
+
+
+@pytest.mark.parametrize(
+    ("owner", "newest"),
+    [
+        pytest.param(None, 0, id="no-owner"),
+        pytest.param(replace(OWNER, expires_ms=NOW_MS), 0, id="expired"),
+        pytest.param(replace(OWNER, state="replaying"), 0, id="replaying"),
+        pytest.param(replace(OWNER, state="released"), 0, id="released"),
+        pytest.param(replace(OWNER, address=""), 0, id="no-address"),
+        pytest.param(OWNER, 8, id="older-than-seen"),
+    ],
+)
+def test_otherwise_come_again(owner: Owner | None, newest: int) -> None:
+    with pytest.raises(CameraNotReady) as caught:
+        choose("lobby", owner, NOW_MS, newest)
+    assert caught.value.retry_after_s > 0
+    assert "lobby" in str(caught.value)
+    assert "10.0.0.1" not in str(caught.value)
+
+
+def test_a_lease_that_cannot_be_read_names_nobody() -> None:
+    assert read_owner("lobby", {b"instance": b"w", b"epoch": b"not a number"}) is None
+
+
+def test_epochs_only_grow_and_are_bounded() -> None:
+    epochs = Epochs(max_cameras=2)
+    epochs.saw("a", 5)
+    epochs.saw("a", 3)
+    assert epochs.newest("a") == 5
+    epochs.saw("b", 1)
+    epochs.saw("a", 4)  # used again: b is now the one unused for longest
+    epochs.saw("c", 1)
+    assert (epochs.newest("a"), epochs.newest("b"), epochs.newest("c")) == (5, 0, 1)
+    epochs.forget("a")
+    epochs.forget("never seen")
+    assert epochs.newest("a") == 0

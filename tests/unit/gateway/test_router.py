@@ -1,0 +1,179 @@
+"""When another attempt is made, and when not: policy, without sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from hermes.errors import (
+    CameraNotFound,
+    CameraNotOwned,
+    CameraNotReady,
+    HermesError,
+    InvalidInput,
+    Overloaded,
+    Unavailable,
+)
+from hermes.v1.query_pb2 import Complete, Delta, Question
+from hermes.v1.worker_pb2 import WorkerServiceAskResponse as Event
+from services.query_gateway.epochs import Epochs
+from services.query_gateway.resolver import Route
+from services.query_gateway.router import Router
+
+QUESTION = Question(camera_id="lobby", text="what?")
+WORD = Event(delta=Delta(text="word"))
+NOT_OWNED = CameraNotOwned("lobby")
+
+
+def done(epoch: int) -> Event:
+    return Event(complete=Complete(epoch=epoch))
+
+
+class FakeResolver:
+    """Gives the routes it was given, one a call, the last one again and again."""
+
+    def __init__(self, *routes: Route | HermesError) -> None:
+        self.routes = routes
+        self.calls = 0
+
+    async def resolve(self, camera_id: str) -> Route:
+        route = self.routes[min(self.calls, len(self.routes) - 1)]
+        self.calls += 1
+        if isinstance(route, HermesError):
+            raise route
+        return route
+
+
+class FakeWorkers:
+    """Plays one list of events and errors a call."""
+
+    def __init__(self, *plays: Sequence[Event | HermesError]) -> None:
+        self.plays = plays
+        self.asked: list[Route] = []
+        self.closed = 0
+
+    async def ask(self, route: Route, question: Question, deadline: float) -> AsyncIterator[Event]:
+        play = self.plays[min(len(self.asked), len(self.plays) - 1)]
+        self.asked.append(route)
+        try:
+            for item in play:
+                if isinstance(item, HermesError):
+                    raise item
+                yield item
+        finally:
+            self.closed += 1
+
+
+FIRST, SECOND = Route("lobby", "one:1", 5), Route("lobby", "two:1", 6)
+
+
+async def ask(
+    router: Router, deadline_s: float = 60.0, into: list[Event] | None = None
+) -> list[Event]:
+    events = [] if into is None else into
+    async for event in router.ask(QUESTION, asyncio.get_running_loop().time() + deadline_s):
+        events.append(event)
+    return events
+
+
+async def test_deltas_and_complete_pass() -> None:
+    workers = FakeWorkers([WORD, WORD, done(5)])
+    assert await ask(Router(FakeResolver(FIRST), workers, Epochs())) == [WORD, WORD, done(5)]
+    assert workers.closed == 1
+
+
+async def test_a_wrong_owner_is_resolved_again_once() -> None:
+    resolver, workers = FakeResolver(FIRST, SECOND), FakeWorkers([NOT_OWNED], [WORD, done(6)])
+    assert await ask(Router(resolver, workers, Epochs())) == [WORD, done(6)]
+    assert workers.asked == [FIRST, SECOND]
+
+
+async def test_and_no_more_than_once() -> None:
+    resolver, workers = FakeResolver(FIRST), FakeWorkers([NOT_OWNED])
+    with pytest.raises(CameraNotReady):
+        await ask(Router(resolver, workers, Epochs()))
+    assert (resolver.calls, len(workers.asked), workers.closed) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("error", [NOT_OWNED, Unavailable("gone"), CameraNotReady("moving")])
+async def test_a_begun_answer_is_never_started_again(error: HermesError) -> None:
+    resolver, workers = FakeResolver(FIRST), FakeWorkers([WORD, error])
+    router = Router(resolver, workers, Epochs(), hand_over_wait_s=30.0)
+    seen: list[Event] = []
+    with pytest.raises((CameraNotReady, Unavailable)):
+        await ask(router, into=seen)
+    assert seen == [WORD]
+    assert (resolver.calls, len(workers.asked)) == (1, 1)
+
+
+async def test_a_complete_of_a_former_owner_is_no_complete() -> None:
+    epochs = Epochs()
+    epochs.saw("lobby", 6)
+    events: list[Event] = []
+    router = Router(FakeResolver(FIRST), FakeWorkers([WORD, done(5)]), epochs)
+    with pytest.raises(CameraNotReady):
+        await ask(router, into=events)
+    assert events == [WORD]
+
+
+async def test_a_newer_epoch_in_an_answer_is_remembered() -> None:
+    epochs = Epochs()
+    await ask(Router(FakeResolver(FIRST), FakeWorkers([done(9)]), epochs))
+    assert epochs.newest("lobby") == 9
+
+
+async def test_an_answer_without_an_end_is_an_error() -> None:
+    with pytest.raises(HermesError, match="internal error"):
+        await ask(Router(FakeResolver(FIRST), FakeWorkers([WORD]), Epochs()))
+
+
+async def test_nothing_is_waited_for_unless_told_to() -> None:
+    resolver = FakeResolver(CameraNotReady("moving"))
+    with pytest.raises(CameraNotReady):
+        await ask(Router(resolver, FakeWorkers([done(5)]), Epochs()))
+    assert resolver.calls == 1
+
+
+async def test_a_hand_over_is_waited_for() -> None:
+    resolver = FakeResolver(CameraNotReady("moving"), FIRST, FIRST)
+    workers = FakeWorkers([Unavailable("gone")], [done(5)])
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    router = Router(resolver, workers, Epochs(), hand_over_wait_s=5.0, sleep=sleep)
+    assert await ask(router) == [done(5)]
+    assert len(pauses) == 2
+
+
+async def test_but_not_past_the_deadline() -> None:
+    resolver = FakeResolver(CameraNotReady("moving"))
+    router = Router(resolver, FakeWorkers([done(5)]), Epochs(), hand_over_wait_s=60.0)
+    with pytest.raises(CameraNotReady):
+        await asyncio.wait_for(ask(router, deadline_s=0.6), timeout=2)
+    assert 2 <= resolver.calls <= 3
+
+
+@pytest.mark.parametrize(
+    "error", [Overloaded("full"), InvalidInput("question.text", "long"), CameraNotFound("lobby")]
+)
+async def test_what_no_waiting_mends_is_passed_on(error: HermesError) -> None:
+    workers = FakeWorkers([error])
+    router = Router(FakeResolver(FIRST), workers, Epochs(), hand_over_wait_s=30.0)
+    with pytest.raises(type(error)):
+        await ask(router)
+    assert len(workers.asked) == 1
+
+
+async def test_closing_the_answer_closes_the_call() -> None:
+    workers = FakeWorkers([WORD, WORD, done(5)])
+    events = Router(FakeResolver(FIRST), workers, Epochs()).ask(
+        QUESTION, asyncio.get_running_loop().time() + 60
+    )
+    assert await anext(events) == WORD
+    assert workers.closed == 0
+    await events.aclose()
+    assert workers.closed == 1
