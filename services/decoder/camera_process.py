@@ -1,0 +1,261 @@
+"""What runs in a camera's own process: a reader, a publisher, and a line to the supervisor.
+
+The main thread only talks and watches, so that it can end the process at any
+moment, whatever the other two are stuck in.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+import av
+import redis
+
+from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, Camera
+from services.common import keys, logs
+from services.common.camera_status import MEMORY_ID
+from services.common.cameras import is_file, pacing_of
+from services.common.connection import connect
+from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisFrameLog
+from services.common.leases import Fence
+from services.common.redaction import redact, secrets_of
+from services.decoder.backoff import Backoff
+from services.decoder.chunker import CaptureClock, Chunker, Origin
+from services.decoder.faults import SourceFault
+from services.decoder.outbox import Outbox
+from services.decoder.publisher import Publisher
+from services.decoder.reader import Position, Reader
+from services.decoder.report import STOP, Channel
+from services.decoder.retention import Retention
+from services.decoder.settings import DecoderSettings
+from services.decoder.telemetry import Telemetry
+
+log = logs.get(__name__)
+
+TALK_S = 0.25
+DRAIN_S = 2.0
+"""After being told to stop: what is left is published this long."""
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class CameraJob:
+    """All that a camera process needs. Passed over a pipe, never on a command line."""
+
+    camera: bytes
+    fence: Fence
+    settings: DecoderSettings
+    first_index: int = 0
+    interrupted: bool = False
+
+    def __repr__(self) -> str:
+        return f"CameraJob(epoch={self.fence.epoch})"  # the camera holds credentials
+
+
+def run(job: CameraJob, end: socket.socket) -> NoReturn:
+    """The process, from its first line to its exit."""
+    # The supervisor decides when to stop; a Ctrl-C goes to the whole group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _die_with_parent()
+    av.logging.set_level(None)
+    camera = Camera.FromString(job.camera)
+    logs.configure("decoder", job.settings.log_level, camera=camera.id)
+    process = CameraProcess(job, camera, Channel(end))
+    try:
+        process.run()
+    except BaseException as error:
+        process.crashed(error)
+    os._exit(1)
+
+
+def _die_with_parent() -> None:
+    # The parent is the fork server, which dies with the supervisor.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class CameraProcess:
+    """One camera's threads, and what they share."""
+
+    def __init__(self, job: CameraJob, camera: Camera, channel: Channel) -> None:
+        self._job = job
+        self._settings = job.settings
+        self._camera = camera
+        self._channel = channel
+        self._secrets = secrets_of(camera.url)
+        self._telemetry = Telemetry(job.first_index)
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self._outbox: Outbox | None = None
+        self._publisher: Publisher | None = None
+        self._publishing: threading.Thread | None = None
+
+    def run(self) -> NoReturn:
+        """Talk to the supervisor until the work is done or it says stop."""
+        self._telemetry.beat(self._settings.watchdog_s)
+        threading.Thread(target=self._guard(self._work), name="reader", daemon=True).start()
+        while True:
+            # No report while a read is stuck: silence is what the watchdog hears.
+            if self._telemetry.alive:
+                self._channel.send(self._telemetry.report().to_bytes())
+            if self._done.is_set():
+                self._exit()
+            message = self._channel.receive(TALK_S)
+            if message == "closed":
+                os._exit(0)  # the supervisor is gone; nobody may write for it
+            if message == STOP:
+                self._drain()
+
+    def _drain(self) -> NoReturn:
+        self._stop.set()
+        if self._outbox is not None:
+            self._outbox.close()
+        if self._publisher is not None and pacing_of(self._camera) != PACING_LIVE:
+            self._publisher.stop()  # what does not go out now is read again from the file
+        deadline_s = time.monotonic() + DRAIN_S
+        while self._publishing is not None and self._publishing.is_alive():
+            if time.monotonic() > deadline_s:
+                break
+            self._publishing.join(0.05)
+        self._exit()
+
+    def _exit(self) -> NoReturn:
+        self._channel.send(self._telemetry.report().to_bytes())
+        # No clean-up of threads: the reading one may be inside a read that never returns.
+        os._exit(0)
+
+    def crashed(self, error: BaseException) -> None:
+        """Say that this process cannot go on. The text may quote anything, so it is redacted."""
+        text = redact(f"{type(error).__name__}: {error}", self._secrets)
+        log.error("camera_process_failed", error=text)
+        self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"[:300]))
+        self._channel.send(self._telemetry.report().to_bytes())
+
+    def _guard(self, work: Callable[[], None]) -> Callable[[], None]:
+        def guarded() -> None:
+            try:
+                work()
+            except Fenced:
+                log.warning("fenced", epoch=self._job.fence.epoch)
+                self._telemetry.fenced()
+                self._exit()
+            except BaseException as error:
+                self.crashed(error)
+                os._exit(1)
+
+        return guarded
+
+    def _work(self) -> None:
+        """The reading thread: find out where the log stands, then read."""
+        job, settings, camera = self._job, self._settings, self._camera
+        client = connect(settings.redis_url)
+        frame_log = RedisFrameLog(client)
+        whole = pacing_of(camera) != PACING_LIVE
+        retention = Retention(settings.replay_window_s, settings.log_max_bytes, whole=whole)
+        last, position, first_index = self._take_over(frame_log, retention)
+        sampling = camera.sampling
+        duration = sampling.chunk_max_duration
+        outbox = self._outbox = Outbox(
+            Chunker(
+                Origin(camera.id, job.fence.epoch, live=not whole),
+                sampling.chunk_max_frames or settings.chunk_max_frames,
+                (duration.seconds + duration.nanos / 1e9) or settings.chunk_max_duration_s,
+                first_index=first_index,
+                # A file goes on where it was; of a live source something was missed.
+                interrupted=not whole and (job.interrupted or last > BEGINNING),
+            ),
+            live=not whole,
+            staleness_s=settings.staleness_s,
+            on_dropped=self._telemetry.dropped,
+        )
+        publisher = self._publisher = Publisher(
+            frame_log,
+            job.fence,
+            outbox,
+            retention,
+            self._telemetry,
+            lambda: _reader_position(client, camera.id),
+            Backoff(0.05, 1.0, random.Random()),  # noqa: S311 - jitter
+            unread_max_bytes=settings.unread_max_bytes if whole else None,
+            last=last,
+        )
+        self._publishing = threading.Thread(
+            target=self._guard(publisher.run), name="publisher", daemon=True
+        )
+        self._publishing.start()
+        reader = Reader(
+            camera,
+            settings,
+            outbox,
+            CaptureClock(last.ms),
+            self._telemetry,
+            Backoff(settings.backoff_base_s, settings.backoff_cap_s, random.Random()),  # noqa: S311
+            position,
+            self._stop,
+        )
+        try:
+            reader.run()
+            fault = None
+        except SourceFault as error:
+            fault = error
+        self._telemetry.beat(float("inf"))
+        outbox.close()
+        self._publishing.join()
+        if fault is not None:
+            self._telemetry.offline(fault)
+        elif not self._stop.is_set():
+            # Said only now, so that whoever sees it finds the whole file in the log.
+            self._telemetry.ended()
+        self._done.set()
+
+    def _take_over(self, frame_log: FrameLog, retention: Retention) -> tuple[LogId, Position, int]:
+        """The log's last id, how far a file was read, and the frames of this epoch so far."""
+        backoff = Backoff(0.1, 2.0, random.Random())  # noqa: S311 - jitter
+        while True:
+            try:
+                last = frame_log.last_id(self._camera.id)
+                retention.seed(last, frame_log.size(self._camera.id))
+                return last, *self._resume(frame_log, last)
+            except redis.RedisError as error:
+                log.warning("log_not_reachable", error=str(error))
+                delay_s = backoff.next()
+                self._telemetry.beat(delay_s + 10.0)
+                if self._stop.wait(delay_s):
+                    self._exit()
+
+    def _resume(self, frame_log: FrameLog, last: LogId) -> tuple[Position, int]:
+        # A file goes on behind what is in the log, so that alone counts.
+        position, index = Position(), 0 if is_file(self._camera.url) else self._job.first_index
+        if last == BEGINNING:
+            return position, index
+        camera = self._camera
+        before = LogId(last.ms - 1, 2**63)
+        for entry in frame_log.read({camera.id: before}, count=1, block_s=0.0):
+            chunk = entry.chunk
+            if chunk is None:
+                continue
+            if chunk.epoch == self._job.fence.epoch:
+                index = max(index, chunk.first_frame_index + len(chunk.frames))
+            newest = chunk.frames[-1]
+            # A log from before the camera was added anew says nothing of this file.
+            same = newest.capture_time_ms >= camera.created.ToMilliseconds()
+            if is_file(camera.url) and same and newest.HasField("media_time_ms"):
+                position.ms = newest.media_time_ms
+        return position, index
+
+
+def _reader_position(client: redis.Redis, camera_id: str) -> LogId | None:
+    raw = client.hget(keys.status(camera_id), MEMORY_ID)
+    return LogId.parse(raw) if isinstance(raw, (bytes, str)) and raw else None

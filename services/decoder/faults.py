@@ -1,0 +1,99 @@
+"""Why a source is not online: every exception of the decode library as one of a closed set.
+
+The only place where text of that library is read. It carries the URL, so what
+leaves here has been redacted, and only known phrases decide the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import av
+import av.error as errors
+
+from hermes.v1.camera_pb2 import (
+    SOURCE_ERROR_AUTH,
+    SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_NOT_FOUND,
+    SOURCE_ERROR_REFUSED,
+    SOURCE_ERROR_TIMEOUT,
+    SOURCE_ERROR_TLS,
+    SourceError,
+)
+from services.common.redaction import redact
+
+MAX_MESSAGE = 300
+
+
+class SourceFault(Exception):
+    """A source cannot be read. `permanent`: trying again cannot help."""
+
+    def __init__(self, error: SourceError, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.error = error
+        self.message = message
+        self.permanent = permanent
+
+
+_BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] = (
+    (
+        (errors.HTTPUnauthorizedError, errors.HTTPForbiddenError),
+        SOURCE_ERROR_AUTH,
+        "wrong or missing credentials",
+    ),
+    ((errors.HTTPNotFoundError,), SOURCE_ERROR_NOT_FOUND, "the server has no such path"),
+    ((errors.ExitError, TimeoutError), SOURCE_ERROR_TIMEOUT, "no answer, or no data, in time"),
+    ((ConnectionRefusedError,), SOURCE_ERROR_REFUSED, "the connection was refused"),
+    ((FileNotFoundError, NotADirectoryError), SOURCE_ERROR_NOT_FOUND, "there is no such file"),
+    ((PermissionError,), SOURCE_ERROR_REFUSED, "the file may not be read"),
+    ((IsADirectoryError,), SOURCE_ERROR_NOT_FOUND, "it is a folder, not a file"),
+    (
+        (EOFError, ConnectionError, errors.HTTPServerError),
+        SOURCE_ERROR_ENDED,
+        "the server closed the connection or cannot serve now",
+    ),
+    (
+        (errors.HTTPClientError,),
+        SOURCE_ERROR_REFUSED,
+        "the server refused the request",
+    ),
+)
+
+_BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
+    ("not on whitelist", SOURCE_ERROR_REFUSED, "leads to a protocol or format not allowed here"),
+    ("not in allowed_", SOURCE_ERROR_REFUSED, "a playlist leads to what is not allowed here"),
+    ("failed to resolve hostname", SOURCE_ERROR_NOT_FOUND, "there is no such host"),
+    ("certificate", SOURCE_ERROR_TLS, "the server's certificate is not trusted"),
+    ("unexpected tls packet", SOURCE_ERROR_TLS, "the server does not speak TLS"),
+    ("handshake", SOURCE_ERROR_TLS, "the encrypted connection could not be made"),
+)
+
+
+def classify(
+    error: BaseException, lines: Iterable[str], secrets: tuple[str, ...], *, live: bool
+) -> SourceFault:
+    """What an exception of the decode library means.
+
+    `lines`: what the library logged while it failed. `live`: a network source,
+    of which nothing but a refusal by policy is final.
+    """
+    code, words = _meaning(error, [line.lower() for line in lines])
+    detail = error.strerror if isinstance(error, (av.FFmpegError, OSError)) else str(error)
+    message = redact(f"{words} ({detail or type(error).__name__})", secrets)[:MAX_MESSAGE]
+    permanent = not live and code in (SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED)
+    return SourceFault(code, message, permanent=permanent)
+
+
+def _meaning(error: BaseException, lines: list[str]) -> tuple[SourceError, str]:
+    for kinds, code, words in _BY_TYPE:
+        if isinstance(error, kinds):
+            return code, words
+    for phrase, code, words in _BY_PHRASE:
+        if any(phrase in line for line in lines):
+            return code, words
+    if isinstance(error, (errors.InvalidDataError, errors.LookupError, errors.PatchWelcomeError)):
+        return SOURCE_ERROR_CODEC, "not a video that can be decoded"
+    if isinstance(error, OSError):
+        return SOURCE_ERROR_ENDED, "the connection broke"
+    return SOURCE_ERROR_CODEC, "the source cannot be decoded"

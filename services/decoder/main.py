@@ -1,0 +1,84 @@
+"""`hermes-decoder`: reads cameras and puts their frames into the frame log."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.common import logs
+from services.common.connection import connect
+from services.common.http import StatusServer
+from services.common.leases import Leases
+from services.common.metrics import Metrics
+from services.common.ownership import Ownership
+from services.common.placement import Member
+from services.common.settings import load
+from services.decoder.settings import DecoderSettings
+from services.decoder.status_writer import StatusWriter
+from services.decoder.supervisor import Supervisor
+
+log = logs.get(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit status."""
+    settings = load(DecoderSettings, "hermes-decoder", argv)
+    logs.configure("decoder", settings.log_level)
+    log.info("starting", **settings.shown())
+    serve(settings)
+    return 0
+
+
+def serve(settings: DecoderSettings) -> None:
+    """Start every part, wait for a signal, stop them in the order in which they depend."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    metrics = Metrics()
+    client = connect(settings.redis_url)
+    leases = Leases(client, "decoder", settings.instance, address="")
+    supervisor = Supervisor(settings, metrics)
+
+    def member(load: int, now_ms: int) -> Member:
+        return Member(settings.instance, "", "cpu", settings.capacity, load, now_ms)
+
+    ownership = Ownership(client, leases, supervisor, member, metrics, "decoder", settings.capacity)
+
+    def ready() -> tuple[bool, str]:
+        if not supervisor.healthy:
+            return False, "the supervisor is not running"
+        return (True, "ok") if ownership.reachable else (False, "Redis cannot be reached")
+
+    server = StatusServer(settings.metrics_host, settings.metrics_port, metrics, ready)
+    writer = StatusWriter(supervisor, leases, metrics)
+    server.start()
+    supervisor.start()
+    ownership.start()
+    writer.start()
+    if settings.announce:
+        announce(Path(settings.announce), server.port, settings.instance)
+    log.info("started", metrics_port=server.port)
+    stopped.wait()
+    log.info("stopping")
+    # Camera processes first: what they still hold can be published only while the leases last.
+    supervisor.stop()
+    writer.stop()
+    ownership.stop()
+    server.stop()
+    client.close()
+    log.info("stopped")
+
+
+def announce(path: Path, metrics_port: int, instance: str) -> None:
+    """Write the bound port where a launcher waits for it, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps({"metrics_port": metrics_port, "instance": instance}))
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

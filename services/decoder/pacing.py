@@ -1,0 +1,25 @@
+"""Pacing: playing what could be read faster at the speed at which it was filmed."""
+
+from __future__ import annotations
+
+LATE_S = 1.0
+"""Behind by more than this, the clock is set anew instead of rushing to catch up."""
+
+MAX_WAIT_S = 10.0
+"""A timestamp further ahead than this is a jump, not a long pause."""
+
+
+class Pacer:
+    """Says how long to hold a frame back. Both clocks in seconds, stream time never falling."""
+
+    def __init__(self) -> None:
+        self._offset_s: float | None = None
+
+    def delay(self, stream_s: float, now_s: float) -> float:
+        """Seconds from `now_s` until the frame at `stream_s` is due; 0 if it is."""
+        if self._offset_s is not None:
+            wait_s = stream_s + self._offset_s - now_s
+            if -LATE_S <= wait_s <= MAX_WAIT_S:
+                return max(0.0, wait_s)
+        self._offset_s = now_s - stream_s
+        return 0.0

@@ -1,0 +1,193 @@
+"""The reader: keeps a camera's source open, and turns it into sampled pictures."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import av
+from av.video.frame import VideoFrame
+
+from hermes.v1.camera_pb2 import (
+    PACING_LIVE,
+    SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_ENDED,
+    Camera,
+)
+from hermes.v1.frames_pb2 import Frame
+from services.common.cameras import is_file, pacing_of
+from services.decoder.backoff import Backoff
+from services.decoder.chunker import CaptureClock
+from services.decoder.faults import SourceFault
+from services.decoder.outbox import Outbox
+from services.decoder.pacing import Pacer
+from services.decoder.picture import FrameSize, JpegEncoder
+from services.decoder.publisher import wall_ms
+from services.decoder.sampler import RateCap, Sampler, Timeline
+from services.decoder.settings import DecoderSettings
+from services.decoder.source import Source
+from services.decoder.telemetry import Telemetry
+
+NO_FRAME_S = 20.0
+"""Packets of which nothing could be decoded for this long are no video."""
+
+WAIT_S = 0.2
+CONVERT_S = 2.0
+"""What the work on one frame may take, for the watchdog."""
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a file was read, in ms from its start. None: not at all."""
+
+    ms: int | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """The same in seconds."""
+        return None if self.ms is None else self.ms / 1000
+
+
+class Reader:
+    """Reads one camera until told to stop, or until a file ends. One thread's own."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        settings: DecoderSettings,
+        outbox: Outbox,
+        capture_clock: CaptureClock,
+        telemetry: Telemetry,
+        backoff: Backoff,
+        position: Position,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._camera = camera
+        self._settings = settings
+        self._outbox = outbox
+        self._capture_clock = capture_clock
+        self._telemetry = telemetry
+        self._backoff = backoff
+        self._position = position
+        self._stop = stop
+        self._clock = clock
+        self._is_file = is_file(camera.url)
+        self._live = pacing_of(camera) == PACING_LIVE
+        self._fps = camera.sampling.frames_per_second or settings.frames_per_second
+        self._jpeg = JpegEncoder(FrameSize.parse(settings.frame_size), settings.jpeg_quality)
+        self._online_since: float | None = None
+
+    def run(self) -> None:
+        """Read. Returns when stopped, when a file ended, or when trying again cannot help.
+
+        Raises `SourceFault` in the last case.
+        """
+        while not self._stop.is_set():
+            self._online_since = None
+            try:
+                self._play()
+                if self._stop.is_set():
+                    return
+                if not self._is_file:
+                    raise SourceFault(SOURCE_ERROR_ENDED, "the source closed the connection")
+                if self._online_since is None and self._position.ms is None:
+                    raise SourceFault(
+                        SOURCE_ERROR_CODEC, "no frame of it could be decoded", permanent=True
+                    )
+                self._outbox.flush()
+                if not self._camera.loop:
+                    return
+                # Media time is the position in the file: it starts again with each round.
+                self._position.ms = None
+            except SourceFault as fault:
+                self._outbox.interrupt()
+                if fault.permanent:
+                    raise
+                self._pause(fault)
+
+    def _pause(self, fault: SourceFault) -> None:
+        now_s = self._clock()
+        if self._online_since is not None and now_s - self._online_since >= self._settings.stable_s:
+            self._backoff.reset()
+        self._telemetry.offline(fault)
+        delay_s = self._backoff.next()
+        self._telemetry.beat(delay_s)
+        self._stop.wait(delay_s)
+
+    def _play(self) -> None:
+        """Read from opening to the end of the source. Raises `SourceFault`."""
+        settings, url = self._settings, self._camera.url
+        patience_s = Source.patience_s(url, settings)
+        # Beyond its own time-out a read is not slow but stuck: then the watchdog counts.
+        slack_s = max(0.0, patience_s - settings.read_timeout_s)
+        self._telemetry.beat(settings.open_timeout_s + slack_s)
+        with Source(url, settings) as source:
+            if self._position.seconds is not None:
+                source.seek(self._position.seconds)
+            timeline = Timeline()
+            sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
+            # A network file or an HTTP playlist comes faster than it was filmed.
+            pacer = Pacer() if self._live and not url.lower().startswith("rtsp") else None
+            cap = RateCap(self._fps) if pacer is None and self._live else None
+            arrived_s = last_frame_s = self._clock()
+            end_s: float | None = None
+
+            def on_packet() -> None:
+                self._telemetry.beat(slack_s)
+                if self._stop.is_set():
+                    raise _Stopped
+                if not self._is_file and self._clock() - last_frame_s > NO_FRAME_S:
+                    raise SourceFault(SOURCE_ERROR_CODEC, "no frame of it could be decoded")
+
+            try:
+                for frame in source.frames(on_packet, self._telemetry.decode_error):
+                    now_s = self._clock()
+                    step_s = now_s - arrived_s if cap is not None else source.frame_s
+                    arrived_s = last_frame_s = now_s
+                    stream_s = timeline.advance(source.position_s(frame), step_s)
+                    end_s = stream_s + source.frame_s
+                    if self._online_since is None:
+                        self._online_since = now_s
+                        self._telemetry.online()
+                    if not sampler.wants(stream_s) or (cap is not None and not cap.allows(now_s)):
+                        continue
+                    if pacer is not None:
+                        self._hold(pacer.delay(stream_s, now_s))
+                        last_frame_s = self._clock()
+                    self._keep(frame, stream_s)
+                if pacer is not None and end_s is not None:
+                    # Frames that were not sampled take their time as well.
+                    self._hold(pacer.delay(end_s, self._clock()))
+            except _Stopped:
+                return
+
+    def _keep(self, frame: VideoFrame, stream_s: float) -> None:
+        self._telemetry.beat(CONVERT_S)
+        arrived_ms = wall_ms()
+        try:
+            jpeg = self._jpeg.encode(frame)
+        except (av.FFmpegError, ValueError):
+            self._telemetry.decode_error()
+            return
+        picture = Frame(jpeg=jpeg, capture_time_ms=self._capture_clock.stamp(arrived_ms))
+        if self._is_file:
+            picture.media_time_ms = round(stream_s * 1000)
+            self._position.ms = picture.media_time_ms
+        while not self._outbox.wait_for_room(WAIT_S):
+            self._telemetry.beat()
+            if self._stop.is_set():
+                raise _Stopped
+        sampled = self._outbox.add(picture)
+        self._telemetry.frame(picture.capture_time_ms, sampled)
+
+    def _hold(self, delay_s: float) -> None:
+        self._telemetry.beat(delay_s)
+        if self._stop.wait(delay_s):
+            raise _Stopped
+
+
+class _Stopped(Exception):
+    """Unwinds the decode library's loops when the process is told to stop."""

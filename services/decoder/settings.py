@@ -1,0 +1,103 @@
+"""What a decoder can be told. Cameras override sampling, chunking and pacing for themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from services.common.cameras import MAX_FRAMES_PER_SECOND, NETWORK_PROTOCOLS, SourcePolicy
+from services.common.settings import ServiceSettings
+from services.decoder.picture import FrameSize
+
+MIB = 1 << 20
+
+
+class DecoderSettings(ServiceSettings):
+    """Settings of `hermes-decoder`. Durations are seconds, sizes are bytes."""
+
+    capacity: int = Field(64, ge=1, le=4096, description="cameras that this process reads at most")
+    media_root: Path | None = Field(
+        None, description="folder below which local files may be read; unset refuses all files"
+    )
+    protocols: str = Field(
+        ",".join(sorted(NETWORK_PROTOCOLS)),
+        description="network protocols that cameras may use, separated by commas",
+    )
+    tls_verify: bool = Field(True, description="check certificates of rtsps and https sources")
+    tls_ca_file: str = Field(
+        "", description="PEM file of the authorities to trust; empty means the system's"
+    )
+
+    frame_size: str = Field(
+        "384x384",
+        description="size of frames as WIDTHxHEIGHT, or the longest side (keeps the aspect ratio)",
+    )
+    jpeg_quality: int = Field(95, ge=1, le=100, description="1 (small) to 100 (best)")
+    frames_per_second: float = Field(
+        1.0,
+        gt=0,
+        le=MAX_FRAMES_PER_SECOND,
+        description="frames sampled for each second of presentation time",
+    )
+    chunk_max_frames: int = Field(8, ge=1, le=64, description="a chunk closes at this many frames")
+    chunk_max_duration_s: float = Field(
+        1.0, gt=0, le=60, description="or when its first frame is this old"
+    )
+
+    open_timeout_s: float = Field(10.0, gt=0, le=120, description="time to open a source")
+    read_timeout_s: float = Field(
+        5.0, gt=0, le=120, description="longest silence of an RTSP source (three times it for HTTP)"
+    )
+    watchdog_s: float = Field(
+        10.0, gt=0.5, le=600, description="a camera process silent for this long is killed"
+    )
+    backoff_base_s: float = Field(
+        0.5, gt=0, le=60, description="pause before the first reconnection; doubles, jittered"
+    )
+    backoff_cap_s: float = Field(15.0, gt=0, le=3600, description="longest such pause")
+    stable_s: float = Field(
+        10.0, ge=0, le=3600, description="online for this long, pauses start over"
+    )
+
+    staleness_s: float = Field(
+        10.0, gt=0, le=600, description="a live frame that waited longer for Redis is dropped"
+    )
+    replay_window_s: float = Field(
+        300.0, gt=0, le=86400, description="frames kept in the log for replay, by age"
+    )
+    log_max_bytes: int = Field(
+        64 * MIB, ge=MIB, description="and by size, for each camera: the older ones go first"
+    )
+    unread_max_bytes: int = Field(
+        16 * MIB, ge=64 << 10, description="a file waits while this much of it is unread"
+    )
+
+    @field_validator("protocols")
+    @classmethod
+    def _known_protocols(cls, value: str) -> str:
+        names = {name.strip().lower() for name in value.split(",") if name.strip()}
+        if unknown := names - NETWORK_PROTOCOLS:
+            raise ValueError(
+                f"{', '.join(sorted(unknown))} is not supported;"
+                f" choose from {', '.join(sorted(NETWORK_PROTOCOLS))}"
+            )
+        return ",".join(sorted(names))
+
+    @field_validator("frame_size")
+    @classmethod
+    def _parsable_size(cls, value: str) -> str:
+        FrameSize.parse(value)
+        return value
+
+    @field_validator("media_root")
+    @classmethod
+    def _absolute_root(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().resolve()
+
+    @property
+    def policy(self) -> SourcePolicy:
+        """Which sources may be opened."""
+        return SourcePolicy(
+            self.media_root, frozenset(name for name in self.protocols.split(",") if name)
+        )

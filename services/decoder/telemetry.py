@@ -1,0 +1,100 @@
+"""What a camera process knows about itself: state, counts, and whether it still gets anywhere."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from hermes.v1.camera_pb2 import (
+    SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_UNSPECIFIED,
+    SOURCE_STATE_ENDED,
+    SOURCE_STATE_FAILED,
+    SOURCE_STATE_OFFLINE,
+    SOURCE_STATE_ONLINE,
+)
+from services.decoder.faults import SourceFault
+from services.decoder.report import Report
+from services.decoder.sampler import RateMeter
+
+BEAT_S = 1.0
+"""A beat holds at least this long: reports go out four times a second, packets
+may come at any moment between them."""
+
+
+class Telemetry:
+    """Collects a `Report`. Thread-safe."""
+
+    def __init__(self, sampled: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._report = Report(sampled=sampled)
+        self._meter = RateMeter()
+        self._alive_until = math.inf
+
+    def beat(self, allow_s: float = 0.0) -> None:
+        """The reading thread got somewhere; its next beat may take `allow_s` seconds longer."""
+        self._alive_until = self._clock() + BEAT_S + allow_s
+
+    @property
+    def alive(self) -> bool:
+        """Whether the last beat's allowance still holds: if not, a read is stuck."""
+        return self._clock() < self._alive_until
+
+    def online(self) -> None:
+        """Frames are coming."""
+        self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message="")
+
+    def offline(self, fault: SourceFault) -> None:
+        """The source is away; it is tried again. Also counts the attempt to come."""
+        with self._lock:
+            self._report = replace(
+                self._report,
+                state=SOURCE_STATE_FAILED if fault.permanent else SOURCE_STATE_OFFLINE,
+                error=fault.error,
+                message=fault.message,
+                reconnects=self._report.reconnects + (0 if fault.permanent else 1),
+            )
+
+    def ended(self) -> None:
+        """A file was read to its end, and all of it is in the log."""
+        self._set(
+            state=SOURCE_STATE_ENDED, error=SOURCE_ERROR_ENDED, message="the file was read whole"
+        )
+
+    def fenced(self) -> None:
+        """A write was refused: another decoder has the camera."""
+        self._set(fenced=True)
+
+    def frame(self, capture_ms: int, sampled: int) -> None:
+        """A frame was sampled; `sampled` in this epoch so far."""
+        with self._lock:
+            self._meter.add(self._clock())
+            self._report = replace(self._report, last_frame_ms=capture_ms, sampled=sampled)
+
+    def published(self, frames: int) -> None:
+        """Frames reached the log."""
+        with self._lock:
+            self._report = replace(self._report, published=self._report.published + frames)
+
+    def dropped(self, frames: int) -> None:
+        """Frames got too old before they could reach the log."""
+        with self._lock:
+            self._report = replace(self._report, dropped=self._report.dropped + frames)
+
+    def decode_error(self) -> None:
+        """A packet or frame could not be decoded."""
+        with self._lock:
+            self._report = replace(self._report, decode_errors=self._report.decode_errors + 1)
+
+    def report(self) -> Report:
+        """Everything, now."""
+        with self._lock:
+            return replace(self._report, fps=round(self._meter.rate(self._clock()), 3))
+
+    def _set(self, **changes: object) -> None:
+        with self._lock:
+            self._report = replace(self._report, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import av
+import redis
+
+from hermes.v1.camera_pb2 import (
+    PACING_LIVE,
+    SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_NOT_FOUND,
+    SOURCE_ERROR_REFUSED,
+    SOURCE_STATE_ENDED,
+    SOURCE_STATE_FAILED,
+    SOURCE_STATE_OFFLINE,
+    SOURCE_STATE_ONLINE,
+)
+from hermes.v1.frames_pb2 import Frame
+from services.common import keys
+from services.common.camera_status import MEMORY_ID
+from tests.support import video
+from tests.support.decoder_service import DecoderService, until
+
+
+def media_times(service: DecoderService, camera_id: str) -> list[int]:
+    return [frame.media_time_ms for frame in service.frames(camera_id)]
+
+
+def luma(frame: Frame) -> int:
+    codec = av.CodecContext.create("mjpeg", "r")
+    return bytes(codec.decode(av.Packet(frame.jpeg))[0].planes[0])[10]
+
+
+def test_a_file_is_read_whole_in_order_and_ends(decoder: DecoderService) -> None:
+    for suffix in ("mp4", "mkv", "ts"):
+        video.write(decoder.media / f"clip.{suffix}", 50, rate=10)
+        decoder.add(suffix, f"clip.{suffix}", fps=2, chunk_frames=4)
+    for suffix in ("mp4", "mkv", "ts"):
+        status = decoder.wait_for(suffix, SOURCE_STATE_ENDED)
+        assert status.error == SOURCE_ERROR_ENDED
+        chunks = decoder.chunks(suffix)
+        # At twice a second from ten: each fifth frame, and it is that very picture.
+        assert media_times(decoder, suffix) == list(range(0, 5000, 500))
+        for index, frame in enumerate(decoder.frames(suffix)):
+            shown = (video.brightness(index * 5) - 16) * 255 / 219
+            assert abs(luma(frame) - shown) <= 6
+        assert [c.first_frame_index for c in chunks] == [0, 4, 8]
+        assert not any(c.live or c.discontinuity for c in chunks)
+        times = [frame.capture_time_ms for frame in decoder.frames(suffix)]
+        assert all(a < b for a, b in pairwise(times))
+        assert abs(times[-1] - time.time() * 1000) < 60_000
+        assert decoder.metric(f'hermes_frames_total{{camera="{suffix}",outcome="encoded"}}') == 10
+
+
+def test_variable_frame_rate_is_sampled_by_presentation_time(decoder: DecoderService) -> None:
+    # Thirty a second for a second, then one in two seconds, then thirty again.
+    times = [i * 33 for i in range(30)] + [3000, 5000] + [6000 + i * 33 for i in range(60)]
+    video.write(decoder.media / "vfr.mkv", 0, rate=30, times_ms=times)
+    decoder.add("vfr", "vfr.mkv", fps=1)
+    decoder.wait_for("vfr", SOURCE_STATE_ENDED)
+    seconds = [round(ms / 1000) for ms in media_times(decoder, "vfr")]
+    assert seconds == [0, 3, 5, 6, 7]
+
+
+def test_what_is_no_video_gets_one_clear_error_and_the_rest_goes_on(
+    decoder: DecoderService,
+) -> None:
+    secret = decoder.media.parent / "secret.ts"
+    video.write(secret, 20, rate=10)
+    (decoder.media / "text.mp4").write_text("this is not a video\n" * 100)
+    (decoder.media / "list.m3u8").write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{secret}\n"
+        "#EXTINF:2,\n/etc/passwd\n#EXT-X-ENDLIST\n"
+    )
+    (decoder.media / "concat.mp4").write_text(f"ffconcat version 1.0\nfile '{secret}'\n")
+    (decoder.media / "stream.mp4").write_text(
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=video 5555 RTP/AVP 96\nc=IN IP4 127.0.0.1\n"
+        "a=rtpmap:96 H264/90000\n"
+    )
+    (decoder.media / "sub.srt").write_text("1\n00:00:00,000 --> 00:00:05,000\nhello\n")
+    (decoder.media / "link.ts").symlink_to(secret)
+    (decoder.media / "folder").mkdir()
+    video.write(decoder.media / "good.mp4", 20, rate=10)
+    failed = {
+        "text": ("text.mp4", SOURCE_ERROR_CODEC),
+        "list": ("list.m3u8", SOURCE_ERROR_REFUSED),
+        "concat": ("concat.mp4", SOURCE_ERROR_REFUSED),
+        "sdp": ("stream.mp4", SOURCE_ERROR_REFUSED),
+        "sub": ("sub.srt", SOURCE_ERROR_REFUSED),
+        "link": ("link.ts", SOURCE_ERROR_REFUSED),
+        "outside": ("file:///etc/passwd", SOURCE_ERROR_REFUSED),
+        "gopher": ("gopher://127.0.0.1/x", SOURCE_ERROR_REFUSED),
+    }
+    away = {"missing": "missing.mp4", "folder": "folder"}
+    for camera_id, (url, _) in failed.items():
+        decoder.add(camera_id, url)
+    for camera_id, url in away.items():
+        decoder.add(camera_id, url)
+    decoder.add("good", "good.mp4")
+    decoder.wait_for("good", SOURCE_STATE_ENDED)
+    for camera_id, (_, error) in failed.items():
+        status = decoder.wait_for(camera_id, SOURCE_STATE_FAILED)
+        assert status.error in (error, SOURCE_ERROR_CODEC), camera_id
+        assert status.error_message
+    for camera_id in away:
+        decoder.wait_for(camera_id, SOURCE_STATE_OFFLINE, SOURCE_ERROR_NOT_FOUND)
+    for camera_id in (*failed, *away):
+        assert decoder.chunks(camera_id) == []
+    # A file that turns up is taken.
+    video.write(decoder.media / "missing.mp4", 20, rate=10)
+    decoder.wait_for("missing", SOURCE_STATE_ENDED)
+
+
+def test_damage_in_the_middle_is_counted_and_survived(decoder: DecoderService) -> None:
+    path = video.write(decoder.media / "damaged.mp4", 100, rate=10)
+    with av.open(path) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.pos is not None]
+    data = bytearray(path.read_bytes())
+    for position, size in packets[30:40]:
+        data[position : position + size] = b"\xff" * size
+    path.write_bytes(data)
+    decoder.add("damaged", "damaged.mp4", fps=10)
+    decoder.wait_for("damaged", SOURCE_STATE_ENDED)
+    times = media_times(decoder, "damaged")
+    assert times[0] == 0
+    assert times[-1] == 9900
+    assert 80 <= len(times) <= 95
+    errors = decoder.metric('hermes_frames_total{camera="damaged",outcome="decode_error"}')
+    assert 5 <= errors <= 20
+
+
+def test_live_pacing_plays_at_its_own_speed_and_loops(decoder: DecoderService) -> None:
+    video.write(decoder.media / "clip.mp4", 20, rate=10)
+    decoder.add("clip", "clip.mp4", pacing=PACING_LIVE, loop=True, fps=5)
+    decoder.wait_for("clip", SOURCE_STATE_ONLINE)
+    until(lambda: len(decoder.frames("clip")) >= 25, what="frames of a second round")
+    frames = decoder.frames("clip")[:25]
+    assert [f.media_time_ms for f in frames] == [200 * (i % 10) for i in range(25)]
+    assert all(chunk.live for chunk in decoder.chunks("clip"))
+    # Two whole rounds of two seconds, and four fifths of a second of the third.
+    took_s = (frames[24].capture_time_ms - frames[0].capture_time_ms) / 1000
+    assert 4.7 <= took_s <= 7.0
+    assert 2.0 <= decoder.status("clip").frames_per_second <= 6.0
+
+
+def test_a_file_waits_for_its_reader_and_survives_its_process(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    limit = 64 << 10
+    with DecoderService(redis_url, tmp_path, HERMES_UNREAD_MAX_BYTES=str(limit)) as decoder:
+        video.write(decoder.media / "long.mp4", 300, rate=10)
+        decoder.add("long", "long.mp4", fps=10)
+        decoder.wait_for("long", SOURCE_STATE_ONLINE)
+
+        def bytes_in_log() -> int:
+            return sum(chunk.ByteSize() for chunk in decoder.chunks("long"))
+
+        until(lambda: bytes_in_log() > limit * 0.8, what="log filled to the limit")
+        # It waits, heartbeats go on; then it is killed in the middle of that.
+        pid = decoder.camera_pid("long")
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: decoder.camera_pid("long") != pid, what="a new process")
+        decoder.wait_for("long", SOURCE_STATE_ONLINE)
+        assert limit * 0.8 < bytes_in_log() <= limit
+
+        def read_on() -> bool:
+            last = decoder.log.last_id("long")
+            redis_client.hset(keys.status("long"), MEMORY_ID, str(last))
+            return decoder.status("long").state == SOURCE_STATE_ENDED
+
+        until(read_on, what="end of the file")
+        assert media_times(decoder, "long") == list(range(0, 30_000, 100))
+        chunks = decoder.chunks("long")
+        assert len({chunk.epoch for chunk in chunks}) == 1
+        assert [c.first_frame_index for c in chunks] == list(
+            accumulate((len(c.frames) for c in chunks[:-1]), initial=0)
+        )
+        assert decoder.status("long").dropped_frames == 0
