@@ -11,14 +11,8 @@ from transformers import AutoModelForImageTextToText
 
 from benchmarks.table import Row, interleaved
 from hermes.demo import checkpoint
-from hermes.memory import (
-    FrameStamp,
-    MemoryConfig,
-    PackedPass,
-    SlidingWindow,
-    StreamMemory,
-)
-from hermes.vlm import VideoModel, load
+from hermes.memory import PackedPass, StreamMemory
+from hermes.vlm import VideoMemory, VideoModel, load
 from hermes.vlm.preprocess import PixelSettings, to_pixels
 
 FRAMES = 64
@@ -28,21 +22,9 @@ CAMERAS = 8
 
 def make_memory(model: VideoModel, frames: torch.Tensor) -> StreamMemory:
     """A memory that holds all of `frames`."""
-    config = MemoryConfig(
-        budget=len(frames) * model.tokens_per_frame,
-        headroom=model.tokens_per_frame,
-        position_limit=model.position_limit,
-    )
-    memory = StreamMemory(model.shape, model.rotary, config, SlidingWindow())
-    prefix = model.prefix()
-    row = memory.begin_prefix(len(prefix))
-    model.forward(prefix, PackedPass([row]))
-    memory.commit(row)
-    for index, features in enumerate(model.encode(frames)):
-        row = memory.begin_frames([FrameStamp(index)], model.tokens_per_frame)
-        model.forward(features, PackedPass([row]))
-        memory.commit(row)
-    return memory
+    memory = VideoMemory(model, budget=len(frames) * model.layout.tokens)
+    memory.feed(frames)
+    return memory.cache
 
 
 def first_token(model: VideoModel, memory: StreamMemory) -> int:
@@ -64,7 +46,7 @@ def run(rounds: int) -> list[Row]:
         pixels = PixelSettings.from_checkpoint(path)
     frames = torch.randint(0, 256, (FRAMES, 3, *model.frame_size), dtype=torch.uint8)
     memory = make_memory(model, frames)
-    video = [plain.config.video_token_id] * (FRAMES * model.tokens_per_frame + 1)
+    video = [plain.config.video_token_id] * (FRAMES * model.layout.tokens + 1)
     ids = torch.tensor([[*video, *range(10, 10 + len(model.question(QUESTION)))]])
 
     def reencode() -> None:

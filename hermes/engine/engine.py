@@ -16,8 +16,8 @@ from hermes.engine.config import EngineConfig
 from hermes.engine.scheduler import Decode, Idle, Ingest, Prefill, Scheduler
 from hermes.engine.session import Batch, Session, SessionReport
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Overloaded, Unavailable
-from hermes.memory import POLICIES, AppendRow, MemoryConfig, PackedPass, StreamMemory
-from hermes.vlm import VideoModel
+from hermes.memory import POLICIES, MemoryConfig, PackedPass
+from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Engine:
         self.config = config
         self.memory_config = MemoryConfig(
             budget=config.budget_tokens,
-            headroom=config.compress_every_frames * model.tokens_per_frame,
+            headroom=config.compress_every_frames * model.layout.tokens,
             position_limit=model.position_limit,
             position_reserve=config.max_question_tokens + config.max_answer_tokens,
         )
@@ -78,6 +78,8 @@ class Engine:
         self._stopping = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+
+        self._prompts = guidance_prompts(model) if POLICIES[config.policy]().guided else None
 
     # -- from any thread -----------------------------------------------------
 
@@ -116,6 +118,16 @@ class Engine:
         with self._lock:
             self._pending_frames.pop(camera_id, None)
         self._post(lambda: self._close(camera_id))
+
+    def new_memory(self) -> VideoMemory:
+        """An empty memory, as each camera gets one. On the device's thread, or before `start`."""
+        return VideoMemory(
+            self.model,
+            POLICIES[self.config.policy](),
+            config=self.memory_config,
+            compress_every_frames=self.config.compress_every_frames,
+            prompts=self._prompts,
+        )
 
     def room(self, camera_id: str) -> int:
         """Frames of this camera that may be offered now."""
@@ -228,17 +240,7 @@ class Engine:
     def _open(self, camera_id: str) -> None:
         if camera_id in self._sessions:
             return
-        memory = StreamMemory(
-            self.model.shape,
-            self.model.rotary,
-            self.memory_config,
-            POLICIES[self.config.policy](),
-        )
-        prefix = self.model.prefix()
-        row = memory.begin_prefix(len(prefix))
-        self.model.forward(prefix, PackedPass([row]))
-        memory.commit(row)
-        self._sessions[camera_id] = Session(camera_id, memory)
+        self._sessions[camera_id] = Session(camera_id, self.new_memory())
 
     def _close(self, camera_id: str) -> None:
         if self._sessions.pop(camera_id, None) is None:
@@ -269,43 +271,24 @@ class Engine:
         frame, cursor = session.pending.popleft()
         lag = None
         if frame is not None:
-            row: AppendRow | None = None
             try:
                 features = self.model.encode(frame.picture.unsqueeze(0))[0]
-                memory = session.memory
-                row = memory.begin_frames(
-                    [frame.stamp], self.model.tokens_per_frame, after_gap=frame.after_gap
-                )
-                self.model.forward(features, PackedPass([row]))
-                memory.commit(row)
+                compression = session.memory.take(features, frame.stamp, after_gap=frame.after_gap)
             except Exception as error:
                 # One camera's fault touches no other: the frame is skipped.
-                if row is not None:
-                    session.memory.abandon(row)
                 log.warning("frame of %s skipped: %s", session.camera_id, error)
                 self._observer.frame_failed(session.camera_id, error)
             else:
                 if not frame.replayed:
                     lag = max(0.0, self._wall_clock() - frame.stamp.capture_ms / 1000)
                 self._observer.frame_in_memory(session.camera_id, lag)
-                self._after_frame(session)
+                if compression is not None:
+                    self._observer.compressed(session.camera_id, compression.evicted_tokens)
             with self._lock:
                 if session.camera_id in self._pending_frames:
                     self._pending_frames[session.camera_id] -= 1
         session.publish(cursor, lag)
         self._release_waiting(session)
-
-    def _after_frame(self, session: Session) -> None:
-        session.since_compression += 1
-        if (
-            session.since_compression < self.config.compress_every_frames
-            and session.memory.room() >= self.model.tokens_per_frame
-        ):
-            return
-        session.since_compression = 0
-        compression = session.memory.compress()
-        if compression is not None:
-            self._observer.compressed(session.camera_id, compression.evicted_tokens)
 
     def _release_waiting(self, session: Session) -> None:
         for answer in list(self._waiting):
@@ -324,7 +307,7 @@ class Engine:
                     f"is {len(question)} tokens long; at most {self.config.max_question_tokens}",
                 )
             answer.question_tokens = len(question)
-            answer.branch = session.memory.branch(len(question) + answer.max_tokens)
+            answer.branch = session.memory.cache.branch(len(question) + answer.max_tokens)
             answer.stream = self.model.text_stream()
             row = answer.branch.row(len(question))
             hidden = self.model.forward(question, PackedPass([row]))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from hermes.memory import Coverage, FrameStamp, StreamMemory
+from hermes.memory import Coverage, FrameStamp
+from hermes.vlm import VideoMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,10 @@ class SessionReport:
 class Session:
     """State of one camera. Only the device's thread touches it, apart from `report`."""
 
-    def __init__(self, camera_id: str, memory: StreamMemory) -> None:
+    def __init__(self, camera_id: str, memory: VideoMemory) -> None:
         self.camera_id = camera_id
         self.memory = memory
         self.pending: deque[tuple[FrameInput | None, str | None]] = deque()
-        self.since_compression = 0
         self.report = SessionReport()
 
     def offer(self, batch: Batch) -> None:
@@ -74,7 +74,7 @@ class Session:
         self.report = SessionReport(
             cursor=self.report.cursor if cursor is None else cursor,
             coverage=self.memory.coverage(),
-            tokens=self.memory.video_tokens,
-            kv_bytes=self.memory.kv_bytes,
+            tokens=self.memory.cache.video_tokens,
+            kv_bytes=self.memory.cache.kv_bytes,
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )

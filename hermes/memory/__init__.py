@@ -8,28 +8,50 @@ where one question is answered.
 from hermes.memory.attention import PackedPass, Row
 from hermes.memory.bands import Bands
 from hermes.memory.branch import Branch
+from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
-from hermes.memory.policy import POLICIES, Candidates, RetentionPolicy, SlidingWindow
+from hermes.memory.guidance import GuidanceRow
+from hermes.memory.policies import (
+    POLICIES,
+    AttentionSinks,
+    Candidates,
+    Hermes,
+    RetentionPolicy,
+    Selection,
+    SlidingWindow,
+    UniformFrames,
+)
+from hermes.memory.positions import FrameLayout
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.stream import AppendRow, Compression, MemoryConfig, StreamMemory
 
 __all__ = [
+    "PAPER",
     "POLICIES",
+    "PRESETS",
+    "PUBLISHED_CODE",
     "AppendRow",
+    "AttentionSinks",
     "Bands",
     "Branch",
     "CacheShape",
     "Candidates",
     "Compression",
     "Coverage",
+    "FrameLayout",
     "FrameStamp",
+    "GuidanceRow",
+    "Hermes",
+    "HermesConfig",
     "MemoryConfig",
     "PackedPass",
     "RetentionPolicy",
     "Rotary",
     "Row",
+    "Selection",
     "SlidingWindow",
     "StreamMemory",
+    "UniformFrames",
     "rotate",
 ]

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from hermes.errors import InvalidInput
+from hermes.memory.bands import Bands
+from hermes.memory.config import PRESETS, HermesConfig
+from hermes.memory.scores import layer_scores, smooth, top
+from hermes.memory.summary import SUMMARY_PATCH, Merge, merge_newest, merge_pinned
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """The video tokens that a policy chooses from, in stream order.
 
-    `frames`, `patches`: [layers, n], the identity of each token in each layer.
-    `positions`: [layers, axes, n].
+    `frames`, `patches`: [layers, n], the identity of each token in each layer;
+    a summary has patch -1. `seen`: frames that the stream has had so far.
+    `attention`: [2, layers, n], what the global and the mixed guidance prompt
+    give each token; None for a policy that asked for none.
     """
 
     frames: Tensor
     patches: Tensor
-    positions: Tensor
+    seen: int
+    attention: Tensor | None = None
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are."""
+        return self.frames.shape[0]
 
     @property
     def count(self) -> int:
         """How many tokens each layer holds."""
         return self.frames.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What stays.
+
+    `keep`: [layers, budget] int64, indices of candidates in the order in which
+    they are to lie. `merges`: by layer, evicted tokens that are summed up in
+    the place of one of `keep`.
+    """
+
+    keep: Tensor
+    merges: dict[int, Merge] = field(default_factory=dict)
 
 
 class RetentionPolicy(Protocol):
@@ -35,11 +63,13 @@ class RetentionPolicy(Protocol):
         """What the policy is called in settings, logs and tables."""
         ...
 
-    def select(self, candidates: Candidates, budget: int) -> Tensor:
-        """Indices to keep, [layers, budget] int64, ascending within each layer.
+    @property
+    def guided(self) -> bool:
+        """Whether it needs the guidance prompts' attention."""
+        ...
 
-        Called only with more candidates than budget.
-        """
+    def select(self, candidates: Candidates, budget: int) -> Selection:
+        """What to keep of more candidates than `budget`."""
         ...
 
 
@@ -48,13 +78,112 @@ class SlidingWindow:
     """First in, first out: the newest tokens stay, the same in every layer."""
 
     name: str = "sliding-window"
+    guided: bool = False
 
-    def select(self, candidates: Candidates, budget: int) -> Tensor:
+    def select(self, candidates: Candidates, budget: int) -> Selection:
         """The last `budget` tokens of every layer."""
-        layers, count = candidates.frames.shape
-        newest = torch.arange(count - budget, count, device=candidates.frames.device)
-        return newest.expand(layers, budget)
+        newest = torch.arange(
+            candidates.count - budget, candidates.count, device=candidates.frames.device
+        )
+        return Selection(newest.expand(candidates.layers, budget))
 
 
-POLICIES: dict[str, type[SlidingWindow]] = {"sliding-window": SlidingWindow}
+@dataclass(frozen=True, slots=True)
+class AttentionSinks:
+    """The first tokens and the newest ones (StreamingLLM, arXiv 2309.17453)."""
+
+    sinks: int = 64
+    name: str = "attention-sinks"
+    guided: bool = False
+
+    def select(self, candidates: Candidates, budget: int) -> Selection:
+        """The first `sinks` tokens (at most half of the budget) and the last ones."""
+        first = min(self.sinks, budget // 2)
+        device = candidates.frames.device
+        newest = torch.arange(candidates.count - (budget - first), candidates.count, device=device)
+        kept = torch.cat((torch.arange(first, device=device), newest))
+        return Selection(kept.expand(candidates.layers, budget))
+
+
+@dataclass(frozen=True, slots=True)
+class UniformFrames:
+    """Frames spread evenly over the whole stream, the newest always among them."""
+
+    name: str = "uniform"
+    guided: bool = False
+
+    def select(self, candidates: Candidates, budget: int) -> Selection:
+        """As many frames as fit whole, nearest to even spacing; what is left is the oldest's."""
+        frames = candidates.frames[0]
+        held, sizes = frames.unique(return_counts=True)
+        wanted = max(1, budget // int(sizes.max()))
+        ideal = torch.linspace(0, candidates.seen - 1, wanted, device=frames.device)
+        # The nearest held frame to each ideal moment; what two moments share leaves
+        # room that the least crowded frames fill.
+        nearest = (held[None, :] - ideal[:, None]).abs().argmin(dim=1).unique()
+        chosen = torch.zeros_like(held, dtype=torch.bool)
+        chosen[nearest] = True
+        chosen[-1] = True
+        priority = torch.isin(frames, held[chosen]).to(torch.float32)
+        kept = top(priority + frames / (2.0 * candidates.seen), budget)
+        return Selection(kept.expand(candidates.layers, budget))
+
+
+class Hermes:
+    """The layer-wise policy of HERMES (arXiv 2601.14724), and what improves on it."""
+
+    def __init__(self, config: HermesConfig | None = None, name: str = "hermes") -> None:
+        self.config = HermesConfig() if config is None else config
+        self.name = name
+        self.guided = True
+
+    def select(self, candidates: Candidates, budget: int) -> Selection:
+        """The best `budget` tokens of each layer by its smoothed score, in stream order."""
+        if candidates.attention is None:
+            raise InvalidInput("attention", "the HERMES policy needs guidance")
+        if not torch.isfinite(candidates.attention).all():
+            raise InvalidInput("attention", "holds values that are not finite")
+        config, bands = self.config, Bands.of(candidates.layers)
+        scores = smooth(
+            layer_scores(candidates.attention, bands, config),
+            candidates.frames,
+            candidates.patches,
+            bands,
+            config,
+        )
+        recent = candidates.frames >= candidates.seen - config.recent_frames
+        if int(recent.sum(dim=1).max()) > budget:
+            raise InvalidInput(
+                "recent_frames", f"{config.recent_frames} frames do not fit into {budget} tokens"
+            )
+        scores = torch.where(recent, torch.inf, scores)
+        keep = torch.empty((candidates.layers, budget), dtype=torch.int64, device=scores.device)
+        merges: dict[int, Merge] = {}
+        for layer in range(candidates.layers):
+            if layer in bands.long_term and config.summary != "off":
+                keep[layer], merges[layer] = self._summed_up(
+                    scores[layer], candidates.patches[layer] == SUMMARY_PATCH, budget
+                )
+            else:
+                keep[layer] = top(scores[layer], budget)
+        return Selection(keep, merges)
+
+    def _summed_up(self, scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
+        if self.config.summary == "paper":
+            return merge_newest(scores, summaries, budget)
+        return merge_pinned(scores, summaries, budget, self.config.summary_ring)
+
+
+def _hermes(preset: str, name: str) -> Callable[[], RetentionPolicy]:
+    return lambda: Hermes(PRESETS[preset], name)
+
+
+POLICIES: dict[str, Callable[[], RetentionPolicy]] = {
+    "hermes": _hermes("default", "hermes"),
+    "hermes-paper": _hermes("paper", "hermes-paper"),
+    "hermes-published-code": _hermes("published_code", "hermes-published-code"),
+    "sliding-window": SlidingWindow,
+    "attention-sinks": AttentionSinks,
+    "uniform": UniformFrames,
+}
 """Every policy by the name that settings use."""

@@ -39,6 +39,7 @@ class Slab:
         self.readers = 0
         self._rotated: Tensor | None = None
         self._rotated_length = [0] * shape.layers
+        self._last: tuple[int, int, Tensor] | None = None
 
     def rotated_keys(self, layer: int, length: int, rotary: Rotary) -> Tensor:
         """Keys of a layer up to `length`, turned to their positions: [kv_heads, length, head_dim].
@@ -47,8 +48,7 @@ class Slab:
         appended since the last call is turned.
         """
         if self.readers == 0:
-            tables = rotary.tables(self.positions[layer, :, :length])
-            return rotate(self.keys[layer, :, :length], tables)
+            return self._turned_once(layer, length, rotary)
         if self._rotated is None:
             self._rotated = torch.empty_like(self.keys)
         done = self._rotated_length[layer]
@@ -61,6 +61,17 @@ class Slab:
             )
             self._rotated_length[layer] = length
         return self._rotated[layer, :, :length]
+
+    def _turned_once(self, layer: int, length: int, rotary: Rotary) -> Tensor:
+        # The rows of one pass ask for the same layer one after another.
+        if self._last is None or self._last[:2] != (layer, length):
+            tables = rotary.tables(self.positions[layer, :, :length])
+            self._last = (layer, length, rotate(self.keys[layer, :, :length], tables))
+        return self._last[2]
+
+    def begin_pass(self) -> None:
+        """Keys will be written: nothing turned before is true any more behind `length`."""
+        self._last = None
 
     def forget_tail(self) -> None:
         """What was written behind `length` will be written again."""
@@ -78,7 +89,7 @@ class Slab:
             self._rotated_length = [0] * self.shape.layers
 
     def keep(self, indices: Tensor, into: Slab) -> None:
-        """Gather `indices` ([layers, n], ascending) to the front of `into`, which may be `self`."""
+        """Gather `indices` ([layers, n]) to the front of `into`, which may be `self`."""
         if into is self and self.readers:
             raise RuntimeError("a slab that is being read must not be rearranged")
         count = indices.shape[1]
@@ -90,3 +101,4 @@ class Slab:
             into.frames[layer, :count] = self.frames[layer].index_select(0, chosen)
             into.patches[layer, :count] = self.patches[layer].index_select(0, chosen)
         into.length = count
+        into._last = None

@@ -13,10 +13,13 @@ from hermes.errors import InvalidInput
 from hermes.memory.attention import grouped_attention, tail_mask
 from hermes.memory.branch import Branch
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
-from hermes.memory.policy import Candidates, RetentionPolicy
+from hermes.memory.guidance import GuidanceRow
+from hermes.memory.policies import Candidates, RetentionPolicy
+from hermes.memory.positions import Clock, FrameLayout, dense_ranks
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
+from hermes.memory.summary import SUMMARY_PATCH, Merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,11 @@ class StreamMemory:
         self.policy = policy
         self.prefix_length = 0
         self._slab: Slab | None = None
-        self._next_position = 0
+        self._clock = Clock(shape.axes)
         self._table = FrameTable()
         self._pending: AppendRow | None = None
+        self._guidance: tuple[GuidanceRow, ...] = ()
+        self._time_step = 1
 
     # -- looking -----------------------------------------------------------
 
@@ -100,8 +105,8 @@ class StreamMemory:
 
     @property
     def next_position(self) -> int:
-        """The position that the next token gets on every axis."""
-        return self._next_position
+        """The position that text gets next, on every axis."""
+        return self._clock.next_text
 
     def coverage(self) -> Coverage:
         """What this memory can know about."""
@@ -121,49 +126,64 @@ class StreamMemory:
             raise InvalidInput("prefix", "is empty; a memory begins with at least one token")
         self.prefix_length = tokens
         self._slab = Slab(self.shape, tokens + self.config.budget + self.config.headroom)
-        return self._begin(tokens, [])
+        return self._begin(self._clock.text(tokens, self.shape.device), (), None)
 
     def begin_frames(
-        self, stamps: Sequence[FrameStamp], tokens_per_frame: int, *, after_gap: bool = False
+        self, stamps: Sequence[FrameStamp], layout: FrameLayout, *, after_gap: bool = False
     ) -> AppendRow:
-        """A row for whole frames, `tokens_per_frame` each. The memory changes at `commit`."""
+        """A row for whole frames. The memory changes at `commit`."""
         if self._slab is None:
             raise InvalidInput("frames", "the prefix comes first")
         if not stamps:
             raise InvalidInput("frames", "there are none")
-        tokens = len(stamps) * tokens_per_frame
+        tokens = len(stamps) * layout.tokens
         if tokens > self.room():
             raise InvalidInput(
                 "frames",
                 f"{tokens} tokens exceed the {self.room()} that fit before a compression",
             )
-        row = self._begin(tokens, stamps)
+        row = self._begin(self._clock.frames(len(stamps), layout), tuple(stamps), layout)
         row.after_gap = after_gap
-        slab, start = self._slab, self._slab.length
+        new = slice(self._slab.length, self._slab.length + tokens)
         first = self._table.seen
-        ends = start + tokens
         numbers = torch.arange(first, first + len(stamps), device=self.shape.device)
-        slab.frames[:, start:ends] = numbers.repeat_interleave(tokens_per_frame)
-        patches = torch.arange(tokens_per_frame, dtype=torch.int32, device=self.shape.device)
-        slab.patches[:, start:ends] = patches.repeat(len(stamps))
+        self._slab.frames[:, new] = numbers.repeat_interleave(layout.tokens)
+        patches = torch.arange(layout.tokens, dtype=torch.int32, device=self.shape.device)
+        self._slab.patches[:, new] = patches.repeat(len(stamps))
         return row
 
-    def _begin(self, tokens: int, stamps: Sequence[FrameStamp]) -> AppendRow:
+    def _begin(
+        self, positions: Tensor, stamps: tuple[FrameStamp, ...], layout: FrameLayout | None
+    ) -> AppendRow:
         if self._pending is not None:
             raise RuntimeError("a row is open: commit or abandon it first")
-        slab = self._require_slab()
-        start = slab.length
-        positions = torch.arange(
-            self._next_position,
-            self._next_position + tokens,
-            dtype=torch.int32,
-            device=self.shape.device,
-        ).expand(self.shape.axes, tokens)
-        slab.positions[:, :, start : start + tokens] = positions
-        if not stamps:
-            slab.frames[:, start : start + tokens] = -1
-        self._pending = AppendRow(self, slab, tokens, positions, tuple(stamps))
+        slab, tokens = self._require_slab(), positions.shape[1]
+        slab.begin_pass()
+        slab.positions[:, :, slab.length : slab.length + tokens] = positions
+        if layout is None:
+            slab.frames[:, slab.length : slab.length + tokens] = -1
+        self._guidance = ()
+        self._pending = AppendRow(self.rotary, slab, positions, stamps, layout)
         return self._pending
+
+    def guide(self, prompt_tokens: Sequence[int]) -> tuple[GuidanceRow, ...]:
+        """Rows for the guidance prompts, to be packed behind the open row in the same pass.
+
+        What they attend to decides the next compression, if it follows before
+        more frames do.
+        """
+        row = self._pending
+        if row is None or row.layout is None:
+            raise RuntimeError("guidance goes with frames: begin them first")
+        slab, seen = row.slab, row.slab.length + row.tokens
+        start = int(row.positions.max()) + 1
+        rows = []
+        for tokens in prompt_tokens:
+            line = torch.arange(start, start + tokens, device=self.shape.device)
+            positions = line.expand(self.shape.axes, tokens)
+            rows.append(GuidanceRow(slab, self.rotary, positions, self.prefix_length, seen))
+        self._guidance = tuple(rows)
+        return self._guidance
 
     def commit(self, row: AppendRow) -> None:
         """Make what the row's forward pass wrote part of the memory."""
@@ -171,7 +191,11 @@ class StreamMemory:
             raise RuntimeError("this row is not open")
         self._pending = None
         row.slab.length += row.tokens
-        self._next_position += row.tokens
+        if row.layout is None:
+            self._clock.took_text(row.tokens)
+            return
+        self._clock.took_frames(len(row.stamps), row.layout)
+        self._time_step = row.layout.advance[0]
         for number, stamp in enumerate(row.stamps):
             self._table.add(stamp, after_gap=row.after_gap and number == 0)
 
@@ -179,7 +203,17 @@ class StreamMemory:
         """Forget what the row's forward pass wrote, as if it had never begun."""
         if row is self._pending:
             self._pending = None
+            self._guidance = ()
+            row.slab.begin_pass()
             row.slab.forget_tail()
+
+    # -- compressing -------------------------------------------------------
+
+    @property
+    def over_budget_with(self) -> int:
+        """Video tokens over the budget, the open row's included."""
+        pending = 0 if self._pending is None else self._pending.tokens
+        return self.video_tokens + pending - self.config.budget
 
     def compress(self) -> Compression | None:
         """Bring every layer back to its budget. None if there was nothing to do."""
@@ -190,42 +224,74 @@ class StreamMemory:
         reindex = self._positions_run_out() or (config.reindex == "eager" and excess > 0)
         if excess <= 0 and not reindex:
             return None
-        video = slice(self.prefix_length, slab.length)
+        target = slab
         if excess > 0:
-            candidates = Candidates(
-                slab.frames[:, video], slab.patches[:, video], slab.positions[:, :, video]
-            )
-            chosen = self.policy.select(candidates, config.budget) + self.prefix_length
-        else:
-            chosen = torch.arange(self.prefix_length, slab.length, device=self.shape.device).expand(
-                self.shape.layers, -1
-            )
-        prefix = torch.arange(self.prefix_length, device=self.shape.device)
-        keep = torch.cat((prefix.expand(self.shape.layers, -1), chosen), dim=1)
-        target = slab if slab.readers == 0 else Slab(self.shape, slab.capacity)
-        slab.keep(keep, into=target)
-        self._slab = target
+            target = self._evict(slab)
+        elif slab.readers:
+            target = Slab(self.shape, slab.capacity)
+            slab.keep(self._all(slab.length), into=target)
+        self._slab, self._guidance = target, ()
         if reindex:
             self._reindex(target)
         self._table.retain(target.frames[:, self.prefix_length : target.length].unique().tolist())
         return Compression(max(0, excess) * self.shape.layers, reindex)
 
+    def _evict(self, slab: Slab) -> Slab:
+        video = slice(self.prefix_length, slab.length)
+        candidates = Candidates(
+            slab.frames[:, video], slab.patches[:, video], self._table.seen, self._attention()
+        )
+        selection = self.policy.select(candidates, self.config.budget)
+        # Means are taken before anything moves.
+        sums = {layer: self._mean(slab, layer, merge) for layer, merge in selection.merges.items()}
+        keep = torch.cat((self._all(self.prefix_length), selection.keep + self.prefix_length), 1)
+        target = slab if slab.readers == 0 else Slab(self.shape, slab.capacity)
+        slab.keep(keep, into=target)
+        newest = None
+        for layer, merge in selection.merges.items():
+            at = self.prefix_length + merge.slot
+            target.keys[layer, :, at], target.values[layer, :, at] = sums[layer]
+            target.patches[layer, at] = SUMMARY_PATCH
+            if merge.position == "newest":
+                newest = self._clock.took_tick() if newest is None else newest
+                target.positions[layer, :, at] = newest
+        return target
+
+    def _attention(self) -> Tensor | None:
+        if not self.policy.guided:
+            return None
+        if not self._guidance:
+            raise InvalidInput("attention", f"{self.policy.name} needs guidance before it evicts")
+        return torch.stack([row.attention for row in self._guidance])
+
+    def _mean(self, slab: Slab, layer: int, merge: Merge) -> tuple[Tensor, Tensor]:
+        members = merge.members + self.prefix_length
+        keys = slab.keys[layer].index_select(1, members).to(torch.float32).mean(dim=1)
+        values = slab.values[layer].index_select(1, members).to(torch.float32).mean(dim=1)
+        return keys.to(self.shape.dtype), values.to(self.shape.dtype)
+
+    def _all(self, count: int) -> Tensor:
+        return torch.arange(count, device=self.shape.device).expand(self.shape.layers, count)
+
     def _positions_run_out(self) -> bool:
+        # The clock goes on by at most a position for each token of headroom.
         reserve = self.config.headroom + self.config.position_reserve
-        return self._next_position + reserve > self.config.position_limit
+        return self._clock.next_text + reserve > self.config.position_limit
 
     def _reindex(self, slab: Slab) -> None:
-        """Compact positions to a dense range behind the prefix, keeping their order."""
-        self._next_position = slab.length
-        dense = torch.arange(slab.length, dtype=torch.int32, device=self.shape.device)
-        slab.positions[:, :, : slab.length] = dense
+        """Compact positions to a dense range behind the prefix, on each axis by itself."""
+        video = slice(self.prefix_length, slab.length)
+        for layer in range(self.shape.layers):
+            held = slab.positions[layer, :, video]
+            slab.positions[layer, :, video] = dense_ranks(held, self.prefix_length)
+        self._clock.compacted(slab.positions[:, :, video], self.prefix_length, self._time_step)
 
     # -- reading -----------------------------------------------------------
 
     def branch(self, room: int) -> Branch:
         """A place for one question and its answer, of at most `room` tokens. Close it after use."""
         slab = self._require_slab()
-        return Branch(slab, self.rotary, self._next_position, room, self.coverage())
+        return Branch(slab, self.rotary, self._clock.next_text, room, self.coverage())
 
     def _require_slab(self) -> Slab:
         if self._slab is None:
@@ -238,20 +304,22 @@ class AppendRow:
 
     def __init__(
         self,
-        memory: StreamMemory,
+        rotary: Rotary,
         slab: Slab,
-        tokens: int,
         positions: Tensor,
         stamps: tuple[FrameStamp, ...],
+        layout: FrameLayout | None,
     ) -> None:
         self.slab = slab
+        self.positions = positions
         self.stamps = stamps
+        self.layout = layout
         self.after_gap = False
-        self._tokens = tokens
+        self._tokens = positions.shape[1]
         self._start = slab.length
-        self._rotary = memory.rotary
-        self._tables = memory.rotary.tables(positions)
-        self._mask = tail_mask(tokens, self._start + tokens, slab.keys.device)
+        self._rotary = rotary
+        self._tables = rotary.tables(positions)
+        self._mask = tail_mask(self._tokens, self._start + self._tokens, slab.keys.device)
 
     @property
     def tokens(self) -> int:

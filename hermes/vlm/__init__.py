@@ -1,6 +1,8 @@
 """HERMES memory under unmodified Hugging Face video language models."""
 
 from hermes.vlm.base import TextStream, VideoModel
+from hermes.vlm.guidance import guidance_prompts
 from hermes.vlm.loading import FAMILIES, load
+from hermes.vlm.video_memory import VideoMemory
 
-__all__ = ["FAMILIES", "TextStream", "VideoModel", "load"]
+__all__ = ["FAMILIES", "TextStream", "VideoMemory", "VideoModel", "guidance_prompts", "load"]

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from hermes.memory import CacheShape, PackedPass, Rotary
+from hermes.memory import CacheShape, FrameLayout, PackedPass, Rotary
 
 
 class TextStream(Protocol):
@@ -41,8 +41,8 @@ class VideoModel(Protocol):
         ...
 
     @property
-    def tokens_per_frame(self) -> int:
-        """Video tokens that one frame becomes."""
+    def layout(self) -> FrameLayout:
+        """How many video tokens one frame becomes, and their positions."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class VideoModel(Protocol):
         ...
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """[n, 3, h, w] uint8 -> [n, tokens_per_frame, hidden] video tokens."""
+        """[n, 3, h, w] uint8 -> [n, tokens of a frame, hidden] video tokens."""
         ...
 
     def question(self, text: str) -> Tensor:

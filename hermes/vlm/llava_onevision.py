@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import Unsupported
-from hermes.memory import CacheShape, PackedPass, Rotary
+from hermes.memory import CacheShape, FrameLayout, PackedPass, Rotary
 from hermes.vlm import attention
 from hermes.vlm.base import TextStream, tokenizer_stream
 from hermes.vlm.preprocess import PixelSettings, to_pixels
@@ -66,7 +66,8 @@ class LlavaOnevision:
         self._check_identity()
         self.position_limit = int(text.max_position_embeddings)
         patches = side // config.vision_config.patch_size
-        self.tokens_per_frame = ((patches + 1) // 2) ** 2  # apply_pooling rounds up
+        pooled = (patches + 1) // 2  # apply_pooling rounds up
+        self.layout = FrameLayout.sequential(pooled**2, self.shape.device)
         self.frame_size = (side, side)
         ends = model.generation_config.eos_token_id
         self.end_ids = frozenset([ends] if isinstance(ends, int) else (ends or []))
@@ -86,13 +87,13 @@ class LlavaOnevision:
 
     @torch.inference_mode()
     def encode(self, pictures: Tensor) -> Tensor:
-        """[n, 3, h, w] uint8 -> [n, tokens_per_frame, hidden]."""
+        """[n, 3, h, w] uint8 -> [n, tokens of a frame, hidden]."""
         pixels = to_pixels(pictures.to(self.shape.device), self._pixels, self._tower_dtype)
         found: Any = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
         # One image_newline comes behind the last frame of a video. In a stream
         # there is no last frame: it begins each question instead.
         features = found.pooler_output[0, :-1]
-        tokens: Tensor = features.view(len(pictures), self.tokens_per_frame, -1)
+        tokens: Tensor = features.view(len(pictures), self.layout.tokens, -1)
         return tokens.to(self.shape.dtype)
 
     @torch.inference_mode()

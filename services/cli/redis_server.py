@@ -15,6 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from services.common.parent import die_with_parent
 from services.common.redaction import redact
 
 START_TIMEOUT_S = 10.0
@@ -105,6 +106,7 @@ def _launch(binary: str, origin: str, folder: Path, port: int) -> LocalRedis:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches it through us, in order
+            preexec_fn=die_with_parent,
         )  # fmt: skip
     except OSError as error:
         raise NoRedis(f"{binary} cannot be run: {error.strerror}") from error
@@ -128,13 +130,15 @@ def wait_until_up(server: LocalRedis) -> None:
             why = ""
             try:
                 client.ping()
+                if server.process is not None and not _is_ours(client, server.process.pid):
+                    why = "another Redis has its port"
             except (redis.AuthenticationError, redis.ResponseError) as error:
                 raise NoRedis(f"{server.origin} ({redact(server.url)}): {error}") from None
             except (redis.RedisError, OSError) as error:
                 why = redact(str(error))
-            died = server.process is not None and server.process.poll() is not None
-            if not why and not died:  # another server on our port would answer as well
+            if not why:
                 return
+            died = server.process is not None and server.process.poll() is not None
             if died or time.monotonic() > deadline:
                 server.stop()
                 raise NoRedis(
@@ -144,6 +148,10 @@ def wait_until_up(server: LocalRedis) -> None:
             time.sleep(0.02)
     finally:
         client.close()
+
+
+def _is_ours(client: redis.Redis, pid: int) -> bool:
+    return bool(client.info("server").get("process_id") == pid)
 
 
 def _last_line(log: Path | None) -> str:

@@ -6,10 +6,11 @@ its own, under its own lease.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
-from google.protobuf.message import Message
 
 from hermes.v1.camera_pb2 import (
     MEMORY_STATE_PENDING,
@@ -21,6 +22,7 @@ from hermes.v1.camera_pb2 import (
     SourceState,
     SourceStatus,
 )
+from services.common.redaction import redact
 
 Fields = dict[str, str | int | float]
 
@@ -33,7 +35,7 @@ def source_fields(status: SourceStatus) -> Fields:
     return {
         "state": SourceState.Name(status.state),
         "error": SourceError.Name(status.error),
-        "error_message": status.error_message,
+        "error_message": redact(status.error_message),
         "fps": round(status.frames_per_second, 3),
         "last_frame_ms": status.last_frame.ToMilliseconds(),
         "reconnects": status.reconnects,
@@ -58,38 +60,61 @@ def memory_fields(status: MemoryStatus, last_id: str) -> Fields:
 
 
 def parse(fields: Mapping[bytes, bytes]) -> tuple[SourceStatus, MemoryStatus]:
-    """Both parts. What was never written reads as pending."""
-    text = {key.decode(): value.decode() for key, value in fields.items()}
+    """Both parts. What was never written, or cannot be read, is as if it were unset."""
+    text = {
+        key.decode(errors="replace"): value.decode(errors="replace")
+        for key, value in fields.items()
+    }
     source = SourceStatus(state=SOURCE_STATE_PENDING)
     if "state" in text:
         source = SourceStatus(
-            state=SourceState.Value(text["state"]),
-            error=SourceError.Value(text.get("error", "SOURCE_ERROR_UNSPECIFIED")),
+            state=_enum(SourceState, text["state"]),
+            error=_enum(SourceError, text.get("error", "")),
             error_message=text.get("error_message", ""),
-            frames_per_second=float(text.get("fps", 0)),
-            reconnects=int(text.get("reconnects", 0)),
-            dropped_frames=int(text.get("dropped_frames", 0)),
+            frames_per_second=_real(text.get("fps", "")),
+            reconnects=_count(text.get("reconnects", "")),
+            dropped_frames=_count(text.get("dropped_frames", "")),
             decoder=text.get("decoder", ""),
         )
-        if last_frame_ms := int(text.get("last_frame_ms", 0)):
-            source.last_frame.FromMilliseconds(last_frame_ms)
+        if last_frame_ms := _count(text.get("last_frame_ms", "")):
+            source.last_frame.FromMilliseconds(min(last_frame_ms, _MAX_TIME_MS))
     memory = MemoryStatus(state=MEMORY_STATE_PENDING)
     if "memory_state" in text:
         memory = MemoryStatus(
-            state=MemoryState.Value(text["memory_state"]),
-            frames=int(text.get("memory_frames", 0)),
-            tokens=int(text.get("memory_tokens", 0)),
-            bytes=int(text.get("memory_bytes", 0)),
+            state=_enum(MemoryState, text["memory_state"]),
+            frames=_count(text.get("memory_frames", "")),
+            tokens=_count(text.get("memory_tokens", "")),
+            bytes=_count(text.get("memory_bytes", "")),
             worker=text.get("worker", ""),
-            epoch=int(text.get("worker_epoch", 0)),
+            epoch=_count(text.get("worker_epoch", "")),
         )
-        memory.lag.FromMilliseconds(int(text.get("memory_lag_ms", 0)))
-        _parse_json(text.get("memory_coverage", "{}"), memory.coverage)
+        memory.lag.FromMilliseconds(min(_count(text.get("memory_lag_ms", "")), _MAX_TIME_MS))
+        try:
+            Parse(text.get("memory_coverage", "{}"), memory.coverage, ignore_unknown_fields=True)
+        except ParseError:
+            memory.coverage.CopyFrom(Coverage())  # it may be half filled
     return source, memory
 
 
-def _parse_json(text: str, into: Coverage) -> Message:
+_MAX_TIME_MS = 253_402_300_799_999
+"""The end of the year 9999, where protobuf's timestamps end."""
+
+
+def _enum(kind: Any, name: str) -> Any:
+    """The value of that name, 0 for one of another version."""
+    return kind.Value(name) if name in kind.keys() else 0  # noqa: SIM118 - no mapping
+
+
+def _count(text: str) -> int:
     try:
-        return Parse(text, into, ignore_unknown_fields=True)
-    except ParseError:
-        return into
+        return min(max(0, int(text)), 2**63 - 1)
+    except ValueError:
+        return 0
+
+
+def _real(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) else 0.0

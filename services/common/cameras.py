@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -87,11 +88,12 @@ def check_url(url: str, policy: SourcePolicy) -> None:
         raise InvalidInput("camera.url", "is empty; give rtsp://, http(s):// or a file")
     if len(url) > MAX_URL_LENGTH:
         raise InvalidInput("camera.url", f"is longer than {MAX_URL_LENGTH} characters")
-    if any(ord(character) < 32 for character in url):
-        raise InvalidInput("camera.url", "holds control characters")
+    _refuse_control_characters(url)
     if is_file(url):
         resolve_file(url, policy)
         return
+    if any(character.isspace() for character in url):
+        raise InvalidInput("camera.url", "holds a space; in a URL it is written %20")
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -101,7 +103,8 @@ def check_url(url: str, policy: SourcePolicy) -> None:
     if parts.scheme.lower() not in policy.protocols:
         allowed = ", ".join(sorted(policy.protocols))
         raise InvalidInput(
-            "camera.url", f"protocol {parts.scheme!r} is not allowed; use one of {allowed}, or a file"
+            "camera.url",
+            f"protocol {parts.scheme!r} is not allowed; use one of {allowed}, or a file",
         )
     if not host:
         raise InvalidInput("camera.url", f"{redact(url)!r} names no host")
@@ -115,18 +118,32 @@ def resolve_file(url: str, policy: SourcePolicy) -> Path:
     another machine.
     """
     if policy.media_root is None:
-        raise InvalidInput("camera.url", "local files are not enabled here (no media folder is set)")
+        raise InvalidInput(
+            "camera.url", "local files are not enabled here (no media folder is set)"
+        )
     path = url
     if url.lower().startswith("file:"):
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise InvalidInput("camera.url", "cannot be read as a file:// URL") from None
         if parts.netloc not in ("", "localhost"):
             raise InvalidInput("camera.url", "a file:// URL has three slashes and no host")
         path = unquote(parts.path)
+        _refuse_control_characters(path)  # %00 is one
     root = policy.media_root.resolve()
-    resolved = (root / PurePosixPath(path)).resolve()
+    try:
+        resolved = (root / PurePosixPath(path)).resolve()
+    except (OSError, RuntimeError, ValueError):  # links that run in a circle, names too long
+        raise InvalidInput("camera.url", "names a file that cannot be") from None
     if not resolved.is_relative_to(root) or resolved == root:
         raise InvalidInput("camera.url", "names a file outside the media folder")
     return resolved
+
+
+def _refuse_control_characters(text: str) -> None:
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        raise InvalidInput("camera.url", "holds control characters")
 
 
 def pacing_of(camera: Camera) -> int:

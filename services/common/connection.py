@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import redis
 import redis.asyncio
+import redis.asyncio.retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
@@ -34,6 +35,7 @@ def connect_async(url: str) -> redis.asyncio.Redis:
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=CALL_TIMEOUT_S,
         socket_keepalive=True,
+        health_check_interval=0,
         retry=redis.asyncio.retry.Retry(
             ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1
         ),

@@ -11,16 +11,15 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 import redis
 from google.protobuf.message import DecodeError
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 
 from hermes.v1.frames_pb2 import FrameChunk
 from services.common import keys
-from services.common.leases import Fence
+from services.common.leases import Fence, load_script
 
 
 class LogId(NamedTuple):
@@ -45,7 +44,7 @@ BEGINNING = LogId(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One chunk as it lies in the log. `chunk` is None if its bytes are not a chunk."""
+    """One chunk as it lies in the log. `chunk` is None if its bytes are no chunk of the camera."""
 
     camera_id: str
     id: LogId
@@ -72,8 +71,9 @@ class FrameLog(Protocol):
 
         The id is the capture time of the chunk's last frame. Appending the
         same chunk again changes nothing and returns the same id. Raises
-        `Fenced` if `fence` is no longer the camera's decoder lease, and
-        `OutOfOrder` if the log has a later entry.
+        `Fenced` if `fence` is no longer the camera's decoder lease,
+        `OutOfOrder` if the log has a later entry, or another one of that id,
+        and ValueError as `id_of` does.
         """
         ...
 
@@ -95,9 +95,15 @@ class FrameLog(Protocol):
 
 
 def id_of(chunk: FrameChunk) -> LogId:
-    """The id under which a chunk is appended. Raises ValueError for an empty chunk."""
+    """The id under which a chunk is appended.
+
+    Raises ValueError for an empty chunk, and for a capture time that is not
+    after 1970 began: the log has no place for it.
+    """
     if not chunk.frames:
         raise ValueError("a chunk has at least one frame")
+    if chunk.frames[-1].capture_time_ms <= 0:
+        raise ValueError("a frame has a capture time")
     return LogId(chunk.frames[-1].capture_time_ms)
 
 
@@ -123,17 +129,21 @@ class InMemoryFrameLog:
             self._changed.notify_all()
 
     def append(self, chunk: FrameChunk, fence: Fence, min_id: LogId | None = None) -> LogId:
+        """See `FrameLog.append`."""
         id = id_of(chunk)
         with self._changed:
             if self._fences.get(chunk.camera_id) != fence:
                 raise Fenced
             entries = self._entries.setdefault(chunk.camera_id, [])
             last = self._last.get(chunk.camera_id, BEGINNING)
+            payload = chunk.SerializeToString()
             if id <= last:
-                if any(existing == id for existing, _ in entries):
+                there = dict(entries).get(id)
+                # One that is the last and not there was trimmed by the call that added it.
+                if there == payload or (there is None and id == last):
                     return id
                 raise OutOfOrder(last)
-            entries.append((id, chunk.SerializeToString()))
+            entries.append((id, payload))
             self._last[chunk.camera_id] = id
             if min_id is not None:
                 entries[:] = [entry for entry in entries if entry[0] >= min_id]
@@ -141,11 +151,12 @@ class InMemoryFrameLog:
         return id
 
     def read(self, after: Mapping[str, LogId], *, count: int, block_s: float) -> list[Entry]:
+        """See `FrameLog.read`."""
         deadline = time.monotonic() + block_s
         with self._changed:
             while True:
                 found = [
-                    Entry(camera_id, id, _parse(payload))
+                    Entry(camera_id, id, _parse(camera_id, payload))
                     for camera_id, offset in after.items()
                     for id, payload in [
                         e for e in self._entries.get(camera_id, []) if e[0] > offset
@@ -157,10 +168,12 @@ class InMemoryFrameLog:
                 self._changed.wait(left)
 
     def last_id(self, camera_id: str) -> LogId:
+        """See `FrameLog.last_id`."""
         with self._changed:
             return self._last.get(camera_id, BEGINNING)
 
     def size(self, camera_id: str) -> int:
+        """See `FrameLog.size`."""
         with self._changed:
             return sum(len(payload) for _, payload in self._entries.get(camera_id, []))
 
@@ -170,27 +183,21 @@ class RedisFrameLog:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        source = resources.files("services.common.lua").joinpath("append.lua").read_text()
-        self._append = client.register_script(source)
+        self._append = load_script(client, "append")
 
     def append(self, chunk: FrameChunk, fence: Fence, min_id: LogId | None = None) -> LogId:
+        """See `FrameLog.append`."""
         id = id_of(chunk)
-        try:
-            result = self._append(
-                keys=[
-                    keys.frames(chunk.camera_id),
-                    keys.lease(chunk.camera_id, "decoder"),
-                ],
-                args=[
-                    fence.instance,
-                    fence.epoch,
-                    str(id),
-                    "" if min_id is None else str(min_id),
-                    chunk.SerializeToString(),
-                ],
-            )
-        except NoScriptError:  # pragma: no cover - register_script loads it again
-            raise
+        result = self._append(
+            keys=[keys.frames(chunk.camera_id), keys.lease(chunk.camera_id, "decoder")],
+            args=[
+                fence.instance,
+                fence.epoch,
+                str(id),
+                "" if min_id is None else str(min_id),
+                chunk.SerializeToString(),
+            ],
+        )
         outcome = result.decode()
         if outcome == "FENCED":
             raise Fenced
@@ -199,15 +206,17 @@ class RedisFrameLog:
         return id
 
     def read(self, after: Mapping[str, LogId], *, count: int, block_s: float) -> list[Entry]:
+        """See `FrameLog.read`."""
         if not after:
             time.sleep(block_s)
             return []
         cameras = {keys.frames(camera_id).encode(): camera_id for camera_id in after}
-        # XREAD's BLOCK 0 means for ever, so the shortest wait is a millisecond.
+        # XREAD's BLOCK 0 means for ever: no wait is no BLOCK, the shortest a millisecond.
+        block_ms = max(1, int(block_s * 1000)) if block_s > 0 else None
         reply: Any = self._redis.xread(
             {keys.frames(camera_id): str(id) for camera_id, id in after.items()},
             count=count,
-            block=max(1, int(block_s * 1000)),
+            block=block_ms,
         )
         streams = reply.items() if isinstance(reply, dict) else (reply or [])
         found: list[Entry] = []
@@ -216,26 +225,30 @@ class RedisFrameLog:
             flat = entries[0] if entries and isinstance(entries[0], list) else entries
             for id, fields in flat:
                 payload = (fields or {}).get(b"c", b"")
-                found.append(Entry(cameras[name], LogId.parse(id), _parse(payload)))
+                camera_id = cameras[name]
+                found.append(Entry(camera_id, LogId.parse(id), _parse(camera_id, payload)))
         return found
 
     def last_id(self, camera_id: str) -> LogId:
+        """See `FrameLog.last_id`."""
         try:
-            info = cast(dict[Any, Any], self._redis.xinfo_stream(keys.frames(camera_id)))
+            info = self._redis.xinfo_stream(keys.frames(camera_id))
         except ResponseError as error:
             if "no such key" in str(error).lower():
                 return BEGINNING
             raise
-        last = info.get("last-generated-id", info.get(b"last-generated-id"))
-        return LogId.parse(last)
+        return LogId.parse(info["last-generated-id"])
 
     def size(self, camera_id: str) -> int:
-        return int(cast("int | None", self._redis.memory_usage(keys.frames(camera_id))) or 0)
+        """See `FrameLog.size`."""
+        return int(self._redis.memory_usage(keys.frames(camera_id)) or 0)
 
 
-def _parse(payload: bytes) -> FrameChunk | None:
+def _parse(camera_id: str, payload: bytes) -> FrameChunk | None:
     try:
         chunk = FrameChunk.FromString(payload)
     except DecodeError:
         return None
-    return chunk if chunk.frames and all(frame.jpeg for frame in chunk.frames) else None
+    if chunk.camera_id != camera_id or not chunk.frames:
+        return None
+    return chunk if all(frame.jpeg for frame in chunk.frames) else None

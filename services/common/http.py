@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import socket
+import socketserver
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from services.common import logs
 from services.common.metrics import Metrics
+
+log = logs.get(__name__)
+
+MAX_CONNECTIONS = 64
+"""One more closes the oldest, so that clients which keep connections open hold up no probe."""
+READ_TIMEOUT_S = 10.0
 
 
 class StatusServer:
-    """Serves health and metrics from a daemon thread. Probes touch no device and no Redis."""
+    """Serves health and metrics from a daemon thread. Probes touch no device and no Redis.
+
+    Raises OSError naming the address if the port cannot be had.
+    """
 
     def __init__(
         self, host: str, port: int, metrics: Metrics, ready: Callable[[], tuple[bool, str]]
@@ -30,24 +43,37 @@ class StatusServer:
             return 404, "text/plain", b"/metrics, /healthz or /readyz\n"
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = 10  # a client that sends nothing keeps no thread
+            timeout = READ_TIMEOUT_S
 
-            def do_GET(self) -> None:  # noqa: N802 - the name is the interface
-                status, kind, body = respond(self.path.partition("?")[0])
+            def do_GET(self) -> None:
+                try:
+                    status, kind, body = respond(self.path.partition("?")[0])
+                except Exception:
+                    log.exception("status_request_failed", path=self.path)
+                    status, kind, body = 500, "text/plain", b"see the service's log\n"
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET  # noqa: N815 - the name is the interface
 
             def log_message(self, format: str, *args: object) -> None:
                 """Probes every few seconds are no news."""
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
-        self._server.daemon_threads = True
+        try:
+            self._server = _Server((host, port), Handler)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, f"HTTP port {host}:{port}: {reason}") from None
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="status-http", daemon=True
+            # How soon it notices that it should stop; the default is half a second.
+            target=lambda: self._server.serve_forever(poll_interval=0.1),
+            name="status-http",
+            daemon=True,
         )
 
     def start(self) -> None:
@@ -56,5 +82,43 @@ class StatusServer:
 
     def stop(self) -> None:
         """Stop serving and free the port."""
-        self._server.shutdown()
+        if self._thread.is_alive():  # shutdown() waits for a loop that must have begun
+            self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: dict[int, socket.socket] = {}
+        self._lock = threading.Lock()
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server who we are, which may take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open[id(request)] = request
+            excess = list(self._open.values())[:-MAX_CONNECTIONS]
+        for oldest in excess:
+            try:
+                oldest.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # its own thread was quicker
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(id(request), None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("status_connection_failed", exc_info=True)

@@ -14,14 +14,19 @@ from importlib import resources
 from typing import Any, Literal, cast
 
 import redis
+from redis.exceptions import NoScriptError
 
-from services.common import keys
+from services.common import keys, logs
 from services.common.keys import Role
+
+log = logs.get(__name__)
 
 TTL_S = 10.0
 RENEW_EVERY_S = 3.0
 SAFETY_S = 1.0
 """An owner stops this long before its lease ends, by its own monotonic clock."""
+KEEP_KEY_S = 86_400.0
+"""The key of a lease that nobody renews goes after this long: it may be of a removed camera."""
 
 Renewal = Literal["KEPT", "LOST", "MISSING"]
 
@@ -60,7 +65,8 @@ class Owner:
     state: str
 
 
-def _script(client: redis.Redis, name: str) -> Any:
+def load_script(client: redis.Redis, name: str) -> Any:
+    """The script of that name from the folder lua."""
     source = resources.files("services.common.lua").joinpath(f"{name}.lua").read_text()
     return client.register_script(source)
 
@@ -73,16 +79,30 @@ class Leases:
         self._role: Role = role
         self._instance = instance
         self._address = address
-        self._acquire = _script(client, "acquire")
-        self._renew = _script(client, "renew")
-        self._release = _script(client, "release")
-        self._put_status = _script(client, "put_status")
+        self._acquire = load_script(client, "acquire")
+        self._renew = load_script(client, "renew")
+        self._release = load_script(client, "release")
+        self._put_status = load_script(client, "put_status")
 
-    def acquire(self, camera_id: str, ttl_s: float = TTL_S) -> Lease | None:
-        """Take the camera's lease, or return None while another instance holds it."""
+    def acquire(
+        self, camera_id: str, ttl_s: float = TTL_S, *, above: int = 0, resume: bool = False
+    ) -> Lease | None:
+        """Take the camera's lease, or return None while another instance may hold it.
+
+        `above`: an epoch that the new one must exceed, if Redis may have
+        forgotten the one that we held. `resume`: we hold the lease still, by
+        our own clock, so that one that is set aside is set aside for us.
+        """
         epoch, previous = self._acquire(
             keys=[keys.lease(camera_id, self._role)],
-            args=[self._instance, self._address, int(ttl_s * 1000)],
+            args=[
+                self._instance,
+                self._address,
+                _ms(ttl_s),
+                above,
+                _ms(KEEP_KEY_S),
+                "resume" if resume else "begin",
+            ],
         )
         if not epoch:
             return None
@@ -91,7 +111,11 @@ class Leases:
     def renew(
         self, leases: Iterable[Lease], states: Mapping[str, str], ttl_s: float = TTL_S
     ) -> dict[str, Renewal]:
-        """Keep leases, in one round trip. The outcome by camera id."""
+        """Keep leases, in one round trip.
+
+        The outcome by camera id. A lease is missing from it if Redis refused
+        that one command: whether it was kept is then unknown.
+        """
         leases = list(leases)
         if not leases:
             return {}
@@ -103,8 +127,9 @@ class Leases:
                     [
                         self._instance,
                         lease.epoch,
-                        int(ttl_s * 1000),
+                        _ms(ttl_s),
                         states.get(lease.camera_id, "serving"),
+                        _ms(KEEP_KEY_S),
                     ],
                 )
                 for lease in leases
@@ -113,12 +138,14 @@ class Leases:
         return {
             lease.camera_id: cast(Renewal, reply.decode())
             for lease, reply in zip(leases, replies, strict=True)
+            if reply is not None
         }
 
-    def release(self, lease: Lease) -> None:
-        """Give the lease back, if it is still ours."""
+    def release(self, lease: Lease, *, forget: bool = False) -> None:
+        """Give the lease back, if it is still ours. `forget`: and leave no trace of it."""
         self._release(
-            keys=[keys.lease(lease.camera_id, self._role)], args=[self._instance, lease.epoch]
+            keys=[keys.lease(lease.camera_id, self._role)],
+            args=[self._instance, lease.epoch, "forget" if forget else "keep"],
         )
 
     def put_status(self, statuses: Iterable[tuple[Lease, Mapping[str, str | int | float]]]) -> int:
@@ -126,13 +153,15 @@ class Leases:
         calls: list[tuple[list[str], list[str | int | float]]] = []
         for lease, fields in statuses:
             flat = [part for pair in fields.items() for part in pair]
+            if not flat:
+                continue
             calls.append(
                 (
                     [keys.status(lease.camera_id), keys.lease(lease.camera_id, self._role)],
                     [self._instance, lease.epoch, *flat],
                 )
             )
-        return sum(1 for reply in self._pipelined(self._put_status, calls) if not reply)
+        return sum(1 for reply in self._pipelined(self._put_status, calls) if reply == 0)
 
     def owners(self, camera_ids: Iterable[str]) -> dict[str, Owner | None]:
         """Who holds each camera now, expired leases included."""
@@ -145,16 +174,37 @@ class Leases:
 
     def now_ms(self) -> int:
         """Redis's clock: the one that leases are measured by."""
-        seconds, micros = cast(tuple[int, int], self._redis.time())
+        seconds, micros = self._redis.time()
         return seconds * 1000 + micros // 1000
 
     def _pipelined(self, script: Any, calls: list[tuple[list[str], list[Any]]]) -> list[Any]:
-        if not calls:
-            return []
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for key_list, args in calls:
-                script(keys=key_list, args=args, client=pipeline)
-            return pipeline.execute()
+        """One reply for each call, in one round trip; None where Redis refused that call.
+
+        A Redis that was restarted has forgotten the script: then, and only
+        then, it is loaded and what was refused is sent again.
+        """
+        replies: list[Any] = [NoScriptError()] * len(calls)
+        for attempt in (1, 2):
+            waiting = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if not waiting:
+                break
+            if attempt == 2:
+                self._redis.script_load(script.script)
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for i in waiting:
+                    key_list, args = calls[i]
+                    pipeline.evalsha(script.sha, len(key_list), *key_list, *args)
+                for i, reply in zip(waiting, pipeline.execute(raise_on_error=False), strict=True):
+                    replies[i] = reply
+        for i, reply in enumerate(replies):
+            if isinstance(reply, Exception):
+                log.warning("lease_command_refused", key=calls[i][0][0], error=str(reply))
+                replies[i] = None
+        return replies
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
 
 
 def parse_owner(fields: Mapping[bytes, bytes]) -> Owner | None:

@@ -7,7 +7,16 @@ that there are.
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from collections.abc import Collection
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.metrics import MetricWrapperBase
 
 TTFT_BUCKETS = (
@@ -22,6 +31,7 @@ class Metrics:
     """The metrics of one process. Each service uses those that are its own."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series
         registry = CollectorRegistry() if registry is None else registry
         self.registry = registry
         ProcessCollector(registry=registry)
@@ -144,3 +154,13 @@ class Metrics:
         """Remove every series of a camera."""
         for metric in self._by_camera:
             metric.remove_by_labels({"camera": camera_id})
+
+    def retain(self, camera_ids: Collection[str]) -> None:
+        """Remove the series of all other cameras: a thread that still worked on one
+        when it was forgotten may have made it again."""
+        for metric in self._by_camera:
+            labelled = {
+                sample.labels["camera"] for family in metric.collect() for sample in family.samples
+            }
+            for camera_id in labelled.difference(camera_ids):
+                metric.remove_by_labels({"camera": camera_id})

@@ -19,6 +19,11 @@ class Member:
     load: int
     heartbeat_ms: int
 
+    def __post_init__(self) -> None:
+        for name in ("capacity", "load", "heartbeat_ms"):
+            if not isinstance(getattr(self, name), int):
+                raise TypeError(f"{name} is an integer")
+
     def to_json(self) -> str:
         """For the members hash."""
         return json.dumps(asdict(self))
@@ -28,13 +33,20 @@ def parse_members(raw: Mapping[bytes, bytes], now_ms: int, alive_ms: int) -> lis
     """The members whose heartbeat is younger than `alive_ms`."""
     members = []
     for value in raw.values():
-        try:
-            member = Member(**json.loads(value))
-        except (ValueError, TypeError):
-            continue  # written by another version
-        if now_ms - member.heartbeat_ms <= alive_ms:
+        member = _parse(value)
+        if member is not None and now_ms - member.heartbeat_ms <= alive_ms:
             members.append(member)
     return members
+
+
+def gone(raw: Mapping[bytes, bytes], now_ms: int, gone_ms: int) -> list[bytes]:
+    """The instances that have given no sign of life for `gone_ms`."""
+    parsed = ((instance, _parse(value)) for instance, value in raw.items())
+    return [
+        instance
+        for instance, member in parsed
+        if member is not None and now_ms - member.heartbeat_ms > gone_ms
+    ]
 
 
 def rank(camera_id: str, instance: str, members: Iterable[Member]) -> int:
@@ -47,6 +59,13 @@ def rank(camera_id: str, instance: str, members: Iterable[Member]) -> int:
         and member.load < member.capacity
         and _weight(camera_id, member.instance) > own
     )
+
+
+def _parse(value: bytes) -> Member | None:
+    try:
+        return Member(**json.loads(value))
+    except (ValueError, TypeError):
+        return None  # written by another version
 
 
 def _weight(camera_id: str, instance: str) -> int:

@@ -7,16 +7,18 @@ the flag wins.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
+import redis.connection
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from services.common.redaction import redact
+from services.common.redaction import MASK, redact
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -24,6 +26,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 def _check_redis_url(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must start with redis://, rediss:// or unix://")
+    try:
+        redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
+    except ValueError:  # whose text may hold a part of the password
+        raise ValueError("host, port or options cannot be read") from None
     return url
 
 
@@ -40,12 +46,15 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="HERMES_",
+        env_ignore_empty=True,
         frozen=True,
         extra="ignore",
         cli_kebab_case=True,
         cli_avoid_json=True,
         cli_hide_none_type=True,
         cli_implicit_flags=True,
+        cli_show_env_vars=True,
+        cli_exit_on_error=False,  # `load` says it in one line, without credentials
     )
 
     redis_url: RedisUrl = Field(
@@ -69,9 +78,22 @@ class ServiceSettings(BaseSettings):
     def shown(self) -> dict[str, Any]:
         """All settings, fit for a log."""
         return {
-            name: redact(value) if isinstance(value, str) else value
+            name: MASK if value and _SECRET_NAME.fullmatch(name) else _redacted(value)
             for name, value in self.model_dump(mode="json").items()
         }
+
+
+_SECRET_NAME = re.compile(r"(?:.*_)?(?:password|secret|token|tokens|api_keys?)")
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    if isinstance(value, dict):
+        return {redact(str(key)): _redacted(item) for key, item in value.items()}
+    return value
 
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -81,13 +103,37 @@ def load(kind: type[S], prog: str, argv: Sequence[str] | None = None) -> S:
     """Read settings from `argv` and the environment, or exit with what is wrong with them."""
     args = list(sys.argv[1:] if argv is None else argv)
     try:
-        return kind(_cli_parse_args=args, _cli_prog_name=prog)  # type: ignore[call-arg]
+        return kind(_cli_parse_args=args, _cli_prog_name=prog)
     except ValidationError as error:
-        print(f"{prog}: these settings cannot be used:", file=sys.stderr)
-        for item in error.errors(include_url=False):
-            name = "_".join(str(part) for part in item["loc"])
-            flag, variable = "--" + name.replace("_", "-"), "HERMES_" + name.upper()
-            given = os.environ.get(variable)
-            origin = f"{flag} or {variable}" if given is None else variable
-            print(f"  {origin}: {redact(item['msg'])}", file=sys.stderr)
-        raise SystemExit(2) from None
+        problems = [
+            f"{_origin(item['loc'], args)}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+    except SettingsError as error:
+        problems = [_readable(str(error))]
+    print(f"{prog}: these settings cannot be used (see {prog} --help):", file=sys.stderr)
+    for problem in problems:
+        print(f"  {redact(' '.join(problem.split()))}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _origin(loc: tuple[int | str, ...], args: Sequence[str]) -> str:
+    """Where the offending value came from, or could have."""
+    if not loc:
+        return "settings"
+    name = str(loc[0])
+    flag, variable = "--" + name.replace("_", "-"), "HERMES_" + name.upper()
+    if any(arg == flag or arg.startswith(flag + "=") for arg in args):
+        return flag
+    given = any(key.upper() == variable and value for key, value in os.environ.items())
+    return variable if given else f"{flag} or {variable}"
+
+
+def _readable(message: str) -> str:
+    """What pydantic-settings says before it comes to validation, in our words."""
+    if match := re.fullmatch(r'error parsing value for field "(\w+)" from source .*', message):
+        return f"HERMES_{match[1].upper()}: must be JSON"
+    message = message.removeprefix("error parsing CLI: ")
+    if match := re.fullmatch(r"unrecognized arguments: (.*)", message):
+        return f"unknown: {match[1]}"
+    return message

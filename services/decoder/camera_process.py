@@ -6,7 +6,6 @@ moment, whatever the other two are stuck in.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
 import signal
@@ -14,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -28,6 +26,7 @@ from services.common.cameras import is_file, pacing_of
 from services.common.connection import connect
 from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisFrameLog
 from services.common.leases import Fence
+from services.common.parent import die_with_parent
 from services.common.redaction import redact, secrets_of
 from services.decoder.backoff import Backoff
 from services.decoder.chunker import CaptureClock, Chunker, Origin
@@ -45,8 +44,6 @@ log = logs.get(__name__)
 TALK_S = 0.25
 DRAIN_S = 2.0
 """After being told to stop: what is left is published this long."""
-
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def run(job: CameraJob, end: socket.socket) -> NoReturn:
     # The supervisor decides when to stop; a Ctrl-C goes to the whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _die_with_parent()
+    die_with_parent(signal.SIGKILL)  # the fork server, which dies with the supervisor
     av.logging.set_level(None)
     camera = Camera.FromString(job.camera)
     logs.configure("decoder", job.settings.log_level, camera=camera.id)
@@ -78,12 +75,6 @@ def run(job: CameraJob, end: socket.socket) -> NoReturn:
     except BaseException as error:
         process.crashed(error)
     os._exit(1)
-
-
-def _die_with_parent() -> None:
-    # The parent is the fork server, which dies with the supervisor.
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class CameraProcess:

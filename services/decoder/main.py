@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from services.common import logs
+from services.common.announce import announce
 from services.common.connection import connect
 from services.common.http import StatusServer
 from services.common.leases import Leases
@@ -59,8 +57,7 @@ def serve(settings: DecoderSettings) -> None:
     supervisor.start()
     ownership.start()
     writer.start()
-    if settings.announce:
-        announce(Path(settings.announce), server.port, settings.instance)
+    announce(settings.announce, metrics_port=server.port, instance=settings.instance)
     log.info("started", metrics_port=server.port)
     stopped.wait()
     log.info("stopping")
@@ -71,13 +68,6 @@ def serve(settings: DecoderSettings) -> None:
     server.stop()
     client.close()
     log.info("stopped")
-
-
-def announce(path: Path, metrics_port: int, instance: str) -> None:
-    """Write the bound port where a launcher waits for it, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps({"metrics_port": metrics_port, "instance": instance}))
-    draft.replace(path)
 
 
 if __name__ == "__main__":

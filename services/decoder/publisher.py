@@ -54,6 +54,7 @@ class Publisher:
         self._backoff = backoff
         self._unread_max_bytes = unread_max_bytes
         self._last = last
+        self._next_index: int | None = None
         self._read: LogId | None = None
         self._stop = threading.Event()
         self._reachable = True
@@ -90,6 +91,9 @@ class Publisher:
     def _publish(self, pending: Pending) -> None:
         chunk = pending.chunk
         shift_above(chunk, self._last)
+        if self._next_index is not None:
+            # What was sampled since and is not here was dropped by this process.
+            chunk.dropped_before = chunk.first_frame_index - self._next_index
         while not self._outbox.is_stale(pending):
             id = id_of(chunk)
             min_id = self._retention.min_id(id, pending.size, self._read)
@@ -105,6 +109,7 @@ class Publisher:
                     break
                 continue
             self._last = id
+            self._next_index = chunk.first_frame_index + len(chunk.frames)
             self._retention.appended(id, pending.size, min_id)
             self._telemetry.published(len(chunk.frames))
             self._reached()

@@ -12,7 +12,6 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from hermes.engine import Engine
-from hermes.memory import FrameStamp, PackedPass, SlidingWindow, StreamMemory
 from hermes.vlm import VideoModel, load
 from services.common import logs
 from services.hermes_worker.settings import WorkerSettings
@@ -63,19 +62,7 @@ def _checkpoint(model: str) -> Iterator[str]:
 
 def warm_up(engine: Engine) -> None:
     """Run a frame and a question once, so that the first camera does not pay for first times."""
-    model = engine.model
-    height, width = model.frame_size
-    with torch.inference_mode():
-        memory = StreamMemory(model.shape, model.rotary, engine.memory_config, SlidingWindow())
-        prefix = model.prefix()
-        row = memory.begin_prefix(len(prefix))
-        model.forward(prefix, PackedPass([row]))
-        memory.commit(row)
-        features = model.encode(torch.zeros((1, 3, height, width), dtype=torch.uint8))[0]
-        row = memory.begin_frames([FrameStamp(0)], model.tokens_per_frame)
-        model.forward(features, PackedPass([row]))
-        memory.commit(row)
-        question = model.question("What is there?")
-        with memory.branch(len(question)) as branch:
-            asked = branch.row(len(question))
-            model.logits(model.forward(question, PackedPass([asked]))[-1:])
+    height, width = engine.model.frame_size
+    memory = engine.new_memory()
+    memory.feed(torch.zeros((1, 3, height, width), dtype=torch.uint8))
+    memory.ask("What is there?", max_tokens=2)

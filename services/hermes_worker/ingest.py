@@ -148,7 +148,8 @@ class Ingest:
         return 0 if expected is None else max(0, chunk.first_frame_index - expected)
 
     def _expect_after(self, tracked: Tracked, chunk: FrameChunk) -> None:
-        missing = self._missing(tracked, chunk)
+        # Behind a discontinuity nobody knows how many there were.
+        missing = 0 if chunk.discontinuity else self._missing(tracked, chunk)
         trimmed = max(0, missing - chunk.dropped_before)
         if trimmed:
             self._metrics.frames.labels(tracked.camera.id, "trimmed").inc(trimmed)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from services.common import logs
+from services.common.announce import announce, reachable
 from services.common.grpc_server import CannotListen
 from services.common.settings import load
 from services.query_gateway.gateway import Gateway
@@ -53,19 +51,11 @@ async def _run(settings: GatewaySettings) -> None:
 async def _announce_when_ready(gateway: Gateway, settings: GatewaySettings) -> None:
     await gateway.ready.wait()
     log.info("ready")
-    if settings.announce:
-        write_announcement(Path(settings.announce), settings.listen, gateway)
-
-
-def write_announcement(path: Path, listen: str, gateway: Gateway) -> None:
-    """Tell a launcher the bound ports; whoever sees the file sees all of it."""
-    host = listen.rpartition(":")[0]
-    if host in ("0.0.0.0", "[::]"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    announced = {"address": f"{host}:{gateway.port}", "metrics_port": gateway.metrics_port}
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(announced) + "\n")
-    partial.replace(path)
+    announce(
+        settings.announce,
+        address=reachable(settings.listen, gateway.port),
+        metrics_port=gateway.metrics_port,
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 
 from hermes.demo import checkpoint
-from hermes.memory import FrameStamp, MemoryConfig, PackedPass, SlidingWindow, StreamMemory
+from hermes.memory import (
+    FrameStamp,
+    MemoryConfig,
+    PackedPass,
+    SlidingWindow,
+    StreamMemory,
+)
 from hermes.vlm import load
 from hermes.vlm.llava_onevision import LlavaOnevision
 
@@ -65,9 +71,9 @@ def feed(into: StreamMemory, frames: Tensor, start_ms: int = 0, step_ms: int = 1
     """Take in frames one by one, compressing when there is no room for the next."""
     tiny = model()
     for index, features in enumerate(tiny.encode(frames)):
-        if into.room() < tiny.tokens_per_frame:
+        if into.room() < tiny.layout.tokens:
             into.compress()
-        row = into.begin_frames([FrameStamp(start_ms + index * step_ms)], tiny.tokens_per_frame)
+        row = into.begin_frames([FrameStamp(start_ms + index * step_ms)], tiny.layout)
         tiny.forward(features, PackedPass([row]))
         into.commit(row)
 

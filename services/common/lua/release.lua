@@ -1,9 +1,13 @@
--- Give a lease back. Its epoch stays, so that the next one is higher.
--- KEYS: lease    ARGV: instance, epoch
+-- Give a lease back. Its epoch stays, so that the next one is higher, unless the camera is gone.
+-- KEYS: lease    ARGV: instance, epoch, 'forget' or 'keep'
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch')
-if held[1] == ARGV[1] and held[2] == ARGV[2] then
+if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
+  return 0
+end
+if ARGV[3] == 'forget' then
+  redis.call('DEL', KEYS[1])
+else
   redis.call('HDEL', KEYS[1], 'instance', 'address')
   redis.call('HSET', KEYS[1], 'expires_ms', '0', 'state', 'released')
-  return 1
 end
-return 0
+return 1

@@ -1,5 +1,5 @@
 -- Keep a lease that nobody took, and say what state its holder is in.
--- KEYS: lease    ARGV: instance, epoch, ttl in ms, state
+-- KEYS: lease    ARGV: instance, epoch, ttl in ms, state, ms to keep the key
 -- Returns KEPT, LOST (another holder or epoch), or MISSING (no lease at all).
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch')
 if not held[2] then
@@ -11,4 +11,5 @@ end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('HSET', KEYS[1], 'expires_ms', string.format('%.0f', now + tonumber(ARGV[3])), 'state', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return 'KEPT'

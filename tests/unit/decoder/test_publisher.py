@@ -12,7 +12,7 @@ from services.common.frame_log import BEGINNING, Fenced, InMemoryFrameLog, LogId
 from services.common.leases import Fence
 from services.decoder.backoff import Backoff
 from services.decoder.chunker import Chunker, Origin
-from services.decoder.outbox import Outbox
+from services.decoder.outbox import Outbox, Pending
 from services.decoder.publisher import Publisher, shift_above
 from services.decoder.retention import ENTRY_OVERHEAD, Retention
 from services.decoder.telemetry import Telemetry
@@ -74,6 +74,11 @@ class Rig:
         for ms in times:
             self.outbox.add(Frame(jpeg=b"x" * size, capture_time_ms=ms))
 
+    def taken(self) -> Pending:
+        pending = self.outbox.take(1.0)
+        assert pending is not None
+        return pending
+
     def ids(self) -> list[int]:
         return [e.id.ms for e in self.log.read({"lobby": BEGINNING}, count=100, block_s=0)]
 
@@ -103,6 +108,23 @@ def test_what_waited_too_long_is_dropped_and_leaves_a_hole() -> None:
     rig.publisher.run()
     assert rig.ids() == []
     assert rig.telemetry.report().dropped == 3
+
+
+def test_a_chunk_tells_what_was_dropped_before_it() -> None:
+    log = FlakyLog(0, half_done=False)
+    rig = Rig(log, staleness_s=0.05)
+    rig.add(1)
+    rig.publisher._publish(rig.taken())
+    log.failures = 10**9
+    for ms in (2, 3):
+        rig.add(ms)
+        rig.publisher._publish(rig.taken())
+    log.failures = 0
+    rig.add(4)
+    rig.publisher._publish(rig.taken())
+    entries = [e.chunk for e in rig.log.read({"lobby": BEGINNING}, count=100, block_s=0)]
+    told = [(c.first_frame_index, c.dropped_before) for c in entries if c is not None]
+    assert told == [(0, 0), (3, 2)]
 
 
 def test_capture_times_go_above_a_log_that_reaches_further() -> None:

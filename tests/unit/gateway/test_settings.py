@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from services.common.settings import load
-from services.query_gateway.main import write_announcement
 from services.query_gateway.settings import GatewaySettings
 
 
@@ -46,21 +42,3 @@ def test_what_cannot_be_used_is_told_by_its_flag(
         load(GatewaySettings, "hermes-gateway", args)
     assert caught.value.code == 2
     assert args[0] in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("listen", "address"),
-    [
-        ("0.0.0.0:0", "127.0.0.1:1234"),
-        ("[::]:0", "127.0.0.1:1234"),
-        ("10.1.2.3:0", "10.1.2.3:1234"),
-    ],
-)
-def test_the_announcement_can_be_connected_to(tmp_path: Path, listen: str, address: str) -> None:
-    gateway = cast(Any, SimpleNamespace(port=1234, metrics_port=5678))
-    write_announcement(tmp_path / "gateway.json", listen, gateway)
-    assert json.loads((tmp_path / "gateway.json").read_text()) == {
-        "address": address,
-        "metrics_port": 5678,
-    }
-    assert [path.name for path in tmp_path.iterdir()] == ["gateway.json"]

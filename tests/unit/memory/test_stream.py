@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hermes.errors import InvalidInput
 from hermes.memory import (
     CacheShape,
+    FrameLayout,
     FrameStamp,
     MemoryConfig,
     Rotary,
@@ -23,6 +24,7 @@ SHAPE = CacheShape(
 ROTARY = Rotary(torch.ones(8) / 10, torch.zeros(8, dtype=torch.int64))
 PREFIX = 4
 PER_FRAME = 3
+LAYOUT = FrameLayout.sequential(PER_FRAME)
 
 
 def make(config: MemoryConfig) -> StreamMemory:
@@ -35,7 +37,7 @@ def push(memory: StreamMemory, frames: int, start: int = 0) -> None:
     for number in range(start, start + frames):
         if memory.room() < PER_FRAME:
             memory.compress()
-        row = memory.begin_frames([FrameStamp(number * 100)], PER_FRAME)
+        row = memory.begin_frames([FrameStamp(number * 100)], LAYOUT)
         for layer in range(SHAPE.layers):
             fill = torch.full((2, PER_FRAME, 8), float(number * 10 + layer))
             row.attend(layer, torch.zeros((2, PER_FRAME, 8)), fill, fill, 1.0)
@@ -77,11 +79,11 @@ def test_bounded_ordered_and_whole(budget: int, headroom: int, frames: int, eage
 def test_a_gap_is_told_until_it_leaves_memory() -> None:
     memory = make(MemoryConfig(budget=12, headroom=6, position_limit=1000, position_reserve=8))
     push(memory, 2)
-    row = memory.begin_frames([FrameStamp(9_000)], PER_FRAME, after_gap=True)
+    row = memory.begin_frames([FrameStamp(9_000)], LAYOUT, after_gap=True)
     memory.commit(row)
     assert memory.coverage().gaps == ((100, 9_000),)
     for number in range(100, 104):
-        row = memory.begin_frames([FrameStamp(number * 100)], PER_FRAME)
+        row = memory.begin_frames([FrameStamp(number * 100)], LAYOUT)
         memory.commit(row)
         memory.compress()
     assert memory.coverage().start_ms == 10_000
@@ -92,7 +94,7 @@ def test_an_abandoned_row_never_was() -> None:
     memory = make(MemoryConfig(budget=12, headroom=6, position_limit=1000, position_reserve=8))
     push(memory, 2)
     before = (memory.length, memory.next_position, memory.coverage())
-    memory.abandon(memory.begin_frames([FrameStamp(5)], PER_FRAME))
+    memory.abandon(memory.begin_frames([FrameStamp(5)], LAYOUT))
     assert (memory.length, memory.next_position, memory.coverage()) == before
     push(memory, 1, start=2)
     assert memory.coverage().frames_seen == 3
@@ -123,7 +125,7 @@ def test_bad_input_is_named_and_changes_nothing() -> None:
     config = MemoryConfig(budget=12, headroom=6, position_limit=1000, position_reserve=8)
     empty = StreamMemory(SHAPE, ROTARY, config, SlidingWindow())
     with pytest.raises(InvalidInput, match="prefix comes first"):
-        empty.begin_frames([FrameStamp(0)], PER_FRAME)
+        empty.begin_frames([FrameStamp(0)], LAYOUT)
     with pytest.raises(InvalidInput, match="is empty"):
         empty.begin_prefix(0)
     with pytest.raises(InvalidInput, match="prefix comes first"):
@@ -132,9 +134,9 @@ def test_bad_input_is_named_and_changes_nothing() -> None:
     with pytest.raises(InvalidInput, match="one prefix"):
         memory.begin_prefix(1)
     with pytest.raises(InvalidInput, match="there are none"):
-        memory.begin_frames([], PER_FRAME)
+        memory.begin_frames([], LAYOUT)
     with pytest.raises(InvalidInput, match="exceed the 18 that fit"):
-        memory.begin_frames([FrameStamp(0)] * 7, PER_FRAME)
+        memory.begin_frames([FrameStamp(0)] * 7, LAYOUT)
     with memory.branch(2) as branch, pytest.raises(InvalidInput, match="exceed the 2"):
         branch.row(3)
     assert memory.length == PREFIX

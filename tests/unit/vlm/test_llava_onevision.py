@@ -26,7 +26,7 @@ def reference_logits(frames: torch.Tensor, answer: list[int]) -> torch.Tensor:
     plain = AutoModelForImageTextToText.from_pretrained(tiny.folder()).eval()
     tokenizer = model._tokenizer
     prefix = tokenizer(model._template.prefix, add_special_tokens=False)["input_ids"]
-    video = [plain.config.video_token_id] * (len(frames) * model.tokens_per_frame + 1)
+    video = [plain.config.video_token_id] * (len(frames) * model.layout.tokens + 1)
     question = model._template.question_ids(tokenizer, QUESTION)
     ids = torch.tensor([[*prefix, *video, *question, *answer]])
     pixels = to_pixels(frames, model._pixels, torch.float32).unsqueeze(0)
@@ -117,12 +117,12 @@ def test_packed_rows_equal_one_by_one() -> None:
     tiny.feed(alone[0], frames[8:9], start_ms=50_000)
     expected = [tiny.answer(memory, QUESTION, 1)[1][0] for memory in alone]
 
-    writing = packed[0].begin_frames([FrameStamp(50_000)], model.tokens_per_frame)
+    writing = packed[0].begin_frames([FrameStamp(50_000)], model.layout)
     with packed[1].branch(100) as one, packed[2].branch(100) as two:
         rows: list[Row] = [writing, one.row(len(question)), two.row(len(question))]
         hidden = model.forward(torch.cat((extra, question, question)), PackedPass(rows))
         packed[0].commit(writing)
-    ends = [model.tokens_per_frame + len(question), model.tokens_per_frame + 2 * len(question)]
+    ends = [model.layout.tokens + len(question), model.layout.tokens + 2 * len(question)]
     found = [tiny.answer(packed[0], QUESTION, 1)[1][0]]
     found += [model.logits(hidden[end - 1]) for end in ends]
     for got, want in zip(found, expected, strict=True):
@@ -141,7 +141,7 @@ def test_special_tokens_in_a_question_are_plain_text() -> None:
 def test_frames_of_another_size_are_resized() -> None:
     model = tiny.model()
     features = model.encode(tiny.pictures(2, side=60))
-    assert features.shape == (2, model.tokens_per_frame, 128)
+    assert features.shape == (2, model.layout.tokens, 128)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""The clock of a memory: which position the next token gets on each axis.
+
+Plain RoPE has one axis. Multimodal RoPE has three (time, height, width): the
+tokens of a frame share a time, height and width count from the same origin in
+every frame, and text goes on, on all axes, behind the largest position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLayout:
+    """Where the tokens of one frame lie, relative to the clock.
+
+    `offsets`: [axes, tokens] int32. `advance`: by how much each axis of the
+    clock goes on behind the frame.
+    """
+
+    offsets: Tensor
+    advance: tuple[int, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Video tokens of one frame."""
+        return self.offsets.shape[1]
+
+    @classmethod
+    def sequential(cls, tokens: int, device: torch.device | None = None) -> FrameLayout:
+        """For one axis: token after token."""
+        offsets = torch.arange(tokens, dtype=torch.int32, device=device)
+        return cls(offsets[None], (tokens,))
+
+    @classmethod
+    def grid(
+        cls, height: int, width: int, time_step: int, device: torch.device | None = None
+    ) -> FrameLayout:
+        """For three axes: `height` x `width` tokens at one time, then `time_step` further."""
+        rows = torch.arange(height, dtype=torch.int32, device=device).repeat_interleave(width)
+        columns = torch.arange(width, dtype=torch.int32, device=device).repeat(height)
+        return cls(torch.stack((torch.zeros_like(rows), rows, columns)), (time_step, 0, 0))
+
+
+class Clock:
+    """Positions given out so far. Plain integers, one for each axis."""
+
+    def __init__(self, axes: int) -> None:
+        self.axes = axes
+        self.origin = [0] * axes
+        self.largest = -1
+
+    @property
+    def next_text(self) -> int:
+        """Where text goes on, on every axis."""
+        return self.largest + 1
+
+    def text(self, tokens: int, device: torch.device) -> Tensor:
+        """Positions [axes, tokens] of text that comes next. Nothing is given out yet."""
+        return text_positions(self.axes, self.next_text, tokens, device)
+
+    def took_text(self, tokens: int) -> None:
+        """The text is in memory; frames go on behind it."""
+        self.largest += tokens
+        self.origin = [self.largest + 1] * self.axes
+
+    def frames(self, count: int, layout: FrameLayout) -> Tensor:
+        """Positions [axes, count * tokens] of frames that come next. Nothing is given out yet."""
+        device = layout.offsets.device
+        step = torch.tensor(layout.advance, dtype=torch.int32, device=device)
+        origin = torch.tensor(self.origin, dtype=torch.int32, device=device)
+        starts = origin[:, None] + step[:, None] * torch.arange(
+            count, dtype=torch.int32, device=device
+        )
+        return (starts[:, :, None] + layout.offsets[:, None, :]).flatten(1)
+
+    def took_frames(self, count: int, layout: FrameLayout) -> None:
+        """The frames are in memory."""
+        spans = layout.offsets.amax(dim=1).tolist()
+        for axis, (step, span) in enumerate(zip(layout.advance, spans, strict=True)):
+            last = self.origin[axis] + step * (count - 1)
+            self.largest = max(self.largest, last + int(span))
+            self.origin[axis] += step * count
+
+    def took_tick(self) -> int:
+        """A position that no token has had, for a summary token."""
+        self.largest += 1
+        self.origin[0] = max(self.origin[0], self.largest + 1)
+        return self.largest
+
+    def compacted(self, positions: Tensor, prefix: int, layout_step: int) -> None:
+        """Positions were made dense: [layers, axes, n] of the video tokens behind the prefix."""
+        largest = positions.amax(dim=(0, 2)).tolist() if positions.shape[2] else [prefix - 1]
+        self.largest = int(max(largest))
+        if self.axes == 1:
+            self.origin = [self.largest + 1]
+        else:
+            # One clock for all layers: time goes on behind the layer that is furthest.
+            self.origin = [int(largest[0]) + layout_step] + [prefix] * (self.axes - 1)
+
+
+def dense_ranks(positions: Tensor, start: int) -> Tensor:
+    """[axes, n] -> the same order on each axis by itself, without holes, from `start` on."""
+    ranks = [torch.unique(axis, return_inverse=True)[1] for axis in positions]
+    return torch.stack(ranks).to(torch.int32) + start
+
+
+def text_positions(axes: int, start: int, tokens: int, device: torch.device) -> Tensor:
+    """Positions [axes, tokens] of text from `start` on: the same on every axis."""
+    line = torch.arange(start, start + tokens, dtype=torch.int32, device=device)
+    return line.expand(axes, tokens)

@@ -1,0 +1,132 @@
+"""How much each token is worth, layer by layer (HERMES, arXiv 2601.14724, section 3).
+
+Shapes: n video tokens in stream order, L layers. All scores are fp32.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hermes.memory.bands import Bands
+from hermes.memory.config import HermesConfig, Normalise, Weights
+
+SENSORY_DECAY = 20.0  # k of R in the sensory band; the paper leaves it open
+WORKING_DECAY_LAST = 0.5  # and where k has fallen to at the end of the working band
+SMOOTHING_SHARE = {"sensory": 0.1, "working": 0.3, "long_term": 0.4}  # g, by band
+
+IDENTITY_STRIDE = 1 << 20
+"""Patches that a frame can have at most, for identities as one number."""
+
+
+def recency(count: int, decay: float, device: torch.device) -> Tensor:
+    """R = exp(-k d), d = (T - 1 - i) / (T - 1): [count], 1 for the newest."""
+    if count == 1:
+        return torch.ones(1, device=device)
+    age = torch.arange(count - 1, -1, -1, dtype=torch.float32, device=device) / (count - 1)
+    return torch.exp(-decay * age)
+
+
+def normalised(values: Tensor, how: Normalise) -> Tensor:
+    """[..., n] brought to 0..1 along the last axis.
+
+    `rank`: by order alone, of equal values the newer one higher. A constant
+    row becomes zeros under `minmax`.
+    """
+    if how == "minmax":
+        low, high = values.amin(-1, keepdim=True), values.amax(-1, keepdim=True)
+        span = high - low
+        return torch.where(span > 0, (values - low) / span.clamp_min(1e-38), 0.0)
+    order = torch.argsort(values, dim=-1, stable=True)
+    count = values.shape[-1]
+    ranks = torch.arange(count, dtype=torch.float32, device=values.device).expand_as(order)
+    placed = torch.empty_like(values, dtype=torch.float32).scatter_(-1, order, ranks.contiguous())
+    return placed / max(1, count - 1)
+
+
+def progress(layer: int, bands: Bands) -> float:
+    """(l - l_short) / (l_long - l_short): 0 for the first layer of the working band."""
+    first, deep = bands.working.start, bands.working.stop
+    return (layer - first) / max(1, deep - first)
+
+
+def recency_weight(layer: int, bands: Bands, weights: Weights) -> float:
+    """w: the share of recency in a layer of the working band."""
+    done = progress(layer, bands)
+    return 0.75 - 0.6 * done if weights == "paper" else 1.0 - 0.9 * done
+
+
+def working_decay(layer: int, bands: Bands) -> float:
+    """k of R in a layer of the working band: falls from 20 towards 0.5 (the authors' code)."""
+    return SENSORY_DECAY + (WORKING_DECAY_LAST - SENSORY_DECAY) * progress(layer, bands)
+
+
+def layer_scores(attention: Tensor, bands: Bands, config: HermesConfig) -> Tensor:
+    """Scores [L, n] before smoothing.
+
+    `attention`: [2, L, n], what the global and the mixed guidance prompt give
+    each token. Recency alone in the sensory band, the global prompt's
+    attention alone in the long-term band, a blend of the mixed prompt's and
+    recency between them. Recency has no outliers and is always scaled by
+    min-max: ranks would undo its decay.
+    """
+    _, layers, count = attention.shape
+    device = attention.device
+    scores = torch.empty((layers, count), dtype=torch.float32, device=device)
+    how = config.normalise
+    for layer in bands.sensory:
+        scores[layer] = normalised(recency(count, SENSORY_DECAY, device), "minmax")
+    for layer in bands.working:
+        weight = recency_weight(layer, bands, config.weights)
+        recent = normalised(recency(count, working_decay(layer, bands), device), "minmax")
+        scores[layer] = (1 - weight) * normalised(attention[1, layer], how) + weight * recent
+    for layer in bands.long_term:
+        scores[layer] = normalised(attention[0, layer], how)
+    return scores
+
+
+def smooth(
+    scores: Tensor, frames: Tensor, patches: Tensor, bands: Bands, config: HermesConfig
+) -> Tensor:
+    """S~(l) = (1 - g) S(l) + g S~(l+1), from the deepest layer up: [L, n].
+
+    By `index` the scores at the same place are added, by `identity` those of
+    the same (frame, patch): a token that the next deeper layer no longer holds
+    keeps its own score.
+    """
+    if config.smoothing == "off":
+        return scores
+    smoothed = scores.clone()
+    share = {layer: SMOOTHING_SHARE[name] for name, members in bands.items() for layer in members}
+    for layer in range(len(scores) - 2, -1, -1):
+        deeper, known = smoothed[layer + 1], None
+        if config.smoothing == "identity":
+            deeper, known = aligned(
+                smoothed[layer + 1],
+                identities(frames[layer + 1], patches[layer + 1]),
+                identities(frames[layer], patches[layer]),
+            )
+        mixed = (1 - share[layer]) * scores[layer] + share[layer] * deeper
+        smoothed[layer] = mixed if known is None else torch.where(known, mixed, scores[layer])
+    return smoothed
+
+
+def identities(frames: Tensor, patches: Tensor) -> Tensor:
+    """[n] int64: one number for each (frame, patch)."""
+    return frames.to(torch.int64) * IDENTITY_STRIDE + patches.to(torch.int64)
+
+
+def aligned(values: Tensor, have: Tensor, want: Tensor) -> tuple[Tensor, Tensor]:
+    """`values` of the identities `have`, in the order of `want`, and where there is one."""
+    order = torch.argsort(have)
+    ordered = have[order]
+    at = torch.searchsorted(ordered, want).clamp_max(len(have) - 1)
+    known = ordered[at] == want
+    return values[order[at]], known
+
+
+def top(scores: Tensor, count: int) -> Tensor:
+    """Indices of the `count` highest of [n], ascending. Of equal scores the newer one wins."""
+    newest_first = torch.argsort(scores.flip(-1), dim=-1, descending=True, stable=True)
+    chosen = len(scores) - 1 - newest_first[:count]
+    return chosen.sort().values

@@ -1,0 +1,87 @@
+"""A holder of cameras that writes down what it is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import redis
+
+from hermes.v1.camera_pb2 import Camera
+from services.common import keys
+from services.common.leases import Lease, Leases
+from services.common.metrics import Metrics
+from services.common.ownership import Ownership
+from services.common.placement import Member
+
+
+class FakeHolder:
+    """Remembers which cameras it has. `fault` names cameras that it cannot handle."""
+
+    def __init__(self) -> None:
+        self.has: dict[str, Lease] = {}
+        self.told: list[str] = []
+        self.fault: set[str] = set()
+
+    def gained(self, camera: Camera, lease: Lease) -> None:
+        self.told.append(f"gained {camera.id}")
+        if camera.id in self.fault:
+            raise RuntimeError("no room")
+        before = self.has.get(camera.id)
+        assert before is None or before.epoch < lease.epoch
+        self.has[camera.id] = lease
+
+    def lost(self, camera_id: str) -> None:
+        self.told.append(f"lost {camera_id}")
+        self.has.pop(camera_id, None)
+        if camera_id in self.fault:
+            raise RuntimeError("cannot let go")
+
+    def state(self, camera_id: str) -> str:
+        if camera_id in self.fault:
+            raise RuntimeError("cannot say")
+        return "serving"
+
+
+class Instance:
+    """One worker's ownership, to be driven tick by tick or to be started."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        name: str,
+        *,
+        capacity: int = 8,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.holder = FakeHolder()
+        self.metrics = Metrics()
+        self.leases = Leases(client, "worker", name, f"{name}:50051")
+
+        def member(load: int, now_ms: int) -> Member:
+            return Member(name, f"{name}:50051", "cpu", capacity, load, now_ms)
+
+        self.ownership = Ownership(
+            client, self.leases, self.holder, member, self.metrics, "worker", capacity, clock
+        )
+
+    @property
+    def has(self) -> set[str]:
+        return set(self.holder.has)
+
+
+def add(client: redis.Redis, *camera_ids: str, created_s: int = 1) -> None:
+    """What the gateway does to add cameras."""
+    for camera_id in camera_ids:
+        camera = Camera(id=camera_id, url="rtsp://host/s")
+        camera.created.FromSeconds(created_s)
+        client.hset(keys.CAMERAS, camera_id, camera.SerializeToString())
+
+
+def remove(client: redis.Redis, camera_id: str) -> None:
+    """What the gateway does to remove a camera."""
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.hdel(keys.CAMERAS, camera_id)
+        pipeline.delete(*keys.all_of(camera_id))
+        pipeline.execute()

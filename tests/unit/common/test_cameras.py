@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes.errors import InvalidInput
+from hermes.v1.camera_pb2 import (
+    PACING_AS_FAST_AS_READ,
+    PACING_LIVE,
+    Camera,
+    Sampling,
+)
+from services.common import cameras
+from services.common.cameras import SourcePolicy
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    root = tmp_path / "media"
+    root.mkdir()
+    (tmp_path / "secret.txt").write_text("x")
+    (root / "clip.mp4").write_bytes(b"x")
+    (root / "inside").symlink_to(root / "clip.mp4")
+    (root / "outside").symlink_to(tmp_path)
+    (root / "etc").symlink_to("/etc")
+    (root / "circle").symlink_to(root / "circle")
+    return root
+
+
+def field_of(camera: Camera, policy: SourcePolicy | None = None) -> str:
+    with pytest.raises(InvalidInput) as refused:
+        cameras.check(camera, policy or SourcePolicy())
+    return refused.value.field
+
+
+@pytest.mark.parametrize("id", ["a", "lobby-1", "A.b_c", "0", "x" * 64])
+def test_ids_that_are_fine(id: str) -> None:
+    assert cameras.check_id(id) == id
+
+
+@pytest.mark.parametrize(
+    "id", ["", "x" * 65, "-a", ".a", "..", "a b", "a/b", "a{b}", "ä", "a\n", "a\0", "a:b", "\u0661"]
+)
+def test_ids_that_are_not(id: str) -> None:
+    assert field_of(Camera(id=id, url="rtsp://host/s")) == "camera.id"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://host/s",
+        "RTSP://host:8554/s",
+        "rtsps://user:p%40ss@host/s?a=b",
+        "http://host/live.m3u8",
+        "https://[fe80::1]:8443/x",
+    ],
+)
+def test_network_sources_that_are_fine(url: str) -> None:
+    cameras.check(Camera(id="a", url=url), SourcePolicy())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "rtsp://",
+        "rtsp:///path",
+        "rtsp://host:99999/s",
+        "rtsp://host:port/s",
+        "rtsp://[fe80::1/s",
+        "rtsp://ho st/s",
+        "rtsp://host/s\u2003x",
+        " rtsp://host/s",
+        "rtsp://host/\ns",
+        "rtsp://host/\x7f",
+        "rtsp://host/\x85",
+        "rtsp://" + "h" * 3000,
+        "ftp://host/s",
+        "tcp://host:1",
+        "rtmp://host/s",
+        "concat:rtsp://host/s|file:///etc/passwd",
+        "pipe://0",
+        "data://text",
+        "gopher://host",
+        "://host",
+        "file://host/clip.mp4",
+        "file:///etc/passwd",
+        "clip.mp4",
+        "/etc/passwd",
+        "concat:a|b",
+    ],
+)
+def test_sources_that_are_not(url: str) -> None:
+    assert field_of(Camera(id="a", url=url)) == "camera.url"
+
+
+def test_a_refusal_shows_no_password() -> None:
+    for url in (
+        "rtsp://admin:hunter2@host:port/s",
+        "rtsp://admin:hunter2/x@host/s",
+        "rtsp://admin:hunter2[@host/s",
+        "rtsp://admin:hunter2@/s",
+        "foo://admin:hunter2@host/s",
+        "rtsp://admin:hunter2 x@host/s",
+        "admin:hunter2@host/s",
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            cameras.check_url(url, SourcePolicy())
+        assert "hunter2" not in str(refused.value)
+
+
+def test_the_list_of_protocols_can_be_narrowed() -> None:
+    policy = SourcePolicy(protocols=frozenset({"rtsps"}))
+    cameras.check_url("rtsps://host/s", policy)
+    with pytest.raises(InvalidInput, match="rtsps"):
+        cameras.check_url("rtsp://host/s", policy)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "clip.mp4",
+        "./clip.mp4",
+        "sub/../clip.mp4",
+        "not there yet.mp4",
+        "50% @ night.mp4",
+        "{root}/clip.mp4",
+        "file://{root}/clip.mp4",
+        "FILE://localhost{root}/clip.mp4",
+        "file://{root}/a%20b.mp4",
+        "inside",
+        "concat:a|b",  # the name of a file, once it is a path
+    ],
+)
+def test_files_below_the_media_folder(media: Path, url: str) -> None:
+    resolved = cameras.resolve_file(url.format(root=media), SourcePolicy(media))
+    assert resolved.is_relative_to(media)
+    assert resolved.is_absolute()
+    cameras.check(Camera(id="a", url=url.format(root=media)), SourcePolicy(media))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "..",
+        ".",
+        "/",
+        "../secret.txt",
+        "sub/../../secret.txt",
+        "/etc/passwd",
+        "//etc/passwd",
+        "file:///etc/passwd",
+        "file:/etc/passwd",
+        "FILE:///etc/passwd",
+        "file:////etc/passwd",
+        "file://host{root}/clip.mp4",
+        "file://[{root}/clip.mp4",
+        "file://{root}/../secret.txt",
+        "file://{root}/%2e%2e/secret.txt",
+        "file://{root}/..%2fsecret.txt",
+        "file://{root}/clip.mp4%00.txt",
+        "file://{root}",
+        "outside/secret.txt",
+        "outside",
+        "etc/passwd",
+        "circle/../../secret.txt",
+        "clip.mp4\0",
+        "a\nb",
+    ],
+)
+def test_files_that_are_not(media: Path, url: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        cameras.check_url(url.format(root=media), SourcePolicy(media))
+    assert refused.value.field == "camera.url"
+
+
+@given(st.text(max_size=60))
+def test_no_text_leads_out_of_the_folder(url: str) -> None:
+    root = Path("/nonexistent/media")
+    try:
+        resolved = cameras.resolve_file(url, SourcePolicy(root))
+    except InvalidInput:
+        return
+    except ValueError:
+        assert "\0" in url  # control characters are refused before
+        return
+    assert resolved.is_relative_to(root)
+
+
+@pytest.mark.parametrize("fps", [math.nan, math.inf, -math.inf, -0.1, 30.5])
+def test_frame_rates_that_are_none(fps: float) -> None:
+    camera = Camera(id="a", url="rtsp://h/s", sampling=Sampling(frames_per_second=fps))
+    assert field_of(camera) == "camera.sampling.frames_per_second"
+
+
+def test_chunks_have_limits() -> None:
+    camera = Camera(id="a", url="rtsp://h/s", sampling=Sampling(chunk_max_frames=65))
+    assert field_of(camera) == "camera.sampling.chunk_max_frames"
+    camera.sampling.chunk_max_frames = 64
+    for seconds, nanos in ((61, 0), (-1, 0), (0, -1), (60, 1)):
+        camera.sampling.chunk_max_duration.seconds = seconds
+        camera.sampling.chunk_max_duration.nanos = nanos
+        assert field_of(camera) == "camera.sampling.chunk_max_duration"
+
+
+def test_what_only_a_file_can_do(media: Path) -> None:
+    policy = SourcePolicy(media)
+    assert field_of(Camera(id="a", url="rtsp://h/s", loop=True), policy) == "camera.loop"
+    fast = Camera(id="a", url="rtsp://h/s", pacing=PACING_AS_FAST_AS_READ)
+    assert field_of(fast, policy) == "camera.pacing"
+    for camera in (
+        Camera(id="a", url="clip.mp4", loop=True, pacing=PACING_LIVE),
+        Camera(id="a", url="clip.mp4", pacing=PACING_AS_FAST_AS_READ),
+    ):
+        assert cameras.check(camera, policy) is camera
+    unknown = Camera(id="a", url="clip.mp4")
+    unknown.MergeFromString(b"\x20\x63")  # pacing = 99
+    assert field_of(unknown, policy) == "camera.pacing"
+
+
+def test_the_pacing_follows_the_source() -> None:
+    assert cameras.pacing_of(Camera(url="rtsp://h/s")) == PACING_LIVE
+    assert cameras.pacing_of(Camera(url="clip.mp4")) == PACING_AS_FAST_AS_READ
+    assert cameras.pacing_of(Camera(url="clip.mp4", pacing=PACING_LIVE)) == PACING_LIVE
+
+
+def test_what_is_shown_has_no_credentials() -> None:
+    camera = Camera(id="a", url="rtsp://admin:hunter2@h/s?token=abc", loop=True)
+    shown = cameras.without_credentials(camera)
+    assert shown.url == "rtsp://***@h/s?token=***"
+    assert shown.loop
+    assert "hunter2" in camera.url

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from services.common import http as status_http
+from services.common.http import StatusServer
+from services.common.metrics import Metrics
+
+
+class Ready:
+    answer: tuple[bool, str] | Exception = (True, "")
+
+    def __call__(self) -> tuple[bool, str]:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def ready() -> Ready:
+    return Ready()
+
+
+@pytest.fixture
+def server(ready: Ready) -> Iterator[StatusServer]:
+    metrics = Metrics()
+    metrics.camera_state.labels("lobby").set(3)
+    server = StatusServer("127.0.0.1", 0, metrics, ready)
+    server.start()
+    yield server
+    server.stop()
+
+
+def ask(server: StatusServer, path: str, method: str = "GET") -> tuple[int, str, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.headers["Content-Type"], response.read()
+    finally:
+        connection.close()
+
+
+def test_metrics(server: StatusServer) -> None:
+    status, kind, body = ask(server, "/metrics?x=1")
+    assert status == 200
+    assert kind.startswith("text/plain")
+    assert b'hermes_camera_state{camera="lobby"} 3.0' in body
+
+
+def test_health_and_readiness(server: StatusServer, ready: Ready) -> None:
+    assert ask(server, "/healthz")[0] == 200
+    status, _, body = ask(server, "/readyz")
+    assert (status, json.loads(body)) == (200, {"ready": True, "why": ""})
+    ready.answer = (False, "Redis does not answer")
+    status, _, body = ask(server, "/readyz")
+    assert (status, json.loads(body)["why"]) == (503, "Redis does not answer")
+    assert ask(server, "/healthz")[0] == 200
+
+
+def test_a_fault_in_the_answer_is_an_answer(
+    server: StatusServer, ready: Ready, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ready.answer = OSError("rtsp://u:hunter2@h/s")
+    status, _, body = ask(server, "/readyz")
+    assert status == 500
+    assert b"hunter2" not in body
+    assert ask(server, "/healthz")[0] == 200
+    assert "Exception occurred during processing" not in capsys.readouterr().err
+
+
+def test_other_paths_and_methods(server: StatusServer) -> None:
+    assert ask(server, "/")[0] == 404
+    assert ask(server, "/../../etc/passwd")[0] == 404
+    assert ask(server, "/healthz", "HEAD") == (200, "application/json", b"")
+    assert ask(server, "/healthz", "POST")[0] == 501
+
+
+def test_silent_clients_hold_up_no_probe(
+    server: StatusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_http, "MAX_CONNECTIONS", 8)
+    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
+    try:
+        for client in silent[-3:]:
+            client.sendall(b"GET /metr")
+        began = time.monotonic()
+        assert ask(server, "/healthz")[0] == 200
+        assert time.monotonic() - began < 2
+        silent[0].settimeout(2)
+        assert silent[0].recv(1) == b""  # the oldest made room
+    finally:
+        for client in silent:
+            client.close()
+
+
+def test_a_client_that_leaves_is_no_news(
+    server: StatusServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(5):
+        client = socket.create_connection(("127.0.0.1", server.port))
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        client.close()
+    assert ask(server, "/healthz")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_taken_port_is_named(server: StatusServer) -> None:
+    with pytest.raises(OSError, match=f"HTTP port 127.0.0.1:{server.port}: Address already in use"):
+        StatusServer("127.0.0.1", server.port, Metrics(), lambda: (True, ""))
+
+
+def test_it_can_be_stopped_before_it_was_started() -> None:
+    server = StatusServer("127.0.0.1", 0, Metrics(), lambda: (True, ""))
+    server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=1)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.common.metrics import TTFT_BUCKETS, Metrics
+
+# The names, kinds and labels that dashboards, alerts and the documentation use.
+EXPECTED = {
+    "hermes_time_to_first_token_seconds": ("histogram", {"model", "stage"}),
+    "hermes_inter_token_latency_seconds": ("histogram", {"model"}),
+    "hermes_query_duration_seconds": ("histogram", {"model"}),
+    "hermes_query_queue_seconds": ("histogram", {"model"}),
+    "hermes_queries_total": ("counter", {"code"}),
+    "hermes_frame_lag_seconds": ("histogram", set()),
+    "hermes_frame_lag_last_seconds": ("gauge", {"camera"}),
+    "hermes_frames_total": ("counter", {"camera", "outcome"}),
+    "hermes_memory_tokens": ("gauge", {"camera", "band"}),
+    "hermes_memory_bytes": ("gauge", {"camera", "band"}),
+    "hermes_compressions_total": ("counter", set()),
+    "hermes_evicted_tokens_total": ("counter", set()),
+    "hermes_device_memory_bytes": ("gauge", {"device", "kind"}),
+    "hermes_camera_state": ("gauge", {"camera"}),
+    "hermes_camera_owner_epoch": ("gauge", {"camera"}),
+    "hermes_lease_lost_total": ("counter", set()),
+    "hermes_fenced_writes_total": ("counter", set()),
+    "hermes_takeover_seconds": ("histogram", set()),
+    "hermes_replayed_frames_total": ("counter", set()),
+}
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """With a series in every metric, those of cameras for two of them."""
+    metrics = Metrics()
+    for kind in (metrics.inter_token_latency, metrics.query_duration, metrics.query_queue):
+        kind.labels("m").observe(0.1)
+    metrics.time_to_first_token.labels("m", "warm").observe(0.1)
+    metrics.queries.labels("OK").inc()
+    metrics.device_memory.labels("cuda:0", "free").set(1)
+    for camera in ("lobby", "dock"):
+        for outcome in ("encoded", "dropped_stale", "trimmed", "decode_error"):
+            metrics.frames.labels(camera, outcome).inc()
+        for band in ("shallow", "middle", "deep"):
+            metrics.memory_tokens.labels(camera, band).set(1)
+            metrics.memory_bytes.labels(camera, band).set(1)
+        metrics.frame_lag_last.labels(camera).set(1)
+        metrics.camera_state.labels(camera).set(3)
+        metrics.camera_owner_epoch.labels(camera).set(1)
+    return metrics
+
+
+def exported(metrics: Metrics) -> dict[str, tuple[str, set[str]]]:
+    found = {}
+    for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        if name.startswith("hermes_"):
+            found[name] = (family.type, labels)
+    return found
+
+
+def camera_series(metrics: Metrics, camera: str) -> int:
+    return generate_latest(metrics.registry).decode().count(f'camera="{camera}"')
+
+
+def test_names_kinds_and_labels(metrics: Metrics) -> None:
+    assert exported(metrics) == EXPECTED
+
+
+def test_no_histogram_has_a_camera_label() -> None:
+    for kind, labels in EXPECTED.values():
+        assert not (kind == "histogram" and "camera" in labels)
+
+
+def test_the_buckets_of_the_time_to_first_token(metrics: Metrics) -> None:
+    text = generate_latest(metrics.registry).decode()
+    for bound in TTFT_BUCKETS:
+        assert f'seconds_bucket{{le="{float(bound)}",model="m",stage="warm"}}' in text
+    assert TTFT_BUCKETS[0] == 0.0025
+    assert TTFT_BUCKETS[-1] == 30
+    assert len(TTFT_BUCKETS) == 20
+
+
+def test_a_removed_camera_leaves_no_series(metrics: Metrics) -> None:
+    before = camera_series(metrics, "dock")
+    assert camera_series(metrics, "lobby") == before == 13
+    metrics.forget("lobby")
+    metrics.forget("nobody")
+    assert camera_series(metrics, "lobby") == 0
+    assert camera_series(metrics, "dock") == before
+
+
+def test_what_a_late_thread_brought_back_goes_with_the_next_sweep(metrics: Metrics) -> None:
+    metrics.forget("lobby")
+    metrics.frames.labels("lobby", "encoded").inc()
+    metrics.retain({"dock": object()})
+    assert camera_series(metrics, "lobby") == 0
+    assert camera_series(metrics, "dock") == 13
+
+
+def test_two_instances_share_nothing(metrics: Metrics) -> None:
+    assert camera_series(Metrics(), "lobby") == 0

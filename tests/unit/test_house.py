@@ -1,0 +1,133 @@
+"""How the house is built: what linters and type checkers do not see."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SERVICES = sorted(
+    path.parent.name
+    for path in (ROOT / "services").glob("*/__init__.py")
+    if path.parent.name != "common"
+)
+GENERATED = ROOT / "hermes" / "v1"
+MAX_LINES = 400
+
+BLOCKER = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"{{name}} is not installed here", name=name)
+
+sys.meta_path.insert(0, Blocker())
+import {module}
+"""
+
+
+def sources() -> list[Path]:
+    folders = (ROOT / "hermes", ROOT / "services")
+    return [p for folder in folders for p in folder.rglob("*.py") if GENERATED not in p.parents]
+
+
+def import_without(module: str, blocked: set[str]) -> str:
+    """What a fresh interpreter says when it imports the module; nothing if all is well."""
+    return subprocess.run(
+        [sys.executable, "-c", BLOCKER.format(module=module, blocked=blocked)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    ).stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_a_main_and_a_command(service: str) -> None:
+    module = ast.parse((ROOT / "services" / service / "main.py").read_text())
+    functions = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+    assert "main" in functions
+    commands = PYPROJECT["project"]["scripts"]
+    assert f"services.{service}.main:main" in commands.values()
+
+
+def test_every_command_leads_somewhere() -> None:
+    for target in PYPROJECT["project"]["scripts"].values():
+        module, _, _ = target.partition(":")
+        assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), target
+
+
+def test_every_script_of_redis_is_packaged_and_used() -> None:
+    folder = resources.files("services.common.lua")
+    names = {path.stem for path in (ROOT / "services/common/lua").glob("*.lua")}
+    code = "".join(path.read_text() for path in (ROOT / "services").rglob("*.py"))
+    assert names
+    for name in names:
+        assert folder.joinpath(f"{name}.lua").read_text().startswith("-- ")
+        assert re.search(rf'"{name}(\.lua)?"', code), f"{name}.lua is not used"
+
+
+@pytest.mark.parametrize("module", ["memory", "vlm", "engine", "demo", "errors"])
+def test_the_library_needs_no_service_library(module: str) -> None:
+    path = ROOT / "hermes" / module
+    if not (path / "__init__.py").exists() and not path.with_suffix(".py").exists():
+        pytest.skip(f"there is no hermes.{module} yet")
+    needless = {"redis", "grpc", "google", "av", "prometheus_client", "structlog", "pydantic"}
+    assert import_without(f"hermes.{module}", needless) == ""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["hermes.client", "services.decoder.main", "services.query_gateway.main", "services.cli.main"],
+)
+def test_clients_gateway_and_decoder_need_no_torch(module: str) -> None:
+    path = ROOT / module.replace(".", "/")
+    if not path.with_suffix(".py").exists():
+        pytest.skip(f"there is no {module} yet")
+    assert import_without(module, {"torch", "transformers", "tokenizers", "safetensors"}) == ""
+
+
+def test_files_stay_readable() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in sources()
+        if (lines := len(path.read_text().splitlines())) > MAX_LINES
+    }
+    assert long == {}
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    folders = {path.parent for path in sources()}
+    assert [str(f) for f in folders if not (f / "__init__.py").exists()] == []
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """Every folder of tests is a package, so that two files may share a name."""
+    folders = {path.parent for path in (ROOT / "tests").rglob("*.py")}
+    assert [str(f) for f in folders if not (f / "__init__.py").exists()] == []
+
+
+def test_what_ci_runs_is_what_a_person_runs() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    called = set(re.findall(r"^\s*make ([a-z-]+)", script.read_text(), re.MULTILINE))
+    assert called == {"check", "test"} <= targets
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    oldest = PYPROJECT["project"]["requires-python"].removeprefix(">=")
+    assert job["strategy"]["matrix"]["python"][0] == oldest
