@@ -104,7 +104,10 @@ def online(frames: int = 1) -> Callable[[Camera], bool]:
 
 def test_a_file_is_read_whole_and_asked(running: Running) -> None:
     running.client.add_camera("file", "file.mp4")
-    running.until("file", lambda camera: camera.source.state == "ended")
+    running.until(
+        "file",
+        lambda camera: camera.source.state == "ended" and camera.memory.state == "serving",
+    )
     assert running.answer("file") == 30  # six seconds at five frames a second
     shown = running.client.get_camera("file")
     assert shown.memory.coverage.media_start_s == 0.0
