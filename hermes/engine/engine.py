@@ -272,8 +272,9 @@ class Engine:
         lag = None
         if frame is not None:
             try:
-                features = self.model.encode(frame.picture.unsqueeze(0))[0]
-                compression = session.memory.take(features, frame.stamp, after_gap=frame.after_gap)
+                compression = session.memory.take(
+                    frame.picture, frame.stamp, after_gap=frame.after_gap
+                )
             except Exception as error:
                 # One camera's fault touches no other: the frame is skipped.
                 log.warning("frame of %s skipped: %s", session.camera_id, error)

@@ -18,7 +18,12 @@ class TextStream(Protocol):
 
 
 class VideoModel(Protocol):
-    """One copy of a model's weights. All calls come from the device's thread."""
+    """One copy of a model's weights. All calls come from the device's thread.
+
+    `width` below is the hidden size; or more, in a family that hands some
+    layers further features of a token along with its embedding. Rows of all
+    kinds have the same width, so that they can be packed into one pass.
+    """
 
     @property
     def name(self) -> str:
@@ -46,6 +51,11 @@ class VideoModel(Protocol):
         ...
 
     @property
+    def pictures_per_frame(self) -> int:
+        """Pictures that the vision tower merges into one frame of tokens."""
+        ...
+
+    @property
     def frame_size(self) -> tuple[int, int]:
         """Height and width, in pixels, of the frames that its vision tower takes."""
         ...
@@ -56,23 +66,23 @@ class VideoModel(Protocol):
         ...
 
     def prefix(self) -> Tensor:
-        """Embeddings [n, hidden] of what comes before the video."""
+        """Inputs [n, width] of what comes before the video."""
         ...
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """[n, 3, h, w] uint8 -> [n, tokens of a frame, hidden] video tokens."""
+        """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width]."""
         ...
 
     def question(self, text: str) -> Tensor:
-        """Embeddings [n, hidden] of what comes behind the video for this question."""
+        """Inputs [n, width] of what comes behind the video for this question."""
         ...
 
     def embed(self, token_ids: list[int]) -> Tensor:
-        """Embeddings [n, hidden] of token ids."""
+        """Inputs [n, width] of token ids."""
         ...
 
-    def forward(self, embeddings: Tensor, packed: PackedPass) -> Tensor:
-        """Run the language model over [n, hidden], packed rows; last hidden states [n, hidden]."""
+    def forward(self, inputs: Tensor, packed: PackedPass) -> Tensor:
+        """Run the language model over [n, width], packed rows; last hidden states [n, hidden]."""
         ...
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -68,6 +68,7 @@ class LlavaOnevision:
         patches = side // config.vision_config.patch_size
         pooled = (patches + 1) // 2  # apply_pooling rounds up
         self.layout = FrameLayout.sequential(pooled**2, self.shape.device)
+        self.pictures_per_frame = 1
         self.frame_size = (side, side)
         ends = model.generation_config.eos_token_id
         self.end_ids = frozenset([ends] if isinstance(ends, int) else (ends or []))
@@ -111,11 +112,11 @@ class LlavaOnevision:
         return embedded
 
     @torch.inference_mode()
-    def forward(self, embeddings: Tensor, packed: PackedPass) -> Tensor:
+    def forward(self, inputs: Tensor, packed: PackedPass) -> Tensor:
         """Run the language model over packed rows: [n, hidden] in, last hidden states out."""
-        zeros = torch.zeros((1, len(embeddings)), dtype=torch.int64, device=self.shape.device)
+        zeros = torch.zeros((1, len(inputs)), dtype=torch.int64, device=self.shape.device)
         output = self._language(
-            inputs_embeds=embeddings.unsqueeze(0),
+            inputs_embeds=inputs.unsqueeze(0),
             position_ids=zeros,
             use_cache=False,
             **{attention.ARGUMENT: packed},

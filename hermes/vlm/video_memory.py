@@ -66,6 +66,8 @@ class VideoMemory:
         self.cache = StreamMemory(model.shape, model.rotary, config, policy)
         self._every = compress_every_frames
         self._since_compression = 0
+        self._unpaired: list[Tensor] = []
+        self._after_gap = False
         self._prompts = prompts
         if policy.guided and prompts is None:
             self._prompts = guidance_prompts(model)
@@ -91,24 +93,37 @@ class VideoMemory:
         `capture_ms`: when each was captured, in ms; by default one a second.
         """
         check_pictures(pictures)
-        seen = self.cache.coverage().frames_seen
-        times = (
-            [1000 * (seen + i) for i in range(len(pictures))] if capture_ms is None else capture_ms
-        )
+        times = self._next_seconds(len(pictures)) if capture_ms is None else capture_ms
         if len(times) != len(pictures):
             raise InvalidInput("capture_ms", f"has {len(times)} times for {len(pictures)} frames")
         for index, (picture, time) in enumerate(zip(pictures, times, strict=True)):
-            features = self.model.encode(picture[None])[0]
-            self.take(features, FrameStamp(time), after_gap=after_gap and index == 0)
+            self.take(picture, FrameStamp(time), after_gap=after_gap and index == 0)
+
+    def _next_seconds(self, count: int) -> list[int]:
+        end = self.cache.coverage().end_ms
+        first = 0 if end is None else end + 1000
+        return [first + 1000 * (len(self._unpaired) + index) for index in range(count)]
 
     @torch.inference_mode()
     def take(
-        self, features: Tensor, stamp: FrameStamp, *, after_gap: bool = False
+        self, picture: Tensor, stamp: FrameStamp, *, after_gap: bool = False
     ) -> Compression | None:
-        """Take in one encoded frame [tokens, hidden], and compress when it is time.
+        """Take in one picture [3, height, width], and compress when it is time.
 
-        If anything fails the frame never was.
+        Where the model merges pictures into one frame, a picture waits for the
+        others of its frame. If anything fails the frame never was.
         """
+        if after_gap:
+            self._unpaired.clear()  # what lies on two sides of a gap is not merged
+        self._unpaired.append(picture)
+        self._after_gap = self._after_gap or after_gap
+        if len(self._unpaired) < self.model.pictures_per_frame:
+            return None
+        merged, self._unpaired = self._unpaired, []
+        after_gap, self._after_gap = self._after_gap, False
+        return self._take(self.model.encode(torch.stack(merged))[0], stamp, after_gap)
+
+    def _take(self, features: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
         cache, layout = self.cache, self.model.layout
         row = cache.begin_frames([stamp], layout, after_gap=after_gap)
         try:
