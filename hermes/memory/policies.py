@@ -113,20 +113,22 @@ class UniformFrames:
     guided: bool = False
 
     def select(self, candidates: Candidates, budget: int) -> Selection:
-        """As many frames as fit whole, nearest to even spacing; what is left is the oldest's."""
+        """Frames leave where they lie closest, the first and the newest never, until they fit.
+
+        What room is left goes to the frame that left last.
+        """
         frames = candidates.frames[0]
-        held, sizes = frames.unique(return_counts=True)
-        wanted = max(1, budget // int(sizes.max()))
-        ideal = torch.linspace(0, candidates.seen - 1, wanted, device=frames.device)
-        # The nearest held frame to each ideal moment; what two moments share leaves
-        # room that the least crowded frames fill.
-        nearest = (held[None, :] - ideal[:, None]).abs().argmin(dim=1).unique()
-        chosen = torch.zeros_like(held, dtype=torch.bool)
-        chosen[nearest] = True
-        chosen[-1] = True
-        priority = torch.isin(frames, held[chosen]).to(torch.float32)
-        kept = top(priority + frames / (2.0 * candidates.seen), budget)
-        return Selection(kept.expand(candidates.layers, budget))
+        numbers, counts = frames.unique(return_counts=True)
+        held, sizes = numbers.tolist(), dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+        total, last = sum(sizes.values()), held[0]
+        while total > budget:
+            inner = range(1, len(held) - 1)
+            closest = min(inner, key=lambda i: held[i + 1] - held[i - 1], default=0)
+            last = held.pop(closest)
+            total -= sizes[last]
+        staying = torch.isin(frames, torch.tensor(held, device=frames.device))
+        priority = staying.to(torch.float32) + 0.5 * (frames == last)
+        return Selection(top(priority, budget).expand(candidates.layers, budget))
 
 
 class Hermes:
