@@ -98,3 +98,18 @@ class Unsupported(HermesError):
     """A model or a feature that this build does not know, by name."""
 
     reason = "UNSUPPORTED"
+
+
+class SnapshotMismatch(HermesError):
+    """A snapshot is whole, but was taken of something else: model, shape, budget, policy, version.
+
+    The message says what differs. The memory that it was meant for is as it was.
+    """
+
+    reason = "SNAPSHOT_MISMATCH"
+
+
+class SnapshotCorrupt(HermesError):
+    """A snapshot is no snapshot, or not what was written. Nothing was taken from it."""
+
+    reason = "SNAPSHOT_CORRUPT"

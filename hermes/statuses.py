@@ -102,6 +102,8 @@ _BY_REASON: dict[str, _Make] = {
     ),
     errors.DeadlineExceeded.reason: lambda message, _: errors.DeadlineExceeded(message),
     errors.Unsupported.reason: lambda message, _: errors.Unsupported(message),
+    errors.SnapshotMismatch.reason: lambda message, _: errors.SnapshotMismatch(message),
+    errors.SnapshotCorrupt.reason: lambda message, _: errors.SnapshotCorrupt(message),
 }
 
 

@@ -30,7 +30,7 @@ class EngineConfig:
     max_question_tokens: int = 512
     max_answer_tokens: int = 256
     questions_per_ingest: int = 8
-    policy: str = "sliding-window"
+    policy: str = "hermes"
 
     def __post_init__(self) -> None:
         for name in (

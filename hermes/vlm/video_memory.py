@@ -39,7 +39,7 @@ class VideoMemory:
     def __init__(
         self,
         model: VideoModel,
-        policy: str | RetentionPolicy = "sliding-window",
+        policy: str | RetentionPolicy = "hermes",
         *,
         budget: int = 4000,
         compress_every_frames: int = COMPRESS_EVERY_FRAMES,

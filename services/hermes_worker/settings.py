@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from hermes.engine import EngineConfig
+from hermes.memory import POLICIES
 from services.common.settings import ServiceSettings
 
 
@@ -31,7 +32,9 @@ class WorkerSettings(ServiceSettings):
     )
     budget_tokens: int = Field(4000, ge=1, description="video tokens per layer that a memory keeps")
     compress_every_frames: int = Field(16, ge=1, description="frames between two compressions")
-    policy: str = Field("sliding-window", description="retention policy")
+    policy: str = Field(
+        "hermes", description=f"what stays in a full memory: {', '.join(sorted(POLICIES))}"
+    )
     max_cameras: int = Field(32, ge=1, description="memories that this worker holds at most")
     max_questions: int = Field(64, ge=1, description="questions open at once, over all cameras")
     max_question_tokens: int = Field(512, ge=1, description="longest question")
