@@ -59,7 +59,7 @@ def demo(
             _ask_all(client, names)
             out.print(camera_table(client.list_cameras()))
             if interactive:
-                ask_more(client, names)
+                ask_more(client, names, ANSWER_TOKENS)
 
 
 def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> None:

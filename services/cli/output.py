@@ -74,8 +74,9 @@ def _span(answer: Answer) -> str:
     coverage = answer.coverage
     if coverage.span is None:
         return ""
-    if coverage.media_start_s is not None and coverage.media_end_s is not None:
-        return f", {_position(coverage.media_start_s)} to {_position(coverage.media_end_s)}"
+    first, last = coverage.media_start_s, coverage.media_end_s
+    if first is not None and last is not None and first <= last:  # else the file began again
+        return f", {_position(first)} to {_position(last)}"
     span, gaps = coverage.span, len(coverage.gaps)
     told = f", {gaps} gap{'s' if gaps > 1 else ''}" if gaps else ""
     return f", {_clock(span.start)} to {_clock(span.end)}{told}"

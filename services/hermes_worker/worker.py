@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextlib import suppress
 
 import grpc
 import redis
@@ -51,7 +53,6 @@ class Worker:
             reflection=settings.reflection,
             observe=self._observe,
         )
-        self._watch: asyncio.Task[None] | None = None
         self._clients: list[redis.Redis] = []
         self.port = 0
         self.failed = asyncio.Event()
@@ -80,7 +81,7 @@ class Worker:
             part.start()
         await self._server.set_serving(True)
         self._why_not_ready = ""
-        self._watch = asyncio.create_task(self._watch_engine())
+        self._watch_engine()
         log.info("serving", port=self.port, address=address, metrics_port=self.metrics_port)
 
     def _connect(self, block_s: float = 0.0) -> redis.Redis:
@@ -138,26 +139,30 @@ class Worker:
         """Take nothing new, let answers end, give the cameras back."""
         self._why_not_ready = "stopping"
         log.info("draining", open_calls=self._server.open_calls)
-        if self._watch is not None:
-            self._watch.cancel()
+        self._ownership.retire()
         await self._server.stop(self._settings.drain_s)
-        if hasattr(self, "_engine"):
-            await asyncio.to_thread(self._ingest.stop)
-            await asyncio.to_thread(self._reporter.stop)
-            await asyncio.to_thread(self._ownership.stop)
-            await asyncio.to_thread(self._engine.stop)
+        for part in (self._ingest, self._reporter, self._ownership, self._engine):
+            await asyncio.to_thread(part.stop)
         for client in self._clients:
             client.close()
         await asyncio.to_thread(self._status.stop)
         log.info("stopped")
 
-    async def _watch_engine(self) -> None:
-        await asyncio.to_thread(self._engine.join)
-        if self._why_not_ready:
-            return  # we stopped it ourselves
-        self._why_not_ready = "the device's thread ended"
-        await self._server.set_serving(False)
-        self.failed.set()
+    def _watch_engine(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def wait() -> None:
+            self._engine.join()
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+                loop.call_soon_threadsafe(self._engine_ended)
+
+        # Not the loop's pool: it would be waited for at exit.
+        threading.Thread(target=wait, name="device-watch", daemon=True).start()
+
+    def _engine_ended(self) -> None:
+        if not self._why_not_ready:  # else we stopped it ourselves
+            self._why_not_ready = "the device's thread ended"
+            self.failed.set()
 
     def _readiness(self) -> tuple[bool, str]:
         return not self._why_not_ready, self._why_not_ready or "serving"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -232,3 +233,27 @@ async def test_stopping_gives_the_cameras_back(redis_url: str, redis_client: red
     await worker.stop()
     assert redis_client.hget(keys.lease("lobby", "worker"), "instance") is None
     assert redis_client.hlen(keys.members("worker")) == 0
+
+
+async def test_a_device_that_fails_ends_the_worker(
+    worker: Worker, stub: Any, redis_client: redis.Redis
+) -> None:
+    """Nothing can be answered any more: it says so and ends, and another takes the cameras."""
+
+    def broken(*_: object) -> bool:
+        raise RuntimeError("the device fell off the bus")
+
+    worker._engine._turn = broken  # type: ignore[method-assign]
+    worker._engine.nudge()
+    await asyncio.wait_for(worker.failed.wait(), 5)
+    url = f"http://127.0.0.1:{worker.metrics_port}/readyz"
+    told = await asyncio.to_thread(read_any_status, url)
+    assert "the device's thread ended" in told
+
+
+def read_any_status(url: str) -> str:
+    try:
+        return bytes(urllib.request.urlopen(url).read()).decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.read().decode()
