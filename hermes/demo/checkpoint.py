@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GenerationConfig,
     LlavaOnevisionConfig,
@@ -20,33 +19,22 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from hermes.vlm import chat_templates, offline_tokenizer
+
 NAME = "hermes-demo-untrained"
 SIDE = 112
 """Width and height of the frames it takes, in pixels."""
 
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }} "
-    "{% for part in message['content'] %}"
-    "{% if part['type'] == 'video' %}<video>\n{% elif part['type'] == 'text' %}{{ part['text'] }}"
-    "{% endif %}{% endfor %}<|im_end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-
-_SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>"]
-
-_CORPUS = [
-    "What is happening now? What colour is the car? How many people are in the room?",
-    "Describe the scene. A person walks to the door, opens it and leaves. The light is on.",
-    "Who came first? Did a red van appear? Where is the bicycle? Is it day or night?",
-    "The camera shows a street, a lobby, a loading dock and a corridor.",
-]
+_IMAGE, _VIDEO = "<image>", "<video>"
 
 
 def build(folder: Path, *, seed: int = 0, layers: int = 10, hidden: int = 128) -> Path:
     """Write the checkpoint into `folder` (made if missing) and return it. About 3 MB."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer()
-    ids = {token: id for id, token in enumerate(_SPECIAL)}  # the trainer puts them first
+    tokenizer = offline_tokenizer.build(
+        [_IMAGE, _VIDEO], {"image_token": _IMAGE, "video_token": _VIDEO}
+    )
+    ids = tokenizer.get_vocab()
     config = LlavaOnevisionConfig(
         vision_config=SiglipVisionConfig(
             hidden_size=64,
@@ -67,11 +55,11 @@ def build(folder: Path, *, seed: int = 0, layers: int = 10, hidden: int = 128) -
             max_position_embeddings=32_768,
             initializer_range=0.15,
             bos_token_id=None,
-            eos_token_id=ids["<|im_end|>"],
-            pad_token_id=ids["<|endoftext|>"],
+            eos_token_id=ids[offline_tokenizer.END],
+            pad_token_id=ids[offline_tokenizer.END_OF_TEXT],
         ),
-        image_token_index=ids["<image>"],
-        video_token_index=ids["<video>"],
+        image_token_index=ids[_IMAGE],
+        video_token_index=ids[_VIDEO],
         vision_feature_select_strategy="full",
         vision_feature_layer=-1,
         tie_word_embeddings=False,
@@ -81,7 +69,7 @@ def build(folder: Path, *, seed: int = 0, layers: int = 10, hidden: int = 128) -
         model = LlavaOnevisionForConditionalGeneration(config)
     _speak_words_only(model, tokenizer)
     model.generation_config = GenerationConfig(
-        eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<|endoftext|>"]
+        eos_token_id=ids[offline_tokenizer.END], pad_token_id=ids[offline_tokenizer.END_OF_TEXT]
     )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -102,25 +90,6 @@ def _speak_words_only(
 
 def _vocabulary(tokenizer: PreTrainedTokenizerFast) -> list[str]:
     return [str(tokenizer.convert_ids_to_tokens(i)) for i in range(len(tokenizer))]
-
-
-def _tokenizer() -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=512,
-        special_tokens=_SPECIAL,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(_CORPUS, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        eos_token="<|im_end|>",  # noqa: S106 - a token of text
-        pad_token="<|endoftext|>",  # noqa: S106
-        extra_special_tokens={"image_token": "<image>", "video_token": "<video>"},
-    )
 
 
 def _write_processor(folder: Path, image_tokens: int) -> None:
@@ -155,4 +124,4 @@ def _write_processor(folder: Path, image_tokens: int) -> None:
         ("processor_config.json", processor),
     ):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
-    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    (folder / "chat_template.jinja").write_text(chat_templates.LLAVA_ONEVISION)

@@ -32,8 +32,17 @@ class Ingest:
 Work = Idle | Prefill | Decode | Ingest
 
 
+REMEMBERED = 1024
+"""Cameras whose last turn is remembered: far more than one device has at a time."""
+
+
 class Scheduler:
-    """Questions before frames, and among cameras the stalest frame first.
+    """Questions before frames, and the cameras in turn.
+
+    Among cameras it is the one whose last turn is longest ago, and of those
+    that had none the one with the oldest frame. So a camera with a long backlog
+    (a file, a replay) has no more than its share, and one that sends less than
+    its share never waits behind it.
 
     Constant questions do not starve the cameras: after `questions_per_ingest`
     steps for questions in a row, one frame is let in. New questions and
@@ -44,6 +53,8 @@ class Scheduler:
         self._limit = questions_per_ingest
         self._streak = 0
         self._last: Literal["prefill", "decode"] = "decode"
+        self._turn = 0
+        self._last_turn: dict[str, int] = {}  # the one that is longest ago first
 
     def next(self, ready_questions: int, answers: int, waiting: Mapping[str, int]) -> Work:
         """The next step.
@@ -54,7 +65,7 @@ class Scheduler:
         asked = ready_questions > 0 or answers > 0
         if waiting and (not asked or self._streak >= self._limit):
             self._streak = 0
-            return Ingest(min(waiting, key=lambda camera_id: (waiting[camera_id], camera_id)))
+            return Ingest(self._next_camera(waiting))
         if not asked:
             return Idle()
         self._streak = self._streak + 1 if waiting else 0
@@ -63,3 +74,13 @@ class Scheduler:
             return Prefill()
         self._last = "decode"
         return Decode()
+
+    def _next_camera(self, waiting: Mapping[str, int]) -> str:
+        last_turn = self._last_turn
+        chosen = min(waiting, key=lambda id: (last_turn.get(id, 0), waiting[id], id))
+        self._turn += 1
+        last_turn.pop(chosen, None)
+        last_turn[chosen] = self._turn
+        if len(last_turn) > REMEMBERED:
+            del last_turn[next(iter(last_turn))]
+        return chosen

@@ -65,7 +65,7 @@ class Session:
 
     @property
     def waiting_since(self) -> int:
-        """Capture time (ms) of the frame that has waited longest: the stalest goes first."""
+        """Capture time (ms) of the frame that has waited longest, 0 if only a cursor waits."""
         frame = self.pending[0][0]
         return 0 if frame is None else frame.stamp.capture_ms
 

@@ -11,6 +11,7 @@ from hermes.memory.branch import Branch
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.guidance import GuidanceRow
+from hermes.memory.inside import look_inside
 from hermes.memory.policies import (
     POLICIES,
     AttentionSinks,
@@ -22,8 +23,10 @@ from hermes.memory.policies import (
     UniformFrames,
 )
 from hermes.memory.positions import FrameLayout
+from hermes.memory.retrieval import RetrievalConfig, RetrievalMemory
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
+from hermes.memory.state import MemoryState
 from hermes.memory.stream import AppendRow, Compression, MemoryConfig, StreamMemory
 
 __all__ = [
@@ -45,13 +48,17 @@ __all__ = [
     "Hermes",
     "HermesConfig",
     "MemoryConfig",
+    "MemoryState",
     "PackedPass",
     "RetentionPolicy",
+    "RetrievalConfig",
+    "RetrievalMemory",
     "Rotary",
     "Row",
     "Selection",
     "SlidingWindow",
     "StreamMemory",
     "UniformFrames",
+    "look_inside",
     "rotate",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -9,23 +12,23 @@ from hermes.errors import InvalidInput
 from hermes.memory.attention import split_attention, tail_mask
 from hermes.memory.coverage import Coverage
 from hermes.memory.rope import Rotary, rotate
+from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
 
 
-class Branch:
+class Branch(ABC):
     """Reads a memory as it was when the branch was opened, and keeps its own tokens apart.
 
     Use it as a context manager, or call `close`.
     """
 
     def __init__(
-        self, slab: Slab, rotary: Rotary, position: int, room: int, coverage: Coverage
+        self, shape: CacheShape, rotary: Rotary, position: int, room: int, coverage: Coverage
     ) -> None:
-        shape = slab.shape
+        """`position`: of its first token, on every axis. `room`: tokens that it may take."""
         self.coverage = coverage
-        self._slab = slab
+        self._shape = shape
         self._rotary = rotary
-        self._seen = slab.length
         self._position = position
         self._room = room
         size = (shape.layers, shape.kv_heads, room, shape.head_dim)
@@ -33,7 +36,6 @@ class Branch:
         self._values = torch.empty(size, dtype=shape.dtype, device=shape.device)
         self._length = 0
         self._closed = False
-        slab.open()
 
     def row(self, tokens: int) -> BranchRow:
         """A row for the next tokens: the question, or one token of the answer."""
@@ -53,9 +55,9 @@ class Branch:
         """Let go of the memory. Closing twice is harmless."""
         if not self._closed:
             self._closed = True
-            self._slab.close()
+            self._let_go()
 
-    def __enter__(self) -> Branch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,12 +69,38 @@ class Branch:
         end = self._length + row.tokens
         rotate(key, row.tables, out=self._keys[layer, :, self._length : end])
         self._values[layer, :, self._length : end] = value
-        memory = (
-            self._slab.rotated_keys(layer, self._seen, self._rotary)[:, : self._seen],
-            self._slab.values[layer, :, : self._seen],
-        )
+        memory = self._memory(layer, query)
         own = (self._keys[layer, :, :end], self._values[layer, :, :end])
         return split_attention(rotate(query, row.tables), memory, own, row.mask, scale)
+
+    @abstractmethod
+    def _memory(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys, turned to their positions, and values that a layer reads: [kv_heads, n, head_dim].
+
+        `query`: [heads, tokens, head_dim] of the row that reads, not rotated.
+        """
+
+    def _let_go(self) -> None:  # noqa: B027 - most have nothing to do
+        """The branch is closed."""
+
+
+class MemoryBranch(Branch):
+    """A branch of a slab, which does not move anything that the branch sees."""
+
+    def __init__(
+        self, slab: Slab, rotary: Rotary, position: int, room: int, coverage: Coverage
+    ) -> None:
+        super().__init__(slab.shape, rotary, position, room, coverage)
+        self._slab = slab
+        self._seen = slab.length
+        slab.open()
+
+    def _memory(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
+        keys = self._slab.rotated_keys(layer, self._seen, self._rotary)
+        return keys[:, : self._seen], self._slab.values[layer, :, : self._seen]
+
+    def _let_go(self) -> None:
+        self._slab.close()
 
 
 class BranchRow:
@@ -81,7 +109,7 @@ class BranchRow:
     def __init__(self, branch: Branch, tokens: int) -> None:
         device = branch._keys.device
         start = branch._position + branch._length
-        axes = branch._slab.shape.axes
+        axes = branch._shape.axes
         positions = torch.arange(start, start + tokens, device=device).expand(axes, tokens)
         self.tables = branch._rotary.tables(positions)
         self.mask = tail_mask(tokens, branch._length + tokens, device)

@@ -63,6 +63,34 @@ class FrameTable:
             oldest = next(iter(self._stamps.values())).capture_ms
             self._gaps = [gap for gap in self._gaps if gap[1] > oldest]
 
+    def stamps(self) -> list[tuple[int, FrameStamp]]:
+        """Number and stamp of every frame that is held, in order."""
+        return list(self._stamps.items())
+
+    def gaps(self) -> list[tuple[int, int]]:
+        """From the last frame before a gap to the first behind it, in order."""
+        return list(self._gaps)
+
+    @property
+    def last_ms(self) -> int | None:
+        """When the newest frame of all was captured."""
+        return self._last_ms
+
+    @classmethod
+    def restored(
+        cls,
+        stamps: Iterable[tuple[int, FrameStamp]],
+        gaps: Iterable[tuple[int, int]],
+        last_ms: int | None,
+        seen: int,
+    ) -> FrameTable:
+        """The table of which these were told."""
+        table = cls()
+        table._stamps.update(stamps)
+        table._gaps.extend(gaps)
+        table._last_ms, table.seen = last_ms, seen
+        return table
+
     def coverage(self) -> Coverage:
         """What is held now."""
         if not self._stamps:

@@ -7,12 +7,31 @@ and leaves nothing behind but how much its rows attended to each token.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
 from hermes.memory.attention import tail_mask
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.slab import Slab
+
+
+class Guidance(Protocol):
+    """What one prompt has shown."""
+
+    @property
+    def attention(self) -> Tensor:
+        """[layers, video tokens] fp32: the weight that each token got."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NotedGuidance:
+    """What a prompt had shown before a snapshot was taken."""
+
+    attention: Tensor
 
 
 class GuidanceRow:

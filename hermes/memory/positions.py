@@ -44,6 +44,18 @@ class FrameLayout:
         columns = torch.arange(width, dtype=torch.int32, device=device).repeat(height)
         return cls(torch.stack((torch.zeros_like(rows), rows, columns)), (time_step, 0, 0))
 
+    @classmethod
+    def marked(cls, height: int, width: int, device: torch.device | None = None) -> FrameLayout:
+        """For three axes: a mark, `height` x `width` tokens at one time, and a mark behind them.
+
+        Marks are text: they have one position on all axes, and so all axes go
+        on together from frame to frame.
+        """
+        grid = cls.grid(height, width, 1, device).offsets + 1
+        first = torch.zeros((3, 1), dtype=torch.int32, device=device)
+        last = first + max(height, width) + 1
+        return cls(torch.cat((first, grid, last), dim=1), (max(height, width) + 2,) * 3)
+
 
 class Clock:
     """Positions given out so far. Plain integers, one for each axis."""
@@ -57,6 +69,11 @@ class Clock:
     def next_text(self) -> int:
         """Where text goes on, on every axis."""
         return self.largest + 1
+
+    @property
+    def together(self) -> bool:
+        """All axes go on alike: there is one, or frames bring marks of text along."""
+        return len(set(self.origin)) == 1
 
     def text(self, tokens: int, device: torch.device) -> Tensor:
         """Positions [axes, tokens] of text that comes next. Nothing is given out yet."""
@@ -88,24 +105,30 @@ class Clock:
     def took_tick(self) -> int:
         """A position that no token has had, for a summary token."""
         self.largest += 1
-        self.origin[0] = max(self.origin[0], self.largest + 1)
+        origin = max(self.origin[0], self.largest + 1)
+        self.origin = [origin] * self.axes if self.together else [origin, *self.origin[1:]]
         return self.largest
 
     def compacted(self, positions: Tensor, prefix: int, layout_step: int) -> None:
         """Positions were made dense: [layers, axes, n] of the video tokens behind the prefix."""
         largest = positions.amax(dim=(0, 2)).tolist() if positions.shape[2] else [prefix - 1]
         self.largest = int(max(largest))
-        if self.axes == 1:
-            self.origin = [self.largest + 1]
+        if self.together:
+            self.origin = [self.largest + 1] * self.axes
         else:
             # One clock for all layers: time goes on behind the layer that is furthest.
             self.origin = [int(largest[0]) + layout_step] + [prefix] * (self.axes - 1)
 
 
-def dense_ranks(positions: Tensor, start: int) -> Tensor:
-    """[axes, n] -> the same order on each axis by itself, without holes, from `start` on."""
-    ranks = [torch.unique(axis, return_inverse=True)[1] for axis in positions]
-    return torch.stack(ranks).to(torch.int32) + start
+def dense_ranks(positions: Tensor, start: int, *, together: bool = False) -> Tensor:
+    """[axes, n] -> the same order on each axis, without holes, from `start` on.
+
+    Each axis is ranked by itself; or all `together`, where text among the
+    tokens needs one position on all axes: a hole is then what no axis uses.
+    """
+    groups = [positions] if together else positions
+    ranks = [torch.unique(group, return_inverse=True)[1] for group in groups]
+    return torch.stack(ranks).view(positions.shape).to(torch.int32) + start
 
 
 def text_positions(axes: int, start: int, tokens: int, device: torch.device) -> Tensor:

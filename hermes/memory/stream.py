@@ -11,14 +11,15 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory.attention import grouped_attention, tail_mask
-from hermes.memory.branch import Branch
+from hermes.memory.branch import Branch, MemoryBranch
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
-from hermes.memory.guidance import GuidanceRow
+from hermes.memory.guidance import Guidance, GuidanceRow, NotedGuidance
 from hermes.memory.policies import Candidates, RetentionPolicy
 from hermes.memory.positions import Clock, FrameLayout, dense_ranks
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
+from hermes.memory.state import MemoryState, capture, check
 from hermes.memory.summary import SUMMARY_PATCH, Merge
 
 
@@ -79,11 +80,13 @@ class StreamMemory:
         self.config = config
         self.policy = policy
         self.prefix_length = 0
+        self.frame_tokens = 0
+        """Tokens of a whole frame; 0 until the first is in memory."""
         self._slab: Slab | None = None
         self._clock = Clock(shape.axes)
         self._table = FrameTable()
         self._pending: AppendRow | None = None
-        self._guidance: tuple[GuidanceRow, ...] = ()
+        self._guidance: tuple[Guidance, ...] = ()
         self._time_step = 1
 
     # -- looking -----------------------------------------------------------
@@ -111,6 +114,16 @@ class StreamMemory:
     def coverage(self) -> Coverage:
         """What this memory can know about."""
         return self._table.coverage()
+
+    def stamps(self) -> list[tuple[int, FrameStamp]]:
+        """Number and stamp of every frame of which something is held, in order."""
+        return self._table.stamps()
+
+    def identities(self) -> tuple[Tensor, Tensor]:
+        """Frame and patch numbers of the video tokens, each [layers, n] on the host."""
+        slab = self._require_slab()
+        video = slice(self.prefix_length, slab.length)
+        return slab.frames[:, video].cpu(), slab.patches[:, video].cpu()
 
     def room(self) -> int:
         """Video tokens that can still be appended before a compression must make room."""
@@ -183,7 +196,7 @@ class StreamMemory:
             positions = line.expand(self.shape.axes, tokens)
             rows.append(GuidanceRow(slab, self.rotary, positions, self.prefix_length, seen))
         self._guidance = tuple(rows)
-        return self._guidance
+        return tuple(rows)
 
     def commit(self, row: AppendRow) -> None:
         """Make what the row's forward pass wrote part of the memory."""
@@ -196,6 +209,7 @@ class StreamMemory:
             return
         self._clock.took_frames(len(row.stamps), row.layout)
         self._time_step = row.layout.advance[0]
+        self.frame_tokens = row.layout.tokens
         for number, stamp in enumerate(row.stamps):
             self._table.add(stamp, after_gap=row.after_gap and number == 0)
 
@@ -279,11 +293,13 @@ class StreamMemory:
         return self._clock.next_text + reserve > self.config.position_limit
 
     def _reindex(self, slab: Slab) -> None:
-        """Compact positions to a dense range behind the prefix, on each axis by itself."""
-        video = slice(self.prefix_length, slab.length)
+        """Compact positions to a dense range behind the prefix."""
+        video, together = slice(self.prefix_length, slab.length), self._clock.together
         for layer in range(self.shape.layers):
             held = slab.positions[layer, :, video]
-            slab.positions[layer, :, video] = dense_ranks(held, self.prefix_length)
+            slab.positions[layer, :, video] = dense_ranks(
+                held, self.prefix_length, together=together
+            )
         self._clock.compacted(slab.positions[:, :, video], self.prefix_length, self._time_step)
 
     # -- reading -----------------------------------------------------------
@@ -291,7 +307,31 @@ class StreamMemory:
     def branch(self, room: int) -> Branch:
         """A place for one question and its answer, of at most `room` tokens. Close it after use."""
         slab = self._require_slab()
-        return Branch(slab, self.rotary, self._clock.next_text, room, self.coverage())
+        return MemoryBranch(slab, self.rotary, self._clock.next_text, room, self.coverage())
+
+    # -- leaving and coming back ---------------------------------------------
+
+    def state(self) -> MemoryState:
+        """A copy of everything, on the host. Open branches do not notice."""
+        if self._pending is not None:
+            raise RuntimeError("a row is open: commit or abandon it first")
+        return capture(self, self._require_slab())
+
+    def restore(self, state: MemoryState) -> None:
+        """Become what `state` was taken of. It goes on bit-equally from there.
+
+        Raises `SnapshotMismatch` or `SnapshotCorrupt` before anything changed.
+        A memory that has its prefix also refuses a state whose prefix was
+        written by other weights.
+        """
+        if self._pending is not None:
+            raise RuntimeError("a row is open: commit or abandon it first")
+        found = check(self, state, self._slab)
+        self._slab, self._table = found.slab, found.table
+        self.prefix_length, self.frame_tokens = found.prefix_length, found.frame_tokens
+        self._time_step = found.time_step
+        self._clock.largest, self._clock.origin = found.largest, found.origin
+        self._guidance = tuple(map(NotedGuidance, () if found.guidance is None else found.guidance))
 
     def _require_slab(self) -> Slab:
         if self._slab is None:

@@ -2,7 +2,22 @@
 
 from hermes.vlm.base import TextStream, VideoModel
 from hermes.vlm.guidance import guidance_prompts
+from hermes.vlm.last_frames import LastFrames
 from hermes.vlm.loading import FAMILIES, load
+from hermes.vlm.memories import MEMORIES
+from hermes.vlm.memory import Memory
+from hermes.vlm.retrieval import FrameRetrieval
 from hermes.vlm.video_memory import VideoMemory
 
-__all__ = ["FAMILIES", "TextStream", "VideoMemory", "VideoModel", "guidance_prompts", "load"]
+__all__ = [
+    "FAMILIES",
+    "MEMORIES",
+    "FrameRetrieval",
+    "LastFrames",
+    "Memory",
+    "TextStream",
+    "VideoMemory",
+    "VideoModel",
+    "guidance_prompts",
+    "load",
+]

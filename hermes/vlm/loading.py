@@ -11,11 +11,23 @@ import torch
 from hermes.errors import InvalidInput, Unsupported
 from hermes.vlm.base import VideoModel
 from hermes.vlm.llava_onevision import LlavaOnevision
+from hermes.vlm.qwen2_5_vl import Qwen25VL
+from hermes.vlm.qwen3_vl import Qwen3VL
 
 log = logging.getLogger(__name__)
 
-FAMILIES = {LlavaOnevision.model_type: LlavaOnevision}
+Family = type[LlavaOnevision] | type[Qwen25VL] | type[Qwen3VL]
+
+FAMILIES: dict[str, Family] = {
+    family.model_type: family for family in (LlavaOnevision, Qwen25VL, Qwen3VL)
+}
 """Model families by the `model_type` of their configuration."""
+
+_OPTIONS: dict[Family, frozenset[str]] = {
+    LlavaOnevision: frozenset(),
+    Qwen25VL: frozenset({"frame_size", "frames_per_second"}),
+    Qwen3VL: frozenset({"frame_size"}),
+}
 
 _FILES = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]
 
@@ -25,12 +37,17 @@ def load(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
+    frame_size: tuple[int, int] | None = None,
+    frames_per_second: float | None = None,
 ) -> VideoModel:
     """Load a Hugging Face checkpoint: a folder, or a name on the hub.
 
-    `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere. Raises
-    `Unsupported` for a family that is not known, and `InvalidInput` for a
-    checkpoint that cannot be found.
+    `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere.
+    `frame_size`: height and width of frames in pixels, and
+    `frames_per_second`: how fast pictures come, for families where it can be
+    chosen. Raises `Unsupported` for a family that is not known, and
+    `InvalidInput` for a checkpoint that cannot be found or a choice that its
+    family does not have.
     """
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
 
@@ -46,11 +63,15 @@ def load(
     if family is None:
         known = ", ".join(sorted(FAMILIES))
         raise Unsupported(f"model family {config.model_type!r} is not supported; known: {known}")
+    chosen = {"frame_size": frame_size, "frames_per_second": frames_per_second}
+    options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    for option in options.keys() - _OPTIONS[family]:
+        raise InvalidInput(option, f"cannot be chosen for {config.model_type}")
     model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
     model.to(device).eval()
     model.requires_grad_(False)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return family(model, tokenizer, folder, Path(checkpoint).name)
+    return family(model, tokenizer, folder, Path(checkpoint).name, **options)
 
 
 def _folder_of(checkpoint: str) -> Path:

@@ -3,14 +3,90 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from hermes.errors import InvalidInput, Unsupported
+
+_DEFAULT_GRID = (9, 16)  # tokens of a frame where a tower takes frames of many sizes
+_DEFAULT_RATE = 2.0  # pictures a second, as the stock video processors have it
+
+
+@dataclass(frozen=True, slots=True)
+class PatchSettings:
+    """How a tower that takes frames of many sizes cuts them up.
+
+    `side`: of a patch, in pixels. `merge`: patches along a side that become
+    one token. `pictures`: how many become one frame. `min_pixels`,
+    `max_pixels`: area of a frame. `frames_per_second`: pictures, as the
+    checkpoint's video processor samples them.
+    """
+
+    side: int
+    merge: int
+    pictures: int
+    min_pixels: int
+    max_pixels: int
+    frames_per_second: float
+
+    @classmethod
+    def from_checkpoint(cls, folder: Path) -> PatchSettings:
+        """From the checkpoint's own settings. No defaults but the frame rate."""
+        found, path = _settings(folder)
+        return cls._from_json(found, path)
+
+    @classmethod
+    def _from_json(cls, found: dict[str, Any], path: Path) -> PatchSettings:
+        try:
+            size = found.get("size") or {}
+            limits = [
+                size[edge] if edge in size else found[name]
+                for edge, name in (("shortest_edge", "min_pixels"), ("longest_edge", "max_pixels"))
+            ]
+            settings = cls(
+                side=int(found["patch_size"]),
+                merge=int(found["merge_size"]),
+                pictures=int(found["temporal_patch_size"]),
+                min_pixels=int(limits[0]),
+                max_pixels=int(limits[1]),
+                frames_per_second=float(found.get("fps") or _DEFAULT_RATE),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unsupported(f"{path} does not say {error} as this model family does") from None
+        if min(settings.side, settings.merge, settings.pictures, settings.max_pixels) < 1:
+            raise Unsupported(f"{path} does not say how frames are cut into patches")
+        return settings
+
+    @property
+    def unit(self) -> int:
+        """Side of one token's share of a frame, in pixels."""
+        return self.side * self.merge
+
+    def default_size(self) -> tuple[int, int]:
+        """Height and width of 16:9 frames of some 144 tokens, or as near as the limits allow."""
+        rows, columns = _DEFAULT_GRID
+        area = rows * columns * self.unit**2
+        factor = math.sqrt(max(self.min_pixels, min(area, self.max_pixels)) / area)
+        fit = math.ceil if factor > 1 else math.floor
+        return max(1, fit(rows * factor)) * self.unit, max(1, fit(columns * factor)) * self.unit
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raises `InvalidInput` if frames of this height and width cannot be cut up."""
+        height, width = size
+        if min(size) < self.unit or height % self.unit or width % self.unit:
+            raise InvalidInput("frame_size", f"{size}: sides must be multiples of {self.unit}")
+        if not self.min_pixels <= height * width <= self.max_pixels:
+            raise InvalidInput(
+                "frame_size",
+                f"{size}: {height * width} pixels; the checkpoint takes"
+                f" {self.min_pixels} to {self.max_pixels}",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +100,53 @@ class PixelSettings:
     scale: float = 1 / 255
 
     @classmethod
-    def from_checkpoint(cls, folder: Path) -> PixelSettings:
-        """From `video_preprocessor_config.json` or `preprocessor_config.json`. No defaults."""
-        for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
-            path = folder / name
-            if path.is_file():
-                return cls._from_json(json.loads(path.read_text()), path)
-        raise Unsupported(f"{folder} has no preprocessor_config.json: not a complete checkpoint")
+    def from_checkpoint(
+        cls, folder: Path, frame_size: tuple[int, int] | None = None
+    ) -> PixelSettings:
+        """From the checkpoint's own settings. No defaults.
 
-    @classmethod
-    def _from_json(cls, found: dict[str, object], path: Path) -> PixelSettings:
+        `frame_size`: height and width, for a tower that takes frames of many
+        sizes; `PatchSettings.default_size` if it is not given.
+        """
+        found, path = _settings(folder)
         try:
-            size = found["size"]
-            mean, std = found["image_mean"], found["image_std"]
-            if not (isinstance(size, dict) and isinstance(mean, list) and isinstance(std, list)):
+            size, mean, std = found.get("size"), found["image_mean"], found["image_std"]
+            if isinstance(size, dict) and "height" in size:
+                height, width = int(size["height"]), int(size["width"])
+                if frame_size not in (None, (height, width)):
+                    raise InvalidInput("frame_size", f"{frame_size}: it takes {height}x{width}")
+            elif "merge_size" in found:
+                patches = PatchSettings._from_json(found, path)
+                height, width = frame_size or patches.default_size()
+                patches.check_size((height, width))
+            else:
                 raise KeyError("size")
             return cls(
-                height=int(size["height"]),
-                width=int(size["width"]),
+                height=height,
+                width=width,
                 mean=(float(mean[0]), float(mean[1]), float(mean[2])),
                 std=(float(std[0]), float(std[1]), float(std[2])),
-                scale=float(found.get("rescale_factor", 1 / 255)),  # type: ignore[arg-type]
+                scale=float(found.get("rescale_factor", 1 / 255)),
             )
         except (KeyError, IndexError, TypeError) as error:
             raise Unsupported(f"{path} does not say {error} as this model family does") from None
+
+
+def _settings(folder: Path) -> tuple[dict[str, Any], Path]:
+    """What the checkpoint says of video, or else of pictures, and the file that says it."""
+    for name, section in (
+        ("video_preprocessor_config.json", None),
+        ("processor_config.json", "video_processor"),
+        ("preprocessor_config.json", None),
+        ("processor_config.json", "image_processor"),
+    ):
+        path = folder / name
+        if path.is_file():
+            found = json.loads(path.read_text())
+            found = found if section is None else found.get(section)
+            if isinstance(found, dict):
+                return found, path
+    raise Unsupported(f"{folder} has no preprocessor_config.json: not a complete checkpoint")
 
 
 def check_pictures(pictures: Tensor) -> None:
@@ -74,3 +173,17 @@ def to_pixels(pictures: Tensor, settings: PixelSettings, dtype: torch.dtype) -> 
     mean = torch.tensor(settings.mean, device=pictures.device).view(1, 3, 1, 1)
     std = torch.tensor(settings.std, device=pictures.device).view(1, 3, 1, 1)
     return ((pictures.to(torch.float32) * settings.scale - mean) / std).to(dtype)
+
+
+def patchify(pixels: Tensor, patches: PatchSettings) -> Tensor:
+    """[n * pictures, 3, height, width] -> [n * patches of a frame, numbers of a patch].
+
+    Patches that become one token lie side by side; a patch's numbers are
+    ordered by channel, picture, row, column.
+    """
+    _, channels, height, width = pixels.shape
+    rows, columns = height // patches.unit, width // patches.unit
+    side, merge, pictures = patches.side, patches.merge, patches.pictures
+    cut = pixels.reshape(-1, pictures, channels, rows, merge, side, columns, merge, side)
+    ordered = cut.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
+    return ordered.reshape(-1, channels * pictures * side * side)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import torch
 from torch import Tensor
 
@@ -15,20 +13,27 @@ from hermes.memory import (
     Coverage,
     FrameStamp,
     MemoryConfig,
+    MemoryState,
     PackedPass,
     RetentionPolicy,
     Row,
     StreamMemory,
 )
+from hermes.memory.state import Header, plain, same
 from hermes.vlm.base import VideoModel
 from hermes.vlm.guidance import guidance_prompts
-from hermes.vlm.preprocess import check_pictures
+from hermes.vlm.memory import PictureMemory
 
 COMPRESS_EVERY_FRAMES = 16
 POSITION_RESERVE = 1024
 
 
-class VideoMemory:
+def position_reserve(model: VideoModel) -> int:
+    """Positions that are kept free for a question and its answer."""
+    return min(POSITION_RESERVE, model.position_limit // 4)
+
+
+class VideoMemory(PictureMemory):
     """What one camera's stream leaves in a model's KV cache, within a budget.
 
     `feed` takes frames in, `ask` answers from what is kept. Neither waits for
@@ -60,18 +65,31 @@ class VideoMemory:
                 budget=budget,
                 headroom=compress_every_frames * model.layout.tokens,
                 position_limit=model.position_limit,
-                position_reserve=min(POSITION_RESERVE, model.position_limit // 4),
+                position_reserve=position_reserve(model),
             )
-        self.model = model
+        super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy)
         self._every = compress_every_frames
         self._since_compression = 0
-        self._unpaired: list[Tensor] = []
-        self._after_gap = False
         self._prompts = prompts
         if policy.guided and prompts is None:
             self._prompts = guidance_prompts(model)
         self._read_prefix()
+
+    @property
+    def name(self) -> str:
+        """The retention policy's name."""
+        return self.cache.policy.name
+
+    @property
+    def device_bytes(self) -> int:
+        """Bytes of cache that are held on the device between two questions."""
+        return self.cache.kv_bytes
+
+    @property
+    def host_bytes(self) -> int:
+        """Nothing is held in host memory."""
+        return 0
 
     @torch.inference_mode()
     def _read_prefix(self) -> None:
@@ -80,51 +98,9 @@ class VideoMemory:
         self.model.forward(prefix, PackedPass([row]))
         self.cache.commit(row)
 
-    @torch.inference_mode()
-    def feed(
-        self,
-        pictures: Tensor,
-        capture_ms: Sequence[int] | None = None,
-        *,
-        after_gap: bool = False,
-    ) -> None:
-        """Take frames in: [n, 3, height, width] uint8, RGB, any size.
-
-        `capture_ms`: when each was captured, in ms; by default one a second.
-        """
-        check_pictures(pictures)
-        times = self._next_seconds(len(pictures)) if capture_ms is None else capture_ms
-        if len(times) != len(pictures):
-            raise InvalidInput("capture_ms", f"has {len(times)} times for {len(pictures)} frames")
-        for index, (picture, time) in enumerate(zip(pictures, times, strict=True)):
-            self.take(picture, FrameStamp(time), after_gap=after_gap and index == 0)
-
-    def _next_seconds(self, count: int) -> list[int]:
-        end = self.cache.coverage().end_ms
-        first = 0 if end is None else end + 1000
-        return [first + 1000 * (len(self._unpaired) + index) for index in range(count)]
-
-    @torch.inference_mode()
-    def take(
-        self, picture: Tensor, stamp: FrameStamp, *, after_gap: bool = False
-    ) -> Compression | None:
-        """Take in one picture [3, height, width], and compress when it is time.
-
-        Where the model merges pictures into one frame, a picture waits for the
-        others of its frame. If anything fails the frame never was.
-        """
-        if after_gap:
-            self._unpaired.clear()  # what lies on two sides of a gap is not merged
-        self._unpaired.append(picture)
-        self._after_gap = self._after_gap or after_gap
-        if len(self._unpaired) < self.model.pictures_per_frame:
-            return None
-        merged, self._unpaired = self._unpaired, []
-        after_gap, self._after_gap = self._after_gap, False
-        return self._take(self.model.encode(torch.stack(merged))[0], stamp, after_gap)
-
-    def _take(self, features: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
+    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
         cache, layout = self.cache, self.model.layout
+        features = self.model.encode(pictures)[0]
         row = cache.begin_frames([stamp], layout, after_gap=after_gap)
         try:
             due = (
@@ -151,26 +127,48 @@ class VideoMemory:
         """What can be answered about."""
         return self.cache.coverage()
 
-    def ask(self, question: str, max_tokens: int = 256) -> str:
-        """The whole answer."""
-        return "".join(self.answer(question, max_tokens))
+    def branch(self, room: int) -> Branch:
+        """A place for one question and its answer of at most `room` tokens. Close it after use."""
+        return self.cache.branch(room)
 
-    def answer(self, question: str, max_tokens: int = 256) -> Iterator[str]:
-        """The answer, piece by piece, as it is written (greedy decoding)."""
-        model, stream = self.model, self.model.text_stream()
-        inputs = model.question(question)
-        with self.cache.branch(len(inputs) + max_tokens) as branch:
-            for _ in range(max_tokens):
-                token = self._step(branch, inputs)
-                if token in model.end_ids:
-                    return
-                if text := stream.push(token):
-                    yield text
-                inputs = model.embed([token])
+    def state(self) -> MemoryState:
+        """A copy of everything, on the host, for `restore`. Open answers do not notice.
 
-    @torch.inference_mode()
-    def _step(self, branch: Branch, inputs: Tensor) -> int:
-        row = branch.row(len(inputs))
-        hidden = self.model.forward(inputs, PackedPass([row]))
-        branch.commit(row)
-        return int(self.model.logits(hidden[-1]).argmax())
+        A picture that still waits for the others of its frame is not part of
+        it: whoever feeds the restored memory begins with that picture again,
+        or does without it.
+        """
+        state = self.cache.state()
+        video = {
+            "since_compression": self._since_compression,
+            "after_gap": self._after_gap,
+            "model": plain(self._fingerprint()),
+        }
+        return MemoryState({**state.header, "video": video}, state.tensors)
+
+    def restore(self, state: MemoryState) -> None:
+        """Become what `state` was taken of, on whatever device this model is.
+
+        Raises `SnapshotMismatch` if it was taken with another model, budget or
+        policy, and `SnapshotCorrupt` if it cannot be true; nothing has changed
+        then.
+        """
+        video = Header(state.header).section("video")
+        same("model", video.mapping("model"), plain(self._fingerprint()))
+        since = video.integer("since_compression", 0, self._every)
+        after_gap = video.flag("after_gap")
+        self.cache.restore(state)
+        self._since_compression, self._after_gap = since, after_gap
+        self._unpaired.clear()
+
+    def _fingerprint(self) -> dict[str, object]:
+        """What a model must have in common with the one that a snapshot was taken of."""
+        model = self.model
+        return {
+            "name": model.name,
+            "pictures_per_frame": model.pictures_per_frame,
+            "frame_tokens": model.layout.tokens,
+            "frame_extent": model.layout.offsets.amax(dim=1).tolist(),
+            "frame_advance": model.layout.advance,
+            "compress_every_frames": self._every,
+        }

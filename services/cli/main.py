@@ -30,9 +30,7 @@ def main() -> None:
     """Run a command. What a person can mend is one line; 130 after Ctrl-C."""
     try:
         app()
-    except HermesError as error:
-        fail(str(error))
-    except (StartFailed, NoRedis) as error:
+    except (HermesError, StartFailed, NoRedis) as error:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

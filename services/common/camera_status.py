@@ -77,7 +77,7 @@ def parse(fields: Mapping[bytes, bytes]) -> tuple[SourceStatus, MemoryStatus]:
             decoder=text.get("decoder", ""),
         )
         if last_frame_ms := _count(text.get("last_frame_ms", "")):
-            source.last_frame.FromMilliseconds(min(last_frame_ms, _MAX_TIME_MS))
+            source.last_frame.FromMilliseconds(min(last_frame_ms, MAX_TIME_MS))
     memory = MemoryStatus(state=MEMORY_STATE_PENDING)
     if "memory_state" in text:
         memory = MemoryStatus(
@@ -88,7 +88,7 @@ def parse(fields: Mapping[bytes, bytes]) -> tuple[SourceStatus, MemoryStatus]:
             worker=text.get("worker", ""),
             epoch=_count(text.get("worker_epoch", "")),
         )
-        memory.lag.FromMilliseconds(min(_count(text.get("memory_lag_ms", "")), _MAX_TIME_MS))
+        memory.lag.FromMilliseconds(min(_count(text.get("memory_lag_ms", "")), MAX_TIME_MS))
         try:
             Parse(text.get("memory_coverage", "{}"), memory.coverage, ignore_unknown_fields=True)
         except ParseError:
@@ -96,7 +96,7 @@ def parse(fields: Mapping[bytes, bytes]) -> tuple[SourceStatus, MemoryStatus]:
     return source, memory
 
 
-_MAX_TIME_MS = 253_402_300_799_999
+MAX_TIME_MS = 253_402_300_799_999
 """The end of the year 9999, where protobuf's timestamps end."""
 
 

@@ -17,8 +17,10 @@ import redis
 from google.protobuf.message import DecodeError
 from redis.exceptions import ResponseError
 
-from hermes.v1.frames_pb2 import FrameChunk
+from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import keys
+from services.common.camera_status import MAX_TIME_MS
+from services.common.cameras import MAX_CHUNK_FRAMES
 from services.common.leases import Fence, load_script
 
 
@@ -249,6 +251,11 @@ def _parse(camera_id: str, payload: bytes) -> FrameChunk | None:
         chunk = FrameChunk.FromString(payload)
     except DecodeError:
         return None
-    if chunk.camera_id != camera_id or not chunk.frames:
+    if chunk.camera_id != camera_id or not 0 < len(chunk.frames) <= MAX_CHUNK_FRAMES:
         return None
-    return chunk if all(frame.jpeg for frame in chunk.frames) else None
+    return chunk if all(map(_usable, chunk.frames)) else None
+
+
+def _usable(frame: Frame) -> bool:
+    times = 0 < frame.capture_time_ms <= MAX_TIME_MS and 0 <= frame.media_time_ms <= MAX_TIME_MS
+    return bool(frame.jpeg) and times

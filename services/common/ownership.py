@@ -19,7 +19,7 @@ from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs
 from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases
 from services.common.metrics import Metrics
-from services.common.placement import Member, gone, parse_members, rank
+from services.common.placement import ALIVE_S, Member, gone, parse_members, rank
 from services.common.registry import CameraRegistry, Standing
 
 log = logs.get(__name__)
@@ -29,8 +29,6 @@ TURN_S = 1.5
 """The n-th choice for a camera waits n of these before it claims: the first is usually quicker."""
 MAX_TURNS = 2
 """Whoever is further down waits no longer, so that TTL and turns stay below 15 s together."""
-ALIVE_S = 8.0
-"""Two missed renewals. Less than a lease lasts: nobody waits for the one that died with it."""
 GONE_S = 3600.0
 """Members silent for this long are removed from the list."""
 REST_S = 5.0
@@ -94,12 +92,18 @@ class Ownership:
         self._renewed_at = float("-inf")
         self._announced_load = -1
         self._reachable = True
+        self._retiring = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"ownership-{role}", daemon=True)
 
     def start(self) -> None:
         """Begin to claim cameras."""
         self._thread.start()
+
+    def retire(self) -> None:
+        """Claim nothing more, and say so; what is held is kept until `stop`. Any thread."""
+        self._retiring = True
+        self._announced_load = -1
 
     def stop(self) -> None:
         """Claim nothing more and give back every lease. The holder is not called."""
@@ -188,7 +192,10 @@ class Ownership:
         now_ms = self._leases.now_ms()
         member = self._member(len(self._held), now_ms)
         key = keys.members(self._role)
-        self._redis.hset(key, member.instance, member.to_json())
+        if self._retiring:
+            self._redis.hdel(key, member.instance)
+        else:
+            self._redis.hset(key, member.instance, member.to_json())
         self._announced_load = len(self._held)
         if silent := gone(self._redis.hgetall(key), now_ms, int(GONE_S * 1000)):  # type: ignore[arg-type]
             self._redis.hdel(key, *silent)
@@ -199,7 +206,7 @@ class Ownership:
         now = self._clock()
         self._resting_until = {c: t for c, t in self._resting_until.items() if t > now}
         wanted -= self._resting_until.keys()
-        if not wanted or len(self._held) >= self._capacity:
+        if not wanted or not self._has_room():
             return
         owners = self._leases.owners(wanted)
         now_ms = self._leases.now_ms()
@@ -212,10 +219,13 @@ class Ownership:
                 continue
             since = self._free_since.setdefault(camera_id, self._clock())
             turn = min(rank(camera_id, own, members), MAX_TURNS) * TURN_S
-            if self._stop.is_set() or len(self._held) >= self._capacity:
+            if self._stop.is_set() or not self._has_room():
                 return
             if self._clock() - since >= turn:
                 self._take(cameras[camera_id])
+
+    def _has_room(self) -> bool:
+        return not self._retiring and len(self._held) < self._capacity
 
     def _take(self, camera: Camera) -> None:
         before = self._held.get(camera.id)

@@ -7,6 +7,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
+ALIVE_S = 8.0
+"""Two missed renewals. Less than a lease lasts: nobody waits for the one that died with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:

@@ -27,12 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = load(DecoderSettings, "hermes-decoder", argv)
     logs.configure("decoder", settings.log_level)
     log.info("starting", **settings.shown())
-    serve(settings)
+    try:
+        serve(settings)
+    except OSError as error:
+        log.error("cannot_start", error=str(error))
+        return 1
     return 0
 
 
 def serve(settings: DecoderSettings) -> None:
-    """Start every part, wait for a signal, stop them in the order in which they depend."""
+    """Start every part, wait for a signal, stop them in the order in which they depend.
+
+    Raises OSError if the HTTP port cannot be had.
+    """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -61,6 +68,7 @@ def serve(settings: DecoderSettings) -> None:
     log.info("started", metrics_port=server.port)
     stopped.wait()
     log.info("stopping")
+    ownership.retire()
     # Camera processes first: what they still hold can be published only while the leases last.
     supervisor.stop()
     writer.stop()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import redis
 
-from hermes.engine import Batch, Engine, FrameInput
-from hermes.errors import Overloaded
+from hermes.engine import Engine, FrameInput
 from hermes.memory import FrameStamp
-from hermes.v1.frames_pb2 import FrameChunk
+from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import logs
 from services.common.frame_log import Entry, FrameLog, LogId
 from services.common.metrics import Metrics
@@ -23,14 +22,18 @@ log = logs.get(__name__)
 BLOCK_S = 0.2
 CHUNKS_PER_READ = 4
 RETRY_S = 0.5
+LIVE_AHEAD = 4
+"""A live camera's frames wait in the log, where they can still be dropped for their age: it is
+read on once no more than these wait for the device."""
 
 
 class Ingest:
     """Reads each camera's log from where its memory is, as far as the engine has room.
 
     Back-pressure is not reading: what the engine has no room for stays in the
-    log. Frames of live cameras that are older than `staleness_s` are dropped
-    here, counted, unless they are read again after a takeover.
+    log, and is not decoded in vain. Frames of live cameras that are older than
+    `staleness_s` are dropped here, counted and told as a gap, unless they are
+    read again after a takeover.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class Ingest:
         self._metrics = metrics
         self._staleness_ms = int(staleness_s * 1000)
         self._wall_clock = wall_clock
-        self._room = engine.config.max_pending_frames // 2
+        self._capacity = engine.config.max_pending_frames
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
@@ -82,62 +85,80 @@ class Ingest:
     def step(self, block_s: float) -> None:
         """One read, and everything that it brought."""
         by_id: dict[str, Tracked] = {}
-        for tracked in self._memories.all():
+        cameras = self._memories.all()
+        for tracked in cameras:
             if tracked.target is None:
                 tracked.target = self._log.last_id(tracked.camera.id)
             self._memories.progress(tracked)
-            if self._engine.room(tracked.camera.id) >= self._room:
+            if self._may_take(tracked, tracked.next_frames):
                 by_id[tracked.camera.id] = tracked
         if not by_id:
             self._stop.wait(block_s / 10)
             return
         offsets = {camera_id: tracked.offset for camera_id, tracked in by_id.items()}
+        if len(by_id) < len(cameras):
+            block_s /= 10  # the others may have room again at any moment
         full: set[str] = set()
         for entry in self._log.read(offsets, count=CHUNKS_PER_READ, block_s=block_s):
-            if entry.camera_id in full:
-                continue
-            try:
-                self._take(by_id[entry.camera_id], entry)
-            except Overloaded:
+            if entry.camera_id not in full and not self._take(by_id[entry.camera_id], entry):
                 full.add(entry.camera_id)  # it stays in the log, and is read again
 
-    def _take(self, tracked: Tracked, entry: Entry) -> None:
-        camera_id = entry.camera_id
+    def _may_take(self, tracked: Tracked, frames: int) -> bool:
+        """Whether the device has come far enough to be given `frames` more of this camera."""
+        room = self._engine.room(tracked.camera.id)
+        ahead = LIVE_AHEAD if tracked.live else self._capacity // 2
+        return room >= min(frames, self._capacity) and self._capacity - room <= ahead
+
+    def _take(self, tracked: Tracked, entry: Entry) -> bool:
+        """Hand an entry to the device. False if it has to wait."""
+        camera_id, chunk = tracked.camera.id, entry.chunk
         if self._memories.get(camera_id) is not tracked:
-            return  # given up, or added anew, while we read
+            return False  # given up, or added anew, while we read
         frames: list[FrameInput] = []
-        if entry.chunk is None:
+        if chunk is None:
             log.warning("chunk_unreadable", camera=camera_id, id=str(entry.id))
             self._metrics.frames.labels(camera_id, "decode_error").inc()
+            tracked.hole = True
         else:
-            frames = self._frames(tracked, entry.id, entry.chunk)
-        self._engine.offer(camera_id, Batch(frames, cursor=str(entry.id)))
-        tracked.offset = entry.id
-        if entry.chunk is not None:
-            self._expect_after(tracked, entry.chunk)
+            fresh = self._fresh(tracked, entry.id, chunk)
+            if not self._may_take(tracked, len(fresh)):
+                tracked.next_frames = len(fresh)
+                return False
+            frames = self._frames(tracked, entry.id, chunk, fresh)
+            self._expect_after(tracked, chunk)
+        tracked.next_frames = 1
+        return self._memories.offer(tracked, entry.id, frames)
 
-    def _frames(self, tracked: Tracked, id: LogId, chunk: FrameChunk) -> list[FrameInput]:
-        camera_id = tracked.camera.id
-        replayed = tracked.target is not None and id <= tracked.target
+    def _fresh(self, tracked: Tracked, id: LogId, chunk: FrameChunk) -> Sequence[Frame]:
+        """Those of its frames that are not too old, the youngest."""
+        tracked.live = chunk.live and not tracked.replays(id)
+        if not tracked.live:
+            return chunk.frames
         stale_before = int(self._wall_clock() * 1000) - self._staleness_ms
-        gap = chunk.discontinuity or self._missing(tracked, chunk) > 0
+        return [frame for frame in chunk.frames if frame.capture_time_ms >= stale_before]
+
+    def _frames(
+        self, tracked: Tracked, id: LogId, chunk: FrameChunk, fresh: Sequence[Frame]
+    ) -> list[FrameInput]:
+        camera_id = tracked.camera.id
+        replayed = tracked.replays(id)
+        if stale := len(chunk.frames) - len(fresh):
+            self._metrics.frames.labels(camera_id, "dropped_stale").inc(stale)
+        if stale or chunk.discontinuity or self._missing(tracked, chunk):
+            tracked.hole = True
         frames: list[FrameInput] = []
-        for frame in chunk.frames:
-            if chunk.live and not replayed and frame.capture_time_ms < stale_before:
-                self._metrics.frames.labels(camera_id, "dropped_stale").inc()
-                gap = True
-                continue
+        for frame in fresh:
             try:
                 picture = decode_jpeg(frame.jpeg)
             except BadPicture as error:
                 log.warning("picture_unreadable", camera=camera_id, error=str(error))
                 self._metrics.frames.labels(camera_id, "decode_error").inc()
-                gap = True
+                tracked.hole = True
                 continue
             media_ms = frame.media_time_ms if frame.HasField("media_time_ms") else None
             stamp = FrameStamp(frame.capture_time_ms, media_ms)
-            frames.append(FrameInput(picture, stamp, after_gap=gap, replayed=replayed))
-            gap = False
+            frames.append(FrameInput(picture, stamp, after_gap=tracked.hole, replayed=replayed))
+            tracked.hole = False
         if replayed:
             self._metrics.replayed_frames.inc(len(frames))
         return frames

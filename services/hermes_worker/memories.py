@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from hermes.engine import Engine
+from hermes.engine import Batch, Engine, FrameInput, SessionReport
 from hermes.v1.camera_pb2 import Camera
 from services.common import logs
 from services.common.frame_log import BEGINNING, LogId
@@ -23,7 +23,9 @@ class Tracked:
 
     `offset`: the last entry handed to the engine. `target`: the log's end when
     the camera came to us; until memory has it, the camera is replaying. None
-    until it was looked up.
+    until it was looked up. `next_index`: the index of the next frame, by epoch.
+    `hole`: what came before the next frame is missing. `live`: frames that get
+    old are dropped. `next_frames`: how many there must be room for.
     """
 
     camera: Camera
@@ -33,6 +35,14 @@ class Tracked:
     target: LogId | None = None
     serving: bool = False
     next_index: dict[int, int] = field(default_factory=dict)
+    hole: bool = False
+    live: bool = False
+    next_frames: int = 1
+
+    def replays(self, id: LogId) -> bool:
+        """Whether the entry was in the log before the camera came to us."""
+        target = self.target
+        return target is not None and id <= target
 
 
 class Memories:
@@ -53,6 +63,8 @@ class Memories:
             known = self._tracked.get(camera.id)
             if known is not None:
                 known.lease = lease
+                if not known.serving:
+                    known.target = None  # what was to be replayed may be lost
                 return
             self._engine.open(camera.id)
             self._tracked[camera.id] = Tracked(camera, lease, self._clock())
@@ -61,7 +73,28 @@ class Memories:
         """Forget the camera's memory."""
         with self._lock:
             self._tracked.pop(camera_id, None)
-        self._engine.close(camera_id)
+            self._engine.close(camera_id)
+
+    def offer(self, tracked: Tracked, id: LogId, frames: Sequence[FrameInput]) -> bool:
+        """Hand the frames of a log entry to this camera's memory, and to no later one's.
+
+        False if the camera was given up, or added anew, in between.
+        """
+        with self._lock:
+            if self._tracked.get(tracked.camera.id) is not tracked:
+                return False
+            tracked.offset = id
+            self._engine.offer(tracked.camera.id, Batch(frames, cursor=str(id)))
+            return True
+
+    def report(self, tracked: Tracked) -> SessionReport | None:
+        """The camera's memory as it is now, or None while it is not open.
+
+        The engine closes and opens memories when its thread comes round to it:
+        one that is further than what was handed over is that of a former owner.
+        """
+        report = self._engine.report(tracked.camera.id)
+        return None if report is None or cursor_of(report) > tracked.offset else report
 
     def state(self, camera_id: str) -> str:
         """`replaying` until memory holds what the log held when we got the camera."""
@@ -79,11 +112,16 @@ class Memories:
 
     def progress(self, tracked: Tracked) -> None:
         """See whether memory has caught up with the log as it was when the camera came to us."""
-        report = self._engine.report(tracked.camera.id)
-        if tracked.serving or tracked.target is None or report is None:
+        report, target = self.report(tracked), tracked.target
+        if tracked.serving or target is None or report is None:
             return
-        if (LogId.parse(report.cursor) if report.cursor else BEGINNING) >= tracked.target:
+        if cursor_of(report) >= target:
             tracked.serving = True
             took = self._clock() - tracked.gained_at
             self._metrics.takeover.observe(took)
             log.info("camera_serving", camera=tracked.camera.id, seconds=round(took, 3))
+
+
+def cursor_of(report: SessionReport) -> LogId:
+    """The last log entry that a memory has taken in."""
+    return LogId.parse(report.cursor) if report.cursor else BEGINNING

@@ -67,7 +67,7 @@ class Reporter:
         self._device()
         statuses = []
         for tracked in self._memories.all():
-            report = self._engine.report(tracked.camera.id)
+            report = self._memories.report(tracked)
             if report is None:
                 continue
             self._gauges(tracked.camera.id, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import grpc
@@ -54,6 +55,8 @@ class Worker:
             observe=self._observe,
         )
         self._clients: list[redis.Redis] = []
+        # Asked before it can own anything, a worker owns nothing.
+        self._epoch_of: Callable[[str], int | None] = lambda camera_id: None
         self.port = 0
         self.failed = asyncio.Event()
         """Set if the device's thread ended: nothing can be answered any more."""
@@ -104,7 +107,7 @@ class Worker:
         servicer = WorkerServicer(
             engine,
             self._memories,
-            lambda camera_id: self._ownership.epoch(camera_id),
+            lambda camera_id: self._epoch_of(camera_id),
             RedisFrameLog(self._connect()),
             self.metrics,
         )
@@ -132,6 +135,7 @@ class Worker:
             "worker",
             settings.max_cameras,
         )
+        self._epoch_of = self._ownership.epoch
         status_leases = Leases(self._connect(), "worker", settings.instance, address)
         self._reporter = Reporter(status_leases, self._engine, self._memories, self.metrics)
 

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from hermes.errors import CameraExists, CameraNotFound, InvalidInput
 from hermes.v1.camera_pb2 import (
     MEMORY_STATE_PENDING,
+    MEMORY_STATE_REPLAYING,
     Camera,
     CameraInfo,
     MemoryStatus,
@@ -20,7 +21,7 @@ from services.common import camera_status, cameras, keys, logs
 from services.common.cameras import SourcePolicy
 from services.common.redaction import redact
 from services.query_gateway.redis_link import reaching_redis
-from services.query_gateway.resolver import read_owner
+from services.query_gateway.resolver import NOT_SERVING_STATES, current, read_owner
 
 log = logs.get(__name__)
 
@@ -118,8 +119,10 @@ def _info(
 ) -> CameraInfo:
     source, memory = camera_status.parse(status)
     source.error_message = redact(source.error_message)
-    owner = read_owner(camera.id, lease)
-    if owner is None or owner.expires_ms <= now_ms:
-        # What the last owner wrote outlives it; its memory does not.
+    owner = current(read_owner(camera.id, lease), now_ms)
+    if owner is None or owner.epoch != memory.epoch:
+        # What a former owner wrote outlives it; its memory does not.
         memory = MemoryStatus(state=MEMORY_STATE_PENDING)
+    elif owner.state in NOT_SERVING_STATES:
+        memory.state = MEMORY_STATE_REPLAYING  # questions are refused until the lease says more
     return CameraInfo(camera=cameras.without_credentials(camera), source=source, memory=memory)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import redis.asyncio
 
-from hermes.errors import CameraNotFound, CameraNotReady
+from hermes.errors import CameraNotFound, CameraNotReady, Overloaded, Retryable
 from services.common import keys, logs
 from services.common.leases import Owner, parse_owner
+from services.common.placement import ALIVE_S, Member, parse_members
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.redis_link import reaching_redis
 
 log = logs.get(__name__)
 
 RETRY_AFTER_S = 1.0
+FULL_RETRY_AFTER_S = 10.0
+"""A place among full workers is free once a camera is removed or a worker added."""
 NOT_SERVING_STATES = frozenset({"replaying", "released"})
 """States of a lease under which no question is answered. In any other, the worker knows best."""
 
@@ -29,17 +33,33 @@ class Route:
     epoch: int
 
 
-def choose(camera_id: str, owner: Owner | None, now_ms: int, newest_epoch: int) -> Route:
-    """The route to a camera's owner. Raises `CameraNotReady`.
+def current(owner: Owner | None, now_ms: int) -> Owner | None:
+    """The owner, if it is one now.
 
     `now_ms` is Redis's clock, by which leases are measured: this machine's may
     be wrong.
     """
-    if owner is None or not owner.address or owner.expires_ms <= now_ms:
-        raise CameraNotReady(
-            f"no worker has taken up camera {camera_id!r} yet; one will within seconds",
-            RETRY_AFTER_S,
+    held = owner is not None and bool(owner.address) and owner.expires_ms > now_ms
+    return owner if held else None
+
+
+def unowned(camera_id: str, workers: Sequence[Member]) -> Retryable:
+    """Why nobody remembers a camera, given the workers that are alive."""
+    if not workers:
+        return CameraNotReady(
+            f"no worker is running that could take up camera {camera_id!r}", RETRY_AFTER_S
         )
+    if all(worker.load >= worker.capacity for worker in workers):
+        return Overloaded(
+            f"every worker is full: camera {camera_id!r} waits for a place", FULL_RETRY_AFTER_S
+        )
+    return CameraNotReady(
+        f"no worker has taken up camera {camera_id!r} yet; one will within seconds", RETRY_AFTER_S
+    )
+
+
+def choose(camera_id: str, owner: Owner, newest_epoch: int) -> Route:
+    """The route to a camera's current owner. Raises `CameraNotReady`."""
     if owner.epoch < newest_epoch:
         # What was read is older than what was seen: a replica that lags, or a
         # Redis put back from a copy. The owner named here may be a former one.
@@ -52,25 +72,33 @@ def choose(camera_id: str, owner: Owner | None, now_ms: int, newest_epoch: int) 
 
 
 class Resolver:
-    """Reads owners from Redis, in one round trip each."""
+    """Reads owners from Redis: one round trip, and one more if there is none."""
 
     def __init__(self, client: redis.asyncio.Redis, epochs: Epochs) -> None:
         self._redis = client
         self._epochs = epochs
 
     async def resolve(self, camera_id: str) -> Route:
-        """The camera's owner. Raises `CameraNotFound`, `CameraNotReady` or `Unavailable`."""
-        async with reaching_redis(), self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hexists(keys.CAMERAS, camera_id)
-            pipeline.hgetall(keys.lease(camera_id, "worker"))
-            pipeline.time()
-            registered, fields, (seconds, micros) = await pipeline.execute()
-        if not registered:
-            self._epochs.forget(camera_id)
-            raise CameraNotFound(camera_id)
-        now_ms = seconds * 1000 + micros // 1000
-        owner = read_owner(camera_id, fields)
-        route = choose(camera_id, owner, now_ms, self._epochs.newest(camera_id))
+        """The camera's owner.
+
+        Raises `CameraNotFound`, `CameraNotReady`, `Overloaded` or `Unavailable`.
+        """
+        async with reaching_redis():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.hexists(keys.CAMERAS, camera_id)
+                pipeline.hgetall(keys.lease(camera_id, "worker"))
+                pipeline.time()
+                registered, fields, (seconds, micros) = await pipeline.execute()
+            if not registered:
+                self._epochs.forget(camera_id)
+                raise CameraNotFound(camera_id)
+            now_ms = seconds * 1000 + micros // 1000
+            owner = current(read_owner(camera_id, fields), now_ms)
+            if owner is None:
+                raw = await self._redis.hgetall(keys.members("worker"))
+                members = cast("Mapping[bytes, bytes]", raw)
+                raise unowned(camera_id, parse_members(members, now_ms, int(ALIVE_S * 1000)))
+        route = choose(camera_id, owner, self._epochs.newest(camera_id))
         self._epochs.saw(camera_id, route.epoch)
         return route
 

@@ -90,11 +90,17 @@ def test_the_library_needs_no_service_library(module: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["hermes.client", "services.decoder.main", "services.query_gateway.main", "services.cli.main"],
+    [
+        "hermes.client",
+        "hermes.picture",
+        "services.decoder.main",
+        "services.query_gateway.main",
+        "services.cli.main",
+    ],
 )
 def test_clients_gateway_and_decoder_need_no_torch(module: str) -> None:
     path = ROOT / module.replace(".", "/")
-    if not path.with_suffix(".py").exists():
+    if not (path / "__init__.py").exists() and not path.with_suffix(".py").exists():
         pytest.skip(f"there is no {module} yet")
     assert import_without(module, {"torch", "transformers", "tokenizers", "safetensors"}) == ""
 

@@ -269,6 +269,26 @@ def test_stopping_gives_everything_back(client: redis.Redis, clock: Clock) -> No
     assert other.leases.owners(["lobby"])["lobby"] is not None
 
 
+def test_one_that_is_about_to_stop_takes_nothing_more(client: redis.Redis, clock: Clock) -> None:
+    """It keeps what it has until then, and nobody waits for it."""
+    one, other = Instance(client, "one", clock=clock), Instance(client, "other", clock=clock)
+    add(client, "lobby")
+    one.ownership.tick()
+    other.ownership.tick()
+    assert one.has == {"lobby"}
+    one.ownership.retire()
+    one.ownership.tick()
+    assert set(client.hgetall(keys.members("worker"))) == {b"other"}
+    ids = [f"camera-{n}" for n in range(8)]
+    add(client, *ids)
+    one.ownership.tick()
+    other.ownership.tick()
+    assert (one.has, other.has) == ({"lobby"}, set(ids))
+    clock.now += 3
+    one.ownership.tick()
+    assert one.ownership.epoch("lobby") is not None
+
+
 def test_the_load_is_announced_at_once(client: redis.Redis, clock: Clock) -> None:
     one = Instance(client, "one", clock=clock)
     one.ownership.tick()

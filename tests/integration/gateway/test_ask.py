@@ -18,7 +18,9 @@ from hermes.client import AsyncHermesClient
 from hermes.statuses import details_of
 from hermes.v1.query_pb2 import FRESHNESS_CACHED, QueryServiceAskRequest, Question
 from hermes.v1.query_pb2_grpc import QueryServiceStub
+from services.common import keys
 from services.common.leases import Leases
+from services.common.placement import Member
 from services.query_gateway.gateway import Gateway
 from tests.support.fake_worker import (
     HELLO,
@@ -168,6 +170,19 @@ async def test_nobody_owns_it_yet(client: AsyncHermesClient, redis_client: redis
     cause = caught.value.__cause__
     assert isinstance(cause, grpc.aio.AioRpcError)
     assert cause.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_nobody_has_room_for_it(client: AsyncHermesClient, redis_client: redis.Redis) -> None:
+    """One worker is full; one had room, but has not been heard of for a while."""
+    register(redis_client, "lobby")
+    now_ms = redis_client.time()[0] * 1000
+    full = Member("full", "", "cpu", capacity=1, load=1, heartbeat_ms=now_ms)
+    dead = Member("dead", "", "cpu", capacity=1, load=0, heartbeat_ms=now_ms - 60_000)
+    for member in (full, dead):
+        redis_client.hset(keys.members("worker"), member.instance, member.to_json())
+    with pytest.raises(errors.Overloaded) as caught:
+        await ask(client)
+    assert caught.value.retry_after_s > 0
 
 
 async def test_an_expired_lease_is_nobodys(

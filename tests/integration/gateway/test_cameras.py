@@ -116,13 +116,18 @@ async def test_cameras_are_listed_by_id_with_their_state(
         error_message="refused by rtsp://root:hunter2@a/live",
         reconnects=3,
     )
+    lease = own(redis_client, "a", "w1:1")
     memory = MemoryStatus(
-        state=MEMORY_STATE_SERVING, frames=12, bytes=4096, worker="w1", coverage=Coverage(frames=12)
+        state=MEMORY_STATE_SERVING,
+        frames=12,
+        bytes=4096,
+        worker="w1",
+        epoch=lease.epoch,
+        coverage=Coverage(frames=12),
     )
     fields = camera_status.source_fields(source) | {"error_message": source.error_message}
     fields |= camera_status.memory_fields(memory, "5-0")
     redis_client.hset(keys.status("a"), items=[part for pair in fields.items() for part in pair])
-    lease = own(redis_client, "a", "w1:1")
     redis_client.hset(keys.CAMERAS, "broken", b"\xff\xff")
     redis_client.hset(keys.status("b"), mapping={"state": "nonsense", "fps": "x"})
 
@@ -134,7 +139,15 @@ async def test_cameras_are_listed_by_id_with_their_state(
     assert (a.memory.state, a.memory.frames, a.memory.bytes) == ("serving", 12, 4096)
     assert cameras[2].source.state == "pending"
 
+    # The lease decides whether a question is taken, so that is what is shown.
+    redis_client.hset(keys.lease("a", "worker"), "state", "replaying")
+    assert (await client.get_camera("a")).memory.state == "replaying"
+
     redis_client.hset(keys.lease("a", "worker"), "expires_ms", lease.epoch - 60_000)
+    a = await client.get_camera("a")
+    assert (a.memory.state, a.memory.frames, a.memory.worker) == ("pending", 0, "")
+    # What a former owner wrote says nothing of the next one's memory.
+    own(redis_client, "a", "w2:1", instance="worker-2")
     a = await client.get_camera("a")
     assert (a.memory.state, a.memory.frames, a.memory.worker) == ("pending", 0, "")
     assert a.source.state == "offline"

@@ -4,57 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from hermes.client import Camera, HermesClient
 from hermes.errors import CameraNotFound, HermesError, InvalidInput
 from services.cli import redis_server
 from services.cli.local import LocalSettings, start_services
 from services.cli.processes import Pipeline
 from tests.support import tiny
+from tests.support.pipeline import Running, online
 from tests.support.rtsp import RtspCamera
 from tests.support.video import write
 
 PASSWORD = "hunter2-sesame"
-
-
-class Running:
-    """A pipeline under test."""
-
-    def __init__(self, pipeline: Pipeline, address: str, media: Path) -> None:
-        self.pipeline = pipeline
-        self.address = address
-        self.media = media
-        self.client = HermesClient(address)
-
-    def until(
-        self, camera_id: str, condition: Callable[[Camera], bool], timeout_s: float = 30.0
-    ) -> Camera:
-        deadline = time.monotonic() + timeout_s
-        last: Camera | str = "never seen"
-        while time.monotonic() < deadline:
-            self.pipeline.check()
-            try:
-                last = self.client.get_camera(camera_id)
-                if condition(last):
-                    return last
-            except HermesError as error:
-                last = str(error)
-            time.sleep(0.1)
-        raise AssertionError(f"{camera_id}: {last}")
-
-    def answer(self, camera_id: str) -> int:
-        """Ask; how many frames the answer had seen."""
-        stream = self.client.ask(camera_id, "What is there?", max_tokens=4, timeout=20)
-        assert "".join(stream)
-        return stream.result().coverage.frames_seen
-
-    def logs(self) -> str:
-        return "".join(path.read_text() for path in (self.pipeline.folder / "logs").iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         environment = {"HERMES_CHUNK_MAX_DURATION_S": "0.4", "HERMES_BACKOFF_CAP_S": "2"}
         with Pipeline(folder, environment) as pipeline:
             address = start_services(pipeline, settings, lambda text: None)
-            made = Running(pipeline, address, media)
+            made = Running(pipeline, address)
             yield made
             made.client.close()
 
@@ -92,14 +55,6 @@ def rtsp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspCamera]:
     camera.up()
     yield camera
     camera.kill()
-
-
-def online(frames: int = 1) -> Callable[[Camera], bool]:
-    return lambda camera: (
-        camera.source.state == "online"
-        and camera.memory.state == "serving"
-        and camera.memory.frames >= frames
-    )
 
 
 def test_a_file_is_read_whole_and_asked(running: Running) -> None:

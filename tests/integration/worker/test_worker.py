@@ -22,6 +22,7 @@ from hermes.v1.camera_pb2 import Camera
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from services.common import camera_status, keys
 from services.common.frame_log import RedisFrameLog
+from services.common.grpc_server import GrpcServer
 from services.common.leases import Leases
 from services.hermes_worker.settings import WorkerSettings
 from services.hermes_worker.worker import Worker
@@ -233,6 +234,35 @@ async def test_stopping_gives_the_cameras_back(redis_url: str, redis_client: red
     await worker.stop()
     assert redis_client.hget(keys.lease("lobby", "worker"), "instance") is None
     assert redis_client.hlen(keys.members("worker")) == 0
+
+
+async def test_asked_before_it_can_own_anything(
+    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that knows the address from the worker that was there before."""
+    told: list[HermesError] = []
+    start = GrpcServer.start
+
+    async def start_and_be_asked(self: GrpcServer, listen: str) -> int:
+        port = await start(self, listen)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            told.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
+        return port
+
+    monkeypatch.setattr(GrpcServer, "start", start_and_be_asked)
+    settings = WorkerSettings(
+        redis_url=redis_url,
+        listen="127.0.0.1:0",
+        metrics_host="127.0.0.1",
+        model=str(tiny.folder()),
+        device="cpu",
+        threads=1,
+        drain_s=0.0,
+    )
+    worker = Worker(settings)
+    await worker.start()
+    await worker.stop()
+    assert isinstance(told[0], CameraNotOwned)
 
 
 async def test_a_device_that_fails_ends_the_worker(

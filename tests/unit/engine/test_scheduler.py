@@ -38,6 +38,26 @@ def test_constant_questions_do_not_starve_the_cameras(
     assert Ingest("a") not in steps[:limit]
 
 
+def test_a_long_backlog_does_not_starve_a_live_camera() -> None:
+    """A file that is read faster than the device works is always the one that is behind."""
+    scheduler, now_ms = Scheduler(4), 100_000
+    served = []
+    for _ in range(20):
+        work = scheduler.next(0, 0, {"file": now_ms - 50_000, "live": now_ms})
+        assert isinstance(work, Ingest)
+        served.append(work.camera_id)
+        now_ms += 100
+    assert served.count("live") == 10
+
+
+def test_a_camera_with_little_to_do_waits_for_one_turn_of_each_other() -> None:
+    scheduler = Scheduler(4)
+    for _ in range(5):
+        scheduler.next(0, 0, {"a": 1, "b": 2})
+    first = [scheduler.next(0, 0, {"a": 1, "b": 2, "quiet": 9}) for _ in range(3)]
+    assert Ingest("quiet") in first
+
+
 @given(st.dictionaries(st.text(min_size=1, max_size=3), st.integers(0, 100), min_size=1))
 def test_no_camera_is_starved_by_another(waiting: dict[str, int]) -> None:
     """Each ingested camera comes back with a younger frame; everyone gets a turn."""

@@ -6,40 +6,72 @@ from dataclasses import replace
 
 import pytest
 
-from hermes.errors import CameraNotReady
+from hermes.errors import CameraNotReady, Overloaded
 from services.common.leases import Owner
+from services.common.placement import Member
 from services.query_gateway.epochs import Epochs
-from services.query_gateway.resolver import Route, choose, read_owner
+from services.query_gateway.resolver import Route, choose, current, read_owner, unowned
 
 NOW_MS = 1_000_000
 OWNER = Owner("worker-1", "10.0.0.1:50061", epoch=7, expires_ms=NOW_MS + 1, state="serving")
 
 
 def test_a_serving_owner_is_the_route() -> None:
-    assert choose("lobby", OWNER, NOW_MS, 7) == Route("lobby", "10.0.0.1:50061", 7)
+    assert choose("lobby", OWNER, 7) == Route("lobby", "10.0.0.1:50061", 7)
 
 
 def test_a_lease_just_taken_is_left_to_its_worker() -> None:
-    assert choose("lobby", replace(OWNER, state="acquired"), NOW_MS, 0).epoch == 7
+    assert choose("lobby", replace(OWNER, state="acquired"), 0).epoch == 7
 
 
 @pytest.mark.parametrize(
     ("owner", "newest"),
     [
-        pytest.param(None, 0, id="no-owner"),
-        pytest.param(replace(OWNER, expires_ms=NOW_MS), 0, id="expired"),
         pytest.param(replace(OWNER, state="replaying"), 0, id="replaying"),
         pytest.param(replace(OWNER, state="released"), 0, id="released"),
-        pytest.param(replace(OWNER, address=""), 0, id="no-address"),
         pytest.param(OWNER, 8, id="older-than-seen"),
     ],
 )
-def test_otherwise_come_again(owner: Owner | None, newest: int) -> None:
+def test_otherwise_come_again(owner: Owner, newest: int) -> None:
     with pytest.raises(CameraNotReady) as caught:
-        choose("lobby", owner, NOW_MS, newest)
+        choose("lobby", owner, newest)
     assert caught.value.retry_after_s > 0
     assert "lobby" in str(caught.value)
     assert "10.0.0.1" not in str(caught.value)
+
+
+def worker(load: int) -> Member:
+    return Member("w", "w:1", "cpu", capacity=2, load=load, heartbeat_ms=NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    [
+        pytest.param(None, id="no-owner"),
+        pytest.param(replace(OWNER, expires_ms=NOW_MS), id="expired"),
+        pytest.param(replace(OWNER, address=""), id="no-address"),
+    ],
+)
+def test_a_lease_that_is_nobodys(nobody: Owner | None) -> None:
+    assert current(nobody, NOW_MS) is None
+    assert current(OWNER, NOW_MS) is OWNER
+
+
+def test_a_camera_that_nobody_has_room_for_says_so() -> None:
+    full = unowned("lobby", [worker(2), worker(2)])
+    assert isinstance(full, Overloaded)
+    assert "lobby" in str(full)
+    assert full.retry_after_s > 0
+
+
+@pytest.mark.parametrize(
+    ("workers", "says"),
+    [([worker(2), worker(1)], "within seconds"), ([], "no worker is running")],
+    ids=["room", "none"],
+)
+def test_a_camera_that_is_about_to_be_taken(workers: list[Member], says: str) -> None:
+    with pytest.raises(CameraNotReady, match=says):
+        raise unowned("lobby", workers)
 
 
 def test_a_lease_that_cannot_be_read_names_nobody() -> None:

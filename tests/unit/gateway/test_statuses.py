@@ -22,6 +22,8 @@ EVERY_ERROR = [
     errors.Overloaded("full", 3.0),
     errors.DeadlineExceeded("late"),
     errors.Unsupported("no such model"),
+    errors.SnapshotMismatch("of another model"),
+    errors.SnapshotCorrupt("cut short"),
 ]
 
 

@@ -74,8 +74,8 @@ class Rig:
             if index == frames - 1 and self.memory.policy.guided:
                 for guide in self.memory.guide([3, 5]):
                     for layer in range(LAYERS):
-                        args = [self.noise(guide.tokens) for _ in range(3)]
-                        guide.attend(layer, *args, 1.0)
+                        query, key, value = (self.noise(guide.tokens) for _ in range(3))
+                        guide.attend(layer, query, key, value, 1.0)
             self.memory.commit(row)
             self.frame += 1
         if compress:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
+from torch import Tensor
 
 from hermes.engine import Batch, Engine, EngineConfig, SessionReport
 from hermes.errors import Overloaded
 from hermes.v1.camera_pb2 import Camera
-from services.common.frame_log import InMemoryFrameLog, LogId
+from services.common.frame_log import Entry, InMemoryFrameLog, LogId
 from services.common.leases import Fence, Lease
 from services.common.metrics import Metrics
+from services.hermes_worker import ingest
 from services.hermes_worker.ingest import Ingest
 from services.hermes_worker.memories import Memories
-from tests.support.chunks import chunk
+from services.hermes_worker.pictures import decode_jpeg
+from tests.support.chunks import chunk, jpeg
 
 FENCE = Fence("decoder", 1)
 NOW_S = 1_000.0
@@ -27,7 +31,9 @@ class FakeEngine:
 
     config: EngineConfig = field(default_factory=EngineConfig)
     batches: list[tuple[str, Batch]] = field(default_factory=list)
-    full: bool = False
+    waiting: int = 0
+    slow: bool = False
+    """Frames stay where they are, and are counted as waiting."""
     opened: set[str] = field(default_factory=set)
     cursors: dict[str, str] = field(default_factory=dict)
 
@@ -38,13 +44,16 @@ class FakeEngine:
         self.opened.discard(camera_id)
 
     def room(self, camera_id: str) -> int:
-        return 0 if self.full else self.config.max_pending_frames
+        return self.config.max_pending_frames - self.waiting
 
     def offer(self, camera_id: str, batch: Batch) -> None:
-        if self.full:
+        if self.waiting and self.waiting + len(batch.frames) > self.config.max_pending_frames:
             raise Overloaded("full")
         self.batches.append((camera_id, batch))
-        self.cursors[camera_id] = batch.cursor
+        if self.slow:
+            self.waiting += len(batch.frames)
+        else:
+            self.cursors[camera_id] = batch.cursor
 
     def report(self, camera_id: str) -> SessionReport | None:
         return SessionReport(cursor=self.cursors.get(camera_id, ""))
@@ -54,6 +63,7 @@ class Rig:
     """A worker's ingest with everything around it faked."""
 
     def __init__(self) -> None:
+        self.now_s = NOW_S
         self.log = InMemoryFrameLog()
         self.engine = FakeEngine()
         self.metrics = Metrics()
@@ -64,7 +74,7 @@ class Rig:
             self.memories,
             self.metrics,
             staleness_s=10.0,
-            wall_clock=lambda: NOW_S,
+            wall_clock=lambda: self.now_s,
         )
 
     def gain(self, camera_id: str) -> None:
@@ -104,24 +114,59 @@ def test_frames_arrive_once_and_in_order(rig: Rig) -> None:
 
 
 def test_what_there_is_no_room_for_stays_in_the_log(rig: Rig) -> None:
-    rig.engine.full = True
+    rig.engine.waiting = rig.engine.config.max_pending_frames
     rig.log.append(chunk("a", 999_000), FENCE)
     rig.ingest.step(0.0)
     assert rig.times("a") == []
-    rig.engine.full = False
+    rig.engine.waiting = 0
     rig.ingest.step(0.0)
     assert rig.times("a") == [999_000]
 
 
-def test_a_refused_batch_is_read_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    rig.log.append(chunk("a", 999_000), FENCE)
-    rig.log.append(chunk("a", 999_100, index=1), FENCE)
-    monkeypatch.setattr(rig.engine, "room", lambda camera_id: 64)
-    rig.engine.full = True
+def test_what_has_to_wait_is_neither_read_nor_counted_twice(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two large chunks of a file: the second waits until the first is in memory."""
+    rig.engine.slow = True
+    for index in range(2):
+        large = chunk("a", 100 + index * 1000, frames=40, index=index * 40, step_ms=1, live=False)
+        large.frames[0].jpeg = b"no picture"
+        rig.log.append(large, FENCE)
+    reads = 0
+    read = rig.log.read
+
+    def counting(after: Mapping[str, LogId], *, count: int, block_s: float) -> list[Entry]:
+        nonlocal reads
+        reads += 1
+        return read(after, count=count, block_s=block_s)
+
+    monkeypatch.setattr(rig.log, "read", counting)
+    for waiting in (39, 30, 26):
+        rig.ingest.step(0.0)
+        assert (len(rig.times("a")), rig.count("a", "decode_error")) == (39, 1)
+        rig.engine.waiting = waiting
+    assert reads == 1
+    rig.engine.waiting = 24
     rig.ingest.step(0.0)
-    rig.engine.full = False
-    rig.ingest.step(0.0)
-    assert rig.times("a") == [999_000, 999_100]
+    assert (len(rig.times("a")), rig.count("a", "decode_error")) == (78, 2)
+
+
+def test_a_slow_device_gets_a_live_cameras_newest_frames(rig: Rig) -> None:
+    """What waits in the log can still be dropped for its age; what waits for the device cannot."""
+    rig.engine.slow = True
+    for index in range(0, 80, 4):
+        rig.log.append(chunk("a", 990_500 + index * 100, frames=4, index=index), FENCE)
+    for _ in range(10):
+        rig.ingest.step(0.0)
+    assert 4 <= len(rig.times("a")) <= 12
+    rig.now_s += 8.0
+    rig.engine.waiting = 0
+    for _ in range(10):
+        rig.ingest.step(0.0)
+    stale_before = int((rig.now_s - 10.0) * 1000)
+    (_, batch), *_ = [b for b in rig.engine.batches if b[1].frames and b[1].frames[0].after_gap]
+    assert batch.frames[0].stamp.capture_ms >= stale_before
+    assert rig.count("a", "dropped_stale") > 0
 
 
 def test_stale_live_frames_are_dropped_and_counted(rig: Rig) -> None:
@@ -133,6 +178,7 @@ def test_stale_live_frames_are_dropped_and_counted(rig: Rig) -> None:
     (_, stale), (_, fresh) = rig.engine.batches
     assert (len(stale.frames), stale.cursor) == (0, "980200-0")
     assert not fresh.frames[0].replayed
+    assert fresh.frames[0].after_gap  # dropped, and told
 
 
 def test_a_files_frames_are_never_stale(rig: Rig) -> None:
@@ -182,6 +228,34 @@ def test_damage_is_counted_and_skipped(rig: Rig) -> None:
     assert rig.times("a") == [999_200]
     assert rig.count("a", "decode_error") == 2
     assert rig.engine.cursors["a"] == "999200-0"
+    assert [b.frames[0].after_gap for _, b in rig.engine.batches if b.frames] == [True]
+
+
+@pytest.mark.parametrize("field_name", ["capture_time_ms", "media_time_ms"])
+@pytest.mark.parametrize("time_ms", [-5, 2**62])
+def test_a_time_that_is_none_is_damage(rig: Rig, field_name: str, time_ms: int) -> None:
+    damaged = chunk("a", 999_100, frames=2)
+    setattr(damaged.frames[0], field_name, time_ms)
+    rig.log.append(damaged, FENCE)
+    rig.log.append(chunk("a", 999_900, index=2), FENCE)
+    rig.ingest.step(0.0)
+    assert rig.times("a") == [999_900]
+    assert rig.count("a", "decode_error") == 1
+
+
+def test_one_cameras_bomb_holds_up_no_other(rig: Rig) -> None:
+    """A picture that claims to be too large for its library to look at."""
+    rig.gain("b")
+    bomb = bytearray(jpeg())
+    size = bomb.index(b"\xff\xc0") + 5
+    bomb[size : size + 4] = b"\xff\xff\xff\xff"
+    damaged = chunk("a", 999_100)
+    damaged.frames[0].jpeg = bytes(bomb)
+    rig.log.append(damaged, FENCE)
+    rig.log.append(chunk("b", 999_100), FENCE)
+    rig.ingest.step(0.0)
+    assert (rig.times("a"), rig.times("b")) == ([], [999_100])
+    assert rig.count("a", "decode_error") == 1
 
 
 def test_a_lost_camera_is_read_no_more(rig: Rig) -> None:
@@ -191,6 +265,51 @@ def test_a_lost_camera_is_read_no_more(rig: Rig) -> None:
     assert rig.engine.batches == []
     assert rig.engine.opened == set()
     assert rig.memories.state("a") == "replaying"
+
+
+def test_frames_of_a_camera_added_anew_are_its_own(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is lost and gained again while one of its former frames is being decoded."""
+
+    def slowly(data: bytes) -> Tensor:
+        rig.memories.lost("a")
+        rig.gain("a")
+        return decode_jpeg(data)
+
+    rig.log.append(chunk("a", 999_000), FENCE)
+    monkeypatch.setattr(ingest, "decode_jpeg", slowly)
+    rig.ingest.step(0.0)
+    assert rig.times("a") == []
+
+
+def test_a_former_memorys_progress_is_not_the_new_ones(rig: Rig) -> None:
+    """The engine shows a memory until its thread comes round to closing it."""
+    rig.log.append(chunk("a", 999_000), FENCE)
+    rig.ingest.step(0.0)
+    rig.memories.lost("a")
+    rig.gain("a")
+    rig.engine.slow = True
+    tracked = rig.memories.get("a")
+    assert tracked is not None
+    tracked.target = LogId(999_000)
+    rig.memories.progress(tracked)
+    assert rig.memories.state("a") == "replaying"
+
+
+def test_a_log_that_is_gone_is_not_waited_for(rig: Rig) -> None:
+    """Redis loses its data in mid-replay, and the camera sends nothing more."""
+    rig.log.set_fence("b", FENCE)
+    rig.log.append(chunk("b", 999_000), FENCE)
+    rig.engine.waiting = rig.engine.config.max_pending_frames
+    rig.gain("b")
+    rig.ingest.step(0.0)
+    assert rig.memories.state("b") == "replaying"
+    rig.log._entries.clear()
+    rig.log._last.clear()
+    rig.memories.gained(Camera(id="b"), Lease("b", "worker", Fence("me", 9)))
+    rig.ingest.step(0.0)
+    assert rig.memories.state("b") == "serving"
 
 
 def test_a_retaken_lease_keeps_the_memory(rig: Rig) -> None:

@@ -1,0 +1,67 @@
+"""What a memory holds, layer by layer, as plain values: for looking at and for sending.
+
+`hermes.memory.look_inside` makes it, `hermes.picture` draws it. No torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFrame:
+    """One frame in one layer.
+
+    `number` counts the stream's frames from 0. `tokens` are its own, of
+    `MemoryContents.frame_tokens`; `summaries` are tokens that lie in its place
+    and sum up what was evicted around it.
+    """
+
+    number: int
+    tokens: int
+    summaries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerContents:
+    """One decoder layer: its frames, oldest first. `band`: sensory, working or long_term."""
+
+    number: int
+    band: str
+    frames: tuple[HeldFrame, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Video tokens that the layer holds, summaries included."""
+        return sum(frame.tokens + frame.summaries for frame in self.frames)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryContents:
+    """One memory at one moment. Times are ms since the epoch.
+
+    `times`: when each held frame was captured, by its number, oldest first.
+    `gaps`: stretches from which no frame was seen. `layers`: shallow to deep.
+    `tokens` in each layer, of `budget`; `bytes` over all layers.
+    """
+
+    policy: str
+    budget: int
+    tokens: int
+    bytes: int
+    frame_tokens: int
+    frames_seen: int
+    times: dict[int, int]
+    gaps: tuple[tuple[int, int], ...]
+    layers: tuple[LayerContents, ...]
+
+    def bands(self) -> list[tuple[str, tuple[LayerContents, ...]]]:
+        """The bands that have layers, shallow to deep."""
+        names = dict.fromkeys(layer.band for layer in self.layers)
+        return [
+            (name, tuple(layer for layer in self.layers if layer.band == name)) for name in names
+        ]
+
+    def share(self, frame: HeldFrame) -> float:
+        """How much of a frame a layer holds: 1 for all of it."""
+        return frame.tokens / self.frame_tokens if self.frame_tokens else 0.0

@@ -1,0 +1,42 @@
+"""A look inside a memory: which frames each layer holds, and how much of each."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hermes.contents import HeldFrame, LayerContents, MemoryContents
+from hermes.memory.bands import Bands
+from hermes.memory.stream import StreamMemory
+from hermes.memory.summary import SUMMARY_PATCH
+
+
+def look_inside(memory: StreamMemory) -> MemoryContents:
+    """What `memory` holds now. On its thread; one copy of its tokens' identities to the host."""
+    frames, patches = memory.identities()
+    bands = {
+        layer: name for name, layers in Bands.of(memory.shape.layers).items() for layer in layers
+    }
+    times = {number: stamp.capture_ms for number, stamp in memory.stamps()}
+    return MemoryContents(
+        policy=memory.policy.name,
+        budget=memory.config.budget,
+        tokens=memory.video_tokens,
+        bytes=memory.kv_bytes,
+        frame_tokens=memory.frame_tokens,
+        frames_seen=memory.coverage().frames_seen,
+        times=times,
+        gaps=memory.coverage().gaps,
+        layers=tuple(
+            LayerContents(layer, bands[layer], _held(frames[layer], patches[layer]))
+            for layer in range(memory.shape.layers)
+        ),
+    )
+
+
+def _held(frames: Tensor, patches: Tensor) -> tuple[HeldFrame, ...]:
+    numbers, at = torch.unique(frames, return_inverse=True)
+    summary = patches == SUMMARY_PATCH
+    tokens = torch.bincount(at[~summary], minlength=len(numbers)).tolist()
+    summaries = torch.bincount(at[summary], minlength=len(numbers)).tolist()
+    return tuple(map(HeldFrame, numbers.tolist(), tokens, summaries))

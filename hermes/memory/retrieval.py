@@ -1,0 +1,310 @@
+"""Keep everything, and fetch what a question is about: the alternative to retention.
+
+After ReKV (arXiv 2503.00540), its internal retrieval:
+
+- A frame is prefilled with a sliding local window: it sees the prefix, the
+  frames of the window, and itself. Its keys and values then go to host memory.
+- In each layer a frame is represented by the mean of its keys, and a question
+  by the mean of its queries, both without rotation, the heads laid side by
+  side in one vector. With grouped heads, the queries that share a key head are
+  added up, which ranks as if the key head were repeated for each of them.
+- Each layer fetches the k frames of the highest cosine similarity, for itself.
+  They take dense positions behind the prefix in stream order, whatever
+  positions they were written at, and the question follows them.
+- The answer goes on over the same frames. It sees the prefix, the fetched
+  frames and itself; not the local window, unless its frames were fetched.
+
+A block is one frame here. The paper also tells of a retriever outside the
+model, which this is not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hermes.errors import InvalidInput
+from hermes.memory.branch import Branch
+from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
+from hermes.memory.policies import SlidingWindow
+from hermes.memory.positions import Clock, FrameLayout
+from hermes.memory.rope import Rotary, rotate
+from hermes.memory.shape import CacheShape
+from hermes.memory.stream import AppendRow, MemoryConfig, StreamMemory
+
+_FIRST_ROOM = 64  # frames; doubles when it is full
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalConfig:
+    """How much is fetched, and how far back a frame sees.
+
+    `fetched_frames`: k, at a question, in each layer. `window_frames`: that a
+    frame sees at least when it is prefilled; up to `window_slack` more, as the
+    window moves on by so many at once. `max_frames`: that host memory holds,
+    the oldest leaving first; None lets it grow with the stream.
+    """
+
+    fetched_frames: int
+    window_frames: int
+    position_limit: int
+    window_slack: int = 1
+    position_reserve: int = 1024
+    max_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("fetched_frames", "window_frames", "window_slack"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(name, "must be at least 1")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise InvalidInput("max_frames", "must be at least 1, or None for no limit")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredFrame:
+    """One frame's cache on the host: `keys`, not rotated, and `values`, each
+    [layers, kv_heads, tokens, head_dim].
+    """
+
+    keys: Tensor
+    values: Tensor
+
+
+class FrameStore:
+    """Frames in host memory, and the vectors that they are found by."""
+
+    def __init__(self, shape: CacheShape, max_frames: int | None) -> None:
+        self._shape = shape
+        self._max = max_frames
+        self._frames: deque[StoredFrame] = deque()
+        self._first = 0
+        self._vectors = self._room_for(_FIRST_ROOM)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that keys and values take in host memory."""
+        return sum(2 * f.keys.numel() * f.keys.element_size() for f in self._frames)
+
+    def add(self, keys: Tensor, values: Tensor) -> None:
+        """Take a frame, [layers, kv_heads, tokens, head_dim] each, off its device."""
+        mean = keys.to(torch.float32).mean(dim=2).flatten(1)
+        vector = functional.normalize(mean, dim=-1).cpu()
+        end = self._first + len(self._frames)
+        if end == self._vectors.shape[1]:
+            grown = self._room_for(max(_FIRST_ROOM, 2 * len(self._frames)))
+            grown[:, : len(self._frames)] = self._vectors[:, self._first :]
+            # Branches keep the old ones: what they see never moves.
+            self._vectors, self._first, end = grown, 0, len(self._frames)
+        self._vectors[:, end] = vector
+        self._frames.append(StoredFrame(_to_host(keys), _to_host(values)))
+        if self._max is not None and len(self._frames) > self._max:
+            self._frames.popleft()
+            self._first += 1
+
+    def view(self) -> tuple[tuple[StoredFrame, ...], Tensor]:
+        """The frames as they are now, and their vectors [layers, frames, kv_heads * head_dim]."""
+        return tuple(self._frames), self._vectors[:, self._first : self._first + len(self._frames)]
+
+    def _room_for(self, frames: int) -> Tensor:
+        width = self._shape.kv_heads * self._shape.head_dim
+        return torch.empty((self._shape.layers, frames, width), dtype=torch.float32)
+
+
+class RetrievalMemory:
+    """All of one stream in host memory; the device holds the prefix and a local window.
+
+    Host memory grows by `CacheShape.bytes_per_token` for each token of video
+    (7B class, 196 tokens a frame: 11 MB a frame) unless `max_frames` bounds it.
+    Used like a `StreamMemory`; not thread-safe.
+    """
+
+    def __init__(self, shape: CacheShape, rotary: Rotary, config: RetrievalConfig) -> None:
+        self.shape = shape
+        self.rotary = rotary
+        self.config = config
+        self.store = FrameStore(shape, config.max_frames)
+        self._table = FrameTable()
+        self._window: StreamMemory | None = None
+        self._prefix: tuple[Tensor, Tensor] | None = None
+        self._prefix_length = 0
+        self._layout: FrameLayout | None = None
+
+    @property
+    def window_bytes(self) -> int:
+        """Bytes of video cache that the local window takes on the device."""
+        return 0 if self._window is None else self._window.kv_bytes
+
+    def coverage(self) -> Coverage:
+        """What can be fetched."""
+        return self._table.coverage()
+
+    def begin_prefix(self, tokens: int, layout: FrameLayout) -> AppendRow:
+        """A row for the system prefix. `layout` is that of all frames to come."""
+        if self._window is not None:
+            raise InvalidInput("prefix", "a memory has one prefix, and it comes first")
+        config, longest = self.config, self.config.fetched_frames
+        clock = Clock(self.shape.axes)
+        clock.took_text(tokens)
+        clock.took_frames(longest, layout)
+        if clock.next_text + config.position_reserve > config.position_limit:
+            raise InvalidInput(
+                "fetched_frames",
+                f"{longest} frames and {config.position_reserve} positions for a question exceed"
+                f" the model's {config.position_limit} positions",
+            )
+        window = MemoryConfig(
+            budget=config.window_frames * layout.tokens,
+            headroom=config.window_slack * layout.tokens,
+            position_limit=config.position_limit,
+            position_reserve=0,
+        )
+        self._layout, self._prefix_length = layout, tokens
+        self._window = StreamMemory(self.shape, self.rotary, window, SlidingWindow())
+        return self._window.begin_prefix(tokens)
+
+    def begin_frame(self, stamp: FrameStamp, *, after_gap: bool = False) -> AppendRow:
+        """A row for the next frame. The memory changes at `commit`."""
+        window, layout = self._ready()
+        if window.room() < layout.tokens:
+            window.compress()
+        return window.begin_frames([stamp], layout, after_gap=after_gap)
+
+    def commit(self, row: AppendRow) -> None:
+        """Make what the row's forward pass wrote part of the memory, on the host too."""
+        window, slab = self._require_window(), row.slab
+        new = slice(slab.length, slab.length + row.tokens)
+        keys, values = slab.keys[:, :, new], slab.values[:, :, new]
+        if row.layout is None:
+            self._prefix = keys.clone(), values.clone()
+            window.commit(row)
+            return
+        self.store.add(keys, values)  # first: the host may have no room
+        window.commit(row)
+        self._table.add(row.stamps[0], after_gap=row.after_gap)
+        if (limit := self.config.max_frames) is not None and self._table.seen > limit:
+            self._table.retain(range(self._table.seen - limit, self._table.seen))
+
+    def abandon(self, row: AppendRow) -> None:
+        """Forget what the row's forward pass wrote, as if it had never begun."""
+        self._require_window().abandon(row)
+
+    def branch(self, room: int) -> Branch:
+        """A place for one question and its answer. Its first row is what frames are fetched for."""
+        _, layout = self._ready()
+        assert self._prefix is not None
+        frames, vectors = self.store.view()
+        count = min(self.config.fetched_frames, len(frames))
+        clock = Clock(self.shape.axes)
+        device = self.shape.device
+        parts = [clock.text(self._prefix_length, device)]
+        clock.took_text(self._prefix_length)
+        if count:
+            parts.append(clock.frames(count, layout))
+            clock.took_frames(count, layout)
+        return RetrievalBranch(
+            self.shape,
+            self.rotary,
+            Fetch(frames, vectors, count, self._prefix, torch.cat(parts, dim=1)),
+            clock.next_text,
+            room,
+            self.coverage(),
+        )
+
+    def _ready(self) -> tuple[StreamMemory, FrameLayout]:
+        if self._layout is None or self._prefix is None:
+            raise InvalidInput("memory", "is empty: the prefix comes first")
+        return self._require_window(), self._layout
+
+    def _require_window(self) -> StreamMemory:
+        if self._window is None:
+            raise InvalidInput("memory", "is empty: the prefix comes first")
+        return self._window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fetch:
+    """What a branch may fetch, as it was when the branch was opened.
+
+    `vectors`: [layers, frames, kv_heads * head_dim], of length 1. `prefix`: keys
+    and values [layers, kv_heads, n, head_dim]. `positions`: [axes, tokens] of
+    the prefix and `count` frames.
+    """
+
+    frames: Sequence[StoredFrame]
+    vectors: Tensor
+    count: int
+    prefix: tuple[Tensor, Tensor]
+    positions: Tensor
+
+
+class RetrievalBranch(Branch):
+    """Fetches frames for its first row, layer by layer, and keeps them till it is closed."""
+
+    def __init__(
+        self,
+        shape: CacheShape,
+        rotary: Rotary,
+        fetch: Fetch,
+        position: int,
+        room: int,
+        coverage: Coverage,
+    ) -> None:
+        super().__init__(shape, rotary, position, room, coverage)
+        self._fetch = fetch
+        self._tables = rotary.tables(fetch.positions)
+        self._fetched: dict[int, tuple[Tensor, Tensor]] = {}
+        self.chosen: dict[int, list[int]] = {}
+        """Layer -> the frames that were fetched for it, as places in the store; ascending."""
+
+    def _memory(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
+        if layer not in self._fetched:
+            self._fetched[layer] = self._fetch_for(layer, query)
+        return self._fetched[layer]
+
+    def _fetch_for(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
+        fetch, device = self._fetch, self._shape.device
+        prefix_keys, prefix_values = fetch.prefix[0][layer], fetch.prefix[1][layer]
+        chosen = most_similar(
+            question_vector(query, self._shape.kv_heads).cpu(), fetch.vectors[layer], fetch.count
+        )
+        self.chosen[layer] = chosen
+        frames = [fetch.frames[index] for index in chosen]
+        keys = [frame.keys[layer].to(device, non_blocking=True) for frame in frames]
+        values = [frame.values[layer].to(device, non_blocking=True) for frame in frames]
+        raw = torch.cat((prefix_keys, *keys), dim=1)
+        return rotate(raw, self._tables), torch.cat((prefix_values, *values), dim=1)
+
+    def _let_go(self) -> None:
+        self._fetched.clear()
+
+
+def question_vector(query: Tensor, kv_heads: int) -> Tensor:
+    """[heads, tokens, head_dim], not rotated -> [kv_heads * head_dim] fp32: what is looked for."""
+    mean = query.to(torch.float32).mean(dim=1)
+    return mean.view(kv_heads, -1, mean.shape[-1]).sum(dim=1).flatten()
+
+
+def most_similar(vector: Tensor, vectors: Tensor, count: int) -> list[int]:
+    """The `count` rows of [n, width], each of length 1, that are nearest by angle; ascending.
+
+    Of equal ones the newer.
+    """
+    similarity = vectors @ vector
+    newest_first = torch.argsort(similarity.flip(0), descending=True, stable=True)[:count]
+    return sorted((len(vectors) - 1 - newest_first).tolist())
+
+
+def _to_host(tensor: Tensor) -> Tensor:
+    host: Tensor = tensor.detach().to("cpu", copy=True).contiguous()
+    if not tensor.is_cuda:
+        return host
+    pinned: Tensor = host.pin_memory()  # so that it is fetched without waiting
+    return pinned

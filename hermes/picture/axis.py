@@ -1,0 +1,82 @@
+"""The time axis: where a moment lies, and where the ticks go. Times are ms since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from hermes.contents import MemoryContents
+
+_S, _MIN, _H, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
+_STEPS = [
+    *(_S // 10 * n for n in (1, 2, 5)),
+    *(_S * n for n in (1, 2, 5, 10, 15, 30)),
+    *(_MIN * n for n in (1, 2, 5, 10, 15, 30)),
+    *(_H * n for n in (1, 2, 3, 6, 12)),
+    *(_DAY * n for n in (1, 2, 7, 14, 30, 90, 365)),
+]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DEFAULT_FRAME_MS = 1_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """Linear from `start_ms` at `left` to `end_ms` at `left + width`."""
+
+    start_ms: float
+    end_ms: float
+    left: float
+    width: float
+
+    def x(self, ms: float) -> float:
+        """Where a moment lies, kept within the axis."""
+        share = (ms - self.start_ms) / (self.end_ms - self.start_ms)
+        return self.left + self.width * min(1.0, max(0.0, share))
+
+    def ticks(self, most: int = 9) -> list[tuple[float, str]]:
+        """Round moments and their labels, in UTC; not more than about `most`."""
+        span = self.end_ms - self.start_ms
+        step = next((s for s in _STEPS if span / s <= most), _STEPS[-1])
+        first = -(-int(self.start_ms) // step) * step
+        moments = range(first, int(self.end_ms) + 1, step)[: 4 * most]
+        return [(self.x(ms), _label(ms, step)) for ms in moments]
+
+
+def frame_ms(contents: MemoryContents) -> float:
+    """Time from one frame to the next, as far as the held ones tell: the median."""
+    held = list(contents.times.items())
+    steps = sorted(
+        (later - earlier) / (after - before)
+        for (before, earlier), (after, later) in pairwise(held)
+        if not any(start < later and end > earlier for start, end in contents.gaps)
+    )
+    return max(1.0, steps[len(steps) // 2]) if steps else DEFAULT_FRAME_MS
+
+
+def day(ms: float) -> str:
+    """The date in UTC; nothing for times that count from the start of a file."""
+    return "" if abs(ms) < _DAY else f"{_EPOCH + timedelta(milliseconds=ms):%Y-%m-%d}"
+
+
+def duration(ms: float) -> str:
+    """A stretch of time, to two units."""
+    seconds = round(ms / _S)
+    if seconds < 10:
+        return f"{ms / _S:.1f} s"
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3_600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    if seconds < 86_400:
+        return f"{seconds // 3_600} h {seconds % 3_600 // 60} min"
+    return f"{seconds // 86_400} d {seconds % 86_400 // 3_600} h"
+
+
+def _label(ms: float, step: int) -> str:
+    moment = _EPOCH + timedelta(milliseconds=ms)
+    if step >= _DAY:
+        return f"{moment:%m-%d}"
+    if step >= _MIN:
+        return f"{moment:%H:%M}"
+    return f"{moment:%H:%M:%S}" + ("" if step >= _S else f".{moment.microsecond // 100_000}")

@@ -1,0 +1,273 @@
+"""From what a memory holds to shapes: shallow layers on top, old frames on the left."""
+
+from __future__ import annotations
+
+from itertools import groupby, pairwise
+
+from hermes.contents import LayerContents, MemoryContents
+from hermes.picture.axis import TimeAxis, day, duration, frame_ms
+from hermes.picture.scene import Box, Dot, Hatch, Line, Scene, Text
+
+WIDTH = 1280
+LEFT, RIGHT = 158, 150
+TOP = 96
+ROWS_HEIGHT = 440  # of all layers together, as far as one row's limits allow
+ROW_LIMITS = (7, 30)
+BAND_GAP = 16
+COLUMN = 2.0  # narrower frames than two of these are averaged into columns
+LEAST_GAP = 3.0  # so that a short gap is seen
+
+INK, SOFT, RULE, PAPER, EMPTY = "#1b2733", "#5d6b78", "#c9d1d9", "#ffffff", "#f1f3f5"
+SUMMARY = "#e8590c"
+BANDS = {
+    "sensory": ("sensory", "the newest", "#f08c00"),
+    "working": ("working", "new and relevant", "#2f9e44"),
+    "long_term": ("long-term", "relevant, however old", "#7048e8"),
+}
+_RAMP = (
+    (0.0, (222, 235, 247)),
+    (0.35, (125, 180, 220)),
+    (0.7, (33, 113, 181)),
+    (1.0, (8, 48, 107)),
+)
+_SHADES = 32
+
+
+def colour(share: float) -> str:
+    """From pale, for a single token of a frame, to dark for all of it. Even a little is seen."""
+    at = round(min(1.0, max(0.0, share)) ** 0.5 * _SHADES) / _SHADES
+    for (low, one), (high, other) in pairwise(_RAMP):
+        if at <= high:
+            mix = (at - low) / (high - low)
+            red, green, blue = (round(a + (b - a) * mix) for a, b in zip(one, other, strict=True))
+            return f"#{red:02x}{green:02x}{blue:02x}"
+    raise AssertionError("the ramp ends at 1")
+
+
+def draw(contents: MemoryContents, title: str = "") -> Scene:
+    """The picture of one memory. `title` says whose it is."""
+    low, high = ROW_LIMITS
+    row = min(high, max(low, ROWS_HEIGHT // max(1, len(contents.layers))))
+    bands = contents.bands()
+    bottom = TOP + row * len(contents.layers) + BAND_GAP * (len(bands) - 1)
+    scene = Scene(WIDTH, bottom + 104, f"Memory {title}".strip())
+    scene.add(Box(0, 0, scene.width, scene.height, PAPER))
+    _heading(scene, contents, title)
+    if not contents.times:
+        scene.add(Text(LEFT, TOP + 30, "nothing is held yet", 16, SOFT))
+        return scene
+    times = list(contents.times.values())
+    each = frame_ms(contents)
+    axis = TimeAxis(times[0], times[-1] + each, LEFT, WIDTH - LEFT - RIGHT)
+    spans = _spans(contents, each)
+    y = float(TOP)
+    for name, layers in bands:
+        _band_names(scene, name, layers, y, row, contents)
+        for layer in layers:
+            scene.add(Box(LEFT, y, axis.width, row - 1, EMPTY))
+            _layer(scene, contents, layer, axis, spans, y, row - 1)
+            y += row
+        y += BAND_GAP
+    _gaps(scene, contents, axis, bottom)
+    for layer, at in _rows(bands, row):
+        _summaries(scene, layer, axis, spans, at, row - 1)
+    _time(scene, axis, bottom)
+    _legend(scene, bottom + 62)
+    return scene
+
+
+def _heading(scene: Scene, contents: MemoryContents, title: str) -> None:
+    held, seen = len(contents.times), contents.frames_seen
+    scene.add(
+        Text(24, 38, f"Memory of {title}" if title else "Memory", 24, INK),
+        Text(WIDTH - 24, 38, contents.policy, 18, SOFT, "end"),
+        Text(
+            24,
+            64,
+            f"{contents.tokens:,} video tokens in each of {len(contents.layers)} layers"
+            f" (budget {contents.budget:,})  ·  {_size(contents.bytes)}"
+            f"  ·  {held:,} of {seen:,} frames held, in whole or in part",
+            15,
+            SOFT,
+        ),
+    )
+
+
+def _size(amount: int) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if amount >= size:
+            return f"{amount / size:.1f} {unit}"
+    return f"{amount / 2**10:.0f} KiB"
+
+
+def _spans(contents: MemoryContents, each: float) -> dict[int, tuple[float, float]]:
+    """From when to when a frame stands: to the next one, if that is its neighbour."""
+    starts = {start for start, _ in contents.gaps}
+    spans = {}
+    for number, time in contents.times.items():
+        after = contents.times.get(number + 1)
+        end = time + each if after is None or time in starts else after
+        spans[number] = (float(time), float(end))
+    return spans
+
+
+def _rows(
+    bands: list[tuple[str, tuple[LayerContents, ...]]], row: int
+) -> list[tuple[LayerContents, float]]:
+    y, found = float(TOP), []
+    for _, layers in bands:
+        for layer in layers:
+            found.append((layer, y))
+            y += row
+        y += BAND_GAP
+    return found
+
+
+def _layer(
+    scene: Scene,
+    contents: MemoryContents,
+    layer: LayerContents,
+    axis: TimeAxis,
+    spans: dict[int, tuple[float, float]],
+    y: float,
+    height: float,
+) -> None:
+    """Boxes for frames that are wide enough to be told apart, and columns for those that are not.
+
+    In a column, colour is the share of all that was captured in its time.
+    """
+    columns = [0.0] * (int(axis.width / COLUMN) + 1)
+    for frame in layer.frames:
+        if not frame.tokens:
+            continue
+        start, end = (axis.x(ms) for ms in spans[frame.number])
+        share = contents.share(frame)
+        if end - start >= 2 * COLUMN:
+            scene.add(Box(start, y, end - start - 0.5, height, colour(share)))
+            continue
+        at, last = start - axis.left, end - axis.left
+        while at < last:
+            index = int(at / COLUMN)
+            until = min(last, (index + 1) * COLUMN)
+            columns[index] += share * (until - at) / COLUMN
+            if until <= at:
+                break
+            at = until
+    _columns(scene, columns, axis, y, height)
+
+
+def _columns(scene: Scene, columns: list[float], axis: TimeAxis, y: float, height: float) -> None:
+    """One box for each run of columns of the same shade; none where nothing is held."""
+    shades = [colour(share) if share else "" for share in columns]
+    start = 0
+    for shade, run in groupby(shades):
+        end = start + len(list(run))
+        if shade:
+            x = axis.left + start * COLUMN
+            width = min((end - start) * COLUMN, axis.left + axis.width - x)
+            scene.add(Box(x, y, width, height, shade))
+        start = end
+
+
+def _band_names(
+    scene: Scene,
+    name: str,
+    layers: tuple[LayerContents, ...],
+    y: float,
+    row: int,
+    contents: MemoryContents,
+) -> None:
+    known, meaning, accent = BANDS.get(name, (name, "", SOFT))
+    height = row * len(layers) - 1
+    middle = y + height / 2
+    first, last = layers[0].number, layers[-1].number
+    numbers = f"layer {first}" if first == last else f"layers {first} to {last}"
+    scene.add(
+        Box(LEFT - 10, y, 4, height, accent),
+        Text(24, middle - 4, known, 17, INK),
+        Text(24, middle + 12, numbers, 12, SOFT),
+    )
+    counts = [len(layer.frames) for layer in layers]
+    frames = str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    x = WIDTH - RIGHT + 14
+    scene.add(
+        Text(x, middle - 4, f"{frames} frames", 14, INK),
+        Text(x, middle + 12, f"half within {duration(_half_age(contents, layers))}", 12, SOFT),
+    )
+    if height >= 60 and meaning:
+        scene.add(Text(24, middle + 28, meaning, 12, accent))
+
+
+def _half_age(contents: MemoryContents, layers: tuple[LayerContents, ...]) -> float:
+    """How far back from the newest frame, in ms, the newer half of the band's tokens reaches."""
+    tokens: dict[int, int] = {}
+    for layer in layers:
+        for frame in layer.frames:
+            tokens[frame.number] = tokens.get(frame.number, 0) + frame.tokens + frame.summaries
+    newest = max(contents.times.values())
+    half, passed = sum(tokens.values()) / 2, 0
+    for number in sorted(tokens, reverse=True):
+        passed += tokens[number]
+        if passed >= half:
+            return newest - contents.times[number]
+    return 0.0
+
+
+def _gaps(scene: Scene, contents: MemoryContents, axis: TimeAxis, bottom: float) -> None:
+    for start, end in contents.gaps:
+        # The frame before the gap stands for its own time; nothing was seen from then on.
+        left, right = axis.x(start + frame_ms(contents)), axis.x(end)
+        if right - left < LEAST_GAP:
+            left, right = right - LEAST_GAP, right
+        scene.add(Hatch(left, TOP - 6, right - left, bottom - TOP + 12, "#adb5bd", PAPER))
+
+
+def _summaries(
+    scene: Scene,
+    layer: LayerContents,
+    axis: TimeAxis,
+    spans: dict[int, tuple[float, float]],
+    y: float,
+    height: float,
+) -> None:
+    radius = min(4.5, max(2.0, height / 3))
+    for frame in layer.frames:
+        if frame.summaries:
+            middle = sum(axis.x(ms) for ms in spans[frame.number]) / 2
+            scene.add(Dot(middle, y + height / 2, radius, SUMMARY))
+
+
+def _time(scene: Scene, axis: TimeAxis, bottom: float) -> None:
+    scene.add(Line(axis.left, bottom + 6, axis.left + axis.width, bottom + 6, RULE))
+    for x, label in axis.ticks():
+        scene.add(
+            Line(x, bottom + 6, x, bottom + 12, SOFT),
+            Text(x, bottom + 28, label, 13, SOFT, "middle"),
+        )
+    date = day(axis.start_ms)
+    scene.add(
+        Text(24, bottom + 28, f"{date} UTC" if date else "captured at", 13, SOFT),
+        Text(WIDTH - RIGHT + 14, bottom + 28, "newest", 13, SOFT),
+    )
+
+
+def _legend(scene: Scene, y: float) -> None:
+    scene.add(Text(24, y + 12, "held of a frame", 13, SOFT))
+    x, width = float(LEFT), 5.0
+    for shade in range(_SHADES + 1):
+        scene.add(Box(x + shade * width, y, width + 0.5, 14, colour((shade / _SHADES) ** 2)))
+    whole = x + (_SHADES + 1) * width
+    scene.add(
+        Text(x, y + 29, "a token", 12, SOFT),
+        Text((x + whole) / 2, y + 29, "a quarter", 12, SOFT, "middle"),
+        Text(whole, y + 29, "all", 12, SOFT, "end"),
+    )
+    x = whole + 60
+    scene.add(
+        Box(x, y, 26, 14, EMPTY),
+        Text(x + 34, y + 12, "nothing", 13, SOFT),
+        Hatch(x + 120, y, 26, 14, "#adb5bd", PAPER),
+        Text(x + 154, y + 12, "gap: nothing was seen", 13, SOFT),
+        Dot(x + 330, y + 7, 4.5, SUMMARY),
+        Text(x + 342, y + 12, "summary of what was evicted", 13, SOFT),
+    )

@@ -1,0 +1,87 @@
+"""The last pictures, read afresh at every question: the alternative of SimpleStream."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from hermes.errors import InvalidInput
+from hermes.memory import (
+    Branch,
+    Compression,
+    Coverage,
+    FrameStamp,
+    MemoryConfig,
+    PackedPass,
+    SlidingWindow,
+    StreamMemory,
+)
+from hermes.memory.coverage import FrameTable
+from hermes.vlm.base import VideoModel
+from hermes.vlm.memory import PictureMemory
+from hermes.vlm.video_memory import position_reserve
+
+
+class LastFrames(PictureMemory):
+    """Keeps pictures and no cache; a question encodes and prefills the last `frames` of them.
+
+    After SimpleStream (arXiv 2604.02317), whose N is 4: a frame knows nothing
+    of what came before the first of them. Pictures are kept as they came, in
+    host memory.
+    """
+
+    name = "last-frames"
+
+    def __init__(self, model: VideoModel, *, frames: int = 4) -> None:
+        super().__init__(model)
+        if frames < 1:
+            raise InvalidInput("frames", "must be at least 1")
+        self._config = MemoryConfig(
+            budget=frames * model.layout.tokens,
+            headroom=1,
+            position_limit=model.position_limit,
+            position_reserve=position_reserve(model),
+        )
+        self._kept: deque[tuple[Tensor, FrameStamp, bool]] = deque(maxlen=frames)
+        self._table = FrameTable()
+
+    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
+        self._kept.append((pictures.cpu(), stamp, after_gap))
+        self._table.add(stamp, after_gap=after_gap)
+        seen = self._table.seen
+        self._table.retain(range(seen - len(self._kept), seen))
+        return None
+
+    @property
+    def device_bytes(self) -> int:
+        """Nothing stays on the device between two questions."""
+        return 0
+
+    @property
+    def host_bytes(self) -> int:
+        """Bytes of pictures."""
+        return sum(pictures.numel() for pictures, _, _ in self._kept)
+
+    def coverage(self) -> Coverage:
+        """The frames that are kept."""
+        return self._table.coverage()
+
+    @torch.inference_mode()
+    def branch(self, room: int) -> Branch:
+        """Reads prefix and frames now, and gives a place for the question behind them."""
+        model = self.model
+        fresh = StreamMemory(model.shape, model.rotary, self._config, SlidingWindow())
+        prefix = model.prefix()
+        row = fresh.begin_prefix(len(prefix))
+        model.forward(prefix, PackedPass([row]))
+        fresh.commit(row)
+        if self._kept:
+            features = [model.encode(pictures)[0] for pictures, _, _ in self._kept]
+            row = fresh.begin_frames([stamp for _, stamp, _ in self._kept], model.layout)
+            model.forward(torch.cat(features), PackedPass([row]))
+            fresh.commit(row)
+        branch = fresh.branch(room)
+        branch.coverage = self.coverage()  # with the gaps and the count of the whole stream
+        return branch

@@ -1,0 +1,42 @@
+"""Everything that can be compared, by name: retention policies, and what is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hermes.memory import POLICIES
+from hermes.vlm.base import VideoModel
+from hermes.vlm.last_frames import LastFrames
+from hermes.vlm.memory import Memory
+from hermes.vlm.retrieval import FrameRetrieval
+from hermes.vlm.video_memory import VideoMemory
+
+MemoryFactory = Callable[[VideoModel, int, int], Memory]
+"""(model, budget in video tokens per layer, frames between two compressions) -> an empty memory."""
+
+
+def _retaining(policy: str) -> MemoryFactory:
+    return lambda model, budget, every: VideoMemory(
+        model, policy, budget=budget, compress_every_frames=every
+    )
+
+
+def _last_frames(model: VideoModel, budget: int, _: int) -> Memory:
+    return LastFrames(model, frames=max(1, budget // model.layout.tokens))
+
+
+def _retrieval(model: VideoModel, budget: int, every: int) -> Memory:
+    frames = max(1, budget // model.layout.tokens)
+    return FrameRetrieval(model, fetched_frames=frames, window_slack=every)
+
+
+MEMORIES: dict[str, MemoryFactory] = {
+    **{name: _retaining(name) for name in POLICIES},
+    LastFrames.name: _last_frames,
+    FrameRetrieval.name: _retrieval,
+}
+"""Every way to remember, at the same budget: no answer reads more video tokens in a layer.
+
+`last-frames` reads as many frames as the budget has tokens for; SimpleStream's
+own four are `LastFrames(model, frames=4)`.
+"""

@@ -1,0 +1,157 @@
+"""What all memories of a stream have in common, whatever they keep of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from hermes.errors import InvalidInput
+from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
+from hermes.vlm.base import VideoModel
+from hermes.vlm.preprocess import check_pictures
+
+
+class Memory(Protocol):
+    """One stream's memory: frames go in, answers come out. Not thread-safe."""
+
+    model: VideoModel
+
+    @property
+    def name(self) -> str:
+        """What this way of remembering is called in settings and tables."""
+        ...
+
+    @property
+    def device_bytes(self) -> int:
+        """Bytes of cache that are held on the device between two questions."""
+        ...
+
+    @property
+    def host_bytes(self) -> int:
+        """Bytes that are held in host memory."""
+        ...
+
+    def feed(
+        self,
+        pictures: Tensor,
+        capture_ms: Sequence[int] | None = None,
+        *,
+        after_gap: bool = False,
+    ) -> None:
+        """Take frames in: [n, 3, height, width] uint8, RGB, any size."""
+        ...
+
+    def take(
+        self, picture: Tensor, stamp: FrameStamp, *, after_gap: bool = False
+    ) -> Compression | None:
+        """Take in one picture [3, height, width] uint8; what that evicted, if anything."""
+        ...
+
+    def branch(self, room: int) -> Branch:
+        """A place for one question and its answer of at most `room` tokens. Close it after use."""
+        ...
+
+    def ask(self, question: str, max_tokens: int = 256) -> str:
+        """The whole answer."""
+        ...
+
+    def answer(self, question: str, max_tokens: int = 256) -> Iterator[str]:
+        """The answer, piece by piece, as it is written."""
+        ...
+
+    def coverage(self) -> Coverage:
+        """What can be answered about."""
+        ...
+
+
+class PictureMemory(ABC):
+    """The way from pictures to frames and from questions to words, shared by all memories."""
+
+    def __init__(self, model: VideoModel) -> None:
+        self.model = model
+        self._unpaired: list[Tensor] = []
+        self._after_gap = False
+
+    @abstractmethod
+    def coverage(self) -> Coverage:
+        """What can be answered about."""
+
+    @abstractmethod
+    def branch(self, room: int) -> Branch:
+        """A place for one question and its answer of at most `room` tokens. Close it after use."""
+
+    @abstractmethod
+    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
+        """Take in the pictures of one frame: [pictures_per_frame, 3, height, width]."""
+
+    def feed(
+        self,
+        pictures: Tensor,
+        capture_ms: Sequence[int] | None = None,
+        *,
+        after_gap: bool = False,
+    ) -> None:
+        """Take frames in: [n, 3, height, width] uint8, RGB, any size.
+
+        `capture_ms`: when each was captured, in ms; by default one a second.
+        """
+        check_pictures(pictures)
+        times = self._next_seconds(len(pictures)) if capture_ms is None else capture_ms
+        if len(times) != len(pictures):
+            raise InvalidInput("capture_ms", f"has {len(times)} times for {len(pictures)} frames")
+        for index, (picture, time) in enumerate(zip(pictures, times, strict=True)):
+            self.take(picture, FrameStamp(time), after_gap=after_gap and index == 0)
+
+    def _next_seconds(self, count: int) -> list[int]:
+        end = self.coverage().end_ms
+        first = 0 if end is None else end + 1000
+        return [first + 1000 * (len(self._unpaired) + index) for index in range(count)]
+
+    @torch.inference_mode()
+    def take(
+        self, picture: Tensor, stamp: FrameStamp, *, after_gap: bool = False
+    ) -> Compression | None:
+        """Take in one picture [3, height, width], and compress when it is time.
+
+        Where the model merges pictures into one frame, a picture waits for the
+        others of its frame. If anything fails the frame never was.
+        """
+        check_pictures(picture.unsqueeze(0))
+        if after_gap:
+            self._unpaired.clear()  # what lies on two sides of a gap is not merged
+        self._unpaired.append(picture)
+        self._after_gap = self._after_gap or after_gap
+        if len(self._unpaired) < self.model.pictures_per_frame:
+            return None
+        merged, self._unpaired = self._unpaired, []
+        done = self._take(torch.stack(merged), stamp, self._after_gap)
+        self._after_gap = False  # only now: a frame that failed leaves the gap to the next
+        return done
+
+    def ask(self, question: str, max_tokens: int = 256) -> str:
+        """The whole answer."""
+        return "".join(self.answer(question, max_tokens))
+
+    def answer(self, question: str, max_tokens: int = 256) -> Iterator[str]:
+        """The answer, piece by piece, as it is written (greedy decoding)."""
+        model, stream = self.model, self.model.text_stream()
+        inputs = model.question(question)
+        with self.branch(len(inputs) + max_tokens) as branch:
+            for _ in range(max_tokens):
+                token = self._step(branch, inputs)
+                if token in model.end_ids:
+                    return
+                if text := stream.push(token):
+                    yield text
+                inputs = model.embed([token])
+
+    @torch.inference_mode()
+    def _step(self, branch: Branch, inputs: Tensor) -> int:
+        row = branch.row(len(inputs))
+        hidden = self.model.forward(inputs, PackedPass([row]))
+        branch.commit(row)
+        return int(self.model.logits(hidden[-1]).argmax())

@@ -1,0 +1,40 @@
+"""The rotation of a model with multimodal RoPE, found by asking the model's own embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from hermes.errors import Unsupported
+from hermes.memory import Rotary
+
+AXES = 3
+"""Time, height, width."""
+
+
+def probe(embedding: Any, device: torch.device, name: str) -> Rotary:
+    """The `Rotary` that is equal to `embedding`, a transformers module.
+
+    Whatever way a family deals its channels out to the axes, a step along one
+    axis turns the channels of that axis and no other. Raises `Unsupported` for
+    a rotation that scales at position 0 or mixes axes.
+    """
+    # Columns: the origin, one step on each axis, one step on all.
+    positions = torch.cat((torch.zeros(AXES, 1), torch.eye(AXES), torch.ones(AXES, 1)), dim=1)
+    wide = torch.zeros((1, 1), dtype=torch.float32, device=device)
+    cos, sin = embedding(wide, positions.to(device, torch.int64).unsqueeze(1))
+    cos, sin = cos[0].float(), sin[0].float()  # [steps, head_dim]
+    if not (torch.all(cos[0] == 1) and torch.all(sin[0] == 0)):
+        raise Unsupported(f"{name}: its RoPE scales keys at position 0")
+    angles = torch.atan2(sin, cos)
+    axis = angles[1 : 1 + AXES].abs().argmax(dim=0)
+    # An angle read back from its sine is rounded: at far positions the model's own number counts.
+    half = embedding.inv_freq.to(device, torch.float32)
+    frequencies = torch.cat((half, half))
+    steps = torch.zeros_like(angles[: AXES + 2])
+    steps[1 + axis, torch.arange(len(axis), device=device)] = frequencies
+    steps[-1] = frequencies
+    if not torch.allclose(angles, steps, rtol=1e-5, atol=1e-7):
+        raise Unsupported(f"{name}: its RoPE does not turn each channel by one axis")
+    return Rotary(frequencies, axis, float(embedding.attention_scaling))

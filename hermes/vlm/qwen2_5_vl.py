@@ -1,0 +1,46 @@
+"""Qwen2.5-VL (arXiv 2502.13923): two pictures a frame, positions in time that follow the clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hermes.errors import InvalidInput
+from hermes.memory import FrameLayout
+from hermes.vlm.qwen_vl import QwenVL, token
+
+
+class Qwen25VL(QwenVL):
+    """`hermes.vlm.base.VideoModel` over `Qwen2_5_VLForConditionalGeneration`.
+
+    The stream is one video: one mark before it in the prefix, one behind it at
+    the head of each question. All tokens of a frame have one position in time,
+    and the next frame's is further by as much as its pictures took,
+    `tokens_per_second` to the second; in a stream that is a whole number, one
+    at least. Text goes on behind the largest position of all, as the model was
+    trained; transformers' own `get_rope_index` (5.23) goes on behind the
+    frame's height or width, which is in the midst of a longer video.
+    """
+
+    model_type = "qwen2_5_vl"
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        folder: Path,
+        name: str,
+        *,
+        frame_size: tuple[int, int] | None = None,
+        frames_per_second: float | None = None,
+    ) -> None:
+        """`frames_per_second`: pictures of a stream, by default as its video processor says."""
+        super().__init__(model, tokenizer, folder, name, frame_size=frame_size)
+        rate = self._patches.frames_per_second if frames_per_second is None else frames_per_second
+        if not rate > 0:
+            raise InvalidInput("frames_per_second", f"{rate} must be more than 0")
+        ticks = model.config.vision_config.tokens_per_second * self.pictures_per_frame / rate
+        self.layout = FrameLayout.grid(*self._grid, max(1, round(ticks)), self.shape.device)
+
+    def _video_text(self, tokenizer: Any) -> str:
+        return token(tokenizer, self._model.config.video_token_id)

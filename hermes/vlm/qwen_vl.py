@@ -1,0 +1,165 @@
+"""What the Qwen-VL families have in common: a tower for frames of any size, multimodal RoPE."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hermes.errors import InvalidInput, Unsupported
+from hermes.memory import CacheShape, FrameLayout, PackedPass
+from hermes.vlm import attention, multimodal_rope
+from hermes.vlm.base import TextStream, tokenizer_stream
+from hermes.vlm.preprocess import PatchSettings, PixelSettings, patchify, to_pixels
+from hermes.vlm.prompt import PromptTemplate
+
+
+class QwenVL(ABC):
+    """`hermes.vlm.base.VideoModel` over a Qwen-VL model of transformers.
+
+    The model's forward is used as it is. It is given position 0 on every axis
+    for every token, which makes its own rotation the identity: keys arrive
+    unrotated, and the memory turns them to their true positions when they are
+    read.
+
+    All frames of a stream have one size, `frame_size`: a number of whole
+    tokens in height and width, whatever shape pictures come in.
+    """
+
+    layout: FrameLayout
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        folder: Path,
+        name: str,
+        *,
+        frame_size: tuple[int, int] | None = None,
+    ) -> None:
+        self.name = name
+        self._model = model
+        self._tokenizer = tokenizer
+        self._language = model.model.language_model
+        config, text = model.config, model.config.text_config
+        if getattr(text, "use_sliding_window", False):
+            raise Unsupported(f"{name}: sliding-window attention layers are not supported")
+        attention.register()
+        self._language.set_attn_implementation(attention.NAME)
+        self._patches = PatchSettings.from_checkpoint(folder)
+        self._pixels = PixelSettings.from_checkpoint(folder, frame_size)
+        self.frame_size = (self._pixels.height, self._pixels.width)
+        self.pictures_per_frame = self._patches.pictures
+        vision = config.vision_config
+        made_for = (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
+        if made_for != (self._patches.side, self._patches.merge, self._patches.pictures):
+            raise Unsupported(f"{name}: its preprocessor's patches do not fit its tower's")
+        self._template = PromptTemplate.from_checkpoint(
+            folder, tokenizer, self._video_text(tokenizer)
+        )
+        self._hidden = int(text.hidden_size)
+        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        self.shape = CacheShape(
+            layers=text.num_hidden_layers,
+            kv_heads=text.num_key_value_heads,
+            head_dim=head_dim,
+            axes=multimodal_rope.AXES,
+            dtype=self._language.dtype,
+            device=self._language.device,
+        )
+        self.rotary = multimodal_rope.probe(self._language.rotary_emb, self.shape.device, name)
+        self.position_limit = int(text.max_position_embeddings)
+        ends = model.generation_config.eos_token_id
+        self.end_ids = frozenset([ends] if isinstance(ends, int) else (ends or []))
+
+    @abstractmethod
+    def _video_text(self, tokenizer: Any) -> str:
+        """The stretch of a rendered chat template that stands for the video's tokens."""
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """Rows and columns of a frame's tokens."""
+        return self.frame_size[0] // self._patches.unit, self.frame_size[1] // self._patches.unit
+
+    def prefix(self) -> Tensor:
+        """Inputs [n, width] of the chat template up to the video."""
+        ids = self._tokenizer(self._template.prefix, add_special_tokens=False)["input_ids"]
+        return self.embed(ids)
+
+    @torch.inference_mode()
+    def encode(self, pictures: Tensor) -> Tensor:
+        """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width]."""
+        pixels = to_pixels(pictures.to(self.shape.device), self._pixels, torch.float32)
+        if len(pictures) % self.pictures_per_frame:
+            raise InvalidInput(
+                "frames",
+                f"{len(pictures)} pictures: {self.pictures_per_frame} make a frame",
+            )
+        frames = len(pictures) // self.pictures_per_frame
+        sides = [side // self._patches.side for side in self.frame_size]
+        found: Any = self._model.model.get_video_features(
+            patchify(pixels, self._patches),
+            torch.tensor([[frames, *sides]], device=self.shape.device),
+            return_dict=True,
+        )
+        return self._frames_of(found, frames)
+
+    def _frames_of(self, found: Any, frames: int) -> Tensor:
+        """The tower's output as [frames, tokens of a frame, width]."""
+        tokens = torch.cat(tuple(found.pooler_output)).to(self.shape.dtype)
+        return tokens.view(frames, -1, tokens.shape[-1])
+
+    def question(self, text: str) -> Tensor:
+        """Inputs [n, width] of what closes the video, the question, and the answer's cue."""
+        return self.embed(self._template.question_ids(self._tokenizer, text))
+
+    @torch.inference_mode()
+    def embed(self, token_ids: list[int]) -> Tensor:
+        """Inputs [n, width] of token ids."""
+        ids = torch.tensor(token_ids, dtype=torch.int64, device=self.shape.device)
+        embedded: Tensor = self._language.get_input_embeddings()(ids)
+        return embedded
+
+    @torch.inference_mode()
+    def forward(self, inputs: Tensor, packed: PackedPass) -> Tensor:
+        """Run the language model over packed rows: [n, width] in, last hidden states out."""
+        zeros = torch.zeros(
+            (multimodal_rope.AXES, 1, len(inputs)), dtype=torch.int64, device=self.shape.device
+        )
+        output = self._language(
+            inputs_embeds=inputs[:, : self._hidden].unsqueeze(0),
+            position_ids=zeros,
+            use_cache=False,
+            **self._beside(inputs),
+            **{attention.ARGUMENT: packed},
+        )
+        hidden: Tensor = output.last_hidden_state[0]
+        return hidden
+
+    def _beside(self, inputs: Tensor) -> dict[str, Any]:
+        """What the language model is given beside embeddings."""
+        return {}
+
+    @torch.inference_mode()
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[n, hidden] -> [n, vocabulary]."""
+        scores: Tensor = self._model.lm_head(hidden)
+        return scores
+
+    def text_stream(self) -> TextStream:
+        """A new stream of text for one answer."""
+        return tokenizer_stream(self._tokenizer)
+
+
+def token(tokenizer: Any, token_id: int) -> str:
+    """The text of a token."""
+    return str(tokenizer.convert_ids_to_tokens(token_id))
+
+
+def widened(tokens: Tensor, columns: int) -> Tensor:
+    """[..., n] -> [..., n + columns], zeros behind."""
+    return functional.pad(tokens, (0, columns)) if columns else tokens

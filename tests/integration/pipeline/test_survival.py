@@ -1,0 +1,340 @@
+"""All services as processes, two of most: any of them is killed, stopped for a while, or full."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+import redis
+
+from hermes.client import AnswerStream, Camera
+from hermes.errors import (
+    CameraNotFound,
+    CameraNotReady,
+    DeadlineExceeded,
+    HermesError,
+    Overloaded,
+    Retryable,
+    Unavailable,
+)
+from services.cli import redis_server
+from services.cli.processes import Pipeline, wait_ready
+from services.common import keys
+from services.common.leases import Leases
+from tests.support import tiny
+from tests.support.pipeline import Running, online
+from tests.support.video import write
+
+PASSWORD, TOKEN, REDIS_PASSWORD = "hunter2-sesame", "t0ken-of-a-camera", "r3dis:p@ss"
+REDIS_PASSWORD_QUOTED = "r3dis%3Ap%40ss"
+OWNERLESS_S = 15.0
+STALE_S = 2.0
+LONG = 1000
+FILE_FRAMES = 320
+SETTINGS = {
+    "HERMES_LOG_LEVEL": "debug",
+    "HERMES_FRAME_SIZE": "112x112",
+    "HERMES_FRAMES_PER_SECOND": "5",
+    "HERMES_CHUNK_MAX_DURATION_S": "0.4",
+    "HERMES_UNREAD_MAX_BYTES": str(64 << 10),
+    "HERMES_REPLAY_WINDOW_S": "20",
+    "HERMES_STALENESS_S": str(STALE_S),
+    "HERMES_DEVICE": "cpu",
+    "HERMES_THREADS": "1",
+    "HERMES_BUDGET_TOKENS": "320",
+    "HERMES_MAX_CAMERAS": "3",
+    "HERMES_MAX_QUESTIONS": "2",
+    "HERMES_MAX_ANSWER_TOKENS": str(LONG),
+}
+
+
+class Pair(Running):
+    """Two workers, two decoders, one gateway."""
+
+    def start(self, *names: str) -> None:
+        """Start services and wait until all are ready."""
+        media = {"media_root": self.pipeline.folder / "media"}
+        kinds: dict[str, tuple[str, dict[str, str | Path]]] = {
+            "worker": ("hermes_worker", {"model": tiny.folder(), "listen": "127.0.0.1:0"}),
+            "decoder": ("decoder", {**media}),
+            "gateway": ("query_gateway", {**media, "listen": self.address}),
+        }
+        started = []
+        for name in names:
+            package, settings = kinds[name.partition("-")[0]]
+            module = f"services.{package}.main"
+            started.append(self.pipeline.start(name, module, instance=name, **settings))
+        for child in started:
+            wait_ready(child)
+
+    @property
+    def redis(self) -> redis.Redis:
+        assert self.pipeline.redis is not None
+        return redis.Redis.from_url(self.pipeline.redis.url)
+
+    def owned(self, role: keys.Role, *, but: str) -> set[str]:
+        """The cameras that an instance other than `but` owns now."""
+        leases = Leases(self.redis, role, "test", "")
+        ids = [id.decode() for id in self.redis.hkeys(keys.CAMERAS)]  # type: ignore[union-attr]
+        now_ms = leases.now_ms()
+        owners = leases.owners(ids).items()
+        return {id for id, o in owners if o and o.instance != but and o.expires_ms > now_ms}
+
+    def ask(self, camera_id: str, *, max_tokens: int = 4, timeout: float = 20.0) -> AnswerStream:
+        return self.client.ask(camera_id, "What now?", max_tokens=max_tokens, timeout=timeout)
+
+    def refused(self, camera_id: str) -> HermesError:
+        with pytest.raises(HermesError) as caught:
+            self.answer(camera_id)
+        return caught.value
+
+
+def status(error: HermesError) -> grpc.StatusCode:
+    cause = error.__cause__
+    assert isinstance(cause, grpc.RpcError)
+    code: grpc.StatusCode = cause.code()
+    return code
+
+
+def eventually(what: Callable[[], bool], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    if redis_server.find_binary() is None:
+        pytest.skip("no redis-server binary to start and stop")
+    folder = tmp_path_factory.mktemp("survival")
+    (folder / "media").mkdir()
+    write(folder / "media" / "loop.mp4", 40, rate=10)
+    write(folder / "media" / "long.mp4", FILE_FRAMES * 2, rate=10)
+    with pytest.MonkeyPatch.context() as patch, Pipeline(folder, SETTINGS) as pipeline:
+        patch.delenv("REDIS_URL", raising=False)
+        local = pipeline.start_redis()
+        redis.Redis.from_url(local.url).config_set("requirepass", REDIS_PASSWORD)
+        local.url = local.url.replace("redis://", f"redis://:{REDIS_PASSWORD_QUOTED}@")
+        made = Pair(pipeline, f"127.0.0.1:{redis_server.free_port()}")
+        made.start("worker-1", "worker-2", "decoder-1", "decoder-2", "gateway-1")
+        yield made
+        made.client.close()
+
+
+@pytest.fixture(scope="module")
+def cameras(pair: Pair) -> list[str]:
+    """Live ones, each with frames in memory; not all of them with one worker."""
+    names = ["lobby", "dock", "street", "yard"]
+    for name in names:
+        pair.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
+    for name in names:
+        pair.until(name, online(3))
+    assert {pair.client.get_camera(n).memory.worker for n in names} == {"worker-1", "worker-2"}
+    return names
+
+
+def frames_seen(pair: Pair, camera_id: str) -> int:
+    return pair.client.get_camera(camera_id).memory.coverage.frames_seen
+
+
+def test_a_lease_that_names_the_wrong_worker_is_read_again_once(
+    pair: Pair, cameras: list[str]
+) -> None:
+    owners = {pair.client.get_camera(name).memory.worker: name for name in cameras}
+    mine, other = (keys.lease(owners[f"worker-{n}"], "worker") for n in (1, 2))
+    right, wrong = pair.redis.hget(mine, "address"), pair.redis.hget(other, "address")
+    pair.redis.hset(mine, "address", wrong)
+    try:
+        told = pair.refused(owners["worker-1"])
+    finally:
+        pair.redis.hset(mine, "address", right)
+    assert isinstance(told, CameraNotReady)
+    assert status(told) is grpc.StatusCode.UNAVAILABLE
+    assert told.retry_after_s > 0
+    refusals = pair.metrics("worker-2").get('hermes_queries_total{code="FAILED_PRECONDITION"}')
+    assert refusals == 2
+    assert pair.answer(owners["worker-1"])
+
+
+def test_questions_that_are_too_many_too_long_or_of_no_camera(
+    pair: Pair, cameras: list[str]
+) -> None:
+    unknown = pair.refused("nobody")
+    assert isinstance(unknown, CameraNotFound)
+    assert status(unknown) is grpc.StatusCode.NOT_FOUND
+
+    open_ = [pair.ask(cameras[0], max_tokens=LONG) for _ in range(2)]
+    for stream in open_:
+        next(stream)
+    full = pair.refused(cameras[0])
+    assert isinstance(full, Overloaded)
+    assert status(full) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert full.retry_after_s > 0
+    for stream in open_:
+        stream.cancel()
+    owner = pair.client.get_camera(cameras[0]).memory.worker
+    cancelled = 'hermes_queries_total{code="CANCELLED"}'
+    eventually(lambda: pair.metrics(owner).get(cancelled) == 2, 3)
+    eventually(lambda: pair.metrics("gateway-1").get(cancelled) == 2, 3)
+
+    with pytest.raises(DeadlineExceeded) as late:
+        "".join(pair.ask(cameras[0], max_tokens=LONG, timeout=0.4))
+    assert status(late.value) is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert pair.answer(cameras[0])  # its place is free again
+
+
+def test_a_live_camera_that_falls_behind_drops_the_oldest_and_recovers(
+    pair: Pair, cameras: list[str]
+) -> None:
+    """Its worker stands still for twice the staleness budget; the other worker's do not notice."""
+    owner = pair.client.get_camera(cameras[0]).memory.worker
+    others = [n for n in cameras if pair.client.get_camera(n).memory.worker != owner]
+    before = frames_seen(pair, others[0])
+    process = pair.child(owner).process
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        time.sleep(2 * STALE_S)
+        assert frames_seen(pair, others[0]) > before + 10
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    behind = pair.until(cameras[0], lambda camera: bool(camera.memory.coverage.gaps), 10)
+    gap = behind.memory.coverage.gaps[-1]
+    assert (gap.end - gap.start).total_seconds() > STALE_S / 2
+    pair.until(cameras[0], lambda camera: (camera.memory.lag_s or 0.0) < STALE_S, 10)
+    stale = f'hermes_frames_total{{camera="{cameras[0]}",outcome="dropped_stale"}}'
+    assert pair.metrics(owner)[stale] > 0
+    assert pair.client.get_camera(others[0]).memory.coverage.gaps == ()
+    assert pair.answer(cameras[0])
+
+
+def test_redis_is_killed_and_comes_back_with_its_data(pair: Pair, cameras: list[str]) -> None:
+    local = pair.pipeline.redis
+    assert local is not None
+    assert local.process is not None
+    before = {name: pair.client.get_camera(name).memory for name in cameras}
+    local.process.kill()
+    local.process.wait()
+    port = int(local.url.rsplit(":", 1)[1].partition("/")[0])
+    again = redis_server.start(pair.pipeline.folder / "redis", port=port)
+    local.process = again.process
+    redis.Redis.from_url(again.url).config_set("requirepass", REDIS_PASSWORD)
+    for name, memory in before.items():
+        pair.until(name, lambda c, m=memory: c.memory.coverage.frames_seen > m.frames + 3)  # type: ignore[misc]
+        assert pair.client.get_camera(name).memory.epoch == memory.epoch  # nobody changed hands
+        assert pair.answer(name)
+
+
+def test_any_one_process_is_killed(pair: Pair, cameras: list[str]) -> None:
+    camera = pair.client.get_camera(cameras[0])
+    killed_worker, killed_decoder = camera.memory.worker, camera.source.decoder
+    kept = [n for n in cameras if pair.client.get_camera(n).memory.worker != killed_worker]
+
+    pair.kill("gateway-1")
+    pair.start("gateway-2")
+    eventually(lambda: _answers(pair, kept[0]), 5)
+
+    running = pair.ask(cameras[0], max_tokens=LONG)
+    next(running)
+    died = time.monotonic()
+    pair.kill(killed_worker)
+    with pytest.raises(Unavailable):
+        list(running)  # half an answer is never silently started again
+    told = pair.refused(cameras[0])
+    assert isinstance(told, Retryable)
+    assert status(told) is grpc.StatusCode.UNAVAILABLE
+    assert pair.answer(kept[0])
+    pair.kill(killed_decoder)
+    # The other worker has room for three cameras, and four are there.
+    eventually(lambda: len(pair.owned("worker", but=killed_worker)) == 3, OWNERLESS_S)
+    eventually(lambda: len(pair.owned("decoder", but=killed_decoder)) == 4, OWNERLESS_S)
+    assert time.monotonic() - died < OWNERLESS_S
+    found = pair.owned("worker", but=killed_worker)
+    assert set(kept) < found
+    for name in found:
+        pair.until(name, online(), 15)
+        seen = pair.answer(name)
+        pair.until(name, lambda c, seen=seen: c.memory.coverage.frames_seen > seen, 10)  # type: ignore[misc]
+
+
+def _answers(pair: Pair, camera_id: str) -> bool:
+    try:
+        return pair.answer(camera_id) > 0
+    except Retryable:
+        return False
+
+
+def test_a_camera_that_no_worker_has_room_for(pair: Pair, cameras: list[str]) -> None:
+    homeless = [n for n in cameras if pair.client.get_camera(n).memory.state == "pending"]
+    assert len(homeless) == 1
+    told = pair.refused(homeless[0])
+    assert isinstance(told, Overloaded)
+    assert status(told) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert told.retry_after_s > 0
+    # A place becomes free, and is taken.
+    housed = next(n for n in cameras if n not in homeless)
+    pair.client.remove_camera(housed)
+    eventually(lambda: _answers(pair, homeless[0]), 15)
+    for name in cameras:
+        if name != housed:
+            pair.client.remove_camera(name)
+
+
+def test_a_file_waits_for_its_worker_and_loses_nothing(pair: Pair) -> None:
+    """The worker stands still, comes back, is killed, and another one starts."""
+    worker = next(c.name for c in pair.pipeline.children if c.name.startswith("worker"))
+    process = pair.child(worker).process
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        pair.client.add_camera("film", "long.mp4")
+        log = keys.frames("film")
+        eventually(lambda: pair.redis.xlen(log) > 3, 8)
+        time.sleep(1.0)
+        waiting = pair.redis.xlen(log)
+        time.sleep(0.5)
+        assert pair.redis.xlen(log) == waiting
+        assert pair.client.get_camera("film").source.state == "online"
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    read = pair.until("film", _read_whole, 20).memory.coverage
+    assert (read.frames_seen, read.gaps) == (FILE_FRAMES, ())
+
+    pair.kill(worker)
+    told = pair.refused("film")
+    assert isinstance(told, Retryable)
+    assert status(told) is grpc.StatusCode.UNAVAILABLE
+    pair.start("worker-3")
+    again = pair.until(
+        "film", lambda c: c.memory.worker == "worker-3" and _read_whole(c)
+    ).memory.coverage
+    assert (again.frames_seen, again.gaps) == (FILE_FRAMES, ())
+    assert pair.answer("film") == FILE_FRAMES
+
+
+def _read_whole(camera: Camera) -> bool:
+    return (
+        camera.source.state == "ended"
+        and camera.memory.state == "serving"
+        and camera.memory.coverage.frames_seen >= FILE_FRAMES
+    )
+
+
+def test_no_secret_was_ever_written(pair: Pair) -> None:
+    pair.client.add_camera("rtsp", f"rtsp://admin:{PASSWORD}@127.0.0.1:9/live")
+    pair.client.add_camera("http", f"http://admin:{PASSWORD}@127.0.0.1:9/live?token={TOKEN}")
+    for name in ("rtsp", "http"):
+        told = pair.until(name, lambda camera: camera.source.state == "offline", 10)
+        assert PASSWORD not in repr(told)
+        assert TOKEN not in repr(told)
+    logs = pair.logs()
+    assert '"level": "debug"' in logs
+    assert "camera_gained" in logs
+    for secret in (PASSWORD, TOKEN, REDIS_PASSWORD, REDIS_PASSWORD_QUOTED):
+        assert secret not in logs
+        for child in pair.pipeline.children:
+            assert secret not in " ".join(pair.metrics(child.name))

@@ -1,0 +1,421 @@
+"""A snapshot comes back bit-equal, or is refused by name."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import torch as safetensors
+from torch import Tensor
+
+from hermes.engine import snapshot
+from hermes.errors import HermesError, SnapshotCorrupt, SnapshotMismatch
+from hermes.memory import (
+    POLICIES,
+    CacheShape,
+    FrameLayout,
+    FrameStamp,
+    Hermes,
+    HermesConfig,
+    MemoryConfig,
+    MemoryState,
+    PackedPass,
+    Rotary,
+    Row,
+    SlidingWindow,
+    StreamMemory,
+)
+from hermes.vlm import VideoMemory, VideoModel, load
+from tests.support import tiny
+
+QUESTION = "What is happening now?"
+FIELDS = ("keys", "values", "positions", "frames", "patches")
+
+
+def memory(policy: str = "hermes", budget: int = 96, every: int = 3) -> VideoMemory:
+    return VideoMemory(tiny.model(), policy, budget=budget, compress_every_frames=every)
+
+
+def fed(policy: str = "hermes", frames: int = 10) -> VideoMemory:
+    made = memory(policy)
+    made.feed(tiny.pictures(frames, seed=3))
+    return made
+
+
+def same_bits(one: VideoMemory, other: VideoMemory) -> None:
+    a, b = one.cache.state(), other.cache.state()
+    assert a.header == b.header
+    for name, tensor in a.tensors.items():
+        assert torch.equal(tensor, b.tensors[name]), name
+    assert one.coverage() == other.coverage()
+    logits = [tiny.answer(m.cache, QUESTION, 4)[1] for m in (one, other)]
+    assert torch.equal(*logits)
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+def test_answers_and_goes_on_bit_equally(policy: str) -> None:
+    original = fed(policy)
+    data = snapshot.encode(original.state())
+    restored = memory(policy)
+    snapshot.restore(restored, data)
+    same_bits(original, restored)
+    for one in (original, restored):
+        one.feed(tiny.pictures(6, seed=8))
+        one.feed(tiny.pictures(3, seed=9), [70_000, 71_000, 72_000], after_gap=True)
+    same_bits(original, restored)
+    assert restored.coverage().gaps
+
+
+@pytest.mark.parametrize("frames", [0, 1, 5, 6])
+def test_at_any_moment(frames: int) -> None:
+    original = memory()
+    if frames:
+        original.feed(tiny.pictures(frames))
+    restored = fed()  # what it had is gone
+    snapshot.restore(restored, snapshot.encode(original.state()))
+    same_bits(original, restored)
+
+
+def test_saving_does_not_disturb_an_open_answer() -> None:
+    quiet, saved = fed(), fed()
+    expected = quiet.ask(QUESTION, 6)
+    words = saved.answer(QUESTION, 6)
+    first = next(words)
+    data = snapshot.encode(saved.state())
+    assert first + "".join(words) == expected
+    restored = memory()
+    open_words = restored.answer(QUESTION, 6)
+    before = next(open_words)  # a branch of what the restored memory was
+    snapshot.restore(restored, data)
+    assert before + "".join(open_words) == memory().ask(QUESTION, 6)
+    assert restored.ask(QUESTION, 6) == expected
+
+
+def test_through_a_file(tmp_path: Path) -> None:
+    original = fed()
+    path = tmp_path / "lobby.safetensors"
+    path.write_bytes(b"an older one")
+    size = snapshot.save(original.state(), path)
+    assert path.stat().st_size == size <= snapshot.limit_of(original)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    restored = memory()
+    snapshot.restore(restored, path)
+    same_bits(original, restored)
+    with pytest.raises(FileNotFoundError):
+        snapshot.restore(restored, tmp_path / "nothing")
+
+
+def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # sparse
+    with pytest.raises(SnapshotMismatch, match="at most"):
+        snapshot.restore(memory(), path)
+
+
+def test_an_unpaired_picture_is_dropped_and_a_gap_before_it_is_not() -> None:
+    model = tiny.model()
+
+    class Pairing:
+        pictures_per_frame = 2
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model, name)
+
+        def encode(self, pictures: Tensor) -> Tensor:
+            return model.encode(pictures[1::2])
+
+    original = VideoMemory(Pairing(), budget=96)
+    frames = tiny.pictures(5)
+    original.feed(frames[:2])
+    original.feed(frames[2:3], [9_000], after_gap=True)
+    restored = VideoMemory(Pairing(), budget=96)
+    snapshot.restore(restored, snapshot.encode(original.state()))
+    restored.feed(frames[3:4], [10_000])
+    assert restored.coverage().frames == 1
+    restored.feed(frames[4:5], [11_000])
+    assert restored.coverage().frames == 2
+    assert restored.coverage().gaps == ((1000, 11_000),)
+
+
+def test_times_of_a_file_come_back() -> None:
+    original = memory()
+    for index, picture in enumerate(tiny.pictures(3)):
+        stamp = FrameStamp(-5_000 + index, None if index == 1 else index * 40)
+        original.take(picture, stamp)
+    restored = memory()
+    snapshot.restore(restored, snapshot.encode(original.state()))
+    assert restored.cache._table.stamps() == original.cache._table.stamps()
+
+
+# -- of something else ---------------------------------------------------------
+
+
+@dataclass
+class Renamed:
+    """The tiny model with something changed."""
+
+    changes: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        return self.changes.get(name, getattr(tiny.model(), name))
+
+
+@functools.cache
+def half() -> VideoModel:
+    return load(tiny.folder(), dtype=torch.bfloat16)
+
+
+def other_prefix() -> Tensor:
+    return tiny.model().prefix().flip(0)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (lambda: memory("hermes-paper"), r"policy.name = 'hermes'; here it is 'hermes-paper'"),
+        (
+            lambda: VideoMemory(
+                tiny.model(),
+                Hermes(HermesConfig(recent_frames=1)),
+                budget=96,
+                compress_every_frames=3,
+            ),
+            r"policy.recent_frames = 4; here it is 1",
+        ),
+        (lambda: memory(budget=97), r"config.budget = 96; here it is 97"),
+        (lambda: memory(every=4), r"compress_every_frames = 3; here it is 4"),
+        (lambda: model_with(name="other"), r"model.name = .*; here it is 'other'"),
+        (lambda: model_with(prefix=other_prefix), "other weights"),
+        (lambda: model_with(prefix=lambda: tiny.model().prefix()[1:]), "another template"),
+        (
+            lambda: VideoMemory(half(), budget=96, compress_every_frames=3),
+            r"shape.dtype = 'float32'; here it is 'bfloat16'",
+        ),
+    ],
+)
+def test_a_snapshot_of_something_else_is_refused(other: Any, reason: str) -> None:
+    data = snapshot.encode(fed(frames=4).state())
+    refusing: VideoMemory = other()
+    before = refusing.cache.state()
+    with pytest.raises(SnapshotMismatch, match=reason):
+        snapshot.restore(refusing, data)
+    assert refusing.cache.state().header == before.header
+    assert torch.equal(refusing.cache.state().tensors["keys"], before.tensors["keys"])
+
+
+def model_with(**changes: Any) -> VideoMemory:
+    return VideoMemory(Renamed(changes), budget=96, compress_every_frames=3)
+
+
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = fed(frames=1).state()
+    monkeypatch.setattr(snapshot, "FORMAT", 2)
+    data = snapshot.encode(state)
+    monkeypatch.undo()
+    with pytest.raises(SnapshotMismatch, match="format 2; this build reads 1"):
+        snapshot.restore(memory(), data)
+
+
+# -- outside bytes ---------------------------------------------------------------
+
+SHAPE = CacheShape(2, 1, 2, 1, torch.float32, torch.device("cpu"))
+LAYOUT = FrameLayout.sequential(2)
+CONFIG = MemoryConfig(budget=6, headroom=4, position_limit=64, position_reserve=8)
+
+
+def small() -> StreamMemory:
+    """A memory whose snapshot is a few kilobytes."""
+    rotary = Rotary(torch.ones(2), torch.zeros(2, dtype=torch.int64))
+    made = StreamMemory(SHAPE, rotary, CONFIG, SlidingWindow())
+    made.commit(made.begin_prefix(3))
+    for number in range(4):
+        made.commit(made.begin_frames([FrameStamp(number)], LAYOUT, after_gap=number == 2))
+    made.compress()
+    return made
+
+
+SMALL = snapshot.encode(small().state())
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_small_one_is_whole(empty: bool) -> None:
+    restored = small()
+    if empty:  # not even a prefix
+        restored = StreamMemory(SHAPE, restored.rotary, CONFIG, SlidingWindow())
+    restored.restore(snapshot.decode(SMALL, limit_bytes=10_000))
+    assert restored.state().header == small().state().header
+    for name, tensor in small().state().tensors.items():
+        assert torch.equal(tensor, restored.state().tensors[name]), name
+
+
+def test_cut_short_at_any_length() -> None:
+    for length in range(len(SMALL)):
+        with pytest.raises(SnapshotCorrupt):
+            snapshot.decode(SMALL[:length], limit_bytes=10_000)
+
+
+@settings(max_examples=200, deadline=None)
+@given(at=st.integers(0, len(SMALL) - 1), bits=st.integers(1, 255))
+def test_any_changed_byte(at: int, bits: int) -> None:
+    changed = bytearray(SMALL)
+    changed[at] ^= bits
+    with pytest.raises(SnapshotCorrupt):
+        snapshot.decode(bytes(changed), limit_bytes=10_000)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_bytes(data: bytes) -> None:
+    with pytest.raises(SnapshotCorrupt):
+        snapshot.decode(data, limit_bytes=10_000)
+
+
+def resealed(data: bytes) -> bytes:
+    """Forged: the checksum is right again."""
+    found = snapshot._CHECKSUM.search(data)
+    if found is None:
+        return data
+    start, end = found.span(1)
+    return data[:start] + snapshot._sum(data, start, end).encode() + data[end:]
+
+
+@settings(max_examples=200, deadline=None)
+@given(at=st.integers(0, len(SMALL) - 1), bits=st.integers(1, 255))
+def test_a_forged_byte_is_refused_or_harmless(at: int, bits: int) -> None:
+    changed = bytearray(SMALL)
+    changed[at] ^= bits
+    made = small()
+    try:
+        made.restore(snapshot.decode(resealed(bytes(changed)), limit_bytes=10_000))
+    except (SnapshotCorrupt, SnapshotMismatch):
+        made = small()
+    go_on(made)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(min_value=2**62)
+    | st.floats()
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_forged_header_is_refused_or_harmless(data: st.DataObject) -> None:
+    state = small().state()
+    name = data.draw(st.sampled_from(sorted(state.header)))
+    header = {**state.header, name: data.draw(JSON)}
+    made = small()
+    try:
+        made.restore(MemoryState(header, state.tensors))
+    except (SnapshotCorrupt, SnapshotMismatch):
+        made = small()
+    go_on(made)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_forged_tensors_are_refused_or_harmless(data: st.DataObject) -> None:
+    state = small().state()
+    name = data.draw(st.sampled_from(sorted(state.tensors)))
+    old = state.tensors[name]
+    size = data.draw(st.lists(st.integers(0, 12), max_size=4))
+    kind = data.draw(st.sampled_from([old.dtype, torch.int64, torch.float16]))
+    fill = data.draw(st.integers(-3, 100))
+    new = (
+        torch.full(size, fill).to(kind) if data.draw(st.booleans()) else torch.full_like(old, fill)
+    )
+    made = small()
+    try:
+        made.restore(MemoryState(state.header, {**state.tensors, name: new}))
+    except (SnapshotCorrupt, SnapshotMismatch):
+        made = small()
+    go_on(made)
+
+
+def go_on(made: StreamMemory) -> None:
+    """Whatever was restored can be fed, compressed and asked; at worst it says why not."""
+    try:
+        for number in range(4):
+            if made.room() < LAYOUT.tokens:
+                made.compress()
+            row = made.begin_frames([FrameStamp(number)], LAYOUT)
+            for layer in range(SHAPE.layers):
+                zeros = torch.zeros((1, row.tokens, 2))
+                row.attend(layer, zeros, zeros, zeros, 1.0)
+            made.commit(row)
+        with made.branch(2) as branch:
+            zeros = torch.zeros((1, 2, 2))
+            branch.row(2).attend(0, zeros, zeros, zeros, 1.0)
+        made.coverage()
+    except HermesError:
+        pass
+
+
+def test_metadata_are_as_the_format_says() -> None:
+    length = int.from_bytes(SMALL[:8], "little")
+    metadata = json.loads(SMALL[8 : 8 + length])["__metadata__"]
+    assert sorted(metadata) == ["checksum", "header"]
+    header = json.loads(metadata["header"])
+    assert header["format"] == 1
+    assert header["policy"] == {"name": "sliding-window", "guided": False}
+    assert safetensors.load(SMALL).keys() == {*FIELDS, "stamps", "gaps"}
+
+
+@torch.inference_mode()
+def test_guidance_that_is_still_to_be_used_comes_along() -> None:
+    model = tiny.model()
+
+    def half_way() -> StreamMemory:
+        tiny_one = fed(frames=6).cache
+        features = model.encode(tiny.pictures(1, seed=99))[0]
+        prompts = [model.question("one"), model.question("two or more")]
+        row = tiny_one.begin_frames([FrameStamp(77_000)], model.layout)
+        rows: list[Row] = [row, *tiny_one.guide([len(p) for p in prompts])]
+        model.forward(torch.cat((features, *prompts)), PackedPass(rows))
+        tiny_one.commit(row)
+        return tiny_one
+
+    original, restored = half_way(), memory().cache
+    restored.restore(original.state())
+    assert original.compress() == restored.compress() is not None
+    for name, tensor in original.state().tensors.items():
+        assert torch.equal(tensor, restored.state().tensors[name]), name
+
+
+def test_a_state_is_not_taken_half_way() -> None:
+    made = small()
+    row = made.begin_frames([FrameStamp(50)], LAYOUT)
+    for call in (made.state, lambda: made.restore(snapshot.decode(SMALL, limit_bytes=10_000))):
+        with pytest.raises(RuntimeError, match="row is open"):
+            call()
+    made.abandon(row)
+    made.state()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_onto_another_device() -> None:
+    original = fed()
+    there = VideoMemory(
+        load(tiny.folder(), device="cuda", dtype=torch.float32), budget=96, compress_every_frames=3
+    )
+    snapshot.restore(there, snapshot.encode(original.state()))
+    assert there.cache.shape.device.type == "cuda"
+    for name, tensor in original.cache.state().tensors.items():
+        assert torch.equal(tensor, there.cache.state().tensors[name]), name
+    there.feed(tiny.pictures(4, seed=5))
+    assert there.ask(QUESTION, 4)

@@ -1,0 +1,248 @@
+"""Both Qwen-VL families: the memory under the model is the model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from hermes.errors import InvalidInput, Unsupported
+from hermes.memory import POLICIES, FrameStamp, PackedPass, Row
+from hermes.vlm import MEMORIES, VideoMemory, guidance_prompts, load
+from hermes.vlm.preprocess import patchify, to_pixels
+from tests.support import tiny_qwen
+from tests.support.tiny_qwen import Tiny
+
+QUESTION = "What is happening now?"
+
+
+@pytest.fixture(params=tiny_qwen.FAMILIES)
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def model(family: str) -> Tiny:
+    return tiny_qwen.model(family)
+
+
+def token_ids(model: Tiny, frames: int, answer: list[int]) -> list[int]:
+    """The plain model's tokens: the layout that we use, written out."""
+    tokenizer, config = model._tokenizer, model._model.config
+    prefix = tokenizer(model._template.prefix, add_special_tokens=False)["input_ids"]
+    patches = [config.video_token_id] * (tiny_qwen.GRID[0] * tiny_qwen.GRID[1])
+    if model.model_type == "qwen3_vl":
+        patches = [config.vision_start_token_id, *patches, config.vision_end_token_id]
+    question = model._template.question_ids(tokenizer, QUESTION)
+    return [*prefix, *patches * frames, *question, *answer]
+
+
+def trained_positions(model: Tiny, ids: list[int], frames: int) -> Tensor:
+    """[3, 1, n] for Qwen2.5-VL: its own rule but for the text behind the video."""
+    video = [index for index, id in enumerate(ids) if id == model._model.config.video_token_id]
+    rows, columns = tiny_qwen.GRID
+    start = video[0]
+    positions = []
+    for index in range(len(ids)):
+        if index < start:
+            positions.append((index, index, index))
+        elif index in video:
+            frame, patch = divmod(index - start, rows * columns)
+            step = model.layout.advance[0]
+            positions.append(
+                (start + frame * step, start + patch // columns, start + patch % columns)
+            )
+        else:
+            behind = max(max(position) for position in positions) + 1
+            positions.append((behind, behind, behind))
+    return torch.tensor(positions).T.unsqueeze(1)
+
+
+def plain_logits(
+    model: Tiny, pictures: Tensor, answer: list[int], *, own_positions: bool
+) -> Tensor:
+    """Logits [answer + 1, vocabulary] of the plain transformers model."""
+    plain, frames = tiny_qwen.plain(model.model_type), len(pictures) // 2
+    ids = token_ids(model, frames, answer)
+    pixels = to_pixels(pictures, model._pixels, torch.float32)
+    more: dict[str, object] = {}
+    if model.model_type == "qwen2_5_vl":
+        more["second_per_grid_ts"] = [2 / model._patches.frames_per_second]
+    if not own_positions:
+        more["position_ids"] = trained_positions(model, ids, frames)
+    tokens = torch.tensor([ids])
+    with torch.inference_mode():
+        output = plain(
+            input_ids=tokens,
+            pixel_values_videos=patchify(pixels, model._patches),
+            video_grid_thw=torch.tensor([[frames, *(2 * side for side in tiny_qwen.GRID)]]),
+            mm_token_type_ids=2 * (tokens == plain.config.video_token_id).int(),
+            **more,
+        )
+    logits: Tensor = output.logits[0, -1 - len(answer) :]
+    return logits
+
+
+def test_equals_the_plain_model(model: Tiny) -> None:
+    """Qwen3-VL with the positions that transformers gives the same tokens. Qwen2.5-VL with those
+    that it was trained with: `get_rope_index` of transformers 5.23 lets text go on in the midst of
+    a video that is longer than its frames are wide.
+    """
+    pictures = tiny_qwen.pictures(model.model_type, 8)
+    memory = tiny_qwen.memory(model)
+    tiny_qwen.feed(model, memory, pictures)
+    ids, logits = tiny_qwen.answer(model, memory, QUESTION, 8)
+    own = model.model_type == "qwen3_vl"
+    expected = plain_logits(model, pictures, ids[:-1], own_positions=own)
+    assert torch.allclose(logits, expected, atol=2e-4, rtol=0)
+    assert logits.argmax(-1).tolist() == expected.argmax(-1).tolist()
+
+
+def test_equals_the_plain_model_with_its_own_positions(model: Tiny) -> None:
+    """A video that is no longer than its frames are wide: there is no question about text."""
+    pictures = tiny_qwen.pictures(model.model_type, 2)
+    memory = tiny_qwen.memory(model)
+    tiny_qwen.feed(model, memory, pictures)
+    ids, logits = tiny_qwen.answer(model, memory, QUESTION, 4)
+    expected = plain_logits(model, pictures, ids[:-1], own_positions=True)
+    assert torch.allclose(logits, expected, atol=2e-4, rtol=0)
+
+
+def test_frames_one_by_one_are_frames_together(model: Tiny) -> None:
+    pictures = tiny_qwen.pictures(model.model_type, 3)
+    together = model.encode(pictures)
+    alone = torch.cat([model.encode(pair) for pair in pictures.split(2)])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_every_policy_keeps_to_its_budget_and_answers(model: Tiny, name: str) -> None:
+    budget = 5 * model.layout.tokens + 3
+    memory = VideoMemory(model, name, budget=budget, compress_every_frames=3)
+    for round in range(5):
+        memory.feed(tiny_qwen.pictures(model.model_type, 4, seed=round))
+        assert memory.cache.video_tokens <= budget + 3 * model.layout.tokens
+    assert memory.coverage().frames_seen == 20
+    memory.ask(QUESTION, 4)
+    logits = tiny_qwen.answer(model, memory.cache, QUESTION, 3)[1]
+    assert bool(torch.isfinite(logits).all())
+
+
+def test_every_policy_with_room_for_all_keeps_the_answer(model: Tiny) -> None:
+    pictures = tiny_qwen.pictures(model.model_type, 6)
+    unbounded = tiny_qwen.memory(model)
+    tiny_qwen.feed(model, unbounded, pictures)
+    expected = tiny_qwen.answer(model, unbounded, QUESTION, 3)[1]
+    for name in POLICIES:
+        kept = VideoMemory(model, name, budget=200, compress_every_frames=2)
+        kept.feed(pictures)
+        assert torch.allclose(
+            tiny_qwen.answer(model, kept.cache, QUESTION, 3)[1], expected, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", sorted(set(MEMORIES) - set(POLICIES)))
+def test_what_is_no_policy_answers_too(model: Tiny, name: str) -> None:
+    memory = MEMORIES[name](model, 5 * model.layout.tokens, 3)
+    memory.feed(tiny_qwen.pictures(model.model_type, 9))
+    memory.ask(QUESTION, 3)
+    assert memory.coverage().frames_seen == 9
+
+
+def test_packed_rows_equal_one_by_one(model: Tiny) -> None:
+    """Frames of one camera, guidance behind them, and questions about two others in one pass."""
+    pictures = tiny_qwen.pictures(model.model_type, 6)
+    alone = [tiny_qwen.memory(model) for _ in range(3)]
+    packed = [tiny_qwen.memory(model) for _ in range(3)]
+    for index in range(3):
+        tiny_qwen.feed(model, alone[index], pictures[: 2 + 2 * index])
+        tiny_qwen.feed(model, packed[index], pictures[: 2 + 2 * index])
+    question, prompt = model.question(QUESTION), guidance_prompts(model)[0]
+    extra = model.encode(pictures[-2:])[0]
+    tiny_qwen.feed(model, alone[0], pictures[-2:], start_ms=50_000)
+    expected = [tiny_qwen.answer(model, memory, QUESTION, 1)[1][0] for memory in alone]
+
+    writing = packed[0].begin_frames([FrameStamp(50_000)], model.layout)
+    with packed[1].branch(100) as one, packed[2].branch(100) as two:
+        rows: list[Row] = [one.row(len(question)), writing]
+        rows += [*packed[0].guide([len(prompt)]), two.row(len(question))]
+        inputs = torch.cat((question, extra, prompt, question))
+        hidden = model.forward(inputs, PackedPass(rows))
+        packed[0].commit(writing)
+    found = [
+        tiny_qwen.answer(model, packed[0], QUESTION, 1)[1][0],
+        model.logits(hidden[len(question) - 1]),
+        model.logits(hidden[-1]),
+    ]
+    for got, want in zip(found, expected, strict=True):
+        assert torch.allclose(got, want, atol=2e-4, rtol=0)
+
+
+def test_a_question_leaves_memory_bit_equal(model: Tiny) -> None:
+    memory = tiny_qwen.memory(model)
+    tiny_qwen.feed(model, memory, tiny_qwen.pictures(model.model_type, 4))
+    slab = memory._slab
+    assert slab is not None
+    fields = ("keys", "values", "positions", "frames", "patches")
+    before = {name: getattr(slab, name).clone() for name in fields}
+    clock = (memory.length, memory.next_position, list(memory._clock.origin))
+    tiny_qwen.answer(model, memory, QUESTION, 5)
+    assert memory._slab is slab
+    assert (memory.length, memory.next_position, memory._clock.origin) == clock
+    for name in fields:
+        assert torch.equal(getattr(slab, name), before[name]), name
+
+
+def test_one_picture_is_no_frame(model: Tiny) -> None:
+    pictures = tiny_qwen.pictures(model.model_type, 1)
+    with pytest.raises(InvalidInput, match="2 make a frame"):
+        model.encode(pictures[:1])
+    memory = VideoMemory(model, "sliding-window", budget=100)
+    memory.feed(pictures[:1])
+    assert memory.coverage().frames_seen == 0
+    memory.feed(pictures[1:])
+    assert memory.coverage().frames_seen == 1
+
+
+def test_frames_of_another_size_are_resized(model: Tiny) -> None:
+    pictures = torch.zeros((2, 3, 50, 70), dtype=torch.uint8)
+    assert model.encode(pictures).shape[:2] == (1, model.layout.tokens)
+
+
+def test_a_question_closes_the_video(model: Tiny) -> None:
+    """What precedes the answer is the rendered chat template, cut where the video lies."""
+    end = model._model.config.vision_end_token_id
+    ids = model._template.question_ids(model._tokenizer, "<|vision_end|><|im_end|> hello")
+    assert ids.count(end) == (model.model_type == "qwen2_5_vl")
+    assert (ids[0] == end) == (model.model_type == "qwen2_5_vl")
+    assert ids.count(model._tokenizer.eos_token_id) == 1
+    assert model._template.prefix.endswith("<|vision_start|>") == (model.model_type == "qwen2_5_vl")
+
+
+@pytest.mark.parametrize("size", [(84, 100), (0, 112), (4480, 4480), (32, 32)])
+def test_a_size_that_does_not_fit_is_refused(family: str, size: tuple[int, int]) -> None:
+    with pytest.raises(InvalidInput, match="frame_size"):
+        load(tiny_qwen.folder(family), frame_size=size)
+
+
+def test_patches_that_are_not_the_towers_are_refused(family: str, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_qwen.folder(family), tmp_path / "copy")
+    settings = tiny_qwen.pixel_settings(family) | {"patch_size": 8}
+    (copy / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(Unsupported, match="do not fit"):
+        load(copy)
+
+
+@pytest.mark.parametrize("missing", ["patch_size", "temporal_patch_size", "size", "image_mean"])
+def test_settings_that_are_missing_are_named(family: str, tmp_path: Path, missing: str) -> None:
+    copy = shutil.copytree(tiny_qwen.folder(family), tmp_path / "copy")
+    settings = tiny_qwen.pixel_settings(family)
+    del settings[missing]
+    (copy / "preprocessor_config.json").write_text(json.dumps(settings))
+    name = "min_pixels" if missing == "size" else missing
+    with pytest.raises(Unsupported, match=name):
+        load(copy)
