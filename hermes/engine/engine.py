@@ -176,8 +176,10 @@ class Engine:
             if self._questions >= self.config.max_questions:
                 raise Overloaded(f"{self._questions} questions are open on this worker")
             self._questions += 1
-        answer = Answer(camera_id, text, max_tokens, sink, ready, self._clock())
-        self._post(lambda: self._accept(answer))
+            answer = Answer(camera_id, text, max_tokens, sink, ready, self._clock())
+            # Under the same lock: an engine that is about to stop sees it, or refused it.
+            self._inbox.append(lambda: self._accept(answer))
+            self._wake.notify()
         return answer
 
     def _post(self, command: Callable[[], None]) -> None:
@@ -314,20 +316,19 @@ class Engine:
             hidden = self.model.forward(question, PackedPass([row]))
             answer.branch.commit(row)
             token = int(self.model.logits(hidden[-1:]).argmax())
+            self._answers.append(answer)
+            self._take(answer, token)
         except HermesError as error:
             self._fail(answer, error)
         except Exception as error:
             log.exception("question to %s failed", answer.camera_id)
             self._fail(answer, HermesError(f"internal error ({type(error).__name__})"))
-        else:
-            self._answers.append(answer)
-            self._take(answer, token)
 
     def _decode(self) -> None:
         answers = list(self._answers)
-        rows = [answer.branch.row(1) for answer in answers if answer.branch is not None]
-        inputs = torch.cat([a.next_input for a in answers if a.next_input is not None])
         try:
+            rows = [answer.branch.row(1) for answer in answers if answer.branch is not None]
+            inputs = torch.cat([a.next_input for a in answers if a.next_input is not None])
             hidden = self.model.forward(inputs, PackedPass(rows))
             tokens = self.model.logits(hidden).argmax(dim=-1).tolist()
         except Exception as error:
@@ -336,9 +337,13 @@ class Engine:
                 self._fail(answer, HermesError(f"internal error ({type(error).__name__})"))
             return
         for answer, row, token in zip(answers, rows, tokens, strict=True):
-            if answer.branch is not None:
-                answer.branch.commit(row)
-            self._take(answer, token)
+            try:
+                if answer.branch is not None:
+                    answer.branch.commit(row)
+                self._take(answer, token)
+            except Exception as error:  # of this answer alone
+                log.exception("an answer about %s failed", answer.camera_id)
+                self._fail(answer, HermesError(f"internal error ({type(error).__name__})"))
 
     def _take(self, answer: Answer, token: int) -> None:
         """Pass one token on, and end the answer where it ends."""

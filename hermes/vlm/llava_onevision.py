@@ -91,10 +91,11 @@ class LlavaOnevision:
         """[n, 3, h, w] uint8 -> [n, tokens of a frame, hidden]."""
         pixels = to_pixels(pictures.to(self.shape.device), self._pixels, self._tower_dtype)
         found: Any = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
-        # One image_newline comes behind the last frame of a video. In a stream
-        # there is no last frame: it begins each question instead.
-        features = found.pooler_output[0, :-1]
-        tokens: Tensor = features.view(len(pictures), self.layout.tokens, -1)
+        # One image_newline comes behind the last frame of a video, here or (in
+        # older transformers) in the model's forward. In a stream there is no
+        # last frame: it begins each question instead.
+        features = found.pooler_output[0, : len(pictures) * self.layout.tokens]
+        tokens: Tensor = features.reshape(len(pictures), self.layout.tokens, -1)
         return tokens.to(self.shape.dtype)
 
     @torch.inference_mode()

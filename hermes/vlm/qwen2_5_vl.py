@@ -40,7 +40,12 @@ class Qwen25VL(QwenVL):
         if not rate > 0:
             raise InvalidInput("frames_per_second", f"{rate} must be more than 0")
         ticks = model.config.vision_config.tokens_per_second * self.pictures_per_frame / rate
-        self.layout = FrameLayout.grid(*self._grid, max(1, round(ticks)), self.shape.device)
+        step = max(1, round(ticks))
+        self.layout = FrameLayout.grid(*self._grid, step, self.shape.device)
+        if step > self.layout.tokens:  # a memory counts on one position a token at most
+            raise InvalidInput(
+                "frames_per_second", f"{rate}: a frame would take {step} positions in time"
+            )
 
     def _video_text(self, tokenizer: Any) -> str:
         return token(tokenizer, self._model.config.video_token_id)

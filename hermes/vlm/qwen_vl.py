@@ -53,6 +53,7 @@ class QwenVL(ABC):
         self._patches = PatchSettings.from_checkpoint(folder)
         self._pixels = PixelSettings.from_checkpoint(folder, frame_size)
         self.frame_size = (self._pixels.height, self._pixels.width)
+        self._patches.check_size(self.frame_size)
         self.pictures_per_frame = self._patches.pictures
         vision = config.vision_config
         made_for = (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
@@ -15,11 +16,14 @@ from rich.live import Live
 
 from hermes.client import Camera, HermesClient
 from hermes.errors import HermesError
+from services.cli import redis_server
 from services.cli.ask import print_answer
-from services.cli.local import LocalSettings, start_services, wait_for_frames
+from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_frames
 from services.cli.output import camera_table, err, fail, out
 from services.cli.processes import Pipeline
 from services.cli.prompt import ask_more
+from services.common import keys
+from services.common.connection import connect
 
 NAMES = ("lobby", "dock", "street", "corridor", "yard", "gate", "garage", "roof")
 QUESTIONS = (
@@ -43,23 +47,61 @@ def demo(
 ) -> None:
     """Run everything once: cameras, Redis, decoder, worker, gateway, questions."""
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    end_on_sigterm()
+    _check_given_redis()
     with _folder(keep) as folder, Pipeline(folder) as pipeline:
         names = NAMES[:cameras]
         _prepare(folder, names, seed)
         address = start_services(pipeline, _settings(folder), _say)
-        with HermesClient(address) as client:
-            for name in names:
-                client.add_camera(name, f"{name}.mp4", pacing="live", loop=True)
-            with _progress(interactive) as show:
-                found = wait_for_frames(client, set(names), FRAMES_WANTED, pipeline, WAIT_S, show)
-            missing = [c.id for c in found if c.memory.frames < FRAMES_WANTED]
-            if missing or len(found) < len(names):
-                out.print(camera_table(found))
-                fail(f"no frames in memory after {WAIT_S:.0f} s; the logs are in {folder}/logs")
-            _ask_all(client, names)
-            out.print(camera_table(client.list_cameras()))
+        with HermesClient(address) as client, _playing(client, names):
+            _show(client, names, pipeline, interactive)
             if interactive:
                 ask_more(client, names, ANSWER_TOKENS)
+
+
+def _check_given_redis() -> None:
+    """A Redis that is in use is left alone: the demo's worker would take its cameras over."""
+    url = os.environ.get("REDIS_URL")
+    if not url:
+        return
+    server = redis_server.LocalRedis(url, "REDIS_URL")
+    redis_server.wait_until_up(server)
+    client = connect(url)
+    try:
+        known = client.hlen(keys.CAMERAS)
+    finally:
+        client.close()
+    if known:
+        fail(
+            f"the Redis that REDIS_URL names has {known} cameras already: unset REDIS_URL, or name"
+            " an empty database, e.g. redis://localhost:6379/15"
+        )
+
+
+@contextlib.contextmanager
+def _playing(client: HermesClient, names: tuple[str, ...]) -> Iterator[None]:
+    try:
+        for name in names:
+            client.add_camera(name, f"{name}.mp4", pacing="live", loop=True)
+        yield
+    finally:
+        for name in names:  # the Redis may outlive the demo
+            with contextlib.suppress(HermesError):
+                client.remove_camera(name)
+
+
+def _show(
+    client: HermesClient, names: tuple[str, ...], pipeline: Pipeline, interactive: bool
+) -> None:
+    """Wait for frames, ask, and show what there is."""
+    with _progress(interactive) as show:
+        found = wait_for_frames(client, set(names), FRAMES_WANTED, pipeline, WAIT_S, show)
+    missing = [camera.id for camera in found if camera.memory.frames < FRAMES_WANTED]
+    if missing or len(found) < len(names):
+        out.print(camera_table(found))
+        fail(f"no frames in memory after {WAIT_S:.0f} s; try again with --keep and see the logs")
+    _ask_all(client, names)
+    out.print(camera_table(client.list_cameras()))
 
 
 def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> None:

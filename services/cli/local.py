@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,15 @@ from pathlib import Path
 from hermes.client import Camera, HermesClient
 from hermes.errors import HermesError
 from services.cli.processes import Pipeline, wait_ready
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this command as Ctrl-C does: in order, with nothing left behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 @dataclass(frozen=True, slots=True)

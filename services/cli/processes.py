@@ -146,5 +146,14 @@ def wait_ready(child: Child, timeout_s: float = START_TIMEOUT_S) -> dict[str, An
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The end of a log."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    """Why a service ended: what its last error says, or else the end of its log."""
+    written = log.read_text(errors="replace").splitlines()[-lines:]
+    for line in reversed(written):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("level") in ("error", "critical"):
+            told = event.get("error") or event.get("exception") or ""
+            return f"  {event.get('event')}: {told}".rstrip(": ")
+    return "\n".join(written)

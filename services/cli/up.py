@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from rich.live import Live
 from hermes.client import HermesClient
 from hermes.errors import HermesError
 from services.cli.config import CameraConfig, UpConfig, camera_of_flag, read_config
-from services.cli.local import LocalSettings, start_services
+from services.cli.local import LocalSettings, end_on_sigterm, start_services
 from services.cli.output import camera_table, err, fail, out
 from services.cli.processes import Pipeline
 from services.common.cameras import is_file
@@ -62,11 +61,15 @@ def up(
         budget_tokens=wanted.budget_tokens,
         frames_per_second=wanted.frames_per_second,
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     with _folder(state) as folder, Pipeline(folder) as pipeline:
         address = start_services(pipeline, settings, lambda text: err.print(f"[dim]·[/] {text}"))
         with HermesClient(address) as client:
             _add(client, cameras)
+            if wanted.model == "demo":
+                err.print(
+                    "[yellow]This model is untrained, its words mean nothing:[/] give --model"
+                )
             out.print(f"Ask away: [bold]hermes ask CAMERA 'What happened?' -g {address}[/]")
             out.print(f"[dim]logs: {folder}/logs    end: Ctrl-C[/]")
             with contextlib.suppress(KeyboardInterrupt):
@@ -153,12 +156,8 @@ def _frame_size(model: str) -> str:
 @contextlib.contextmanager
 def _folder(state: Path | None) -> Iterator[Path]:
     if state is not None:
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)  # URLs with passwords lie in it
         yield state.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="hermes-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

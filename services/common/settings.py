@@ -78,12 +78,17 @@ class ServiceSettings(BaseSettings):
     def shown(self) -> dict[str, Any]:
         """All settings, fit for a log."""
         return {
-            name: MASK if value and _SECRET_NAME.fullmatch(name) else _redacted(value)
+            name: MASK if _is_secret(name, value) else _redacted(value)
             for name, value in self.model_dump(mode="json").items()
         }
 
 
 _SECRET_NAME = re.compile(r"(?:.*_)?(?:password|secret|token|tokens|api_keys?)")
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    # A number of tokens is none of the secrets that are called so.
+    return bool(value) and not isinstance(value, int) and bool(_SECRET_NAME.fullmatch(name))
 
 
 def _redacted(value: Any) -> Any:

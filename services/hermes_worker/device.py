@@ -12,6 +12,7 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from hermes.engine import Engine
+from hermes.errors import InvalidInput
 from hermes.vlm import VideoModel, load
 from services.common import logs
 from services.hermes_worker.settings import WorkerSettings
@@ -31,9 +32,7 @@ def load_model(settings: WorkerSettings) -> VideoModel:
     """Load the checkpoint. Raises `hermes.errors.InvalidInput` or `Unsupported`."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(settings.device)
     disable_progress_bar()  # logs are for lines
     began = time.monotonic()
     with _checkpoint(settings.model) as folder:
@@ -41,12 +40,25 @@ def load_model(settings: WorkerSettings) -> VideoModel:
     log.info(
         "model_loaded",
         model=model.name,
-        device=device,
+        device=str(device),
         dtype=str(model.shape.dtype),
         seconds=round(time.monotonic() - began, 2),
         kv_bytes_per_token=model.shape.bytes_per_token,
     )
     return model
+
+
+def _device(name: str) -> torch.device:
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InvalidInput("device", f"{name!r} is no device; use auto, cpu or cuda") from None
+    if device.type == "cuda" and not available:
+        raise InvalidInput("device", f"{name!r}: PyTorch sees no GPU here; use auto or cpu")
+    return device
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from services.common import logs
 from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message
-from services.hermes_worker.memories import Memories
+from services.hermes_worker.memories import Memories, Tracked, cursor_of
 
 log = logs.get(__name__)
 
@@ -74,9 +74,11 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         if tracked is None or not tracked.serving:
             raise CameraNotReady(f"the memory of {camera_id!r} is catching up", CATCH_UP_S)
         ready = None
+        target = BEGINNING
         if question.freshness != query_pb2.FRESHNESS_CACHED:
             target = await self._end_of_log(camera_id)
             ready = lambda cursor: _parse(cursor) >= target  # noqa: E731
+        self._check_seen(tracked, target)
         sink = _QueueSink()
         answer = self._engine.ask(
             camera_id, question.text, sink, max_tokens=question.max_tokens or None, ready=ready
@@ -97,6 +99,16 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         finally:
             answer.cancel()
             self._engine.nudge()
+
+    def _check_seen(self, tracked: Tracked, target: LogId) -> None:
+        """Refuse to make up an answer about a camera of which nothing was ever seen."""
+        report = self._memories.report(tracked)
+        held = 0 if report is None else report.coverage.frames
+        if not held and (report is None or target <= cursor_of(report)):
+            raise CameraNotReady(
+                f"no frame of camera {tracked.camera.id!r} has been seen yet; its status says why",
+                CATCH_UP_S,
+            )
 
     def _owned_epoch(self, camera_id: str, at_least: int) -> int:
         epoch = self._epoch_of(camera_id)

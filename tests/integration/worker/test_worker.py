@@ -15,7 +15,7 @@ import grpc.aio
 import pytest
 import redis
 
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput
+from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, InvalidInput
 from hermes.statuses import error_of
 from hermes.v1 import query_pb2, worker_pb2
 from hermes.v1.camera_pb2 import Camera
@@ -287,3 +287,17 @@ def read_any_status(url: str) -> str:
     except urllib.error.HTTPError as error:
         with error:
             return error.read().decode()
+
+
+async def test_what_was_never_seen_is_not_made_up(
+    worker: Worker, stub: Any, redis_client: redis.Redis
+) -> None:
+    feeder = Feeder(redis_client, "lobby")
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    for freshness in (query_pb2.FRESHNESS_LATEST, query_pb2.FRESHNESS_CACHED):
+        told = await refused(stub, asked("lobby", freshness=freshness))
+        assert isinstance(told, CameraNotReady)
+        assert "no frame" in str(told)
+    feeder.push()
+    _, complete = await answer(stub, asked("lobby", max_tokens=2))
+    assert complete.coverage.frames == 1

@@ -263,3 +263,16 @@ def test_settings_are_checked() -> None:
         EngineConfig(policy="hope")
     with pytest.raises(InvalidInput, match="budget_tokens"):
         EngineConfig(budget_tokens=0)
+
+
+def test_one_answers_fault_touches_no_other(engine: Engine) -> None:
+    engine.open("a")
+    engine.open("b")
+    broken, fine = Sink(on_delta=lambda: 1 / 0), Sink()  # type: ignore[arg-type]
+    engine.ask("a", "What now?", broken, max_tokens=20)
+    engine.ask("b", "What now?", fine, max_tokens=20)
+    assert broken.ended.wait(20)
+    assert type(broken.error) is HermesError
+    assert fine.ended.wait(20)
+    assert fine.result is not None
+    assert engine.alive

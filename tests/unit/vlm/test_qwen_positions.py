@@ -57,12 +57,17 @@ def test_rotation_is_the_models_own(name: str) -> None:
     )
 
 
-def test_a_loaded_models_rotation_is_its_own(model: Tiny) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", tiny_qwen.FAMILIES)
+def test_a_loaded_models_rotation_is_its_own(family: str, dtype: torch.dtype) -> None:
+    """Whatever the weights are in, angles are fp32: 16 bits could not tell far positions apart."""
+    model: Any = load(tiny_qwen.folder(family), dtype=dtype)
     positions = torch.randint(0, 8000, (3, 200))
     cos, sin = model._language.rotary_emb(torch.zeros(1, 1), positions.unsqueeze(1))
     found = model.rotary.tables(positions)
     assert torch.equal(found[0], cos[0])
     assert torch.equal(found[1], sin[0])
+    assert torch.equal(model.rotary.frequencies, tiny_qwen.model(family).rotary.frequencies)
 
 
 class _Turning:
@@ -114,6 +119,8 @@ def test_only_where_it_counts_can_a_rate_be_chosen() -> None:
         tiny_qwen.model("qwen3_vl", 2.0)
     with pytest.raises(InvalidInput, match="frames_per_second"):
         load(tiny_qwen.folder("qwen2_5_vl"), frames_per_second=0)
+    with pytest.raises(InvalidInput, match="a frame would take 400 positions"):
+        load(tiny_qwen.folder("qwen2_5_vl"), frames_per_second=0.01)
 
 
 def video_positions(memory: StreamMemory) -> Tensor:
