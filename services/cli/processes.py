@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from services.cli import redis_server
-from services.common.parent import die_with_parent
+from services.common.parent import DIE_WITH_PARENT
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
@@ -77,6 +77,7 @@ class Pipeline:
             **self.environment,
             "HERMES_REDIS_URL": self.redis.url,
             "HERMES_ANNOUNCE": str(announce),
+            DIE_WITH_PARENT: str(os.getpid()),
             "HERMES_METRICS_HOST": "127.0.0.1",
             **{f"HERMES_{key.upper()}": str(value) for key, value in settings.items()},
         }
@@ -90,7 +91,6 @@ class Pipeline:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it through us, in order
-            preexec_fn=die_with_parent,
         )
         child = Child(name, process, announce, log)
         self.children.append(child)

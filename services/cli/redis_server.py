@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from services.common.parent import die_with_parent
+from services.common.parent import ending_with_parent
 from services.common.redaction import redact
 
 START_TIMEOUT_S = 10.0
@@ -98,7 +98,8 @@ def _launch(binary: str, origin: str, folder: Path, port: int) -> LocalRedis:
     try:
         process = subprocess.Popen(
             [
-                binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+                *ending_with_parent(), binary,
+                "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
                 "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
                 "--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", LOG_NAME,
             ],
@@ -106,7 +107,6 @@ def _launch(binary: str, origin: str, folder: Path, port: int) -> LocalRedis:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches it through us, in order
-            preexec_fn=die_with_parent,
         )  # fmt: skip
     except OSError as error:
         raise NoRedis(f"{binary} cannot be run: {error.strerror}") from error

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import shutil
 import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+
+DIE_WITH_PARENT = "HERMES_DIE_WITH_PARENT"
+"""In the environment of a service that is to end with the command that started it: its process id.
+
+The service asks for it itself: doing so between fork and exec would run Python's
+fork hooks in the parent, and a Ctrl-C that arrives in one of those is lost.
+"""
 
 
 def _load_libc() -> ctypes.CDLL | None:
@@ -22,7 +31,22 @@ _LIBC = _load_libc() if sys.platform == "linux" else None  # loaded before any f
 def die_with_parent(signal_number: int = signal.SIGTERM) -> None:
     """Ask the kernel to signal this process when the thread that started it ends.
 
-    For the child's side of a fork (`preexec_fn`). Does nothing outside Linux.
+    Called by the child. Does nothing outside Linux.
     """
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal_number)
+
+
+def obey_environment() -> None:
+    """End with the parent if the environment says so. For a service's first lines."""
+    parent = os.environ.get(DIE_WITH_PARENT)
+    if parent:
+        die_with_parent()
+        if str(os.getppid()) != parent:
+            sys.exit(0)  # it ended before we could ask
+
+
+def ending_with_parent() -> list[str]:
+    """What to put before the command of a foreign program; nothing where that is not to be had."""
+    found = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [found, "--pdeathsig", "TERM"] if found else []

@@ -18,6 +18,7 @@ import redis.connection
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from services.common.parent import obey_environment
 from services.common.redaction import MASK, redact
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -106,6 +107,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 def load(kind: type[S], prog: str, argv: Sequence[str] | None = None) -> S:
     """Read settings from `argv` and the environment, or exit with what is wrong with them."""
+    obey_environment()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         return kind(_cli_parse_args=args, _cli_prog_name=prog)
