@@ -42,7 +42,8 @@ class MemoryContents:
 
     `times`: when each held frame was captured, by its number, oldest first.
     `gaps`: stretches from which no frame was seen. `layers`: shallow to deep.
-    `tokens` in each layer, of `budget`; `bytes` over all layers.
+    `tokens` in each layer, of `budget`; `bytes` over all layers. `model` and
+    `epoch` (of the lease) say whose memory it is, where a worker was asked.
     """
 
     policy: str
@@ -54,6 +55,8 @@ class MemoryContents:
     times: dict[int, int]
     gaps: tuple[tuple[int, int], ...]
     layers: tuple[LayerContents, ...]
+    model: str = ""
+    epoch: int = 0
 
     def bands(self) -> list[tuple[str, tuple[LayerContents, ...]]]:
         """The bands that have layers, shallow to deep."""

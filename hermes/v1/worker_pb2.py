@@ -22,20 +22,25 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hermes.v1 import memory_pb2 as hermes_dot_v1_dot_memory__pb2
 from hermes.v1 import query_pb2 as hermes_dot_v1_dot_query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/worker.proto\x12\thermes.v1\x1a\x15hermes/v1/query.proto\"O\n\x17WorkerServiceAskRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"o\n\x18WorkerServiceAskResponse\x12!\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x02 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x42\x07\n\x05\x65vent2a\n\rWorkerService\x12P\n\x03\x41sk\x12\".hermes.v1.WorkerServiceAskRequest\x1a#.hermes.v1.WorkerServiceAskResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/worker.proto\x12\thermes.v1\x1a\x16hermes/v1/memory.proto\x1a\x15hermes/v1/query.proto\"O\n\x17WorkerServiceAskRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"o\n\x18WorkerServiceAskResponse\x12!\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x02 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x42\x07\n\x05\x65vent\"?\n\x1bWorkerServiceInspectRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"K\n\x1cWorkerServiceInspectResponse\x12+\n\x08\x63ontents\x18\x01 \x01(\x0b\x32\x19.hermes.v1.MemoryContents2\xbd\x01\n\rWorkerService\x12P\n\x03\x41sk\x12\".hermes.v1.WorkerServiceAskRequest\x1a#.hermes.v1.WorkerServiceAskResponse0\x01\x12Z\n\x07Inspect\x12&.hermes.v1.WorkerServiceInspectRequest\x1a\'.hermes.v1.WorkerServiceInspectResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hermes.v1.worker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKERSERVICEASKREQUEST']._serialized_start=60
-  _globals['_WORKERSERVICEASKREQUEST']._serialized_end=139
-  _globals['_WORKERSERVICEASKRESPONSE']._serialized_start=141
-  _globals['_WORKERSERVICEASKRESPONSE']._serialized_end=252
-  _globals['_WORKERSERVICE']._serialized_start=254
-  _globals['_WORKERSERVICE']._serialized_end=351
+  _globals['_WORKERSERVICEASKREQUEST']._serialized_start=84
+  _globals['_WORKERSERVICEASKREQUEST']._serialized_end=163
+  _globals['_WORKERSERVICEASKRESPONSE']._serialized_start=165
+  _globals['_WORKERSERVICEASKRESPONSE']._serialized_end=276
+  _globals['_WORKERSERVICEINSPECTREQUEST']._serialized_start=278
+  _globals['_WORKERSERVICEINSPECTREQUEST']._serialized_end=341
+  _globals['_WORKERSERVICEINSPECTRESPONSE']._serialized_start=343
+  _globals['_WORKERSERVICEINSPECTRESPONSE']._serialized_end=418
+  _globals['_WORKERSERVICE']._serialized_start=421
+  _globals['_WORKERSERVICE']._serialized_end=610
 # @@protoc_insertion_point(module_scope)

@@ -41,6 +41,11 @@ class WorkerServiceStub:
                 request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskResponse.FromString,
                 _registered_method=True)
+        self.Inspect = channel.unary_unary(
+                '/hermes.v1.WorkerService/Inspect',
+                request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServiceServicer:
@@ -57,6 +62,13 @@ class WorkerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Inspect(self, request, context):
+        """Looks inside the memory of a camera that this worker owns. Refused as Ask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +76,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.Ask,
                     request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskResponse.SerializeToString,
+            ),
+            'Inspect': grpc.unary_unary_rpc_method_handler(
+                    servicer.Inspect,
+                    request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -95,6 +112,33 @@ class WorkerService:
             '/hermes.v1.WorkerService/Ask',
             hermes_dot_v1_dot_worker__pb2.WorkerServiceAskRequest.SerializeToString,
             hermes_dot_v1_dot_worker__pb2.WorkerServiceAskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Inspect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hermes.v1.WorkerService/Inspect',
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectRequest.SerializeToString,
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,98 @@
+"""What a memory holds survives the wire, and the largest fits into one message."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hermes.contents import HeldFrame, LayerContents, MemoryContents
+from hermes.contents_message import contents_of, message_of
+from hermes.errors import HermesError
+from hermes.v1 import memory_pb2
+
+GRPC_DEFAULT_MAX_BYTES = 4 << 20
+NOW_MS = 1_767_268_800_000
+
+counts = st.integers(0, 2**32 - 1)
+totals = st.integers(0, 2**64 - 1)
+moments = st.integers(-(10**12), 10**13)
+held_frames = st.builds(HeldFrame, st.integers(0, 2**40), counts, counts)
+layers = st.builds(
+    LayerContents,
+    counts,
+    st.sampled_from(["sensory", "working", "long_term"]),
+    st.lists(held_frames, unique_by=lambda frame: frame.number, max_size=8).map(
+        lambda frames: tuple(sorted(frames, key=lambda frame: frame.number))
+    ),
+)
+memories = st.builds(
+    MemoryContents,
+    policy=st.text(max_size=20),
+    budget=totals,
+    tokens=totals,
+    bytes=totals,
+    frame_tokens=counts,
+    frames_seen=totals,
+    times=st.dictionaries(st.integers(0, 2**40), moments, max_size=12).map(
+        lambda times: dict(sorted(times.items()))
+    ),
+    gaps=st.lists(st.tuples(moments, moments), max_size=4).map(tuple),
+    layers=st.lists(layers, max_size=5).map(tuple),
+    model=st.text(max_size=20),
+    epoch=totals,
+)
+
+
+@settings(deadline=None)
+@given(memories)
+def test_what_is_sent_is_what_is_read(contents: MemoryContents) -> None:
+    sent = message_of(contents).SerializeToString()
+    assert contents_of(memory_pb2.MemoryContents.FromString(sent)) == contents
+
+
+@pytest.mark.parametrize("summaries", [0, 1])
+def test_the_largest_memory_fits_into_a_message(summaries: int) -> None:
+    """Every token is of another frame, no two layers share one, and the stream is a year long."""
+    layer_count, budget, year = 28, 6_000, 365 * 24 * 3600
+    held = layer_count * budget
+    numbers = [index * year // held for index in range(held)]
+    contents = MemoryContents(
+        policy="hermes",
+        budget=budget,
+        tokens=budget,
+        bytes=held * 2048,
+        frame_tokens=196,
+        frames_seen=year,
+        times={number: NOW_MS + 1_000 * number for number in numbers},
+        gaps=tuple((NOW_MS + gap, NOW_MS + gap + 1) for gap in range(64)),
+        layers=tuple(
+            LayerContents(
+                layer,
+                "long_term",
+                tuple(HeldFrame(number, 1, summaries) for number in numbers[layer::layer_count]),
+            )
+            for layer in range(layer_count)
+        ),
+        model="llava-onevision-qwen2-7b-ov-hf",
+        epoch=2**40,
+    )
+    message = message_of(contents)
+    assert message.ByteSize() < GRPC_DEFAULT_MAX_BYTES / 2
+    assert contents_of(message) == contents
+
+
+def test_lists_that_do_not_belong_together_are_refused() -> None:
+    layer = memory_pb2.LayerContents(frame_steps=[1, 2], tokens=[1])
+    for message in (
+        memory_pb2.MemoryContents(layers=[layer]),
+        memory_pb2.MemoryContents(frame_steps=[1], time_steps=[]),
+    ):
+        with pytest.raises(HermesError, match="cannot be read"):
+            contents_of(message)
+
+
+def test_a_band_that_is_not_known_yet() -> None:
+    message = memory_pb2.MemoryContents()
+    message.layers.add().MergeFromString(b"\x10\x63")  # band = 99
+    assert contents_of(message).layers[0].band == "99"
