@@ -6,7 +6,8 @@ questions are asked, answers go to sinks; the `Scheduler` says what comes next.
 
 from hermes.engine.answer import Answer, AnswerResult, AnswerSink
 from hermes.engine.config import EngineConfig
-from hermes.engine.engine import Engine, EngineObserver
+from hermes.engine.engine import Engine
+from hermes.engine.observer import EngineObserver
 from hermes.engine.scheduler import Scheduler
 from hermes.engine.session import Batch, FrameInput, SessionReport
 

@@ -7,12 +7,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from concurrent.futures import Future
 
 import torch
 
+from hermes.contents import MemoryContents
 from hermes.engine.answer import Answer, AnswerSink, FinishReason
 from hermes.engine.config import EngineConfig
+from hermes.engine.look import SHUTTING_DOWN, Look
+from hermes.engine.observer import EngineObserver
 from hermes.engine.scheduler import Decode, Idle, Ingest, Prefill, Scheduler
 from hermes.engine.session import Batch, Session, SessionReport
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Overloaded, Unavailable
@@ -20,22 +23,6 @@ from hermes.memory import POLICIES, MemoryConfig, PackedPass
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
 
 log = logging.getLogger(__name__)
-
-
-class EngineObserver(Protocol):
-    """Told what happened, on the device's thread."""
-
-    def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
-        """A frame was taken in; `lag_s` since its capture."""
-        ...
-
-    def compressed(self, camera_id: str, evicted_tokens: int) -> None:
-        """A memory was brought back to its budget."""
-        ...
-
-    def frame_failed(self, camera_id: str, error: Exception) -> None:
-        """A frame could not be taken in and was skipped."""
-        ...
 
 
 class Engine:
@@ -171,16 +158,32 @@ class Engine:
         if max_tokens > limit:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
         with self._lock:
-            if self._stopping or self._failure is not None:
-                raise Unavailable("the worker is shutting down")
+            self._require_running()
             if self._questions >= self.config.max_questions:
                 raise Overloaded(f"{self._questions} questions are open on this worker")
             self._questions += 1
             answer = Answer(camera_id, text, max_tokens, sink, ready, self._clock())
-            # Under the same lock: an engine that is about to stop sees it, or refused it.
             self._inbox.append(lambda: self._accept(answer))
             self._wake.notify()
         return answer
+
+    def inspect(self, camera_id: str) -> Future[MemoryContents]:
+        """What the camera's memory holds, once the device's thread comes round to it.
+
+        The future fails with `CameraNotOwned` if the camera is not open then,
+        and with `Unavailable` if the engine stops before. Raises `Unavailable`.
+        """
+        look = Look(camera_id)
+        with self._wake:
+            self._require_running()
+            self._inbox.append(lambda: look.take(self._sessions.get(camera_id), self._stopping))
+            self._wake.notify()
+        return look.contents
+
+    def _require_running(self) -> None:
+        """Under the lock, under which commands are posted too: none is left behind at the end."""
+        if self._stopping or self._failure is not None:
+            raise Unavailable(SHUTTING_DOWN)
 
     def _post(self, command: Callable[[], None]) -> None:
         with self._wake:
@@ -202,7 +205,7 @@ class Engine:
             self._failure = error
             log.exception("the device thread failed")
         finally:
-            self._fail_all(Unavailable("the worker is shutting down"))
+            self._fail_all(Unavailable(SHUTTING_DOWN))
 
     def _turn(self) -> bool:
         if not self._run_commands():

@@ -1,0 +1,21 @@
+"""Who is told what happens on the device."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class EngineObserver(Protocol):
+    """Told what happened, on the device's thread."""
+
+    def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
+        """A frame was taken in; `lag_s` since its capture."""
+        ...
+
+    def compressed(self, camera_id: str, evicted_tokens: int) -> None:
+        """A memory was brought back to its budget."""
+        ...
+
+    def frame_failed(self, camera_id: str, error: Exception) -> None:
+        """A frame could not be taken in and was skipped."""
+        ...

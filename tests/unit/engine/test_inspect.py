@@ -1,0 +1,132 @@
+"""A look inside a memory that the device's thread owns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+
+import pytest
+
+from hermes.engine import Batch, Engine, EngineConfig, FrameInput
+from hermes.errors import CameraNotOwned, HermesError, Unavailable
+from hermes.memory import FrameStamp, look_inside
+from hermes.vlm import VideoMemory
+from tests.support import tiny
+
+CONFIG = EngineConfig(budget_tokens=96, compress_every_frames=3, max_cameras=2)
+
+
+class Nobody:
+    def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None: ...
+
+    def compressed(self, camera_id: str, evicted_tokens: int) -> None: ...
+
+    def frame_failed(self, camera_id: str, error: Exception) -> None: ...
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = Engine(tiny.model(), CONFIG, Nobody())
+    made.start()
+    made.open("a")
+    yield made
+    made.stop()
+
+
+def busy(engine: Engine) -> Callable[[], None]:
+    """Keep the device's thread from everything else until the returned function is called."""
+    begun, free = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        assert free.wait(20)
+
+    engine._post(wait)
+    assert begun.wait(20)
+    return free.set
+
+
+def test_what_the_engine_sees_is_what_the_library_sees(engine: Engine) -> None:
+    pictures = tiny.pictures(20)
+    memory = VideoMemory(tiny.model(), budget=96, compress_every_frames=3)
+    for number, picture in enumerate(pictures):
+        stamp = FrameStamp(number * 500)
+        memory.take(picture, stamp)
+        engine.offer("a", Batch([FrameInput(picture, stamp)], f"{number:06}"))
+        while engine.inspect("a").result(20).frames_seen <= number:
+            pass
+    assert engine.inspect("a").result(20) == look_inside(memory.cache)
+
+
+def test_an_open_memory_is_empty_at_first(engine: Engine) -> None:
+    contents = engine.inspect("a").result(20)
+    assert (contents.frames_seen, contents.tokens, contents.times) == (0, 0, {})
+
+
+def test_a_camera_that_is_not_open_then(engine: Engine) -> None:
+    with pytest.raises(CameraNotOwned):
+        engine.inspect("nobody").result(20)
+    free = busy(engine)
+    engine.close("a")
+    look = engine.inspect("a")
+    free()
+    with pytest.raises(CameraNotOwned):
+        look.result(20)
+
+
+def test_a_look_that_nobody_waits_for_is_not_taken(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hermes.engine.look.look_inside", lambda _: pytest.fail("it was taken"))
+    free = busy(engine)
+    look = engine.inspect("a")
+    assert look.cancel()
+    free()
+    with pytest.raises(CancelledError):
+        look.result(20)
+    with pytest.raises(CameraNotOwned):  # the thread goes on
+        engine.inspect("nobody").result(20)
+
+
+def test_a_look_that_fails_touches_nothing_else(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("hermes.engine.look.look_inside", lambda _: 1 / 0)
+        with pytest.raises(HermesError, match="ZeroDivisionError"):
+            engine.inspect("a").result(20)
+    assert engine.inspect("a").result(20).tokens == 0
+
+
+def test_stopping_leaves_nobody_waiting(engine: Engine) -> None:
+    free = busy(engine)
+    look = engine.inspect("a")
+    stopping = threading.Thread(target=engine.stop)
+    stopping.start()
+    while not engine._stopping:
+        pass
+    with pytest.raises(Unavailable, match="shutting down"):
+        engine.inspect("a")
+    free()
+    with pytest.raises(Unavailable, match="shutting down"):
+        look.result(20)
+    stopping.join()
+
+
+def test_nor_does_a_device_that_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not touched again, not even to look."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the device fell off the bus")
+
+    monkeypatch.setattr("hermes.engine.look.look_inside", lambda _: pytest.fail("it was touched"))
+    free = busy(engine)
+    monkeypatch.setattr(engine._scheduler, "next", broken)
+    look = engine.inspect("a")
+    free()
+    with pytest.raises(Unavailable, match="shutting down"):
+        look.result(20)
+    engine.join()
+    with pytest.raises(Unavailable):
+        engine.inspect("a")
