@@ -35,9 +35,12 @@ from hermes.client_types import (
     Timings,
     camera_of,
 )
+from hermes.contents import MemoryContents
+from hermes.contents_message import contents_of
 from hermes.statuses import error_of
-from hermes.v1 import camera_pb2, query_pb2
+from hermes.v1 import camera_pb2, memory_pb2, query_pb2
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
+from hermes.v1.memory_pb2_grpc import MemoryServiceStub
 from hermes.v1.query_pb2_grpc import QueryServiceStub
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "Freshness",
     "HermesClient",
     "Memory",
+    "MemoryContents",
     "Pacing",
     "Source",
     "Span",
@@ -105,6 +109,7 @@ class HermesClient:
             else grpc.secure_channel(address, credentials, options=_OPTIONS)
         )
         self._cameras = cast(Any, CameraServiceStub)(self._channel)
+        self._memories = cast(Any, MemoryServiceStub)(self._channel)
         self._queries = cast(Any, QueryServiceStub)(self._channel)
 
     def ask(
@@ -123,6 +128,11 @@ class HermesClient:
         request = _ask_request(camera_id, question, max_tokens, freshness)
         call = self._queries.Ask(request, timeout=timeout, metadata=self._metadata)
         return AnswerStream(call, self._peer)
+
+    def inspect(self, camera_id: str) -> MemoryContents:
+        """What the camera's memory holds now, layer by layer. `hermes.picture` draws it."""
+        request = memory_pb2.MemoryServiceInspectRequest(camera_id=camera_id)
+        return contents_of(self._call(self._memories.Inspect, request).contents)
 
     def add_camera(
         self,
@@ -198,6 +208,7 @@ class AsyncHermesClient:
             else grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
         )
         self._cameras = cast(Any, CameraServiceStub)(self._channel)
+        self._memories = cast(Any, MemoryServiceStub)(self._channel)
         self._queries = cast(Any, QueryServiceStub)(self._channel)
 
     def ask(
@@ -213,6 +224,11 @@ class AsyncHermesClient:
         request = _ask_request(camera_id, question, max_tokens, freshness)
         call = self._queries.Ask(request, timeout=timeout, metadata=self._metadata)
         return AsyncAnswerStream(call, self._peer)
+
+    async def inspect(self, camera_id: str) -> MemoryContents:
+        """What the camera's memory holds now, layer by layer."""
+        request = memory_pb2.MemoryServiceInspectRequest(camera_id=camera_id)
+        return contents_of((await self._call(self._memories.Inspect, request)).contents)
 
     async def add_camera(
         self,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import redis
 
+from hermes.contents import MemoryContents
+from hermes.contents_message import message_of
 from hermes.engine import AnswerResult, Engine
-from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable
+from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs
 from services.common.frame_log import BEGINNING, FrameLog, LogId
@@ -20,6 +23,8 @@ from services.hermes_worker.memories import Memories, Tracked, cursor_of
 log = logs.get(__name__)
 
 CATCH_UP_S = 1.0
+MAX_CONTENTS_BYTES = 4_000_000
+"""What gRPC lets through by default, 4 MiB, less some room: gateways and clients need no option."""
 
 
 class _QueueSink:
@@ -62,6 +67,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._epoch_of = epoch_of
         self._log = frame_log
         self._metrics = metrics
+        self._looking = asyncio.Lock()
 
     async def Ask(  # noqa: N802 - the name is the interface
         self, request: worker_pb2.WorkerServiceAskRequest, context: Any
@@ -70,9 +76,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         question = request.question
         camera_id = question.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
-        tracked = self._memories.get(camera_id)
-        if tracked is None or not tracked.serving:
-            raise CameraNotReady(f"the memory of {camera_id!r} is catching up", CATCH_UP_S)
+        tracked = self._serving(camera_id)
         ready = None
         target = BEGINNING
         if question.freshness != query_pb2.FRESHNESS_CACHED:
@@ -99,6 +103,27 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         finally:
             answer.cancel()
             self._engine.nudge()
+
+    async def Inspect(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceInspectRequest, context: Any
+    ) -> worker_pb2.WorkerServiceInspectResponse:
+        """What the memory holds. One look at a time: answers go on in between."""
+        camera_id = request.camera_id
+        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        self._serving(camera_id)
+        async with self._looking:
+            seen = await asyncio.wrap_future(self._engine.inspect(camera_id))
+            contents = replace(seen, model=self._engine.model.name, epoch=epoch)
+            response = await asyncio.to_thread(_inspected, camera_id, contents)
+        if self._epoch_of(camera_id) != epoch:
+            raise CameraNotOwned(camera_id)
+        return response
+
+    def _serving(self, camera_id: str) -> Tracked:
+        tracked = self._memories.get(camera_id)
+        if tracked is None or not tracked.serving:
+            raise CameraNotReady(f"the memory of {camera_id!r} is catching up", CATCH_UP_S)
+        return tracked
 
     def _check_seen(self, tracked: Tracked, target: LogId) -> None:
         """Refuse to make up an answer about a camera of which nothing was ever seen."""
@@ -135,3 +160,14 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
 def _parse(cursor: str) -> LogId:
     return LogId.parse(cursor) if cursor else BEGINNING
+
+
+def _inspected(camera_id: str, contents: MemoryContents) -> worker_pb2.WorkerServiceInspectResponse:
+    message = message_of(contents)
+    size = message.ByteSize()
+    if size > MAX_CONTENTS_BYTES:
+        raise Unsupported(
+            f"the memory of {camera_id!r} is too large for one message: {size} bytes of at most"
+            f" {MAX_CONTENTS_BYTES}"
+        )
+    return worker_pb2.WorkerServiceInspectResponse(contents=message)

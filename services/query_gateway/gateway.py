@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from hermes.v1.camera_pb2_grpc import add_CameraServiceServicer_to_server
+from hermes.v1.memory_pb2_grpc import add_MemoryServiceServicer_to_server
 from hermes.v1.query_pb2_grpc import add_QueryServiceServicer_to_server
 from services.common import logs
 from services.common.connection import connect_async
@@ -23,13 +24,14 @@ from services.query_gateway.questions import QuestionRules
 from services.query_gateway.redis_link import RedisWatch
 from services.query_gateway.resolver import Resolver
 from services.query_gateway.router import Router
-from services.query_gateway.servicers import CameraServicer, QueryServicer
+from services.query_gateway.servicers import CameraServicer, MemoryServicer, QueryServicer
 from services.query_gateway.settings import GatewaySettings
 from services.query_gateway.workers import Workers
 
 log = logs.get(__name__)
 
 CAMERA_SERVICE = "hermes.v1.CameraService"
+MEMORY_SERVICE = "hermes.v1.MemoryService"
 QUERY_SERVICE = "hermes.v1.QueryService"
 ASK = f"/{QUERY_SERVICE}/Ask"
 
@@ -79,9 +81,11 @@ class Gateway:
             self.metrics,
             settings.default_deadline_s,
         )
+        memories = MemoryServicer(router, self._admission, settings.default_deadline_s)
         cameras = CameraServicer(CameraCatalogue(self._redis, settings.source_policy()))
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
+        self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
         self.port = await self._server.start(settings.listen)
         self._status.start()
         self._spawn(RedisWatch(self._redis, self._redis_is).run())

@@ -1,4 +1,4 @@
-"""Takes a question to the worker that remembers the camera, and decides when to try again.
+"""Takes a call to the worker that remembers the camera, and decides when to try again.
 
 Until the first piece of an answer is passed on, another attempt is invisible
 to the client; from then on it would repeat words, so an answer that breaks off
@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloaded, Retryable
-from hermes.v1.query_pb2 import Complete, Question
+from hermes.v1.memory_pb2 import MemoryContents
+from hermes.v1.query_pb2 import Question
 from hermes.v1.worker_pb2 import WorkerServiceAskResponse
 from services.common import logs
 from services.common.rpc import INTERNAL_MESSAGE
@@ -24,7 +25,9 @@ log = logs.get(__name__)
 
 RETRY_AFTER_S = 1.0
 PAUSE_S = 0.25
-"""Between attempts while a question waits for a hand-over."""
+"""Between attempts while a call waits for a hand-over."""
+
+T = TypeVar("T")
 
 
 class Resolves(Protocol):
@@ -44,9 +47,13 @@ class Asks(Protocol):
         """Raises `HermesError`."""
         ...
 
+    async def inspect(self, route: Route, deadline: float) -> MemoryContents:
+        """Raises `HermesError`."""
+        ...
+
 
 class Router:
-    """One question at a time from the gateway's door to its last token."""
+    """One call at a time from the gateway's door to its last token."""
 
     def __init__(
         self,
@@ -62,24 +69,38 @@ class Router:
         self._hand_over_wait_s = hand_over_wait_s
         self._sleep = sleep
 
-    async def ask(
+    def ask(
         self, question: Question, deadline: float
     ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
         """Deltas as they come, and one complete. `deadline`: by the running loop's clock."""
+        return self._routed(
+            question.camera_id, deadline, lambda route: self._answer(route, question, deadline)
+        )
+
+    async def inspect(self, camera_id: str, deadline: float) -> MemoryContents:
+        """What the camera's memory holds, as its owner says."""
+        looks = self._routed(camera_id, deadline, lambda route: self._look(route, deadline))
+        async with aclosing(looks):
+            return await anext(looks)
+
+    async def _routed(
+        self, camera_id: str, deadline: float, attempt: Callable[[Route], AsyncGenerator[T, None]]
+    ) -> AsyncGenerator[T, None]:
+        """What `attempt` gives at the camera's owner, or at the next one if that is not it."""
         now = asyncio.get_running_loop().time
         wait_until = min(now() + self._hand_over_wait_s, deadline)
         refused = started = False
         while True:
             try:
-                route = await self._resolver.resolve(question.camera_id)
-                async with aclosing(self._attempt(route, question, deadline)) as events:
+                route = await self._resolver.resolve(camera_id)
+                async with aclosing(attempt(route)) as events:
                     async for event in events:
                         started = True
                         yield event
                 return
             except CameraNotOwned:
                 if started or refused:
-                    raise _changing_hands(question.camera_id) from None
+                    raise _changing_hands(camera_id) from None
                 refused = True  # the owner changed after it was read: read again, once
             except Overloaded:
                 raise
@@ -89,27 +110,32 @@ class Router:
                 refused = False
                 await self._sleep(PAUSE_S)
 
-    async def _attempt(
+    async def _answer(
         self, route: Route, question: Question, deadline: float
     ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
         asked = self._workers.ask(route, question, deadline)
         async with aclosing(cast(AsyncGenerator[WorkerServiceAskResponse, None], asked)) as events:
             async for event in events:
                 if event.WhichOneof("event") == "complete":
-                    self._check_epoch(route.camera_id, event.complete)
+                    self._check_epoch(route.camera_id, event.complete.epoch)
                     yield event
                     return
                 yield event
         log.error("answer_without_end", camera=route.camera_id, worker=route.address)
         raise HermesError(INTERNAL_MESSAGE)
 
-    def _check_epoch(self, camera_id: str, complete: Complete) -> None:
-        if complete.epoch < self._epochs.newest(camera_id):
+    async def _look(self, route: Route, deadline: float) -> AsyncGenerator[MemoryContents, None]:
+        contents = await self._workers.inspect(route, deadline)
+        self._check_epoch(route.camera_id, contents.epoch)
+        yield contents
+
+    def _check_epoch(self, camera_id: str, epoch: int) -> None:
+        if epoch < self._epochs.newest(camera_id):
             # Whoever wrote this had lost the camera: its memory may lack what
             # the new owner has seen.
-            log.warning("answer_from_former_owner", camera=camera_id, epoch=complete.epoch)
+            log.warning("answer_from_former_owner", camera=camera_id, epoch=epoch)
             raise _changing_hands(camera_id)
-        self._epochs.saw(camera_id, complete.epoch)
+        self._epochs.saw(camera_id, epoch)
 
 
 def _changing_hands(camera_id: str) -> CameraNotReady:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,8 +12,11 @@ from google.protobuf.duration_pb2 import Duration
 from hermes.errors import InvalidInput
 from hermes.v1 import camera_pb2 as camera
 from hermes.v1.camera_pb2_grpc import CameraServiceServicer
+from hermes.v1.memory_pb2 import MemoryServiceInspectRequest, MemoryServiceInspectResponse
+from hermes.v1.memory_pb2_grpc import MemoryServiceServicer
 from hermes.v1.query_pb2 import Complete, QueryServiceAskRequest, QueryServiceAskResponse, Question
 from hermes.v1.query_pb2_grpc import QueryServiceServicer
+from services.common.cameras import check_id
 from services.common.metrics import Metrics
 from services.query_gateway.admission import Admission
 from services.query_gateway.catalogue import CameraCatalogue
@@ -73,16 +76,9 @@ class QueryServicer(QueryServiceServicer):
         now = asyncio.get_running_loop().time
         received = now()
         question = self._rules.check(request)
-        given = context.time_remaining()
-        deadline = received + (self._default_deadline_s if given is None else given)
         with self._admission.enter():
-            try:
-                async with asyncio.timeout_at(deadline) as timeout:
-                    await self._forward(question, context, deadline, received, now)
-            except TimeoutError:
-                if timeout.expired():
-                    raise deadline_exceeded() from None
-                raise
+            async with _in_time(context, self._default_deadline_s) as deadline:
+                await self._forward(question, context, deadline, received, now)
 
     async def _forward(
         self,
@@ -114,6 +110,38 @@ class QueryServicer(QueryServiceServicer):
         elapsed = first_sent - received
         complete.timings.gateway_time_to_first_token.CopyFrom(_duration(elapsed))
         self._metrics.time_to_first_token.labels(complete.model, "gateway").observe(elapsed)
+
+
+class MemoryServicer(MemoryServiceServicer):
+    """hermes.v1.MemoryService. A look takes a place among the open questions."""
+
+    def __init__(self, router: Router, admission: Admission, default_deadline_s: float) -> None:
+        self._router = router
+        self._admission = admission
+        self._default_deadline_s = default_deadline_s
+
+    async def Inspect(  # noqa: N802, D102
+        self, request: MemoryServiceInspectRequest, context: Any
+    ) -> MemoryServiceInspectResponse:
+        camera_id = check_id(request.camera_id)
+        with self._admission.enter():
+            async with _in_time(context, self._default_deadline_s) as deadline:
+                contents = await self._router.inspect(camera_id, deadline)
+        return MemoryServiceInspectResponse(contents=contents)
+
+
+@asynccontextmanager
+async def _in_time(context: Any, default_s: float) -> AsyncIterator[float]:
+    """The call's deadline by the running loop's clock. Raises `DeadlineExceeded` once it passes."""
+    given = context.time_remaining()
+    deadline = asyncio.get_running_loop().time() + (default_s if given is None else given)
+    try:
+        async with asyncio.timeout_at(deadline) as timeout:
+            yield deadline
+    except TimeoutError:
+        if timeout.expired():
+            raise deadline_exceeded() from None
+        raise
 
 
 def _duration(seconds: float) -> Duration:

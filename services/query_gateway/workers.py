@@ -11,8 +11,13 @@ import grpc.aio
 
 from hermes import errors
 from hermes.statuses import typed_error
+from hermes.v1.memory_pb2 import MemoryContents
 from hermes.v1.query_pb2 import Question
-from hermes.v1.worker_pb2 import WorkerServiceAskRequest, WorkerServiceAskResponse
+from hermes.v1.worker_pb2 import (
+    WorkerServiceAskRequest,
+    WorkerServiceAskResponse,
+    WorkerServiceInspectRequest,
+)
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from services.common import logs
 from services.common.rpc import INTERNAL_MESSAGE
@@ -38,9 +43,7 @@ class Workers:
         `deadline` is a time of the running loop's clock; what is left of it is
         the worker's. Raises `HermesError`.
         """
-        remaining = deadline - asyncio.get_running_loop().time()
-        if remaining <= 0:
-            raise deadline_exceeded()
+        remaining = _left_until(deadline)
         request = WorkerServiceAskRequest(question=question, epoch=route.epoch)
         async with self._channels.use(route.address) as channel:
             call = cast(Any, WorkerServiceStub)(channel).Ask(request, timeout=remaining)
@@ -51,6 +54,17 @@ class Workers:
                 raise error_of(error, route) from error
             finally:
                 call.cancel()
+
+    async def inspect(self, route: Route, deadline: float) -> MemoryContents:
+        """What the memory that the route leads to holds. As `ask` otherwise."""
+        remaining = _left_until(deadline)
+        request = WorkerServiceInspectRequest(camera_id=route.camera_id, epoch=route.epoch)
+        async with self._channels.use(route.address) as channel:
+            try:
+                inspect = cast(Any, WorkerServiceStub)(channel).Inspect
+                return cast(MemoryContents, (await inspect(request, timeout=remaining)).contents)
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error, route) from error
 
 
 def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
@@ -72,6 +86,10 @@ def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
         return deadline_exceeded()
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
         return errors.Overloaded("the worker has no room for this question now", RETRY_AFTER_S)
+    if code == grpc.StatusCode.UNIMPLEMENTED:
+        return errors.Unsupported(
+            f"the worker of camera {route.camera_id!r} is older than the gateway: update it"
+        )
     log.error("worker_failed", **_described(status, route))
     return errors.HermesError(INTERNAL_MESSAGE)
 
@@ -79,6 +97,13 @@ def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
 def deadline_exceeded() -> errors.DeadlineExceeded:
     """The one error for an answer that was not finished in time."""
     return errors.DeadlineExceeded("the answer was not finished before the deadline")
+
+
+def _left_until(deadline: float) -> float:
+    remaining = deadline - asyncio.get_running_loop().time()
+    if remaining <= 0:
+        raise deadline_exceeded()
+    return remaining
 
 
 def _described(status: grpc.aio.AioRpcError, route: Route) -> dict[str, str]:

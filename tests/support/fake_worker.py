@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
 
 from hermes import errors
+from hermes.contents import HeldFrame, LayerContents, MemoryContents
+from hermes.contents_message import message_of
 from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta
-from hermes.v1.worker_pb2 import WorkerServiceAskRequest, WorkerServiceAskResponse
+from hermes.v1.worker_pb2 import (
+    WorkerServiceAskRequest,
+    WorkerServiceAskResponse,
+    WorkerServiceInspectRequest,
+    WorkerServiceInspectResponse,
+)
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
 from services.common.grpc_server import GrpcServer
 
@@ -65,7 +73,33 @@ class Hang:
     """Nothing more, for a long time."""
 
 
-Step = Say | End | Fail | Crash | Abort | Hang
+CONTENTS = MemoryContents(
+    policy="hermes",
+    budget=8,
+    tokens=8,
+    bytes=16_384,
+    frame_tokens=4,
+    frames_seen=5,
+    times={0: 1_700_000_000_000, 3: 1_700_000_003_000, 4: 1_700_000_009_000},
+    gaps=((1_700_000_003_000, 1_700_000_009_000),),
+    layers=(
+        LayerContents(0, "sensory", (HeldFrame(3, 4), HeldFrame(4, 4))),
+        LayerContents(1, "long_term", (HeldFrame(0, 3, 1), HeldFrame(4, 4))),
+    ),
+    model=MODEL,
+)
+
+
+@dataclass(frozen=True)
+class Show:
+    """Contents, the whole answer to Inspect. `epoch=None`: the one that was asked for."""
+
+    contents: MemoryContents = CONTENTS
+    epoch: int | None = None
+
+
+Fault = Fail | Crash | Abort | Hang
+Step = Say | End | Fault
 Script = Sequence[Step]
 
 HELLO: Script = (Say("a "), Say("red "), Say("car"), End())
@@ -75,18 +109,20 @@ HELLO: Script = (Say("a "), Say("red "), Say("car"), End())
 class Seen:
     """One call as the worker saw it. Times are time.monotonic()."""
 
-    request: WorkerServiceAskRequest
+    request: Any
     time_remaining_s: float | None
     cancelled_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class FakeWorker(WorkerServiceServicer):
-    """Plays one script a call, the last one again and again."""
+    """Plays one script a question and one of `looks` a look, the last one again and again."""
 
     def __init__(self, *scripts: Script) -> None:
         self.scripts: list[Script] = list(scripts) or [HELLO]
+        self.looks: list[Show | Fault] = [Show()]
         self.calls: list[Seen] = []
+        self.inspections: list[Seen] = []
         self.address = ""
         self._server: GrpcServer | None = None
 
@@ -106,16 +142,21 @@ class FakeWorker(WorkerServiceServicer):
         self, request: WorkerServiceAskRequest, context: Any
     ) -> None:
         script = self.scripts[min(len(self.calls), len(self.scripts) - 1)]
-        seen = Seen(request, context.time_remaining())
-        self.calls.append(seen)
-        try:
+        with _seen(self.calls, request, context):
             for step in script:
                 await self._play(step, request, context)
-        except asyncio.CancelledError:
-            seen.cancelled_at = time.monotonic()
-            raise
-        finally:
-            seen.ended.set()
+
+    async def Inspect(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceInspectRequest, context: Any
+    ) -> WorkerServiceInspectResponse:
+        look = self.looks[min(len(self.inspections), len(self.looks) - 1)]
+        with _seen(self.inspections, request, context):
+            if not isinstance(look, Show):
+                await _fail(look, context)
+                raise AssertionError("a fault has no contents")
+            epoch = request.epoch if look.epoch is None else look.epoch
+            message = message_of(replace(look.contents, epoch=epoch))
+            return WorkerServiceInspectResponse(contents=message)
 
     async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
         match step:
@@ -139,14 +180,34 @@ class FakeWorker(WorkerServiceServicer):
                 span.end.FromMilliseconds(1_700_000_060_000)
                 complete.coverage.frames = 30
                 await context.write(WorkerServiceAskResponse(complete=complete))
-            case Fail(error):
-                raise error
-            case Crash(text):
-                raise RuntimeError(text)
-            case Abort(code, text):
-                await context.abort(code, text)
-            case Hang():
-                await asyncio.sleep(3600)
+            case _:
+                await _fail(step, context)
+
+
+async def _fail(fault: Fault, context: Any) -> None:
+    match fault:
+        case Fail(error):
+            raise error
+        case Crash(text):
+            raise RuntimeError(text)
+        case Abort(code, text):
+            await context.abort(code, text)
+        case Hang():
+            await asyncio.sleep(3600)
+
+
+@contextmanager
+def _seen(calls: list[Seen], request: Any, context: Any) -> Iterator[None]:
+    """Note a call, and how it ends."""
+    seen = Seen(request, context.time_remaining())
+    calls.append(seen)
+    try:
+        yield
+    except asyncio.CancelledError:
+        seen.cancelled_at = time.monotonic()
+        raise
+    finally:
+        seen.ended.set()
 
 
 async def _talk_for_ever() -> None:

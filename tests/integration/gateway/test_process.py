@@ -191,6 +191,7 @@ async def test_reflection_is_behind_its_flag(tmp_path: Path, redis_url: str) -> 
     async with gateway_process(tmp_path, redis_url, "--reflection") as running:
         assert await services(running.address) == {
             "hermes.v1.CameraService",
+            "hermes.v1.MemoryService",
             "hermes.v1.QueryService",
             "grpc.health.v1.Health",
             "grpc.reflection.v1alpha.ServerReflection",

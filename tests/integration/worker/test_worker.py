@@ -15,7 +15,14 @@ import grpc.aio
 import pytest
 import redis
 
-from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, InvalidInput
+from hermes.contents_message import contents_of
+from hermes.errors import (
+    CameraNotOwned,
+    CameraNotReady,
+    HermesError,
+    InvalidInput,
+    Unsupported,
+)
 from hermes.statuses import error_of
 from hermes.v1 import query_pb2, worker_pb2
 from hermes.v1.camera_pb2 import Camera
@@ -301,3 +308,66 @@ async def test_what_was_never_seen_is_not_made_up(
     feeder.push()
     _, complete = await answer(stub, asked("lobby", max_tokens=2))
     assert complete.coverage.frames == 1
+
+
+def looked(camera_id: str, epoch: int = 0) -> worker_pb2.WorkerServiceInspectRequest:
+    return worker_pb2.WorkerServiceInspectRequest(camera_id=camera_id, epoch=epoch)
+
+
+async def not_shown(stub: Any, request: worker_pb2.WorkerServiceInspectRequest) -> HermesError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Inspect(request, timeout=20)
+    return error_of(caught.value, "the worker")
+
+
+async def test_a_look_shows_what_answers_are_made_of(
+    worker: Worker, stub: Any, redis_client: redis.Redis
+) -> None:
+    feeder = Feeder(redis_client, "lobby")
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    empty = contents_of((await stub.Inspect(looked("lobby"), timeout=20)).contents)
+    assert (empty.frames_seen, empty.times) == (0, {})  # unlike an answer, it makes nothing up
+    for _ in range(24):
+        feeder.push()
+    _, complete = await answer(stub, asked("lobby", max_tokens=2))
+    contents = contents_of((await stub.Inspect(looked("lobby"), timeout=20)).contents)
+    assert (contents.policy, contents.budget, contents.model) == ("hermes", 160, complete.model)
+    assert contents.epoch == complete.epoch
+    assert contents.frames_seen == complete.coverage.frames_seen == 24
+    assert len(contents.times) == complete.coverage.frames
+    assert len(contents.layers[0].frames) < 24  # the newest, by its band
+    assert next(iter(contents.times.values())) == complete.coverage.span.start.ToMilliseconds()
+    assert all(layer.tokens == contents.tokens <= 160 + 4 * 16 for layer in contents.layers)
+    looks = await asyncio.gather(*(stub.Inspect(looked("lobby"), timeout=20) for _ in range(8)))
+    assert {contents_of(look.contents).bytes for look in looks} == {contents.bytes}
+
+
+async def test_what_it_does_not_own_it_does_not_show(
+    worker: Worker, stub: Any, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(await not_shown(stub, looked("nobody")), CameraNotOwned)
+    Feeder(redis_client, "lobby").push()
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    epoch = (await stub.Inspect(looked("lobby"), timeout=20)).contents.epoch
+    assert isinstance(await not_shown(stub, looked("lobby", epoch + 1)), CameraNotOwned)
+
+    inspect = worker._engine.inspect
+
+    def lose_it_meanwhile(camera_id: str) -> Any:
+        look = inspect(camera_id)
+        worker._epoch_of = lambda camera_id: epoch + 1
+        return look
+
+    monkeypatch.setattr(worker._engine, "inspect", lose_it_meanwhile)
+    assert isinstance(await not_shown(stub, looked("lobby")), CameraNotOwned)
+
+
+async def test_what_is_too_large_for_a_message_is_told_so(
+    worker: Worker, stub: Any, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.hermes_worker.servicer.MAX_CONTENTS_BYTES", 100)
+    Feeder(redis_client, "lobby").push()
+    await until(lambda: memory_state(redis_client, "lobby") == "serving")
+    told = await not_shown(stub, looked("lobby"))
+    assert isinstance(told, Unsupported)
+    assert "too large for one message" in str(told)

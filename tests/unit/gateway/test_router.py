@@ -16,6 +16,7 @@ from hermes.errors import (
     Overloaded,
     Unavailable,
 )
+from hermes.v1.memory_pb2 import MemoryContents
 from hermes.v1.query_pb2 import Complete, Delta, Question
 from hermes.v1.worker_pb2 import WorkerServiceAskResponse as Event
 from services.query_gateway.epochs import Epochs
@@ -47,9 +48,9 @@ class FakeResolver:
 
 
 class FakeWorkers:
-    """Plays one list of events and errors a call."""
+    """Plays one list of events, contents and errors a call."""
 
-    def __init__(self, *plays: Sequence[Event | HermesError]) -> None:
+    def __init__(self, *plays: Sequence[Event | MemoryContents | HermesError]) -> None:
         self.plays = plays
         self.asked: list[Route] = []
         self.closed = 0
@@ -61,9 +62,18 @@ class FakeWorkers:
             for item in play:
                 if isinstance(item, HermesError):
                     raise item
+                assert isinstance(item, Event)
                 yield item
         finally:
             self.closed += 1
+
+    async def inspect(self, route: Route, deadline: float) -> MemoryContents:
+        (item,) = self.plays[min(len(self.asked), len(self.plays) - 1)]
+        self.asked.append(route)
+        if isinstance(item, HermesError):
+            raise item
+        assert isinstance(item, MemoryContents)
+        return item
 
 
 FIRST, SECOND = Route("lobby", "one:1", 5), Route("lobby", "two:1", 6)
@@ -177,3 +187,31 @@ async def test_closing_the_answer_closes_the_call() -> None:
     assert workers.closed == 0
     await events.aclose()
     assert workers.closed == 1
+
+
+async def inspect(router: Router) -> MemoryContents:
+    return await router.inspect("lobby", asyncio.get_running_loop().time() + 60)
+
+
+async def test_a_look_goes_the_same_way() -> None:
+    resolver = FakeResolver(FIRST, SECOND)
+    workers = FakeWorkers([NOT_OWNED], [MemoryContents(epoch=7)])
+    epochs = Epochs()
+    assert (await inspect(Router(resolver, workers, epochs))).epoch == 7
+    assert workers.asked == [FIRST, SECOND]
+    assert epochs.newest("lobby") == 7
+
+
+async def test_what_a_former_owner_holds_is_looked_at_again_elsewhere() -> None:
+    """Nothing was passed on yet: unlike an answer, a look can be taken again."""
+    epochs = Epochs()
+    epochs.saw("lobby", 6)
+    workers = FakeWorkers([MemoryContents(epoch=5)], [MemoryContents(epoch=6)])
+    with pytest.raises(CameraNotReady, match="changing hands"):
+        await inspect(Router(FakeResolver(FIRST), workers, epochs))
+    workers = FakeWorkers([MemoryContents(epoch=5)], [MemoryContents(epoch=6)])
+
+    async def sleep(seconds: float) -> None: ...
+
+    router = Router(FakeResolver(FIRST), workers, epochs, hand_over_wait_s=5.0, sleep=sleep)
+    assert (await inspect(router)).epoch == 6
