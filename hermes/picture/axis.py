@@ -54,6 +54,18 @@ def frame_ms(contents: MemoryContents) -> float:
     return max(1.0, steps[len(steps) // 2]) if steps else DEFAULT_FRAME_MS
 
 
+def frame_spans(contents: MemoryContents) -> dict[int, tuple[float, float]]:
+    """From when to when each held frame stands: to the next one, if that is its neighbour."""
+    each = frame_ms(contents)
+    gap_starts = {start for start, _ in contents.gaps}
+    spans = {}
+    for number, time in contents.times.items():
+        after = contents.times.get(number + 1)
+        end = time + each if after is None or time in gap_starts else after
+        spans[number] = (float(time), float(end))
+    return spans
+
+
 def day(ms: float) -> str:
     """The date in UTC; nothing for times that count from the start of a file."""
     return "" if abs(ms) < _DAY else f"{_EPOCH + timedelta(milliseconds=ms):%Y-%m-%d}"

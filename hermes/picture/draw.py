@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import groupby, pairwise
 
 from hermes.contents import LayerContents, MemoryContents
-from hermes.picture.axis import TimeAxis, day, duration, frame_ms
+from hermes.picture.axis import TimeAxis, day, duration, frame_ms, frame_spans
+from hermes.picture.columns import spread
+from hermes.picture.figures import BandFigures, spoken
 from hermes.picture.scene import Box, Dot, Hatch, Line, Scene, Text
 
 WIDTH = 1280
@@ -59,7 +61,7 @@ def draw(contents: MemoryContents, title: str = "") -> Scene:
     times = list(contents.times.values())
     each = frame_ms(contents)
     axis = TimeAxis(times[0], times[-1] + each, LEFT, WIDTH - LEFT - RIGHT)
-    spans = _spans(contents, each)
+    spans = frame_spans(contents)
     y = float(TOP)
     for name, layers in bands:
         _band_names(scene, name, layers, y, row, contents)
@@ -100,17 +102,6 @@ def _size(amount: int) -> str:
     return f"{amount / 2**10:.0f} KiB"
 
 
-def _spans(contents: MemoryContents, each: float) -> dict[int, tuple[float, float]]:
-    """From when to when a frame stands: to the next one, if that is its neighbour."""
-    starts = {start for start, _ in contents.gaps}
-    spans = {}
-    for number, time in contents.times.items():
-        after = contents.times.get(number + 1)
-        end = time + each if after is None or time in starts else after
-        spans[number] = (float(time), float(end))
-    return spans
-
-
 def _rows(
     bands: list[tuple[str, tuple[LayerContents, ...]]], row: int
 ) -> list[tuple[LayerContents, float]]:
@@ -145,14 +136,7 @@ def _layer(
         if end - start >= 2 * COLUMN:
             scene.add(Box(start, y, end - start - 0.5, height, colour(share)))
             continue
-        at, last = start - axis.left, end - axis.left
-        while at < last:
-            index = int(at / COLUMN)
-            until = min(last, (index + 1) * COLUMN)
-            columns[index] += share * (until - at) / COLUMN
-            if until <= at:
-                break
-            at = until
+        spread(columns, (start - axis.left) / COLUMN, (end - axis.left) / COLUMN, share)
     _columns(scene, columns, axis, y, height)
 
 
@@ -187,30 +171,14 @@ def _band_names(
         Text(24, middle - 4, known, 17, INK),
         Text(24, middle + 12, numbers, 12, SOFT),
     )
-    counts = [len(layer.frames) for layer in layers]
-    frames = str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    figures = BandFigures.of(contents, layers)
     x = WIDTH - RIGHT + 14
     scene.add(
-        Text(x, middle - 4, f"{frames} frames", 14, INK),
-        Text(x, middle + 12, f"half within {duration(_half_age(contents, layers))}", 12, SOFT),
+        Text(x, middle - 4, f"{spoken(figures.frames)} frames", 14, INK),
+        Text(x, middle + 12, f"half within {duration(figures.half_ms)}", 12, SOFT),
     )
     if height >= 60 and meaning:
         scene.add(Text(24, middle + 28, meaning, 12, accent))
-
-
-def _half_age(contents: MemoryContents, layers: tuple[LayerContents, ...]) -> float:
-    """How far back from the newest frame, in ms, the newer half of the band's tokens reaches."""
-    tokens: dict[int, int] = {}
-    for layer in layers:
-        for frame in layer.frames:
-            tokens[frame.number] = tokens.get(frame.number, 0) + frame.tokens + frame.summaries
-    newest = max(contents.times.values())
-    half, passed = sum(tokens.values()) / 2, 0
-    for number in sorted(tokens, reverse=True):
-        passed += tokens[number]
-        if passed >= half:
-            return newest - contents.times[number]
-    return 0.0
 
 
 def _gaps(scene: Scene, contents: MemoryContents, axis: TimeAxis, bottom: float) -> None:
