@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +60,12 @@ def rtsp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspCamera]:
     camera.kill()
 
 
+@pytest.fixture(scope="module")
+def steady(running: Running) -> None:
+    """A camera that never ends: `steady`."""
+    running.client.add_camera("steady", "file.mp4", pacing="live", loop=True)
+
+
 def test_a_file_is_read_whole_and_asked(running: Running) -> None:
     running.client.add_camera("file", "file.mp4")
     running.until(
@@ -69,11 +78,51 @@ def test_a_file_is_read_whole_and_asked(running: Running) -> None:
     assert shown.memory.coverage.media_end_s == pytest.approx(5.8, abs=0.01)
 
 
+def test_a_memory_is_shown(running: Running, tmp_path: Path) -> None:
+    """To a pipe at its 80 columns, as numbers, and as a picture; and what cannot be shown."""
+
+    def show(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "services.cli.main", "memory", "show", *options, "-g",
+             running.address],
+            capture_output=True, text=True, timeout=60, check=False,
+            env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+        )  # fmt: skip
+
+    contents = running.client.inspect("file")
+    assert contents.frames_seen == running.answer("file")
+    assert all(layer.tokens == contents.tokens for layer in contents.layers)
+
+    text = show("file").stdout
+    assert f"of {contents.frames_seen} frames held" in text
+    assert all(word in text for word in ("file  hermes", "sensory", "working", "long-term", "ago"))
+    assert max(map(len, text.splitlines())) <= 80
+
+    told = json.loads(show("file", "--json").stdout)
+    assert told["camera"] == "file"
+    assert told["frames_seen"] == contents.frames_seen
+    assert told["layers"][0]["frames"][-1]["tokens"] == contents.layers[0].frames[-1].tokens
+
+    for name, start in (("a.png", b"\x89PNG"), ("a.svg", b"<svg")):
+        assert show("file", "--out", str(tmp_path / name)).returncode == 0
+        assert (tmp_path / name).read_bytes().startswith(start)
+
+    for options, error in (
+        (["nobody"], "error: there is no camera 'nobody'"),
+        (["file", "--out", "a.gif"], "error: --out: 'a.gif' ends in neither .svg nor .png"),
+        (["file", "--out", str(tmp_path / "no" / "a.svg")], "error: cannot write"),
+    ):
+        refused = show(*options)
+        assert refused.returncode == 1
+        assert refused.stdout == ""
+        assert refused.stderr.startswith(error)
+        assert refused.stderr.count("\n") == 1
+
+
 def test_a_camera_goes_and_comes_back_and_no_other_notices(
-    running: Running, rtsp: RtspCamera
+    running: Running, rtsp: RtspCamera, steady: None
 ) -> None:
     running.client.add_camera("street", rtsp.url)
-    running.client.add_camera("steady", "file.mp4", pacing="live", loop=True)
     running.until("steady", online(3))
     running.until("street", online(3))
     before = running.answer("steady")
@@ -150,7 +199,7 @@ def test_a_bad_question_gets_one_clear_error(
         list(running.client.ask(camera_id, question, timeout=20))
 
 
-def test_redis_restarts_and_everything_comes_back(running: Running) -> None:
+def test_redis_restarts_and_everything_comes_back(running: Running, steady: None) -> None:
     """Killed, and up again without its data, while frames and questions flow."""
     before = running.until("steady", online(3)).memory.coverage.frames_seen
     local = running.pipeline.redis

@@ -1,0 +1,50 @@
+"""`hermes memory`: what is remembered of a camera, and how well."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hermes import picture
+from hermes.client import HermesClient
+from hermes.errors import InvalidInput
+from services.cli.ask import DEFAULT_GATEWAY, Gateway
+from services.cli.memory_picture import ASCII, memory_picture
+from services.cli.output import fail, out
+
+app = typer.Typer(help="Look inside memories.", no_args_is_help=True, add_completion=False)
+
+
+@app.command("show")
+def show(
+    camera: Annotated[str, typer.Argument(help="Id of the camera.")],
+    gateway: Gateway = DEFAULT_GATEWAY,
+    file: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Draw a picture to this file: .png or .svg."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, for machines: each frame of each layer.")
+    ] = False,
+) -> None:
+    """Which frames a camera's memory holds, how much of each, and in which layers."""
+    with HermesClient(gateway) as client:
+        contents = client.inspect(camera)
+    if file is not None:
+        try:
+            picture.save(contents, file, title=camera)
+        except InvalidInput as error:
+            fail(f"--out: {error.message}")
+        except OSError as error:
+            fail(f"cannot write {file}: {error.strerror}")
+    if as_json:
+        print(json.dumps({"camera": camera, **asdict(contents)}))
+    elif file is not None:
+        out.print(f"drawn: {file}", markup=False, soft_wrap=True)
+    else:
+        glyphs = ASCII if out.options.ascii_only else None
+        out.print(memory_picture(contents, camera, out.width, glyphs))

@@ -1,0 +1,179 @@
+"""A memory as text: its layers by capture time, and its bands in figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hermes.contents import LayerContents, MemoryContents
+from hermes.picture.axis import TimeAxis, day, duration, frame_ms, frame_spans
+from hermes.picture.columns import spread
+from hermes.picture.draw import BANDS, SUMMARY
+from hermes.picture.figures import BandFigures, spoken
+from services.cli.output import human_bytes
+
+LABEL = 17  # columns for the names of bands and layers
+LEAST_PLOT = 24
+MOST_ROWS = 12  # several layers share a row where there are more
+TICK = 12  # columns from one label to the next, at least
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """What the picture is made of. `shades`: from a trace of a frame to nearly all of it."""
+
+    shades: str = "░▒▓█"
+    gap: str = "/"
+    summary: str = "•"
+    line: str = "─"
+    tick: str = "┬"
+    dot: str = "·"
+
+
+ASCII = Glyphs(shades=".:*#", summary="~", line="-", tick="+", dot="-")
+
+
+def memory_picture(
+    contents: MemoryContents, title: str, width: int, glyphs: Glyphs | None = None
+) -> RenderableType:
+    """The picture of one memory, `width` columns wide. `title` says whose it is."""
+    glyphs = Glyphs() if glyphs is None else glyphs
+    heading = _heading(contents, title, glyphs)
+    if not contents.times:
+        return Group(*heading, Text("nothing is held yet"))
+    plot = _Plot(contents, max(LEAST_PLOT, width - LABEL - 1), glyphs)
+    rows: list[RenderableType] = []
+    for name, layers in contents.bands():
+        rows.extend(plot.band(name, layers))
+    return Group(
+        *heading, Text(), *rows, *plot.time(), Text(), _figures(contents), Text(), _legend(glyphs)
+    )
+
+
+def _heading(contents: MemoryContents, title: str, glyphs: Glyphs) -> list[Text]:
+    told = f"  {glyphs.dot}  ".join(part for part in (contents.policy, contents.model) if part)
+    held, seen = len(contents.times), contents.frames_seen
+    return [
+        Text.assemble((title, "bold"), "  ", (told, "dim"), no_wrap=True, overflow="crop"),
+        Text(
+            f"{contents.tokens:,} video tokens in each of {len(contents.layers)} layers"
+            f" (budget {contents.budget:,}), {human_bytes(contents.bytes)}"
+        ),
+        Text(f"{held:,} of {seen:,} frames held, in whole or in part"),
+    ]
+
+
+class _Plot:
+    """Rows of cells, one for each layer, or for a few of them, and the axis below."""
+
+    def __init__(self, contents: MemoryContents, width: int, glyphs: Glyphs) -> None:
+        times = list(contents.times.values())
+        self._contents = contents
+        self._width = width
+        self._glyphs = glyphs
+        self._axis = TimeAxis(times[0], times[-1] + frame_ms(contents), 0, width)
+        self._spans = frame_spans(contents)
+        self._gaps = self._gap_cells()
+        self._layers_a_row = math.ceil(len(contents.layers) / MOST_ROWS)
+
+    def band(self, name: str, layers: tuple[LayerContents, ...]) -> list[Text]:
+        """A band's rows, the shallowest on top."""
+        known, _, accent = BANDS.get(name, (name, "", ""))
+        rows, step = [], self._layers_a_row
+        for start in range(0, len(layers), step):
+            some = layers[start : start + step]
+            first, last = some[0].number, some[-1].number
+            numbers = f"{first}" if first == last else f"{first}-{last}"
+            label = f"{'' if start else known:<{LABEL - 8}}{numbers:>7} "
+            rows.append(Text(label, no_wrap=True, overflow="crop").append(self._row(some, accent)))
+        return rows
+
+    def _row(self, layers: Sequence[LayerContents], accent: str) -> Text:
+        shares = [0.0] * (self._width + 1)  # one more for what rounding puts behind the end
+        summed_up: set[int] = set()
+        for layer in layers:
+            for frame in layer.frames:
+                start, end = (self._axis.x(ms) for ms in self._spans[frame.number])
+                spread(shares, start, end, self._contents.share(frame) / len(layers))
+                if frame.summaries:
+                    summed_up.add(min(self._width - 1, int((start + end) / 2)))
+        row = Text()
+        for at, share in enumerate(shares[: self._width]):
+            if share:
+                row.append(shade(share, self._glyphs), accent)
+            elif at in summed_up:
+                row.append(self._glyphs.summary, SUMMARY)
+            else:
+                row.append(self._glyphs.gap if at in self._gaps else " ", "dim")
+        return row
+
+    def _gap_cells(self) -> set[int]:
+        """Cells that lie in a gap for the better part; of a short gap, the one in its middle."""
+        cells: set[int] = set()
+        each = frame_ms(self._contents)
+        for start, end in self._contents.gaps:
+            # The frame before the gap stands for its own time.
+            left, right = self._axis.x(start + each), self._axis.x(end)
+            cells.update(range(round(left), round(right)) or [int((left + right) / 2)])
+        return cells
+
+    def time(self) -> list[Text]:
+        """The axis, and below it when that was."""
+        line, labels = [self._glyphs.line] * self._width, [" "] * self._width
+        for cell in self._gaps:
+            if cell < self._width:
+                line[cell] = self._glyphs.gap
+        free = 0
+        for x, label in self._axis.ticks(most=max(2, self._width // TICK)):
+            at = min(self._width - 1, int(x))
+            start = min(max(0, at - len(label) // 2), self._width - len(label))
+            if start < free:
+                continue
+            line[at] = self._glyphs.tick
+            labels[start : start + len(label)] = label
+            free = start + len(label) + 1
+        date = day(self._axis.start_ms)
+        told = f"{date} UTC" if date else "captured at"
+        return [
+            Text(" " * LABEL + "".join(line), "dim", no_wrap=True, overflow="crop"),
+            Text(f"{told:<{LABEL}}" + "".join(labels), "dim", no_wrap=True, overflow="crop"),
+        ]
+
+
+def shade(share: float, glyphs: Glyphs) -> str:
+    """From a trace to nearly all, by the root, as the drawn picture. Even a little is seen."""
+    level = math.ceil(math.sqrt(min(1.0, share)) * len(glyphs.shades))
+    return glyphs.shades[max(1, level) - 1]
+
+
+def _figures(contents: MemoryContents) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("in a layer", overflow="fold")
+    for name in ("frames", "tokens", "summaries", "half within", "oldest"):
+        table.add_column(name, justify="right", overflow="fold")
+    for name, layers in contents.bands():
+        figures = BandFigures.of(contents, layers)
+        known, _, accent = BANDS.get(name, (name, "", ""))
+        table.add_row(
+            Text(known, accent),
+            spoken(figures.frames),
+            spoken(figures.tokens),
+            spoken(figures.summaries),
+            duration(figures.half_ms),
+            f"{duration(figures.oldest_ms)} ago",
+        )
+    return table
+
+
+def _legend(glyphs: Glyphs) -> Text:
+    trace, little, much, most = list(glyphs.shades)
+    return Text(
+        f"of a frame: {trace} a trace  {little} to a quarter  {much} to a half  {most} more"
+        f"   {glyphs.gap} gap   {glyphs.summary} summary",
+        "dim",
+    )

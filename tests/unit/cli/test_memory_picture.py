@@ -1,0 +1,120 @@
+"""A memory in a terminal: right in what it shows, whatever the width and the stream."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from hermes.contents import HeldFrame, LayerContents, MemoryContents
+from services.cli.memory_picture import ASCII, LABEL, Glyphs, memory_picture, shade
+from tests.unit.picture.test_picture import NOON, contents
+
+WIDTH = LABEL + 60 + 1
+
+
+def shown(made: MemoryContents, width: int = WIDTH, glyphs: Glyphs | None = None) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console.print(memory_picture(made, "lobby", width, glyphs))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def cells(lines: list[str]) -> list[str]:
+    """The plot alone: the rows between the heading and the axis."""
+    first = lines.index("") + 1
+    axis = next(at for at, line in enumerate(lines) if "┬" in line or "──" in line)
+    return [line[LABEL:].ljust(WIDTH - LABEL - 1) for line in lines[first:axis]]
+
+
+def test_frames_lie_where_they_were_captured() -> None:
+    """One a second for a minute: the first ten are held whole, the last ten in part."""
+    whole = tuple(HeldFrame(number, 16) for number in range(10))
+    part = tuple(HeldFrame(number, 4) for number in range(50, 60))
+    made = contents([*range(10), *range(50, 60)])
+    layers = tuple(LayerContents(layer.number, layer.band, whole + part) for layer in made.layers)
+    rows = cells(shown(replace(made, layers=layers)))
+    assert rows == ["█" * 10 + " " * 40 + "▒" * 10] * 10
+
+
+def test_bands_times_and_figures_are_told() -> None:
+    lines = shown(contents(list(range(0, 60, 2)), tokens=8, summaries=1))
+    text = "\n".join(lines)
+    assert lines[0] == "lobby  hermes"
+    assert "30 of 59 frames held" in text
+    assert "2026-01-01 UTC" in text
+    assert "12:00:30" in text
+    told = {line.split()[0]: line.split()[1:] for line in lines if line.endswith(" ago")}
+    assert told == {
+        "sensory": ["30", "270", "30", "28", "s", "58", "s", "ago"],
+        "working": ["30", "270", "30", "28", "s", "58", "s", "ago"],
+        "long-term": ["30", "270", "30", "28", "s", "58", "s", "ago"],
+    }
+    tick = next(line for line in lines if "┬" in line).rindex("┬")
+    label = next(line for line in lines if "12:00:45" in line)
+    assert label.index("12:00:45") == tick - 4
+    assert tick == LABEL + 45  # 59 seconds on 60 columns
+
+
+def test_gaps_and_lone_summaries_are_seen() -> None:
+    gap = (NOON + 9_000, NOON + 50_000)
+    made = contents([*range(10), *range(50, 60)], gaps=(gap,))
+    rows = cells(shown(made))
+    assert rows == ["▒" * 10 + "/" * 40 + "▒" * 10] * 10
+    short = contents(list(range(600)), gaps=((NOON + 300_000, NOON + 301_500),))
+    axis = next(line for line in shown(short) if "──" in line)
+    assert axis.count("/") == 1
+    alone = contents(list(range(60)), tokens=0, summaries=1)
+    assert cells(shown(alone)) == ["•" * 60] * 10
+
+
+def test_many_layers_share_rows() -> None:
+    rows = [line for line in shown(contents([0, 1], layers=80)) if "█" in line or "▒" in line]
+    labels = [line[:LABEL].split() for line in rows if "of a frame" not in line]
+    assert labels[0] == ["sensory", "0-6"]
+    assert labels[1] == ["7"]
+    assert labels[-1] == ["77-79"]
+    assert len(labels) <= 15
+
+
+def test_the_more_is_held_the_denser() -> None:
+    glyphs = Glyphs()
+    levels = [glyphs.shades.index(shade(n / 196, glyphs)) for n in range(1, 197)]
+    assert levels == sorted(levels)
+    assert set(levels) == {0, 1, 2, 3}
+    assert shade(1.3, glyphs) == shade(1.0, glyphs) == "█"
+
+
+def test_nothing_held() -> None:
+    assert "nothing is held yet" in shown(contents([]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    numbers=st.sets(st.integers(0, 3_000), max_size=60).map(sorted),
+    layers=st.sampled_from([1, 2, 10, 28, 126]),
+    step=st.sampled_from([1, 500, 60_000]),
+    width=st.integers(42, 200),
+    gap=st.none() | st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)),
+)
+def test_any_memory_fits_any_terminal(
+    numbers: list[int],
+    layers: int,
+    step: int,
+    width: int,
+    gap: tuple[int, int] | None,
+) -> None:
+    gaps = () if gap is None else ((NOON + gap[0], NOON + gap[0] + gap[1]),)
+    made = contents(numbers, layers, step, gaps, summaries=1)
+    for line in shown(made, width):
+        assert len(line) <= width
+
+
+@pytest.mark.parametrize("width", [42, 60, 80])
+def test_a_terminal_that_knows_ascii_alone(width: int) -> None:
+    made = contents(list(range(60)), gaps=((NOON, NOON + 5_000),), summaries=1)
+    assert all(line.isascii() for line in shown(made, width, ASCII))
