@@ -21,6 +21,11 @@ LABEL = 17  # columns for the names of bands and layers
 LEAST_PLOT = 24
 MOST_ROWS = 12  # several layers share a row where there are more
 TICK = 12  # columns from one label to the next, at least
+ACCENTS = {  # lighter than the drawn picture's: to be seen on black as on white
+    "sensory": "#f59f00",
+    "working": "#37b24d",
+    "long_term": "#8b6cf6",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class _Plot:
 
     def band(self, name: str, layers: tuple[LayerContents, ...]) -> list[Text]:
         """A band's rows, the shallowest on top."""
-        known, _, accent = BANDS.get(name, (name, "", ""))
+        known, accent = _named(name)
         rows, step = [], self._layers_a_row
         for start in range(0, len(layers), step):
             some = layers[start : start + step]
@@ -145,6 +150,12 @@ class _Plot:
         ]
 
 
+def _named(band: str) -> tuple[str, str]:
+    """What a band is called, and its colour."""
+    known, *_ = BANDS.get(band, (band,))
+    return known, ACCENTS.get(band, "")
+
+
 def shade(share: float, glyphs: Glyphs) -> str:
     """From a trace to nearly all, by the root, as the drawn picture. Even a little is seen."""
     level = math.ceil(math.sqrt(min(1.0, share)) * len(glyphs.shades))
@@ -158,7 +169,7 @@ def _figures(contents: MemoryContents) -> Table:
         table.add_column(name, justify="right", overflow="fold")
     for name, layers in contents.bands():
         figures = BandFigures.of(contents, layers)
-        known, _, accent = BANDS.get(name, (name, "", ""))
+        known, accent = _named(name)
         table.add_row(
             Text(known, accent),
             spoken(figures.frames),
