@@ -17,6 +17,10 @@ from hermes.memory.attention import tail_mask
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.slab import Slab
 
+_AT_ONCE = {"cpu": 1 << 20}
+_AT_ONCE_ELSEWHERE = 1 << 26
+"""Weights that are computed at once. A CPU is twice as slow on what its caches do not hold."""
+
 
 class Guidance(Protocol):
     """What one prompt has shown."""
@@ -62,16 +66,24 @@ class GuidanceRow:
         """Attend to the memory, the new frames and the prompt; note where the attention went."""
         heads, queries, dim = query.shape
         groups = heads // key.shape[0]
-        folded = rotate(query, self._tables).reshape(key.shape[0], groups * queries, dim)
+        # The scale sits in the query and the prompt's own keys come behind the others, so that the
+        # weights, which are many, are gone over as few times as can be.
+        cos, sin = self._tables
+        folded = rotate(query, (cos * scale, sin * scale)).reshape(-1, groups * queries, dim)
         keys = self._slab.rotated_keys(layer, self._seen, self._rotary)
-        own = rotate(key, self._tables)
-        far = torch.matmul(folded, keys.mT).to(torch.float32)
-        near = torch.matmul(folded, own.mT).to(torch.float32)
-        if self._mask is not None:
-            near = near.masked_fill(~self._mask.repeat(groups, 1), float("-inf"))
-        weights = torch.softmax(torch.cat((far, near), dim=-1) * scale, dim=-1)
-        self.attention[layer] = weights[..., self._first : self._seen].mean(dim=(0, 1))
-        weights = weights.to(query.dtype)
-        out = torch.matmul(weights[..., : self._seen], self._slab.values[layer, :, : self._seen])
-        out += torch.matmul(weights[..., self._seen :], value)
-        return out.reshape(heads, queries, dim)
+        keys = torch.cat((keys, rotate(key, self._tables)), dim=1)
+        values = torch.cat((self._slab.values[layer, :, : self._seen], value), dim=1)
+        at_once = max(1, _AT_ONCE.get(keys.device.type, _AT_ONCE_ELSEWHERE) // keys[..., 0].numel())
+        unseen = None if self._mask is None else ~self._mask.repeat(groups, 1)
+        noted = torch.zeros(keys.shape[1], dtype=torch.float32, device=keys.device)
+        outs = []
+        for start in range(0, groups * queries, at_once):
+            block = slice(start, start + at_once)
+            scores = torch.matmul(folded[:, block], keys.mT)
+            if unseen is not None:
+                scores[..., self._seen :].masked_fill_(unseen[block], float("-inf"))
+            weights = torch.softmax(scores, dim=-1, dtype=torch.float32)
+            noted += weights.sum(dim=(0, 1))
+            outs.append(torch.matmul(weights.to(query.dtype), values))
+        self.attention[layer] = noted[self._first : self._seen] / (heads * queries)
+        return torch.cat(outs, dim=1).reshape(heads, queries, dim)

@@ -5,8 +5,11 @@ Shapes: n video tokens in stream order, L layers. All scores are fp32.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hermes.memory.bands import Bands
 from hermes.memory.config import HermesConfig, Normalise, Weights
@@ -96,37 +99,56 @@ def smooth(
     """
     if config.smoothing == "off":
         return scores
-    smoothed = scores.clone()
-    share = {layer: SMOOTHING_SHARE[name] for name, members in bands.items() for layer in members}
-    for layer in range(len(scores) - 2, -1, -1):
-        deeper, known = smoothed[layer + 1], None
-        if config.smoothing == "identity":
-            deeper, known = aligned(
-                smoothed[layer + 1],
-                identities(frames[layer + 1], patches[layer + 1]),
-                identities(frames[layer], patches[layer]),
-            )
-        mixed = (1 - share[layer]) * scores[layer] + share[layer] * deeper
-        smoothed[layer] = mixed if known is None else torch.where(known, mixed, scores[layer])
+    shares = [SMOOTHING_SHARE[name] for name, members in bands.items() for _ in members]
+    if config.smoothing == "index":
+        return torch.stack(smooth_by_index(scores.unbind(), shares))
+    return smooth_by_identity(scores, identities(frames, patches), shares)
+
+
+def smooth_by_index(scores: Sequence[Tensor], shares: Sequence[float]) -> list[Tensor]:
+    """The same place, layer by layer. `shares`: g of each layer.
+
+    Layers may differ in length (those of a `StreamMemory` never do): the
+    deeper one's scores are then interpolated.
+    """
+    smoothed = list(scores)
+    for layer in range(len(smoothed) - 2, -1, -1):
+        deeper = stretched(smoothed[layer + 1], len(smoothed[layer]))
+        smoothed[layer] = (1 - shares[layer]) * smoothed[layer] + shares[layer] * deeper
     return smoothed
 
 
+def stretched(values: Tensor, count: int) -> Tensor:
+    """[n] -> [count]: the same from first to last, linear between the values."""
+    if len(values) == count:
+        return values
+    wide: Tensor = functional.interpolate(
+        values[None, None], size=count, mode="linear", align_corners=True
+    )
+    return wide[0, 0]
+
+
+def smooth_by_identity(scores: Tensor, tokens: Tensor, shares: Sequence[float]) -> Tensor:
+    """The same token, whatever its place. `tokens`: [L, n], as `identities` numbers them."""
+    have, order = tokens[1:].sort(dim=-1)
+    at = torch.searchsorted(have, tokens[:-1]).clamp_max(tokens.shape[-1] - 1)
+    known = have.gather(-1, at) == tokens[:-1]
+    source = order.gather(-1, at)
+    smoothed = list(scores.unbind())
+    for layer in range(len(smoothed) - 2, -1, -1):
+        deeper = smoothed[layer + 1][source[layer]]
+        mixed = (1 - shares[layer]) * scores[layer] + shares[layer] * deeper
+        smoothed[layer] = torch.where(known[layer], mixed, scores[layer])
+    return torch.stack(smoothed)
+
+
 def identities(frames: Tensor, patches: Tensor) -> Tensor:
-    """[n] int64: one number for each (frame, patch)."""
+    """[...] int64: one number for each (frame, patch)."""
     return frames.to(torch.int64) * IDENTITY_STRIDE + patches.to(torch.int64)
 
 
-def aligned(values: Tensor, have: Tensor, want: Tensor) -> tuple[Tensor, Tensor]:
-    """`values` of the identities `have`, in the order of `want`, and where there is one."""
-    order = torch.argsort(have)
-    ordered = have[order]
-    at = torch.searchsorted(ordered, want).clamp_max(len(have) - 1)
-    known = ordered[at] == want
-    return values[order[at]], known
-
-
 def top(scores: Tensor, count: int) -> Tensor:
-    """Indices of the `count` highest of [n], ascending. Of equal scores the newer one wins."""
+    """Indices of the `count` highest of [..., n], ascending. Of equal scores the newer one wins."""
     newest_first = torch.argsort(scores.flip(-1), dim=-1, descending=True, stable=True)
-    chosen = len(scores) - 1 - newest_first[:count]
-    return chosen.sort().values
+    chosen = scores.shape[-1] - 1 - newest_first[..., :count]
+    return chosen.sort(dim=-1).values
