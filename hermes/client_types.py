@@ -32,7 +32,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a memory can know about. Empty (`span` is None) before the first frame."""
+    """What a memory can know about. Empty (`span` is None) before the first frame.
+
+    `whole_since`: from the frame captured then on, every frame is held whole.
+    `forgotten`: stretches whose frames were seen, but of which nothing is held
+    any more. Between the two, frames are thinned: a part of each is held.
+    """
 
     span: Span | None
     gaps: tuple[Span, ...]
@@ -40,6 +45,8 @@ class Coverage:
     media_end_s: float | None
     frames: int
     frames_seen: int
+    whole_since: datetime | None = None
+    forgotten: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +185,8 @@ def coverage_of(coverage: camera_pb2.Coverage) -> Coverage:
         media_end_s=_seconds(coverage, "media_end"),
         frames=coverage.frames,
         frames_seen=coverage.frames_seen,
+        whole_since=_time(coverage, "whole_since"),
+        forgotten=tuple(_span(stretch) for stretch in coverage.forgotten),
     )
 
 

@@ -26,7 +26,7 @@ from hermes.memory import MemoryState
 from hermes.memory.state import state_limit
 from hermes.vlm import VideoMemory
 
-FORMAT = 1
+FORMAT = 2
 """Version of the header and the tensors. A snapshot of another version is refused."""
 
 HEADER_LIMIT = 1 << 20

@@ -5,6 +5,7 @@ Source: HERMES (arXiv 2601.14724). A `StreamMemory` holds one camera's cache; a
 where one question is answered.
 """
 
+from hermes.memory.append import AppendRow
 from hermes.memory.attention import PackedPass, Row
 from hermes.memory.bands import Bands
 from hermes.memory.branch import Branch
@@ -27,7 +28,7 @@ from hermes.memory.retrieval import RetrievalConfig, RetrievalMemory
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.state import MemoryState
-from hermes.memory.stream import AppendRow, Compression, MemoryConfig, StreamMemory
+from hermes.memory.stream import Compression, MemoryConfig, StreamMemory
 
 __all__ = [
     "PAPER",

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hermes.errors import InvalidInput
+
 
 class Row(Protocol):
     """One sequence within a packed pass."""
@@ -40,6 +42,8 @@ class PackedPass:
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens of all rows, head_dim] in, [1, tokens, heads, head_dim] out."""
+        if query.shape[2] != sum(self.sizes):
+            raise InvalidInput("inputs", f"{query.shape[2]} tokens for rows of {sum(self.sizes)}")
         if len(self.rows) == 1:
             out = self.rows[0].attend(layer, query[0], key[0], value[0], scale)
             return out.transpose(0, 1).unsqueeze(0)
@@ -65,20 +69,25 @@ def tail_mask(queries: int, length: int, device: torch.device) -> Tensor | None:
     return mask.tril_(length - queries)
 
 
+def folded_mask(mask: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
+    """A mask to add to the scores of `grouped_attention`: made once, for all layers."""
+    added = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return added.masked_fill_(~mask, float("-inf")).repeat(groups, 1)
+
+
 def grouped_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
 ) -> Tensor:
     """softmax(q k^T) v for grouped heads: [heads, q, d] over [kv_heads, n, d].
 
     The queries of a group are folded into one long row against their shared
-    key head, so that no key is ever copied per query head.
+    key head, so that no key is ever copied per query head. `mask`: as
+    `folded_mask` makes it.
     """
     heads, queries, dim = query.shape
     kv_heads = key.shape[0]
     groups = heads // kv_heads
     folded = query.reshape(1, kv_heads, groups * queries, dim)
-    if mask is not None:
-        mask = mask.repeat(groups, 1)
     out = functional.scaled_dot_product_attention(
         folded, key.unsqueeze(0), value.unsqueeze(0), attn_mask=mask, scale=scale
     )

@@ -1,12 +1,21 @@
-"""What a memory can know about, in capture time."""
+"""What a memory can know about, in capture time: what was seen, and what is held of it."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
+from hermes.memory.summary import SUMMARY_PATCH
+
 MAX_GAPS = 64
+MAX_FORGOTTEN = 64
+
+Stretch = tuple[int, int]
+"""Start and end, in ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +32,25 @@ class Coverage:
 
     `gaps` are stretches inside the span from which no frame was seen. Times
     are None while nothing is held.
+    `whole_since_ms`: from the frame captured then on, every frame is held
+    whole, in every layer; None if not even the newest is.
+    `forgotten`: stretches whose frames were seen, but of which nothing is held
+    any more, in any layer: each from the last frame held before it to the
+    first held behind it, gaps left out. The first may lie before the span: it
+    then begins with the first frame that was seen at all, gaps included. The
+    longest `MAX_FORGOTTEN` are told, in order.
+    Between the two, frames are thinned: some of their tokens are held.
     """
 
     start_ms: int | None = None
     end_ms: int | None = None
-    gaps: tuple[tuple[int, int], ...] = ()
+    gaps: tuple[Stretch, ...] = ()
     media_start_ms: int | None = None
     media_end_ms: int | None = None
     frames: int = 0
     frames_seen: int = 0
+    whole_since_ms: int | None = None
+    forgotten: tuple[Stretch, ...] = ()
 
 
 class FrameTable:
@@ -39,37 +58,54 @@ class FrameTable:
 
     def __init__(self) -> None:
         self._stamps: OrderedDict[int, FrameStamp] = OrderedDict()
-        self._gaps: list[tuple[int, int]] = []
+        self._gaps: list[Stretch] = []
+        self._first_ms: int | None = None
         self._last_ms: int | None = None
+        self._whole_from = 0
+        self._forgotten: tuple[Stretch, ...] | None = ()  # None: to be found anew
         self.seen = 0
 
     def add(self, stamp: FrameStamp, *, after_gap: bool) -> int:
-        """Take in the next frame and return its number."""
+        """Take in the next frame, which is held whole, and return its number."""
         number = self.seen
-        if after_gap and self._last_ms is not None:
+        if self._last_ms is None:
+            self._first_ms = stamp.capture_ms
+        elif after_gap:
             self._gaps.append((self._last_ms, stamp.capture_ms))
             del self._gaps[:-MAX_GAPS]
+        if number - 1 not in self._stamps:
+            self._forgotten = None  # a last stretch ends here
         self._stamps[number] = stamp
         self._last_ms = stamp.capture_ms
         self.seen += 1
         return number
 
-    def retain(self, held: Iterable[int]) -> None:
-        """Forget every frame that is not in `held`, and the gaps before the oldest."""
+    def retain(self, held: Iterable[int], whole_from: int) -> None:
+        """Forget every frame that is not in `held`, and the gaps before the oldest.
+
+        `whole_from`: the frame from which on all are whole; `seen` if the
+        newest is not.
+        """
         wanted = set(held)
         for number in [number for number in self._stamps if number not in wanted]:
             del self._stamps[number]
         if self._stamps:
             oldest = next(iter(self._stamps.values())).capture_ms
             self._gaps = [gap for gap in self._gaps if gap[1] > oldest]
+        self._whole_from, self._forgotten = whole_from, None
 
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, in order."""
         return list(self._stamps.items())
 
-    def gaps(self) -> list[tuple[int, int]]:
+    def gaps(self) -> list[Stretch]:
         """From the last frame before a gap to the first behind it, in order."""
         return list(self._gaps)
+
+    @property
+    def first_ms(self) -> int | None:
+        """When the first frame of all was captured."""
+        return self._first_ms
 
     @property
     def last_ms(self) -> int | None:
@@ -80,23 +116,28 @@ class FrameTable:
     def restored(
         cls,
         stamps: Iterable[tuple[int, FrameStamp]],
-        gaps: Iterable[tuple[int, int]],
-        last_ms: int | None,
+        gaps: Iterable[Stretch],
+        ends: tuple[int | None, int | None],
         seen: int,
+        whole_from: int,
     ) -> FrameTable:
-        """The table of which these were told."""
+        """The table of which these were told. `ends`: `first_ms` and `last_ms`."""
         table = cls()
         table._stamps.update(stamps)
         table._gaps.extend(gaps)
-        table._last_ms, table.seen = last_ms, seen
+        table._first_ms, table._last_ms = ends
+        table.seen, table._whole_from, table._forgotten = seen, whole_from, None
         return table
 
     def coverage(self) -> Coverage:
         """What is held now."""
         if not self._stamps:
             return Coverage(frames_seen=self.seen)
+        if self._forgotten is None:  # at most once for each compression
+            self._forgotten = _longest(list(self._lost()), MAX_FORGOTTEN)
         first = next(iter(self._stamps.values()))
         last = next(reversed(self._stamps.values()))
+        whole = self._stamps.get(self._whole_from)
         return Coverage(
             start_ms=first.capture_ms,
             end_ms=last.capture_ms,
@@ -105,4 +146,57 @@ class FrameTable:
             media_end_ms=last.media_ms,
             frames=len(self._stamps),
             frames_seen=self.seen,
+            whole_since_ms=None if whole is None else whole.capture_ms,
+            forgotten=self._forgotten,
         )
+
+    def _lost(self) -> Iterator[Stretch]:
+        """Where frames that were seen are missing among those that are held."""
+        if self._first_ms is None or self._last_ms is None:
+            return
+        before, since = -1, self._first_ms
+        for number, stamp in self._stamps.items():
+            if number > before + 1:
+                yield from self._seen_within(since, stamp.capture_ms)
+            before, since = number, stamp.capture_ms
+        if before + 1 < self.seen:
+            yield from self._seen_within(since, self._last_ms, last=True)
+
+    def _seen_within(self, start: int, end: int, *, last: bool = False) -> Iterator[Stretch]:
+        """A stretch without the gaps inside it. `last`: its end is a frame that was lost, too."""
+        inner = [gap for gap in self._gaps if start <= gap[0] and gap[1] <= end]
+        edges = [start, *(edge for gap in inner for edge in gap), end]
+        for at, piece in enumerate(zip(edges[::2], edges[1::2], strict=True)):
+            # A gap that begins or ends with the held frame leaves nothing on that side of it.
+            lost = 0 < at < len(inner) or (last and at == len(inner))
+            if piece[0] < piece[1] or (lost and piece[0] == piece[1]):
+                yield piece
+
+
+def _longest(stretches: Sequence[Stretch], count: int) -> tuple[Stretch, ...]:
+    """The `count` longest, in their order; of equal ones the newer."""
+    lengths = [(end - start, at) for at, (start, end) in enumerate(stretches)]
+    return tuple(stretches[at] for at in sorted(at for _, at in sorted(lengths)[-count:]))
+
+
+def held_frames(
+    frames: Tensor, patches: Tensor, frame_tokens: int, seen: int
+) -> tuple[list[int], int]:
+    """Numbers of the frames of which [layers, n] tokens are held, and from which on all are whole.
+
+    A frame is whole if each layer holds `frame_tokens` of its own; a summary is
+    none of these. Waits for the device twice, as finding the numbers alone would.
+    """
+    # A layer holds no token twice, so that one count over all layers tells.
+    marked = 2 * frames + (patches == SUMMARY_PATCH)
+    codes, counts = torch.stack(marked.unique(return_counts=True)).tolist()
+    complete = frame_tokens * frames.shape[0]
+    whole = {
+        code // 2
+        for code, count in zip(codes, counts, strict=True)
+        if code % 2 == 0 and count == complete
+    }
+    first = seen
+    while first - 1 in whole:
+        first -= 1
+    return sorted({code // 2 for code in codes}), first

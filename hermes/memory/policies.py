@@ -154,21 +154,29 @@ class Hermes:
             config,
         )
         recent = candidates.frames >= candidates.seen - config.recent_frames
-        if int(recent.sum(dim=1).max()) > budget:
-            raise InvalidInput(
-                "recent_frames", f"{config.recent_frames} frames do not fit into {budget} tokens"
-            )
+        self._check_recent(int(recent.sum(dim=1).max()), budget)
         scores = torch.where(recent, torch.inf, scores)
-        keep = torch.empty((candidates.layers, budget), dtype=torch.int64, device=scores.device)
+        keep = top(scores, budget)
         merges: dict[int, Merge] = {}
-        for layer in range(candidates.layers):
-            if layer in bands.long_term and config.summary != "off":
+        if config.summary != "off":
+            for layer in bands.long_term:
                 keep[layer], merges[layer] = self._summed_up(
                     scores[layer], candidates.patches[layer] == SUMMARY_PATCH, budget
                 )
-            else:
-                keep[layer] = top(scores[layer], budget)
         return Selection(keep, merges)
+
+    def check_room(self, budget: int, frame_tokens: int) -> None:
+        """Raises `InvalidInput` if the newest frames could never be kept whole in `budget`."""
+        self._check_recent(self.config.recent_frames * frame_tokens, budget)
+
+    def _check_recent(self, tokens: int, budget: int) -> None:
+        needed = tokens + (self.config.summary != "off")  # the summary needs a place beside them
+        if tokens and needed > budget:
+            raise InvalidInput(
+                "recent_frames",
+                f"the newest {self.config.recent_frames} frames do not fit into {budget} tokens:"
+                f" raise the budget to {needed}, or keep fewer frames whole",
+            )
 
     def _summed_up(self, scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
         if self.config.summary == "paper":

@@ -29,13 +29,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from hermes.errors import InvalidInput
+from hermes.memory.append import AppendRow
 from hermes.memory.branch import Branch
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
 from hermes.memory.policies import SlidingWindow
 from hermes.memory.positions import Clock, FrameLayout
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
-from hermes.memory.stream import AppendRow, MemoryConfig, StreamMemory
+from hermes.memory.stream import MemoryConfig, StreamMemory
 
 _FIRST_ROOM = 64  # frames; doubles when it is full
 
@@ -150,6 +151,8 @@ class RetrievalMemory:
         """A row for the system prefix. `layout` is that of all frames to come."""
         if self._window is not None:
             raise InvalidInput("prefix", "a memory has one prefix, and it comes first")
+        if tokens < 1:
+            raise InvalidInput("prefix", "is empty; a memory begins with at least one token")
         config, longest = self.config, self.config.fetched_frames
         clock = Clock(self.shape.axes)
         clock.took_text(tokens)
@@ -177,9 +180,14 @@ class RetrievalMemory:
             window.compress()
         return window.begin_frames([stamp], layout, after_gap=after_gap)
 
-    def commit(self, row: AppendRow) -> None:
-        """Make what the row's forward pass wrote part of the memory, on the host too."""
+    def commit(self, row: AppendRow, hidden: Tensor | None = None) -> None:
+        """Make what the row's forward pass wrote part of the memory, on the host too.
+
+        Raises as `StreamMemory.check` does; nothing has changed then, and the
+        row is still open: abandon it.
+        """
         window, slab = self._require_window(), row.slab
+        window.check(row, hidden)
         new = slice(slab.length, slab.length + row.tokens)
         keys, values = slab.keys[:, :, new], slab.values[:, :, new]
         if row.layout is None:
@@ -190,7 +198,8 @@ class RetrievalMemory:
         window.commit(row)
         self._table.add(row.stamps[0], after_gap=row.after_gap)
         if (limit := self.config.max_frames) is not None and self._table.seen > limit:
-            self._table.retain(range(self._table.seen - limit, self._table.seen))
+            first = self._table.seen - limit
+            self._table.retain(range(first, self._table.seen), first)
 
     def abandon(self, row: AppendRow) -> None:
         """Forget what the row's forward pass wrote, as if it had never begun."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import SnapshotCorrupt, SnapshotMismatch
-from hermes.memory.coverage import MAX_GAPS, FrameStamp, FrameTable
+from hermes.memory.coverage import MAX_GAPS, FrameStamp, FrameTable, held_frames
 from hermes.memory.policies import RetentionPolicy
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
@@ -95,6 +95,7 @@ def capture(memory: StreamMemory, slab: Slab) -> MemoryState:
         "clock_largest": clock.largest,
         "clock_origin": list(clock.origin),
         "frames_seen": table.seen,
+        "first_ms": table.first_ms,
         "last_ms": table.last_ms,
     }
     return MemoryState(header, tensors)
@@ -118,14 +119,20 @@ def check(memory: StreamMemory, state: MemoryState, slab: Slab | None) -> Restor
     _check_values(state.tensors, config, prefix, seen)
     if slab is not None:
         _check_prefix(state.tensors, slab, memory.prefix_length, prefix)
+    ends = [
+        header.integer(name, -_INT64, _INT64) if seen else None for name in ("first_ms", "last_ms")
+    ]
+    frames, patches = (state.tensors[name][:, prefix:] for name in ("frames", "patches"))
+    _, whole_from = held_frames(frames, patches, frame_tokens, seen)
     table = FrameTable.restored(
         [
             (number, FrameStamp(capture, None if media == _NO_MEDIA else media))
             for number, capture, media in state.tensors["stamps"].tolist()
         ],
         [(start, end) for start, end in state.tensors["gaps"].tolist()],
-        header.integer("last_ms", -_INT64, _INT64) if seen else None,
+        (ends[0], ends[1]),
         seen,
+        whole_from,
     )
     restored = Slab(shape, prefix + config.budget + config.headroom)
     for name in ("keys", "values", "positions"):

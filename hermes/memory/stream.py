@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from hermes.errors import InvalidInput
-from hermes.memory.attention import grouped_attention, tail_mask
+from hermes.memory.append import AppendRow
 from hermes.memory.branch import Branch, MemoryBranch
-from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
+from hermes.memory.coverage import Coverage, FrameStamp, FrameTable, held_frames
 from hermes.memory.guidance import Guidance, GuidanceRow, NotedGuidance
 from hermes.memory.policies import Candidates, RetentionPolicy
 from hermes.memory.positions import Clock, FrameLayout, dense_ranks
-from hermes.memory.rope import Rotary, rotate
+from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
 from hermes.memory.state import MemoryState, capture, check
@@ -149,6 +149,12 @@ class StreamMemory:
             raise InvalidInput("frames", "the prefix comes first")
         if not stamps:
             raise InvalidInput("frames", "there are none")
+        if layout.offsets.shape[0] != self.shape.axes:
+            raise InvalidInput(
+                "frames",
+                f"have positions on {layout.offsets.shape[0]} axes; the model's have"
+                f" {self.shape.axes}",
+            )
         tokens = len(stamps) * layout.tokens
         if tokens > self.room():
             raise InvalidInput(
@@ -198,10 +204,23 @@ class StreamMemory:
         self._guidance = tuple(rows)
         return tuple(rows)
 
-    def commit(self, row: AppendRow) -> None:
-        """Make what the row's forward pass wrote part of the memory."""
+    def check(self, row: AppendRow, hidden: Tensor | None = None) -> None:
+        """Raises `InvalidInput` if the row's forward pass made numbers that are not finite.
+
+        `hidden`: what came out of the pass for the row's tokens, if that is to
+        be looked at, too.
+        """
         if row is not self._pending:
             raise RuntimeError("this row is not open")
+        row.check(hidden, [guide.attention for guide in self._guidance])
+
+    def commit(self, row: AppendRow, hidden: Tensor | None = None) -> None:
+        """Make what the row's forward pass wrote part of the memory.
+
+        Raises as `check` does; nothing has changed then, and the row is still
+        open: abandon it.
+        """
+        self.check(row, hidden)
         self._pending = None
         row.slab.length += row.tokens
         if row.layout is None:
@@ -247,7 +266,9 @@ class StreamMemory:
         self._slab, self._guidance = target, ()
         if reindex:
             self._reindex(target)
-        self._table.retain(target.frames[:, self.prefix_length : target.length].unique().tolist())
+        video = slice(self.prefix_length, target.length)
+        frames, patches = target.frames[:, video], target.patches[:, video]
+        self._table.retain(*held_frames(frames, patches, self.frame_tokens, self._table.seen))
         return Compression(max(0, excess) * self.shape.layers, reindex)
 
     def _evict(self, slab: Slab) -> Slab:
@@ -337,40 +358,3 @@ class StreamMemory:
         if self._slab is None:
             raise InvalidInput("memory", "is empty: the prefix comes first")
         return self._slab
-
-
-class AppendRow:
-    """Tokens on their way into a memory: sees all of it, and itself causally."""
-
-    def __init__(
-        self,
-        rotary: Rotary,
-        slab: Slab,
-        positions: Tensor,
-        stamps: tuple[FrameStamp, ...],
-        layout: FrameLayout | None,
-    ) -> None:
-        self.slab = slab
-        self.positions = positions
-        self.stamps = stamps
-        self.layout = layout
-        self.after_gap = False
-        self._tokens = positions.shape[1]
-        self._start = slab.length
-        self._rotary = rotary
-        self._tables = rotary.tables(positions)
-        self._mask = tail_mask(self._tokens, self._start + self._tokens, slab.keys.device)
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens of the pass are this row's."""
-        return self._tokens
-
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Write this layer's keys and values behind the memory, and attend to all of it."""
-        end = self._start + self._tokens
-        self.slab.keys[layer, :, self._start : end] = key
-        self.slab.values[layer, :, self._start : end] = value
-        keys = self.slab.rotated_keys(layer, end, self._rotary)
-        values = self.slab.values[layer, :, :end]
-        return grouped_attention(rotate(query, self._tables), keys, values, self._mask, scale)

@@ -196,17 +196,21 @@ class TimeSpan(_message.Message):
     def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Coverage(_message.Message):
-    __slots__ = ("span", "gaps", "media_start", "media_end", "frames", "frames_seen")
+    __slots__ = ("span", "gaps", "media_start", "media_end", "frames", "frames_seen", "whole_since", "forgotten")
     SPAN_FIELD_NUMBER: _ClassVar[int]
     GAPS_FIELD_NUMBER: _ClassVar[int]
     MEDIA_START_FIELD_NUMBER: _ClassVar[int]
     MEDIA_END_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     FRAMES_SEEN_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_SINCE_FIELD_NUMBER: _ClassVar[int]
+    FORGOTTEN_FIELD_NUMBER: _ClassVar[int]
     span: TimeSpan
     gaps: _containers.RepeatedCompositeFieldContainer[TimeSpan]
     media_start: _duration_pb2.Duration
     media_end: _duration_pb2.Duration
     frames: int
     frames_seen: int
-    def __init__(self, span: _Optional[_Union[TimeSpan, _Mapping]] = ..., gaps: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ..., media_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., media_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., frames: _Optional[int] = ..., frames_seen: _Optional[int] = ...) -> None: ...
+    whole_since: _timestamp_pb2.Timestamp
+    forgotten: _containers.RepeatedCompositeFieldContainer[TimeSpan]
+    def __init__(self, span: _Optional[_Union[TimeSpan, _Mapping]] = ..., gaps: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ..., media_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., media_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., frames: _Optional[int] = ..., frames_seen: _Optional[int] = ..., whole_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., forgotten: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ...) -> None: ...

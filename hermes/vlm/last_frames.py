@@ -51,7 +51,7 @@ class LastFrames(PictureMemory):
         self._kept.append((pictures.cpu(), stamp, after_gap))
         self._table.add(stamp, after_gap=after_gap)
         seen = self._table.seen
-        self._table.retain(range(seen - len(self._kept), seen))
+        self._table.retain(range(seen - len(self._kept), seen), seen - len(self._kept))
         return None
 
     @property
@@ -75,13 +75,11 @@ class LastFrames(PictureMemory):
         fresh = StreamMemory(model.shape, model.rotary, self._config, SlidingWindow())
         prefix = model.prefix()
         row = fresh.begin_prefix(len(prefix))
-        model.forward(prefix, PackedPass([row]))
-        fresh.commit(row)
+        fresh.commit(row, model.forward(prefix, PackedPass([row])))
         if self._kept:
             features = [model.encode(pictures)[0] for pictures, _, _ in self._kept]
             row = fresh.begin_frames([stamp for _, stamp, _ in self._kept], model.layout)
-            model.forward(torch.cat(features), PackedPass([row]))
-            fresh.commit(row)
+            fresh.commit(row, model.forward(torch.cat(features), PackedPass([row])))
         branch = fresh.branch(room)
         branch.coverage = self.coverage()  # with the gaps and the count of the whole stream
         return branch

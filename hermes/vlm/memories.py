@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hermes.errors import InvalidInput
 from hermes.memory import POLICIES
 from hermes.vlm.base import VideoModel
 from hermes.vlm.last_frames import LastFrames
@@ -22,12 +23,20 @@ def _retaining(policy: str) -> MemoryFactory:
 
 
 def _last_frames(model: VideoModel, budget: int, _: int) -> Memory:
-    return LastFrames(model, frames=max(1, budget // model.layout.tokens))
+    return LastFrames(model, frames=_whole_frames(model, budget))
 
 
 def _retrieval(model: VideoModel, budget: int, every: int) -> Memory:
-    frames = max(1, budget // model.layout.tokens)
-    return FrameRetrieval(model, fetched_frames=frames, window_slack=every)
+    return FrameRetrieval(model, fetched_frames=_whole_frames(model, budget), window_slack=every)
+
+
+def _whole_frames(model: VideoModel, budget: int) -> int:
+    tokens = model.layout.tokens
+    if budget < tokens:
+        raise InvalidInput(
+            "budget", f"{budget} tokens are less than one frame: this model makes {tokens}"
+        )
+    return budget // tokens
 
 
 MEMORIES: dict[str, MemoryFactory] = {

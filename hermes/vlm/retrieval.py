@@ -47,15 +47,13 @@ class FrameRetrieval(PictureMemory):
     def _read_prefix(self) -> None:
         prefix = self.model.prefix()
         row = self.cache.begin_prefix(len(prefix), self.model.layout)
-        self.model.forward(prefix, PackedPass([row]))
-        self.cache.commit(row)
+        self.cache.commit(row, self.model.forward(prefix, PackedPass([row])))
 
     def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
         features = self.model.encode(pictures)[0]
         row = self.cache.begin_frame(stamp, after_gap=after_gap)
         try:
-            self.model.forward(features, PackedPass([row]))
-            self.cache.commit(row)
+            self.cache.commit(row, self.model.forward(features, PackedPass([row])))
         except BaseException:
             self.cache.abandon(row)
             raise

@@ -12,6 +12,7 @@ from hermes.memory import (
     Compression,
     Coverage,
     FrameStamp,
+    Hermes,
     MemoryConfig,
     MemoryState,
     PackedPass,
@@ -60,6 +61,8 @@ class VideoMemory(PictureMemory):
             if policy not in POLICIES:
                 raise InvalidInput("policy", f"is unknown; known: {', '.join(sorted(POLICIES))}")
             policy = POLICIES[policy]()
+        if compress_every_frames < 1:
+            raise InvalidInput("compress_every_frames", "must be at least 1")
         if config is None:
             config = MemoryConfig(
                 budget=budget,
@@ -67,6 +70,7 @@ class VideoMemory(PictureMemory):
                 position_limit=model.position_limit,
                 position_reserve=position_reserve(model),
             )
+        _check_room(config, policy, model.layout.tokens)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy)
         self._every = compress_every_frames
@@ -95,8 +99,7 @@ class VideoMemory(PictureMemory):
     def _read_prefix(self) -> None:
         prefix = self.model.prefix()
         row = self.cache.begin_prefix(len(prefix))
-        self.model.forward(prefix, PackedPass([row]))
-        self.cache.commit(row)
+        self.cache.commit(row, self.model.forward(prefix, PackedPass([row])))
 
     def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
         cache, layout = self.cache, self.model.layout
@@ -112,8 +115,8 @@ class VideoMemory(PictureMemory):
             if due and self._prompts is not None and cache.over_budget_with > 0:
                 inputs += self._prompts
                 rows += cache.guide([len(prompt) for prompt in self._prompts])
-            self.model.forward(torch.cat(inputs), PackedPass(rows))
-            cache.commit(row)
+            hidden = self.model.forward(torch.cat(inputs), PackedPass(rows))
+            cache.commit(row, hidden[: row.tokens])
         except BaseException:
             cache.abandon(row)
             raise
@@ -172,3 +175,14 @@ class VideoMemory(PictureMemory):
             "frame_advance": model.layout.advance,
             "compress_every_frames": self._every,
         }
+
+
+def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int) -> None:
+    """Raises `InvalidInput` for what could not take a frame in, or not keep what it is to keep."""
+    for name, tokens in (("budget", config.budget), ("headroom", config.headroom)):
+        if tokens < frame_tokens:
+            raise InvalidInput(
+                name, f"{tokens} tokens are less than one frame: this model makes {frame_tokens}"
+            )
+    if isinstance(policy, Hermes):
+        policy.check_room(config.budget, frame_tokens)

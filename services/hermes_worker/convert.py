@@ -19,6 +19,10 @@ def coverage_message(coverage: Coverage) -> camera_pb2.Coverage:
         _span(message.span, coverage.start_ms, coverage.end_ms)
     for start_ms, end_ms in coverage.gaps:
         _span(message.gaps.add(), start_ms, end_ms)
+    if coverage.whole_since_ms is not None:
+        message.whole_since.FromMilliseconds(coverage.whole_since_ms)
+    for start_ms, end_ms in coverage.forgotten:
+        _span(message.forgotten.add(), start_ms, end_ms)
     if coverage.media_start_ms is not None:
         message.media_start.FromMilliseconds(coverage.media_start_ms)
     if coverage.media_end_ms is not None:

@@ -217,10 +217,10 @@ def model_with(**changes: Any) -> VideoMemory:
 
 def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     state = fed(frames=1).state()
-    monkeypatch.setattr(snapshot, "FORMAT", 2)
+    monkeypatch.setattr(snapshot, "FORMAT", 1)
     data = snapshot.encode(state)
     monkeypatch.undo()
-    with pytest.raises(SnapshotMismatch, match="format 2; this build reads 1"):
+    with pytest.raises(SnapshotMismatch, match="format 1; this build reads 2"):
         snapshot.restore(memory(), data)
 
 
@@ -370,7 +370,7 @@ def test_metadata_are_as_the_format_says() -> None:
     metadata = json.loads(SMALL[8 : 8 + length])["__metadata__"]
     assert sorted(metadata) == ["checksum", "header"]
     header = json.loads(metadata["header"])
-    assert header["format"] == 1
+    assert header["format"] == 2
     assert header["policy"] == {"name": "sliding-window", "guided": False}
     assert safetensors.load(SMALL).keys() == {*FIELDS, "stamps", "gaps"}
 

@@ -66,6 +66,26 @@ def test_feeds_and_answers(memory: Memory) -> None:
     assert memory.device_bytes + memory.host_bytes > 0
 
 
+def test_what_is_whole_and_what_is_forgotten_is_told(memory: Memory) -> None:
+    """With room for six frames; frame by frame, the newest is whole before it is compressed."""
+    memory.feed(tiny.pictures(5))
+    assert memory.coverage().whole_since_ms == 0
+    assert memory.coverage().forgotten == ()
+    memory.feed(tiny.pictures(20))
+    coverage = memory.coverage()
+    assert coverage.whole_since_ms is not None
+    assert coverage.whole_since_ms <= 24_000
+    if memory.name == "frame-retrieval":
+        assert (coverage.whole_since_ms, coverage.forgotten) == (0, ())
+    elif memory.name.startswith("hermes"):
+        assert coverage.frames < 25 or coverage.forgotten == ()
+    else:
+        assert coverage.forgotten
+    if memory.name in ("sliding-window", "last-frames"):
+        assert coverage.forgotten == ((0, coverage.start_ms),)
+        assert coverage.whole_since_ms == coverage.start_ms
+
+
 def test_asking_changes_nothing(memory: Memory) -> None:
     quiet = MEMORIES[memory.name](tiny.model(), BUDGET, 3)
     for part in range(3):
@@ -205,6 +225,14 @@ def test_an_answer_keeps_to_its_frames() -> None:
             inputs = model.embed([step + 5])
         assert branch.chosen == first
         assert {layer: id(pair) for layer, pair in branch._fetched.items()} == kept
+
+
+def test_a_bounded_store_tells_what_it_forgot() -> None:
+    memory = FrameRetrieval(tiny.model(), fetched_frames=3, max_frames=4)
+    memory.feed(tiny.pictures(10))
+    coverage = memory.coverage()
+    assert (coverage.start_ms, coverage.whole_since_ms) == (6_000, 6_000)
+    assert coverage.forgotten == ((0, 6_000),)
 
 
 def test_bad_input_is_named() -> None:

@@ -156,7 +156,7 @@ def test_eager_reindexing_keeps_order_on_each_axis(
     from hermes.memory import MemoryConfig
 
     tokens = model.layout.tokens
-    config = MemoryConfig(4 * tokens, 2 * tokens, 4096, 512, "eager")
+    config = MemoryConfig(4 * tokens + 1, 2 * tokens, 4096, 512, "eager")
     memory = VideoMemory(model, name, config=config, compress_every_frames=2)
     memory.feed(tiny_qwen.pictures(model.model_type, 14))
     assert len(seen) >= 5

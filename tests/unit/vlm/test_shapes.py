@@ -52,7 +52,7 @@ def test_a_model_is_usable_at_once() -> None:
     assert model.shape.dtype == torch.bfloat16
     assert (model.shape.layers, model.shape.kv_heads, model.shape.head_dim) == (2, 2, 64)
     assert (model.layout.tokens, model.frame_size) == (196, (384, 384))
-    memory = VideoMemory(model, budget=250)
+    memory = VideoMemory(model, budget=800)
     memory.feed(torch.zeros((1, 3, 384, 384), dtype=torch.uint8))
     memory.ask("What is happening?", max_tokens=3)
     assert memory.coverage().frames_seen == 1

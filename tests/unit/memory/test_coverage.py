@@ -1,0 +1,178 @@
+"""What is told of a stream is true: what is held whole, what was forgotten, what was never seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hermes.memory import POLICIES, FrameStamp, StreamMemory
+from hermes.memory.coverage import MAX_FORGOTTEN, FrameTable
+from tests.unit.memory.test_policies import LAYERS, LAYOUTS, PER_FRAME, Rig
+
+
+@dataclass
+class Told:
+    """A stream as it was: capture times, which frames came behind a gap, which are held."""
+
+    times: list[int]
+    after_gap: list[bool]
+    held: set[int]
+
+    def gaps(self) -> list[tuple[int, int]]:
+        oldest = self.times[min(self.held)]
+        return [
+            (self.times[n - 1], self.times[n])
+            for n in range(1, len(self.times))
+            if self.after_gap[n] and self.times[n] > oldest
+        ]
+
+    def forgotten(self) -> list[tuple[int, int]]:
+        """Frame by frame: runs of lost ones, and as far to each side as frames were seen."""
+        found = []
+        first = min(self.held)
+        if first:
+            found.append((self.times[0], self.times[first]))
+        run: list[int] = []
+        for n in range(first, len(self.times) + 1):
+            ends = n == len(self.times) or n in self.held or self.after_gap[n]
+            if run and ends:
+                start = run[0] if self.after_gap[run[0]] else run[0] - 1
+                behind = n < len(self.times) and not self.after_gap[n]
+                found.append((self.times[start], self.times[n if behind else run[-1]]))
+                run = []
+            if n < len(self.times) and n not in self.held:
+                run.append(n)
+        return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), rounds=st.integers(1, 5))
+def test_forgotten_stretches_are_those_of_the_lost_frames(data: st.DataObject, rounds: int) -> None:
+    table, told, now = FrameTable(), Told([], [], set()), 0
+    for _ in range(rounds):
+        for _ in range(data.draw(st.integers(1, 8))):
+            now += data.draw(st.integers(1, 50))
+            gap = data.draw(st.booleans())
+            number = table.add(FrameStamp(now), after_gap=gap)
+            told.times.append(now)
+            told.after_gap.append(gap and number > 0)
+            told.held.add(number)
+        coverage = table.coverage()
+        assert list(coverage.forgotten) == told.forgotten()
+        told.held = data.draw(st.sets(st.sampled_from(sorted(told.held)), min_size=1))
+        table.retain(told.held, table.seen)
+        coverage = table.coverage()
+        assert list(coverage.gaps) == told.gaps()
+        assert list(coverage.forgotten) == told.forgotten()
+        assert coverage.whole_since_ms is None
+    again = FrameTable.restored(
+        table.stamps(), table.gaps(), (table.first_ms, table.last_ms), table.seen, table.seen
+    )
+    assert again.coverage() == table.coverage()
+
+
+def test_the_longest_stretches_are_told() -> None:
+    table = FrameTable()
+    for number in range(400):
+        table.add(FrameStamp(number * 10), after_gap=False)
+    held = {n for n in range(400) if n % 4 == 0} - {100, 200, 396}
+    table.retain(held, 400)
+    forgotten = table.coverage().forgotten
+    assert len(forgotten) == MAX_FORGOTTEN
+    assert {(960, 1040), (1960, 2040)} <= set(forgotten)
+    assert list(forgotten) == sorted(forgotten)
+    assert forgotten[-1] == (3920, 3990), "to the last frame, which is lost, too"
+    assert forgotten[0] == (960, 1040)
+    assert forgotten[1][0] > 1040, "of equal ones the newer"
+
+
+def whole_since(rig: Rig) -> int | None:
+    """Counted out: frame by frame back from the newest, in every layer."""
+    since = None
+    for frame in range(rig.frame - 1, -1, -1):
+        patches = {(frame, patch) for patch in range(PER_FRAME)}
+        if not all(patches <= set(rig.held(layer)) for layer in range(LAYERS)):
+            break
+        since = frame * 100
+    return since
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from(sorted(POLICIES)),
+    budget=st.integers(20, 40),
+    axes=st.sampled_from([1, 3]),
+    rounds=st.lists(st.integers(1, 4), min_size=1, max_size=6),
+    seed=st.integers(0, 99),
+)
+def test_every_policy_tells_what_its_layers_hold(
+    name: str, budget: int, axes: int, rounds: list[int], seed: int
+) -> None:
+    rig = Rig(POLICIES[name](), budget=budget, axes=axes, seed=seed)
+    for frames in rounds:
+        rig.push(frames)
+        coverage = rig.memory.coverage()
+        assert coverage.whole_since_ms == whole_since(rig)
+        held = {frame for layer in range(LAYERS) for frame, _ in rig.held(layer)}
+        stream = Told([n * 100 for n in range(rig.frame)], [False] * rig.frame, held)
+        assert list(coverage.forgotten) == stream.forgotten()
+        restored = StreamMemory(rig.shape, rig.memory.rotary, rig.memory.config, rig.memory.policy)
+        restored.restore(rig.memory.state())
+        assert restored.coverage() == coverage
+        rig.push(1, compress=False)
+        assert rig.memory.coverage().whole_since_ms == whole_since(rig)
+        rig.memory.compress()
+
+
+def test_recent_frames_are_told_as_whole() -> None:
+    rig = Rig(POLICIES["hermes"](), budget=24)
+    for _ in range(6):
+        rig.push(4)
+    coverage = rig.memory.coverage()
+    assert coverage.whole_since_ms is not None
+    assert coverage.whole_since_ms <= (rig.frame - 4) * 100
+    assert coverage.forgotten
+
+
+@pytest.mark.parametrize("policy", ["sliding-window", "attention-sinks"])
+def test_a_gap_is_no_stretch_that_was_forgotten(policy: str) -> None:
+    rig = Rig(POLICIES[policy](), budget=20)
+    for _ in range(3):
+        rig.push(4)
+    row = rig.memory.begin_frames([FrameStamp(50_000)], LAYOUTS[1], after_gap=True)
+    rig.write(row, PER_FRAME, 12)
+    rig.memory.commit(row)
+    rig.memory.compress()
+    coverage = rig.memory.coverage()
+    assert coverage.gaps == ((1100, 50_000),)
+    assert all(end <= 1100 for _, end in coverage.forgotten)
+    assert coverage.end_ms == 50_000
+
+
+def test_looking_waits_for_the_device_no_more_than_finding_the_frames_does() -> None:
+    """One `unique`, and one transfer of all that came of it."""
+    from hermes.memory import coverage
+
+    waits = []
+
+    class Watched(torch.Tensor):
+        def unique(self, *args: object, **kwargs: object) -> object:
+            waits.append("unique")
+            return super().unique(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+        def tolist(self) -> list[object]:
+            waits.append("tolist")
+            return super().tolist()
+
+        def item(self) -> float:
+            waits.append("item")
+            return super().item()
+
+    frames = torch.arange(4).repeat_interleave(4).expand(3, 16).as_subclass(Watched)
+    patches = torch.arange(4, dtype=torch.int32).repeat(4).expand(3, 16)
+    assert coverage.held_frames(frames, patches, 4, 4) == ([0, 1, 2, 3], 0)
+    assert waits == ["unique", "tolist"]

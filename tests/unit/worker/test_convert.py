@@ -1,0 +1,55 @@
+"""From the library over the wire to the client: nothing is lost on the way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes.client_types import Span, coverage_of
+from hermes.memory import Coverage
+from hermes.v1 import camera_pb2
+from services.hermes_worker.convert import coverage_message
+
+TIMES = st.integers(0, 4_000_000_000_000)
+STRETCHES = st.lists(st.tuples(TIMES, TIMES), max_size=4).map(tuple)
+
+
+def at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms // 1000, tz=UTC).replace(microsecond=ms % 1000 * 1000)
+
+
+@given(
+    st.builds(
+        Coverage,
+        start_ms=TIMES,
+        end_ms=TIMES,
+        gaps=STRETCHES,
+        media_start_ms=st.none() | TIMES,
+        media_end_ms=st.none() | TIMES,
+        frames=st.integers(1, 1000),
+        frames_seen=st.integers(1, 1000),
+        whole_since_ms=st.none() | TIMES,
+        forgotten=STRETCHES,
+    )
+)
+def test_coverage_comes_through(told: Coverage) -> None:
+    assert told.start_ms is not None
+    assert told.end_ms is not None
+    wire = camera_pb2.Coverage.FromString(coverage_message(told).SerializeToString())
+    found = coverage_of(wire)
+    assert found.span == Span(at(told.start_ms), at(told.end_ms))
+    assert found.gaps == tuple(Span(at(start), at(end)) for start, end in told.gaps)
+    assert found.forgotten == tuple(Span(at(start), at(end)) for start, end in told.forgotten)
+    whole = told.whole_since_ms
+    assert found.whole_since == (None if whole is None else at(whole))
+    assert (found.frames, found.frames_seen) == (told.frames, told.frames_seen)
+    assert found.media_start_s == (
+        None if told.media_start_ms is None else told.media_start_ms / 1000
+    )
+
+
+def test_nothing_held_is_nothing_told() -> None:
+    found = coverage_of(coverage_message(Coverage()))
+    assert (found.span, found.whole_since, found.forgotten) == (None, None, ())
