@@ -66,7 +66,7 @@ def load(
     chosen = {"frame_size": frame_size, "frames_per_second": frames_per_second}
     options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     for option in options.keys() - _OPTIONS[family]:
-        raise InvalidInput(option, f"cannot be chosen for {config.model_type}")
+        raise InvalidInput(option, f"cannot be chosen for {config.model_type}: leave it out")
     model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
     model.to(device).eval()
     model.requires_grad_(False)

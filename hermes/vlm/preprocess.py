@@ -80,11 +80,13 @@ class PatchSettings:
         """Raises `InvalidInput` if frames of this height and width cannot be cut up."""
         height, width = size
         if min(size) < self.unit or height % self.unit or width % self.unit:
-            raise InvalidInput("frame_size", f"{size}: sides must be multiples of {self.unit}")
+            raise InvalidInput(
+                "frame_size", f"{width}x{height}: sides must be multiples of {self.unit}"
+            )
         if not self.min_pixels <= height * width <= self.max_pixels:
             raise InvalidInput(
                 "frame_size",
-                f"{size}: {height * width} pixels; the checkpoint takes"
+                f"{width}x{height}: {height * width} pixels; the checkpoint takes"
                 f" {self.min_pixels} to {self.max_pixels}",
             )
 

@@ -35,13 +35,21 @@ def load_model(settings: WorkerSettings) -> VideoModel:
     device = _device(settings.device)
     disable_progress_bar()  # logs are for lines
     began = time.monotonic()
+    chosen = settings.model_options()
     with _checkpoint(settings.model) as folder:
-        model = load(folder, device=device, dtype=_DTYPES[settings.dtype])
+        try:
+            model = load(folder, device=device, dtype=_DTYPES[settings.dtype], **chosen)
+        except InvalidInput as error:
+            if error.field not in chosen:
+                raise
+            raise InvalidInput(f"model_{error.field}", error.message) from error  # as it is set
     log.info(
         "model_loaded",
         model=model.name,
         device=str(device),
         dtype=str(model.shape.dtype),
+        frame_size="{1}x{0}".format(*model.frame_size),
+        frame_tokens=model.layout.tokens,
         seconds=round(time.monotonic() - began, 2),
         kv_bytes_per_token=model.shape.bytes_per_token,
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import socket
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hermes.engine import EngineConfig
 from hermes.memory import POLICIES
 from services.common.settings import ServiceSettings
+
+_SIZE = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})")
 
 
 class WorkerSettings(ServiceSettings):
@@ -24,6 +27,18 @@ class WorkerSettings(ServiceSettings):
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="of weights and KV cache; auto: bfloat16 on a GPU, float32 elsewhere"
+    )
+    model_frame_size: str = Field(
+        "",
+        description="size of the frames that the model sees as WIDTHxHEIGHT, for families where it"
+        " can be chosen (Qwen-VL); empty: some 144 tokens a frame",
+    )
+    model_frames_per_second: float = Field(
+        0.0,
+        ge=0,
+        le=30,
+        description="frames a second that cameras are sampled at, for families that tell time by it"
+        " (Qwen2.5-VL); 0: as the checkpoint says",
     )
     threads: int = Field(0, ge=0, description="CPU threads of one model step; 0: torch decides")
     listen: str = Field("0.0.0.0:50061", description="gRPC address; port 0 picks one")
@@ -44,6 +59,22 @@ class WorkerSettings(ServiceSettings):
     )
     reflection: bool = Field(False, description="serve gRPC reflection")
     drain_s: float = Field(10.0, ge=0, description="time that running answers get at shutdown")
+
+    @field_validator("model_frame_size")
+    @classmethod
+    def _parsable_size(cls, value: str) -> str:
+        if value and _SIZE.fullmatch(value) is None:
+            raise ValueError("must be WIDTHxHEIGHT in pixels, such as 644x364")
+        return value
+
+    def model_options(self) -> dict[str, Any]:
+        """What `hermes.vlm.load` is told beside the checkpoint: only what was chosen."""
+        options: dict[str, Any] = {}
+        if match := _SIZE.fullmatch(self.model_frame_size):
+            options["frame_size"] = (int(match[2]), int(match[1]))  # height, width
+        if self.model_frames_per_second:
+            options["frames_per_second"] = self.model_frames_per_second
+        return options
 
     def engine_config(self) -> EngineConfig:
         """The engine's part."""

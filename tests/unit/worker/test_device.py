@@ -1,0 +1,94 @@
+"""The model as the settings ask for it, and what they cannot ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermes.engine import Engine
+from hermes.errors import InvalidInput
+from services.common.metrics import Metrics
+from services.common.settings import load
+from services.hermes_worker.device import load_model, warm_up
+from services.hermes_worker.observer import EngineMetrics
+from services.hermes_worker.settings import WorkerSettings
+from tests.support import tiny, tiny_qwen
+
+
+def settings(**chosen: object) -> WorkerSettings:
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items()]
+    return load(WorkerSettings, "hermes-worker", ["--device=cpu", *arguments])
+
+
+@pytest.mark.parametrize("family", tiny_qwen.FAMILIES)
+def test_frames_of_a_chosen_size(family: str) -> None:
+    height, width = tiny_qwen.frame_size(family)
+    chosen = settings(model=tiny_qwen.folder(family), model_frame_size=f"{width}x{height}")
+    assert chosen.model_options() == {"frame_size": (height, width)}
+    model = load_model(chosen)
+    assert model.frame_size == (height, width)
+    assert model.layout.tokens == tiny_qwen.model(family).layout.tokens
+
+
+def test_time_at_a_chosen_rate() -> None:
+    folder = tiny_qwen.folder("qwen2_5_vl")
+    model = load_model(settings(model=folder, model_frames_per_second=0.5))
+    assert model.layout.advance == tiny_qwen.model("qwen2_5_vl", 0.5).layout.advance == (8, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("model", "chosen", "reason"),
+    [
+        (
+            tiny.folder,
+            {"model_frame_size": "644x364"},
+            "model_frame_size: cannot be chosen for llava_onevision: leave it out",
+        ),
+        (
+            tiny.folder,
+            {"model_frames_per_second": 1},
+            "model_frames_per_second: cannot be chosen for llava_onevision: leave it out",
+        ),
+        (
+            lambda: tiny_qwen.folder("qwen3_vl"),
+            {"model_frames_per_second": 1},
+            "model_frames_per_second: cannot be chosen for qwen3_vl: leave it out",
+        ),
+        (
+            lambda: tiny_qwen.folder("qwen2_5_vl"),
+            {"model_frame_size": "650x364"},
+            "model_frame_size: 650x364: sides must be multiples of 28",
+        ),
+    ],
+)
+def test_what_the_family_does_not_have_is_refused_by_the_settings_name(
+    model: object, chosen: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load_model(settings(model=model(), **chosen))  # type: ignore[operator]
+    assert str(refused.value) == reason
+
+
+@pytest.mark.parametrize("size", ["364", "644*364", "0x364", "x", "12345x10", "644x364x3"])
+def test_a_size_that_is_none_is_refused_at_once(
+    size: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        settings(model_frame_size=size)
+    assert "--model-frame-size: must be WIDTHxHEIGHT in pixels" in capsys.readouterr().err
+
+
+def test_nothing_chosen_is_the_models_own() -> None:
+    assert settings().model_options() == {}
+    assert load_model(settings(model=tiny.folder())).frame_size == tiny.model().frame_size
+
+
+@pytest.mark.parametrize(
+    ("budget", "field"), [(64, "recent_frames"), (10, "budget")], ids=["recent", "frame"]
+)
+def test_a_budget_that_cannot_work_ends_the_start(budget: int, field: str) -> None:
+    """Before anything is served: a first memory is made while the worker starts."""
+    chosen = settings(budget_tokens=budget, max_answer_tokens=16, max_question_tokens=64)
+    engine = Engine(tiny.model(), chosen.engine_config(), EngineMetrics(Metrics()))
+    with pytest.raises(InvalidInput) as refused:
+        warm_up(engine)
+    assert refused.value.field == field
