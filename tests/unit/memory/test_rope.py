@@ -41,6 +41,22 @@ def test_attention_depends_on_relative_position_only(
     assert abs(score(p, q) - score(p + shift, q + shift)) < 2e-3
 
 
+coordinates = st.lists(st.integers(0, 3000), min_size=3, max_size=3)
+
+
+@given(old=coordinates, new=coordinates, axes=st.sampled_from([1, 3]), seed=st.integers(0, 99))
+def test_moving_on_is_a_fresh_rotation(
+    old: list[int], new: list[int], axes: int, seed: int
+) -> None:
+    """A key turned to p and then by q - p, each axis by its own shift, is the key turned to q."""
+    turn, key = rotary(axes), vector(seed)
+    p, q = (torch.tensor(place[:axes])[:, None] for place in (old, new))
+    moved = rotate(rotate(key, turn.tables(p)), turn.tables(q - p))
+    assert torch.allclose(moved, rotate(key, turn.tables(q)), atol=2e-3)
+    back = rotate(moved, turn.tables(p - q))
+    assert torch.allclose(back, rotate(key, turn.tables(p)), atol=4e-3)
+
+
 def test_position_zero_is_the_identity() -> None:
     key = vector(3)
     assert torch.equal(rotate(key, rotary(3).tables(torch.zeros((3, 1)))), key)

@@ -1,0 +1,84 @@
+"""Moving a token is turning its key by as much as it moves: in every family, by its own RoPE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers.models.qwen2.modeling_qwen2 import rotate_half
+
+from hermes.memory import MemoryConfig, StreamMemory, rotate
+from hermes.vlm import VideoMemory
+from tests.support import tiny, tiny_qwen
+
+FAMILIES = ("llava_onevision", *tiny_qwen.FAMILIES)
+
+
+def loaded(family: str) -> Any:
+    return tiny.model() if family == "llava_onevision" else tiny_qwen.model(family)
+
+
+def by_transformers(model: Any, key: Tensor, positions: Tensor) -> Tensor:
+    """`key` [kv_heads, n, head_dim] as the model's own embedding turns it."""
+    at = positions if model.shape.axes == 1 else positions[:, None]
+    cos, sin = model._language.rotary_emb(torch.zeros(1, 1), at)
+    turned: Tensor = key * cos[0] + rotate_half(key) * sin[0]
+    return turned
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    family=st.sampled_from(FAMILIES),
+    places=st.lists(st.tuples(*[st.integers(0, 3000)] * 6), min_size=1, max_size=5),
+    seed=st.integers(0, 999),
+)
+def test_turned_by_the_difference_is_turned_afresh(
+    family: str, places: list[tuple[int, ...]], seed: int
+) -> None:
+    model = loaded(family)
+    axes = model.shape.axes
+    both = torch.tensor(places).T
+    p, q = both[:axes], both[3 : 3 + axes]
+    generator = torch.Generator().manual_seed(seed)
+    size = (model.shape.kv_heads, len(places), model.shape.head_dim)
+    key = torch.randn(size, generator=generator)
+    fresh = by_transformers(model, key, q)
+    moved = rotate(by_transformers(model, key, p), model.rotary.tables(q - p))
+    assert torch.allclose(moved, fresh, atol=3e-3)
+    assert torch.allclose(rotate(key, model.rotary.tables(q)), fresh, atol=1e-5), "as it is kept"
+
+
+@pytest.mark.parametrize("policy", ["hermes", "hermes-paper"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_attention_reads_after_reindexing_is_turned_afresh(
+    family: str, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what a memory holds behind ten compressions: as if each token had been written there."""
+    model = loaded(family)
+    tokens, seen = model.layout.tokens, []
+    plain = StreamMemory._reindex
+    monkeypatch.setattr(
+        StreamMemory, "_reindex", lambda self, slab: (seen.append(1), plain(self, slab))[1]
+    )
+    config = MemoryConfig(5 * tokens, 2 * tokens, 4096, 512, "eager")
+    memory = VideoMemory(model, policy, config=config, compress_every_frames=2)
+    for number in range(12):
+        pictures = (
+            tiny.pictures(2, seed=number)
+            if family == "llava_onevision"
+            else tiny_qwen.pictures(family, 2, seed=number)
+        )
+        memory.feed(pictures)
+    assert len(seen) >= 8
+    slab = memory.cache._slab
+    assert slab is not None
+    slab.begin_pass()
+    for layer in range(model.shape.layers):
+        held = slice(slab.length)
+        keys, at = slab.keys[layer, :, held], slab.positions[layer, :, held].long()
+        found = slab.rotated_keys(layer, slab.length, model.rotary)
+        assert torch.allclose(found, by_transformers(model, keys, at), atol=1e-5)
