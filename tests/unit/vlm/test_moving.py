@@ -61,9 +61,12 @@ def test_what_attention_reads_after_reindexing_is_turned_afresh(
     model = loaded(family)
     tokens, seen = model.layout.tokens, []
     plain = StreamMemory._reindex
-    monkeypatch.setattr(
-        StreamMemory, "_reindex", lambda self, slab: (seen.append(1), plain(self, slab))[1]
-    )
+
+    def counted(self: StreamMemory, slab: Any) -> None:
+        seen.append(1)
+        plain(self, slab)
+
+    monkeypatch.setattr(StreamMemory, "_reindex", counted)
     config = MemoryConfig(5 * tokens, 2 * tokens, 4096, 512, "eager")
     memory = VideoMemory(model, policy, config=config, compress_every_frames=2)
     for number in range(12):
