@@ -67,6 +67,7 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
         self._prompts = guidance_prompts(model) if POLICIES[config.policy]().guided else None
+        self.new_memory()  # what cannot work is refused now, not at the first camera
 
     # -- from any thread -----------------------------------------------------
 

@@ -8,7 +8,7 @@ from hermes.engine import Engine
 from hermes.errors import InvalidInput
 from services.common.metrics import Metrics
 from services.common.settings import load
-from services.hermes_worker.device import load_model, warm_up
+from services.hermes_worker.device import load_model
 from services.hermes_worker.observer import EngineMetrics
 from services.hermes_worker.settings import WorkerSettings
 from tests.support import tiny, tiny_qwen
@@ -86,9 +86,8 @@ def test_nothing_chosen_is_the_models_own() -> None:
     ("budget", "field"), [(64, "recent_frames"), (10, "budget")], ids=["recent", "frame"]
 )
 def test_a_budget_that_cannot_work_ends_the_start(budget: int, field: str) -> None:
-    """Before anything is served: a first memory is made while the worker starts."""
+    """Before anything is served."""
     chosen = settings(budget_tokens=budget, max_answer_tokens=16, max_question_tokens=64)
-    engine = Engine(tiny.model(), chosen.engine_config(), EngineMetrics(Metrics()))
     with pytest.raises(InvalidInput) as refused:
-        warm_up(engine)
+        Engine(tiny.model(), chosen.engine_config(), EngineMetrics(Metrics()))
     assert refused.value.field == field
