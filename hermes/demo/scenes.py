@@ -1,148 +1,244 @@
-"""Little worlds with a known truth: objects enter, move, change and leave; day turns to night.
+"""Little worlds with a known truth: objects enter, move, change and leave, and night falls.
 
-A scene is a script drawn from a seed. `draw` renders any moment of it, and
-the script itself is the record of what happened.
+A `Scene` is a script drawn from a seed, in seconds. `hermes.demo.drawing` renders
+any moment of it, and the script itself is the record of what happened:
+`hermes.demo.questions` reads questions and their answers from it.
 """
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from PIL import Image, ImageDraw
-
 Shape = Literal["circle", "square", "triangle", "star"]
+Colour = Literal["red", "green", "blue", "yellow", "purple", "white"]
 
-COLOURS: dict[str, tuple[int, int, int]] = {
-    "red": (214, 48, 49),
-    "green": (38, 166, 91),
-    "blue": (52, 120, 220),
-    "yellow": (241, 196, 15),
-    "purple": (142, 68, 173),
-    "white": (240, 240, 240),
-}
 SHAPES: tuple[Shape, ...] = ("circle", "square", "triangle", "star")
-_DAY, _NIGHT = (176, 208, 226), (24, 28, 48)
-_FLOOR_DAY, _FLOOR_NIGHT = (120, 128, 112), (38, 42, 44)
+COLOURS: tuple[Colour, ...] = ("red", "green", "blue", "yellow", "purple", "white")
+LANES = 3
+MOST_ACTORS = 6
+SIGNS = 9
+"""The sign shows one of 1 to 9."""
+
+_LANE_HEIGHTS = (0.39, 0.625, 0.87)
+_BORDER = 0.13  # a whole object fits between this and the picture's edge
+_CROSSING_S = 0.4  # how long an object takes to slide in or out
+_CHANGES = 0.1  # share of objects that turn another colour
+_CAST_SIZES = (1, 2, 3, 3, 4, 4, 5, 5, 6, 6)
+_TRIES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What an object looks like."""
+
+    shape: Shape
+    colour: Colour
+
+
+HELD_OUT = frozenset(
+    {
+        Look("star", "red"),
+        Look("square", "blue"),
+        Look("circle", "yellow"),
+        Look("triangle", "green"),
+    }
+)
+"""Looks that no training scene has."""
+
+LOOKS = tuple(Look(shape, colour) for shape in SHAPES for colour in COLOURS)
+TRAINED = tuple(look for look in LOOKS if look not in HELD_OUT)
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An object: what it looks like, when it is in the picture (seconds), and how it moves."""
+    """An object: when it is in the picture (seconds), where it goes, and what it looks like.
 
-    shape: Shape
-    colour: str
+    `turns`: when it takes its second look, if it has one. It drifts from
+    `start` to `end` (picture widths) and slides in and out at the nearer side.
+    """
+
+    look: Look
     enters: float
     leaves: float
-    lane: float
+    lane: int
+    height: float
     size: float
-    direction: Literal[-1, 1]
+    start: float
+    end: float
+    turns: float | None = None
+    second: Look | None = None
 
     def position(self, time: float) -> tuple[float, float] | None:
         """Centre in picture widths and heights, or None while it is not there."""
         if not self.enters <= time < self.leaves:
             return None
         progress = (time - self.enters) / (self.leaves - self.enters)
-        x = -0.15 + 1.3 * progress
-        return (x if self.direction == 1 else 1 - x), self.lane
+        x = self.start + (self.end - self.start) * progress
+        outside = max(
+            1 - (time - self.enters) / _CROSSING_S, 1 - (self.leaves - time) / _CROSSING_S, 0.0
+        )
+        side = -0.15 if x < 0.5 else 1.15
+        return x + (side - x) * outside, self.height
+
+    def look_at(self, time: float) -> Look:
+        """What it looks like at that time."""
+        return self.second if self.second and self.turns and time >= self.turns else self.look
+
+    def looks_until(self, time: float) -> list[Look]:
+        """Every look that it has had by then."""
+        return list(dict.fromkeys((self.look, self.look_at(time))))
+
+    def crossing(self, time: float) -> bool:
+        """Whether it is on its way in or out."""
+        return (
+            -_CROSSING_S < time - self.enters < _CROSSING_S
+            or -_CROSSING_S < time - self.leaves < _CROSSING_S
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tones:
+    """Colours of sky and floor by day: a little different in every scene."""
+
+    sky: tuple[int, int, int]
+    floor: tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A script: who comes and goes, and when night falls (seconds)."""
+    """A script: who comes and goes, what the sign shows, and when night falls (seconds).
+
+    `actors` are in the order in which they enter. `sign`: (from, number), in
+    order, from 0 on. `night_from`: None where it stays day.
+    """
 
     name: str
     duration: float
     actors: tuple[Actor, ...]
-    night_from: float
+    sign: tuple[tuple[float, int], ...]
+    night_from: float | None
+    tones: Tones
 
     def visible(self, time: float) -> list[Actor]:
         """Who is in the picture."""
         return [actor for actor in self.actors if actor.position(time) is not None]
 
-    def sign(self, time: float) -> int:
-        """The number on the sign: how many have come by so far."""
-        return sum(1 for actor in self.actors if actor.enters <= time)
+    def came_by(self, time: float) -> list[Actor]:
+        """Who has come by then, in order."""
+        return [actor for actor in self.actors if actor.enters <= time]
 
+    def signs_until(self, time: float) -> list[tuple[float, int]]:
+        """What the sign has shown by then, and from when on; the last one is there now."""
+        return [(since, number) for since, number in self.sign if since <= time]
 
-def make_scene(name: str, seed: int, duration: float = 60.0) -> Scene:
-    """A scene of its own for every seed."""
-    rng = random.Random(f"{name}:{seed}")  # noqa: S311 - pictures, not secrets
-    actors: list[Actor] = []
-    enters = 0.5
-    while enters < duration - 4:
-        stays = rng.uniform(6, 14)
-        actors.append(
-            Actor(
-                shape=rng.choice(SHAPES),
-                colour=rng.choice(list(COLOURS)),
-                enters=enters,
-                leaves=min(duration, enters + stays),
-                lane=rng.uniform(0.35, 0.8),
-                size=rng.uniform(0.1, 0.17),
-                direction=rng.choice((-1, 1)),
-            )
+    def night(self, time: float) -> bool:
+        """Whether it is night."""
+        return self.night_from is not None and time >= self.night_from
+
+    def settled(self, time: float) -> bool:
+        """Nothing is half in the picture or about to change: what is there has one true answer."""
+        changes = [since for since, _ in self.sign[1:]]
+        changes += [actor.turns for actor in self.actors if actor.turns is not None]
+        changes += [] if self.night_from is None else [self.night_from]
+        return not any(actor.crossing(time) for actor in self.actors) and all(
+            abs(time - change) >= _CROSSING_S for change in changes
         )
-        enters += rng.uniform(3, 7)
-    return Scene(name, duration, tuple(actors), night_from=duration * rng.uniform(0.4, 0.8))
 
 
-def draw(scene: Scene, time: float, size: int = 224) -> Image.Image:
-    """The picture at `time` seconds, `size` pixels square."""
-    dusk = min(1.0, max(0.0, (time - scene.night_from) / 2 + 0.5))
-    image = Image.new("RGB", (size, size), _mix(_DAY, _NIGHT, dusk))
-    canvas = ImageDraw.Draw(image)
-    horizon = int(size * 0.3)
-    canvas.rectangle((0, horizon, size, size), fill=_mix(_FLOOR_DAY, _FLOOR_NIGHT, dusk))
-    canvas.rectangle((size * 0.4, 6, size * 0.6, 6 + size * 0.14), fill=(20, 20, 20))
-    canvas.text((size * 0.46, size * 0.05), f"{scene.sign(time):02d}", fill=(255, 200, 60))
-    for actor in scene.actors:
-        place = actor.position(time)
-        if place is not None:
-            centre = (place[0] * size, place[1] * size)
-            _draw_actor(canvas, actor, centre, actor.size * size)
-    return image
+def make_scene(
+    name: str,
+    seed: int,
+    duration: float = 60.0,
+    *,
+    step: float = 1.0,
+    actors: int | None = None,
+    looks: Collection[Look] = LOOKS,
+) -> Scene:
+    """A scene of its own for every name and seed.
+
+    `step`: seconds between two pictures of a stream that must not miss
+    anything: whatever happens lasts longer than that. `actors`: how many
+    objects; by default up to `MOST_ACTORS`.
+    """
+    rng = random.Random(f"{name}:{seed}")  # noqa: S311 - pictures, not secrets
+    wanted = rng.choice(_CAST_SIZES) if actors is None else actors
+    cast = _cast(rng, duration, step, wanted, tuple(looks))
+    night = rng.random()
+    return Scene(
+        name=name,
+        duration=duration,
+        actors=tuple(cast),
+        sign=_sign(rng, duration, step),
+        night_from=None if night < 0.35 else 0.0 if night < 0.5 else rng.uniform(0, duration),
+        tones=Tones(_near(rng, (176, 208, 226)), _near(rng, (120, 128, 112))),
+    )
 
 
-def play(scene: Scene, fps: float, size: int = 224) -> Iterator[np.ndarray]:
-    """All pictures of a scene, [size, size, 3] uint8."""
-    for index in range(round(scene.duration * fps)):
-        yield np.asarray(draw(scene, index / fps, size))
+def _cast(
+    rng: random.Random, duration: float, step: float, wanted: int, looks: tuple[Look, ...]
+) -> list[Actor]:
+    least = 2.2 * step + 2 * _CROSSING_S
+    cast: list[Actor] = []
+    unused = list(looks)
+    rng.shuffle(unused)
+    for _ in range(_TRIES):
+        if len(cast) >= wanted or not unused:
+            break
+        longest = max(least, duration * rng.choice((0.2, 0.35, 0.6)))
+        enters = rng.uniform(-_CROSSING_S, max(0.0, duration - least))
+        leaves = enters + rng.uniform(least, longest)
+        lane = rng.randrange(LANES)
+        clear = all(
+            abs(other.enters - enters) > 1.2 * step
+            and (other.lane != lane or enters > other.leaves + step or leaves < other.enters - step)
+            for other in cast
+        )
+        if clear:
+            cast.append(_actor(rng, unused.pop(), enters, leaves, lane, step, unused))
+    return sorted(cast, key=lambda actor: actor.enters)
 
 
-def _draw_actor(
-    canvas: ImageDraw.ImageDraw, actor: Actor, centre: tuple[float, float], radius: float
-) -> None:
-    x, y = centre
-    colour = COLOURS[actor.colour]
-    match actor.shape:
-        case "circle":
-            canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
-        case "square":
-            canvas.rectangle((x - radius, y - radius, x + radius, y + radius), fill=colour)
-        case "triangle":
-            canvas.polygon(_corners(centre, radius * 1.2, radius * 1.2, 3), fill=colour)
-        case "star":
-            canvas.polygon(_corners(centre, radius * 1.2, radius * 0.5, 10), fill=colour)
+def _actor(
+    rng: random.Random,
+    look: Look,
+    enters: float,
+    leaves: float,
+    lane: int,
+    step: float,
+    unused: list[Look],
+) -> Actor:
+    turns, second = None, None
+    again = [other for other in unused if other.shape == look.shape]
+    if again and leaves - enters > 6 * step and rng.random() < _CHANGES:
+        turns, second = rng.uniform(enters + 2.5 * step, leaves - 2.5 * step), rng.choice(again)
+        unused.remove(second)
+    return Actor(
+        look=look,
+        enters=enters,
+        leaves=leaves,
+        lane=lane,
+        height=_LANE_HEIGHTS[lane] + rng.uniform(-0.01, 0.01),
+        size=rng.uniform(0.1, 0.116),
+        start=rng.uniform(_BORDER, 1 - _BORDER),
+        end=rng.uniform(_BORDER, 1 - _BORDER),
+        turns=turns,
+        second=second,
+    )
 
 
-def _corners(
-    centre: tuple[float, float], outer: float, inner: float, count: int
-) -> list[tuple[float, float]]:
-    corners = []
-    for index in range(count):
-        radius = inner if index % 2 else outer
-        angle = 2 * math.pi * index / count - math.pi / 2
-        corners.append((centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)))
-    return corners
+def _sign(rng: random.Random, duration: float, step: float) -> tuple[tuple[float, int], ...]:
+    numbers = rng.sample(range(1, SIGNS + 1), rng.choice((1, 2, 2, 3)))
+    times = [0.0]
+    for _ in numbers[1:]:
+        since = rng.uniform(2 * step, duration)
+        if all(abs(since - other) > 2.2 * step for other in times):
+            times.append(since)
+    return tuple(zip(sorted(times), numbers, strict=False))
 
 
-def _mix(
-    first: tuple[int, int, int], second: tuple[int, int, int], share: float
-) -> tuple[int, int, int]:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+def _near(rng: random.Random, tone: tuple[int, int, int]) -> tuple[int, int, int]:
+    red, green, blue = (min(255, max(0, value + rng.randint(-14, 14))) for value in tone)
     return red, green, blue

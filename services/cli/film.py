@@ -7,7 +7,8 @@ from pathlib import Path
 
 import av
 
-from hermes.demo.scenes import Scene, play
+from hermes.demo.drawing import play
+from hermes.demo.scenes import Scene
 
 FPS = 10
 

@@ -1,0 +1,11 @@
+"""What fits the demo model, which knows 512 positions."""
+
+from __future__ import annotations
+
+LIMITS = {
+    "budget_tokens": 192,  # twelve frames
+    "compress_every_frames": 4,
+    "max_question_tokens": 64,
+    "max_answer_tokens": 40,
+}
+"""Limits of an engine, by the names of `hermes.engine.EngineConfig`."""

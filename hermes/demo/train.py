@@ -1,0 +1,88 @@
+"""`python -m hermes.demo.train`: the demo model from nothing, on scenes that are drawn on the way.
+
+Two cores need some two hours. `--work` keeps what is learned so far, and a
+tower that is there is taken up again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from hermes.demo import checkpoint, words
+from hermes.demo.scenes import LOOKS
+from hermes.demo.training.card import card
+from hermes.demo.training.decoder import held_out, train_decoder
+from hermes.demo.training.pace import Pace
+from hermes.demo.training.packing import Packer
+from hermes.demo.training.settings import Settings
+from hermes.demo.training.tower import train_tower
+
+RECORD = "training.json"
+"""Beside the weights: the settings, and what the model then knew."""
+
+
+def main() -> None:
+    """Train, and write the checkpoint."""
+    parser = argparse.ArgumentParser(prog="python -m hermes.demo.train", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("hermes-demo"), help="folder to write")
+    parser.add_argument("--work", type=Path, help="folder for what is learned so far")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    for setting in fields(Settings):
+        name = f"--{setting.name.replace('_', '-')}"
+        parser.add_argument(name, type=type(setting.default), default=setting.default)
+    given = vars(parser.parse_args())
+    settings = Settings(**{setting.name: given[setting.name] for setting in fields(Settings)})
+    torch.set_num_threads(given["threads"])
+    train(settings, given["out"], given["work"] or given["out"])
+
+
+def train(settings: Settings, out: Path, work: Path) -> None:
+    """Train a model as `settings` say and write its checkpoint to `out`."""
+    pace, tokenizer = Pace(), words.build()
+    work.mkdir(parents=True, exist_ok=True)
+    model: Any = checkpoint.model_of(tokenizer, seed=settings.seed)
+    tower, kept = model.model.vision_tower, work / "tower.safetensors"
+    seen: dict[str, float] = {}
+    if kept.is_file():
+        pace.say(f"the tower is taken from {kept}")
+        tower.load_state_dict(load_file(kept))
+    else:
+        seen = train_tower(model, settings, pace)
+        save_file(tower.state_dict(), kept)
+    tower.requires_grad_(False)
+
+    def saved(step: int) -> None:
+        checkpoint.write(work / "latest", model, tokenizer)
+
+    learner = train_decoder(model, Packer(tokenizer), settings, pace, saved)
+    tower.load_state_dict(load_file(kept))  # it was rounded on the way
+    known = learner.accuracy(held_out(settings, settings.held_out_batches))
+    checkpoint.write(out, model.to(torch.float16), tokenizer)
+    record = {"settings": asdict(settings), "tower": seen, "held_out": known}
+    (out / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+    (out / "README.md").write_text(
+        card(
+            settings,
+            known,
+            asked=settings.held_out_batches * settings.batch * settings.questions,
+            parameters=sum(weight.numel() for weight in model.parameters()),
+            layers=model.config.text_config.num_hidden_layers,
+            words=len(tokenizer),
+            side=checkpoint.SIDE,
+            tokens=checkpoint.FRAME_TOKENS,
+            positions=checkpoint.POSITIONS,
+            looks=len(LOOKS),
+        )
+    )
+    pace.say(f"written to {out}")
+
+
+if __name__ == "__main__":
+    main()

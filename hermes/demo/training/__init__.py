@@ -1,0 +1,1 @@
+"""How the demo model is trained: `python -m hermes.demo.train`."""

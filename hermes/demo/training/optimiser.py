@@ -1,0 +1,50 @@
+"""AdamW for a model that computes in bfloat16: weights are kept, and updated, in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+_LONGEST_GRADIENT = 1.0
+
+
+class MasterWeights:
+    """Takes steps on float32 copies of bfloat16 parameters, one-cycle learning rate and all."""
+
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        *,
+        rate: float,
+        steps: int,
+        warm_up: float,
+        decay: float,
+    ) -> None:
+        """`warm_up`: share of the steps until the rate is at its highest."""
+        self._live = list(parameters)
+        self._masters = [p.detach().to(torch.float32).requires_grad_() for p in self._live]
+        self._adam = torch.optim.AdamW(
+            self._masters, lr=rate, betas=(0.9, 0.98), weight_decay=decay, fused=True
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._adam, rate, total_steps=steps, pct_start=warm_up
+        )
+
+    def step(self, loss: Tensor) -> None:
+        """One step down `loss`."""
+        loss.backward()
+        for live, master in zip(self._live, self._masters, strict=True):
+            master.grad = None if live.grad is None else live.grad.to(torch.float32)
+            live.grad = None
+        nn.utils.clip_grad_norm_(self._masters, _LONGEST_GRADIENT)
+        self._adam.step()
+        self._schedule.step()
+        self.publish(torch.bfloat16)
+
+    @torch.no_grad()
+    def publish(self, dtype: torch.dtype) -> None:
+        """Give the parameters their masters' values, in `dtype`."""
+        for live, master in zip(self._live, self._masters, strict=True):
+            live.data = master.detach().to(dtype)

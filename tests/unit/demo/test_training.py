@@ -1,0 +1,146 @@
+"""Training sees what a memory sees, and makes a model better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hermes.demo import checkpoint, train, words
+from hermes.demo.training.decoder import Learner, frames_at
+from hermes.demo.training.packing import Packer, Sight, forgetting
+from hermes.demo.training.settings import Settings
+from hermes.demo.training.streams import make_stream
+from hermes.demo.training.tower import make_pictures
+from hermes.memory import PackedPass
+from hermes.vlm import VideoMemory, load
+
+SMALL = Settings(
+    tower_pictures=64,
+    tower_steps=4,
+    tower_batch=16,
+    tower_check=16,
+    frames=6,
+    steps=6,
+    batch=2,
+    questions=4,
+    summary_every=3,
+    check_every=6,
+    check_batches=1,
+    held_out_batches=60,
+    loaders=0,
+)
+
+
+@pytest.fixture(scope="module")
+def learner(tmp_path_factory: pytest.TempPathFactory) -> Learner:
+    tokenizer = words.build()
+    return Learner(checkpoint.model_of(tokenizer, seed=1), Packer(tokenizer))
+
+
+def test_a_packed_question_is_a_question_to_a_memory(learner: Learner, tmp_path: Path) -> None:
+    """The same frames, the same question: the same logits, whatever else is in the batch."""
+    streams = [make_stream(seed, 5, 4) for seed in (1, 2)]
+    layout, hidden = learner.forward(streams, None)
+    learner.language.set_attn_implementation("sdpa")
+    checkpoint.write(tmp_path, learner.model, words.build())
+    model = load(tmp_path)
+    for index, stream in enumerate(streams):
+        for number, asked in enumerate(stream.asked):
+            memory = VideoMemory(model, "sliding-window", budget=100)
+            pictures = torch.from_numpy(stream.pictures[: asked.frames]).permute(0, 3, 1, 2)
+            memory.feed(pictures)
+            question = model.question(asked.text)
+            with memory.branch(len(question)) as branch:
+                alone = model.forward(question, PackedPass([branch.row(len(question))]))
+            last = int(layout.cue[index, number]) - 1
+            assert last == len(question) - 1
+            torch.testing.assert_close(hidden[index, number, last], alone[-1], atol=2e-4, rtol=1e-3)
+
+
+def test_labels_are_the_answer(learner: Learner) -> None:
+    streams = [make_stream(seed, 5, 4) for seed in (1, 2)]
+    layout, tokenizer = learner.packer.pack(streams), words.build()
+    for index, stream in enumerate(streams):
+        for number, asked in enumerate(stream.asked):
+            told = layout.labels[index, number]
+            told = told[told != -100]
+            assert told[-1] == tokenizer.eos_token_id
+            assert tokenizer.decode(told[:-1]) == asked.answer
+
+
+def test_what_is_forgotten_is_not_seen(learner: Learner) -> None:
+    streams = [make_stream(seed, 6, 4) for seed in range(8)]
+    prefix = len(learner.packer.prefix)
+    generator = torch.Generator().manual_seed(1)
+    layout = learner.packer.pack(streams, generator)
+    gone = forgetting(layout, generator, prefix)
+    assert (gone[:, :prefix] > 1000).all()
+    whole = (gone > 1000).all(dim=1)
+    assert 0 < int(whole.sum()) < len(streams)
+    sight = Sight.of(layout, prefix, gone)
+    for index in range(len(streams)):
+        for slot, frames in enumerate(layout.frames[index].tolist()):
+            seen = sight.asked[index, 0, slot, 0] == 0
+            came = (torch.arange(layout.video) - prefix) // checkpoint.FRAME_TOKENS < frames
+            assert torch.equal(seen, came & (gone[index] >= frames))
+            newest = prefix + frames * checkpoint.FRAME_TOKENS - 1
+            assert seen[newest]
+
+
+def test_a_gap_between_frames_moves_what_follows(learner: Learner) -> None:
+    streams = [make_stream(seed, 6, 4) for seed in range(8)]
+    layout = learner.packer.pack(streams, torch.Generator().manual_seed(3))
+    video = layout.positions[:, : layout.video]
+    assert (video.diff(dim=1) >= 1).all()
+    assert (video.diff(dim=1) > 1).any()
+    asked = layout.positions[:, layout.video :].unflatten(1, layout.ids.shape[1:])
+    for index, row in enumerate(layout.frames.tolist()):
+        for slot, frames in enumerate(row):
+            last = len(learner.packer.prefix) + frames * checkpoint.FRAME_TOKENS - 1
+            assert asked[index, slot, 0] == video[index, last] + 1
+
+
+def test_pictures_and_streams_come_from_their_seeds() -> None:
+    once, again = make_pictures(5, 12), make_pictures(5, 12)
+    assert torch.equal(once.pixels, again.pixels)
+    assert torch.equal(once.shape, again.shape)
+    assert (once.shape > 0).any()
+    assert (make_stream(1, 4, 3).pictures == make_stream(1, 4, 3).pictures).all()
+    assert make_stream(1, 4, 3).asked == make_stream(1, 4, 3).asked
+
+
+def test_short_streams_come_first() -> None:
+    settings = Settings()
+    early = [frames_at(settings, step) for step in range(200)]
+    late = [frames_at(settings, step) for step in range(settings.steps - 200, settings.steps)]
+    assert sum(early) / 200 < 14 < 22 < sum(late) / 200
+
+
+def test_training_from_nothing_writes_a_checkpoint(tmp_path: Path) -> None:
+    train.train(SMALL, tmp_path / "out", tmp_path / "work")
+    model: Any = load(tmp_path / "out")
+    assert model.position_limit == checkpoint.POSITIONS
+    assert (tmp_path / "out" / train.RECORD).is_file()
+    assert "| What came first? | " in (tmp_path / "out" / "README.md").read_text()
+    memory = VideoMemory(model, "sliding-window", budget=64, compress_every_frames=4)
+    memory.feed(torch.zeros((2, 3, 64, 64), dtype=torch.uint8))
+    assert isinstance(memory.ask("What came first?", 4), str)
+
+
+def test_the_loss_falls() -> None:
+    tokenizer = words.build()
+    learner = Learner(checkpoint.model_of(tokenizer, seed=3), Packer(tokenizer))
+    streams = [make_stream(seed, 3, 4) for seed in range(2)]
+    optimiser = torch.optim.AdamW(learner.parameters(), lr=3e-3)
+    generator = torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(30):
+        loss = learner.loss(streams, generator)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 3
