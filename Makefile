@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check bench protos format clean
+.PHONY: help install demo test test-all check bench bench-memory protos format clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 # torch is pinned (and installed first) so that nothing resolves another build of it.
 $(STAMP): pyproject.toml constraints.txt
@@ -52,6 +52,9 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 
 bench: $(STAMP) ## What is fast, as ratios taken in one run
 	@$(BIN)/python -m benchmarks
+
+bench-memory: $(STAMP) ## What each memory keeps: right answers by kind and age (half an hour)
+	@$(BIN)/python -m benchmarks.quality $(BENCH_FLAGS)
 
 protos: $(STAMP) ## Generate hermes/v1 from protos/
 	@$(BIN)/python scripts/generate_protos.py

@@ -1,0 +1,125 @@
+"""`make bench-memory`: every memory on the same streams, questions and budget."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.quality import curves
+from benchmarks.quality.contenders import ablations, contenders
+from benchmarks.quality.report import by_era, by_kind
+from benchmarks.quality.run import UNBOUNDED, Task, Verdicts, merged, perform_all
+from benchmarks.quality.score import Share
+from hermes.demo.checkpoint import FRAME_TOKENS, WEIGHTS
+
+TRAINED_FRAMES = 24
+LONG_FRAMES = 120
+BUDGET = 192
+SHARE = 0.32
+"""Of a stream's tokens: the paper's cut of 68%."""
+
+BUDGETS = (96, 128, 192, 256)
+AGES = (0, 6, 12, 24, 40, 60, 80, 120)
+
+
+def main() -> None:
+    """Measure, print the tables, draw the curves."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("--streams", type=int, default=100, help="of each kind")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--model", default=str(WEIGHTS), help="checkpoint folder")
+    parser.add_argument("--plots", type=Path, default=Path("docs/images"))
+    parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
+    options = parser.parse_args()
+    began = time.monotonic()
+    for name in options.only:
+        print(f"\n## {name}\n", flush=True)
+        PARTS[name](options)
+        print(f"[{time.monotonic() - began:.0f} s]", file=sys.stderr, flush=True)
+
+
+def within(options: argparse.Namespace) -> None:
+    """Streams of the length that the model was trained on: it, and a third of its memory."""
+    names = (UNBOUNDED, "hermes", "hermes-paper", "sliding-window", "uniform")
+    budget = round(SHARE * TRAINED_FRAMES * FRAME_TOKENS)
+    print(f"{options.streams} streams of {TRAINED_FRAMES} frames, budget {budget} tokens\n")
+    print(by_kind(_measure(options, TRAINED_FRAMES, budget, names)))
+
+
+def elsewhere(options: argparse.Namespace) -> None:
+    """The same with everything kept, on worlds unlike those of training."""
+    found: dict[str, Verdicts] = {}
+    for label, changed in (
+        ("looks never seen in training", {"looks": "all"}),
+        ("four frames a second", {"step": 0.25}),
+        ("a frame in three seconds", {"step": 3.0}),
+        ("H.264 at low bitrate", {"film": True}),
+    ):
+        tasks = _measure(options, TRAINED_FRAMES, BUDGET, (UNBOUNDED,), **changed)
+        found[label] = tasks[UNBOUNDED]
+    print(by_kind(found))
+
+
+def long(options: argparse.Namespace) -> None:
+    """Streams ten times as long as the budget."""
+    names = (UNBOUNDED, *contenders())
+    print(
+        f"{options.streams} streams of {LONG_FRAMES} frames, {LONG_FRAMES * FRAME_TOKENS} tokens;"
+        f" budget {BUDGET} tokens, {BUDGET // FRAME_TOKENS} frames\n"
+    )
+    found = _measure(options, LONG_FRAMES, BUDGET, names)
+    held = dict.fromkeys(names, str(BUDGET)) | {UNBOUNDED: str(LONG_FRAMES * FRAME_TOKENS)}
+    print(by_era(found, BUDGET / FRAME_TOKENS, held))
+    print()
+    print(by_kind(found))
+    curves.against_age(found, AGES, BUDGET / FRAME_TOKENS, options.plots / "memory-age.png")
+
+
+def changes(options: argparse.Namespace) -> None:
+    """HERMES with one choice changed at a time, on the long streams."""
+    found = _measure(options, LONG_FRAMES, BUDGET, ("hermes", *ablations()))
+    print(by_era(found, BUDGET / FRAME_TOKENS, {}))
+
+
+def budgets(options: argparse.Namespace) -> None:
+    """All questions at several budgets, on the long streams."""
+    names = ("hermes", "hermes-paper", "sliding-window", "uniform", "attention-sinks")
+    found = {
+        budget: _measure(options, LONG_FRAMES, budget, names, streams=options.streams // 2)
+        for budget in BUDGETS
+    }
+    for budget, results in found.items():
+        print(f"{budget} tokens: " + ", ".join(f"{k} {Share.of(v)}" for k, v in results.items()))
+    curves.against_budget(found, FRAME_TOKENS, options.plots / "memory-budget.png")
+
+
+def _measure(
+    options: argparse.Namespace,
+    frames: int,
+    budget: int,
+    names: tuple[str, ...],
+    *,
+    streams: int = 0,
+    step: float = 1.0,
+    looks: str = "trained",
+    film: bool = False,
+) -> dict[str, Verdicts]:
+    tasks = [
+        Task(seed, frames, budget, names, step=step, looks=looks, film=film)
+        for seed in range(streams or options.streams)
+    ]
+    return merged(perform_all(tasks, options.processes, options.model))
+
+
+PARTS = {
+    "within": within,
+    "elsewhere": elsewhere,
+    "long": long,
+    "changes": changes,
+    "budgets": budgets,
+}
+
+if __name__ == "__main__":
+    main()

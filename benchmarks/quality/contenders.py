@@ -1,0 +1,107 @@
+"""Who takes part: every way to remember, and HERMES with one choice changed at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+
+from hermes.memory import (
+    Candidates,
+    Hermes,
+    HermesConfig,
+    MemoryConfig,
+    RetentionPolicy,
+    Selection,
+    SlidingWindow,
+)
+from hermes.vlm import MEMORIES, VideoMemory, VideoModel
+from hermes.vlm.memory import Memory
+
+Contender = Callable[[VideoModel, int, int], Memory]
+"""(model, budget in video tokens per layer, frames between two compressions) -> a new memory."""
+
+UNBOUNDED_FRAMES = 256
+RESERVE = 96
+"""Positions kept free for a question and its answer."""
+
+
+def retaining(
+    policy: Callable[[], RetentionPolicy], reindex: Literal["lazy", "eager"] | None = None
+) -> Contender:
+    """A bounded memory under a retention policy."""
+
+    def make(model: VideoModel, budget: int, every: int) -> Memory:
+        config = memory_config(model, budget, every)
+        if reindex is not None:
+            config = replace(config, reindex=reindex)
+        return VideoMemory(model, policy(), config=config, compress_every_frames=every)
+
+    return make
+
+
+def memory_config(model: VideoModel, budget: int, every: int) -> MemoryConfig:
+    """A memory for the demo model's short reach."""
+    return MemoryConfig(
+        budget=budget,
+        headroom=every * model.layout.tokens,
+        position_limit=model.position_limit,
+        position_reserve=RESERVE,
+    )
+
+
+def hermes(config: HermesConfig, reindex: Literal["lazy", "eager"] | None = None) -> Contender:
+    """HERMES, configured."""
+    return retaining(lambda: Hermes(config), reindex)
+
+
+class Unguided(Hermes):
+    """HERMES that asks no guidance prompt: nothing but recency is left to go by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.guided = False
+
+    def select(self, candidates: Candidates, budget: int) -> Selection:
+        """As HERMES does where every token gets the same attention."""
+        flat = torch.zeros(
+            (2, candidates.layers, candidates.count), device=candidates.frames.device
+        )
+        return super().select(replace(candidates, attention=flat), budget)
+
+
+def ablations() -> dict[str, Contender]:
+    """The default with one choice changed at a time."""
+    base = HermesConfig()
+    changed: dict[str, Contender] = {}
+    choices: tuple[tuple[str, tuple[Any, ...]], ...] = (
+        ("smoothing", ("off", "index", "identity")),
+        ("summary", ("off", "paper", "pinned")),
+        ("normalise", ("minmax", "rank")),
+        ("weights", ("paper", "published_code")),
+        ("recent_frames", (0, 1, 2, 4, 8)),
+    )
+    for field, values in choices:
+        for value in values:
+            if getattr(base, field) != value:
+                changed[f"{field}={value}"] = hermes(replace(base, **{field: value}))
+    changed["reindex=eager"] = hermes(base, "eager")
+    changed["no guidance"] = retaining(Unguided)
+    return changed
+
+
+def contenders() -> dict[str, Contender]:
+    """Every way to remember, by name."""
+    return dict(MEMORIES)
+
+
+def unbounded(model: VideoModel, budget: int, every: int) -> Memory:
+    """Everything stays; `budget` is not asked. Positions run on past what the model knows."""
+    config = MemoryConfig(
+        budget=UNBOUNDED_FRAMES * model.layout.tokens,
+        headroom=every * model.layout.tokens,
+        position_limit=1 << 20,
+    )
+    return VideoMemory(model, SlidingWindow(), config=config, compress_every_frames=every)

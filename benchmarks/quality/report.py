@@ -1,0 +1,40 @@
+"""Tables of what was measured, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.quality.score import Share, Verdict, era
+from hermes.demo.questions import KINDS
+
+ERAS = ("now", "recent past", "distant past", "never there")
+
+Verdicts = Mapping[str, Sequence[Verdict]]
+"""By contender."""
+
+
+def by_kind(results: Verdicts) -> str:
+    """A row for each contender, a column for each kind of question."""
+    rows = [
+        [name, *(str(Share.of(v for v in verdicts if v.kind == kind)) for kind in KINDS)]
+        for name, verdicts in results.items()
+    ]
+    return table(["memory", *KINDS], rows)
+
+
+def by_era(results: Verdicts, budget_frames: float, held: Mapping[str, str]) -> str:
+    """A row for each contender, a column for each era; `held` is told beside the name."""
+    rows = []
+    for name, verdicts in results.items():
+        parts = {
+            wanted: [v for v in verdicts if era(v, budget_frames) == wanted] for wanted in ERAS
+        }
+        rows.append([name, held.get(name, ""), *(str(Share.of(parts[wanted])) for wanted in ERAS)])
+    return table(["memory", "tokens a layer", *ERAS], rows)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,114 @@
+"""Streams go through memories, and answers are held against the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.quality.contenders import Contender, ablations, contenders, unbounded
+from benchmarks.quality.score import Verdict
+from benchmarks.quality.worlds import World, make_world
+from hermes.demo.checkpoint import WEIGHTS
+from hermes.demo.scenes import LOOKS, TRAINED, Look
+from hermes.vlm import VideoModel, load
+
+ANSWER_TOKENS = 8
+EVERY_FRAMES = 4
+
+UNBOUNDED = "unbounded"
+
+Verdicts = list[Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One stream, and who remembers it: at a budget of `budget` tokens each.
+
+    `looks`: `trained`, or `all`, with those that no training scene had.
+    """
+
+    seed: int
+    frames: int
+    budget: int
+    names: tuple[str, ...]
+    step: float = 1.0
+    looks: str = "trained"
+    film: bool = False
+
+
+class SeenOnce:
+    """A model whose tower sees a picture once, however many memories take it in."""
+
+    def __init__(self, model: VideoModel) -> None:
+        self._model = model
+        self._seen: dict[bytes, Tensor] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """As the model does."""
+        key = pictures.numpy().tobytes()
+        if key not in self._seen:
+            self._seen[key] = self._model.encode(pictures)
+        return self._seen[key]
+
+
+@cache
+def _model(folder: str) -> VideoModel:
+    torch.set_num_threads(1)
+    return load(folder)
+
+
+def all_contenders() -> dict[str, Contender]:
+    """Everything that can take part, by name."""
+    return {UNBOUNDED: unbounded, **contenders(), **ablations()}
+
+
+def perform(task: Task, folder: str = str(WEIGHTS)) -> dict[str, Verdicts]:
+    """The verdicts of one stream, by contender."""
+    looks: tuple[Look, ...] = TRAINED if task.looks == "trained" else LOOKS
+    world = make_world(task.seed, task.frames, step=task.step, looks=looks, film=task.film)
+    model: Any = SeenOnce(_model(folder))
+    known = all_contenders()
+    return {name: answers(known[name], model, world, task.budget) for name in task.names}
+
+
+def answers(contender: Contender, model: VideoModel, world: World, budget: int) -> Verdicts:
+    """What one memory makes of a world."""
+    memory = contender(model, budget, EVERY_FRAMES)
+    memory.feed(world.pictures, [int(1000 * world.step * i) for i in range(len(world.pictures))])
+    return [
+        Verdict(
+            question.kind,
+            world.age(question),
+            memory.ask(question.text, ANSWER_TOKENS) == question.answer,
+        )
+        for question in world.questions
+    ]
+
+
+def perform_all(
+    tasks: Sequence[Task], processes: int, folder: str = str(WEIGHTS)
+) -> list[dict[str, Verdicts]]:
+    """All of them, in `processes` processes."""
+    if processes == 1:
+        return [perform(task, folder) for task in tasks]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(perform, tasks, [folder] * len(tasks)))
+
+
+def merged(results: Sequence[dict[str, Verdicts]]) -> dict[str, Verdicts]:
+    """The verdicts of many streams together, by contender."""
+    together: dict[str, Verdicts] = {}
+    for result in results:
+        for name, verdicts in result.items():
+            together.setdefault(name, []).extend(verdicts)
+    return together

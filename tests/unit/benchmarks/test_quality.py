@@ -1,0 +1,111 @@
+"""The measure of what memories keep: its arithmetic, its worlds, and who takes part."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.quality.contenders import ablations, contenders
+from benchmarks.quality.filmed import filmed
+from benchmarks.quality.report import by_era, by_kind
+from benchmarks.quality.run import UNBOUNDED, SeenOnce, Task, all_contenders, answers, merged
+from benchmarks.quality.score import Share, Verdict, era
+from benchmarks.quality.worlds import make_world
+from hermes.demo.checkpoint import SIDE
+from hermes.demo.scenes import TRAINED
+from tests.support import tiny
+
+
+@given(st.integers(1, 500), st.data())
+def test_an_interval_holds_its_share(asked: int, data: st.DataObject) -> None:
+    share = Share(data.draw(st.integers(0, asked)), asked)
+    low, high = share.interval
+    rounding = 1e-12
+    assert 0 <= low <= share.value + rounding
+    assert share.value - rounding <= high <= 1
+    assert high > low
+
+
+def test_a_known_interval() -> None:
+    """Wilson's interval of 8 in 10, as tables have it."""
+    low, high = Share(8, 10).interval
+    assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
+    assert str(Share(8, 10)) == "80 (49-94)"
+    assert math.isnan(Share(0, 0).value)
+    assert str(Share(0, 0)) == "-"
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "wanted"),
+    [
+        ("colour-now", 0.0, "now"),
+        ("first", 12.0, "recent past"),
+        ("first", 12.5, "distant past"),
+        ("appeared", None, "never there"),
+    ],
+)
+def test_eras(kind: str, age: float | None, wanted: str) -> None:
+    assert era(Verdict(kind, age, True), 12) == wanted
+
+
+def test_worlds_come_from_their_seeds() -> None:
+    world, again = make_world(3, 24), make_world(3, 24)
+    assert torch.equal(world.pictures, again.pictures)
+    assert world.questions == again.questions
+    assert world.pictures.shape == (24, 3, SIDE, SIDE)
+    assert world.scene.settled(world.end)
+    assert len({question.text for question in world.questions}) == len(world.questions) >= 8
+    assert all(
+        (world.age(q) is None) == (q.answer == "no") and (world.age(q) or 0) >= 0
+        for q in world.questions
+    )
+
+
+def test_film_is_worn_but_recognisable() -> None:
+    drawn = make_world(3, 6, looks=TRAINED).pictures.permute(0, 2, 3, 1).numpy()
+    worn = filmed(list(drawn), SIDE)
+    assert len(worn) == 6
+    difference = np.abs(np.stack(worn).astype(int) - drawn.astype(int)).mean()
+    assert 0.1 < difference < 20
+
+
+def test_everybody_takes_part() -> None:
+    names = set(all_contenders())
+    assert {UNBOUNDED, *contenders(), *ablations()} == names
+    for wanted in (
+        "smoothing=off", "smoothing=index", "summary=off", "summary=paper", "normalise=rank",
+        "recent_frames=0", "recent_frames=8", "reindex=eager", "no guidance", "hermes-paper",
+        "sliding-window", "uniform", "last-frames", "frame-retrieval",
+    ):  # fmt: skip
+        assert wanted in names
+
+
+@pytest.mark.parametrize("name", ["hermes", "no guidance", "last-frames", UNBOUNDED])
+def test_answers_are_held_against_the_record(name: str) -> None:
+    world = make_world(1, 16)
+    model: Any = SeenOnce(tiny.model())
+    found = answers(all_contenders()[name], model, world, 96)
+    assert [v.kind for v in found] == [q.kind for q in world.questions]
+    assert not all(v.right for v in found)  # its weights are random
+    # The tower saw every picture once, and no more.
+    assert len(model._seen) <= 16
+
+
+def test_tables() -> None:
+    results = merged(
+        [
+            {"a": [Verdict("first", 30, True)], "b": [Verdict("first", 30, False)]},
+            {"a": [Verdict("count-now", 0, True)], "b": [Verdict("appeared", None, True)]},
+        ]
+    )
+    eras = by_era(results, 12, {"a": "192"})
+    assert "| a | 192 | 100 (21-100) | - | 100 (21-100) | - |" in eras
+    assert "| b |  | - | - | 0 (0-79) | 100 (21-100) |" in eras
+    assert by_kind(results).count("\n") == 3
+    assert Task(1, 2, 3, ("a",)).looks == "trained"
