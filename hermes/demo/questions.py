@@ -98,12 +98,26 @@ def _count_now(at: Moment) -> Iterator[Question]:
 
 def _where_now(at: Moment) -> Iterator[Question]:
     for actor in at.visible:
-        place = actor.position(at.time)
         look = actor.look_at(at.time)
-        for name, left, right in _THIRDS:
-            if place is not None and left <= place[0] <= right and look in at.asked:
-                text = f"Where is the {look.colour} {look.shape}?"
-                yield Question("where-now", text, name, at.time)
+        if look in at.asked and (third := _third(actor, at.time)):
+            text = f"Where is the {look.colour} {look.shape}?"
+            yield Question("where-now", text, third, at.time)
+
+
+def _where_shape(at: Moment) -> Iterator[Question]:
+    for shape in SHAPES:
+        found = [actor for actor in at.visible if actor.look_at(at.time).shape == shape]
+        if len(found) == 1 and (third := _third(found[0], at.time)):
+            yield Question("where-shape", f"Where is the {shape}?", third, at.time)
+
+
+def _third(actor: Actor, time: float) -> str | None:
+    """Left, middle or right; None between two of them."""
+    place = actor.position(time)
+    for name, left, right in _THIRDS:
+        if place is not None and left <= place[0] <= right:
+            return name
+    return None
 
 
 def _light_now(at: Moment) -> Iterator[Question]:
@@ -145,6 +159,20 @@ def _not_appeared(at: Moment) -> Iterator[Question]:
             yield Question("appeared", f"Did {named(look)} appear?", "no", None)
 
 
+def _shape_appeared(at: Moment) -> Iterator[Question]:
+    for shape in SHAPES:
+        seen = [time for look, time in at.looks_ever().items() if look.shape == shape]
+        if seen:
+            yield Question("shape-appeared", f"Did a {shape} appear?", "yes", max(seen))
+
+
+def _shape_not_appeared(at: Moment) -> Iterator[Question]:
+    seen = {look.shape for look in at.looks_ever()}
+    for shape in SHAPES:
+        if seen and shape not in seen:
+            yield Question("shape-appeared", f"Did a {shape} appear?", "no", None)
+
+
 def _colour_past(at: Moment) -> Iterator[Question]:
     for shape in SHAPES:
         found = [actor for actor in at.came if actor.look.shape == shape]
@@ -172,11 +200,13 @@ KINDS: dict[str, tuple[Tense, tuple[Callable[[Moment], Iterator[Question]], ...]
     "shape-now": ("now", (_shape_now,)),
     "count-now": ("now", (_count_now,)),
     "where-now": ("now", (_where_now,)),
+    "where-shape": ("now", (_where_shape,)),
     "light-now": ("now", (_light_now,)),
     "sign-now": ("now", (_sign_now,)),
     "last": ("past", (_last,)),
     "first": ("past", (_first,)),
     "appeared": ("past", (_appeared, _not_appeared)),
+    "shape-appeared": ("past", (_shape_appeared, _shape_not_appeared)),
     "colour-past": ("past", (_colour_past,)),
     "came-by": ("past", (_came_by,)),
     "sign-past": ("past", (_sign_past,)),

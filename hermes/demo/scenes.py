@@ -26,7 +26,7 @@ _LANE_HEIGHTS = (0.39, 0.625, 0.87)
 _BORDER = 0.13  # a whole object fits between this and the picture's edge
 _CROSSING_S = 0.4  # how long an object takes to slide in or out
 _CHANGES = 0.1  # share of objects that turn another colour
-_CAST_SIZES = (1, 2, 3, 3, 4, 4, 5, 5, 6, 6)
+_CAST_SIZES = (2, 3, 4, 5, 6, 6, 6)
 _TRIES = 60
 
 
@@ -187,9 +187,9 @@ def _cast(
     for _ in range(_TRIES):
         if len(cast) >= wanted or not unused:
             break
-        longest = max(least, duration * rng.choice((0.2, 0.35, 0.6)))
+        longest = max(least, duration * rng.choice((0.3, 0.5, 0.8)))
         enters = rng.uniform(-_CROSSING_S, max(0.0, duration - least))
-        leaves = enters + rng.uniform(least, longest)
+        leaves = enters + rng.uniform(least + 0.25 * (longest - least), longest)
         lane = rng.randrange(LANES)
         clear = all(
             abs(other.enters - enters) > 1.2 * step

@@ -61,7 +61,7 @@ def print_answer(stream: AnswerStream) -> Answer:
             out.file.flush()
         answer = stream.result()
     out.out("")
-    err.print(f"[dim]{answer_line(answer)}[/]")
+    err.print(f"[dim]{answer_line(answer)}[/]", soft_wrap=True)
     return answer
 
 

@@ -9,33 +9,29 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.live import Live
 
-from hermes.client import Camera, HermesClient
+from hermes.client import Answer, Camera, HermesClient
 from hermes.errors import HermesError
 from services.cli import redis_server
 from services.cli.ask import print_answer
-from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_frames
+from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
 from services.cli.output import camera_table, err, fail, out
 from services.cli.processes import Pipeline
 from services.cli.prompt import ask_more
 from services.common import keys
 from services.common.connection import connect
 
+if TYPE_CHECKING:
+    from services.cli.worlds import World
+
 NAMES = ("lobby", "dock", "street", "corridor", "yard", "gate", "garage", "roof")
-QUESTIONS = (
-    "What is happening now?",
-    "What colour is the last thing that came in?",
-    "How many objects came by?",
-)
-FRAMES_WANTED = 8
+QUESTIONS_NOW, QUESTIONS_PAST = 1, 2  # about each camera
 WAIT_S = 90.0
-BUDGET_TOKENS = 512
 FRAMES_PER_SECOND = 2.0
-ANSWER_TOKENS = 24
 
 
 def demo(
@@ -51,12 +47,14 @@ def demo(
     _check_given_redis()
     with _folder(keep) as folder, Pipeline(folder) as pipeline:
         names = NAMES[:cameras]
-        _prepare(folder, names, seed)
+        worlds = _prepare(folder, names, seed)
         address = start_services(pipeline, _settings(folder), _say)
         with HermesClient(address) as client, _playing(client, names):
-            _show(client, names, pipeline, interactive)
+            _watch(client, names, pipeline, interactive)
+            _ask_all(client, worlds, seed)
+            out.print(camera_table(client.list_cameras()))
             if interactive:
-                ask_more(client, names, ANSWER_TOKENS)
+                _ask_more(client, worlds)
 
 
 def _check_given_redis() -> None:
@@ -82,7 +80,7 @@ def _check_given_redis() -> None:
 def _playing(client: HermesClient, names: tuple[str, ...]) -> Iterator[None]:
     try:
         for name in names:
-            client.add_camera(name, f"{name}.mp4", pacing="live", loop=True)
+            client.add_camera(name, f"{name}.mp4", pacing="as_fast_as_read")
         yield
     finally:
         for name in names:  # the Redis may outlive the demo
@@ -90,63 +88,81 @@ def _playing(client: HermesClient, names: tuple[str, ...]) -> Iterator[None]:
                 client.remove_camera(name)
 
 
-def _show(
+def _watch(
     client: HermesClient, names: tuple[str, ...], pipeline: Pipeline, interactive: bool
 ) -> None:
-    """Wait for frames, ask, and show what there is."""
+    """Wait until every camera has been watched to its end."""
     with _progress(interactive) as show:
-        found = wait_for_frames(client, set(names), FRAMES_WANTED, pipeline, WAIT_S, show)
-    missing = [camera.id for camera in found if camera.memory.frames < FRAMES_WANTED]
-    if missing or len(found) < len(names):
+        found = wait_for_cameras(client, set(names), _watched, pipeline, WAIT_S, show)
+    if len(found) < len(names) or not all(map(_watched, found)):
         out.print(camera_table(found))
-        fail(f"no frames in memory after {WAIT_S:.0f} s; try again with --keep and see the logs")
-    _ask_all(client, names)
-    out.print(camera_table(client.list_cameras()))
+        fail(f"not all was seen after {WAIT_S:.0f} s; try again with --keep and see the logs")
 
 
-def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> None:
-    from transformers.utils.logging import disable_progress_bar
+def _watched(camera: Camera) -> bool:
+    return camera.source.state == "ended" and camera.memory.state == "serving"
 
-    from hermes.demo import checkpoint
-    from hermes.demo.scenes import make_scene
-    from services.cli.film import film
 
-    _say(f"rendering {len(names)} cameras to H.264")
+def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> list[World]:
+    from services.cli.worlds import DURATION_S, make_worlds
+
+    _say(f"filming {len(names)} little worlds, {DURATION_S:.0f} s of H.264 each")
     media = folder / "media"
     media.mkdir()
-    for name in names:
-        film(make_scene(name, seed), media / f"{name}.mp4")
-    _say("making a tiny model")
-    disable_progress_bar()
-    checkpoint.build(folder / checkpoint.NAME)
+    return make_worlds(names, seed, media)
 
 
 def _settings(folder: Path) -> LocalSettings:
     from hermes.demo import checkpoint
 
     return LocalSettings(
-        model=str(folder / checkpoint.NAME),
+        model="demo",
         device="cpu",
         media_root=folder / "media",
         frame_size=f"{checkpoint.SIDE}x{checkpoint.SIDE}",
-        budget_tokens=BUDGET_TOKENS,
         frames_per_second=FRAMES_PER_SECOND,
     )
 
 
-def _ask_all(client: HermesClient, names: tuple[str, ...]) -> None:
-    err.print(
-        "[yellow]The demo's model is untrained: its words mean nothing. Everything else is real.[/]"
-    )
-    for index, question in enumerate(QUESTIONS):
-        name = names[index % len(names)]
-        out.print(f"\n[bold]{name}[/]: {question}")
-        stream = client.ask(name, question, max_tokens=ANSWER_TOKENS)
-        try:
-            print_answer(stream)
-        except HermesError as error:
-            fail(f"{name} did not answer: {error}")
-    out.print()
+def _ask_all(client: HermesClient, worlds: list[World], seed: int) -> None:
+    from services.cli.worlds import questions_for
+
+    verdicts = []
+    for world in worlds:
+        for question in questions_for(world, seed, QUESTIONS_NOW, QUESTIONS_PAST):
+            out.print(f"\n[bold]{world.camera}[/]: {question.text}")
+            verdicts.append(_ask(client, world, question.text))
+    right = verdicts.count(True)
+    style = "green" if right == len(verdicts) else "yellow"
+    out.print(f"\n[bold {style}]{right} of {len(verdicts)} answers are right[/]\n")
+
+
+def _ask(client: HermesClient, world: World, question: str) -> bool | None:
+    """Ask, and hold the answer against the record. None where the record does not know."""
+    try:
+        answer = print_answer(client.ask(world.camera, question))
+    except HermesError as error:
+        fail(f"{world.camera} did not answer: {error}")
+    return _judge(world, question, answer)
+
+
+def _judge(world: World, question: str, answer: Answer) -> bool | None:
+    verdict = world.judge(question, answer)
+    if verdict is None:
+        out.print("[dim]the record has no answer to this[/]")
+        return None
+    right, truth = verdict
+    out.print("[green]right[/]" if right else f"[red]wrong[/]: it is {truth!r}")
+    return right
+
+
+def _ask_more(client: HermesClient, worlds: list[World]) -> None:
+    by_name = {world.camera: world for world in worlds}
+
+    def judge(camera: str, question: str, answer: Answer) -> None:
+        _judge(by_name[camera], question, answer)
+
+    ask_more(client, tuple(by_name), judge=judge, example="What came first?")
 
 
 @contextlib.contextmanager
@@ -164,7 +180,7 @@ def _folder(keep: bool) -> Iterator[Path]:
 @contextlib.contextmanager
 def _progress(interactive: bool) -> Iterator[Callable[[list[Camera]], None]]:
     if not interactive:
-        _say("waiting for frames to be in memory")
+        _say("the cameras are watched to their end")
         yield lambda cameras: None
         return
     with Live(console=out, transient=True, refresh_per_second=8) as live:

@@ -70,15 +70,15 @@ def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[s
     return address
 
 
-def wait_for_frames(
+def wait_for_cameras(
     client: HermesClient,
     wanted: set[str],
-    frames: int,
+    ready: Callable[[Camera], bool],
     pipeline: Pipeline,
     timeout_s: float,
     show: Callable[[list[Camera]], None],
 ) -> list[Camera]:
-    """Wait until each wanted camera has `frames` in memory, or time is up. Shows progress."""
+    """Wait until each wanted camera is `ready`, or time is up. Shows progress."""
     deadline = time.monotonic() + timeout_s
     while True:
         pipeline.check()
@@ -87,11 +87,7 @@ def wait_for_frames(
         except HermesError:
             cameras = []  # the gateway tells a passing fault: ask again
         show(cameras)
-        done = [
-            camera
-            for camera in cameras
-            if camera.memory.frames >= frames and camera.memory.state == "serving"
-        ]
+        done = [camera for camera in cameras if ready(camera)]
         if len(done) == len(wanted) or time.monotonic() > deadline:
             return cameras
         time.sleep(0.25)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.markup import escape
 
-from hermes.client import HermesClient
+from hermes.client import Answer, HermesClient
 from hermes.errors import HermesError
 from services.cli.ask import print_answer
 from services.cli.output import camera_table, err, out
@@ -14,9 +14,13 @@ from services.cli.output import camera_table, err, out
 HELP = "CAMERA QUESTION asks; `list` shows the cameras; an empty line ends."
 
 
-def ask_more(client: HermesClient, names: Sequence[str], max_tokens: int = 0) -> None:
+Judge = Callable[[str, str, Answer], None]
+"""Is told camera, question and answer."""
+
+
+def ask_more(client: HermesClient, names: Sequence[str], *, judge: Judge, example: str) -> None:
     """Read questions until an empty line, end of input or Ctrl-C."""
-    out.print(f"\n[bold]Ask more.[/] {HELP}\n[dim]e.g. {names[0]} What is there now?[/]")
+    out.print(f"\n[bold]Ask more.[/] {HELP}\n[dim]e.g. {names[0]} {example}[/]")
     while True:
         try:
             line = out.input("[bold green]>[/] ").strip()
@@ -26,14 +30,14 @@ def ask_more(client: HermesClient, names: Sequence[str], max_tokens: int = 0) ->
         if not line or line in ("exit", "quit"):
             return
         try:
-            _answer(client, line, max_tokens)
+            _answer(client, line, judge)
         except HermesError as error:
             err.print(f"[red]{escape(str(error))}[/]")
         except KeyboardInterrupt:
             out.print("\n[dim]stopped[/]")
 
 
-def _answer(client: HermesClient, line: str, max_tokens: int) -> None:
+def _answer(client: HermesClient, line: str, judge: Judge) -> None:
     if line == "list":
         out.print(camera_table(client.list_cameras()))
         return
@@ -41,4 +45,4 @@ def _answer(client: HermesClient, line: str, max_tokens: int) -> None:
     if not question.strip():
         out.print(HELP)
         return
-    print_answer(client.ask(camera, question, max_tokens=max_tokens))
+    judge(camera, question, print_answer(client.ask(camera, question)))

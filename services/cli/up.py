@@ -68,7 +68,7 @@ def up(
             _add(client, cameras)
             if wanted.model == "demo":
                 err.print(
-                    "[yellow]This model is untrained, its words mean nothing:[/] give --model"
+                    "[yellow]The demo's model knows nothing but its little worlds:[/] give --model"
                 )
             out.print(f"Ask away: [bold]hermes ask CAMERA 'What happened?' -g {address}[/]")
             out.print(f"[dim]logs: {folder}/logs    end: Ctrl-C[/]")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from hermes.demo.checkpoint import WEIGHTS
 from hermes.engine import Engine
 from hermes.errors import InvalidInput
 from hermes.vlm import VideoModel, load
 from services.common import logs
-from services.hermes_worker.settings import WorkerSettings
+from services.hermes_worker.settings import DEMO, WorkerSettings
 
 log = logs.get(__name__)
 
-DEMO = "demo"
 _DTYPES = {
     "auto": None,
     "float32": torch.float32,
@@ -36,13 +32,13 @@ def load_model(settings: WorkerSettings) -> VideoModel:
     disable_progress_bar()  # logs are for lines
     began = time.monotonic()
     chosen = settings.model_options()
-    with _checkpoint(settings.model) as folder:
-        try:
-            model = load(folder, device=device, dtype=_DTYPES[settings.dtype], **chosen)
-        except InvalidInput as error:
-            if error.field not in chosen:
-                raise
-            raise InvalidInput(f"model_{error.field}", error.message) from error  # as it is set
+    folder = WEIGHTS if settings.model == DEMO else settings.model
+    try:
+        model = load(folder, device=device, dtype=_DTYPES[settings.dtype], **chosen)
+    except InvalidInput as error:
+        if error.field not in chosen:
+            raise
+        raise InvalidInput(f"model_{error.field}", error.message) from error  # as it is set
     log.info(
         "model_loaded",
         model=model.name,
@@ -67,17 +63,6 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and not available:
         raise InvalidInput("device", f"{name!r}: PyTorch sees no GPU here; use auto or cpu")
     return device
-
-
-@contextmanager
-def _checkpoint(model: str) -> Iterator[str]:
-    if model != DEMO:
-        yield model
-        return
-    from hermes.demo import checkpoint
-
-    with tempfile.TemporaryDirectory(prefix="hermes-") as folder:
-        yield str(checkpoint.build(Path(folder) / checkpoint.NAME))
 
 
 def warm_up(engine: Engine) -> None:

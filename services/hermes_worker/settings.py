@@ -8,9 +8,13 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from hermes.demo.limits import LIMITS
 from hermes.engine import EngineConfig
 from hermes.memory import POLICIES
 from services.common.settings import ServiceSettings
+
+DEMO = "demo"
+"""The name of the model that comes with the package."""
 
 _SIZE = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})")
 
@@ -19,10 +23,10 @@ class WorkerSettings(ServiceSettings):
     """Settings of `hermes-worker`."""
 
     model: str = Field(
-        "demo",
+        DEMO,
         min_length=1,
-        description="checkpoint folder, owner/name on the Hugging Face hub, or `demo`: a tiny"
-        " untrained model made on the spot",
+        description="checkpoint folder, owner/name on the Hugging Face hub, or `demo`: the small"
+        " model that comes with the package and knows little worlds alone",
     )
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -77,16 +81,21 @@ class WorkerSettings(ServiceSettings):
         return options
 
     def engine_config(self) -> EngineConfig:
-        """The engine's part."""
-        return EngineConfig(
-            budget_tokens=self.budget_tokens,
-            compress_every_frames=self.compress_every_frames,
-            max_cameras=self.max_cameras,
-            max_questions=self.max_questions,
-            max_question_tokens=self.max_question_tokens,
-            max_answer_tokens=self.max_answer_tokens,
-            policy=self.policy,
-        )
+        """The engine's part. What was not set is made to fit the demo model, if it is that."""
+        limits = {
+            name: getattr(self, name)
+            for name in (
+                "budget_tokens",
+                "compress_every_frames",
+                "max_cameras",
+                "max_questions",
+                "max_question_tokens",
+                "max_answer_tokens",
+            )
+        }
+        if self.model == DEMO:
+            limits |= {k: v for k, v in LIMITS.items() if k not in self.model_fields_set}
+        return EngineConfig(**limits, policy=self.policy)
 
     def advertised(self, port: int) -> str:
         """The address that goes into the leases."""

@@ -53,11 +53,11 @@ class Streams(IterableDataset[list[Stream]]):
 
 
 def frames_at(settings: Settings, step: int) -> int:
-    """Short streams first, then ever more of full length."""
+    """Short streams first, then ever more of full length, up to a half."""
     rng = random.Random(f"{settings.seed}:{step}")  # noqa: S311 - a curriculum, not a secret
-    if rng.random() < step / settings.steps:
-        return int(settings.frames)
-    return rng.choice((4, 8, 12, 16))
+    if rng.random() < 0.5 * step / settings.steps:
+        return settings.frames
+    return rng.choice((4, 8, 12, 16, 20))
 
 
 FACTS = 3 * len(LOOKS) + 2 * SIGNS + 2

@@ -151,7 +151,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, sight: Sight, scale: float
     watched = torch.matmul(torch.softmax(scores, dim=-1), words)
 
     def slots(x: Tensor) -> Tensor:
-        return x[:, :, video:].unflatten(2, (-1, length))
+        parts: Tensor = x[:, :, video:].unflatten(2, (-1, length))
+        return parts
 
     asked = slots(query)
     far = torch.matmul(asked.flatten(2, 3), seen).unflatten(2, (-1, length)) + sight.asked

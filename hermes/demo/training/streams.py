@@ -15,8 +15,20 @@ from hermes.demo.questions import KINDS, Moment, ask, present, story
 from hermes.demo.scenes import TRAINED, Look, Scene, make_scene
 from hermes.vlm import guidance
 
-_SHARES = {"light-now": 1, "sign-now": 1, "appeared": 3, "came-by": 3, "colour-past": 3}
+_SHARES = {
+    "light-now": 1,
+    "sign-now": 1,
+    "count-now": 1,
+    "shape-now": 1,
+    "first": 1,
+    "colour-now": 3,
+    "colour-past": 3,
+    "came-by": 3,
+    "appeared": 4,
+}
 _WEIGHTED = [kind for kind in KINDS for _ in range(_SHARES.get(kind, 2))]
+_CROWDED = frozenset({"colour-now", "shape-now", "where-now", "where-shape"})
+"""Kinds that are hard where several objects are there: such moments are preferred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +73,16 @@ def make_stream(
     moments = [index for index in range(1, frames) if scene.settled(times[index])] or [frames - 1]
     asked: list[Asked] = []
     while len(asked) < questions:
+        kind = rng.choice(_WEIGHTED)
         index = rng.choice(moments)
+        if kind in _CROWDED:
+            other = rng.choice(moments)
+            index = max(index, other, key=lambda i: len(scene.visible(times[i])))
         at = Moment(scene, times[index], looks)
         if summaries:
             text, answer = _summary(at, len(asked))
             asked.append(Asked(index + 1, "summary", text, answer))
-        elif found := ask(rng.choice(_WEIGHTED), at, rng):
+        elif found := ask(kind, at, rng):
             asked.append(Asked(index + 1, found.kind, found.text, found.answer))
     return Stream(scene, times, pictures, tuple(asked))
 

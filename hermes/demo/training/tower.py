@@ -80,6 +80,7 @@ class Probe(nn.Module):
         self.shape = nn.Linear(width, 1 + len(SHAPES))
         self.colour = nn.Linear(width, 1 + len(COLOURS))
         self.across = nn.Linear(width, 1)
+        self.third = nn.Linear(width, 3)
         self.sign = nn.Linear(width, SIGNS)
         self.night = nn.Linear(width, 1)
 
@@ -93,12 +94,17 @@ class Probe(nn.Module):
             self.colour(features).flatten(0, 2).float(), truth.colour.flatten()
         )
         across = (self.across(features)[..., 0].float() - truth.across)[there].square().mean()
+        thirds = functional.cross_entropy(
+            self.third(features[there]).float(), (truth.across[there] * 3).long().clamp(0, 2)
+        )
         top = features[:, 0].mean(dim=1)
         sign = functional.cross_entropy(self.sign(top).float(), truth.sign)
         night = functional.binary_cross_entropy_with_logits(
             self.night(features.mean(dim=(1, 2)))[:, 0].float(), truth.night
         )
-        return 4 * shapes + 4 * colours + 4 * across + sign + 0.5 * night
+        told = thirds + sign + 0.5 * night
+        loss: Tensor = 4 * shapes + 4 * colours + 4 * across + told
+        return loss
 
     @torch.no_grad()
     def accuracy(self, features: Tensor, truth: Pictures) -> dict[str, float]:
@@ -106,12 +112,14 @@ class Probe(nn.Module):
         there = truth.shape > _NOTHING
         empty = truth.shape == _NOTHING
         shape, colour = self.shape(features).argmax(-1), self.colour(features).argmax(-1)
+        third = self.third(features[there]).argmax(-1)
         sign = self.sign(features[:, 0].mean(dim=1)).argmax(-1)
         night = self.night(features.mean(dim=(1, 2)))[:, 0] > 0
         return {
             "shape": float((shape == truth.shape)[there].float().mean()),
             "colour": float((colour == truth.colour)[there].float().mean()),
             "empty": float((shape == truth.shape)[empty].float().mean()),
+            "third": float((third == (truth.across[there] * 3).long()).float().mean()),
             "sign": float((sign == truth.sign).float().mean()),
             "night": float((night == (truth.night > 0.5)).float().mean()),
         }

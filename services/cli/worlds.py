@@ -1,0 +1,76 @@
+"""The demo's cameras: little worlds on film, and whether an answer about them is right."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hermes.client import Answer
+from hermes.demo.questions import KINDS, Moment, Question, every
+from hermes.demo.scenes import Scene, make_scene
+from services.cli.film import film
+
+DURATION_S = 60.0
+_STILL_S = 2.0  # at the end nothing changes, so that the last picture is beyond doubt
+_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One camera's world. Its scene is the record of what was to be seen."""
+
+    camera: str
+    scene: Scene
+
+    def at(self, seconds: float) -> Moment:
+        """Everything up to that second."""
+        return Moment(self.scene, seconds)
+
+    def judge(self, question: str, answer: Answer) -> tuple[bool, str] | None:
+        """Whether the answer is right, and what is; None where the record has no answer."""
+        end = answer.coverage.media_end_s
+        if end is None:
+            return None
+        known = {_plain(found.text): found for found in every(self.at(end))}
+        found = known.get(_plain(question))
+        if found is None:
+            return None
+        return _plain(answer.text) == _plain(found.answer), found.answer
+
+
+def make_worlds(names: Sequence[str], seed: int, folder: Path) -> list[World]:
+    """A world for each camera, filmed into `folder`."""
+    worlds = []
+    for name in names:
+        world = World(name, _scene(name, seed))
+        film(world.scene, folder / f"{name}.mp4")
+        worlds.append(world)
+    return worlds
+
+
+def questions_for(world: World, seed: int, now: int, past: int) -> list[Question]:
+    """Some questions about the end of the world, of different kinds."""
+    rng = random.Random(f"{world.camera}:{seed}")  # noqa: S311 - a choice, not a secret
+    by_kind: dict[str, list[Question]] = {}
+    for question in every(world.at(DURATION_S - _STILL_S / 2)):
+        by_kind.setdefault(question.kind, []).append(question)
+    chosen: list[Question] = []
+    for tense, count in (("now", now), ("past", past)):
+        kinds = [kind for kind in by_kind if KINDS[kind][0] == tense]
+        chosen += [rng.choice(by_kind[kind]) for kind in rng.sample(kinds, min(count, len(kinds)))]
+    return chosen
+
+
+def _scene(name: str, seed: int) -> Scene:
+    for attempt in range(_TRIES):
+        scene = make_scene(f"{name}-{attempt}", seed, DURATION_S, actors=5)
+        still = [DURATION_S - _STILL_S + tenth / 10 for tenth in range(int(_STILL_S * 10))]
+        if all(map(scene.settled, still)) and scene.visible(DURATION_S - 1) and scene.actors[3:]:
+            return scene
+    raise RuntimeError("no scene of this seed comes to rest")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace("?", " ").replace(".", " ").split())
