@@ -28,6 +28,8 @@ class HermesConfig:
     a ring of at most `summary_ring`, each at a position of what it sums up,
     never averaged again. `off`: nothing.
     `recent_frames`: newest frames that are kept whole in every layer.
+    `novelty`: from 0 to 1, how much of a token's score hangs on its being new
+    against the token before it in the same place (`hermes.memory.novelty`).
     """
 
     weights: Weights = "paper"
@@ -36,6 +38,7 @@ class HermesConfig:
     summary: Summary = "pinned"
     summary_ring: int = 16
     recent_frames: int = 4
+    novelty: float = 1.0
 
     def __post_init__(self) -> None:
         choices: dict[str, tuple[str, ...]] = {
@@ -51,13 +54,15 @@ class HermesConfig:
             raise InvalidInput("summary_ring", "must be at least 1")
         if self.recent_frames < 0:
             raise InvalidInput("recent_frames", "must not be negative")
+        if not 0 <= self.novelty <= 1:
+            raise InvalidInput("novelty", "must be from 0 to 1")
 
 
-PAPER = HermesConfig(smoothing="index", summary="paper", recent_frames=0)
+PAPER = HermesConfig(smoothing="index", summary="paper", recent_frames=0, novelty=0)
 """The method as the paper states it."""
 
 PUBLISHED_CODE = HermesConfig(
-    weights="published_code", smoothing="index", summary="paper", recent_frames=0
+    weights="published_code", smoothing="index", summary="paper", recent_frames=0, novelty=0
 )
 """The same with the blending weights of the authors' code."""
 

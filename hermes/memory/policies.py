@@ -12,6 +12,7 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory.bands import Bands
 from hermes.memory.config import PRESETS, HermesConfig
+from hermes.memory.novelty import novelty
 from hermes.memory.scores import layer_scores, smooth, top
 from hermes.memory.summary import SUMMARY_PATCH, Merge, merge_newest, merge_pinned
 
@@ -23,13 +24,15 @@ class Candidates:
     `frames`, `patches`: [layers, n], the identity of each token in each layer;
     a summary has patch -1. `seen`: frames that the stream has had so far.
     `attention`: [2, layers, n], what the global and the mixed guidance prompt
-    give each token; None for a policy that asked for none.
+    give each token; None for a policy that asked for none. `values`: [layers,
+    kv_heads, n, head_dim], what is cached of each token; not to be changed.
     """
 
     frames: Tensor
     patches: Tensor
     seen: int
     attention: Tensor | None = None
+    values: Tensor | None = None
 
     @property
     def layers(self) -> int:
@@ -153,6 +156,9 @@ class Hermes:
             bands,
             config,
         )
+        if config.novelty and candidates.values is not None:
+            new = novelty(candidates.values, candidates.patches)
+            scores = scores * (1 - config.novelty + config.novelty * new)
         recent = candidates.frames >= candidates.seen - config.recent_frames
         self._check_recent(int(recent.sum(dim=1).max()), budget)
         scores = torch.where(recent, torch.inf, scores)

@@ -274,7 +274,11 @@ class StreamMemory:
     def _evict(self, slab: Slab) -> Slab:
         video = slice(self.prefix_length, slab.length)
         candidates = Candidates(
-            slab.frames[:, video], slab.patches[:, video], self._table.seen, self._attention()
+            slab.frames[:, video],
+            slab.patches[:, video],
+            self._table.seen,
+            self._attention(),
+            slab.values[:, :, video],
         )
         selection = self.policy.select(candidates, self.config.budget)
         # Means are taken before anything moves.

@@ -1,0 +1,98 @@
+"""Copies are not new, and what changed is."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hermes.errors import InvalidInput
+from hermes.memory import Candidates, Hermes, HermesConfig
+from hermes.memory.novelty import HALF_NEW, novelty
+from hermes.memory.summary import SUMMARY_PATCH
+
+LAYERS = 10
+
+
+def slow(values: torch.Tensor, patches: torch.Tensor) -> list[list[float]]:
+    """The same, a token at a time."""
+    rows = []
+    for layer, places in enumerate(patches.tolist()):
+        last: dict[int, torch.Tensor] = {}
+        row = []
+        for index, place in enumerate(places):
+            value = values[layer, :, index].flatten()
+            before = last.get(place)
+            if before is None or place == SUMMARY_PATCH:
+                row.append(1.0)
+            else:
+                apart = 1 - float(torch.cosine_similarity(value, before, dim=0))
+                row.append(max(0.0, apart) / (max(0.0, apart) + HALF_NEW))
+            last[place] = value
+        rows.append(row)
+    return rows
+
+
+@given(st.integers(1, 40), st.integers(0, 2**31))
+@settings(max_examples=50, deadline=None)
+def test_against_a_plain_loop(count: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn((3, 2, count, 4), generator=generator)
+    patches = torch.randint(-1, 4, (3, count), generator=generator, dtype=torch.int32)
+    found = novelty(values, patches)
+    torch.testing.assert_close(found, torch.tensor(slow(values, patches)), atol=1e-4, rtol=1e-4)
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_a_copy_is_nothing_new_and_a_change_is() -> None:
+    still, moved = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    values = torch.stack([still, still, moved, moved, still])[None, None]
+    patches = torch.zeros((1, 5), dtype=torch.int32)
+    first, copy, change, again, back = novelty(values, patches)[0].tolist()
+    assert (first, copy, again) == (1.0, 0.0, 0.0)
+    assert change == back == pytest.approx(1 / 1.1)
+    assert not math.isnan(change)
+
+
+def still_stream(frames: int, patches: int) -> Candidates:
+    """A picture that never changes but for one patch, half-way; attention grows with time."""
+    numbers = torch.arange(frames).repeat_interleave(patches).expand(LAYERS, -1)
+    places = torch.arange(patches, dtype=torch.int32).repeat(frames).expand(LAYERS, -1)
+    generator = torch.Generator().manual_seed(1)
+    picture = torch.randn((patches, 8), generator=generator)
+    values = picture.repeat(frames, 1)
+    changed = (numbers[0] >= frames // 2) & (places[0] == 1)
+    values[changed] = torch.randn(8, generator=generator)
+    attention = torch.linspace(0.1, 1, frames * patches).expand(2, LAYERS, -1)
+    return Candidates(
+        numbers, places, frames, attention, values.expand(LAYERS, 1, -1, -1).contiguous()
+    )
+
+
+def test_the_first_of_its_kind_stays_though_its_copies_get_more_attention() -> None:
+    frames, patches, budget = 20, 4, 24
+    candidates = still_stream(frames, patches)
+    config = HermesConfig(recent_frames=2, summary="off", novelty=1)
+    kept = Hermes(config).select(candidates, budget).keep
+    for layer in range(1, LAYERS):
+        held = set(
+            zip(
+                candidates.frames[layer, kept[layer]].tolist(),
+                candidates.patches[layer, kept[layer]].tolist(),
+                strict=True,
+            )
+        )
+        # What was there first (but the token that nothing attended to), and what changed.
+        assert {(0, 1), (0, 2), (0, 3), (10, 1)} <= held
+    without = Hermes(HermesConfig(recent_frames=2, summary="off", novelty=0))
+    old = candidates.frames[-1, without.select(candidates, budget).keep[-1]]
+    assert int(old.min()) > 10
+
+
+def test_settings_are_checked() -> None:
+    for bad in (-0.1, 1.1):
+        with pytest.raises(InvalidInput, match="novelty"):
+            HermesConfig(novelty=bad)
