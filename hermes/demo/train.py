@@ -1,7 +1,7 @@
 """`python -m hermes.demo.train`: the demo model from nothing, on scenes that are drawn on the way.
 
-Two cores need some two hours. `--work` keeps what is learned so far, and a
-tower that is there is taken up again.
+Two cores need some two hours; `--device cuda` takes a GPU. `--work` keeps what is learned so far,
+and a tower that is there is taken up again.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m hermes.demo.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("hermes-demo"), help="folder to write")
     parser.add_argument("--work", type=Path, help="folder for what is learned so far")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     for setting in fields(Settings):
         name = f"--{setting.name.replace('_', '-')}"
@@ -40,14 +41,15 @@ def main() -> None:
     given = vars(parser.parse_args())
     settings = Settings(**{setting.name: given[setting.name] for setting in fields(Settings)})
     torch.set_num_threads(given["threads"])
-    train(settings, given["out"], given["work"] or given["out"])
+    train(settings, given["out"], given["work"] or given["out"], given["device"])
 
 
-def train(settings: Settings, out: Path, work: Path) -> None:
+def train(settings: Settings, out: Path, work: Path, device: str = "cpu") -> None:
     """Train a model as `settings` say and write its checkpoint to `out`."""
     pace, tokenizer = Pace(), words.build()
     work.mkdir(parents=True, exist_ok=True)
     model: Any = checkpoint.model_of(tokenizer, seed=settings.seed)
+    model.to(device)
     tower, kept = model.model.vision_tower, work / "tower.safetensors"
     seen: dict[str, float] = {}
     if kept.is_file():

@@ -84,10 +84,12 @@ class Learner:
     def __init__(self, model: Any, packer: Packer) -> None:
         AttentionInterface.register(ATTENTION, packing.attention)
         self.model = model
+        self.device: torch.device = model.device
         self.language = model.model.language_model
         self.language.set_attn_implementation(ATTENTION)
         self.packer = packer
-        self.reader = nn.Linear(model.config.text_config.hidden_size, FACTS, dtype=model.dtype)
+        self.reader = nn.Linear(model.config.text_config.hidden_size, FACTS)
+        self.reader.to(self.device, model.dtype)
         """Reads facts off the guidance prompts' rows. Only for training."""
 
     def parameters(self) -> list[nn.Parameter]:
@@ -109,13 +111,13 @@ class Learner:
         `generator`: for what is forgotten, and for holes; None keeps everything.
         """
         layout, prefix = self.packer.pack(streams, generator), len(self.packer.prefix)
-        if generator is None:
-            sights = [Sight.of(layout, prefix)]
-        else:
-            sights = [
-                Sight.of(layout, prefix, forgetting(layout, generator, prefix))
-                for _ in range(MASK_GROUPS)
+        hidden_from: list[Tensor | None] = [None]
+        if generator is not None:  # chance is drawn on the host, the same for every device
+            hidden_from = [
+                forgetting(layout, generator, prefix).to(self.device) for _ in range(MASK_GROUPS)
             ]
+        layout = layout.to(self.device)
+        sights = [Sight.of(layout, prefix, forgotten) for forgotten in hidden_from]
         hidden = self.language(
             inputs_embeds=self._inputs(layout, streams),
             position_ids=layout.positions,
@@ -127,12 +129,15 @@ class Learner:
     def _inputs(self, layout: Layout, streams: Sequence[Stream]) -> Tensor:
         model = self.model.model
         pictures = torch.stack([torch.from_numpy(stream.pictures) for stream in streams])
+        pictures = pictures.to(self.device)
         with torch.no_grad():
             features = features_of(self.model, pictures.flatten(0, 1).permute(0, 3, 1, 2))
         projected = model.apply_pooling(model.multi_modal_projector(features))
         frames = projected.reshape(len(streams), -1, projected.shape[-1])
         embed = self.language.get_input_embeddings()
-        prefix = embed(torch.tensor(self.packer.prefix)).expand(len(streams), -1, -1)
+        prefix = embed(torch.tensor(self.packer.prefix, device=self.device)).expand(
+            len(streams), -1, -1
+        )
         ids = layout.ids.flatten(1)
         words = embed(ids.clamp_min(0))
         words = torch.where((ids == NEWLINE)[..., None], model.image_newline, words)
@@ -146,14 +151,14 @@ class Learner:
         words = functional.cross_entropy(logits, layout.labels[told])
         if layout.kinds[0][0] != "summary":
             return words
-        line = torch.arange(layout.ids.shape[2])
+        line = torch.arange(layout.ids.shape[2], device=self.device)
         rows = (line >= _FIRST_WORDS) & (line < layout.cue[:, :, None])
         truths = torch.stack(
             [
-                torch.stack([facts(stream, int(frames)) for frames in row])
-                for stream, row in zip(streams, layout.frames, strict=True)
+                torch.stack([facts(stream, frames) for frames in row])
+                for stream, row in zip(streams, layout.frames.tolist(), strict=True)
             ]
-        )
+        ).to(self.device)
         truth = truths[:, :, None].expand(*rows.shape, FACTS)[rows]
         read = functional.binary_cross_entropy_with_logits(self.reader(hidden[rows]).float(), truth)
         return words + 3 * read

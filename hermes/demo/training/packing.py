@@ -8,7 +8,7 @@ positions that it would have behind its last frame.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -42,6 +42,11 @@ class Layout:
     cue: Tensor
     video: int
     kinds: list[list[str]]
+
+    def to(self, device: torch.device) -> Layout:
+        """The same on another device."""
+        names = ("ids", "labels", "positions", "frames", "cue")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 class Packer:
@@ -123,14 +128,15 @@ class Sight:
     def of(cls, layout: Layout, prefix: int, forgotten: Tensor | None = None) -> Sight:
         """`forgotten` [B, V]: from behind how many frames on a token is no longer seen."""
         count, video, length = len(layout.ids), layout.video, layout.ids.shape[2]
-        line = torch.arange(video)
+        device = layout.ids.device
+        line = torch.arange(video, device=device)
         frame = (line - prefix).div(FRAME_TOKENS, rounding_mode="floor")
         causal = (line[:, None] >= line).expand(count, video, video)
         early = frame < layout.frames[:, :, None]
         if forgotten is not None:
             causal = causal & (frame[None, :, None] < forgotten[:, None, :])
             early = early & (layout.frames[:, :, None] <= forgotten[:, None, :])
-        own = torch.ones((length, length), dtype=torch.bool).tril()
+        own = torch.ones((length, length), dtype=torch.bool, device=device).tril()
         return cls(
             _additive(causal).unsqueeze(1), _additive(early)[:, None, :, None], _additive(own)
         )
@@ -207,4 +213,5 @@ def forgetting(layout: Layout, generator: torch.Generator, prefix: int) -> Tenso
 
 
 def _additive(allowed: Tensor) -> Tensor:
-    return torch.zeros(allowed.shape, dtype=torch.bfloat16).masked_fill_(~allowed, -torch.inf)
+    mask = torch.zeros(allowed.shape, dtype=torch.bfloat16, device=allowed.device)
+    return mask.masked_fill_(~allowed, -torch.inf)

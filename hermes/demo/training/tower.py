@@ -39,6 +39,17 @@ class Pictures:
     sign: Tensor
     night: Tensor
 
+    def to(self, device: torch.device) -> Pictures:
+        """The same on another device."""
+        return Pictures(*(part.to(device) for part in self._parts()))
+
+    def some(self, chosen: Tensor) -> Pictures:
+        """Those of these numbers."""
+        return Pictures(*(part[chosen] for part in self._parts()))
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.pixels, self.shape, self.colour, self.across, self.sign, self.night
+
 
 def make_pictures(first_seed: int, count: int, *, per_scene: int = 8) -> Pictures:
     """Single pictures of many scenes, worn as cameras wear them."""
@@ -145,12 +156,12 @@ def pooled(features: Tensor) -> Tensor:
 def train_tower(model: Any, settings: Settings, pace: Pace) -> dict[str, float]:
     """Train `model`'s tower in place; its accuracy on pictures of other seeds."""
     torch.manual_seed(settings.seed)
-    truth = make_pictures(settings.first_seed, settings.tower_pictures)
+    truth = make_pictures(settings.first_seed, settings.tower_pictures).to(model.device)
     pace.say(f"{settings.tower_pictures} pictures drawn")
     tower = model.model.vision_tower
     tower.set_attn_implementation("eager")  # its backward is several times as fast on a CPU
     tower.to(torch.bfloat16)
-    probe = Probe(tower.config.hidden_size).to(torch.bfloat16)
+    probe = Probe(tower.config.hidden_size).to(model.device, torch.bfloat16)
     weights = MasterWeights(
         [*tower.parameters(), *probe.parameters()],
         rate=settings.tower_rate,
@@ -161,25 +172,14 @@ def train_tower(model: Any, settings: Settings, pace: Pace) -> dict[str, float]:
     generator = torch.Generator().manual_seed(settings.seed)
     for step in range(settings.tower_steps):
         chosen = torch.randint(0, len(truth.pixels), (settings.tower_batch,), generator=generator)
-        features = features_of(model, truth.pixels[chosen])
-        loss = probe.loss(pooled(features), _some(truth, chosen))
+        some = truth.some(chosen.to(model.device))
+        loss = probe.loss(pooled(features_of(model, some.pixels)), some)
         weights.step(loss)
         pace.step("tower", step, settings.tower_steps, float(loss.detach()))
     weights.publish(torch.float32)
-    other = make_pictures(settings.held_out_seed, settings.tower_check)
+    other = make_pictures(settings.held_out_seed, settings.tower_check).to(model.device)
     with torch.no_grad():
         features = torch.cat([features_of(model, part) for part in other.pixels.split(500)])
     found = probe.accuracy(pooled(features), other)
     pace.say("tower: " + " ".join(f"{name}={share:.3f}" for name, share in found.items()))
     return found
-
-
-def _some(truth: Pictures, chosen: Tensor) -> Pictures:
-    return Pictures(
-        truth.pixels[chosen],
-        truth.shape[chosen],
-        truth.colour[chosen],
-        truth.across[chosen],
-        truth.sign[chosen],
-        truth.night[chosen],
-    )
