@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from hermes.demo import checkpoint, words
 from hermes.demo.scenes import LOOKS
 from hermes.demo.training.card import card
-from hermes.demo.training.decoder import held_out, train_decoder
+from hermes.demo.training.courses import courses
+from hermes.demo.training.decoder import Learner, held_out, train_decoder
 from hermes.demo.training.pace import Pace
 from hermes.demo.training.packing import Packer
 from hermes.demo.training.settings import Settings
@@ -60,10 +61,16 @@ def train(settings: Settings, out: Path, work: Path, device: str = "cpu") -> Non
         save_file(tower.state_dict(), kept)
     tower.requires_grad_(False)
 
-    def saved(step: int) -> None:
-        checkpoint.write(work / "latest", model, tokenizer)
-
-    learner = train_decoder(model, Packer(tokenizer), settings, pace, saved)
+    torch.manual_seed(settings.seed + 1)
+    learner = Learner(model, Packer(tokenizer))
+    for course in courses(settings):
+        train_decoder(
+            learner,
+            settings,
+            course,
+            pace,
+            lambda: checkpoint.write(work / "latest", model, tokenizer),
+        )
     tower.load_state_dict(load_file(kept))  # it was rounded on the way
     known = learner.accuracy(held_out(settings, settings.held_out_batches))
     checkpoint.write(out, model.to(torch.float16), tokenizer)

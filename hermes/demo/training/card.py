@@ -42,6 +42,8 @@ told in the project's page on memory quality.
    the layers, and there are holes between positions: a memory that evicts looks like that,
    whichever policy it has. A linear reading of the guidance prompts' rows must tell what came, what
    is there, what the sign said; it is thrown away afterwards.
+3. The same once more, with more questions of the kinds that are learned last: what compares what is
+   asked with what was seen, and what counts over the whole stream.
 
 Settings and seed are in `training.json`. AdamW, bfloat16 with float32 master weights.
 """

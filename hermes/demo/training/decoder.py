@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from transformers import AttentionInterface
 from hermes.demo.questions import Moment
 from hermes.demo.scenes import LOOKS, SIGNS
 from hermes.demo.training import packing
+from hermes.demo.training.courses import Course
 from hermes.demo.training.optimiser import MasterWeights
 from hermes.demo.training.pace import Pace
 from hermes.demo.training.packing import IGNORED, NEWLINE, Layout, Packer, Sight, forgetting
@@ -33,31 +33,24 @@ _FIRST_WORDS = 6  # of a guidance prompt, which cannot know yet what it is
 class Streams(IterableDataset[list[Stream]]):
     """Batches of fresh streams, shared out among loader processes, in order of their seeds."""
 
-    def __init__(self, settings: Settings, start: int = 0) -> None:
+    def __init__(self, settings: Settings, course: Course) -> None:
         self._settings = settings
-        self._start = start
+        self._course = course
 
     def __iter__(self) -> Iterator[list[Stream]]:
         torch.set_num_threads(1)
-        s, info = self._settings, get_worker_info()
+        s, course, info = self._settings, self._course, get_worker_info()
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
-        for step in range(self._start + worker, s.steps, workers):
-            first = s.first_seed + step * s.batch
-            frames = frames_at(s, step)
+        kinds = course.kinds()
+        for step in range(worker, course.steps, workers):
+            first = course.first_seed + step * s.batch
+            frames = course.frames(s, step)
             summaries = step % s.summary_every == s.summary_every - 1
             questions = 4 if summaries else s.questions
             yield [
-                make_stream(first + index, frames, questions, summaries=summaries)
+                make_stream(first + index, frames, questions, kinds=kinds, summaries=summaries)
                 for index in range(s.batch)
             ]
-
-
-def frames_at(settings: Settings, step: int) -> int:
-    """Short streams first, then ever more of full length, up to a half."""
-    rng = random.Random(f"{settings.seed}:{step}")  # noqa: S311 - a curriculum, not a secret
-    if rng.random() < 0.5 * step / settings.steps:
-        return settings.frames
-    return rng.choice((4, 8, 12, 16, 20))
 
 
 FACTS = 3 * len(LOOKS) + 2 * SIGNS + 2
@@ -178,30 +171,26 @@ class Learner:
 
 
 def train_decoder(
-    model: Any,
-    packer: Packer,
+    learner: Learner,
     settings: Settings,
+    course: Course,
     pace: Pace,
-    saved: Callable[[int], None] = lambda step: None,
-) -> Learner:
-    """Train `model` in place; who trained it.
-
-    `saved` is called now and then, to keep what has been learned so far.
-    """
-    torch.manual_seed(settings.seed + 1)
-    model.to(torch.bfloat16)
-    learner = Learner(model, packer)
+    saved: Callable[[], object] = lambda: None,
+) -> None:
+    """Train the learner's model in place. `saved` is called now and then, to keep what it knows."""
+    model = learner.model.to(torch.bfloat16)
+    learner.reader.to(torch.bfloat16)
     weights = MasterWeights(
         learner.parameters(),
-        rate=settings.rate,
-        steps=settings.steps,
+        rate=course.rate,
+        steps=course.steps,
         warm_up=settings.warm_up,
         decay=settings.decay,
     )
-    generator = torch.Generator().manual_seed(settings.seed + 2)
+    generator = torch.Generator().manual_seed(course.first_seed)
     checks = list(held_out(settings, settings.check_batches))
     loader = DataLoader(
-        Streams(settings),
+        Streams(settings, course),
         batch_size=None,
         num_workers=settings.loaders,
         prefetch_factor=4 if settings.loaders else None,
@@ -209,14 +198,14 @@ def train_decoder(
     for step, streams in enumerate(loader):
         loss = learner.loss(streams, generator)
         weights.step(loss)
-        pace.step("decoder", step, settings.steps, float(loss.detach()))
-        if (step + 1) % settings.check_every == 0 or step + 1 == settings.steps:
+        pace.step(course.name, step, course.steps, float(loss.detach()))
+        if (step + 1) % settings.check_every == 0 or step + 1 == course.steps:
             found = learner.accuracy(checks)
             pace.say(" ".join(f"{kind}={share:.2f}" for kind, share in found.items()))
-            saved(step + 1)
+            saved()
     weights.publish(torch.float32)
     model.to(torch.float32)
-    return learner
+    learner.reader.to(torch.float32)
 
 
 def held_out(settings: Settings, count: int) -> Iterator[list[Stream]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,18 +16,6 @@ from hermes.demo.questions import KINDS, Moment, ask, present, story
 from hermes.demo.scenes import TRAINED, Look, Scene, make_scene
 from hermes.vlm import guidance
 
-_SHARES = {
-    "light-now": 1,
-    "sign-now": 1,
-    "count-now": 1,
-    "shape-now": 1,
-    "first": 1,
-    "colour-now": 3,
-    "colour-past": 3,
-    "came-by": 3,
-    "appeared": 4,
-}
-_WEIGHTED = [kind for kind in KINDS for _ in range(_SHARES.get(kind, 2))]
 _CROWDED = frozenset({"colour-now", "shape-now", "where-now", "where-shape"})
 """Kinds that are hard where several objects are there: such moments are preferred."""
 
@@ -56,11 +45,13 @@ def make_stream(
     frames: int,
     questions: int,
     *,
+    kinds: Sequence[str] = tuple(KINDS),
     looks: tuple[Look, ...] = TRAINED,
     summaries: bool = False,
 ) -> Stream:
     """A stream of its own for every seed, worn as a camera and a codec wear pictures.
 
+    `kinds`: of questions; one that is named twice is asked twice as often.
     `summaries`: the guidance prompts are asked, and no questions.
     """
     rng = random.Random(f"stream:{seed}")  # noqa: S311 - pictures, not secrets
@@ -73,7 +64,7 @@ def make_stream(
     moments = [index for index in range(1, frames) if scene.settled(times[index])] or [frames - 1]
     asked: list[Asked] = []
     while len(asked) < questions:
-        kind = rng.choice(_WEIGHTED)
+        kind = rng.choice(kinds)
         index = rng.choice(moments)
         if kind in _CROWDED:
             other = rng.choice(moments)

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from hermes.demo import checkpoint, train, words
-from hermes.demo.training.decoder import Learner, frames_at
+from hermes.demo.questions import KINDS
+from hermes.demo.training.courses import courses
+from hermes.demo.training.decoder import Learner
 from hermes.demo.training.packing import Packer, Sight, forgetting
 from hermes.demo.training.settings import Settings
 from hermes.demo.training.streams import make_stream
@@ -24,6 +26,7 @@ SMALL = Settings(
     tower_check=16,
     frames=6,
     steps=6,
+    finish_steps=2,
     batch=2,
     questions=4,
     summary_every=3,
@@ -114,9 +117,19 @@ def test_pictures_and_streams_come_from_their_seeds() -> None:
 
 def test_short_streams_come_first() -> None:
     settings = Settings()
-    early = [frames_at(settings, step) for step in range(200)]
-    late = [frames_at(settings, step) for step in range(settings.steps - 200, settings.steps)]
+    reading, comparing = courses(settings)
+    early = [reading.frames(settings, step) for step in range(200)]
+    late = [reading.frames(settings, step) for step in range(reading.steps - 200, reading.steps)]
     assert sum(early) / 200 < 13 < 16 < sum(late) / 200
+    assert sum(comparing.frames(settings, step) for step in range(200)) / 200 > 16
+
+
+def test_no_two_courses_see_the_same_stream() -> None:
+    settings = Settings()
+    reading, comparing = courses(settings)
+    assert reading.first_seed + reading.steps * settings.batch <= comparing.first_seed
+    assert comparing.kinds().count("appeared") == 10
+    assert set(reading.kinds()) == set(comparing.kinds()) == set(KINDS)
 
 
 def test_training_from_nothing_writes_a_checkpoint(tmp_path: Path) -> None:
