@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.table import Row
+from hermes.demo.training.precision import fast_dtype
 from hermes.memory import Candidates, Hermes, PackedPass, Selection
 from hermes.vlm import VideoMemory
 from hermes.vlm.base import VideoModel
@@ -84,7 +85,7 @@ class ClockedPolicy(Hermes):
 def run(rounds: int) -> list[Row]:
     """The rows of this module. `rounds` is not used: a chunk takes long enough to be told."""
     torch.set_num_threads(1)
-    model = Clocked(random_model(SHAPE, dtype=_faster_dtype()))
+    model = Clocked(random_model(SHAPE, dtype=fast_dtype()))
     policy = ClockedPolicy()
     prompts = tuple(model.embed(list(range(3, 3 + count))) for count in PROMPT_TOKENS)
     memory = VideoMemory(
@@ -128,13 +129,3 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     began = time.perf_counter()
     result = work()
     return result, time.perf_counter() - began
-
-
-def _faster_dtype() -> torch.dtype:
-    """bfloat16 where the CPU multiplies in it, float32 elsewhere."""
-
-    def took(dtype: torch.dtype) -> float:
-        left, right = (torch.ones((512, 1024), dtype=dtype) for _ in range(2))
-        return min(_timed(lambda: left @ right.mT)[1] for _ in range(5))
-
-    return min((torch.bfloat16, torch.float32), key=took)

@@ -1,7 +1,7 @@
 """`python -m hermes.demo.train`: the demo model from nothing, on scenes that are drawn on the way.
 
-Two cores need some two hours; `--device cuda` takes a GPU. `--work` keeps what is learned so far,
-and a tower that is there is taken up again.
+Two cores need some three hours; `--device cuda` takes a GPU. `--work` keeps the tower and what is
+known after each course; what is there already is taken up and not trained again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from hermes.demo import checkpoint, words
@@ -56,14 +57,21 @@ def train(settings: Settings, out: Path, work: Path, device: str = "cpu") -> Non
     if kept.is_file():
         pace.say(f"the tower is taken from {kept}")
         tower.load_state_dict(load_file(kept))
+        with safe_open(kept, "pt") as file:
+            seen = json.loads((file.metadata() or {}).get("accuracy", "{}"))
     else:
         seen = train_tower(model, settings, pace)
-        save_file(tower.state_dict(), kept)
+        save_file(tower.state_dict(), kept, {"accuracy": json.dumps(seen)})
     tower.requires_grad_(False)
 
     torch.manual_seed(settings.seed + 1)
     learner = Learner(model, Packer(tokenizer))
     for course in courses(settings):
+        folder = work / course.name
+        if folder.is_dir():
+            pace.say(f"{course.name}: taken from {folder}")
+            model.load_state_dict(type(model).from_pretrained(folder).state_dict())
+            continue
         train_decoder(
             learner,
             settings,
@@ -71,6 +79,7 @@ def train(settings: Settings, out: Path, work: Path, device: str = "cpu") -> Non
             pace,
             lambda: checkpoint.write(work / "latest", model, tokenizer),
         )
+        checkpoint.write(folder, model, tokenizer)
     tower.load_state_dict(load_file(kept))  # it was rounded on the way
     known = learner.accuracy(held_out(settings, settings.held_out_batches))
     checkpoint.write(out, model.to(torch.float16), tokenizer)

@@ -42,10 +42,12 @@ told in the project's page on memory quality.
    the layers, and there are holes between positions: a memory that evicts looks like that,
    whichever policy it has. A linear reading of the guidance prompts' rows must tell what came, what
    is there, what the sign said; it is thrown away afterwards.
-3. The same once more, with more questions of the kinds that are learned last: what compares what is
-   asked with what was seen, and what counts over the whole stream.
+3. Streams of a few frames, and no question but whether a shape appeared: in a mix with others it
+   stays at chance. Then all kinds once more on streams that grow, with more of those
+   that compare what is asked with what was seen, or count over the whole stream.
 
-Settings and seed are in `training.json`. AdamW, bfloat16 with float32 master weights.
+Settings and seed are in `training.json`. AdamW; bfloat16 where the machine
+multiplies in it, with float32 master weights.
 """
 
 _ASKED = {

@@ -1,41 +1,41 @@
-"""What the decoder is taught, and when: first everything, then what is hardest once more."""
+"""What the decoder is taught, and when: to read, to search for what is asked, to compare."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hermes.demo.questions import KINDS
 from hermes.demo.training.settings import Settings
 
-_SHORT = (4, 8, 12, 16, 20)
-_FULL_LENGTH = 0.5  # share of the streams, in the end
-_USUAL = 2  # share of a kind that is not named
+Lengths = Callable[[random.Random, int, float], int]
+"""(chance, frames of a full stream, share of the course that is behind) -> frames of a stream."""
 
 _READING = {
     "light-now": 1,
     "sign-now": 1,
     "count-now": 1,
     "shape-now": 1,
+    "where-now": 2,
+    "where-shape": 2,
+    "sign-past": 2,
+    "last": 2,
+    "shape-appeared": 2,
     "first": 1,
     "colour-now": 3,
     "colour-past": 3,
     "came-by": 3,
     "appeared": 4,
 }
-_COMPARING = {
-    "light-now": 1,
-    "sign-now": 1,
-    "count-now": 1,
-    "where-now": 1,
-    "where-shape": 1,
-    "first": 1,
-    "colour-now": 1,
-    "sign-past": 4,
-    "last": 3,
-    "came-by": 6,
-    "shape-appeared": 6,
-    "appeared": 10,
+_SEARCHING = {"shape-appeared": 1}  # alone: among others it stays at chance
+_COMPARING = dict.fromkeys(KINDS, 1) | {
+    "where-now": 2,
+    "last": 2,
+    "sign-past": 3,
+    "came-by": 4,
+    "shape-appeared": 4,
+    "appeared": 14,
 }
 
 
@@ -43,35 +43,50 @@ _COMPARING = {
 class Course:
     """One cycle of the learning rate, up to `rate` and down again.
 
-    `shares`: how often each kind of question is asked. `growing`: streams are
-    short at first. Batches are drawn from `first_seed` on.
+    `shares`: how often each kind of question is asked. `forgetful`: tokens are
+    hidden, as if they had been evicted. Batches are drawn from `first_seed` on.
     """
 
     name: str
     steps: int
     rate: float
     first_seed: int
-    growing: bool
+    lengths: Lengths
+    forgetful: bool
     shares: dict[str, int] = field(default_factory=dict)
 
     def kinds(self) -> list[str]:
         """Kinds of questions, each as often as its share."""
-        return [kind for kind in KINDS for _ in range(self.shares.get(kind, _USUAL))]
+        return [kind for kind in KINDS for _ in range(self.shares.get(kind, 0))]
 
     def frames(self, settings: Settings, step: int) -> int:
         """How long the streams of a step are."""
         rng = random.Random(f"{settings.seed}:{step}")  # noqa: S311 - a curriculum, not a secret
-        share = _FULL_LENGTH * (step / self.steps if self.growing else 1)
-        return settings.frames if rng.random() < share else rng.choice(_SHORT)
+        return min(settings.frames, self.lengths(rng, settings.frames, step / self.steps))
 
 
-def courses(settings: Settings) -> tuple[Course, Course]:
-    """The decoder's: reading, and comparing what was read."""
-    reading = Course(
-        "reading", settings.steps, settings.rate, settings.first_seed, True, dict(_READING)
-    )
-    fresh = settings.first_seed + settings.steps * settings.batch
-    comparing = Course(
-        "comparing", settings.finish_steps, settings.finish_rate, fresh, False, dict(_COMPARING)
-    )
-    return reading, comparing
+def courses(settings: Settings) -> tuple[Course, Course, Course]:
+    """The decoder's, one after the other."""
+    s, seed = settings, settings.first_seed
+    reading = Course("reading", s.steps, s.rate, seed, _more_and_more_full, True, _READING)
+    seed += s.steps * s.batch
+    searching = Course("searching", s.search_steps, s.rate, seed, _short, False, _SEARCHING)
+    seed += s.search_steps * s.batch
+    comparing = Course("comparing", s.finish_steps, s.finish_rate, seed, _growing, True, _COMPARING)
+    return reading, searching, comparing
+
+
+def _more_and_more_full(rng: random.Random, full: int, done: float) -> int:
+    """Any length at first; in the end every other stream is a full one."""
+    return full if rng.random() < done / 2 else rng.choice((4, 8, 12, 16, 20))
+
+
+def _short(rng: random.Random, full: int, done: float) -> int:
+    """With little to search, that there is something to be found is found out sooner."""
+    return rng.choice((5, 6, 7))
+
+
+def _growing(rng: random.Random, full: int, done: float) -> int:
+    """Short, then longer; every other stream is as long as it gets by then."""
+    longest = min(full, round(6 + (full - 6) * done / 0.6))
+    return longest if rng.random() < 0.5 else rng.randint(4, longest)

@@ -19,6 +19,7 @@ from hermes.demo.training.courses import Course
 from hermes.demo.training.optimiser import MasterWeights
 from hermes.demo.training.pace import Pace
 from hermes.demo.training.packing import IGNORED, NEWLINE, Layout, Packer, Sight, forgetting
+from hermes.demo.training.precision import fast_dtype
 from hermes.demo.training.settings import Settings
 from hermes.demo.training.streams import Stream, make_stream
 from hermes.demo.training.tower import features_of
@@ -45,7 +46,7 @@ class Streams(IterableDataset[list[Stream]]):
         for step in range(worker, course.steps, workers):
             first = course.first_seed + step * s.batch
             frames = course.frames(s, step)
-            summaries = step % s.summary_every == s.summary_every - 1
+            summaries = course.forgetful and step % s.summary_every == s.summary_every - 1
             questions = 4 if summaries else s.questions
             yield [
                 make_stream(first + index, frames, questions, kinds=kinds, summaries=summaries)
@@ -97,20 +98,26 @@ class Learner:
         ]
 
     def forward(
-        self, streams: Sequence[Stream], generator: torch.Generator | None
+        self,
+        streams: Sequence[Stream],
+        generator: torch.Generator | None,
+        *,
+        forgetful: bool = True,
     ) -> tuple[Layout, Tensor]:
         """The layout, and last hidden states [B, N, L, hidden] of the questions' words.
 
-        `generator`: for what is forgotten, and for holes; None keeps everything.
+        `generator`: for what is forgotten, if `forgetful`, and for holes; None keeps everything.
         """
         layout, prefix = self.packer.pack(streams, generator), len(self.packer.prefix)
         hidden_from: list[Tensor | None] = [None]
-        if generator is not None:  # chance is drawn on the host, the same for every device
+        if generator is not None and forgetful:
+            # Chance is drawn on the host, the same for every device.
             hidden_from = [
                 forgetting(layout, generator, prefix).to(self.device) for _ in range(MASK_GROUPS)
             ]
         layout = layout.to(self.device)
-        sights = [Sight.of(layout, prefix, forgotten) for forgotten in hidden_from]
+        dtype = self.model.dtype
+        sights = [Sight.of(layout, prefix, dtype, forgotten) for forgotten in hidden_from]
         hidden = self.language(
             inputs_embeds=self._inputs(layout, streams),
             position_ids=layout.positions,
@@ -136,9 +143,11 @@ class Learner:
         words = torch.where((ids == NEWLINE)[..., None], model.image_newline, words)
         return torch.cat((prefix, frames.to(words.dtype), words), dim=1)
 
-    def loss(self, streams: Sequence[Stream], generator: torch.Generator) -> Tensor:
+    def loss(
+        self, streams: Sequence[Stream], generator: torch.Generator, *, forgetful: bool = True
+    ) -> Tensor:
         """Of answers, and of what the guidance prompts' rows know."""
-        layout, hidden = self.forward(streams, generator)
+        layout, hidden = self.forward(streams, generator, forgetful=forgetful)
         told = layout.labels != IGNORED
         logits = self.model.lm_head(hidden[told]).float()
         words = functional.cross_entropy(logits, layout.labels[told])
@@ -178,8 +187,9 @@ def train_decoder(
     saved: Callable[[], object] = lambda: None,
 ) -> None:
     """Train the learner's model in place. `saved` is called now and then, to keep what it knows."""
-    model = learner.model.to(torch.bfloat16)
-    learner.reader.to(torch.bfloat16)
+    dtype = fast_dtype(learner.device)
+    model = learner.model.to(dtype)
+    learner.reader.to(dtype)
     weights = MasterWeights(
         learner.parameters(),
         rate=course.rate,
@@ -196,7 +206,7 @@ def train_decoder(
         prefetch_factor=4 if settings.loaders else None,
     )
     for step, streams in enumerate(loader):
-        loss = learner.loss(streams, generator)
+        loss = learner.loss(streams, generator, forgetful=course.forgetful)
         weights.step(loss)
         pace.step(course.name, step, course.steps, float(loss.detach()))
         if (step + 1) % settings.check_every == 0 or step + 1 == course.steps:

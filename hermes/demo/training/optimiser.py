@@ -1,4 +1,4 @@
-"""AdamW for a model that computes in bfloat16: weights are kept, and updated, in float32."""
+"""AdamW for a model that may compute in 16 bit: weights are kept, and updated, in float32."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST_GRADIENT = 1.0
 
 
 class MasterWeights:
-    """Takes steps on float32 copies of bfloat16 parameters, one-cycle learning rate and all."""
+    """Takes steps on float32 copies of parameters, one-cycle learning rate and all."""
 
     def __init__(
         self,
@@ -24,6 +24,7 @@ class MasterWeights:
     ) -> None:
         """`warm_up`: share of the steps until the rate is at its highest."""
         self._live = list(parameters)
+        self._dtype = self._live[0].dtype
         self._masters = [p.detach().to(torch.float32).requires_grad_() for p in self._live]
         self._adam = torch.optim.AdamW(
             self._masters, lr=rate, betas=(0.9, 0.98), weight_decay=decay, fused=True
@@ -41,7 +42,7 @@ class MasterWeights:
         nn.utils.clip_grad_norm_(self._masters, _LONGEST_GRADIENT)
         self._adam.step()
         self._schedule.step()
-        self.publish(torch.bfloat16)
+        self.publish(self._dtype)
 
     @torch.no_grad()
     def publish(self, dtype: torch.dtype) -> None:

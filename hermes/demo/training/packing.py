@@ -125,7 +125,9 @@ class Sight:
     own: Tensor
 
     @classmethod
-    def of(cls, layout: Layout, prefix: int, forgotten: Tensor | None = None) -> Sight:
+    def of(
+        cls, layout: Layout, prefix: int, dtype: torch.dtype, forgotten: Tensor | None = None
+    ) -> Sight:
         """`forgotten` [B, V]: from behind how many frames on a token is no longer seen."""
         count, video, length = len(layout.ids), layout.video, layout.ids.shape[2]
         device = layout.ids.device
@@ -138,7 +140,9 @@ class Sight:
             early = early & (layout.frames[:, :, None] <= forgotten[:, None, :])
         own = torch.ones((length, length), dtype=torch.bool, device=device).tril()
         return cls(
-            _additive(causal).unsqueeze(1), _additive(early)[:, None, :, None], _additive(own)
+            _additive(causal, dtype).unsqueeze(1),
+            _additive(early, dtype)[:, None, :, None],
+            _additive(own, dtype),
         )
 
 
@@ -212,6 +216,6 @@ def forgetting(layout: Layout, generator: torch.Generator, prefix: int) -> Tenso
     return torch.cat((torch.full((streams, prefix), _NEVER), forgotten), dim=1)
 
 
-def _additive(allowed: Tensor) -> Tensor:
-    mask = torch.zeros(allowed.shape, dtype=torch.bfloat16, device=allowed.device)
+def _additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    mask = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
     return mask.masked_fill_(~allowed, -torch.inf)

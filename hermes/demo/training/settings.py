@@ -12,7 +12,7 @@ class Settings:
     `first_seed`: scenes of this seed and above are for training; those from
     `held_out_seed` on, below it, never are. The tower learns from single
     pictures, for `tower_steps` of `tower_batch`; then the decoder from streams
-    of up to `frames`, for `steps` and `finish_steps` of `batch`
+    of up to `frames`, for `steps`, `search_steps` and `finish_steps` of `batch`
     (`hermes.demo.training.courses`), with `questions` about each;
     every `summary_every`-th step is about the guidance prompts instead. What it
     knows is looked at on `check_batches` batches now and then, and on
@@ -33,8 +33,9 @@ class Settings:
     questions: int = 24
     summary_every: int = 6
     rate: float = 2e-3
-    finish_steps: int = 1_400
-    finish_rate: float = 1.2e-3
+    search_steps: int = 400
+    finish_steps: int = 1_000
+    finish_rate: float = 1.5e-3
     warm_up: float = 0.06
     decay: float = 0.05
     check_every: int = 200

@@ -16,6 +16,7 @@ from hermes.demo.drawing import draw
 from hermes.demo.scenes import COLOURS, SHAPES, SIGNS, TRAINED, make_scene
 from hermes.demo.training.optimiser import MasterWeights
 from hermes.demo.training.pace import Pace
+from hermes.demo.training.precision import fast_dtype
 from hermes.demo.training.settings import Settings
 from hermes.demo.training.streams import Wear
 
@@ -160,8 +161,9 @@ def train_tower(model: Any, settings: Settings, pace: Pace) -> dict[str, float]:
     pace.say(f"{settings.tower_pictures} pictures drawn")
     tower = model.model.vision_tower
     tower.set_attn_implementation("eager")  # its backward is several times as fast on a CPU
-    tower.to(torch.bfloat16)
-    probe = Probe(tower.config.hidden_size).to(model.device, torch.bfloat16)
+    dtype = fast_dtype(model.device)
+    tower.to(dtype)
+    probe = Probe(tower.config.hidden_size).to(model.device, dtype)
     weights = MasterWeights(
         [*tower.parameters(), *probe.parameters()],
         rate=settings.tower_rate,

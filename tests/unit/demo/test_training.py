@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -26,6 +31,7 @@ SMALL = Settings(
     tower_check=16,
     frames=6,
     steps=6,
+    search_steps=2,
     finish_steps=2,
     batch=2,
     questions=4,
@@ -83,7 +89,7 @@ def test_what_is_forgotten_is_not_seen(learner: Learner) -> None:
     assert (gone[:, :prefix] > 1000).all()
     whole = (gone > 1000).all(dim=1)
     assert 0 < int(whole.sum()) < len(streams)
-    sight = Sight.of(layout, prefix, gone)
+    sight = Sight.of(layout, prefix, torch.float32, gone)
     for index in range(len(streams)):
         for slot, frames in enumerate(layout.frames[index].tolist()):
             seen = sight.asked[index, 0, slot, 0] == 0
@@ -117,19 +123,23 @@ def test_pictures_and_streams_come_from_their_seeds() -> None:
 
 def test_short_streams_come_first() -> None:
     settings = Settings()
-    reading, comparing = courses(settings)
-    early = [reading.frames(settings, step) for step in range(200)]
-    late = [reading.frames(settings, step) for step in range(reading.steps - 200, reading.steps)]
-    assert sum(early) / 200 < 13 < 16 < sum(late) / 200
-    assert sum(comparing.frames(settings, step) for step in range(200)) / 200 > 16
+    reading, searching, comparing = courses(settings)
+    for course, early, late in ((reading, 13, 16), (comparing, 7, 18)):
+        assert mean(course.frames(settings, step) for step in range(100)) < early
+        assert mean(course.frames(settings, course.steps - step) for step in range(1, 101)) > late
+    assert max(searching.frames(settings, step) for step in range(searching.steps)) < 8
+    few = replace(settings, frames=6)
+    assert max(course.frames(few, step) for course in courses(few) for step in range(300)) == 6
 
 
 def test_no_two_courses_see_the_same_stream() -> None:
     settings = Settings()
-    reading, comparing = courses(settings)
-    assert reading.first_seed + reading.steps * settings.batch <= comparing.first_seed
-    assert comparing.kinds().count("appeared") == 10
+    every = courses(settings)
+    for course, following in pairwise(every):
+        assert course.first_seed + course.steps * settings.batch <= following.first_seed
+    reading, searching, comparing = every
     assert set(reading.kinds()) == set(comparing.kinds()) == set(KINDS)
+    assert searching.kinds() == ["shape-appeared"]
 
 
 def test_training_from_nothing_writes_a_checkpoint(tmp_path: Path) -> None:
@@ -141,6 +151,24 @@ def test_training_from_nothing_writes_a_checkpoint(tmp_path: Path) -> None:
     memory = VideoMemory(model, "sliding-window", budget=64, compress_every_frames=4)
     memory.feed(torch.zeros((2, 3, 64, 64), dtype=torch.uint8))
     assert isinstance(memory.ask("What came first?", 4), str)
+
+
+def test_training_goes_on_where_it_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = replace(SMALL, held_out_batches=20)
+    train.train(settings, tmp_path / "once", tmp_path / "work")
+    shutil.rmtree(tmp_path / "work" / "comparing")
+    capsys.readouterr()
+    train.train(settings, tmp_path / "again", tmp_path / "work")
+    told = capsys.readouterr().err
+    assert "reading: taken from" in told
+    assert "reading: step" not in told
+    assert "comparing: step 2 of 2" in told
+    once, again = (
+        json.loads((tmp_path / name / train.RECORD).read_text()) for name in ("once", "again")
+    )
+    assert once["tower"] == again["tower"] != {}
 
 
 def test_the_loss_falls() -> None:
