@@ -43,8 +43,10 @@ told in the project's page on memory quality.
    whichever policy it has. A linear reading of the guidance prompts' rows must tell what came, what
    is there, what the sign said; it is thrown away afterwards.
 3. Streams of a few frames, and no question but whether a shape appeared: in a mix with others it
-   stays at chance. Then all kinds once more on streams that grow, with more of those
-   that compare what is asked with what was seen, or count over the whole stream.
+   stays at chance.
+4. The same streams; mostly, whether a thing of some shape and colour appeared.
+5. All kinds once more, on streams that grow, with more of those that compare what is asked with what
+   was seen, or count over the whole stream.
 
 Settings and seed are in `training.json`. AdamW; bfloat16 where the machine
 multiplies in it, with float32 master weights.

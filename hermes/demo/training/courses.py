@@ -1,4 +1,4 @@
-"""What the decoder is taught, and when: to read, to search for what is asked, to compare."""
+"""What the decoder is taught, and when: to read, to search, to find, to compare."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ _READING = {
     "appeared": 4,
 }
 _SEARCHING = {"shape-appeared": 1}  # alone: among others it stays at chance
+_FINDING = {
+    "where-now": 2,
+    "where-shape": 1,
+    "colour-past": 1,
+    "shape-appeared": 3,
+    "appeared": 6,
+}
 _COMPARING = dict.fromkeys(KINDS, 1) | {
     "where-now": 2,
     "last": 2,
@@ -65,15 +72,17 @@ class Course:
         return min(settings.frames, self.lengths(rng, settings.frames, step / self.steps))
 
 
-def courses(settings: Settings) -> tuple[Course, Course, Course]:
+def courses(settings: Settings) -> tuple[Course, ...]:
     """The decoder's, one after the other."""
     s, seed = settings, settings.first_seed
     reading = Course("reading", s.steps, s.rate, seed, _more_and_more_full, True, _READING)
     seed += s.steps * s.batch
     searching = Course("searching", s.search_steps, s.rate, seed, _short, False, _SEARCHING)
     seed += s.search_steps * s.batch
+    finding = Course("finding", s.find_steps, s.rate, seed, _short, False, _FINDING)
+    seed += s.find_steps * s.batch
     comparing = Course("comparing", s.finish_steps, s.finish_rate, seed, _growing, True, _COMPARING)
-    return reading, searching, comparing
+    return reading, searching, finding, comparing
 
 
 def _more_and_more_full(rng: random.Random, full: int, done: float) -> int:

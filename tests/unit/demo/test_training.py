@@ -32,6 +32,7 @@ SMALL = Settings(
     frames=6,
     steps=6,
     search_steps=2,
+    find_steps=2,
     finish_steps=2,
     batch=2,
     questions=4,
@@ -123,7 +124,7 @@ def test_pictures_and_streams_come_from_their_seeds() -> None:
 
 def test_short_streams_come_first() -> None:
     settings = Settings()
-    reading, searching, comparing = courses(settings)
+    reading, searching, _, comparing = courses(settings)
     for course, early, late in ((reading, 13, 16), (comparing, 7, 18)):
         assert mean(course.frames(settings, step) for step in range(100)) < early
         assert mean(course.frames(settings, course.steps - step) for step in range(1, 101)) > late
@@ -137,7 +138,7 @@ def test_no_two_courses_see_the_same_stream() -> None:
     every = courses(settings)
     for course, following in pairwise(every):
         assert course.first_seed + course.steps * settings.batch <= following.first_seed
-    reading, searching, comparing = every
+    reading, searching, _, comparing = every
     assert set(reading.kinds()) == set(comparing.kinds()) == set(KINDS)
     assert searching.kinds() == ["shape-appeared"]
 
