@@ -45,11 +45,11 @@ told in the project's page on memory quality.
 3. Streams of a few frames, and no question but whether a shape appeared: in a mix with others it
    stays at chance.
 4. The same streams; mostly, whether a thing of some shape and colour appeared.
-5. All kinds once more, on streams that grow, with more of those that compare what is asked with what
-   was seen, or count over the whole stream.
+5. All kinds once more, on streams that grow, with more of those that compare what is asked with
+   what was seen, or count over the whole stream.
 
-Settings and seed are in `training.json`. AdamW; bfloat16 where the machine
-multiplies in it, with float32 master weights.
+Settings and seed are in `training.json`. AdamW; bfloat16 where the machine multiplies in it, with
+float32 master weights.
 """
 
 _ASKED = {
