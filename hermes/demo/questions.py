@@ -190,9 +190,9 @@ def _came_by(at: Moment) -> Iterator[Question]:
 
 def _sign_past(at: Moment) -> Iterator[Question]:
     shown = at.scene.signs_until(at.time)
-    if len(shown) > 1:
+    if len(shown) == 2:  # before which change, otherwise?
         text = "What was on the sign before?"
-        yield Question("sign-past", text, NUMBERS[shown[-2][1]], shown[-1][0])
+        yield Question("sign-past", text, NUMBERS[shown[0][1]], shown[1][0])
 
 
 KINDS: dict[str, tuple[Tense, tuple[Callable[[Moment], Iterator[Question]], ...]]] = {
