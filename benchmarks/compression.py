@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks.table import Row
 from hermes.demo.training.precision import fast_dtype
 from hermes.memory import Candidates, Hermes, PackedPass, Selection
-from hermes.vlm import VideoMemory
+from hermes.vlm import Between, VideoMemory
 from hermes.vlm.base import VideoModel
 from hermes.vlm.shapes import random_model
 
@@ -47,7 +47,7 @@ class Clocked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
         """Random features of the size that embeddings have."""
         shape, tokens = self.model.shape, self.model.layout.tokens
         width = self.model.prefix().shape[-1]

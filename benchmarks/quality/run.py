@@ -17,7 +17,7 @@ from benchmarks.quality.score import Verdict
 from benchmarks.quality.worlds import World, make_world
 from hermes.demo.checkpoint import WEIGHTS
 from hermes.demo.scenes import LOOKS, TRAINED, Look
-from hermes.vlm import VideoModel, load
+from hermes.vlm import Between, VideoModel, load
 
 ANSWER_TOKENS = 8
 EVERY_FRAMES = 4
@@ -53,7 +53,7 @@ class SeenOnce:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
         """As the model does."""
         key = pictures.numpy().tobytes()
         if key not in self._seen:

@@ -71,6 +71,7 @@ class Answer:
     next_input: Tensor | None = None
     tokens: int = 0
     intervals: list[float] = field(default_factory=list)
+    over: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:

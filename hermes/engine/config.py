@@ -18,8 +18,15 @@ class EngineConfig:
     `max_pending_frames`: frames of one camera that may wait for the device.
     `max_questions`: questions waiting or being answered, over all cameras.
     `max_question_tokens`, `max_answer_tokens`: the longest of each.
-    `questions_per_ingest`: device steps for questions before one ingest step
-    is let in, so that constant questions do not starve the cameras.
+    `max_camera_questions`: the same, of one camera.
+    `questions_per_ingest`: passes for questions before one over frames is let
+    in, so that constant questions do not starve the cameras.
+    `prefill_tokens`: tokens of waiting questions that are read in one pass; one
+    question at least.
+    `max_pass_frames`: frames, over all cameras, in one pass at most.
+    `slice_s`: how long the slices of a pass over frames may take on average;
+    between them it gives way to questions. Passes are made as large as that
+    allows.
     """
 
     budget_tokens: int = 4000
@@ -29,7 +36,11 @@ class EngineConfig:
     max_questions: int = 64
     max_question_tokens: int = 512
     max_answer_tokens: int = 256
+    max_camera_questions: int = 32
     questions_per_ingest: int = 8
+    prefill_tokens: int = 256
+    max_pass_frames: int = 32
+    slice_s: float = 0.01
     policy: str = "hermes"
 
     def __post_init__(self) -> None:
@@ -41,9 +52,14 @@ class EngineConfig:
             "max_questions",
             "max_question_tokens",
             "max_answer_tokens",
+            "max_camera_questions",
             "questions_per_ingest",
+            "prefill_tokens",
+            "max_pass_frames",
         ):
             if getattr(self, name) < 1:
                 raise InvalidInput(name, "must be at least 1")
+        if self.slice_s <= 0:
+            raise InvalidInput("slice_s", "must be more than 0")
         if self.policy not in POLICIES:
             raise InvalidInput("policy", f"is unknown; known: {', '.join(sorted(POLICIES))}")

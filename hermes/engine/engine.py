@@ -12,14 +12,16 @@ from concurrent.futures import Future
 import torch
 
 from hermes.contents import MemoryContents
-from hermes.engine.answer import Answer, AnswerSink, FinishReason
+from hermes.engine.answer import Answer, AnswerSink
+from hermes.engine.answering import Answers
 from hermes.engine.config import EngineConfig
+from hermes.engine.ingesting import Ingesting, Stopping
 from hermes.engine.look import SHUTTING_DOWN, Look
 from hermes.engine.observer import EngineObserver
-from hermes.engine.scheduler import Decode, Idle, Ingest, Prefill, Scheduler
+from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
 from hermes.engine.session import Batch, Session, SessionReport
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Overloaded, Unavailable
-from hermes.memory import POLICIES, MemoryConfig, PackedPass
+from hermes.errors import CameraNotOwned, InvalidInput, Overloaded, Unavailable
+from hermes.memory import POLICIES, MemoryConfig, SlabPool
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
 
 log = logging.getLogger(__name__)
@@ -49,17 +51,27 @@ class Engine:
             position_limit=model.position_limit,
             position_reserve=config.max_question_tokens + config.max_answer_tokens,
         )
-        self._observer = observer
         self._clock = clock
-        self._wall_clock = wall_clock
         self._scheduler = Scheduler(config.questions_per_ingest)
         self._sessions: dict[str, Session] = {}
-        self._waiting: deque[Answer] = deque()  # for frames
-        self._ready: deque[Answer] = deque()  # for the device
-        self._answers: list[Answer] = []
+        self._answers = Answers(
+            model,
+            max_question_tokens=config.max_question_tokens,
+            prefill_tokens=config.prefill_tokens,
+            clock=clock,
+            ended=self._ended,
+        )
+        self._ingesting = Ingesting(
+            model.shape.device,
+            PassSize(config.max_pass_frames, config.slice_s),
+            observer,
+            wall_clock=wall_clock,
+            give_way=self._give_way,
+            taken=self._taken,
+        )
         self._pending_frames: dict[str, int] = {}
         self._inbox: deque[Callable[[], None]] = deque()
-        self._questions = 0
+        self._questions: dict[str, int] = {}
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._stopping = False
@@ -67,7 +79,8 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
         self._prompts = guidance_prompts(model) if POLICIES[config.policy]().guided else None
-        self.new_memory()  # what cannot work is refused now, not at the first camera
+        self._slabs = SlabPool(model.shape)
+        self.new_memory().close()  # what cannot work is refused now, not at the first camera
 
     # -- from any thread -----------------------------------------------------
 
@@ -115,6 +128,7 @@ class Engine:
             config=self.memory_config,
             compress_every_frames=self.config.compress_every_frames,
             prompts=self._prompts,
+            slabs=self._slabs,
         )
 
     def room(self, camera_id: str) -> int:
@@ -160,13 +174,26 @@ class Engine:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
         with self._lock:
             self._require_running()
-            if self._questions >= self.config.max_questions:
-                raise Overloaded(f"{self._questions} questions are open on this worker")
-            self._questions += 1
+            self._admit(camera_id)
             answer = Answer(camera_id, text, max_tokens, sink, ready, self._clock())
-            self._inbox.append(lambda: self._accept(answer))
+            self._inbox.append(lambda: self._answers.accept(answer, self._sessions.get(camera_id)))
             self._wake.notify()
         return answer
+
+    def _admit(self, camera_id: str) -> None:
+        """Count a question in, or raise `Overloaded`. Under the lock."""
+        config, own = self.config, self._questions.get(camera_id, 0)
+        if (everywhere := sum(self._questions.values())) >= config.max_questions:
+            raise Overloaded(f"{everywhere} questions are open on this worker")
+        if own >= config.max_camera_questions:
+            raise Overloaded(f"{own} questions about camera {camera_id!r} are open")
+        self._questions[camera_id] = own + 1
+
+    @property
+    def open_questions(self) -> int:
+        """Questions that wait or are being answered."""
+        with self._lock:
+            return sum(self._questions.values())
 
     def inspect(self, camera_id: str) -> Future[MemoryContents]:
         """What the camera's memory holds, once the device's thread comes round to it.
@@ -202,32 +229,44 @@ class Engine:
             with torch.inference_mode():
                 while self._turn():
                     pass
+        except Stopping:
+            pass
         except BaseException as error:
             self._failure = error
             log.exception("the device thread failed")
         finally:
-            self._fail_all(Unavailable(SHUTTING_DOWN))
+            self._end()
 
     def _turn(self) -> bool:
         if not self._run_commands():
             return False
-        self._drop_cancelled()
+        self._answers.drop_cancelled()
         waiting = {
-            camera_id: session.waiting_since
+            camera_id: session.backlog
             for camera_id, session in self._sessions.items()
             if session.pending
         }
-        match self._scheduler.next(len(self._ready), len(self._answers), waiting):
-            case Prefill():
-                self._prefill(self._ready.popleft())
-            case Decode():
-                self._decode()
-            case Ingest(camera_id):
-                self._ingest(self._sessions[camera_id])
+        answers, room = self._answers, self._ingesting.size.frames
+        match self._scheduler.next(answers.ready, answers.under_way, waiting, room):
+            case Answering():
+                answers.step(self._sessions.get)
+            case Ingest(frames):
+                self._ingesting.perform({self._sessions[id]: n for id, n in frames.items()})
             case Idle():
                 with self._wake:
                     if not self._inbox and not self._stopping:
                         self._wake.wait()
+        return True
+
+    def _give_way(self, behind: float, given: int) -> bool:
+        """In the middle of a pass over frames: one for questions, if one is to go first."""
+        if not self._run_commands():
+            raise Stopping
+        answers = self._answers
+        answers.drop_cancelled()
+        if not self._scheduler.gives_way(answers.ready, answers.under_way, behind, given):
+            return False
+        answers.step(self._sessions.get)
         return True
 
     def _run_commands(self) -> bool:
@@ -249,146 +288,34 @@ class Engine:
         self._sessions[camera_id] = Session(camera_id, self.new_memory())
 
     def _close(self, camera_id: str) -> None:
-        if self._sessions.pop(camera_id, None) is None:
-            return
-        for answer in [*self._waiting, *self._ready, *self._answers]:
-            if answer.camera_id == camera_id:
-                self._fail(answer, CameraNotOwned(camera_id))
+        session = self._sessions.pop(camera_id, None)
+        if session is not None:
+            self._answers.fail_all(CameraNotOwned(camera_id), camera_id)
+            session.memory.close()
 
     def _offer(self, camera_id: str, batch: Batch) -> None:
         session = self._sessions.get(camera_id)
         if session is not None:
             session.offer(batch)
 
-    def _accept(self, answer: Answer) -> None:
-        session = self._sessions.get(answer.camera_id)
-        if session is None:
-            self._fail(answer, CameraNotOwned(answer.camera_id))
-        elif answer.is_ready(session.report.cursor):
-            self._make_ready(answer)
-        else:
-            self._waiting.append(answer)
-
-    def _make_ready(self, answer: Answer) -> None:
-        answer.ready = self._clock()
-        self._ready.append(answer)
-
-    def _ingest(self, session: Session) -> None:
-        frame, cursor = session.pending.popleft()
-        lag = None
-        if frame is not None:
-            try:
-                compression = session.memory.take(
-                    frame.picture, frame.stamp, after_gap=frame.after_gap
-                )
-            except Exception as error:
-                # One camera's fault touches no other: the frame is skipped.
-                log.warning("frame of %s skipped: %s", session.camera_id, error)
-                self._observer.frame_failed(session.camera_id, error)
-            else:
-                if not frame.replayed:
-                    lag = max(0.0, self._wall_clock() - frame.stamp.capture_ms / 1000)
-                self._observer.frame_in_memory(session.camera_id, lag)
-                if compression is not None:
-                    self._observer.compressed(session.camera_id, compression.evicted_tokens)
-            with self._lock:
-                if session.camera_id in self._pending_frames:
-                    self._pending_frames[session.camera_id] -= 1
-        session.publish(cursor, lag)
-        self._release_waiting(session)
-
-    def _release_waiting(self, session: Session) -> None:
-        for answer in list(self._waiting):
-            if answer.camera_id == session.camera_id and answer.is_ready(session.report.cursor):
-                self._waiting.remove(answer)
-                self._make_ready(answer)
-
-    def _prefill(self, answer: Answer) -> None:
-        answer.started = self._clock()
-        session = self._sessions[answer.camera_id]
-        try:
-            question = self.model.question(answer.text)
-            if len(question) > self.config.max_question_tokens:
-                raise InvalidInput(
-                    "question.text",
-                    f"is {len(question)} tokens long; at most {self.config.max_question_tokens}",
-                )
-            answer.question_tokens = len(question)
-            answer.branch = session.memory.cache.branch(len(question) + answer.max_tokens)
-            answer.stream = self.model.text_stream()
-            row = answer.branch.row(len(question))
-            hidden = self.model.forward(question, PackedPass([row]))
-            answer.branch.commit(row)
-            token = int(self.model.logits(hidden[-1:]).argmax())
-            self._answers.append(answer)
-            self._take(answer, token)
-        except HermesError as error:
-            self._fail(answer, error)
-        except Exception as error:
-            log.exception("question to %s failed", answer.camera_id)
-            self._fail(answer, HermesError(f"internal error ({type(error).__name__})"))
-
-    def _decode(self) -> None:
-        answers = list(self._answers)
-        try:
-            rows = [answer.branch.row(1) for answer in answers if answer.branch is not None]
-            inputs = torch.cat([a.next_input for a in answers if a.next_input is not None])
-            hidden = self.model.forward(inputs, PackedPass(rows))
-            tokens = self.model.logits(hidden).argmax(dim=-1).tolist()
-        except Exception as error:
-            log.exception("a decode step failed")
-            for answer in answers:
-                self._fail(answer, HermesError(f"internal error ({type(error).__name__})"))
+    def _taken(self, session: Session, frames: int) -> None:
+        """Frames of a session, which may have been closed meanwhile, wait no longer."""
+        if self._sessions.get(session.camera_id) is not session:
             return
-        for answer, row, token in zip(answers, rows, tokens, strict=True):
-            try:
-                if answer.branch is not None:
-                    answer.branch.commit(row)
-                self._take(answer, token)
-            except Exception as error:  # of this answer alone
-                log.exception("an answer about %s failed", answer.camera_id)
-                self._fail(answer, HermesError(f"internal error ({type(error).__name__})"))
-
-    def _take(self, answer: Answer, token: int) -> None:
-        """Pass one token on, and end the answer where it ends."""
-        assert answer.stream is not None
-        answer.took_token(self._clock())
-        if token in self.model.end_ids:
-            self._finish(answer, "stop")
-            return
-        text = answer.stream.push(token)
-        if text:
-            answer.sink.delta(text)
-        if answer.tokens >= answer.max_tokens:
-            self._finish(answer, "length")
-        else:
-            answer.next_input = self.model.embed([token])
-
-    def _finish(self, answer: Answer, reason: FinishReason) -> None:
-        result = answer.result(reason)
-        self._forget(answer)
-        answer.sink.done(result)
-
-    def _fail(self, answer: Answer, error: HermesError) -> None:
-        self._forget(answer)
-        answer.sink.failed(error)
-
-    def _forget(self, answer: Answer) -> None:
-        answer.close()
-        for queue in (self._waiting, self._ready, self._answers):
-            if answer in queue:
-                queue.remove(answer)
         with self._lock:
-            self._questions -= 1
+            if session.camera_id in self._pending_frames:
+                self._pending_frames[session.camera_id] -= frames
+        self._answers.frames_came(session)
 
-    def _drop_cancelled(self) -> None:
-        for answer in [*self._waiting, *self._ready, *self._answers]:
-            if answer.cancelled.is_set():
-                self._forget(answer)
+    def _ended(self, answer: Answer) -> None:
+        """A question is over: there is room for another."""
+        with self._lock:
+            left = self._questions.pop(answer.camera_id) - 1
+            if left:
+                self._questions[answer.camera_id] = left
 
-    def _fail_all(self, error: HermesError) -> None:
+    def _end(self) -> None:
         with self._lock:
             self._stopping = True  # no question comes in from here on
         self._run_commands()
-        for answer in [*self._waiting, *self._ready, *self._answers]:
-            self._fail(answer, error)
+        self._answers.fail_all(Unavailable(SHUTTING_DOWN))

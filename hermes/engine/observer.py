@@ -16,6 +16,10 @@ class EngineObserver(Protocol):
         """A memory was brought back to its budget."""
         ...
 
+    def pass_retried(self) -> None:
+        """A pass over frames failed, out of memory for example, and is tried again in halves."""
+        ...
+
     def frame_failed(self, camera_id: str, error: Exception) -> None:
         """A frame could not be taken in and was skipped."""
         ...

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,74 +13,115 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
-class Prefill:
-    """Read the oldest question that is ready."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decode:
-    """One token for every answer under way."""
+class Answering:
+    """One pass for questions: those that are ready are read, answers get one token each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """One frame of this camera."""
+    """One pass over frames: how many of each camera."""
 
-    camera_id: str
-
-
-Work = Idle | Prefill | Decode | Ingest
+    frames: Mapping[str, int]
 
 
-REMEMBERED = 1024
+Work = Idle | Answering | Ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Frames of a camera that wait. `since`: capture time (ms) of the oldest."""
+
+    since: int
+    frames: int = 1
+
+
+REMEMBERED = 4096
 """Cameras whose last turn is remembered: far more than one device has at a time."""
 
 
 class Scheduler:
     """Questions before frames, and the cameras in turn.
 
-    Among cameras it is the one whose last turn is longest ago, and of those
-    that had none the one with the oldest frame. So a camera with a long backlog
-    (a file, a replay) has no more than its share, and one that sends less than
-    its share never waits behind it.
+    Among cameras it is those whose last turn is longest ago, and of those that
+    had none the ones with the oldest frame. So a camera with a long backlog (a
+    file, a replay) has no more than its share, and one that sends less than its
+    share never waits behind it. What room a pass has beyond a frame of each
+    goes to the backlogs, in the same turn.
 
     Constant questions do not starve the cameras: after `questions_per_ingest`
-    steps for questions in a row, one frame is let in. New questions and
-    answers under way take turns, so that neither waits for all of the other.
+    passes for questions in a row, one of frames is let in. It is a long one,
+    and so it gives way: to a new question wherever it can, and to answers under
+    way so that they get `questions_per_ingest` tokens in the course of it.
     """
 
     def __init__(self, questions_per_ingest: int) -> None:
         self._limit = questions_per_ingest
         self._streak = 0
-        self._last: Literal["prefill", "decode"] = "decode"
         self._turn = 0
         self._last_turn: dict[str, int] = {}  # the one that is longest ago first
 
-    def next(self, ready_questions: int, answers: int, waiting: Mapping[str, int]) -> Work:
-        """The next step.
-
-        `waiting` has, for each camera with frames waiting, the capture time of
-        the one that has waited longest.
-        """
+    def next(
+        self, ready_questions: int, answers: int, waiting: Mapping[str, Backlog], room: int = 1
+    ) -> Work:
+        """The next step. `waiting`: cameras with frames; `room`: how many one pass may take."""
         asked = ready_questions > 0 or answers > 0
         if waiting and (not asked or self._streak >= self._limit):
             self._streak = 0
-            return Ingest(self._next_camera(waiting))
+            return Ingest(self._shares(waiting, room))
         if not asked:
             return Idle()
         self._streak = self._streak + 1 if waiting else 0
-        if ready_questions and (not answers or self._last == "decode"):
-            self._last = "prefill"
-            return Prefill()
-        self._last = "decode"
-        return Decode()
+        return Answering()
 
-    def _next_camera(self, waiting: Mapping[str, int]) -> str:
+    def gives_way(self, ready_questions: int, answers: int, behind: float, given: int) -> bool:
+        """Whether a pass over frames lets one for questions go first.
+
+        `behind`: share of the pass that is behind, from 0 to 1. `given`: how
+        often it let answers under way go first so far.
+        """
+        return ready_questions > 0 or (answers > 0 and given < behind * self._limit)
+
+    def _shares(self, waiting: Mapping[str, Backlog], room: int) -> dict[str, int]:
         last_turn = self._last_turn
-        chosen = min(waiting, key=lambda id: (last_turn.get(id, 0), waiting[id], id))
-        self._turn += 1
-        last_turn.pop(chosen, None)
-        last_turn[chosen] = self._turn
-        if len(last_turn) > REMEMBERED:
+        chosen = heapq.nsmallest(
+            max(1, room), waiting, key=lambda id: (last_turn.get(id, 0), waiting[id].since, id)
+        )
+        shares = dict.fromkeys(chosen, 1)
+        left = room - len(shares)
+        while left > 0 and (more := [id for id in chosen if shares[id] < waiting[id].frames]):
+            for camera_id in more[:left]:
+                shares[camera_id] += 1
+            left -= len(more)
+        for camera_id in chosen:
+            self._turn += 1
+            last_turn.pop(camera_id, None)
+            last_turn[camera_id] = self._turn
+        while len(last_turn) > REMEMBERED:
             del last_turn[next(iter(last_turn))]
-        return chosen
+        return shares
+
+
+class PassSize:
+    """How many frames one pass takes: as many as leave its slices short.
+
+    A question that comes in the middle of a pass waits for the end of a slice
+    (a layer), so that is what bounds its wait. Starts with one frame, and finds
+    out.
+    """
+
+    def __init__(self, most: int, slice_s: float) -> None:
+        self.frames = 1
+        self._most = most
+        self._slice_s = slice_s
+
+    def took(self, frames: int, slices: int, seconds: float) -> None:
+        """A pass over `frames` took `seconds`, others' passes left out, in `slices`."""
+        mean = seconds / max(1, slices)
+        if mean > self._slice_s:
+            self.frames = max(1, min(self.frames, int(frames * self._slice_s / mean)))
+        elif frames >= self.frames and mean < self._slice_s / 2:
+            self.frames = min(self._most, 2 * self.frames)
+
+    def failed(self) -> None:
+        """A pass had to be tried again in halves: there was no room for it."""
+        self.frames = max(1, self.frames // 2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from hermes.engine.scheduler import Backlog
 from hermes.memory import Coverage, FrameStamp
 from hermes.vlm import VideoMemory
 
@@ -64,10 +65,10 @@ class Session:
         self.pending.append((last, batch.cursor))
 
     @property
-    def waiting_since(self) -> int:
-        """Capture time (ms) of the frame that has waited longest, 0 if only a cursor waits."""
+    def backlog(self) -> Backlog:
+        """What waits. Its age is that of the first frame, 0 if a mere cursor comes first."""
         frame = self.pending[0][0]
-        return 0 if frame is None else frame.stamp.capture_ms
+        return Backlog(0 if frame is None else frame.stamp.capture_ms, len(self.pending))
 
     def publish(self, cursor: str | None, lag_s: float | None) -> None:
         """Replace the report."""

@@ -8,7 +8,7 @@ where one question is answered.
 from hermes.memory.append import AppendRow
 from hermes.memory.attention import PackedPass, Row
 from hermes.memory.bands import Bands
-from hermes.memory.branch import Branch
+from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.guidance import GuidanceRow
@@ -27,6 +27,7 @@ from hermes.memory.positions import FrameLayout
 from hermes.memory.retrieval import RetrievalConfig, RetrievalMemory
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
+from hermes.memory.slab import SlabPool
 from hermes.memory.state import MemoryState
 from hermes.memory.stream import Compression, MemoryConfig, StreamMemory
 
@@ -39,6 +40,7 @@ __all__ = [
     "AttentionSinks",
     "Bands",
     "Branch",
+    "BranchRow",
     "CacheShape",
     "Candidates",
     "Compression",
@@ -57,6 +59,7 @@ __all__ = [
     "Rotary",
     "Row",
     "Selection",
+    "SlabPool",
     "SlidingWindow",
     "StreamMemory",
     "UniformFrames",

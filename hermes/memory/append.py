@@ -53,27 +53,35 @@ class AppendRow:
             self._mask = folded_mask(mask, query.shape[0] // key.shape[0], query.dtype)
         return grouped_attention(rotate(query, self._tables), keys, values, self._mask, scale)
 
-    def check(self, hidden: Tensor | None, guidance: Sequence[Tensor]) -> None:
-        """Raises `InvalidInput` if the pass made a number that is not finite.
+    def finite(self, hidden: Tensor | None, guidance: Sequence[Tensor]) -> Tensor:
+        """[2] bool on the device: whether all that the pass made of this row is finite, and
+        whether the `guidance` prompts' attention is.
 
-        Looked at are the keys and values that were written, `hidden` (what the
-        pass gave for this row) and the `guidance` prompts' attention. Once in
-        memory, one such number would spoil every answer.
+        Looked at are the keys and values that were written and `hidden` (what
+        the pass gave for this row). Once in memory, one number that is not
+        finite would spoil every answer.
         """
-        what = "prefix" if self.layout is None else "frames"
         new = slice(self._start, self._start + self._tokens)
-        parts = [(what, self.slab.keys[:, :, new]), (what, self.slab.values[:, :, new])]
-        if hidden is not None:
-            parts.append((what, hidden))
-        parts += [("attention", noted) for noted in guidance]
-        # One wait for the device, whatever there is to look at.
-        finite = torch.stack([torch.isfinite(part).all() for _, part in parts]).tolist()
-        for (field, _), good in zip(parts, finite, strict=True):
-            if not good:
-                raise InvalidInput(
-                    field,
-                    "holds values that are not finite, in a guidance prompt"
-                    if field == "attention"
-                    else "became values that are not finite: the weights are damaged, or their"
-                    " dtype is too narrow",
-                )
+        made = [self.slab.keys[:, :, new], self.slab.values[:, :, new]]
+        made += [] if hidden is None else [hidden]
+        return torch.stack([_all_finite(made, self.positions), _all_finite(guidance, made[0])])
+
+    def refuse(self, finite: Sequence[bool]) -> None:
+        """Raises `InvalidInput` unless both of what `finite` found hold."""
+        frames, attention = finite
+        if not frames:
+            raise InvalidInput(
+                "prefix" if self.layout is None else "frames",
+                "became values that are not finite: the weights are damaged, or their dtype is too"
+                " narrow",
+            )
+        if not attention:
+            raise InvalidInput(
+                "attention", "holds values that are not finite, in a guidance prompt"
+            )
+
+
+def _all_finite(parts: Sequence[Tensor], like: Tensor) -> Tensor:
+    """A scalar bool on the device, which nobody waits for here."""
+    found = [torch.isfinite(part).all() for part in parts]
+    return torch.stack(found).all() if found else like.new_ones((), dtype=torch.bool)

@@ -6,7 +6,7 @@ questions about others side by side, so that the weights are read once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -34,16 +34,23 @@ class Row(Protocol):
 
 
 class PackedPass:
-    """What a model's attention layers are given in place of a cache: the rows, in order."""
+    """What a model's attention layers are given in place of a cache: the rows, in order.
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    `between` is called in each layer before its attention, and may run other
+    passes of the same model: a long pass gives way to a short one there.
+    """
+
+    def __init__(self, rows: Sequence[Row], between: Callable[[], None] | None = None) -> None:
         self.rows = tuple(rows)
         self.sizes = [row.tokens for row in self.rows]
+        self._between = between
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens of all rows, head_dim] in, [1, tokens, heads, head_dim] out."""
         if query.shape[2] != sum(self.sizes):
             raise InvalidInput("inputs", f"{query.shape[2]} tokens for rows of {sum(self.sizes)}")
+        if self._between is not None:
+            self._between()
         if len(self.rows) == 1:
             out = self.rows[0].attend(layer, query[0], key[0], value[0], scale)
             return out.transpose(0, 1).unsqueeze(0)

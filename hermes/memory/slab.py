@@ -22,7 +22,8 @@ class Slab:
     - `patches`: [layers, capacity] int32, which of its frame's tokens it is
     """
 
-    def __init__(self, shape: CacheShape, capacity: int) -> None:
+    def __init__(self, shape: CacheShape, capacity: int, pool: SlabPool | None = None) -> None:
+        """`pool`: where it goes once it is retired and nobody reads it any more."""
         self.shape = shape
         self.capacity = capacity
         size = (shape.layers, shape.kv_heads, capacity, shape.head_dim)
@@ -37,6 +38,8 @@ class Slab:
         self.patches = torch.zeros((shape.layers, capacity), dtype=torch.int32, device=shape.device)
         self.length = 0
         self.readers = 0
+        self._pool = pool
+        self._retired = False
         self._rotated: Tensor | None = None
         self._rotated_length = [0] * shape.layers
         self._last: tuple[int, int, Tensor] | None = None
@@ -50,7 +53,7 @@ class Slab:
         if self.readers == 0:
             return self._turned_once(layer, length, rotary)
         if self._rotated is None:
-            self._rotated = torch.empty_like(self.keys)
+            self._rotated = self._scratch()
         done = self._rotated_length[layer]
         if done < length:
             tables = rotary.tables(self.positions[layer, :, done:length])
@@ -85,8 +88,29 @@ class Slab:
         """A reader is done."""
         self.readers -= 1
         if self.readers == 0:
+            if self._pool is not None and self._rotated is not None:
+                self._pool.give_keys(self._rotated)
             self._rotated = None
             self._rotated_length = [0] * self.shape.layers
+            self._go_home()
+
+    def retire(self) -> None:
+        """Its memory lives elsewhere from now on, or ended: what is still read stays until then."""
+        self._retired = True
+        self._go_home()
+
+    def _go_home(self) -> None:
+        if self._retired and self.readers == 0 and self._pool is not None:
+            self._pool.give(self)
+
+    def _scratch(self) -> Tensor:
+        if self._pool is None:
+            return torch.empty_like(self.keys)
+        return self._pool.take_keys(self.keys)
+
+    def reset(self) -> None:
+        """As good as new."""
+        self.length, self._retired, self._last = 0, False, None
 
     def keep(self, indices: Tensor, into: Slab) -> None:
         """Gather `indices` ([layers, n]) to the front of `into`, which may be `self`."""
@@ -102,3 +126,41 @@ class Slab:
             into.patches[layer, :count] = self.patches[layer].index_select(0, chosen)
         into.length = count
         into._last = None
+
+
+class SlabPool:
+    """Slabs that are used again: a memory that ends leaves its own to the next one.
+
+    So the device's memory is allocated once, and does not fall to pieces
+    however many memories come and go. Not thread-safe.
+    """
+
+    def __init__(self, shape: CacheShape) -> None:
+        self.shape = shape
+        self.made = 0
+        """Slabs that were allocated, ever."""
+        self._slabs: dict[int, list[Slab]] = {}
+        self._keys: dict[torch.Size, list[Tensor]] = {}
+
+    def take(self, capacity: int) -> Slab:
+        """An empty slab."""
+        free = self._slabs.get(capacity)
+        if free:
+            slab = free.pop()
+            slab.reset()
+            return slab
+        self.made += 1
+        return Slab(self.shape, capacity, self)
+
+    def give(self, slab: Slab) -> None:
+        """Nobody needs it any more."""
+        self._slabs.setdefault(slab.capacity, []).append(slab)
+
+    def take_keys(self, like: Tensor) -> Tensor:
+        """Room for turned keys, with anything in it."""
+        free = self._keys.get(like.shape)
+        return free.pop() if free else torch.empty_like(like)
+
+    def give_keys(self, keys: Tensor) -> None:
+        """The same, back."""
+        self._keys.setdefault(keys.shape, []).append(keys)

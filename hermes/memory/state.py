@@ -134,7 +134,10 @@ def check(memory: StreamMemory, state: MemoryState, slab: Slab | None) -> Restor
         seen,
         whole_from,
     )
-    restored = Slab(shape, prefix + config.budget + config.headroom)
+    time_step = header.integer("time_step", 0, most)
+    largest = header.integer("clock_largest", -1, most)
+    origin = header.integers("clock_origin", shape.axes, 0, 2 * most)
+    restored = memory._slabs.take(prefix + config.budget + config.headroom)  # nothing fails now
     for name in ("keys", "values", "positions"):
         getattr(restored, name)[:, :, :length] = state.tensors[name].to(shape.device)
     for name in ("frames", "patches"):
@@ -147,9 +150,9 @@ def check(memory: StreamMemory, state: MemoryState, slab: Slab | None) -> Restor
         guidance=None if guidance is None else guidance.to(shape.device),
         prefix_length=prefix,
         frame_tokens=frame_tokens,
-        time_step=header.integer("time_step", 0, most),
-        largest=header.integer("clock_largest", -1, most),
-        origin=header.integers("clock_origin", shape.axes, 0, 2 * most),
+        time_step=time_step,
+        largest=largest,
+        origin=origin,
     )
 
 

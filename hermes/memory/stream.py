@@ -18,7 +18,7 @@ from hermes.memory.policies import Candidates, RetentionPolicy
 from hermes.memory.positions import Clock, FrameLayout, dense_ranks
 from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
-from hermes.memory.slab import Slab
+from hermes.memory.slab import Slab, SlabPool
 from hermes.memory.state import MemoryState, capture, check
 from hermes.memory.summary import SUMMARY_PATCH, Merge
 
@@ -73,8 +73,14 @@ class StreamMemory:
     """
 
     def __init__(
-        self, shape: CacheShape, rotary: Rotary, config: MemoryConfig, policy: RetentionPolicy
+        self,
+        shape: CacheShape,
+        rotary: Rotary,
+        config: MemoryConfig,
+        policy: RetentionPolicy,
+        slabs: SlabPool | None = None,
     ) -> None:
+        """`slabs`: shared by memories that come and go."""
         self.shape = shape
         self.rotary = rotary
         self.config = config
@@ -82,7 +88,9 @@ class StreamMemory:
         self.prefix_length = 0
         self.frame_tokens = 0
         """Tokens of a whole frame; 0 until the first is in memory."""
+        self._slabs = SlabPool(shape) if slabs is None else slabs
         self._slab: Slab | None = None
+        self._closed = False
         self._clock = Clock(shape.axes)
         self._table = FrameTable()
         self._pending: AppendRow | None = None
@@ -138,7 +146,7 @@ class StreamMemory:
         if tokens < 1:
             raise InvalidInput("prefix", "is empty; a memory begins with at least one token")
         self.prefix_length = tokens
-        self._slab = Slab(self.shape, tokens + self.config.budget + self.config.headroom)
+        self._slab = self._slabs.take(tokens + self.config.budget + self.config.headroom)
         return self._begin(self._clock.text(tokens, self.shape.device), (), None)
 
     def begin_frames(
@@ -204,24 +212,44 @@ class StreamMemory:
         self._guidance = tuple(rows)
         return tuple(rows)
 
-    def check(self, row: AppendRow, hidden: Tensor | None = None) -> None:
-        """Raises `InvalidInput` if the row's forward pass made numbers that are not finite.
+    def finite(self, row: AppendRow, hidden: Tensor | None = None) -> Tensor:
+        """[2] bool on the device, for `commit`: whether the row's forward pass made finite numbers.
 
         `hidden`: what came out of the pass for the row's tokens, if that is to
-        be looked at, too.
+        be looked at, too. Read for many rows at once, the device is waited for
+        once.
         """
         if row is not self._pending:
             raise RuntimeError("this row is not open")
-        row.check(hidden, [guide.attention for guide in self._guidance])
+        return row.finite(hidden, [guide.attention for guide in self._guidance])
 
-    def commit(self, row: AppendRow, hidden: Tensor | None = None) -> None:
+    def check(self, row: AppendRow, hidden: Tensor | None = None) -> None:
+        """Raises `InvalidInput` if the row's forward pass made numbers that are not finite."""
+        row.refuse(self.finite(row, hidden).tolist())
+
+    def commit(
+        self,
+        row: AppendRow,
+        hidden: Tensor | None = None,
+        *,
+        finite: Sequence[bool] | None = None,
+    ) -> None:
         """Make what the row's forward pass wrote part of the memory.
 
-        Raises as `check` does; nothing has changed then, and the row is still
-        open: abandon it.
+        `finite`: what `finite` found, if it was asked already. Raises
+        `InvalidInput` if not all is finite; nothing has changed then, and the
+        row is still open: abandon it.
         """
-        self.check(row, hidden)
+        if finite is None:
+            self.check(row, hidden)
+        elif row is not self._pending:
+            raise RuntimeError("this row is not open")
+        else:
+            row.refuse(finite)
         self._pending = None
+        if self._closed:
+            row.slab.retire()
+            return
         row.slab.length += row.tokens
         if row.layout is None:
             self._clock.took_text(row.tokens)
@@ -239,6 +267,8 @@ class StreamMemory:
             self._guidance = ()
             row.slab.begin_pass()
             row.slab.forget_tail()
+            if self._closed:
+                row.slab.retire()
 
     # -- compressing -------------------------------------------------------
 
@@ -252,6 +282,8 @@ class StreamMemory:
         """Bring every layer back to its budget. None if there was nothing to do."""
         if self._pending is not None:
             raise RuntimeError("a row is open: commit or abandon it first")
+        if self._closed:
+            return None
         slab, config = self._require_slab(), self.config
         excess = self.video_tokens - config.budget
         reindex = self._positions_run_out() or (config.reindex == "eager" and excess > 0)
@@ -261,9 +293,11 @@ class StreamMemory:
         if excess > 0:
             target = self._evict(slab)
         elif slab.readers:
-            target = Slab(self.shape, slab.capacity)
+            target = self._slabs.take(slab.capacity)
             slab.keep(self._all(slab.length), into=target)
         self._slab, self._guidance = target, ()
+        if target is not slab:
+            slab.retire()
         if reindex:
             self._reindex(target)
         video = slice(self.prefix_length, target.length)
@@ -284,7 +318,7 @@ class StreamMemory:
         # Means are taken before anything moves.
         sums = {layer: self._mean(slab, layer, merge) for layer, merge in selection.merges.items()}
         keep = torch.cat((self._all(self.prefix_length), selection.keep + self.prefix_length), 1)
-        target = slab if slab.readers == 0 else Slab(self.shape, slab.capacity)
+        target = slab if slab.readers == 0 else self._slabs.take(slab.capacity)
         slab.keep(keep, into=target)
         newest = None
         for layer, merge in selection.merges.items():
@@ -334,6 +368,18 @@ class StreamMemory:
         slab = self._require_slab()
         return MemoryBranch(slab, self.rotary, self._clock.next_text, room, self.coverage())
 
+    def close(self) -> None:
+        """This memory is over. Open branches still see it to their end, a pass under way ends.
+
+        Its place is left to the next memory of the same pool. Closing twice is
+        harmless; nothing else may be asked of it afterwards.
+        """
+        if self._closed or self._slab is None:
+            return
+        self._closed = True
+        if self._pending is None:
+            self._slab.retire()
+
     # -- leaving and coming back ---------------------------------------------
 
     def state(self) -> MemoryState:
@@ -352,6 +398,8 @@ class StreamMemory:
         if self._pending is not None:
             raise RuntimeError("a row is open: commit or abandon it first")
         found = check(self, state, self._slab)
+        if self._slab is not None:
+            self._slab.retire()
         self._slab, self._table = found.slab, found.table
         self.prefix_length, self.frame_tokens = found.prefix_length, found.frame_tokens
         self._time_step = found.time_step

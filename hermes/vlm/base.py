@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from hermes.memory import CacheShape, FrameLayout, PackedPass, Rotary
+from hermes.vlm.tower import Between
 
 
 class TextStream(Protocol):
@@ -69,8 +70,11 @@ class VideoModel(Protocol):
         """Inputs [n, width] of what comes before the video."""
         ...
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width]."""
+    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
+        """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width].
+
+        `between` is called between the tower's layers: others may go first there.
+        """
         ...
 
     def question(self, text: str) -> Tensor:

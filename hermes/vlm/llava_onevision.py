@@ -14,6 +14,7 @@ from hermes.vlm import attention
 from hermes.vlm.base import TextStream, tokenizer_stream
 from hermes.vlm.preprocess import PixelSettings, to_pixels
 from hermes.vlm.prompt import PromptTemplate
+from hermes.vlm.tower import Between, TowerLayers
 
 
 class LlavaOnevision:
@@ -31,6 +32,7 @@ class LlavaOnevision:
         self._model = model
         self._tokenizer = tokenizer
         self._language = model.model.language_model
+        self._tower_layers = TowerLayers(model.model.vision_tower)
         self._tower_dtype: torch.dtype = next(model.model.vision_tower.parameters()).dtype
         config, text = model.config, model.config.text_config
         if getattr(text, "use_sliding_window", False):
@@ -87,10 +89,11 @@ class LlavaOnevision:
         return self.embed(ids)
 
     @torch.inference_mode()
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
         """[n, 3, h, w] uint8 -> [n, tokens of a frame, hidden]."""
         pixels = to_pixels(pictures.to(self.shape.device), self._pixels, self._tower_dtype)
-        found: Any = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
+        with self._tower_layers.calling(between):
+            found: Any = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
         # One image_newline comes behind the last frame of a video, here or (in
         # older transformers) in the model's forward. In a stream there is no
         # last frame: it begins each question instead.

@@ -120,6 +120,15 @@ class PictureMemory(ABC):
         Where the model merges pictures into one frame, a picture waits for the
         others of its frame. If anything fails the frame never was.
         """
+        pictures = self.collect(picture, after_gap=after_gap)
+        if pictures is None:
+            return None
+        done = self._take(pictures, stamp, self._after_gap)
+        self._after_gap = False  # only now: a frame that failed leaves the gap to the next
+        return done
+
+    def collect(self, picture: Tensor, *, after_gap: bool = False) -> Tensor | None:
+        """The pictures of a frame, once `picture` completes one: [pictures_per_frame, 3, h, w]."""
         check_pictures(picture.unsqueeze(0))
         if after_gap:
             self._unpaired.clear()  # what lies on two sides of a gap is not merged
@@ -128,9 +137,7 @@ class PictureMemory(ABC):
         if len(self._unpaired) < self.model.pictures_per_frame:
             return None
         merged, self._unpaired = self._unpaired, []
-        done = self._take(torch.stack(merged), stamp, self._after_gap)
-        self._after_gap = False  # only now: a frame that failed leaves the gap to the next
-        return done
+        return torch.stack(merged)
 
     def ask(self, question: str, max_tokens: int = 256) -> str:
         """The whole answer."""

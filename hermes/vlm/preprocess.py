@@ -161,6 +161,13 @@ def check_pictures(pictures: Tensor) -> None:
         )
 
 
+def fit(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """[n, 3, h, w] uint8 of any size -> [n, 3, *size] uint8. The same again changes nothing."""
+    if tuple(pictures.shape[-2:]) == size:
+        return pictures
+    return functional.interpolate(pictures, size=size, mode="bicubic", antialias=True)
+
+
 def to_pixels(pictures: Tensor, settings: PixelSettings, dtype: torch.dtype) -> Tensor:
     """[n, 3, h, w] uint8 of any size -> [n, 3, height, width] normalised, in `dtype`.
 
@@ -168,10 +175,7 @@ def to_pixels(pictures: Tensor, settings: PixelSettings, dtype: torch.dtype) -> 
     do it: on floats it would be off by up to one level.
     """
     check_pictures(pictures)
-    if pictures.shape[-2:] != (settings.height, settings.width):
-        pictures = functional.interpolate(
-            pictures, size=(settings.height, settings.width), mode="bicubic", antialias=True
-        )
+    pictures = fit(pictures, (settings.height, settings.width))
     mean = torch.tensor(settings.mean, device=pictures.device).view(1, 3, 1, 1)
     std = torch.tensor(settings.std, device=pictures.device).view(1, 3, 1, 1)
     return ((pictures.to(torch.float32) * settings.scale - mean) / std).to(dtype)

@@ -16,6 +16,7 @@ from hermes.vlm import attention, multimodal_rope
 from hermes.vlm.base import TextStream, tokenizer_stream
 from hermes.vlm.preprocess import PatchSettings, PixelSettings, patchify, to_pixels
 from hermes.vlm.prompt import PromptTemplate
+from hermes.vlm.tower import Between, TowerLayers
 
 
 class QwenVL(ABC):
@@ -45,6 +46,7 @@ class QwenVL(ABC):
         self._model = model
         self._tokenizer = tokenizer
         self._language = model.model.language_model
+        self._tower_layers = TowerLayers(model.model.visual)
         config, text = model.config, model.config.text_config
         if getattr(text, "use_sliding_window", False):
             raise Unsupported(f"{name}: sliding-window attention layers are not supported")
@@ -92,7 +94,7 @@ class QwenVL(ABC):
         return self.embed(ids)
 
     @torch.inference_mode()
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
         """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width]."""
         pixels = to_pixels(pictures.to(self.shape.device), self._pixels, torch.float32)
         if len(pictures) % self.pictures_per_frame:
@@ -102,11 +104,12 @@ class QwenVL(ABC):
             )
         frames = len(pictures) // self.pictures_per_frame
         sides = [side // self._patches.side for side in self.frame_size]
-        found: Any = self._model.model.get_video_features(
-            patchify(pixels, self._patches),
-            torch.tensor([[frames, *sides]], device=self.shape.device),
-            return_dict=True,
-        )
+        with self._tower_layers.calling(between):
+            found: Any = self._model.model.get_video_features(
+                patchify(pixels, self._patches),
+                torch.tensor([[frames, *sides]], device=self.shape.device),
+                return_dict=True,
+            )
         return self._frames_of(found, frames)
 
     def _frames_of(self, found: Any, frames: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,11 +19,12 @@ from hermes.memory import (
     MemoryState,
     PackedPass,
     RetentionPolicy,
-    Row,
+    SlabPool,
     StreamMemory,
 )
 from hermes.memory.state import Header, plain, same
 from hermes.vlm.base import VideoModel
+from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_prompts
 from hermes.vlm.memory import PictureMemory
 
@@ -51,11 +54,13 @@ class VideoMemory(PictureMemory):
         compress_every_frames: int = COMPRESS_EVERY_FRAMES,
         config: MemoryConfig | None = None,
         prompts: tuple[Tensor, Tensor] | None = None,
+        slabs: SlabPool | None = None,
     ) -> None:
         """`budget`: video tokens per layer. `config` overrides it and all limits.
 
         `prompts`: embeddings of the guidance prompts, if they are at hand
-        already (many memories of one model can share them).
+        already (many memories of one model can share them). `slabs`: shared by
+        memories of one model that come and go.
         """
         if isinstance(policy, str):
             if policy not in POLICIES:
@@ -72,7 +77,7 @@ class VideoMemory(PictureMemory):
             )
         _check_room(config, policy, model.layout.tokens)
         super().__init__(model)
-        self.cache = StreamMemory(model.shape, model.rotary, config, policy)
+        self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
         self._every = compress_every_frames
         self._since_compression = 0
         self._prompts = prompts
@@ -101,30 +106,59 @@ class VideoMemory(PictureMemory):
         row = self.cache.begin_prefix(len(prefix))
         self.cache.commit(row, self.model.forward(prefix, PackedPass([row])))
 
-    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
+    @property
+    def frames_at_once(self) -> int:
+        """Frames that may come in one step: a compression follows a step's last frame."""
+        room = self.cache.room() // self.model.layout.tokens
+        return max(1, min(self._every - self._since_compression, room))
+
+    def begin(self, features: Tensor, stamps: Sequence[FrameStamp]) -> FrameStep:
+        """Frames on their way into this memory: [n, tokens of a frame, width], n at most
+        `frames_at_once`. Once the model has run over the step's rows: `end`, or `abandon`.
+
+        They come from `collect`, in order; `hermes.vlm.take_together` does all of it.
+        """
         cache, layout = self.cache, self.model.layout
-        features = self.model.encode(pictures)[0]
-        row = cache.begin_frames([stamp], layout, after_gap=after_gap)
-        try:
-            due = (
-                self._since_compression + 1 >= self._every
-                or cache.room() < row.tokens + layout.tokens
-            )
-            inputs: list[Tensor] = [features]
-            rows: list[Row] = [row]
-            if due and self._prompts is not None and cache.over_budget_with > 0:
-                inputs += self._prompts
-                rows += cache.guide([len(prompt) for prompt in self._prompts])
-            hidden = self.model.forward(torch.cat(inputs), PackedPass(rows))
-            cache.commit(row, hidden[: row.tokens])
-        except BaseException:
-            cache.abandon(row)
-            raise
-        if not due:
-            self._since_compression += 1
+        row = cache.begin_frames(stamps, layout, after_gap=self._after_gap)
+        due = (
+            self._since_compression + len(stamps) >= self._every
+            or cache.room() < row.tokens + layout.tokens
+        )
+        step = FrameStep(row, features.flatten(0, 1), due)
+        if due and self._prompts is not None and cache.over_budget_with > 0:
+            step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
+        return step
+
+    def finite(self, step: FrameStep, hidden: Tensor) -> Tensor:
+        """[2] bool on the device, for `end`. `hidden`: [tokens of the step, hidden]."""
+        return self.cache.finite(step.frames, hidden[: step.frames.tokens])
+
+    def end(self, step: FrameStep, finite: Sequence[bool]) -> Compression | None:
+        """The step's pass is done: its frames are in memory, which is compressed if it is time.
+
+        Raises `InvalidInput` if what the pass made is not finite; the step is
+        still open then: abandon it.
+        """
+        self.cache.commit(step.frames, finite=finite)
+        self._after_gap = False  # only now: a frame that failed leaves the gap to the next
+        if not step.due:
+            self._since_compression += len(step.frames.stamps)
             return None
         self._since_compression = 0
-        return cache.compress()
+        return self.cache.compress()
+
+    def abandon(self, step: FrameStep) -> None:
+        """Forget the step, as if it had never begun."""
+        self.cache.abandon(step.frames)
+
+    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
+        step = self.begin(self.model.encode(pictures), [stamp])
+        try:
+            hidden = self.model.forward(torch.cat(step.inputs), PackedPass(step.rows))
+            return self.end(step, self.finite(step, hidden).tolist())
+        except BaseException:
+            self.abandon(step)
+            raise
 
     def coverage(self) -> Coverage:
         """What can be answered about."""
@@ -133,6 +167,10 @@ class VideoMemory(PictureMemory):
     def branch(self, room: int) -> Branch:
         """A place for one question and its answer of at most `room` tokens. Close it after use."""
         return self.cache.branch(room)
+
+    def close(self) -> None:
+        """This memory is over, and leaves its place to the next one of the same pool."""
+        self.cache.close()
 
     def state(self) -> MemoryState:
         """A copy of everything, on the host, for `restore`. Open answers do not notice.

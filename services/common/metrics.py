@@ -108,6 +108,11 @@ class Metrics:
         self.evicted_tokens = Counter(
             "hermes_evicted_tokens", "Video tokens evicted, over all layers.", registry=registry
         )
+        self.pass_retries = Counter(
+            "hermes_pass_retries",
+            "Passes over frames that failed, out of memory for example, and were tried in halves.",
+            registry=registry,
+        )
         self.device_memory = Gauge(
             "hermes_device_memory_bytes",
             "Memory of the device: allocated, reserved, peak, free.",

@@ -71,3 +71,4 @@ def warm_up(engine: Engine) -> None:
     memory = engine.new_memory()
     memory.feed(torch.zeros((1, 3, height, width), dtype=torch.uint8))
     memory.ask("What is there?", max_tokens=2)
+    memory.close()

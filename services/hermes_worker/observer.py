@@ -23,6 +23,10 @@ class EngineMetrics:
         self._metrics.compressions.inc()
         self._metrics.evicted_tokens.inc(evicted_tokens)
 
+    def pass_retried(self) -> None:
+        """Count the pass that had no room, or failed for another reason."""
+        self._metrics.pass_retries.inc()
+
     def frame_failed(self, camera_id: str, error: Exception) -> None:
         """Count the frame as one that could not be used."""
         self._metrics.frames.labels(camera_id, "decode_error").inc()

@@ -209,7 +209,7 @@ async def test_an_answer_ends_with_the_lease(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await read_all(call)
     assert isinstance(error_of(caught.value, "the worker"), CameraNotOwned)
-    await until(lambda: worker._engine._questions == 0, timeout_s=2)
+    await until(lambda: worker._engine.open_questions == 0, timeout_s=2)
 
 
 async def test_a_client_that_leaves_frees_its_place(
@@ -219,9 +219,9 @@ async def test_a_client_that_leaves_frees_its_place(
     await until(lambda: memory_state(redis_client, "lobby") == "serving")
     call = stub.Ask(asked("lobby", max_tokens=4000), timeout=60)
     await anext(aiter(call))
-    assert worker._engine._questions == 1
+    assert worker._engine.open_questions == 1
     call.cancel()
-    await until(lambda: worker._engine._questions == 0, timeout_s=2)
+    await until(lambda: worker._engine.open_questions == 0, timeout_s=2)
 
 
 async def test_stopping_gives_the_cameras_back(redis_url: str, redis_client: redis.Redis) -> None:

@@ -20,12 +20,16 @@ class Observer:
         self.frames: list[str] = []
         self.compressions: list[str] = []
         self.failed: list[str] = []
+        self.retries = 0
 
     def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
         self.frames.append(camera_id)
 
     def compressed(self, camera_id: str, evicted_tokens: int) -> None:
         self.compressions.append(camera_id)
+
+    def pass_retried(self) -> None:
+        self.retries += 1
 
     def frame_failed(self, camera_id: str, error: Exception) -> None:
         self.failed.append(camera_id)
@@ -117,7 +121,7 @@ def test_the_engine_says_what_the_library_says(engine: Engine) -> None:
     expected: dict[str, list[str]] = {}
     for index, camera in enumerate("abc"):
         memory = tiny.memory(budget=160)
-        tiny.feed(memory, tiny.pictures(3, seed=index + 50))
+        tiny.feed(memory, torch.cat((tiny.pictures(3, seed=index + 50), tiny.pictures(4, seed=90))))
         ids, _ = tiny.answer(memory, "What now?", 10)
         stream = tiny.model().text_stream()
         expected[camera] = [text for text in map(stream.push, ids) if text]
@@ -125,7 +129,9 @@ def test_the_engine_says_what_the_library_says(engine: Engine) -> None:
         engine.offer(camera, batch(index + 50, count=3))
     sinks = {camera: Sink() for camera in "abc"}
     for camera, sink in sinks.items():
-        engine.ask(camera, "What now?", sink, max_tokens=10, ready=lambda cursor: cursor != "")
+        engine.ask(
+            camera, "What now?", sink, max_tokens=10, ready=lambda cursor: cursor >= "000090"
+        )
         engine.offer(camera, batch(90, count=4))
     for camera, sink in sinks.items():
         assert sink.ended.wait(20)
@@ -173,7 +179,7 @@ def test_too_many_cameras_and_questions_are_refused(engine: Engine) -> None:
         engine.ask("a", "What now?", Sink())
     waiting[0].cancel()
     engine.nudge()
-    wait_for(lambda: engine._questions == 2)
+    wait_for(lambda: engine.open_questions == 2)
     last = Sink()
     engine.ask("a", "What now?", last, max_tokens=1)
     assert last.ended.wait(20)
@@ -187,7 +193,7 @@ def test_a_cancelled_answer_stops_at_once(engine: Engine) -> None:
     answer = engine.ask("a", "What now?", sink, max_tokens=400)
     assert first.wait(20)
     answer.cancel()
-    wait_for(lambda: engine._questions == 0)
+    wait_for(lambda: engine.open_questions == 0)
     assert sink.deltas < 400
     assert not sink.ended.is_set()
 
@@ -206,7 +212,7 @@ def test_bad_questions_are_refused_by_name(engine: Engine) -> None:
     engine.ask("nobody", "What now?", stranger)
     assert stranger.ended.wait(20)
     assert isinstance(stranger.error, CameraNotOwned)
-    assert engine._questions == 0
+    assert engine.open_questions == 0
 
 
 def test_one_cameras_bad_frame_touches_no_other(engine: Engine, observer: Observer) -> None:

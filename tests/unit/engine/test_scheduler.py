@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.engine.scheduler import Decode, Idle, Ingest, Prefill, Scheduler
+from hermes.engine.scheduler import Answering, Backlog, Idle, Ingest, PassSize, Scheduler
+
+
+def waiting(**since: int) -> dict[str, Backlog]:
+    return {camera: Backlog(when) for camera, when in since.items()}
+
+
+def chosen(work: object) -> list[str]:
+    assert isinstance(work, Ingest)
+    return list(work.frames)
 
 
 def test_nothing_to_do() -> None:
     assert Scheduler(4).next(0, 0, {}) == Idle()
 
 
-def test_the_stalest_camera_first() -> None:
-    assert Scheduler(4).next(0, 0, {"a": 300, "b": 100, "c": 200}) == Ingest("b")
+def test_the_stalest_cameras_first() -> None:
+    cameras = waiting(a=300, b=100, c=200)
+    assert Scheduler(4).next(0, 0, cameras) == Ingest({"b": 1})
+    assert Scheduler(4).next(0, 0, cameras, room=2) == Ingest({"b": 1, "c": 1})
 
 
 def test_questions_before_frames() -> None:
-    assert Scheduler(4).next(1, 0, {"a": 1}) == Prefill()
-    assert Scheduler(4).next(0, 1, {"a": 1}) == Decode()
-
-
-def test_new_questions_and_answers_take_turns() -> None:
-    scheduler = Scheduler(100)
-    steps = [scheduler.next(5, 3, {}) for _ in range(4)]
-    assert steps == [Prefill(), Decode(), Prefill(), Decode()]
+    assert Scheduler(4).next(1, 0, waiting(a=1)) == Answering()
+    assert Scheduler(4).next(0, 1, waiting(a=1)) == Answering()
 
 
 @given(limit=st.integers(1, 10), questions=st.integers(1, 5), answers=st.integers(0, 5))
 def test_constant_questions_do_not_starve_the_cameras(
     limit: int, questions: int, answers: int
 ) -> None:
+    scheduler, frame = Scheduler(limit), Ingest({"a": 1})
+    steps = [scheduler.next(questions, answers, waiting(a=1)) for _ in range(3 * (limit + 1))]
+    assert steps.count(frame) == 3
+    assert steps[limit] == frame
+    assert frame not in steps[:limit]
+
+
+def test_a_pass_gives_way_to_every_new_question() -> None:
+    scheduler = Scheduler(4)
+    assert scheduler.gives_way(1, 0, behind=0.0, given=1000)
+    assert not scheduler.gives_way(0, 0, behind=0.5, given=0)
+
+
+@given(limit=st.integers(1, 16), slices=st.integers(1, 60))
+def test_answers_get_their_tokens_spread_over_a_pass(limit: int, slices: int) -> None:
     scheduler = Scheduler(limit)
-    steps = [scheduler.next(questions, answers, {"a": 1}) for _ in range(3 * (limit + 1))]
-    assert steps.count(Ingest("a")) == 3
-    assert steps[limit] == Ingest("a")
-    assert Ingest("a") not in steps[:limit]
+    given_at: list[int] = []
+    for number in range(1, slices + 1):
+        while scheduler.gives_way(0, 3, number / slices, len(given_at)):
+            given_at.append(number)
+    assert len(given_at) == limit
+    most = max(Counter(given_at).values())
+    assert most <= -(-limit // slices)  # never two where one would do
 
 
 def test_a_long_backlog_does_not_starve_a_live_camera() -> None:
@@ -43,29 +68,86 @@ def test_a_long_backlog_does_not_starve_a_live_camera() -> None:
     scheduler, now_ms = Scheduler(4), 100_000
     served = []
     for _ in range(20):
-        work = scheduler.next(0, 0, {"file": now_ms - 50_000, "live": now_ms})
-        assert isinstance(work, Ingest)
-        served.append(work.camera_id)
+        cameras = {"file": Backlog(now_ms - 50_000, 60), "live": Backlog(now_ms)}
+        served += chosen(scheduler.next(0, 0, cameras))
         now_ms += 100
     assert served.count("live") == 10
+
+
+def test_what_room_is_left_goes_to_backlogs() -> None:
+    cameras = {"file": Backlog(1, 60), "other": Backlog(1, 3), "live": Backlog(2, 1)}
+    work = Scheduler(4).next(0, 0, cameras, room=9)
+    assert work == Ingest({"file": 5, "other": 3, "live": 1})
+
+
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 9), min_size=1),
+    st.integers(1, 40),
+)
+def test_a_pass_is_as_full_as_can_be(counts: dict[str, int], room: int) -> None:
+    cameras = {camera: Backlog(0, count) for camera, count in counts.items()}
+    work = Scheduler(4).next(0, 0, cameras, room)
+    assert isinstance(work, Ingest)
+    assert sum(work.frames.values()) == min(room, sum(counts.values()))
+    assert all(1 <= share <= counts[camera] for camera, share in work.frames.items())
 
 
 def test_a_camera_with_little_to_do_waits_for_one_turn_of_each_other() -> None:
     scheduler = Scheduler(4)
     for _ in range(5):
-        scheduler.next(0, 0, {"a": 1, "b": 2})
-    first = [scheduler.next(0, 0, {"a": 1, "b": 2, "quiet": 9}) for _ in range(3)]
-    assert Ingest("quiet") in first
+        scheduler.next(0, 0, waiting(a=1, b=2))
+    first = [chosen(scheduler.next(0, 0, waiting(a=1, b=2, quiet=9))) for _ in range(3)]
+    assert ["quiet"] in first
 
 
-@given(st.dictionaries(st.text(min_size=1, max_size=3), st.integers(0, 100), min_size=1))
-def test_no_camera_is_starved_by_another(waiting: dict[str, int]) -> None:
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=3), st.integers(0, 100), min_size=1),
+    st.integers(1, 5),
+)
+def test_no_camera_is_starved_by_another(since: dict[str, int], room: int) -> None:
     """Each ingested camera comes back with a younger frame; everyone gets a turn."""
-    scheduler, clock, served = Scheduler(1), 1000, set()
-    for _ in range(len(waiting)):
-        work = scheduler.next(0, 0, waiting)
-        assert isinstance(work, Ingest)
-        served.add(work.camera_id)
+    scheduler, clock = Scheduler(1), 1000
+    served: set[str] = set()
+    for _ in range(-(-len(since) // room)):
+        now = chosen(scheduler.next(0, 0, waiting_of(since), room))
+        served |= set(now)
         clock += 1
-        waiting = {**waiting, work.camera_id: clock}
-    assert served == set(waiting)
+        since = since | dict.fromkeys(now, clock)
+    assert served == set(since)
+
+
+def waiting_of(since: dict[str, int]) -> dict[str, Backlog]:
+    return {camera: Backlog(when) for camera, when in since.items()}
+
+
+def test_passes_grow_while_their_slices_stay_short() -> None:
+    size = PassSize(most=12, slice_s=0.010)
+    for _ in range(6):
+        size.took(size.frames, slices=50, seconds=50 * 0.0003 * size.frames)
+    assert size.frames == 12
+
+
+def test_passes_shrink_to_what_is_short_enough() -> None:
+    size = PassSize(most=32, slice_s=0.010)
+    for _ in range(8):
+        size.took(size.frames, slices=50, seconds=50 * 0.002 * size.frames)
+    assert size.frames in (4, 5)
+    size.failed()
+    assert size.frames == 2
+
+
+def test_a_frame_that_takes_long_is_taken_all_the_same() -> None:
+    size = PassSize(most=32, slice_s=0.010)
+    size.took(1, slices=50, seconds=60)
+    assert size.frames == 1
+    size.failed()
+    assert size.frames == 1
+
+
+def test_a_pass_that_was_not_full_says_nothing_of_larger_ones() -> None:
+    size = PassSize(most=32, slice_s=0.010)
+    for _ in range(4):
+        size.took(size.frames, slices=50, seconds=0.05)
+    grown = size.frames
+    size.took(1, slices=50, seconds=0.01)
+    assert size.frames == grown

@@ -32,7 +32,7 @@ from hermes.memory import (
     SlidingWindow,
     StreamMemory,
 )
-from hermes.vlm import VideoMemory, VideoModel, load
+from hermes.vlm import Between, VideoMemory, VideoModel, load
 from tests.support import tiny
 
 QUESTION = "What is happening now?"
@@ -129,7 +129,7 @@ def test_an_unpaired_picture_is_dropped_and_a_gap_before_it_is_not() -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(model, name)
 
-        def encode(self, pictures: Tensor) -> Tensor:
+        def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
             return model.encode(pictures[1::2])
 
     original = VideoMemory(Pairing(), budget=96)

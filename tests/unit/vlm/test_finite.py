@@ -14,7 +14,7 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory import FrameStamp, PackedPass, StreamMemory
 from hermes.memory.guidance import GuidanceRow
-from hermes.vlm import FrameRetrieval, LastFrames, VideoMemory, VideoModel
+from hermes.vlm import Between, FrameRetrieval, LastFrames, VideoMemory, VideoModel
 from tests.support import tiny
 
 QUESTION = "What is happening now?"
@@ -38,7 +38,7 @@ class Faulty:
         yield
         self.fault = ""
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
         features = tiny.model().encode(pictures)
         if self.fault == "features":
             features[0, 3, 5] = self.value

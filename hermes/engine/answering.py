@@ -1,0 +1,212 @@
+"""Questions on the device: those that wait, those that are being answered, and one pass for all."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from hermes.engine.answer import Answer, FinishReason
+from hermes.engine.session import Session
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput
+from hermes.memory import BranchRow, PackedPass
+from hermes.vlm import VideoModel
+
+log = logging.getLogger(__name__)
+
+
+class Answers:
+    """All open questions of an engine. Only the device's thread touches them.
+
+    A question waits until its camera's memory has what it must see, then until
+    the device comes to it, and is then an answer under way. `ended` is told of
+    each that is over, however it ended.
+    """
+
+    def __init__(
+        self,
+        model: VideoModel,
+        *,
+        max_question_tokens: int,
+        prefill_tokens: int,
+        clock: Callable[[], float],
+        ended: Callable[[Answer], None],
+    ) -> None:
+        self._model = model
+        self._max_question_tokens = max_question_tokens
+        self._prefill_tokens = prefill_tokens
+        self._clock = clock
+        self._ended = ended
+        self._waiting: list[Answer] = []  # for frames
+        self._ready: deque[Answer] = deque()  # for the device
+        self._under_way: list[Answer] = []
+
+    @property
+    def ready(self) -> int:
+        """Questions that wait for nothing but the device."""
+        return len(self._ready)
+
+    @property
+    def under_way(self) -> int:
+        """Answers that have begun."""
+        return len(self._under_way)
+
+    def _all(self) -> list[Answer]:
+        return [*self._waiting, *self._ready, *self._under_way]
+
+    # -- coming in and going out ---------------------------------------------
+
+    def accept(self, answer: Answer, session: Session | None) -> None:
+        """A question about `session`, if the engine has that camera."""
+        if session is None:
+            self._fail(answer, CameraNotOwned(answer.camera_id))
+            return
+        try:
+            question = self._model.question(answer.text)
+            if len(question) > self._max_question_tokens:
+                raise InvalidInput(
+                    "question.text",
+                    f"is {len(question)} tokens long; at most {self._max_question_tokens}",
+                )
+        except Exception as error:
+            self._fail(answer, _told(error, answer))
+            return
+        answer.next_input, answer.question_tokens = question, len(question)
+        if answer.is_ready(session.report.cursor):
+            self._make_ready(answer)
+        else:
+            self._waiting.append(answer)
+
+    def frames_came(self, session: Session) -> None:
+        """The camera's memory has gone on: questions may have been waiting for that."""
+        for answer in list(self._waiting):
+            if answer.camera_id == session.camera_id and answer.is_ready(session.report.cursor):
+                self._waiting.remove(answer)
+                self._make_ready(answer)
+
+    def _make_ready(self, answer: Answer) -> None:
+        answer.ready = self._clock()
+        self._ready.append(answer)
+
+    def drop_cancelled(self) -> None:
+        """Free the places of those that nobody waits for any more."""
+        for answer in self._all():
+            if answer.cancelled.is_set():
+                self._forget(answer)
+
+    def fail_all(self, error: HermesError, camera_id: str | None = None) -> None:
+        """End all of them, or all about one camera."""
+        for answer in self._all():
+            if camera_id in (None, answer.camera_id):
+                self._fail(answer, error)
+
+    # -- one pass -------------------------------------------------------------
+
+    def step(self, session_of: Callable[[str], Session | None]) -> None:
+        """Read as many ready questions as fit a pass, and give each answer under way a token."""
+        starting: list[Answer] = []
+        tokens = 0
+        while self._ready:
+            tokens += self._ready[0].question_tokens
+            if starting and tokens > self._prefill_tokens:
+                break
+            starting.append(self._ready.popleft())
+        begun = [answer for answer in starting if self._begin(answer, session_of)]
+        self._under_way += begun
+        self._pass([answer for answer in self._under_way if answer.branch is not None])
+
+    def _begin(self, answer: Answer, session_of: Callable[[str], Session | None]) -> bool:
+        answer.started = self._clock()
+        session = session_of(answer.camera_id)
+        try:
+            if session is None:
+                raise CameraNotOwned(answer.camera_id)
+            answer.branch = session.memory.branch(answer.question_tokens + answer.max_tokens)
+            answer.stream = self._model.text_stream()
+        except Exception as error:
+            self._fail(answer, _told(error, answer))
+            return False
+        return True
+
+    def _pass(self, answers: Sequence[Answer]) -> None:
+        """One pass; where it fails, passes over halves: one answer's fault is not the others'."""
+        if not answers:
+            return
+        try:
+            rows, tokens = self._forward(answers)
+        except Exception as error:
+            if len(answers) == 1:
+                self._fail(answers[0], _told(error, answers[0]))
+                return
+            log.warning("a pass over %d answers failed: %s", len(answers), error)
+        else:
+            for answer, row, token in zip(answers, rows, tokens, strict=True):
+                self._took(answer, row, token)
+            return
+        cut = len(answers) // 2
+        self._pass(answers[:cut])
+        self._pass(answers[cut:])
+
+    def _forward(self, answers: Sequence[Answer]) -> tuple[list[BranchRow], list[int]]:
+        inputs: list[Tensor] = []
+        rows: list[BranchRow] = []
+        for answer in answers:
+            assert answer.branch is not None
+            assert answer.next_input is not None
+            inputs.append(answer.next_input)
+            rows.append(answer.branch.row(len(answer.next_input)))
+        hidden = self._model.forward(torch.cat(inputs), PackedPass(rows))
+        if len(hidden) > len(rows):  # of a question, only what comes behind it is asked
+            ends = torch.tensor([row.tokens for row in rows], device=hidden.device).cumsum(0) - 1
+            hidden = hidden.index_select(0, ends)
+        tokens: list[int] = self._model.logits(hidden).argmax(dim=-1).tolist()
+        return rows, tokens
+
+    def _took(self, answer: Answer, row: BranchRow, token: int) -> None:
+        """Pass one token on, and end the answer where it ends."""
+        try:
+            assert answer.branch is not None
+            assert answer.stream is not None
+            answer.branch.commit(row)
+            answer.took_token(self._clock())
+            if token in self._model.end_ids:
+                self._finish(answer, "stop")
+                return
+            text = answer.stream.push(token)
+            if text:
+                answer.sink.delta(text)
+            if answer.tokens >= answer.max_tokens:
+                self._finish(answer, "length")
+            else:
+                answer.next_input = self._model.embed([token])
+        except Exception as error:  # of this answer alone
+            self._fail(answer, _told(error, answer))
+
+    def _finish(self, answer: Answer, reason: FinishReason) -> None:
+        result = answer.result(reason)
+        self._forget(answer)
+        answer.sink.done(result)
+
+    def _fail(self, answer: Answer, error: HermesError) -> None:
+        if not answer.over:
+            self._forget(answer)
+            answer.sink.failed(error)
+
+    def _forget(self, answer: Answer) -> None:
+        answer.over = True
+        answer.close()
+        for queue in (self._waiting, self._ready, self._under_way):
+            if answer in queue:
+                queue.remove(answer)
+        self._ended(answer)
+
+
+def _told(error: Exception, answer: Answer) -> HermesError:
+    """What the one who asked is told: what we raised ourselves, and of the rest only the kind."""
+    if isinstance(error, HermesError):
+        return error
+    log.error("an answer about %s failed", answer.camera_id, exc_info=error)
+    return HermesError(f"internal error ({type(error).__name__})")

@@ -1,0 +1,156 @@
+"""Frames on the device: one pass for those of many cameras, which gives way to questions."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from hermes.engine.observer import EngineObserver
+from hermes.engine.scheduler import PassSize
+from hermes.engine.session import FrameInput, Session
+from hermes.vlm import Arrival, Outcome, take_together
+
+log = logging.getLogger(__name__)
+
+_SLICES_AT_FIRST = 64
+"""How many slices a pass has, until one has shown it."""
+
+
+class Stopping(BaseException):
+    """The engine is to stop in the middle of a pass, which then never was."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """A pass under way. `given`: passes for questions that it let go first."""
+
+    slices: int = 0
+    given: int = 0
+    given_s: float = 0.0
+
+
+class Ingesting:
+    """Takes frames into the memories of sessions."""
+
+    def __init__(
+        self,
+        device: torch.device,
+        size: PassSize,
+        observer: EngineObserver,
+        *,
+        wall_clock: Callable[[], float],
+        give_way: Callable[[float, int], bool],
+        taken: Callable[[Session, int], None],
+    ) -> None:
+        """`give_way`: called with (share of the pass that is behind, how often it let others go
+        first); lets one pass for questions go first, if one is to, and says whether it did.
+        `taken`: told how many frames a session got rid of, in memory or not.
+        """
+        self.size = size
+        self._observer = observer
+        self._wall_clock = wall_clock
+        self._give_way = give_way
+        self._taken = taken
+        self._pace = DevicePace(device)
+        self._slices = _SLICES_AT_FIRST
+        self._progress = Progress()
+
+    def perform(self, frames: Mapping[Session, int]) -> None:
+        """One pass over so many waiting frames of each session."""
+        entries = [
+            (session, session.pending.popleft())
+            for session, count in frames.items()
+            for _ in range(min(count, len(session.pending)))
+        ]
+        of = [(session, frame) for session, (frame, _) in entries if frame is not None]
+        outcomes = self._timed([_arrival(session, frame) for session, frame in of])
+        lags = {
+            session: self._account(session, frame, outcome)
+            for (session, frame), outcome in zip(of, outcomes, strict=True)
+        }
+        for session in frames:
+            cursors = [cursor for owner, (_, cursor) in entries if owner is session and cursor]
+            session.publish(cursors[-1] if cursors else None, lags.get(session))
+            self._taken(session, sum(owner is session for owner, _ in of))
+
+    def _timed(self, arrivals: list[Arrival]) -> list[Outcome]:
+        if not arrivals:
+            return []
+        self._progress, began = Progress(), time.perf_counter()
+        try:
+            outcomes = take_together(arrivals, self._between, self._retried)
+        finally:
+            self._pace.forget()
+        progress = self._progress
+        own_s = time.perf_counter() - began - progress.given_s
+        self.size.took(len(arrivals), progress.slices, own_s)
+        self._slices = max(1, progress.slices)
+        return outcomes
+
+    def _between(self) -> None:
+        """One slice of the pass is done."""
+        progress = self._progress
+        progress.slices += 1
+        self._pace.tick()
+        began = time.perf_counter()
+        while self._give_way(progress.slices / self._slices, progress.given):
+            progress.given += 1
+        progress.given_s += time.perf_counter() - began
+
+    def _retried(self, error: Exception) -> None:
+        log.warning("a pass over frames failed, and is tried again in halves: %s", error)
+        self.size.failed()
+        self._observer.pass_retried()
+
+    def _account(self, session: Session, frame: FrameInput, outcome: Outcome) -> float | None:
+        """Tell of a frame. Returns its lag in seconds, if it has one."""
+        if isinstance(outcome, Exception):
+            log.warning("frame of %s skipped: %s", session.camera_id, outcome)
+            self._observer.frame_failed(session.camera_id, outcome)
+            return None
+        lag = None
+        if not frame.replayed:
+            lag = max(0.0, self._wall_clock() - frame.stamp.capture_ms / 1000)
+        self._observer.frame_in_memory(session.camera_id, lag)
+        if outcome is not None:
+            self._observer.compressed(session.camera_id, outcome.evicted_tokens)
+        return lag
+
+
+def _arrival(session: Session, frame: FrameInput) -> Arrival:
+    return Arrival(session.memory, frame.picture, frame.stamp, frame.after_gap)
+
+
+class DevicePace:
+    """Keeps the host at most a few slices ahead of a device that works through a queue.
+
+    Otherwise a whole pass is queued before its first layer is computed, and
+    what is given way to between two layers comes behind all of it.
+    """
+
+    AHEAD = 2
+
+    def __init__(self, device: torch.device) -> None:
+        self._events: deque[torch.cuda.Event] | None = None
+        if device.type == "cuda":
+            self._events = deque()
+
+    def tick(self) -> None:
+        """A slice is queued."""
+        if self._events is None:
+            return
+        event = torch.cuda.Event()
+        event.record()
+        self._events.append(event)
+        if len(self._events) > self.AHEAD:
+            self._events.popleft().synchronize()
+
+    def forget(self) -> None:
+        """The pass is over."""
+        if self._events is not None:
+            self._events.clear()

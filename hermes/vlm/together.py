@@ -1,0 +1,156 @@
+"""Frames of many memories in one pass: the weights are read once for all of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from hermes.memory import Compression, FrameStamp, PackedPass
+from hermes.vlm.base import VideoModel
+from hermes.vlm.frame_step import FrameStep
+from hermes.vlm.preprocess import fit
+from hermes.vlm.tower import Between
+from hermes.vlm.video_memory import VideoMemory
+
+Outcome = Compression | Exception | None
+"""What became of a picture: in memory (and what that evicted), or why it never was."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """A picture [3, height, width] uint8 for a memory."""
+
+    memory: VideoMemory
+    picture: Tensor
+    stamp: FrameStamp
+    after_gap: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """Frames of one memory that go into one step; `of`: which arrivals completed them."""
+
+    memory: VideoMemory
+    of: list[int] = field(default_factory=list)
+    pictures: list[Tensor] = field(default_factory=list)
+    stamps: list[FrameStamp] = field(default_factory=list)
+
+    def add(self, index: int, pictures: Tensor, stamp: FrameStamp) -> None:
+        self.of.append(index)
+        self.pictures.append(pictures)
+        self.stamps.append(stamp)
+
+    def halves(self) -> tuple[_Run, _Run]:
+        cut = len(self.of) // 2
+        first, second = _Run(self.memory), _Run(self.memory)
+        for number, frame in enumerate(zip(self.of, self.pictures, self.stamps, strict=True)):
+            (first if number < cut else second).add(*frame)
+        return first, second
+
+
+@torch.inference_mode()
+def take_together(
+    arrivals: Sequence[Arrival],
+    between: Between | None = None,
+    on_retry: Callable[[Exception], None] = lambda error: None,
+) -> list[Outcome]:
+    """Take pictures into their memories, all of one model. Outcomes are in the order of arrivals.
+
+    What each memory then holds is what `VideoMemory.take` would have made of
+    it, within numeric noise. A pass that fails (out of memory, say) leaves no
+    trace and is tried again in halves, of which `on_retry` is told; a picture
+    that fails alone has its error as its outcome and harms no other.
+    `between` is called between two layers, of the tower and of the decoder.
+    """
+    outcomes: list[Outcome] = [None] * len(arrivals)
+    queues: dict[int, deque[tuple[int, Arrival]]] = {}
+    for index, arrival in enumerate(arrivals):
+        queues.setdefault(id(arrival.memory), deque()).append((index, arrival))
+    while queues:
+        runs = [run for queue in queues.values() if (run := _next_run(queue, outcomes)).of]
+        _perform(runs, outcomes, between, on_retry)
+        queues = {key: queue for key, queue in queues.items() if queue}
+    return outcomes
+
+
+def _next_run(queue: deque[tuple[int, Arrival]], outcomes: list[Outcome]) -> _Run:
+    """As many frames of one memory as may come in one step."""
+    run = _Run(queue[0][1].memory)
+    most = run.memory.frames_at_once
+    while queue and len(run.of) < most:
+        index, arrival = queue[0]
+        if run.of and arrival.after_gap:
+            break  # only the first of a step can lie behind a gap
+        queue.popleft()
+        try:
+            pictures = run.memory.collect(arrival.picture, after_gap=arrival.after_gap)
+        except Exception as error:
+            outcomes[index] = error
+        else:
+            if pictures is not None:
+                run.add(index, pictures, arrival.stamp)
+    return run
+
+
+def _perform(
+    runs: list[_Run],
+    outcomes: list[Outcome],
+    between: Between | None,
+    on_retry: Callable[[Exception], None],
+) -> None:
+    """One pass; or, where that fails, passes over halves."""
+    if not runs:
+        return
+    try:
+        _attempt(runs, outcomes, between)
+        return
+    except Exception as error:
+        failure = error.with_traceback(None)  # which would hold on to the pass's tensors
+    if len(runs) == len(runs[0].of) == 1:
+        outcomes[runs[0].of[0]] = failure
+        return
+    on_retry(failure)
+    if isinstance(failure, torch.OutOfMemoryError):
+        torch.cuda.empty_cache()
+    cut = len(runs) // 2
+    parts = (runs[:cut], runs[cut:]) if cut else ([half] for half in runs[0].halves())
+    for part in parts:
+        _perform(part, outcomes, between, on_retry)
+
+
+def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None) -> None:
+    model = runs[0].memory.model
+    steps: list[tuple[_Run, FrameStep]] = []
+    try:
+        for run, features in zip(runs, _features(model, runs, between), strict=True):
+            steps.append((run, run.memory.begin(features, run.stamps)))
+        inputs = torch.cat([part for _, step in steps for part in step.inputs])
+        packed = PackedPass([row for _, step in steps for row in step.rows], between)
+        hidden = model.forward(inputs, packed).split([step.tokens for _, step in steps])
+        found = [
+            run.memory.finite(step, part) for (run, step), part in zip(steps, hidden, strict=True)
+        ]
+        finite = torch.stack(found).tolist()  # the one wait for the device
+    except BaseException:
+        for run, step in steps:
+            run.memory.abandon(step)
+        raise
+    for (run, step), good in zip(steps, finite, strict=True):
+        try:
+            outcomes[run.of[-1]] = run.memory.end(step, good)
+        except Exception as error:
+            run.memory.abandon(step)
+            for index in run.of:
+                outcomes[index] = error
+
+
+def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> Sequence[Tensor]:
+    """What the tower makes of all pictures, for each run: [frames, tokens of a frame, width]."""
+    pictures = [fit(own, model.frame_size) for run in runs for own in run.pictures]
+    encoded: Tensor = model.encode(torch.cat(pictures), between)
+    split: Sequence[Tensor] = encoded.split([len(run.of) for run in runs])
+    return split

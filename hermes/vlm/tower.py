@@ -1,0 +1,35 @@
+"""Where a vision tower can be interrupted: between its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+Between = Callable[[], None]
+"""Called between two layers of a long pass, on the device's thread. May run passes of its own."""
+
+
+class TowerLayers:
+    """Calls back before each layer of a tower, through the hooks that modules have for it."""
+
+    def __init__(self, tower: nn.Module) -> None:
+        self._between: Between | None = None
+        lists = [module for module in tower.modules() if isinstance(module, nn.ModuleList)]
+        for layer in max(lists, key=len, default=()):
+            layer.register_forward_pre_hook(self._before)
+
+    def _before(self, module: nn.Module, inputs: Any) -> None:
+        if self._between is not None:
+            self._between()
+
+    @contextmanager
+    def calling(self, between: Between | None) -> Iterator[None]:
+        """For one pass of the tower. What `between` runs must not be a pass of this tower."""
+        self._between = between
+        try:
+            yield
+        finally:
+            self._between = None

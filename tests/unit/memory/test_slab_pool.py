@@ -1,0 +1,97 @@
+"""Memories come and go, and the device's memory is allocated once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hermes.memory import FrameStamp, PackedPass, SlabPool
+from hermes.vlm import VideoMemory
+from tests.support import tiny
+
+QUESTION = "What now?"
+
+
+def memory(pool: SlabPool, seed: int = 0, frames: int = 9) -> VideoMemory:
+    made = VideoMemory(tiny.model(), budget=96, compress_every_frames=4, slabs=pool)
+    if frames:
+        made.feed(tiny.pictures(frames, seed=seed))
+    return made
+
+
+def test_a_thousand_memories_take_the_room_of_those_that_are_there_at_once() -> None:
+    pool = SlabPool(tiny.model().shape)
+    there: list[VideoMemory] = []
+    for number in range(1000):
+        if len(there) == 3:
+            there.pop(number % 3).close()
+        there.append(memory(pool, frames=0))
+    assert pool.made == 3
+
+
+def test_what_a_memory_leaves_behind_is_not_seen_by_the_next() -> None:
+    pool = SlabPool(tiny.model().shape)
+    fresh = memory(SlabPool(tiny.model().shape), seed=7)
+    memory(pool, seed=1, frames=12).close()
+    again = memory(pool, seed=7)
+    assert pool.made == 1
+    assert again.ask(QUESTION, 8) == fresh.ask(QUESTION, 8)
+    for name, tensor in fresh.state().tensors.items():
+        assert torch.equal(tensor, again.state().tensors[name]), name
+
+
+def test_what_is_being_read_stays_until_it_was_read() -> None:
+    pool = SlabPool(tiny.model().shape)
+    old, twin = memory(pool, seed=3), memory(pool, seed=3)
+    model = tiny.model()
+    question = model.question(QUESTION)
+    with old.branch(len(question)) as branch:
+        old.close()
+        memory(pool, seed=4)  # does not get the slab that is being read
+        row = branch.row(len(question))
+        heard = model.forward(question, PackedPass([row]))
+    with twin.branch(len(question)) as branch:
+        expected = model.forward(question, PackedPass([branch.row(len(question))]))
+    assert torch.equal(heard, expected)
+    made = pool.made
+    memory(pool, seed=5)
+    assert pool.made == made
+
+
+def test_reading_and_compressing_at_once_takes_one_slab_more_and_gives_it_back() -> None:
+    pool = SlabPool(tiny.model().shape)
+    one = memory(pool)
+    for _ in range(20):
+        with one.branch(4):
+            one.feed(tiny.pictures(8))  # two compressions
+    assert pool.made == 2
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("ends", ["commit", "abandon"])
+def test_a_memory_that_ends_in_the_middle_of_a_pass_leaves_its_place_behind_it(ends: str) -> None:
+    pool = SlabPool(tiny.model().shape)
+    one = memory(pool, frames=2)
+    model, cache = tiny.model(), one.cache
+    row = cache.begin_frames([FrameStamp(99_000)], model.layout)
+    one.close()
+    memory(pool, frames=0)
+    assert pool.made == 2  # the pass still writes to the first
+    if ends == "commit":
+        model.forward(model.encode(tiny.pictures(1))[0], PackedPass([row]))
+        cache.commit(row)
+        assert cache.compress() is None
+    else:
+        cache.abandon(row)
+    memory(pool, frames=0)
+    assert pool.made == 2
+
+
+def test_closing_twice_leaves_one_place() -> None:
+    pool = SlabPool(tiny.model().shape)
+    one = memory(pool, frames=0)
+    one.close()
+    one.close()
+    memory(pool, frames=0)
+    memory(pool, frames=0)
+    assert pool.made == 2
