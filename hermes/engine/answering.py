@@ -22,8 +22,9 @@ class Answers:
     """All open questions of an engine. Only the device's thread touches them.
 
     A question waits until its camera's memory has what it must see, then until
-    the device comes to it, and is then an answer under way. `ended` is told of
-    each that is over, however it ended.
+    the device comes to it, and is then an answer under way. `read` is told how
+    many questions a pass has read and how long it took, `ended` of each that is
+    over, however it ended.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Answers:
         max_question_tokens: int,
         prefill_tokens: int,
         clock: Callable[[], float],
+        read: Callable[[int, float], None],
         ended: Callable[[Answer], None],
     ) -> None:
         self._model = model
         self._max_question_tokens = max_question_tokens
         self._prefill_tokens = prefill_tokens
         self._clock = clock
+        self._read = read
         self._ended = ended
         self._waiting: list[Answer] = []  # for frames
         self._ready: deque[Answer] = deque()  # for the device
@@ -114,9 +117,11 @@ class Answers:
             if starting and tokens > self._prefill_tokens:
                 break
             starting.append(self._ready.popleft())
-        begun = [answer for answer in starting if self._begin(answer, session_of)]
-        self._under_way += begun
-        self._pass([answer for answer in self._under_way if answer.branch is not None])
+        began = self._clock()
+        self._under_way += [answer for answer in starting if self._begin(answer, session_of)]
+        self._pass(list(self._under_way))
+        if read := sum(answer.tokens > 0 for answer in starting):
+            self._read(read, self._clock() - began)
 
     def _begin(self, answer: Answer, session_of: Callable[[str], Session | None]) -> bool:
         answer.started = self._clock()

@@ -19,6 +19,8 @@ class EngineConfig:
     `max_questions`: questions waiting or being answered, over all cameras.
     `max_question_tokens`, `max_answer_tokens`: the longest of each.
     `max_camera_questions`: the same, of one camera.
+    `max_wait_s`: a question that would wait longer for its first token is
+    refused at once; one that finds nobody waiting never is.
     `questions_per_ingest`: passes for questions before one over frames is let
     in, so that constant questions do not starve the cameras.
     `prefill_tokens`: tokens of waiting questions that are read in one pass; one
@@ -37,6 +39,7 @@ class EngineConfig:
     max_question_tokens: int = 512
     max_answer_tokens: int = 256
     max_camera_questions: int = 32
+    max_wait_s: float = 5.0
     questions_per_ingest: int = 8
     prefill_tokens: int = 256
     max_pass_frames: int = 32
@@ -59,7 +62,8 @@ class EngineConfig:
         ):
             if getattr(self, name) < 1:
                 raise InvalidInput(name, "must be at least 1")
-        if self.slice_s <= 0:
-            raise InvalidInput("slice_s", "must be more than 0")
+        for name in ("max_wait_s", "slice_s"):
+            if getattr(self, name) <= 0:
+                raise InvalidInput(name, "must be more than 0")
         if self.policy not in POLICIES:
             raise InvalidInput("policy", f"is unknown; known: {', '.join(sorted(POLICIES))}")

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import torch
+from torch import Tensor
 
 from hermes.contents import MemoryContents
+from hermes.engine.admission import Admission
 from hermes.engine.answer import Answer, AnswerSink
 from hermes.engine.answering import Answers
 from hermes.engine.config import EngineConfig
@@ -20,9 +22,11 @@ from hermes.engine.look import SHUTTING_DOWN, Look
 from hermes.engine.observer import EngineObserver
 from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
 from hermes.engine.session import Batch, Session, SessionReport
+from hermes.engine.warm_up import warm_up
 from hermes.errors import CameraNotOwned, InvalidInput, Overloaded, Unavailable
 from hermes.memory import POLICIES, MemoryConfig, SlabPool
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
+from hermes.vlm.preprocess import fit
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +56,8 @@ class Engine:
             position_reserve=config.max_question_tokens + config.max_answer_tokens,
         )
         self._clock = clock
+        self.capacity = config.max_cameras
+        """Memories that this engine takes: at most `max_cameras`; `warm_up` sees what fits."""
         self._scheduler = Scheduler(config.questions_per_ingest)
         self._sessions: dict[str, Session] = {}
         self._answers = Answers(
@@ -59,6 +65,7 @@ class Engine:
             max_question_tokens=config.max_question_tokens,
             prefill_tokens=config.prefill_tokens,
             clock=clock,
+            read=self._read,
             ended=self._ended,
         )
         self._ingesting = Ingesting(
@@ -71,7 +78,7 @@ class Engine:
         )
         self._pending_frames: dict[str, int] = {}
         self._inbox: deque[Callable[[], None]] = deque()
-        self._questions: dict[str, int] = {}
+        self._admission = Admission(config)
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._stopping = False
@@ -83,6 +90,22 @@ class Engine:
         self.new_memory().close()  # what cannot work is refused now, not at the first camera
 
     # -- from any thread -----------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Do everything once, and find out how many memories fit. Before `start`.
+
+        Raises `InvalidInput` if not even one does.
+        """
+        memory = self.new_memory()
+        self.capacity = warm_up(memory, self.config)
+        memory.close()
+
+    def prepare(self, picture: Tensor) -> Tensor:
+        """A picture [3, height, width] uint8 as the device takes it: in its size, and ready to be
+        copied. For the threads that decode, so that the device's has less to do.
+        """
+        fitted = fit(picture.unsqueeze(0), self.model.frame_size)[0]
+        return fitted.pin_memory() if self.model.shape.device.type == "cuda" else fitted
 
     def start(self) -> None:
         """Begin to work."""
@@ -109,8 +132,8 @@ class Engine:
         """Give a camera an empty memory. Opening it twice changes nothing."""
         with self._lock:
             if camera_id not in self._pending_frames:
-                if len(self._pending_frames) >= self.config.max_cameras:
-                    raise Overloaded(f"all {self.config.max_cameras} memories are in use")
+                if len(self._pending_frames) >= self.capacity:
+                    raise Overloaded(f"all {self.capacity} memories are in use")
                 self._pending_frames[camera_id] = 0
         self._post(lambda: self._open(camera_id))
 
@@ -174,26 +197,17 @@ class Engine:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
         with self._lock:
             self._require_running()
-            self._admit(camera_id)
+            self._admission.admit(camera_id)
             answer = Answer(camera_id, text, max_tokens, sink, ready, self._clock())
             self._inbox.append(lambda: self._answers.accept(answer, self._sessions.get(camera_id)))
             self._wake.notify()
         return answer
 
-    def _admit(self, camera_id: str) -> None:
-        """Count a question in, or raise `Overloaded`. Under the lock."""
-        config, own = self.config, self._questions.get(camera_id, 0)
-        if (everywhere := sum(self._questions.values())) >= config.max_questions:
-            raise Overloaded(f"{everywhere} questions are open on this worker")
-        if own >= config.max_camera_questions:
-            raise Overloaded(f"{own} questions about camera {camera_id!r} are open")
-        self._questions[camera_id] = own + 1
-
     @property
     def open_questions(self) -> int:
         """Questions that wait or are being answered."""
         with self._lock:
-            return sum(self._questions.values())
+            return self._admission.open
 
     def inspect(self, camera_id: str) -> Future[MemoryContents]:
         """What the camera's memory holds, once the device's thread comes round to it.
@@ -310,9 +324,12 @@ class Engine:
     def _ended(self, answer: Answer) -> None:
         """A question is over: there is room for another."""
         with self._lock:
-            left = self._questions.pop(answer.camera_id) - 1
-            if left:
-                self._questions[answer.camera_id] = left
+            self._admission.ended(answer.camera_id, unread=answer.tokens == 0)
+
+    def _read(self, questions: int, seconds: float) -> None:
+        """The device has read questions: that is how long it takes."""
+        with self._lock:
+            self._admission.read(questions, seconds)
 
     def _end(self) -> None:
         with self._lock:

@@ -47,23 +47,25 @@ class Slab:
     def rotated_keys(self, layer: int, length: int, rotary: Rotary) -> Tensor:
         """Keys of a layer up to `length`, turned to their positions: [kv_heads, length, head_dim].
 
-        While somebody reads the slab the result is kept, and only what was
-        appended since the last call is turned.
+        On a CPU, and elsewhere while somebody reads the slab, the result is
+        kept, and only what was appended since the last call is turned. It
+        takes half as much again as the cache, which a GPU has better use for.
         """
-        if self.readers == 0:
+        if self.readers == 0 and not keeps_turned(self.shape):
             return self._turned_once(layer, length, rotary)
+        done = self._rotated_length[layer]
+        if self._rotated is None or done < length:
+            self._turn(layer, done, length, rotary)
+        assert self._rotated is not None
+        return self._rotated[layer, :, :length]
+
+    @torch.inference_mode()
+    def _turn(self, layer: int, done: int, length: int, rotary: Rotary) -> None:
         if self._rotated is None:
             self._rotated = self._scratch()
-        done = self._rotated_length[layer]
-        if done < length:
-            tables = rotary.tables(self.positions[layer, :, done:length])
-            rotate(
-                self.keys[layer, :, done:length],
-                tables,
-                out=self._rotated[layer, :, done:length],
-            )
-            self._rotated_length[layer] = length
-        return self._rotated[layer, :, :length]
+        tables = rotary.tables(self.positions[layer, :, done:length])
+        rotate(self.keys[layer, :, done:length], tables, out=self._rotated[layer, :, done:length])
+        self._rotated_length[layer] = length
 
     def _turned_once(self, layer: int, length: int, rotary: Rotary) -> Tensor:
         # The rows of one pass ask for the same layer one after another.
@@ -88,10 +90,11 @@ class Slab:
         """A reader is done."""
         self.readers -= 1
         if self.readers == 0:
-            if self._pool is not None and self._rotated is not None:
-                self._pool.give_keys(self._rotated)
-            self._rotated = None
-            self._rotated_length = [0] * self.shape.layers
+            if not keeps_turned(self.shape):
+                if self._pool is not None and self._rotated is not None:
+                    self._pool.give_keys(self._rotated)
+                self._rotated = None
+                self.moved()
             self._go_home()
 
     def retire(self) -> None:
@@ -110,7 +113,13 @@ class Slab:
 
     def reset(self) -> None:
         """As good as new."""
-        self.length, self._retired, self._last = 0, False, None
+        self.length, self._retired = 0, False
+        self.moved()
+
+    def moved(self) -> None:
+        """Tokens have other positions, or are others: no key was turned yet."""
+        self._rotated_length = [0] * self.shape.layers
+        self._last = None
 
     def keep(self, indices: Tensor, into: Slab) -> None:
         """Gather `indices` ([layers, n]) to the front of `into`, which may be `self`."""
@@ -125,7 +134,12 @@ class Slab:
             into.frames[layer, :count] = self.frames[layer].index_select(0, chosen)
             into.patches[layer, :count] = self.patches[layer].index_select(0, chosen)
         into.length = count
-        into._last = None
+        into.moved()
+
+
+def keeps_turned(shape: CacheShape) -> bool:
+    """Whether slabs of this shape keep all keys a second time, turned to their positions."""
+    return shape.device.type == "cpu"
 
 
 class SlabPool:

@@ -119,6 +119,11 @@ class StreamMemory:
         """The position that text gets next, on every axis."""
         return self._clock.next_text
 
+    @property
+    def capacity(self) -> int:
+        """Tokens that every layer has room for, the prefix included."""
+        return self._require_slab().capacity
+
     def coverage(self) -> Coverage:
         """What this memory can know about."""
         return self._table.coverage()
@@ -359,6 +364,7 @@ class StreamMemory:
             slab.positions[layer, :, video] = dense_ranks(
                 held, self.prefix_length, together=together
             )
+        slab.moved()
         self._clock.compacted(slab.positions[:, :, video], self.prefix_length, self._time_step)
 
     # -- reading -----------------------------------------------------------

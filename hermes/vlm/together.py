@@ -150,7 +150,10 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
 
 def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> Sequence[Tensor]:
     """What the tower makes of all pictures, for each run: [frames, tokens of a frame, width]."""
-    pictures = [fit(own, model.frame_size) for run in runs for own in run.pictures]
+    device, size = model.shape.device, model.frame_size
+    pictures = [
+        fit(own.to(device, non_blocking=True), size) for run in runs for own in run.pictures
+    ]
     encoded: Tensor = model.encode(torch.cat(pictures), between)
     split: Sequence[Tensor] = encoded.split([len(run.of) for run in runs])
     return split

@@ -66,9 +66,12 @@ def _device(name: str) -> torch.device:
 
 
 def warm_up(engine: Engine) -> None:
-    """Run a frame and a question once, so that the first camera does not pay for first times."""
-    height, width = engine.model.frame_size
-    memory = engine.new_memory()
-    memory.feed(torch.zeros((1, 3, height, width), dtype=torch.uint8))
-    memory.ask("What is there?", max_tokens=2)
-    memory.close()
+    """Do everything once, and see what fits. Raises `hermes.errors.InvalidInput`."""
+    began = time.monotonic()
+    engine.warm_up()
+    log.info(
+        "warmed_up",
+        capacity=engine.capacity,
+        max_cameras=engine.config.max_cameras,
+        seconds=round(time.monotonic() - began, 2),
+    )

@@ -149,7 +149,7 @@ class Ingest:
         frames: list[FrameInput] = []
         for frame in fresh:
             try:
-                picture = decode_jpeg(frame.jpeg)
+                picture = self._engine.prepare(decode_jpeg(frame.jpeg))
             except BadPicture as error:
                 log.warning("picture_unreadable", camera=camera_id, error=str(error))
                 self._metrics.frames.labels(camera_id, "decode_error").inc()

@@ -54,8 +54,20 @@ class WorkerSettings(ServiceSettings):
     policy: str = Field(
         "hermes", description=f"what stays in a full memory: {', '.join(sorted(POLICIES))}"
     )
-    max_cameras: int = Field(32, ge=1, description="memories that this worker holds at most")
+    max_cameras: int = Field(
+        256, ge=1, description="memories that this worker holds at most; fewer, if fewer fit"
+    )
     max_questions: int = Field(64, ge=1, description="questions open at once, over all cameras")
+    max_camera_questions: int = Field(32, ge=1, description="the same, about one camera")
+    max_wait_s: float = Field(
+        5.0, gt=0, description="a question that would wait longer for its first token is refused"
+    )
+    slice_ms: float = Field(
+        10.0,
+        gt=0,
+        description="time after which a pass over frames lets questions go first, on average;"
+        " passes are made as large as that allows",
+    )
     max_question_tokens: int = Field(512, ge=1, description="longest question")
     max_answer_tokens: int = Field(256, ge=1, description="longest answer, and the default")
     staleness_s: float = Field(
@@ -89,13 +101,15 @@ class WorkerSettings(ServiceSettings):
                 "compress_every_frames",
                 "max_cameras",
                 "max_questions",
+                "max_camera_questions",
+                "max_wait_s",
                 "max_question_tokens",
                 "max_answer_tokens",
             )
         }
         if self.model == DEMO:
             limits |= {k: v for k, v in LIMITS.items() if k not in self.model_fields_set}
-        return EngineConfig(**limits, policy=self.policy)
+        return EngineConfig(**limits, slice_s=self.slice_ms / 1000, policy=self.policy)
 
     def advertised(self, port: int) -> str:
         """The address that goes into the leases."""

@@ -121,7 +121,7 @@ class Worker:
                 instance=settings.instance,
                 address=address,
                 device=str(self._engine.model.shape.device),
-                capacity=settings.max_cameras,
+                capacity=self._engine.capacity,
                 load=load,
                 heartbeat_ms=now_ms,
             )
@@ -133,7 +133,7 @@ class Worker:
             member,
             self.metrics,
             "worker",
-            settings.max_cameras,
+            self._engine.capacity,
         )
         self._epoch_of = self._ownership.epoch
         status_leases = Leases(self._connect(), "worker", settings.instance, address)

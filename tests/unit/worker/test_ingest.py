@@ -55,6 +55,9 @@ class FakeEngine:
         else:
             self.cursors[camera_id] = batch.cursor
 
+    def prepare(self, picture: Tensor) -> Tensor:
+        return picture
+
     def report(self, camera_id: str) -> SessionReport | None:
         return SessionReport(cursor=self.cursors.get(camera_id, ""))
 

@@ -1,0 +1,62 @@
+"""Before the first camera: everything once, so that nobody pays for first times; and what fits."""
+
+from __future__ import annotations
+
+import torch
+
+from hermes.engine.capacity import cameras_that_fit, room_of
+from hermes.engine.config import EngineConfig
+from hermes.errors import InvalidInput
+from hermes.memory import FrameStamp
+from hermes.vlm import Arrival, VideoMemory, take_together
+
+
+def warm_up(memory: VideoMemory, config: EngineConfig) -> int:
+    """Run passes as an engine will, and say how many memories fit beside what they took.
+
+    On a CPU it is one frame and one question. On a GPU the largest pass that
+    may come, until the memory is compressed, so that the most that a pass
+    takes is known. At most `config.max_cameras`. Raises `InvalidInput` if not
+    even one fits.
+    """
+    device = memory.model.shape.device
+    before = _allocated(device, reset_peak=True)
+    frames = 1
+    if device.type == "cuda":
+        layout = memory.model.layout
+        frames = max(config.max_pass_frames, config.budget_tokens // layout.tokens + 1)
+        frames += config.compress_every_frames
+    pictures = torch.zeros((3, *memory.model.frame_size), dtype=torch.uint8)
+    together = memory.model.pictures_per_frame * frames
+    arrivals = [Arrival(memory, pictures, FrameStamp(1000 * n)) for n in range(together)]
+    for outcome in take_together(arrivals):
+        if isinstance(outcome, Exception):
+            raise outcome
+    memory.ask("What is there?", max_tokens=2)
+    work = _peak(device) - before
+    tokens = memory.cache.capacity
+    fitting = cameras_that_fit(room_of(device, work), memory.model.shape, tokens, _readers(config))
+    if not fitting:
+        raise InvalidInput(
+            "budget_tokens",
+            f"{config.budget_tokens}: not even one memory fits beside the model on {device};"
+            " lower it, or take a smaller model",
+        )
+    return min(fitting, config.max_cameras)
+
+
+def _readers(config: EngineConfig) -> int:
+    """Memories that are read at once, at most: each open question reads one."""
+    return min(config.max_questions, config.max_cameras)
+
+
+def _allocated(device: torch.device, *, reset_peak: bool) -> int:
+    if device.type != "cuda":
+        return 0
+    if reset_peak:
+        torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
+
+
+def _peak(device: torch.device) -> int:
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0

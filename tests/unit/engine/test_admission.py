@@ -1,0 +1,71 @@
+"""Who is let in, and who is told to come again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes.engine.admission import Admission
+from hermes.engine.config import EngineConfig
+from hermes.errors import Overloaded
+
+
+def test_only_so_many_at_once() -> None:
+    admission = Admission(EngineConfig(max_questions=3, max_camera_questions=2))
+    admission.admit("a")
+    admission.admit("a")
+    with pytest.raises(Overloaded, match="2 questions about camera 'a'"):
+        admission.admit("a")
+    admission.admit("b")
+    with pytest.raises(Overloaded, match="3 questions are open"):
+        admission.admit("c")
+    admission.ended("a", unread=True)
+    admission.admit("c")
+    assert admission.open == 3
+
+
+def test_refused_before_the_wait_gets_long() -> None:
+    """Half a second to read a question, two seconds of patience: three may wait."""
+    admission = Admission(EngineConfig(max_wait_s=2.0))
+    admission.admit("a")
+    admission.read(1, 0.5)
+    for _ in range(4):
+        admission.admit("a")
+    with pytest.raises(Overloaded, match=r"4 questions wait to be read.* 2\.5 s"):
+        admission.admit("b")
+    admission.read(4, 2.0)
+    admission.admit("b")
+
+
+def test_an_idle_worker_takes_a_question_however_slow_it_is() -> None:
+    admission = Admission(EngineConfig(max_wait_s=0.1))
+    admission.admit("a")
+    admission.read(1, 60.0)
+    admission.ended("a", unread=False)
+    admission.admit("a")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["ask", "read", "end"]))))
+def test_the_counts_are_those_of_what_is_open(events: list[tuple[str, str]]) -> None:
+    admission = Admission(EngineConfig(max_questions=5, max_camera_questions=3, max_wait_s=1e9))
+    unread: list[str] = []
+    reading: list[str] = []
+    for camera, event in events:
+        if event == "ask":
+            there = [*unread, *reading]
+            if len(there) == 5 or there.count(camera) == 3:
+                with pytest.raises(Overloaded):
+                    admission.admit(camera)
+            else:
+                admission.admit(camera)
+                unread.append(camera)
+        elif event == "read" and unread:
+            reading.append(unread.pop(0))
+            admission.read(1, 0.1)
+        elif event == "end" and unread:
+            admission.ended(unread.pop(), unread=True)
+        elif event == "end" and reading:
+            admission.ended(reading.pop(), unread=False)
+        assert admission.open == len(unread) + len(reading)
+        assert admission._unread == len(unread)
