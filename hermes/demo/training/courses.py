@@ -40,7 +40,7 @@ _COMPARING = dict.fromkeys(KINDS, 1) | {
     "where-now": 2,
     "last": 2,
     "sign-past": 3,
-    "came-by": 4,
+    "came-by": 8,
     "shape-appeared": 4,
     "appeared": 14,
 }

@@ -35,7 +35,7 @@ class Settings:
     rate: float = 2e-3
     search_steps: int = 400
     find_steps: int = 600
-    finish_steps: int = 1_200
+    finish_steps: int = 1_500
     finish_rate: float = 1.5e-3
     warm_up: float = 0.06
     decay: float = 0.05
