@@ -134,12 +134,14 @@ class Reader:
             cap = RateCap(self._fps) if pacer is None and self._live else None
             arrived_s = last_frame_s = self._clock()
             end_s: float | None = None
+            ahead_s = 0.0  # of the source's own timestamps
 
             def on_packet() -> None:
                 self._telemetry.beat(slack_s)
                 if self._stop.is_set():
                     raise _Stopped
-                if not self._is_file and self._clock() - last_frame_s > NO_FRAME_S:
+                silent_s = 0.0 if source.resting else self._clock() - last_frame_s
+                if not self._is_file and silent_s > NO_FRAME_S:
                     raise SourceFault(SOURCE_ERROR_CODEC, "no frame of it could be decoded")
 
             try:
@@ -158,11 +160,23 @@ class Reader:
                         self._hold(pacer.delay(stream_s, now_s))
                         last_frame_s = self._clock()
                     self._keep(frame, stream_s)
+                    if (position_s := source.position_s(frame)) is not None:
+                        ahead_s = stream_s - position_s
+                        source.rest(sampler.next_s - ahead_s, slack_s=self._slack_s(source.frame_s))
+                        last_frame_s = self._clock()
                 if pacer is not None and end_s is not None:
-                    # Frames that were not sampled take their time as well.
+                    # Frames that were not sampled, or not even decoded, take their time as well.
+                    end_s = max(end_s, source.read_s + ahead_s + source.frame_s)
                     self._hold(pacer.delay(end_s, self._clock()))
             except _Stopped:
                 return
+
+    def _slack_s(self, frame_s: float) -> float:
+        """How much later than wanted a frame may be if that spares decoding those before it.
+
+        Of a file nothing may be missed at its end, so it is less than a frame.
+        """
+        return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
     def _keep(self, frame: VideoFrame, stream_s: float) -> None:
         self._telemetry.beat(CONVERT_S)

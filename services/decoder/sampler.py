@@ -66,6 +66,11 @@ class Sampler:
         self._slot = slot
         return True
 
+    @property
+    def next_s(self) -> float:
+        """Stream time from which on the next frame is wanted."""
+        return (self._slot + 1 - self._phase) / self._fps
+
     def _slot_of(self, stream_s: float) -> int:
         # Times are in milliseconds further on: rounding up to half of one must not move a slot.
         return math.floor((stream_s + 0.0005) * self._fps + self._phase)

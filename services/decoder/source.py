@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -27,6 +28,7 @@ from hermes.v1.camera_pb2 import (
 from services.common.cameras import check_url, is_file, resolve_file
 from services.common.redaction import secrets_of
 from services.decoder.faults import SourceFault, classify
+from services.decoder.key_frames import KeyFrames
 from services.decoder.settings import DecoderSettings
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,h264,hevc"
@@ -59,6 +61,11 @@ class Source:
         self._live = not is_file(url)
         self._descriptor: int | None = None
         self._container: InputContainer | None = None
+        self._key_frames = KeyFrames()
+        self._resting = False
+        self._first_pts: int | None = None
+        self.read_s = 0.0
+        """Timestamp of the newest packet that was read, decoded or not."""
         try:
             check_url(url, settings.policy)
             location, options = self._locate(url, settings)
@@ -163,11 +170,27 @@ class Source:
         with suppress(av.FFmpegError, OSError):  # reading from the start skips as well, slowly
             self._container.seek(offset, stream=self._stream, backward=True)
 
-    def position_s(self, frame: VideoFrame) -> float | None:
-        """The frame's timestamp, in seconds from the start of the source."""
-        if frame.pts is None or frame.time_base is None:
+    def position_s(self, of: VideoFrame | Packet) -> float | None:
+        """The timestamp of a frame, or of a packet, in seconds from the start of the source."""
+        unit = self._stream.time_base  # frames that were held back come without it
+        if of.pts is None or unit is None:
             return None
-        return float((frame.pts - (self._stream.start_time or 0)) * frame.time_base)
+        return float((of.pts - (self._stream.start_time or 0)) * unit)
+
+    @property
+    def resting(self) -> bool:
+        """Packets are read and not decoded, until a key frame comes."""
+        return self._resting
+
+    def rest(self, due_s: float, slack_s: float) -> None:
+        """Nothing is wanted before `due_s`: decode nothing until the next key frame.
+
+        Only if key frames come regularly, and the next at most `slack_s` later
+        than that; else nothing changes.
+        """
+        next_s = self._key_frames.next_s
+        if next_s is not None and self.read_s < next_s <= due_s + slack_s:
+            self._resting = True
 
     def frames(
         self, on_packet: Callable[[], None], on_error: Callable[[], None]
@@ -183,18 +206,13 @@ class Source:
             try:
                 for packet in self._container.demux(self._stream):
                     on_packet()
-                    try:
-                        decoded = packet.decode()
-                    except (av.FFmpegError, OSError, ValueError):
-                        on_error()
+                    if not self._wakes(packet):
                         continue
-                    for frame in decoded:
-                        assert isinstance(frame, VideoFrame)
-                        if frame.is_corrupt:
-                            on_error()
-                        else:
-                            bad_reads = 0
-                            yield frame
+                    for frame in self._decoded(packet, on_error):
+                        bad_reads = 0
+                        yield frame
+                    if self._resting:
+                        yield from self._held_back(on_error)
                 return
             except av.FFmpegError as error:
                 # A file with a damaged part goes on behind it.
@@ -205,6 +223,43 @@ class Source:
                 on_error()
             except OSError as error:
                 raise classify(error, (), self._secrets, live=self._live) from None
+
+    def _wakes(self, packet: Packet) -> bool:
+        """Whether the packet is to be decoded."""
+        at_s = self.position_s(packet)
+        if at_s is not None:
+            self.read_s = at_s
+        if packet.is_keyframe:
+            self._key_frames.seen(at_s)
+            if self._resting:
+                self._resting, self._first_pts = False, packet.pts
+            return True
+        overdue_s = self._key_frames.overdue_s
+        if self._resting and overdue_s is not None and self.read_s >= overdue_s:
+            self._key_frames.missed()
+            self._resting = False  # what comes may be damaged until there is a key frame
+        return not self._resting or packet.size == 0  # the last one ends the stream
+
+    def _decoded(self, packet: Packet | None, on_error: Callable[[], None]) -> Iterator[VideoFrame]:
+        """The frames that a packet completes; those that are still held back, if it is None."""
+        try:
+            decoded = self._stream.codec_context.decode(None) if packet is None else packet.decode()
+        except av.error.EOFError:
+            return  # the stream ended meanwhile, and nothing is held back
+        except (av.FFmpegError, OSError, ValueError):
+            on_error()
+            return
+        for frame in decoded:
+            assert isinstance(frame, VideoFrame)
+            if frame.is_corrupt:
+                on_error()
+            elif self._first_pts is None or frame.pts is None or frame.pts >= self._first_pts:
+                yield frame  # others lead up to a key frame, from frames that were left out
+
+    def _held_back(self, on_error: Callable[[], None]) -> Iterator[VideoFrame]:
+        """What the decoder still held back for the order of frames. It begins anew after it."""
+        yield from self._decoded(None, on_error)
+        self._stream.codec_context.flush_buffers()
 
     def close(self) -> None:
         """Free what is open. May be called twice."""
