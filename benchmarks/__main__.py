@@ -8,10 +8,16 @@ import platform
 
 import torch
 
-from benchmarks import compression, frame_log, memory, stream
+from benchmarks import compression, frame_log, memory, serving, stream
 from benchmarks.table import Row, render
 
-MODULES = {"memory": memory, "stream": stream, "compression": compression, "frame_log": frame_log}
+MODULES = {
+    "memory": memory,
+    "stream": stream,
+    "serving": serving,
+    "compression": compression,
+    "frame_log": frame_log,
+}
 
 
 def main() -> None:

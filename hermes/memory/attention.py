@@ -6,6 +6,7 @@ questions about others side by side, so that the weights are read once.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hermes.errors import InvalidInput
+from hermes.memory.rope import rotate
 
 
 class Row(Protocol):
@@ -33,6 +35,31 @@ class Row(Protocol):
         ...
 
 
+class ReadingRow(ABC):
+    """A row that only reads a memory: where a pass has no others, all are turned at once.
+
+    `tables`: cos and sin of its positions (`Rotary.tables`).
+    """
+
+    tables: tuple[Tensor, Tensor]
+
+    @property
+    @abstractmethod
+    def tokens(self) -> int:
+        """How many tokens of the pass are this row's."""
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """As every row does."""
+        turned = rotate(query, self.tables), rotate(key, self.tables)
+        return self.attend_turned(layer, query, turned, value, scale)
+
+    @abstractmethod
+    def attend_turned(
+        self, layer: int, query: Tensor, turned: tuple[Tensor, Tensor], value: Tensor, scale: float
+    ) -> Tensor:
+        """The same, with query and key turned to their positions beside the query as it came."""
+
+
 class PackedPass:
     """What a model's attention layers are given in place of a cache: the rows, in order.
 
@@ -44,6 +71,11 @@ class PackedPass:
         self.rows = tuple(rows)
         self.sizes = [row.tokens for row in self.rows]
         self._between = between
+        reading = [row for row in self.rows if isinstance(row, ReadingRow)]
+        self._reading = reading if 1 < len(reading) == len(self.rows) else None
+        if self._reading is not None:
+            cos, sin = zip(*(row.tables for row in reading), strict=True)
+            self._tables = torch.cat(cos), torch.cat(sin)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens of all rows, head_dim] in, [1, tokens, heads, head_dim] out."""
@@ -54,14 +86,18 @@ class PackedPass:
         if len(self.rows) == 1:
             out = self.rows[0].attend(layer, query[0], key[0], value[0], scale)
             return out.transpose(0, 1).unsqueeze(0)
-        parts = zip(
-            self.rows,
-            query[0].split(self.sizes, dim=1),
-            key[0].split(self.sizes, dim=1),
-            value[0].split(self.sizes, dim=1),
-            strict=True,
-        )
-        outs = [row.attend(layer, q, k, v, scale) for row, q, k, v in parts]
+        q, k, v = (part[0].split(self.sizes, dim=1) for part in (query, key, value))
+        if self._reading is None:
+            rows = zip(self.rows, q, k, v, strict=True)
+            outs = [row.attend(layer, *own, scale) for row, *own in rows]
+        else:
+            turned = zip(
+                rotate(query[0], self._tables).split(self.sizes, dim=1),
+                rotate(key[0], self._tables).split(self.sizes, dim=1),
+                strict=True,
+            )
+            reading = zip(self._reading, q, turned, v, strict=True)
+            outs = [row.attend_turned(layer, *own, scale) for row, *own in reading]
         return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
 
 

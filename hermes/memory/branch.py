@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from hermes.errors import InvalidInput
-from hermes.memory.attention import split_attention, tail_mask
+from hermes.memory.attention import ReadingRow, split_attention, tail_mask
 from hermes.memory.coverage import Coverage
-from hermes.memory.rope import Rotary, rotate
+from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
 
@@ -64,14 +64,20 @@ class Branch(ABC):
         self.close()
 
     def _attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float, row: BranchRow
+        self,
+        layer: int,
+        query: Tensor,
+        turned: tuple[Tensor, Tensor],
+        value: Tensor,
+        scale: float,
+        row: BranchRow,
     ) -> Tensor:
         end = self._length + row.tokens
-        rotate(key, row.tables, out=self._keys[layer, :, self._length : end])
+        self._keys[layer, :, self._length : end] = turned[1]
         self._values[layer, :, self._length : end] = value
         memory = self._memory(layer, query)
         own = (self._keys[layer, :, :end], self._values[layer, :, :end])
-        return split_attention(rotate(query, row.tables), memory, own, row.mask, scale)
+        return split_attention(turned[0], memory, own, row.mask, scale)
 
     @abstractmethod
     def _memory(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,7 +109,7 @@ class MemoryBranch(Branch):
         self._slab.close()
 
 
-class BranchRow:
+class BranchRow(ReadingRow):
     """Tokens of a question or an answer within one forward pass."""
 
     def __init__(self, branch: Branch, tokens: int) -> None:
@@ -121,6 +127,8 @@ class BranchRow:
         """How many tokens of the pass are this row's."""
         return self._tokens
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend_turned(
+        self, layer: int, query: Tensor, turned: tuple[Tensor, Tensor], value: Tensor, scale: float
+    ) -> Tensor:
         """Attend to the memory and to the branch; the branch remembers keys and values."""
-        return self._branch._attend(layer, query, key, value, scale, self)
+        return self._branch._attend(layer, query, turned, value, scale, self)

@@ -1,0 +1,202 @@
+"""Many cameras on one device: passes shared between them, and questions while frames come in."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.memory import decode_steps
+from benchmarks.table import Row, interleaved
+from hermes.demo import checkpoint
+from hermes.demo.training.precision import fast_dtype
+from hermes.engine import AnswerResult, Batch, Engine, EngineConfig, FrameInput
+from hermes.errors import HermesError
+from hermes.memory import FrameStamp
+from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
+from hermes.vlm.shapes import random_model
+
+CAMERAS = 8
+SHAPE = "llava-onevision-0.5b"
+SHAPE_FRAMES = 6
+QUESTIONS = {"demo": 300, SHAPE: 12}
+
+
+def run(rounds: int) -> list[Row]:
+    """The rows of this module."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        demo = load(checkpoint.build(Path(folder) / "demo"))
+    rows = [_ingest(demo, "demo model", rounds), *_under_load(demo, "demo")]
+    large: Any = random_model(SHAPE, dtype=fast_dtype())
+    name = f"0.5B shape, {str(large.shape.dtype).removeprefix('torch.')}"
+    rows.append(_decode(large, name, max(2, rounds // 2)))
+    rows.append(_ingest(_Blind(large), f"{name}, tower left out", 1))
+    return [*rows, *_under_load(large, SHAPE)]
+
+
+@dataclass
+class _Blind:
+    """A model without its tower: frames are random features."""
+
+    model: VideoModel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def encode(self, pictures: Tensor, between: object = None) -> Tensor:
+        width = self.model.prefix().shape[-1]
+        size = (len(pictures), self.model.layout.tokens, width)
+        return (torch.randn(size) * 0.02).to(self.model.shape.dtype)
+
+
+def _memories(model: Any, frames: int, count: int = CAMERAS) -> list[VideoMemory]:
+    """Memories that hold `frames` each: one is fed, the others are restored from it."""
+    first = VideoMemory(model, "sliding-window", budget=4 * frames * model.layout.tokens)
+    blank = torch.zeros((frames, 3, *model.frame_size), dtype=torch.uint8)
+    first.feed(blank)
+    made = [first]
+    for _ in range(count - 1):
+        other = VideoMemory(model, "sliding-window", budget=4 * frames * model.layout.tokens)
+        other.restore(first.state())
+        made.append(other)
+    return made
+
+
+@torch.inference_mode()
+def _decode(model: VideoModel, name: str, rounds: int) -> Row:
+    memories = [memory.cache for memory in _memories(_Blind(model), SHAPE_FRAMES)]
+    together, alone = interleaved(
+        lambda: decode_steps(model, memories, 4, packed=True),
+        lambda: decode_steps(model, memories, 4, packed=False),
+        rounds,
+    )
+    tokens = 4 * CAMERAS
+    return Row(
+        f"one token, {CAMERAS} cameras' answers, {name}",
+        together / tokens,
+        "one by one",
+        alone / tokens,
+    )
+
+
+def _ingest(model: Any, name: str, rounds: int) -> Row:
+    """A frame of each camera in one pass, against one after another. Nothing is compressed."""
+    shared, single = _memories(model, 2), _memories(model, 2)
+    clock = itertools.count(1_000_000)
+    picture = torch.zeros((3, *model.frame_size), dtype=torch.uint8)
+
+    def arrive(memories: list[VideoMemory]) -> list[Arrival]:
+        stamp = FrameStamp(next(clock))
+        return [Arrival(memory, picture, stamp) for memory in memories]
+
+    def one_by_one() -> None:
+        for arrival in arrive(single):
+            take_together([arrival])
+
+    together, alone = interleaved(lambda: take_together(arrive(shared)), one_by_one, rounds)
+    return Row(
+        f"a frame, {CAMERAS} cameras in one pass, {name}",
+        together / CAMERAS,
+        "one by one",
+        alone / CAMERAS,
+    )
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.result: AnswerResult | None = None
+        self.ended = threading.Event()
+
+    def delta(self, text: str) -> None: ...
+
+    def done(self, result: AnswerResult) -> None:
+        self.result = result
+        self.ended.set()
+
+    def failed(self, error: HermesError) -> None:
+        self.ended.set()
+
+
+@dataclass
+class _Observer:
+    frames: int = 0
+    cameras: set[str] = field(default_factory=set)
+
+    def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
+        self.frames += 1
+        self.cameras.add(camera_id)
+
+    def compressed(self, camera_id: str, evicted_tokens: int) -> None: ...
+    def pass_retried(self) -> None: ...
+    def frame_failed(self, camera_id: str, error: Exception) -> None: ...
+
+
+def _under_load(model: VideoModel, name: str) -> list[Row]:
+    """Warm TTFT of questions, one after the other: the device idle, and saturated by frames."""
+    observer, questions = _Observer(), QUESTIONS[name]
+    config = EngineConfig(budget_tokens=16 * model.layout.tokens, max_pending_frames=8)
+    engine = Engine(model, config, observer)
+    engine.start()
+    picture = torch.zeros((3, *model.frame_size), dtype=torch.uint8)
+    cameras = [f"camera-{number}" for number in range(CAMERAS)]
+    clock = itertools.count(1)
+    stop = threading.Event()
+
+    def offer() -> None:
+        while not stop.is_set():
+            for camera in cameras:
+                if engine.room(camera):
+                    stamp = next(clock)
+                    frame = FrameInput(picture, FrameStamp(stamp), replayed=True)
+                    engine.offer(camera, Batch([frame], str(stamp)))
+            stop.wait(0.001)
+
+    try:
+        for camera in cameras:
+            engine.open(camera)
+        _ask(engine, cameras, 2)
+        idle = _ask(engine, cameras, questions)
+        saturating = threading.Thread(target=offer)
+        saturating.start()
+        while observer.frames == 0:
+            stop.wait(0.01)
+        busy = _ask(engine, cameras, questions)
+        stop.set()
+        saturating.join()
+    finally:
+        stop.set()
+        engine.stop()
+    label = "demo model" if name == "demo" else "0.5B shape"
+    return [
+        Row(
+            f"warm TTFT, median, frames saturate the device, {label}",
+            statistics.median(busy),
+            "the same, device idle",
+            statistics.median(idle),
+        ),
+        Row(f"warm TTFT, p99, {label}", _p99(busy), "p99, device idle", _p99(idle)),
+    ]
+
+
+def _ask(engine: Engine, cameras: list[str], questions: int) -> list[float]:
+    taken = []
+    for number in range(questions):
+        sink = _Sink()
+        engine.ask(cameras[number % len(cameras)], "What is happening now?", sink, max_tokens=2)
+        sink.ended.wait()
+        if sink.result is None:
+            raise RuntimeError("a question failed")
+        taken.append(sink.result.warm_ttft_s)
+    return taken
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[min(len(values) - 1, int(0.99 * len(values)))]
