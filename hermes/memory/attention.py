@@ -89,7 +89,7 @@ class PackedPass:
         q, k, v = (part[0].split(self.sizes, dim=1) for part in (query, key, value))
         if self._reading is None:
             rows = zip(self.rows, q, k, v, strict=True)
-            outs = [row.attend(layer, *own, scale) for row, *own in rows]
+            outs = [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
         else:
             turned = zip(
                 rotate(query[0], self._tables).split(self.sizes, dim=1),
@@ -97,7 +97,7 @@ class PackedPass:
                 strict=True,
             )
             reading = zip(self._reading, q, turned, v, strict=True)
-            outs = [row.attend_turned(layer, *own, scale) for row, *own in reading]
+            outs = [row.attend_turned(layer, own, a, b, scale) for row, own, a, b in reading]
         return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
 
 

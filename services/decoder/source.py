@@ -170,7 +170,7 @@ class Source:
         with suppress(av.FFmpegError, OSError):  # reading from the start skips as well, slowly
             self._container.seek(offset, stream=self._stream, backward=True)
 
-    def position_s(self, of: VideoFrame | Packet) -> float | None:
+    def position_s(self, of: VideoFrame | Packet[VideoStream]) -> float | None:
         """The timestamp of a frame, or of a packet, in seconds from the start of the source."""
         unit = self._stream.time_base  # frames that were held back come without it
         if of.pts is None or unit is None:
@@ -224,7 +224,7 @@ class Source:
             except OSError as error:
                 raise classify(error, (), self._secrets, live=self._live) from None
 
-    def _wakes(self, packet: Packet) -> bool:
+    def _wakes(self, packet: Packet[VideoStream]) -> bool:
         """Whether the packet is to be decoded."""
         at_s = self.position_s(packet)
         if at_s is not None:
@@ -240,7 +240,9 @@ class Source:
             self._resting = False  # what comes may be damaged until there is a key frame
         return not self._resting or packet.size == 0  # the last one ends the stream
 
-    def _decoded(self, packet: Packet | None, on_error: Callable[[], None]) -> Iterator[VideoFrame]:
+    def _decoded(
+        self, packet: Packet[VideoStream] | None, on_error: Callable[[], None]
+    ) -> Iterator[VideoFrame]:
         """The frames that a packet completes; those that are still held back, if it is None."""
         try:
             decoded = self._stream.codec_context.decode(None) if packet is None else packet.decode()
