@@ -47,8 +47,6 @@ told in the project's page on memory quality.
 4. The same streams; mostly, whether a thing of some shape and colour appeared.
 5. All kinds once more, on streams that grow, with more of those that compare what is asked with
    what was seen, or count over the whole stream.
-6. Mostly long streams, with more of how many came by; in a third of them it is what tells least that
-   is new that is hidden first.
 
 Settings and seed are in `training.json`. AdamW; bfloat16 where the machine multiplies in it, with
 float32 master weights.

@@ -1,4 +1,4 @@
-"""What the decoder is taught, and when: to read, search, find, compare, and make do with less."""
+"""What the decoder is taught, and when: to read, to search, to find, to compare."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ _COMPARING = dict.fromkeys(KINDS, 1) | {
     "shape-appeared": 4,
     "appeared": 14,
 }
-_THINNING = dict.fromkeys(KINDS, 1) | {"came-by": 10, "last": 2, "appeared": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,7 @@ class Course:
     """One cycle of the learning rate, up to `rate` and down again.
 
     `shares`: how often each kind of question is asked. `forgetful`: tokens are
-    hidden, as if they had been evicted; `thinned`: of many streams those that
-    tell least that is new. Batches are drawn from `first_seed` on.
+    hidden, as if they had been evicted. Batches are drawn from `first_seed` on.
     """
 
     name: str
@@ -63,7 +61,6 @@ class Course:
     lengths: Lengths
     forgetful: bool
     shares: dict[str, int] = field(default_factory=dict)
-    thinned: bool = False
 
     def kinds(self) -> list[str]:
         """Kinds of questions, each as often as its share."""
@@ -85,9 +82,7 @@ def courses(settings: Settings) -> tuple[Course, ...]:
     finding = Course("finding", s.find_steps, s.rate, seed, _short, False, _FINDING)
     seed += s.find_steps * s.batch
     comparing = Course("comparing", s.finish_steps, s.finish_rate, seed, _growing, True, _COMPARING)
-    seed += s.finish_steps * s.batch
-    thinning = Course("thinning", s.thin_steps, s.thin_rate, seed, _long, True, _THINNING, True)
-    return reading, searching, finding, comparing, thinning
+    return reading, searching, finding, comparing
 
 
 def _more_and_more_full(rng: random.Random, full: int, done: float) -> int:
@@ -104,8 +99,3 @@ def _growing(rng: random.Random, full: int, done: float) -> int:
     """Short, then longer; every other stream is as long as it gets by then."""
     longest = min(full, round(6 + (full - 6) * done / 0.6))
     return longest if rng.random() < 0.5 else rng.randint(4, longest)
-
-
-def _long(rng: random.Random, full: int, done: float) -> int:
-    """Every other stream is a full one."""
-    return full if rng.random() < 0.5 else rng.randint(6, full)

@@ -18,15 +18,7 @@ from hermes.demo.training import packing
 from hermes.demo.training.courses import Course
 from hermes.demo.training.optimiser import MasterWeights
 from hermes.demo.training.pace import Pace
-from hermes.demo.training.packing import (
-    IGNORED,
-    NEWLINE,
-    Layout,
-    Packer,
-    Sight,
-    changes,
-    forgetting,
-)
+from hermes.demo.training.packing import IGNORED, NEWLINE, Layout, Packer, Sight, forgetting
 from hermes.demo.training.precision import fast_dtype
 from hermes.demo.training.settings import Settings
 from hermes.demo.training.streams import Stream, make_stream
@@ -111,21 +103,17 @@ class Learner:
         generator: torch.Generator | None,
         *,
         forgetful: bool = True,
-        thinned: bool = False,
     ) -> tuple[Layout, Tensor]:
         """The layout, and last hidden states [B, N, L, hidden] of the questions' words.
 
         `generator`: for what is forgotten, if `forgetful`, and for holes; None keeps everything.
-        `thinned`: what tells least that is new is forgotten first.
         """
         layout, prefix = self.packer.pack(streams, generator), len(self.packer.prefix)
         hidden_from: list[Tensor | None] = [None]
         if generator is not None and forgetful:
             # Chance is drawn on the host, the same for every device.
-            changed = changes(streams) if thinned else None
             hidden_from = [
-                forgetting(layout, generator, prefix, changed).to(self.device)
-                for _ in range(MASK_GROUPS)
+                forgetting(layout, generator, prefix).to(self.device) for _ in range(MASK_GROUPS)
             ]
         layout = layout.to(self.device)
         dtype = self.model.dtype
@@ -156,15 +144,10 @@ class Learner:
         return torch.cat((prefix, frames.to(words.dtype), words), dim=1)
 
     def loss(
-        self,
-        streams: Sequence[Stream],
-        generator: torch.Generator,
-        *,
-        forgetful: bool = True,
-        thinned: bool = False,
+        self, streams: Sequence[Stream], generator: torch.Generator, *, forgetful: bool = True
     ) -> Tensor:
         """Of answers, and of what the guidance prompts' rows know."""
-        layout, hidden = self.forward(streams, generator, forgetful=forgetful, thinned=thinned)
+        layout, hidden = self.forward(streams, generator, forgetful=forgetful)
         told = layout.labels != IGNORED
         logits = self.model.lm_head(hidden[told]).float()
         words = functional.cross_entropy(logits, layout.labels[told])
@@ -223,7 +206,7 @@ def train_decoder(
         prefetch_factor=4 if settings.loaders else None,
     )
     for step, streams in enumerate(loader):
-        loss = learner.loss(streams, generator, forgetful=course.forgetful, thinned=course.thinned)
+        loss = learner.loss(streams, generator, forgetful=course.forgetful)
         weights.step(loss)
         pace.step(course.name, step, course.steps, float(loss.detach()))
         if (step + 1) % settings.check_every == 0 or step + 1 == course.steps:

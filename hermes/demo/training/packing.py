@@ -7,16 +7,14 @@ positions that it would have behind its last frame.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from hermes.demo.checkpoint import FRAME_TOKENS, SIDE
+from hermes.demo.checkpoint import FRAME_TOKENS
 from hermes.demo.training.streams import Stream
 
 IGNORED = -100
@@ -192,28 +190,12 @@ def attention(
     return attend(query, key, value, sights[index], scaling).transpose(1, 2), None
 
 
-def changes(streams: Sequence[Stream]) -> Tensor:
-    """[B, video tokens]: by how many grey levels each token's part of the picture differs from
-    what was there a frame before. Of the first frame, by all of them.
-    """
-    pictures = torch.stack([torch.from_numpy(stream.pictures) for stream in streams])
-    parts = functional.avg_pool2d(
-        (pictures[:, 1:].float() - pictures[:, :-1].float()).abs().mean(dim=-1),
-        SIDE // math.isqrt(FRAME_TOKENS),
-    ).flatten(2)
-    first = torch.full((len(streams), 1, FRAME_TOKENS), 255.0)
-    return torch.cat((first, parts), dim=1).flatten(1)
-
-
-def forgetting(
-    layout: Layout, generator: torch.Generator, prefix: int, changed: Tensor | None = None
-) -> Tensor:
+def forgetting(layout: Layout, generator: torch.Generator, prefix: int) -> Tensor:
     """A random `forgotten`: as if a bounded memory of some kind had evicted tokens.
 
     Half of the streams keep everything. In the others a share of the tokens
     stays for good; the rest leave some frames after they came, token by token
-    or frame by frame; or, given what `changed`, in two thirds of them the
-    tokens that tell least that is new.
+    or frame by frame.
     """
     streams, tokens = len(layout.ids), layout.video - prefix
     frames = tokens // FRAME_TOKENS
@@ -225,10 +207,6 @@ def forgetting(
     whole = uniform(streams, frames).repeat_interleave(FRAME_TOKENS, dim=1)
     by_frame = uniform(streams, 1) < 0.5
     stays = torch.where(by_frame, whole, uniform(streams, tokens)) < kept
-    if changed is not None:
-        noise = torch.randn((streams, tokens), generator=generator) / 2
-        old = (changed.clamp_min(0.1).log() + noise).argsort(descending=True).argsort()
-        stays = torch.where(uniform(streams, 1) < 2 / 3, old < kept * tokens, stays)
     everything = uniform(streams, 1) < 0.5
     recent = torch.randint(1, 5, (streams, 1), generator=generator)
     mean = 1 + 5 * uniform(streams, 1)
