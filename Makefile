@@ -53,7 +53,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 bench: $(STAMP) ## What is fast, as ratios taken in one run
 	@$(BIN)/python -m benchmarks
 
-bench-memory: $(STAMP) ## What each memory keeps: right answers by kind and age (half an hour)
+bench-memory: $(STAMP) ## What each memory keeps: right answers by kind and age (an hour)
 	@$(BIN)/python -m benchmarks.quality $(BENCH_FLAGS)
 
 protos: $(STAMP) ## Generate hermes/v1 from protos/

@@ -43,7 +43,7 @@ def against_age(
         shares = [Share.of(v for age, v in past if low <= age < high) for low, high in bins]
         _line(axes, [(low + high) / 2 for low, high in bins], shares, name)
     axes.axvline(budget_frames, color="#57606a", linewidth=1, linestyle=(0, (2, 3)))
-    axes.text(budget_frames + 1, 0.03, "the budget holds this many frames", color="#57606a")
+    axes.text(budget_frames + 1, 0.45, "the budget holds this many frames", color="#57606a")
     axes.set_xlabel("frames since the evidence was last seen")
     _finish(figure, axes, "Questions about the past", path)
 
