@@ -13,6 +13,7 @@ from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.guidance import GuidanceRow
 from hermes.memory.inside import look_inside
+from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import (
     POLICIES,
     AttentionSinks,
@@ -29,7 +30,7 @@ from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
 from hermes.memory.state import MemoryState
-from hermes.memory.stream import Compression, MemoryConfig, StreamMemory
+from hermes.memory.stream import StreamMemory
 
 __all__ = [
     "PAPER",

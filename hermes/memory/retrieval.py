@@ -32,11 +32,12 @@ from hermes.errors import InvalidInput
 from hermes.memory.append import AppendRow
 from hermes.memory.branch import Branch
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
+from hermes.memory.limits import MemoryConfig
 from hermes.memory.policies import SlidingWindow
 from hermes.memory.positions import Clock, FrameLayout
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
-from hermes.memory.stream import MemoryConfig, StreamMemory
+from hermes.memory.stream import StreamMemory
 
 _FIRST_ROOM = 64  # frames; doubles when it is full
 

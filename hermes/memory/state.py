@@ -22,7 +22,8 @@ from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
 
 if TYPE_CHECKING:
-    from hermes.memory.stream import MemoryConfig, StreamMemory
+    from hermes.memory.limits import MemoryConfig
+    from hermes.memory.stream import StreamMemory
 
 OTHER_WEIGHTS = 0.1
 """Relative distance of a prefix's values from which other weights must have written them.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +12,7 @@ from hermes.memory.append import AppendRow
 from hermes.memory.branch import Branch, MemoryBranch
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable, held_frames
 from hermes.memory.guidance import Guidance, GuidanceRow, NotedGuidance
+from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import Candidates, RetentionPolicy
 from hermes.memory.positions import Clock, FrameLayout, dense_ranks
 from hermes.memory.rope import Rotary
@@ -21,45 +20,6 @@ from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab, SlabPool
 from hermes.memory.state import MemoryState, capture, check
 from hermes.memory.summary import SUMMARY_PATCH, Merge
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryConfig:
-    """How much is kept, and when.
-
-    `budget`: video tokens per layer after a compression (|M|).
-    `headroom`: video tokens that may come in between two compressions.
-    `reindex`: `lazy` leaves positions as they are until they come near
-    `position_limit`; `eager` compacts them at every compression.
-    `position_limit`: one past the largest position that the model knows.
-    `position_reserve`: positions kept free for a question and its answer.
-    """
-
-    budget: int
-    headroom: int
-    position_limit: int
-    position_reserve: int = 1024
-    reindex: Literal["lazy", "eager"] = "lazy"
-
-    def __post_init__(self) -> None:
-        if self.budget < 1:
-            raise InvalidInput("budget", "must be at least one token")
-        if self.headroom < 1:
-            raise InvalidInput("headroom", "must be at least one token")
-        if self.budget + self.headroom + self.position_reserve > self.position_limit:
-            raise InvalidInput(
-                "budget",
-                f"{self.budget} tokens, {self.headroom} of headroom and {self.position_reserve}"
-                f" for a question exceed the model's {self.position_limit} positions",
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Compression:
-    """What one compression did: tokens evicted over all layers, and whether positions moved."""
-
-    evicted_tokens: int
-    reindexed: bool
 
 
 class StreamMemory:

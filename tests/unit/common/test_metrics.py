@@ -19,6 +19,7 @@ EXPECTED = {
     "hermes_memory_tokens": ("gauge", {"camera", "band"}),
     "hermes_memory_bytes": ("gauge", {"camera", "band"}),
     "hermes_compressions_total": ("counter", set()),
+    "hermes_pass_retries_total": ("counter", set()),
     "hermes_evicted_tokens_total": ("counter", set()),
     "hermes_device_memory_bytes": ("gauge", {"device", "kind"}),
     "hermes_camera_state": ("gauge", {"camera"}),

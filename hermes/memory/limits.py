@@ -1,0 +1,47 @@
+"""How much a memory keeps, and what bringing it back to that did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hermes.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryConfig:
+    """How much is kept, and when.
+
+    `budget`: video tokens per layer after a compression (|M|).
+    `headroom`: video tokens that may come in between two compressions.
+    `reindex`: `lazy` leaves positions as they are until they come near
+    `position_limit`; `eager` compacts them at every compression.
+    `position_limit`: one past the largest position that the model knows.
+    `position_reserve`: positions kept free for a question and its answer.
+    """
+
+    budget: int
+    headroom: int
+    position_limit: int
+    position_reserve: int = 1024
+    reindex: Literal["lazy", "eager"] = "lazy"
+
+    def __post_init__(self) -> None:
+        if self.budget < 1:
+            raise InvalidInput("budget", "must be at least one token")
+        if self.headroom < 1:
+            raise InvalidInput("headroom", "must be at least one token")
+        if self.budget + self.headroom + self.position_reserve > self.position_limit:
+            raise InvalidInput(
+                "budget",
+                f"{self.budget} tokens, {self.headroom} of headroom and {self.position_reserve}"
+                f" for a question exceed the model's {self.position_limit} positions",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """What one compression did: tokens evicted over all layers, and whether positions moved."""
+
+    evicted_tokens: int
+    reindexed: bool
