@@ -131,7 +131,7 @@ def test_a_camera_goes_and_comes_back_and_no_other_notices(
     gone = running.until("street", lambda camera: camera.source.state == "offline", 15)
     assert gone.source.error in ("ended", "refused", "timeout")
     assert running.answer("street") >= 3  # memory outlives its camera
-    assert running.answer("steady") > before
+    running.until("steady", lambda camera: camera.memory.coverage.frames_seen > before, 15)
     rtsp.up()
     running.until("street", online(), 15)
     seen = running.answer("street")
