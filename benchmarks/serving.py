@@ -6,13 +6,13 @@ import itertools
 import statistics
 import tempfile
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from benchmarks.blind import Blind
 from benchmarks.memory import decode_steps
 from benchmarks.table import Row, interleaved
 from hermes.demo import checkpoint
@@ -38,23 +38,8 @@ def run(rounds: int) -> list[Row]:
     large: Any = random_model(SHAPE, dtype=fast_dtype())
     name = f"0.5B shape, {str(large.shape.dtype).removeprefix('torch.')}"
     rows.append(_decode(large, name, max(2, rounds // 2)))
-    rows.append(_ingest(_Blind(large), f"{name}, tower left out", 1))
+    rows.append(_ingest(Blind(large), f"{name}, tower left out", 1))
     return [*rows, *_under_load(large, SHAPE)]
-
-
-@dataclass
-class _Blind:
-    """A model without its tower: frames are random features."""
-
-    model: VideoModel
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
-
-    def encode(self, pictures: Tensor, between: object = None) -> Tensor:
-        width = self.model.prefix().shape[-1]
-        size = (len(pictures), self.model.layout.tokens, width)
-        return (torch.randn(size) * 0.02).to(self.model.shape.dtype)
 
 
 def _memories(model: Any, frames: int, count: int = CAMERAS) -> list[VideoMemory]:
@@ -72,7 +57,7 @@ def _memories(model: Any, frames: int, count: int = CAMERAS) -> list[VideoMemory
 
 @torch.inference_mode()
 def _decode(model: VideoModel, name: str, rounds: int) -> Row:
-    memories = [memory.cache for memory in _memories(_Blind(model), SHAPE_FRAMES)]
+    memories = [memory.cache for memory in _memories(Blind(model), SHAPE_FRAMES)]
     together, alone = interleaved(
         lambda: decode_steps(model, memories, 4, packed=True),
         lambda: decode_steps(model, memories, 4, packed=False),
@@ -128,11 +113,9 @@ class _Sink:
 @dataclass
 class _Observer:
     frames: int = 0
-    cameras: set[str] = field(default_factory=set)
 
     def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
         self.frames += 1
-        self.cameras.add(camera_id)
 
     def compressed(self, camera_id: str, evicted_tokens: int) -> None: ...
     def pass_retried(self) -> None: ...

@@ -134,14 +134,17 @@ class StreamMemory:
                 "frames",
                 f"{tokens} tokens exceed the {self.room()} that fit before a compression",
             )
+        # What needs room on the device comes before the row is open.
+        first = self._table.seen
+        numbers = torch.arange(first, first + len(stamps), device=self.shape.device)
+        numbers = numbers.repeat_interleave(layout.tokens)
+        patches = torch.arange(layout.tokens, dtype=torch.int32, device=self.shape.device)
+        patches = patches.repeat(len(stamps))
         row = self._begin(self._clock.frames(len(stamps), layout), tuple(stamps), layout)
         row.after_gap = after_gap
         new = slice(self._slab.length, self._slab.length + tokens)
-        first = self._table.seen
-        numbers = torch.arange(first, first + len(stamps), device=self.shape.device)
-        self._slab.frames[:, new] = numbers.repeat_interleave(layout.tokens)
-        patches = torch.arange(layout.tokens, dtype=torch.int32, device=self.shape.device)
-        self._slab.patches[:, new] = patches.repeat(len(stamps))
+        self._slab.frames[:, new] = numbers
+        self._slab.patches[:, new] = patches
         return row
 
     def _begin(

@@ -120,13 +120,17 @@ class VideoMemory(PictureMemory):
         """
         cache, layout = self.cache, self.model.layout
         row = cache.begin_frames(stamps, layout, after_gap=self._after_gap)
-        due = (
-            self._since_compression + len(stamps) >= self._every
-            or cache.room() < row.tokens + layout.tokens
-        )
-        step = FrameStep(row, features.flatten(0, 1), due)
-        if due and self._prompts is not None and cache.over_budget_with > 0:
-            step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
+        try:
+            due = (
+                self._since_compression + len(stamps) >= self._every
+                or cache.room() < row.tokens + layout.tokens
+            )
+            step = FrameStep(row, features.flatten(0, 1), due)
+            if due and self._prompts is not None and cache.over_budget_with > 0:
+                step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
+        except BaseException:
+            cache.abandon(row)  # a device without room fails here, too
+            raise
         return step
 
     def finite(self, step: FrameStep, hidden: Tensor) -> Tensor:

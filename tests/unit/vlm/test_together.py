@@ -156,6 +156,21 @@ def test_what_has_no_room_alone_is_refused_alone() -> None:
     assert due.coverage().frames_seen == 8
 
 
+def test_a_step_that_cannot_even_begin_leaves_its_memory_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(prompt_tokens: Sequence[int]) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    (due,), (alone,) = memories(1, already=(7,)), memories(1, already=(7,))
+    with monkeypatch.context() as patched:
+        patched.setattr(due.cache, "guide", no_room)
+        assert isinstance(take_together(arrivals([due], 1))[0], torch.OutOfMemoryError)
+    for memory in (due, alone):
+        assert isinstance(take_together(arrivals([memory], 1))[0], Compression)
+    same(due, alone)
+
+
 def test_numbers_that_are_not_finite_stay_out_of_their_memory_alone() -> None:
     def spoil(hidden: Tensor) -> None:
         hidden[3] = float("nan")  # of the first memory's frame

@@ -1,0 +1,28 @@
+"""A model of true size whose vision tower costs nothing: frames are random features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hermes.vlm import Between, VideoModel
+
+
+@dataclass
+class Blind:
+    """`model` without its tower."""
+
+    model: VideoModel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
+        """Random features of the size that embeddings have."""
+        shape, tokens = self.model.shape, self.model.layout.tokens
+        width = self.model.prefix().shape[-1]
+        features = torch.randn((len(pictures), tokens, width)) * 0.02
+        return features.to(shape.dtype).to(shape.device)
