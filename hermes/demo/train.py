@@ -1,7 +1,8 @@
 """`python -m hermes.demo.train`: the demo model from nothing, on scenes that are drawn on the way.
 
 Two cores need some three hours; `--device cuda` takes a GPU. `--work` keeps the tower and what is
-known after each course; what is there already is taken up and not trained again.
+known after each course, and now and then within one; what is there already is taken up and not
+trained again.
 """
 
 from __future__ import annotations
@@ -72,14 +73,10 @@ def train(settings: Settings, out: Path, work: Path, device: str = "cpu") -> Non
             pace.say(f"{course.name}: taken from {folder}")
             model.load_state_dict(type(model).from_pretrained(folder).state_dict())
             continue
-        train_decoder(
-            learner,
-            settings,
-            course,
-            pace,
-            lambda: checkpoint.write(work / "latest", model, tokenizer),
-        )
+        progress = work / f"{course.name}.progress"
+        train_decoder(learner, settings, course, pace, progress)
         checkpoint.write(folder, model, tokenizer)
+        progress.unlink()
     tower.load_state_dict(load_file(kept))  # it was rounded on the way
     known = learner.accuracy(held_out(settings, settings.held_out_batches))
     checkpoint.write(out, model.to(torch.float16), tokenizer)

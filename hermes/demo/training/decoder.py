@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,16 +35,17 @@ _FIRST_WORDS = 6  # of a guidance prompt, which cannot know yet what it is
 class Streams(IterableDataset[list[Stream]]):
     """Batches of fresh streams, shared out among loader processes, in order of their seeds."""
 
-    def __init__(self, settings: Settings, course: Course) -> None:
+    def __init__(self, settings: Settings, course: Course, first_step: int = 0) -> None:
         self._settings = settings
         self._course = course
+        self._first_step = first_step
 
     def __iter__(self) -> Iterator[list[Stream]]:
         torch.set_num_threads(1)
         s, course, info = self._settings, self._course, get_worker_info()
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
         kinds = course.kinds()
-        for step in range(worker, course.steps, workers):
+        for step in range(self._first_step + worker, course.steps, workers):
             first = course.first_seed + step * s.batch
             frames = course.frames(s, step)
             summaries = course.forgetful and step % s.summary_every == s.summary_every - 1
@@ -184,9 +186,13 @@ def train_decoder(
     settings: Settings,
     course: Course,
     pace: Pace,
-    saved: Callable[[], object] = lambda: None,
+    progress: Path,
 ) -> None:
-    """Train the learner's model in place. `saved` is called now and then, to keep what it knows."""
+    """Train the learner's model in place.
+
+    `progress`: a file that is written now and then. If it is there already, training goes on from
+    what it tells.
+    """
     dtype = fast_dtype(learner.device)
     model = learner.model.to(dtype)
     learner.reader.to(dtype)
@@ -198,24 +204,38 @@ def train_decoder(
         decay=settings.decay,
     )
     generator = torch.Generator().manual_seed(course.first_seed)
+    done = 0
+    if progress.is_file():
+        kept: dict[str, Any] = torch.load(progress, map_location=learner.device, weights_only=True)
+        done = kept["steps"]
+        weights.restore(kept["weights"])
+        generator.set_state(kept["generator"].cpu())
+        pace.say(f"{course.name}: goes on behind step {done}")
     checks = list(held_out(settings, settings.check_batches))
     loader = DataLoader(
-        Streams(settings, course),
+        Streams(settings, course, done),
         batch_size=None,
         num_workers=settings.loaders,
         prefetch_factor=4 if settings.loaders else None,
     )
-    for step, streams in enumerate(loader):
+    for step, streams in enumerate(loader, done):
         loss = learner.loss(streams, generator, forgetful=course.forgetful)
         weights.step(loss)
         pace.step(course.name, step, course.steps, float(loss.detach()))
         if (step + 1) % settings.check_every == 0 or step + 1 == course.steps:
             found = learner.accuracy(checks)
             pace.say(" ".join(f"{kind}={share:.2f}" for kind, share in found.items()))
-            saved()
+            kept = {"steps": step + 1, "weights": weights.state()}
+            _replace(progress, {**kept, "generator": generator.get_state()})
     weights.publish(torch.float32)
     model.to(torch.float32)
     learner.reader.to(torch.float32)
+
+
+def _replace(path: Path, content: dict[str, Any]) -> None:
+    made = path.with_suffix(".new")
+    torch.save(content, made)
+    made.replace(path)
 
 
 def held_out(settings: Settings, count: int) -> Iterator[list[Stream]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,24 @@ class MasterWeights:
         nn.utils.clip_grad_norm_(self._masters, _LONGEST_GRADIENT)
         self._adam.step()
         self._schedule.step()
+        self.publish(self._dtype)
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on from here."""
+        masters = [master.detach() for master in self._masters]
+        return {
+            "masters": masters,
+            "adam": self._adam.state_dict(),
+            "schedule": self._schedule.state_dict(),
+        }
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be what `state` was taken of."""
+        for master, kept in zip(self._masters, state["masters"], strict=True):
+            master.copy_(kept)
+        self._adam.load_state_dict(state["adam"])
+        self._schedule.load_state_dict(state["schedule"])
         self.publish(self._dtype)
 
     @torch.no_grad()

@@ -16,7 +16,8 @@ import torch
 from hermes.demo import checkpoint, train, words
 from hermes.demo.questions import KINDS
 from hermes.demo.training.courses import courses
-from hermes.demo.training.decoder import Learner
+from hermes.demo.training.decoder import Learner, train_decoder
+from hermes.demo.training.pace import Pace
 from hermes.demo.training.packing import Packer, Sight, forgetting
 from hermes.demo.training.settings import Settings
 from hermes.demo.training.streams import make_stream
@@ -170,6 +171,37 @@ def test_training_goes_on_where_it_stopped(
         json.loads((tmp_path / name / train.RECORD).read_text()) for name in ("once", "again")
     )
     assert once["tower"] == again["tower"] != {}
+
+
+class _Stopped(Exception):
+    pass
+
+
+class _StoppingPace(Pace):
+    """The machine goes away before step 5."""
+
+    def step(self, stage: str, step: int, steps: int, loss: float) -> None:
+        if step == 4:
+            raise _Stopped
+
+
+def test_a_course_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    settings = replace(SMALL, check_every=3)
+    course = courses(settings)[0]
+
+    def learner() -> Learner:
+        torch.manual_seed(5)
+        tokenizer = words.build()
+        return Learner(checkpoint.model_of(tokenizer, seed=1), Packer(tokenizer))
+
+    whole, stopped, again = learner(), learner(), learner()
+    train_decoder(whole, settings, course, Pace(), tmp_path / "whole")
+    with pytest.raises(_Stopped):
+        train_decoder(stopped, settings, course, _StoppingPace(), tmp_path / "cut")
+    train_decoder(again, settings, course, Pace(), tmp_path / "cut")
+    for ours, other in zip(again.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(ours, other, rtol=0, atol=1e-6)
+    assert not torch.equal(next(iter(stopped.parameters())), next(iter(whole.parameters())))
 
 
 def test_the_loss_falls() -> None:

@@ -95,3 +95,13 @@ def test_closing_twice_leaves_one_place() -> None:
     memory(pool, frames=0)
     memory(pool, frames=0)
     assert pool.made == 2
+
+
+def test_a_place_that_the_device_s_thread_made_takes_a_snapshot_outside_of_it() -> None:
+    pool = SlabPool(tiny.model().shape)
+    with torch.inference_mode():
+        for made in [memory(pool, frames=0), memory(pool, frames=0)]:
+            made.close()
+    source, target = memory(SlabPool(tiny.model().shape)), memory(pool, frames=0)
+    target.restore(source.state())
+    assert target.ask(QUESTION, 8) == source.ask(QUESTION, 8)
