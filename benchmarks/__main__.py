@@ -8,7 +8,7 @@ import platform
 
 import torch
 
-from benchmarks import compression, frame_log, memory, serving, stream
+from benchmarks import compression, decode, frame_log, gateway, memory, serving, stream
 from benchmarks.table import Row, render
 
 MODULES = {
@@ -17,6 +17,8 @@ MODULES = {
     "serving": serving,
     "compression": compression,
     "frame_log": frame_log,
+    "decode": decode,
+    "gateway": gateway,
 }
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.blind import Blind
+from benchmarks.memory import first_token
 from benchmarks.table import Row
 from hermes.demo.training.precision import fast_dtype
 from hermes.memory import Candidates, Hermes, PackedPass, Selection
@@ -109,13 +110,24 @@ def run(rounds: int) -> list[Row]:
         for name, took in zip(("guidance", "scoring", "gathering"), parts, strict=True)
     )
     dtype = str(model.shape.dtype).removeprefix("torch.")
+    with torch.inference_mode():
+        first_token(blind, memory.cache)
+        ttft = statistics.median(
+            _timed(lambda: first_token(blind, memory.cache))[1] for _ in range(5)
+        )
     return [
         Row(
             f"compression of a full memory, 0.5B shape, {dtype}: {whole / alone:.1%} ({split})",
             whole,
             f"prefill of its {EVERY} frames, tower left out",
             alone,
-        )
+        ),
+        Row(
+            f"warm TTFT, 0.5B shape, {dtype}, a full memory of {BUDGET} tokens",
+            ttft,
+            f"re-encoding {EVERY} frames, tower left out (64 take four times as long or more)",
+            alone,
+        ),
     ]
 
 

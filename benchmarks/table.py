@@ -28,11 +28,12 @@ def interleaved(
 ) -> tuple[float, float]:
     """Median seconds of each, measured in turn so that both see the same machine."""
     ours(), alternative()  # warm-up
-    pairs = [(_timed(ours), _timed(alternative)) for _ in range(rounds)]
+    pairs = [(timed(ours), timed(alternative)) for _ in range(rounds)]
     return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that it took."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

@@ -63,6 +63,7 @@ class Source:
         self._container: InputContainer | None = None
         self._key_frames = KeyFrames()
         self._resting = False
+        self._due_s = 0.0
         self._first_pts: int | None = None
         self.read_s = 0.0
         """Timestamp of the newest packet that was read, decoded or not."""
@@ -183,11 +184,13 @@ class Source:
         return self._resting
 
     def rest(self, due_s: float, slack_s: float) -> None:
-        """Nothing is wanted before `due_s`: decode nothing until the next key frame.
+        """Nothing is wanted before `due_s`: leave out what can be.
 
-        Only if key frames come regularly, and the next at most `slack_s` later
-        than that; else nothing changes.
+        If key frames come regularly, and the next at most `slack_s` later than
+        that, it is everything up to it; else the frames that no other frame
+        is told as a change of.
         """
+        self._due_s = due_s
         next_s = self._key_frames.next_s
         if next_s is not None and self.read_s < next_s <= due_s + slack_s:
             self._resting = True
@@ -229,6 +232,8 @@ class Source:
         at_s = self.position_s(packet)
         if at_s is not None:
             self.read_s = at_s
+        unwanted = at_s is not None and at_s < self._due_s - self.frame_s / 2
+        self._stream.codec_context.skip_frame = "NONREF" if unwanted else "DEFAULT"
         if packet.is_keyframe:
             self._key_frames.seen(at_s)
             if self._resting:

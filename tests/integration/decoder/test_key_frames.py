@@ -59,6 +59,16 @@ def test_long_groups_are_decoded_as_far_as_they_are_wanted(tmp_path: Path) -> No
     assert 300 < decoded < 375
 
 
+def test_frames_that_no_other_needs_are_left_out_in_long_groups(tmp_path: Path) -> None:
+    path = video.write(tmp_path / "clip.mp4", 200, rate=RATE, gop=10_000, options=B_FRAMES)
+    everything, all_of_them = read(path, 1.0, rests=False)
+    kept, decoded = read(path, 1.0, rests=True)
+    assert kept == everything
+    assert len(kept) == 20
+    assert all_of_them == 200
+    assert decoded < 140
+
+
 def test_groups_that_do_not_fit_are_decoded(tmp_path: Path) -> None:
     path = video.write(tmp_path / "clip.mp4", 120, rate=RATE, gop=10_000)
     everything, _ = read(path, 2.0, rests=False)

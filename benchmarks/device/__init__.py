@@ -1,0 +1,1 @@
+"""What one device does, with the physical limit beside each figure."""

@@ -1,0 +1,143 @@
+"""What frames cost: of many cameras at once, with compression, and in and out of snapshots."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+
+from benchmarks.device.machine import Limits, peak_bytes, settle
+from benchmarks.device.report import Table
+from benchmarks.device.subject import EVERY, PHASES, Subject, arrivals, feed
+from hermes.engine import snapshot
+from hermes.memory import MemoryState
+from hermes.vlm import VideoMemory, take_together
+
+_PASS = 32
+"""Frames in one pass, at most."""
+
+_MOST_ALONE = 8
+"""Cameras up to which the alternative, one by one, is measured, too."""
+
+
+def against_cameras(
+    of: Subject,
+    limits: Limits,
+    states: Sequence[MemoryState],
+    cameras: Sequence[int],
+    fitting: int,
+) -> Table:
+    """Frames a second, by how many cameras' frames come at once."""
+    flops = of.flops_per_frame(states[0])
+    table = Table(
+        f"{of.name}: frames a second, every memory full, compressions included",
+        (
+            "cameras",
+            "frames/s",
+            "one by one, frames/s",
+            "limit, frames/s",
+            "of the limit, %",
+            "peak on the device, GiB",
+        ),
+        notes=[
+            f"Limit: {flops / 1e12:.3g} TFLOP a frame, vision included, at the"
+            f" {limits.flops / 1e12:.3g} TFLOP/s that a large product of matrices reaches."
+        ],
+    )
+    limit = limits.flops / flops
+    for count in cameras:
+        if count > fitting:
+            table.add(count, None, None, limit, None, None)
+            continue
+        memories = [of.restored(states[number % len(states)]) for number in range(count)]
+        found: list[float] = []
+        peak = peak_bytes(of.device, lambda: found.append(_rate(of, memories, _PASS)))  # noqa: B023
+        alone = _rate(of, memories, 1) if 1 < count <= _MOST_ALONE else None
+        table.add(
+            count,
+            found[0],
+            alone,
+            limit,
+            100 * found[0] / limit,
+            None if peak is None else peak / 2**30,
+        )
+        for memory in memories:
+            memory.close()
+    if cameras[-1] > fitting:
+        table.notes.append(f"{fitting} memories fit this device.")
+    return table
+
+
+def _rate(of: Subject, memories: Sequence[VideoMemory], together: int) -> float:
+    """Frames a second, up to `together` in one pass. One round before, unmeasured."""
+    # Over so many rounds, memories of all phases are compressed as often as in the long run.
+    rounds = EVERY if len(memories) < len(PHASES) else EVERY // len(PHASES)
+    _round(memories, together)
+    settle(of.device)
+    began = time.perf_counter()
+    for _ in range(rounds):
+        _round(memories, together)
+    settle(of.device)
+    return rounds * len(memories) / (time.perf_counter() - began)
+
+
+def _round(memories: Sequence[VideoMemory], together: int) -> None:
+    for first in range(0, len(memories), together):
+        for outcome in take_together(arrivals(memories[first : first + together])):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+
+def compression(of: Subject, states: Sequence[MemoryState]) -> Table:
+    """A frame that is followed by a compression, against the others of its round."""
+    memory = of.restored(states[0])
+    feed(memory, EVERY)  # warm
+    times = []
+    for _ in range(EVERY):
+        settle(of.device)
+        began = time.perf_counter()
+        feed(memory, 1)
+        settle(of.device)
+        times.append(time.perf_counter() - began)
+    memory.close()
+    *plain, last = times
+    usual = sorted(plain)[len(plain) // 2]
+    table = Table(
+        f"{of.name}: a compression, guidance included, of a full memory",
+        ("a frame, ms", "compression, ms", f"share of {EVERY} frames, %"),
+    )
+    table.add(1e3 * usual, 1e3 * (last - usual), 100 * (last - usual) / (EVERY * usual))
+    return table
+
+
+def snapshots(of: Subject, states: Sequence[MemoryState]) -> Table:
+    """A full memory to bytes and back."""
+    memory = of.restored(states[-1])
+    marks = [time.perf_counter()]
+
+    def mark() -> None:
+        settle(of.device)
+        marks.append(time.perf_counter())
+
+    state = memory.state()
+    mark()
+    data = snapshot.encode(state)
+    mark()
+    decoded = snapshot.decode(data, limit_bytes=snapshot.limit_of(memory))
+    mark()
+    memory.restore(decoded)
+    mark()
+    memory.close()
+    taken = [1e3 * (after - before) for before, after in itertools.pairwise(marks)]
+    table = Table(
+        f"{of.name}: a snapshot of a full memory, and back",
+        (
+            "MiB",
+            "off the device, ms",
+            "to bytes, checksum included, ms",
+            "from bytes, ms",
+            "onto the device, ms",
+        ),
+    )
+    table.add(len(data) / 2**20, *taken)
+    return table

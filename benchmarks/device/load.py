@@ -1,0 +1,294 @@
+"""Questions while cameras send frames: first tokens and frame lag, until it is too much."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from benchmarks.device.report import Table
+from benchmarks.device.subject import EVERY, Subject
+from hermes.engine import AnswerResult, Batch, Engine, EngineConfig, FrameInput
+from hermes.errors import HermesError, Overloaded
+from hermes.memory import FrameStamp, MemoryState
+from hermes.vlm import VideoMemory
+
+LAG_BUDGET_S = 4.0
+_ASKERS = 2
+_PAUSE_S = 0.02
+_ANSWER_TOKENS = 8
+_QUESTION = "What is happening now?"
+
+
+class LoadedEngine(Engine):
+    """An engine whose memories are full from the start, a quarter of them in each phase."""
+
+    def __init__(
+        self, of: Subject, config: EngineConfig, states: Sequence[MemoryState], watch: Watch
+    ) -> None:
+        self._states: itertools.cycle[MemoryState] | None = None
+        super().__init__(of.model, config, watch)
+        self._states = itertools.cycle(states)
+
+    def new_memory(self) -> VideoMemory:
+        """A full one, once the engine is made."""
+        memory = super().new_memory()
+        if self._states is not None:
+            memory.restore(next(self._states))
+        return memory
+
+
+@dataclass
+class Watch:
+    """Lags of frames, in seconds, since `begin`."""
+
+    lags: list[float] = field(default_factory=list)
+    failed: list[Exception] = field(default_factory=list)
+    retries: int = 0
+
+    def begin(self) -> None:
+        """From here on it counts."""
+        self.lags = []
+
+    def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
+        if lag_s is not None:
+            self.lags.append(lag_s)
+
+    def compressed(self, camera_id: str, evicted_tokens: int) -> None: ...
+
+    def pass_retried(self) -> None:
+        self.retries += 1
+
+    def frame_failed(self, camera_id: str, error: Exception) -> None:
+        self.failed.append(error)
+
+
+@dataclass
+class _Sink:
+    result: AnswerResult | None = None
+    error: HermesError | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def delta(self, text: str) -> None: ...
+
+    def done(self, result: AnswerResult) -> None:
+        self.result = result
+        self.ended.set()
+
+    def failed(self, error: HermesError) -> None:
+        self.error = error
+        self.ended.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one number of cameras gave. Times in seconds; `refused`: shares of frames, questions."""
+
+    warm: list[float]
+    fresh: list[float]
+    lags: list[float]
+    frames_s: float
+    refused: tuple[float, float]
+    retries: int
+
+    @property
+    def saturated(self) -> bool:
+        """Whether frames came faster than they were taken in."""
+        return self.refused[0] > 0.01 or percentile(self.lags, 95) > LAG_BUDGET_S
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Of measured values; the worst where there are few; infinite where there is none."""
+    if not values:
+        return float("inf")
+    return sorted(values)[min(len(values) - 1, int(percent / 100 * len(values)))]
+
+
+def against_cameras(
+    of: Subject,
+    states: Sequence[MemoryState],
+    cameras: Sequence[int],
+    fitting: int,
+    fps: float,
+    span_s: float,
+) -> Table:
+    """TTFT and lag by the number of cameras that send `fps`, up to the first that is too much."""
+    table = Table(
+        f"{of.name}: questions while every camera sends {fps:g} frames a second",
+        (
+            "cameras",
+            "frames/s taken in",
+            "questions",
+            "TTFT p50, ms",
+            "p95, ms",
+            "p99, ms",
+            "fresh TTFT p50, ms",
+            "frame lag p95, s",
+            "frames refused, %",
+        ),
+        notes=[
+            f"{_ASKERS} askers, one question after the other, each of a camera by chance; answers"
+            f" of {_ANSWER_TOKENS} tokens. TTFT is that of a memory as it is; fresh: all frames"
+            f" that were captured before the question are in memory first. {span_s:g} s each."
+        ],
+    )
+    for count in cameras:
+        if count > fitting:
+            table.notes.append(f"{fitting} memories fit this device.")
+            break
+        seen = under_load(of, states, count, fps, span_s)
+        table.add(
+            count,
+            seen.frames_s,
+            len(seen.warm),
+            *(1e3 * percentile(seen.warm, percent) for percent in (50, 95, 99)),
+            1e3 * percentile(seen.fresh, 50),
+            percentile(seen.lags, 95),
+            100 * seen.refused[0],
+        )
+        if seen.retries:
+            table.notes.append(f"{count} cameras: {seen.retries} passes were tried again.")
+        if seen.saturated:
+            table.notes.append(f"{count} cameras at {fps:g} frames a second are too many.")
+            break
+    return table
+
+
+def under_load(
+    of: Subject, states: Sequence[MemoryState], cameras: int, fps: float, span_s: float
+) -> Seen:
+    """One number of cameras, for `span_s` after a fifth of that to settle."""
+    watch = Watch()
+    config = EngineConfig(budget_tokens=of.budget, compress_every_frames=EVERY, max_cameras=cameras)
+    engine = LoadedEngine(of, config, states, watch)
+    engine.start()
+    names = [f"camera-{number}" for number in range(cameras)]
+    for name in names:
+        engine.open(name)
+    stop = threading.Event()
+    source = _Source(engine, names, fps, stop)
+    askers = [_Asker(engine, names, source, stop, seed) for seed in range(_ASKERS)]
+    counting: list[Watch | _Source | _Asker] = [watch, source, *askers]
+    threads = [threading.Thread(target=source.run)]
+    threads += [threading.Thread(target=asker.run) for asker in askers]
+    try:
+        engine.inspect(names[-1]).result()  # all memories are there
+        for thread in threads:
+            thread.start()
+        stop.wait(span_s / 5)
+        for part in counting:
+            part.begin()
+        began = time.monotonic()
+        stop.wait(span_s)
+        took = time.monotonic() - began
+        lags = list(watch.lags)
+        warm = [taken for asker in askers for taken in asker.warm]
+        fresh = [taken for asker in askers for taken in asker.fresh]
+    finally:
+        stop.set()
+        engine.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    if watch.failed:
+        raise watch.failed[0]
+    asked = len(warm) + len(fresh)
+    unanswered = sum(asker.refused for asker in askers)
+    return Seen(
+        warm,
+        fresh,
+        lags,
+        len(lags) / took,
+        (
+            source.refused / max(1, source.offered),
+            unanswered / max(1, unanswered + asked),
+        ),
+        watch.retries,
+    )
+
+
+class _Source:
+    """Sends every camera's frames on time, the cameras evenly spread."""
+
+    def __init__(
+        self, engine: Engine, cameras: Sequence[str], fps: float, stop: threading.Event
+    ) -> None:
+        self._engine, self._cameras, self._fps, self._stop = engine, cameras, fps, stop
+        self._picture = torch.full((3, *engine.model.frame_size), 127, dtype=torch.uint8)
+        self.cursors = dict.fromkeys(cameras, 0)
+        self.begin()
+
+    def begin(self) -> None:
+        self.offered = self.refused = 0
+
+    def run(self) -> None:
+        step = 1 / (self._fps * len(self._cameras))
+        due = time.monotonic()
+        for camera in itertools.cycle(self._cameras):
+            due += step
+            if self._stop.wait(max(0.0, due - time.monotonic())):
+                return
+            self._offer(camera)
+
+    def _offer(self, camera: str) -> None:
+        self.offered += 1
+        captured = int(time.time() * 1000)
+        frames = [
+            FrameInput(self._engine.prepare(self._picture), FrameStamp(captured))
+            for _ in range(self._engine.model.pictures_per_frame)
+        ]
+        try:
+            self._engine.offer(camera, Batch(frames, str(self.cursors[camera] + 1)))
+        except Overloaded:
+            self.refused += 1
+        else:
+            self.cursors[camera] += 1
+
+
+class _Asker:
+    """Asks one question after another; every fourth waits for the newest frame."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        cameras: Sequence[str],
+        source: _Source,
+        stop: threading.Event,
+        seed: int,
+    ) -> None:
+        self._engine, self._cameras, self._source, self._stop = engine, cameras, source, stop
+        self._rng = random.Random(seed)
+        self.begin()
+
+    def begin(self) -> None:
+        self.warm: list[float] = []
+        self.fresh: list[float] = []
+        self.refused = 0
+
+    def run(self) -> None:
+        for number in itertools.count():
+            if self._stop.wait(self._rng.expovariate(1 / _PAUSE_S)):
+                return
+            self._ask(self._rng.choice(self._cameras), fresh=number % 4 == 3)
+
+    def _ask(self, camera: str, *, fresh: bool) -> None:
+        newest = self._source.cursors[camera]
+        sink = _Sink()
+        ready = (lambda cursor: int(cursor or 0) >= newest) if fresh else None
+        try:
+            self._engine.ask(camera, _QUESTION, sink, max_tokens=_ANSWER_TOKENS, ready=ready)
+        except HermesError:
+            self.refused += 1
+            return
+        sink.ended.wait()
+        if sink.result is None:
+            self.refused += 1
+        elif fresh:
+            self.fresh.append(sink.result.fresh_ttft_s)
+        else:
+            self.warm.append(sink.result.warm_ttft_s)

@@ -1,0 +1,113 @@
+"""What a question costs: against what was seen, and against other ways to know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from benchmarks.device.machine import Limits, seconds
+from benchmarks.device.report import Table
+from benchmarks.device.subject import EVERY, Plain, Subject, feed
+from hermes.memory import PackedPass
+from hermes.vlm import VideoMemory, VideoModel
+
+REENCODED = 64
+_ANSWER_TOKENS = 16
+_TEXT = "What is happening now?"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one answer, in seconds."""
+
+    ttft_s: float
+    tpot_s: float
+
+
+def cost_of(model: VideoModel, memory: VideoMemory) -> Cost:
+    """A short question about a memory, and an answer of some tokens."""
+    device = model.shape.device
+
+    def first() -> None:
+        _answer(model, memory, 1)
+
+    def whole() -> None:
+        _answer(model, memory, 1 + _ANSWER_TOKENS)
+
+    ttft = seconds(first, device)
+    return Cost(ttft, (seconds(whole, device) - ttft) / _ANSWER_TOKENS)
+
+
+@torch.inference_mode()
+def _answer(model: VideoModel, memory: VideoMemory, tokens: int) -> None:
+    inputs = model.question(_TEXT)
+    with memory.branch(len(inputs) + tokens) as branch:
+        for _ in range(tokens):
+            row = branch.row(len(inputs))
+            hidden = model.forward(inputs, PackedPass([row]))
+            branch.commit(row)
+            inputs = model.embed([int(model.logits(hidden[-1:]).argmax())])
+
+
+def against_frames(
+    of: Subject, plain: Plain, limits: Limits, frames: tuple[int, ...], most_reencoded: int
+) -> tuple[Table, Table]:
+    """TTFT and TPOT, and bytes, by the frames that were seen."""
+    times = Table(
+        f"{of.name}: an answer, by the frames seen (budget {of.budget} tokens a layer)",
+        (
+            "frames seen",
+            "TTFT, ms",
+            "limit, ms",
+            "TPOT, ms",
+            "sliding window, TTFT, ms",
+            "everything kept, TTFT, ms",
+            f"re-encoding the last {most_reencoded}, TTFT, ms",
+        ),
+    )
+    sizes = Table(
+        f"{of.name}: cache on the device, by the frames seen",
+        ("frames seen", "HERMES, MiB", "sliding window, MiB", "everything kept, MiB"),
+    )
+    ours, window = of.memory(), of.memory("sliding-window")
+    most = (of.model.position_limit - 1024) // of.model.layout.tokens - EVERY
+    everything = of.memory("sliding-window", budget=max(1, most) * of.model.layout.tokens)
+    asked = len(of.model.question(_TEXT))
+    seen = 0
+    for count in sorted(frames):
+        for memory in (ours, window):
+            feed(memory, count - seen)
+        kept = count <= most
+        if kept:
+            feed(everything, count - seen)
+        seen = count
+        cost = cost_of(of.model, ours)
+        limit = (plain.decoder_bytes + ours.device_bytes) / limits.bytes_s
+        anew = None
+        if plain.can_answer:
+            again = min(count, most_reencoded)
+            anew = seconds(partial(plain.answer, again, asked), of.device, rounds=3)
+        times.add(
+            count,
+            1e3 * cost.ttft_s,
+            1e3 * limit,
+            1e3 * cost.tpot_s,
+            1e3 * cost_of(of.model, window).ttft_s,
+            1e3 * cost_of(of.model, everything).ttft_s if kept else None,
+            None if anew is None else 1e3 * anew,
+        )
+        sizes.add(
+            count,
+            ours.device_bytes / 2**20,
+            window.device_bytes / 2**20,
+            everything.device_bytes / 2**20 if kept else None,
+        )
+    times.notes.append(
+        "Limit: the decoder's weights and this memory's cache, read once at the bandwidth measured."
+        f" Everything kept: up to {max(0, most)} frames, where the model's positions end."
+    )
+    for memory in (ours, window, everything):
+        memory.close()
+    return times, sizes
