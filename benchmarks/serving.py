@@ -17,7 +17,7 @@ from benchmarks.memory import decode_steps
 from benchmarks.table import Row, interleaved
 from hermes.demo import checkpoint
 from hermes.demo.training.precision import fast_dtype
-from hermes.engine import AnswerResult, Batch, Engine, EngineConfig, FrameInput
+from hermes.engine import AnswerResult, Batch, Engine, EngineConfig, FrameInput, SimilarityGate
 from hermes.errors import HermesError
 from hermes.memory import FrameStamp
 from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
@@ -26,6 +26,8 @@ from hermes.vlm.shapes import random_model
 CAMERAS = 8
 SHAPE = "llava-onevision-0.5b"
 SHAPE_FRAMES = 6
+STILL_FRAMES = 600
+GATE_LEVELS, GATE_S = 6, 30
 QUESTIONS = {"demo": 300, SHAPE: 12}
 
 
@@ -34,7 +36,7 @@ def run(rounds: int) -> list[Row]:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         demo = load(checkpoint.build(Path(folder) / "demo"))
-    rows = [_ingest(demo, "demo model", rounds), *_under_load(demo, "demo")]
+    rows = [_ingest(demo, "demo model", rounds), _gate(demo), *_under_load(demo, "demo")]
     large: Any = random_model(SHAPE, dtype=fast_dtype())
     name = f"0.5B shape, {str(large.shape.dtype).removeprefix('torch.')}"
     rows.append(_decode(large, name, max(2, rounds // 2)))
@@ -92,6 +94,28 @@ def _ingest(model: Any, name: str, rounds: int) -> Row:
         together / CAMERAS,
         "one by one",
         alone / CAMERAS,
+    )
+
+
+def _gate(model: VideoModel) -> Row:
+    """A camera that shows the same for ten minutes, a frame a second, with noise."""
+    gate, memory = SimilarityGate(GATE_LEVELS, GATE_S), _memories(model, 2, 1)[0]
+    noise = torch.randint(0, 8, (16, 3, *model.frame_size), dtype=torch.uint8)
+    clock = itertools.count(1_000)
+
+    def frames(gated: bool) -> None:
+        for number in range(STILL_FRAMES):
+            stamp = FrameStamp(1000 * next(clock))
+            picture = noise[number % 16]
+            if not gated or gate.passes(picture, stamp.capture_ms):
+                take_together([Arrival(memory, picture, stamp)])
+
+    gated, all_of_them = interleaved(lambda: frames(True), lambda: frames(False), 1)
+    return Row(
+        "a frame of a camera that shows nothing new, similarity gate on, demo model",
+        gated / STILL_FRAMES,
+        "gate off",
+        all_of_them / STILL_FRAMES,
     )
 
 

@@ -7,6 +7,7 @@ questions are asked, answers go to sinks; the `Scheduler` says what comes next.
 from hermes.engine.answer import Answer, AnswerResult, AnswerSink
 from hermes.engine.config import EngineConfig
 from hermes.engine.engine import Engine
+from hermes.engine.gate import SimilarityGate
 from hermes.engine.observer import EngineObserver
 from hermes.engine.scheduler import Scheduler
 from hermes.engine.session import Batch, FrameInput, SessionReport
@@ -22,4 +23,5 @@ __all__ = [
     "FrameInput",
     "Scheduler",
     "SessionReport",
+    "SimilarityGate",
 ]

@@ -86,7 +86,7 @@ class Metrics:
         self.frames = Counter(
             "hermes_frames",
             "Frames by what became of them: encoded (in memory, or published by a decoder),"
-            " dropped_stale, trimmed, decode_error.",
+            " unchanged (left out by the similarity gate), dropped_stale, trimmed, decode_error.",
             ["camera", "outcome"],
             registry=registry,
         )

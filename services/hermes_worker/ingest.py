@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import redis
+from torch import Tensor
 
-from hermes.engine import Engine, FrameInput
+from hermes.engine import Engine, FrameInput, SimilarityGate
 from hermes.memory import FrameStamp
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import logs
@@ -33,7 +34,8 @@ class Ingest:
     Back-pressure is not reading: what the engine has no room for stays in the
     log, and is not decoded in vain. Frames of live cameras that are older than
     `staleness_s` are dropped here, counted and told as a gap, unless they are
-    read again after a takeover.
+    read again after a takeover. `new_gate`: for each camera, if frames that show
+    nothing new are to be left out, too.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Ingest:
         memories: Memories,
         metrics: Metrics,
         staleness_s: float,
+        new_gate: Callable[[], SimilarityGate] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._log = frame_log
@@ -50,6 +53,7 @@ class Ingest:
         self._memories = memories
         self._metrics = metrics
         self._staleness_ms = int(staleness_s * 1000)
+        self._new_gate = new_gate
         self._wall_clock = wall_clock
         self._capacity = engine.config.max_pending_frames
         self._stop = threading.Event()
@@ -149,19 +153,30 @@ class Ingest:
         frames: list[FrameInput] = []
         for frame in fresh:
             try:
-                picture = self._engine.prepare(decode_jpeg(frame.jpeg))
+                picture = decode_jpeg(frame.jpeg)
             except BadPicture as error:
                 log.warning("picture_unreadable", camera=camera_id, error=str(error))
                 self._metrics.frames.labels(camera_id, "decode_error").inc()
                 tracked.hole = True
                 continue
+            if self._shows_nothing_new(tracked, picture, frame.capture_time_ms):
+                self._metrics.frames.labels(camera_id, "unchanged").inc()
+                continue
             media_ms = frame.media_time_ms if frame.HasField("media_time_ms") else None
             stamp = FrameStamp(frame.capture_time_ms, media_ms)
-            frames.append(FrameInput(picture, stamp, after_gap=tracked.hole, replayed=replayed))
+            ready = self._engine.prepare(picture)
+            frames.append(FrameInput(ready, stamp, after_gap=tracked.hole, replayed=replayed))
             tracked.hole = False
         if replayed:
             self._metrics.replayed_frames.inc(len(frames))
         return frames
+
+    def _shows_nothing_new(self, tracked: Tracked, picture: Tensor, capture_ms: int) -> bool:
+        if self._new_gate is None:
+            return False
+        if tracked.gate is None or tracked.hole:  # what comes behind a hole says where it ends
+            tracked.gate = self._new_gate()
+        return not tracked.gate.passes(picture, capture_ms)
 
     def _missing(self, tracked: Tracked, chunk: FrameChunk) -> int:
         """Frames of this epoch that were sampled and never came to us."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from hermes.engine import Batch, Engine, FrameInput, SessionReport
+from hermes.engine import Batch, Engine, FrameInput, SessionReport, SimilarityGate
 from hermes.v1.camera_pb2 import Camera
 from services.common import logs
 from services.common.frame_log import BEGINNING, LogId
@@ -25,7 +25,8 @@ class Tracked:
     the camera came to us; until memory has it, the camera is replaying. None
     until it was looked up. `next_index`: the index of the next frame, by epoch.
     `hole`: what came before the next frame is missing. `live`: frames that get
-    old are dropped. `next_frames`: how many there must be room for.
+    old are dropped. `next_frames`: how many there must be room for. `gate`:
+    leaves out what shows nothing new.
     """
 
     camera: Camera
@@ -38,6 +39,7 @@ class Tracked:
     hole: bool = False
     live: bool = False
     next_frames: int = 1
+    gate: SimilarityGate | None = None
 
     def replays(self, id: LogId) -> bool:
         """Whether the entry was in the log before the camera came to us."""

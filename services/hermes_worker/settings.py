@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from hermes.demo.limits import LIMITS
-from hermes.engine import EngineConfig
+from hermes.engine import EngineConfig, SimilarityGate
 from hermes.memory import POLICIES
 from services.common.settings import ServiceSettings
 
@@ -73,6 +75,16 @@ class WorkerSettings(ServiceSettings):
     staleness_s: float = Field(
         10.0, gt=0, description="frames of a live camera older than this are dropped, not queued"
     )
+    similarity_gate: float = Field(
+        0.0,
+        ge=0,
+        le=255,
+        description="frames whose cells (16 x 16) all changed by less than this many 8-bit levels"
+        " since the last one that was taken in are left out; 0: none are",
+    )
+    similarity_gate_s: float = Field(
+        30.0, gt=0, description="seconds after which a frame is taken in even if nothing changed"
+    )
     reflection: bool = Field(False, description="serve gRPC reflection")
     drain_s: float = Field(10.0, ge=0, description="time that running answers get at shutdown")
 
@@ -110,6 +122,13 @@ class WorkerSettings(ServiceSettings):
         if self.model == DEMO:
             limits |= {k: v for k, v in LIMITS.items() if k not in self.model_fields_set}
         return EngineConfig(**limits, slice_s=self.slice_ms / 1000, policy=self.policy)
+
+    @property
+    def new_gate(self) -> Callable[[], SimilarityGate] | None:
+        """What makes a camera's similarity gate, if there are to be any."""
+        if not self.similarity_gate:
+            return None
+        return partial(SimilarityGate, self.similarity_gate, self.similarity_gate_s)
 
     def advertised(self, port: int) -> str:
         """The address that goes into the leases."""

@@ -103,6 +103,7 @@ class Worker:
             self._memories,
             self.metrics,
             settings.staleness_s,
+            settings.new_gate,
         )
         servicer = WorkerServicer(
             engine,
