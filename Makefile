@@ -34,10 +34,16 @@ demo: $(STAMP) ## The whole pipeline on real H.264 video: cameras, Redis, decode
 node-packages:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NPM_STAMP) || true; fi
 
-test: $(STAMP) node-packages ## Unit, contract and integration tests (under 10 minutes on 2 cores)
+# Neither is a package of two hundred megabytes: without it the kernels' tests are skipped.
+KERNELS_STAMP := $(VENV)/.kernels
+.PHONY: kernels
+kernels: $(STAMP)
+	@test -e $(KERNELS_STAMP) || ! $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[kernels]' || touch $(KERNELS_STAMP)
+
+test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-test-all: $(STAMP) node-packages ## The same and the slow ones
+test-all: $(STAMP) node-packages kernels ## The same and the slow ones
 	@$(BIN)/python -m pytest -m '' $(PYTEST_FLAGS)
 
 check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code
@@ -52,6 +58,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 
 bench: $(STAMP) ## What is fast, as ratios taken in one run
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.device --seconds 3
 
 bench-memory: $(STAMP) ## What each memory keeps: right answers by kind and age (an hour)
 	@$(BIN)/python -m benchmarks.quality $(BENCH_FLAGS)

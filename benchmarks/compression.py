@@ -20,7 +20,7 @@ from benchmarks.blind import Blind
 from benchmarks.memory import first_token
 from benchmarks.table import Row
 from hermes.demo.training.precision import fast_dtype
-from hermes.memory import Candidates, Hermes, PackedPass, Selection
+from hermes.memory import Candidates, Hermes, PackedPass, Pass, Selection
 from hermes.vlm import VideoMemory, VideoModel
 from hermes.vlm.shapes import random_model
 
@@ -48,8 +48,9 @@ class Clocked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def forward(self, inputs: Tensor, packed: PackedPass) -> Tensor:
+    def forward(self, inputs: Tensor, packed: Pass) -> Tensor:
         """A pass with guidance in it runs twice: at first without, for the difference."""
+        assert isinstance(packed, PackedPass)
         frames, *prompts = packed.rows
         if not prompts:
             hidden, took = _timed(lambda: self.model.forward(inputs, packed))

@@ -12,6 +12,10 @@ import redis
 
 from services.cli import redis_server
 
+if not Path("/dev/nvidiactl").exists():
+    # Before anything imports Triton: its kernels are interpreted where there is no GPU.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 
 def pytest_configure() -> None:
     """A shell starts background jobs deaf to Ctrl-C, and so would be all that tests start."""

@@ -10,11 +10,12 @@ import torch
 from benchmarks.device.machine import Limits, seconds
 from benchmarks.device.report import Table
 from benchmarks.device.subject import EVERY, Plain, Subject, feed
-from hermes.memory import PackedPass
+from hermes.engine.question_pass import QuestionPass
 from hermes.vlm import VideoMemory, VideoModel
 
 REENCODED = 64
 _ANSWER_TOKENS = 16
+_RESERVE = 64
 _TEXT = "What is happening now?"
 
 
@@ -26,29 +27,29 @@ class Cost:
     tpot_s: float
 
 
-def cost_of(model: VideoModel, memory: VideoMemory) -> Cost:
+def cost_of(model: VideoModel, passes: QuestionPass, memory: VideoMemory) -> Cost:
     """A short question about a memory, and an answer of some tokens."""
     device = model.shape.device
 
     def first() -> None:
-        _answer(model, memory, 1)
+        _answer(model, passes, memory, 1)
 
     def whole() -> None:
-        _answer(model, memory, 1 + _ANSWER_TOKENS)
+        _answer(model, passes, memory, 1 + _ANSWER_TOKENS)
 
     ttft = seconds(first, device)
     return Cost(ttft, (seconds(whole, device) - ttft) / _ANSWER_TOKENS)
 
 
 @torch.inference_mode()
-def _answer(model: VideoModel, memory: VideoMemory, tokens: int) -> None:
+def _answer(model: VideoModel, passes: QuestionPass, memory: VideoMemory, tokens: int) -> None:
     inputs = model.question(_TEXT)
     with memory.branch(len(inputs) + tokens) as branch:
         for _ in range(tokens):
             row = branch.row(len(inputs))
-            hidden = model.forward(inputs, PackedPass([row]))
+            found = passes.tokens([inputs], [row])
             branch.commit(row)
-            inputs = model.embed([int(model.logits(hidden[-1:]).argmax())])
+            inputs = model.embed(found)
 
 
 def against_frames(
@@ -74,6 +75,7 @@ def against_frames(
     ours, window = of.memory(), of.memory("sliding-window")
     most = (of.model.position_limit - 1024) // of.model.layout.tokens - EVERY
     everything = of.memory("sliding-window", budget=max(1, most) * of.model.layout.tokens)
+    passes = QuestionPass(of.model, everything.cache.capacity + _RESERVE)
     asked = len(of.model.question(_TEXT))
     seen = 0
     for count in sorted(frames):
@@ -83,7 +85,7 @@ def against_frames(
         if kept:
             feed(everything, count - seen)
         seen = count
-        cost = cost_of(of.model, ours)
+        cost = cost_of(of.model, passes, ours)
         limit = (plain.decoder_bytes + ours.device_bytes) / limits.bytes_s
         anew = None
         if plain.can_answer:
@@ -94,8 +96,8 @@ def against_frames(
             1e3 * cost.ttft_s,
             1e3 * limit,
             1e3 * cost.tpot_s,
-            1e3 * cost_of(of.model, window).ttft_s,
-            1e3 * cost_of(of.model, everything).ttft_s if kept else None,
+            1e3 * cost_of(of.model, passes, window).ttft_s,
+            1e3 * cost_of(of.model, passes, everything).ttft_s if kept else None,
             None if anew is None else 1e3 * anew,
         )
         sizes.add(

@@ -6,13 +6,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from hermes.engine.answer import Answer, FinishReason
+from hermes.engine.question_pass import QuestionPass
 from hermes.engine.session import Session
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput
-from hermes.memory import BranchRow, PackedPass
+from hermes.memory import BranchRow
 from hermes.vlm import VideoModel
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class Answers:
     def __init__(
         self,
         model: VideoModel,
+        passes: QuestionPass,
         *,
         max_question_tokens: int,
         prefill_tokens: int,
@@ -38,6 +39,7 @@ class Answers:
         ended: Callable[[Answer], None],
     ) -> None:
         self._model = model
+        self._passes = passes
         self._max_question_tokens = max_question_tokens
         self._prefill_tokens = prefill_tokens
         self._clock = clock
@@ -141,7 +143,7 @@ class Answers:
         if not answers:
             return
         try:
-            rows, tokens = self._forward(answers)
+            rows, tokens = self._next(answers)
         except Exception as error:
             if len(answers) == 1:
                 self._fail(answers[0], _told(error, answers[0]))
@@ -155,7 +157,7 @@ class Answers:
         self._pass(answers[:cut])
         self._pass(answers[cut:])
 
-    def _forward(self, answers: Sequence[Answer]) -> tuple[list[BranchRow], list[int]]:
+    def _next(self, answers: Sequence[Answer]) -> tuple[list[BranchRow], list[int]]:
         inputs: list[Tensor] = []
         rows: list[BranchRow] = []
         for answer in answers:
@@ -163,12 +165,7 @@ class Answers:
             assert answer.next_input is not None
             inputs.append(answer.next_input)
             rows.append(answer.branch.row(len(answer.next_input)))
-        hidden = self._model.forward(torch.cat(inputs), PackedPass(rows))
-        if len(hidden) > len(rows):  # of a question, only what comes behind it is asked
-            ends = torch.tensor([row.tokens for row in rows], device=hidden.device).cumsum(0) - 1
-            hidden = hidden.index_select(0, ends)
-        tokens: list[int] = self._model.logits(hidden).argmax(dim=-1).tolist()
-        return rows, tokens
+        return rows, self._passes.tokens(inputs, rows)
 
     def _took(self, answer: Answer, row: BranchRow, token: int) -> None:
         """Pass one token on, and end the answer where it ends."""

@@ -20,6 +20,7 @@ from hermes.engine.config import EngineConfig
 from hermes.engine.ingesting import Ingesting, Stopping
 from hermes.engine.look import SHUTTING_DOWN, Look
 from hermes.engine.observer import EngineObserver
+from hermes.engine.question_pass import QuestionPass
 from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
 from hermes.engine.session import Batch, Session, SessionReport
 from hermes.engine.warm_up import warm_up
@@ -60,8 +61,12 @@ class Engine:
         """Memories that this engine takes: at most `max_cameras`; `warm_up` sees what fits."""
         self._scheduler = Scheduler(config.questions_per_ingest)
         self._sessions: dict[str, Session] = {}
+        reach = len(model.prefix()) + self.memory_config.budget + self.memory_config.headroom
+        reach += self.memory_config.position_reserve
+        self._question_pass = QuestionPass(model, reach)
         self._answers = Answers(
             model,
+            self._question_pass,
             max_question_tokens=config.max_question_tokens,
             prefill_tokens=config.prefill_tokens,
             clock=clock,
@@ -96,6 +101,7 @@ class Engine:
 
         Raises `InvalidInput` if not even one does.
         """
+        self._question_pass.prepare(self.model.prefix())
         memory = self.new_memory()
         self.capacity = warm_up(memory, self.config)
         memory.close()

@@ -6,7 +6,7 @@ where one question is answered.
 """
 
 from hermes.memory.append import AppendRow
-from hermes.memory.attention import PackedPass, Row
+from hermes.memory.attention import PackedPass, Pass, Row
 from hermes.memory.bands import Bands
 from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
@@ -54,6 +54,7 @@ __all__ = [
     "MemoryConfig",
     "MemoryState",
     "PackedPass",
+    "Pass",
     "RetentionPolicy",
     "RetrievalConfig",
     "RetrievalMemory",

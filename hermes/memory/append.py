@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import InvalidInput
-from hermes.memory.attention import folded_mask, grouped_attention, tail_mask
+from hermes.memory.attention import causal_attention, folded_mask, grouped_attention, tail_mask
 from hermes.memory.coverage import FrameStamp
 from hermes.memory.positions import FrameLayout
 from hermes.memory.rope import Rotary, rotate
@@ -49,6 +49,8 @@ class AppendRow:
         self.slab.values[layer, :, self._start : end] = value
         keys = self.slab.rotated_keys(layer, end, self._rotary)
         values = self.slab.values[layer, :, :end]
+        if keys.device.type == "cuda":
+            return causal_attention(rotate(query, self._tables), keys, values, scale)
         if self._mask is None and (mask := tail_mask(self._tokens, end, keys.device)) is not None:
             self._mask = folded_mask(mask, query.shape[0] // key.shape[0], query.dtype)
         return grouped_attention(rotate(query, self._tables), keys, values, self._mask, scale)

@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention.bias import causal_lower_right
 
 from hermes.errors import InvalidInput
 from hermes.memory.rope import rotate
@@ -32,6 +33,14 @@ class Row(Protocol):
         `key` and `value` have kv_heads heads. The row remembers them where it
         needs to.
         """
+        ...
+
+
+class Pass(Protocol):
+    """What a model's attention layers are given in place of a cache."""
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """[1, heads, tokens, head_dim] in, unrotated; [1, tokens, heads, head_dim] out."""
         ...
 
 
@@ -135,6 +144,18 @@ def grouped_attention(
         folded, key.unsqueeze(0), value.unsqueeze(0), attn_mask=mask, scale=scale
     )
     return out.reshape(heads, queries, dim)
+
+
+def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """The same where the queries are the last of the keys, each of which sees what lies before it.
+
+    No mask is ever made where the device has a flash kernel.
+    """
+    causal = causal_lower_right(query.shape[1], key.shape[1])
+    out = functional.scaled_dot_product_attention(
+        query[None], key[None], value[None], attn_mask=causal, scale=scale, enable_gqa=True
+    )
+    return out[0]
 
 
 def split_attention(

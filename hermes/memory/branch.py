@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -14,6 +16,24 @@ from hermes.memory.coverage import Coverage
 from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row's memory and its own tokens lie.
+
+    `keys`, `values`: the memory's, [layers, kv_heads, capacity, head_dim], keys turned to their
+    positions; the first `seen` are seen. `own_keys`, `own_values`: [layers, kv_heads, room,
+    head_dim]; the row's first token comes at `index`, and has `position` on every axis.
+    """
+
+    keys: Tensor
+    values: Tensor
+    seen: int
+    own_keys: Tensor
+    own_values: Tensor
+    index: int
+    position: int
 
 
 class Branch(ABC):
@@ -86,6 +106,10 @@ class Branch(ABC):
         `query`: [heads, tokens, head_dim] of the row that reads, not rotated.
         """
 
+    def _place(self) -> Place | None:
+        """Where the next row's memory lies, if it lies in one piece."""
+        return None
+
     def _let_go(self) -> None:  # noqa: B027 - most have nothing to do
         """The branch is closed."""
 
@@ -105,6 +129,18 @@ class MemoryBranch(Branch):
         keys = self._slab.rotated_keys(layer, self._seen, self._rotary)
         return keys[:, : self._seen], self._slab.values[layer, :, : self._seen]
 
+    def _place(self) -> Place:
+        slab = self._slab
+        return Place(
+            slab.turned(self._seen, self._rotary),
+            slab.values,
+            self._seen,
+            self._keys,
+            self._values,
+            self._length,
+            self._position + self._length,
+        )
+
     def _let_go(self) -> None:
         self._slab.close()
 
@@ -113,19 +149,33 @@ class BranchRow(ReadingRow):
     """Tokens of a question or an answer within one forward pass."""
 
     def __init__(self, branch: Branch, tokens: int) -> None:
-        device = branch._keys.device
-        start = branch._position + branch._length
-        axes = branch._shape.axes
-        positions = torch.arange(start, start + tokens, device=device).expand(axes, tokens)
-        self.tables = branch._rotary.tables(positions)
-        self.mask = tail_mask(tokens, branch._length + tokens, device)
         self._branch = branch
         self._tokens = tokens
+
+    # Made where they are used: a recorded pass (`hermes.memory.reading`) needs neither.
+
+    @cached_property
+    def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """cos and sin of its positions."""
+        branch = self._branch
+        start = branch._position + branch._length
+        line = torch.arange(start, start + self._tokens, device=branch._keys.device)
+        return branch._rotary.tables(line.expand(branch._shape.axes, self._tokens))
+
+    @cached_property
+    def mask(self) -> Tensor | None:
+        """[tokens, own tokens so far] bool: what each sees of the answer; None if all of it."""
+        branch = self._branch
+        return tail_mask(self._tokens, branch._length + self._tokens, branch._keys.device)
 
     @property
     def tokens(self) -> int:
         """How many tokens of the pass are this row's."""
         return self._tokens
+
+    def place(self) -> Place | None:
+        """Where all of this lies on the device; None if the memory is not in one piece."""
+        return self._branch._place()
 
     def attend_turned(
         self, layer: int, query: Tensor, turned: tuple[Tensor, Tensor], value: Tensor, scale: float

@@ -8,6 +8,9 @@ from torch import Tensor
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 
+_LAYERS_AT_ONCE = 7
+"""Whose keys are turned in one go: each takes fp32 copies of them for a moment."""
+
 
 class Slab:
     """Keys, values and the identity of every token, layer by layer.
@@ -22,6 +25,7 @@ class Slab:
     - `patches`: [layers, capacity] int32, which of its frame's tokens it is
     """
 
+    @torch.inference_mode(False)  # what the device's thread makes may be written by any other
     def __init__(self, shape: CacheShape, capacity: int, pool: SlabPool | None = None) -> None:
         """`pool`: where it goes once it is retired and nobody reads it any more."""
         self.shape = shape
@@ -58,6 +62,33 @@ class Slab:
             self._turn(layer, done, length, rotary)
         assert self._rotated is not None
         return self._rotated[layer, :, :length]
+
+    def turned(self, length: int, rotary: Rotary) -> Tensor:
+        """All layers' keys, turned up to `length`: [layers, kv_heads, capacity, head_dim].
+
+        They stay where they are, and as they are, while somebody reads the slab.
+        """
+        done = min(self._rotated_length)
+        if self._rotated is None or done < length:
+            self._turn_all(done, length, rotary)
+        assert self._rotated is not None
+        return self._rotated
+
+    @torch.inference_mode()
+    def _turn_all(self, done: int, length: int, rotary: Rotary) -> None:
+        if self._rotated is None:
+            self._rotated = self._scratch()
+        layers, new = self.shape.layers, slice(done, length)
+        for first in range(0, layers, _LAYERS_AT_ONCE):
+            some = slice(first, min(layers, first + _LAYERS_AT_ONCE))
+            # One table of all their tokens: a position's turn is the same in every layer.
+            positions = self.positions[some, :, new].transpose(0, 1).flatten(1)
+            cos, sin = (
+                part.unflatten(0, (-1, length - done)).unsqueeze(1)
+                for part in rotary.tables(positions)
+            )
+            rotate(self.keys[some, :, new], (cos, sin), out=self._rotated[some, :, new])
+        self._rotated_length = [max(length, kept) for kept in self._rotated_length]
 
     @torch.inference_mode()
     def _turn(self, layer: int, done: int, length: int, rotary: Rotary) -> None:

@@ -357,7 +357,6 @@ class StreamMemory:
             raise RuntimeError("a row is open: commit or abandon it first")
         return capture(self, self._require_slab())
 
-    @torch.inference_mode()
     def restore(self, state: MemoryState) -> None:
         """Become what `state` was taken of. It goes on bit-equally from there.
 

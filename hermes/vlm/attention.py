@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from hermes.memory import PackedPass
+from hermes.memory import Pass
 
 NAME = "hermes"
 ARGUMENT = "hermes_pass"
@@ -30,7 +30,7 @@ def hermes_attention(
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """[1, heads, n, head_dim] queries, unrotated like their keys -> [1, n, heads, head_dim]."""
-    packed: PackedPass = kwargs[ARGUMENT]
+    packed: Pass = kwargs[ARGUMENT]
     return packed.attend(module.layer_idx, query, key, value, scaling), None  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from hermes.memory import CacheShape, FrameLayout, PackedPass, Rotary
+from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
 from hermes.vlm.tower import Between
 
 
@@ -85,7 +85,7 @@ class VideoModel(Protocol):
         """Inputs [n, width] of token ids."""
         ...
 
-    def forward(self, inputs: Tensor, packed: PackedPass) -> Tensor:
+    def forward(self, inputs: Tensor, packed: Pass) -> Tensor:
         """Run the language model over [n, width], packed rows; last hidden states [n, hidden]."""
         ...
 

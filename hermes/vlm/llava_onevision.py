@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import Unsupported
-from hermes.memory import CacheShape, FrameLayout, PackedPass, Rotary
+from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
 from hermes.vlm import attention
 from hermes.vlm.base import TextStream, tokenizer_stream
 from hermes.vlm.preprocess import PixelSettings, to_pixels
@@ -116,7 +116,7 @@ class LlavaOnevision:
         return embedded
 
     @torch.inference_mode()
-    def forward(self, inputs: Tensor, packed: PackedPass) -> Tensor:
+    def forward(self, inputs: Tensor, packed: Pass) -> Tensor:
         """Run the language model over packed rows: [n, hidden] in, last hidden states out."""
         zeros = torch.zeros((1, len(inputs)), dtype=torch.int64, device=self.shape.device)
         output = self._language(

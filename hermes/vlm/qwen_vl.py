@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hermes.errors import InvalidInput, Unsupported
-from hermes.memory import CacheShape, FrameLayout, PackedPass
+from hermes.memory import CacheShape, FrameLayout, Pass
 from hermes.vlm import attention, multimodal_rope
 from hermes.vlm.base import TextStream, tokenizer_stream
 from hermes.vlm.preprocess import PatchSettings, PixelSettings, patchify, to_pixels
@@ -129,7 +129,7 @@ class QwenVL(ABC):
         return embedded
 
     @torch.inference_mode()
-    def forward(self, inputs: Tensor, packed: PackedPass) -> Tensor:
+    def forward(self, inputs: Tensor, packed: Pass) -> Tensor:
         """Run the language model over packed rows: [n, width] in, last hidden states out."""
         zeros = torch.zeros(
             (multimodal_rope.AXES, 1, len(inputs)), dtype=torch.int64, device=self.shape.device

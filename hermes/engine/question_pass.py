@@ -1,0 +1,158 @@
+"""One token for each of several answers: packed as they come, or in a recorded pass on a GPU."""
+
+from __future__ import annotations
+
+import bisect
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hermes.memory import BranchRow, PackedPass
+from hermes.memory.reading import NewReader, ReadingPass, columns_of
+from hermes.vlm import VideoModel
+
+log = logging.getLogger(__name__)
+
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Tokens of a recorded pass. One with more is packed: there the device has enough to do."""
+
+
+class QuestionPass:
+    """The passes over questions and answers of one model.
+
+    Launching its kernels one by one takes a GPU's host longer than the GPU
+    takes to run them. So on CUDA a pass is recorded once for each of a few
+    sizes, and then replayed for whatever memories are asked about.
+    """
+
+    def __init__(self, model: VideoModel, reach: int, new_reader: NewReader | None = None) -> None:
+        """`reach`: tokens that one token sees at most, its answer's own included. `new_reader`:
+        what reads memories in passes of fixed shape; by default kernels on CUDA, none elsewhere.
+        """
+        self._model = model
+        self._reach = reach
+        self._on_cuda = model.shape.device.type == "cuda"
+        self._new_reader = new_reader or (_kernels(model) if self._on_cuda else None)
+        self._passes: dict[tuple[int, bool], _FixedPass] = {}
+        self._pool: Any = None
+
+    @torch.inference_mode()
+    def prepare(self, widest: Tensor) -> None:
+        """Record every size now, before a question has to wait for it. `widest`: any inputs."""
+        if self._new_reader is None:
+            return
+        for size in SIZES:
+            for several in (False, True) if size > 1 else (False,):
+                self._fixed(size, several, widest)
+                if self._new_reader is None:
+                    return
+
+    def tokens(self, inputs: Sequence[Tensor], rows: Sequence[BranchRow]) -> list[int]:
+        """The token that comes behind each row. `inputs`: [n, width] of each."""
+        together = torch.cat(list(inputs)) if len(inputs) > 1 else inputs[0]
+        ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
+        if self._new_reader is not None and len(together) <= SIZES[-1]:
+            size = SIZES[bisect.bisect_left(SIZES, len(together))]
+            columns = columns_of(rows, size)
+            fixed = None if columns is None else self._fixed(size, len(rows) > 1, together)
+            if fixed is not None:
+                assert columns is not None
+                return fixed.run(together, columns, ends)
+        hidden = self._model.forward(together, PackedPass(rows))
+        if len(hidden) > len(rows):  # of a question, only what comes behind it is asked
+            hidden = hidden.index_select(0, ends.to(hidden.device))
+        found: list[int] = self._model.logits(hidden).argmax(dim=-1).tolist()
+        return found
+
+    def _fixed(self, size: int, several: bool, like: Tensor) -> _FixedPass | None:
+        """The pass of this size, recorded if it can be. None if that failed: never again, then."""
+        if (size, several) not in self._passes:
+            assert self._new_reader is not None
+            ends = size if several else 1
+            try:
+                made = _FixedPass(self._model, size, ends, self._reach, self._new_reader, like)
+                if self._on_cuda:
+                    self._pool = made.record(self._pool)
+                else:
+                    made.rehearse()
+            except Exception as error:
+                log.warning("passes over questions cannot be recorded, and are not: %s", error)
+                self._new_reader = None
+                self._passes.clear()
+                return None
+            self._passes[size, several] = made
+        return self._passes[size, several]
+
+
+class _FixedPass:
+    """`size` tokens, of which some ask for what comes behind them: up to `ends` of them."""
+
+    def __init__(
+        self,
+        model: VideoModel,
+        size: int,
+        ends: int,
+        reach: int,
+        new_reader: NewReader,
+        like: Tensor,
+    ) -> None:
+        self._model = model
+        self._inputs = like.new_zeros((size, like.shape[1]))
+        self._ends = torch.zeros(ends, dtype=torch.int64, device=like.device)
+        shape = model.shape
+        self._reading = ReadingPass(size, model.rotary, shape.axes, reach, new_reader, like.device)
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._found = self._ends
+
+    def _compute(self) -> Tensor:
+        self._reading.begin()
+        hidden = self._model.forward(self._inputs, self._reading)
+        return self._model.logits(hidden.index_select(0, self._ends)).argmax(dim=-1)
+
+    def rehearse(self) -> None:
+        """Run it for nobody: what it needs is made, and what cannot work fails now."""
+        self._compute()
+
+    def record(self, pool: Any) -> Any:
+        """Record it on the device, in `pool` if there is one. Returns the pool."""
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(2):  # libraries make their plans, kernels are compiled
+                self.rehearse()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool):
+            self._found = self._compute()
+        self._graph = graph
+        return graph.pool() if pool is None else pool
+
+    @torch.inference_mode()
+    def run(self, inputs: Tensor, columns: Tensor, ends: Tensor) -> list[int]:
+        """The token behind each of `ends`."""
+        self._inputs[: len(inputs)] = inputs
+        self._reading.table.copy_(columns, non_blocking=True)
+        self._ends[: len(ends)] = ends.to(self._ends.device, non_blocking=True)
+        if self._graph is None:
+            self._found = self._compute()
+        else:
+            self._graph.replay()
+        found: list[int] = self._found[: len(ends)].tolist()
+        return found
+
+
+def _kernels(model: VideoModel) -> NewReader | None:
+    """Kernels for this model's heads, if there are any."""
+    dim = model.shape.head_dim
+    if dim < 16 or dim & (dim - 1):
+        log.info("%s: heads of %d have no kernels; passes are packed", model.name, dim)
+        return None
+    try:
+        from hermes.memory.kernels import Reader
+    except ImportError as error:
+        log.info("no Triton (%s): passes are packed", error)
+        return None
+    return Reader

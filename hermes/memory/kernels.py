@@ -1,0 +1,265 @@
+"""Triton kernels: questions and answers read memories where they lie. For CUDA alone.
+
+Triton comes with PyTorch's CUDA builds; nothing else imports this module. A
+pass over N tokens knows each token's memory by a column of a table of integers
+(`hermes.memory.reading`), so that its shape is always the same whoever asks.
+
+Attention is computed in stretches of keys that are put together at the end, as
+in Flash-Decoding (Dao et al., 2023): one question must keep a whole GPU busy.
+"""
+
+# mypy: disable-error-code="no-untyped-def, untyped-decorator, import-untyped, import-not-found"
+
+from __future__ import annotations
+
+import math
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from hermes.memory.reading import COLUMNS, Column
+
+_BLOCK = 64
+_FEWEST = 16
+"""Rows of a matrix product at least."""
+
+_KEYS = tl.constexpr(COLUMNS.index(Column.KEYS))
+_VALUES = tl.constexpr(COLUMNS.index(Column.VALUES))
+_SEEN = tl.constexpr(COLUMNS.index(Column.SEEN))
+_CAPACITY = tl.constexpr(COLUMNS.index(Column.CAPACITY))
+_OWN_KEYS = tl.constexpr(COLUMNS.index(Column.OWN_KEYS))
+_OWN_VALUES = tl.constexpr(COLUMNS.index(Column.OWN_VALUES))
+_ROOM = tl.constexpr(COLUMNS.index(Column.ROOM))
+_INDEX = tl.constexpr(COLUMNS.index(Column.INDEX))
+
+
+@triton.jit
+def _turned(row, table, dims, DIM: tl.constexpr):
+    """A vector at `row`, turned by cos and sin at `table` and `table + DIM`. fp32."""
+    half: tl.constexpr = DIM // 2
+    plain = tl.load(row + dims).to(tl.float32)
+    other = tl.load(row + (dims + half) % DIM).to(tl.float32)
+    other = tl.where(dims < half, -other, other)
+    return plain * tl.load(table + dims) + other * tl.load(table + DIM + dims)
+
+
+@triton.jit
+def _write(
+    table, turns, key, value, head_stride, layer, tokens, KV: tl.constexpr, DIM: tl.constexpr
+):
+    """A token's key, turned, and its value, behind what its answer has so far."""
+    token, head = tl.program_id(0), tl.program_id(1)
+    index = tl.load(table + _INDEX * tokens + token)
+    if index >= 0:
+        dims = tl.arange(0, DIM)
+        room = tl.load(table + _ROOM * tokens + token)
+        at = ((layer * KV + head) * room + index) * DIM + dims
+        kind = key.dtype.element_ty
+        keys = tl.load(table + _OWN_KEYS * tokens + token).to(tl.pointer_type(kind))
+        values = tl.load(table + _OWN_VALUES * tokens + token).to(tl.pointer_type(kind))
+        source = head * head_stride + token * DIM
+        turned = _turned(key + source, turns + token * 2 * DIM, dims, DIM)
+        tl.store(keys + at, turned.to(kind))
+        tl.store(values + at, tl.load(value + source + dims))
+
+
+@triton.jit
+def _attend(
+    table,
+    turns,
+    query,
+    parts,
+    sums,
+    head_stride,
+    layer,
+    tokens,
+    scale,
+    KV: tl.constexpr,
+    GROUPS: tl.constexpr,
+    ROWS: tl.constexpr,
+    DIM: tl.constexpr,
+    SPAN: tl.constexpr,
+    SPLITS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """One stretch of keys for the query heads that share one key head."""
+    token, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    index = tl.load(table + _INDEX * tokens + token)
+    seen = tl.load(table + _SEEN * tokens + token)
+    total = tl.where(index >= 0, seen + index + 1, 0)
+    first = split * SPAN
+    if first < total:
+        kind = query.dtype.element_ty
+        dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
+        half: tl.constexpr = DIM // 2
+        cos = tl.load(turns + token * 2 * DIM + dims)[None, :]
+        sin = tl.load(turns + token * 2 * DIM + DIM + dims)[None, :]
+        lines = query + (head * GROUPS + rows[:, None]) * head_stride + token * DIM
+        there = rows[:, None] < GROUPS
+        plain = tl.load(lines + dims[None, :], mask=there, other=0.0).to(tl.float32)
+        other = tl.load(lines + ((dims + half) % DIM)[None, :], mask=there, other=0.0)
+        other = tl.where(dims[None, :] < half, -other.to(tl.float32), other.to(tl.float32))
+        asked = ((plain * cos + other * sin) * scale).to(kind)
+
+        capacity = tl.load(table + _CAPACITY * tokens + token)
+        room = tl.load(table + _ROOM * tokens + token)
+        far, near = (layer * KV + head) * capacity * DIM, (layer * KV + head) * room * DIM
+        keys = tl.load(table + _KEYS * tokens + token).to(tl.pointer_type(kind)) + far
+        values = tl.load(table + _VALUES * tokens + token).to(tl.pointer_type(kind)) + far
+        own_keys = tl.load(table + _OWN_KEYS * tokens + token).to(tl.pointer_type(kind)) + near
+        own_values = tl.load(table + _OWN_VALUES * tokens + token).to(tl.pointer_type(kind)) + near
+
+        most = tl.full([ROWS], float("-inf"), tl.float32)
+        mass = tl.zeros([ROWS], tl.float32)
+        out = tl.zeros([ROWS, DIM], tl.float32)
+        for start in range(0, SPAN, BLOCK):
+            at = first + start + tl.arange(0, BLOCK)
+            in_memory, in_own = at < seen, (at >= seen) & (at < total)
+            memory = at[:, None] * DIM + dims[None, :]
+            own = (at - seen)[:, None] * DIM + dims[None, :]
+            key = tl.load(keys + memory, mask=in_memory[:, None], other=0.0)
+            key += tl.load(own_keys + own, mask=in_own[:, None], other=0.0)
+            scores = tl.dot(asked, tl.trans(key), input_precision="ieee")
+            scores = tl.where((at < total)[None, :], scores, float("-inf"))
+            higher = tl.maximum(most, tl.max(scores, 1))
+            weights = tl.exp2(scores - higher[:, None])
+            shrink = tl.exp2(most - higher)
+            value = tl.load(values + memory, mask=in_memory[:, None], other=0.0)
+            value += tl.load(own_values + own, mask=in_own[:, None], other=0.0)
+            out = out * shrink[:, None]
+            out += tl.dot(weights.to(kind), value, input_precision="ieee")
+            mass = mass * shrink + tl.sum(weights, 1)
+            most = higher
+        place = ((token * KV + head) * SPLITS + split) * ROWS + rows
+        tl.store(parts + place[:, None] * DIM + dims[None, :], out)
+        tl.store(sums + 2 * place, most)
+        tl.store(sums + 2 * place + 1, mass)
+
+
+@triton.jit
+def _join(
+    table,
+    parts,
+    sums,
+    joined,
+    tokens,
+    KV: tl.constexpr,
+    GROUPS: tl.constexpr,
+    ROWS: tl.constexpr,
+    DIM: tl.constexpr,
+    SPAN: tl.constexpr,
+    SPLITS: tl.constexpr,
+):
+    """The stretches of one token and key head, put together: [tokens, heads, DIM]."""
+    token, head = tl.program_id(0), tl.program_id(1)
+    index = tl.load(table + _INDEX * tokens + token)
+    seen = tl.load(table + _SEEN * tokens + token)
+    total = tl.where(index >= 0, seen + index + 1, 0)
+    dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
+    first = (token * KV + head) * SPLITS * ROWS + rows
+    most = tl.full([ROWS], float("-inf"), tl.float32)
+    for split in range(SPLITS):
+        there = (split * SPAN < total) & (rows < ROWS)
+        found = tl.load(sums + 2 * (first + split * ROWS), mask=there, other=float("-inf"))
+        most = tl.maximum(most, found)
+    most = tl.where(most == float("-inf"), 0.0, most)
+    mass = tl.zeros([ROWS], tl.float32)
+    out = tl.zeros([ROWS, DIM], tl.float32)
+    for split in range(SPLITS):
+        there = (split * SPAN < total) & (rows < ROWS)
+        place = first + split * ROWS
+        found = tl.load(sums + 2 * place, mask=there, other=float("-inf"))
+        share = tl.exp2(found - most)
+        mass += share * tl.load(sums + 2 * place + 1, mask=there, other=0.0)
+        part = tl.load(parts + place[:, None] * DIM + dims[None, :], mask=there[:, None], other=0.0)
+        out += share[:, None] * part
+    out = out / tl.where(mass == 0.0, 1.0, mass)[:, None]
+    lines = joined + (token * KV * GROUPS + head * GROUPS + rows[:, None]) * DIM + dims[None, :]
+    tl.store(lines, out.to(joined.dtype.element_ty), mask=rows[:, None] < GROUPS)
+
+
+class Reader:
+    """Attention of N tokens over their memories, in buffers that are made once.
+
+    `reach`: keys that a token sees at most, its own answer's included. `span`:
+    keys in a stretch.
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        heads: int,
+        kv_heads: int,
+        dim: int,
+        reach: int,
+        like: Tensor,
+        span: int | None = None,
+    ) -> None:
+        self._tokens, self._heads, self._kv_heads, self._dim = tokens, heads, kv_heads, dim
+        self._groups = heads // kv_heads
+        self._rows = max(_FEWEST, triton.next_power_of_2(self._groups))
+        # Few tokens are cut into many stretches; many keep the device busy as they are.
+        self._span = span or (256 if tokens <= 8 else 2048)
+        self._splits = -(-reach // self._span)
+        stretches = (tokens, kv_heads, self._splits, self._rows)
+        self._parts = torch.empty((*stretches, dim), dtype=torch.float32, device=like.device)
+        self._sums = torch.empty((*stretches, 2), dtype=torch.float32, device=like.device)
+
+    def attend(
+        self,
+        table: Tensor,
+        turns: Tensor,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scale: float,
+    ) -> Tensor:
+        """[heads, N, dim] queries and [kv_heads, N, dim] keys and values, as they came ->
+        [N, heads, dim].
+
+        `table`: int64 [columns, N]. `turns`: fp32 [N, 2, dim], cos and sin of each token's
+        position.
+        """
+        query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
+        tokens, kv_heads, stride = self._tokens, self._kv_heads, self._tokens * self._dim
+        _write[(tokens, kv_heads)](
+            table, turns, key, value, stride, layer, tokens, KV=kv_heads, DIM=self._dim
+        )
+        _attend[(tokens, kv_heads, self._splits)](
+            table,
+            turns,
+            query,
+            self._parts,
+            self._sums,
+            stride,
+            layer,
+            tokens,
+            scale * math.log2(math.e),
+            KV=kv_heads,
+            GROUPS=self._groups,
+            ROWS=self._rows,
+            DIM=self._dim,
+            SPAN=self._span,
+            SPLITS=self._splits,
+            BLOCK=_BLOCK,
+        )
+        joined = torch.empty(
+            (tokens, self._heads, self._dim), dtype=query.dtype, device=query.device
+        )
+        _join[(tokens, kv_heads)](
+            table,
+            self._parts,
+            self._sums,
+            joined,
+            tokens,
+            KV=kv_heads,
+            GROUPS=self._groups,
+            ROWS=self._rows,
+            DIM=self._dim,
+            SPAN=self._span,
+            SPLITS=self._splits,
+        )
+        return joined

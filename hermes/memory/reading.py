@@ -1,0 +1,131 @@
+"""A pass over questions and answers whose shape never changes, whoever asks: for CUDA graphs.
+
+Each token of the pass has a column in a table of integers: where its memory
+lies, how much of it is seen, and where its own answer's keys and values go. A
+recorded pass is given another table, and works for other cameras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from hermes.memory.branch import BranchRow
+from hermes.memory.rope import Rotary
+
+
+class Column(StrEnum):
+    """What the table knows of a token. Addresses are bytes, the others count tokens."""
+
+    KEYS = "keys"
+    VALUES = "values"
+    SEEN = "seen"
+    CAPACITY = "capacity"
+    OWN_KEYS = "own_keys"
+    OWN_VALUES = "own_values"
+    ROOM = "room"
+    INDEX = "index"
+    POSITION = "position"
+
+
+COLUMNS = tuple(Column)
+
+_NOBODY = -1
+"""The index of a token that is only there to fill the pass."""
+
+
+class Attends(Protocol):
+    """What computes the attention (`hermes.memory.kernels.Reader`)."""
+
+    def attend(
+        self,
+        table: Tensor,
+        turns: Tensor,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scale: float,
+    ) -> Tensor:
+        """[heads, N, dim], [kv_heads, N, dim] twice -> [N, heads, dim]."""
+        ...
+
+
+NewReader = Callable[[int, int, int, int, int, Tensor], Attends]
+"""(tokens, heads, kv_heads, head_dim, reach, any tensor on the device) -> their attention."""
+
+
+class ReadingPass:
+    """What a model's attention layers are given: N tokens, each with a column of `table`.
+
+    Takes the place of a `PackedPass` of branch rows, with the same results.
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        rotary: Rotary,
+        axes: int,
+        reach: int,
+        new_reader: NewReader,
+        device: torch.device,
+    ) -> None:
+        """`reach`: tokens that one sees at most, its answer's own included."""
+        self.tokens = tokens
+        self._rotary = rotary
+        self._axes = axes
+        self._reach = reach
+        self._new_reader = new_reader
+        self.table = torch.zeros((len(COLUMNS), tokens), dtype=torch.int64, device=device)
+        self.table[COLUMNS.index(Column.INDEX)] = _NOBODY
+        self._turns: Tensor | None = None
+        self._reader: Attends | None = None
+
+    def begin(self) -> None:
+        """The model is about to run: turns for the positions that the table has now."""
+        positions = self.table[COLUMNS.index(Column.POSITION)].expand(self._axes, -1)
+        self._turns = torch.stack(self._rotary.tables(positions), dim=1)
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """[1, heads, tokens, head_dim] in, [1, tokens, heads, head_dim] out."""
+        assert self._turns is not None
+        if self._reader is None:  # how many heads ask is known only now
+            heads, kv_heads, dim = query.shape[1], key.shape[1], query.shape[3]
+            self._reader = self._new_reader(self.tokens, heads, kv_heads, dim, self._reach, query)
+        out = self._reader.attend(self.table, self._turns, layer, query[0], key[0], value[0], scale)
+        return out.unsqueeze(0)
+
+
+def columns_of(rows: Sequence[BranchRow], tokens: int) -> Tensor | None:
+    """The table [columns, tokens] for these rows, on the host; None if a memory has no address.
+
+    Columns behind the rows' tokens are filled with nobody's.
+    """
+    table = torch.zeros((len(COLUMNS), tokens), dtype=torch.int64)
+    table[COLUMNS.index(Column.INDEX)] = _NOBODY
+    first = 0
+    for row in rows:
+        place = row.place()
+        if place is None:
+            return None
+        own = slice(first, first + row.tokens)
+        told = {
+            Column.KEYS: place.keys.data_ptr(),
+            Column.VALUES: place.values.data_ptr(),
+            Column.SEEN: place.seen,
+            Column.CAPACITY: place.keys.shape[2],
+            Column.OWN_KEYS: place.own_keys.data_ptr(),
+            Column.OWN_VALUES: place.own_values.data_ptr(),
+            Column.ROOM: place.own_keys.shape[2],
+        }
+        for column, number in told.items():
+            table[COLUMNS.index(column), own] = number
+        line = torch.arange(row.tokens)
+        table[COLUMNS.index(Column.INDEX), own] = place.index + line
+        table[COLUMNS.index(Column.POSITION), own] = place.position + line
+        first += row.tokens
+    return table

@@ -1,0 +1,110 @@
+"""A recorded pass says what a packed one says. Here it is not recorded, and its kernels are
+interpreted; what is replayed on a GPU is the same computation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from hermes.demo import checkpoint
+from hermes.engine.question_pass import SIZES, QuestionPass
+from hermes.memory import Branch
+from hermes.memory.reading import NewReader
+from hermes.vlm import FrameRetrieval, VideoMemory, VideoModel, load
+from tests.support import tiny
+
+REACH = 250
+ROOM = 24
+
+
+@pytest.fixture(scope="module")
+def new_reader() -> NewReader:
+    if "TRITON_INTERPRET" not in os.environ:
+        pytest.skip("on a GPU kernels are not interpreted, and the tiny model is on the CPU")
+    kernels = pytest.importorskip("hermes.memory.kernels")
+    return partial(kernels.Reader, span=256)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> VideoModel:
+    """As the tiny one, with two layers: interpreted kernels take their time."""
+    return load(checkpoint.build(tmp_path_factory.mktemp("model"), layers=2))
+
+
+def memories(model: VideoModel) -> list[VideoMemory]:
+    made = [VideoMemory(model, "sliding-window", budget=96) for _ in range(3)]
+    for number, memory in enumerate(made):
+        memory.feed(tiny.pictures(2 + number, seed=number))
+    return made
+
+
+def spoken(model: VideoModel, passes: QuestionPass, branches: Sequence[Branch]) -> list[list[int]]:
+    """What each answer says: two begin together, the third with the second token of those."""
+    said: list[list[int]] = [[] for _ in branches]
+    inputs: list[Tensor] = [model.question(text) for text in ("What now?", "Who?", "Where is it?")]
+    for step in range(4):
+        taking_part = [0, 1] if step == 0 else [0, 1, 2]
+        rows = [branches[index].row(len(inputs[index])) for index in taking_part]
+        found = passes.tokens([inputs[index] for index in taking_part], rows)
+        for index, row, token in zip(taking_part, rows, found, strict=True):
+            branches[index].commit(row)
+            said[index].append(token)
+            inputs[index] = model.embed([token])
+    return said
+
+
+@torch.inference_mode()
+def test_the_same_is_said_whichever_way(model: VideoModel, new_reader: NewReader) -> None:
+    plain, fixed = QuestionPass(model, REACH), QuestionPass(model, REACH, new_reader)
+    found = []
+    for passes in (plain, fixed):
+        branches = [memory.branch(ROOM) for memory in memories(model)]
+        said = spoken(model, passes, branches)
+        found.append((said, [branch._keys[:, :, : branch._length] for branch in branches]))
+    (expected, keys), (said, its) = found
+    assert fixed._passes
+    assert said == expected
+    for ours, other in zip(its, keys, strict=True):
+        torch.testing.assert_close(ours, other, atol=1e-4, rtol=1e-4)
+
+
+def _fails(*_: object) -> Any:
+    raise RuntimeError("this device knows no such thing")
+
+
+@torch.inference_mode()
+def test_what_cannot_be_recorded_is_packed(model: VideoModel) -> None:
+    broken = QuestionPass(model, REACH, _fails)
+    expected = spoken(model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)])
+    assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected
+    assert broken._new_reader is None  # it is not tried again and again
+
+
+@torch.inference_mode()
+def test_a_memory_without_an_address_is_packed(model: VideoModel, new_reader: NewReader) -> None:
+    memory = FrameRetrieval(model, fetched_frames=2)
+    memory.feed(tiny.pictures(6))
+    question = model.question("What now?")
+    found = []
+    for passes in (QuestionPass(model, REACH), QuestionPass(model, REACH, new_reader)):
+        branch = memory.branch(ROOM)
+        found.append(passes.tokens([question], [branch.row(len(question))]))
+        branch.close()
+    assert found[0] == found[1]
+
+
+def test_longer_passes_are_packed(model: VideoModel, new_reader: NewReader) -> None:
+    """A question of more tokens than any recorded pass has."""
+    memory = memories(model)[0]
+    inputs = model.embed([20] * (SIZES[-1] + 1))
+    with torch.inference_mode(), memory.branch(len(inputs)) as branch:
+        passes = QuestionPass(model, REACH, new_reader)
+        assert len(passes.tokens([inputs], [branch.row(len(inputs))])) == 1
+        assert not passes._passes

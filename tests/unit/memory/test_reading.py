@@ -1,0 +1,135 @@
+"""A pass of fixed shape gives what a packed pass gives. Kernels run in Triton's interpreter."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hermes.memory import (
+    CacheShape,
+    FrameStamp,
+    MemoryConfig,
+    PackedPass,
+    Rotary,
+    SlidingWindow,
+    StreamMemory,
+)
+from hermes.memory.append import AppendRow
+from hermes.memory.branch import Branch, BranchRow
+from hermes.memory.positions import FrameLayout
+from hermes.memory.reading import ReadingPass, columns_of
+
+kernels = pytest.importorskip("hermes.memory.kernels")
+DEVICE = torch.device("cpu" if "TRITON_INTERPRET" in os.environ else "cuda")
+
+HEADS, KV_HEADS, DIM, LAYERS = 6, 2, 16, 3
+SCALE = DIM**-0.5
+
+
+def shape(axes: int, dtype: torch.dtype) -> CacheShape:
+    return CacheShape(LAYERS, KV_HEADS, DIM, axes, dtype, DEVICE)
+
+
+def rotary(axes: int) -> Rotary:
+    frequencies = 10_000.0 ** (-torch.arange(DIM // 2) / (DIM // 2))
+    axis = torch.arange(DIM // 2) % axes
+    return Rotary(
+        torch.cat((frequencies, frequencies)).to(DEVICE), torch.cat((axis, axis)).to(DEVICE)
+    )
+
+
+def memory(tokens: int, axes: int, dtype: torch.dtype, generator: torch.Generator) -> StreamMemory:
+    """A memory of random keys and values, `tokens` of video behind a prefix of three."""
+    config = MemoryConfig(budget=300, headroom=10, position_limit=4096)
+    made = StreamMemory(shape(axes, dtype), rotary(axes), config, SlidingWindow())
+    layout = FrameLayout.sequential(1, DEVICE) if axes == 1 else FrameLayout.grid(1, 1, 1, DEVICE)
+    stamps = [FrameStamp(1000 * number) for number in range(tokens)]
+
+    def take(row: AppendRow) -> None:
+        for layer in range(LAYERS):
+            query, key, value = random(row.tokens, dtype, generator)
+            row.attend(layer, query, key, value, SCALE)
+        made.commit(row)
+
+    take(made.begin_prefix(3))
+    take(made.begin_frames(stamps, layout))
+    return made
+
+
+Inputs = tuple[Tensor, Tensor, Tensor]
+
+
+def random(tokens: int, dtype: torch.dtype, generator: torch.Generator) -> Inputs:
+    query, key, value = (
+        torch.randn((heads, tokens, DIM), generator=generator).to(DEVICE, dtype)
+        for heads in (HEADS, KV_HEADS, KV_HEADS)
+    )
+    return query, key, value
+
+
+@pytest.mark.parametrize(("axes", "dtype"), [(1, torch.float16), (3, torch.float32)])
+def test_questions_and_answers_read_their_own_memories(axes: int, dtype: torch.dtype) -> None:
+    """Two answers and a question about three memories of different length, then a token each."""
+    generator = torch.Generator().manual_seed(1)
+    memories = [memory(tokens, axes, dtype, generator) for tokens in (5, 290, 60)]
+    rooms = (4, 5, 9)
+    plain, fixed = (
+        [made.branch(room) for made, room in zip(memories, rooms, strict=True)] for _ in range(2)
+    )
+    for sizes, most in (((1, 2, 4), 8), ((1, 1, 1), 4)):
+        inputs = [random(sum(sizes), dtype, generator) for _ in range(LAYERS)]
+        expected = packed(plain, sizes, inputs)
+        found = read(fixed, sizes, most, axes, inputs)
+        torch.testing.assert_close(found, expected, atol=2e-3, rtol=2e-3)
+    for ours, other in zip(fixed, plain, strict=True):
+        written = slice(0, other._length)
+        assert ours._length == other._length
+        for name in ("_keys", "_values"):
+            own, its = (getattr(branch, name)[:, :, written] for branch in (ours, other))
+            torch.testing.assert_close(own, its, atol=2e-3, rtol=1e-3)
+
+
+def packed(branches: list[Branch], sizes: tuple[int, ...], inputs: list[Inputs]) -> Tensor:
+    rows = [branch.row(size) for branch, size in zip(branches, sizes, strict=True)]
+    run = PackedPass(rows)
+    outs = [
+        run.attend(layer, query[None], key[None], value[None], SCALE)
+        for layer, (query, key, value) in enumerate(inputs)
+    ]
+    commit(branches, rows)
+    return torch.cat(outs)
+
+
+def read(
+    branches: list[Branch],
+    sizes: tuple[int, ...],
+    most: int,
+    axes: int,
+    inputs: list[Inputs],
+) -> Tensor:
+    """The same, in a pass of `most` tokens, with nobody's behind the others."""
+    rows = [branch.row(size) for branch, size in zip(branches, sizes, strict=True)]
+    like = inputs[0][0]
+    run = ReadingPass(most, rotary(axes), axes, 320, kernels.Reader, like.device)
+    columns = columns_of(rows, most)
+    assert columns is not None
+    run.table.copy_(columns)
+    run.begin()
+    used, filled = sum(sizes), most - sum(sizes)
+    outs = []
+    for layer, parts in enumerate(inputs):
+        query, key, value = (functional.pad(part, (0, 0, 0, filled), value=9.0) for part in parts)
+        out = run.attend(layer, query[None], key[None], value[None], SCALE)
+        assert torch.isfinite(out).all()
+        outs.append(out[:, :used])
+    commit(branches, rows)
+    return torch.cat(outs)
+
+
+def commit(branches: list[Branch], rows: list[BranchRow]) -> None:
+    for branch, row in zip(branches, rows, strict=True):
+        branch.commit(row)
