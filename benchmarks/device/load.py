@@ -20,6 +20,9 @@ from hermes.vlm import VideoMemory
 
 LAG_BUDGET_S = 4.0
 _ASKERS = 2
+_ENOUGH = 20
+"""Frames from which on their share tells something."""
+
 _PAUSE_S = 0.02
 _ANSWER_TOKENS = 8
 _QUESTION = "What is happening now?"
@@ -87,7 +90,9 @@ class _Sink:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one number of cameras gave. Times in seconds; `refused`: shares of frames, questions."""
+    """What one number of cameras gave. Times in seconds; `refused`: shares of frames, questions;
+    `offered`: frames that were sent.
+    """
 
     warm: list[float]
     fresh: list[float]
@@ -95,10 +100,13 @@ class Seen:
     frames_s: float
     refused: tuple[float, float]
     retries: int
+    offered: int
 
     @property
     def saturated(self) -> bool:
         """Whether frames came faster than they were taken in."""
+        if self.offered >= _ENOUGH and len(self.lags) < 0.8 * self.offered:
+            return True
         return self.refused[0] > 0.01 or percentile(self.lags, 95) > LAG_BUDGET_S
 
 
@@ -209,6 +217,7 @@ def under_load(
             unanswered / max(1, unanswered + asked),
         ),
         watch.retries,
+        source.offered,
     )
 
 

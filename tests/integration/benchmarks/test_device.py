@@ -64,11 +64,12 @@ def test_questions_are_answered_under_load(found: dict[str, Any]) -> None:
 
 def test_too_many_cameras_are_told_by_lag_or_by_refusal() -> None:
     def seen(lags: list[float], refused: float) -> bool:
-        return Seen([0.1], [0.1], lags, 10, (refused, 0), 0).saturated
+        return Seen([0.1], [0.1], lags, 10, (refused, 0), 0, offered=100).saturated
 
     assert not seen([0.1] * 99 + [9], 0)
     assert seen([0.1] * 90 + [9] * 10, 0)
-    assert seen([0.1], 0.02)
+    assert seen([0.1] * 98, 0.02)
+    assert seen([0.1] * 70, 0)  # not refused, and not taken in either
     assert seen([], 0)
 
 
