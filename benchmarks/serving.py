@@ -6,19 +6,18 @@ import itertools
 import statistics
 import tempfile
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.blind import Blind
+from benchmarks.listening import Sink, Watch, percentile
 from benchmarks.memory import decode_steps
 from benchmarks.table import Row, interleaved
 from hermes.demo import checkpoint
 from hermes.demo.training.precision import fast_dtype
-from hermes.engine import AnswerResult, Batch, Engine, EngineConfig, FrameInput, SimilarityGate
-from hermes.errors import HermesError
+from hermes.engine import Batch, Engine, EngineConfig, FrameInput, SimilarityGate
 from hermes.memory import FrameStamp
 from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
 from hermes.vlm.shapes import random_model
@@ -119,36 +118,9 @@ def _gate(model: VideoModel) -> Row:
     )
 
 
-class _Sink:
-    def __init__(self) -> None:
-        self.result: AnswerResult | None = None
-        self.ended = threading.Event()
-
-    def delta(self, text: str) -> None: ...
-
-    def done(self, result: AnswerResult) -> None:
-        self.result = result
-        self.ended.set()
-
-    def failed(self, error: HermesError) -> None:
-        self.ended.set()
-
-
-@dataclass
-class _Observer:
-    frames: int = 0
-
-    def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
-        self.frames += 1
-
-    def compressed(self, camera_id: str, evicted_tokens: int) -> None: ...
-    def pass_retried(self) -> None: ...
-    def frame_failed(self, camera_id: str, error: Exception) -> None: ...
-
-
 def _under_load(model: VideoModel, name: str) -> list[Row]:
     """Warm TTFT of questions, one after the other: the device idle, and saturated by frames."""
-    observer, questions = _Observer(), QUESTIONS[name]
+    observer, questions = Watch(), QUESTIONS[name]
     config = EngineConfig(budget_tokens=16 * model.layout.tokens, max_pending_frames=8)
     engine = Engine(model, config, observer)
     engine.start()
@@ -181,6 +153,12 @@ def _under_load(model: VideoModel, name: str) -> list[Row]:
     finally:
         stop.set()
         engine.stop()
+
+    def p99(values: list[float]) -> float:
+        found = percentile(values, 99)
+        assert found is not None
+        return found
+
     label = "demo model" if name == "demo" else "0.5B shape"
     return [
         Row(
@@ -189,21 +167,17 @@ def _under_load(model: VideoModel, name: str) -> list[Row]:
             "the same, device idle",
             statistics.median(idle),
         ),
-        Row(f"warm TTFT, p99, {label}", _p99(busy), "p99, device idle", _p99(idle)),
+        Row(f"warm TTFT, p99, {label}", p99(busy), "p99, device idle", p99(idle)),
     ]
 
 
 def _ask(engine: Engine, cameras: list[str], questions: int) -> list[float]:
     taken = []
     for number in range(questions):
-        sink = _Sink()
+        sink = Sink()
         engine.ask(cameras[number % len(cameras)], "What is happening now?", sink, max_tokens=2)
         sink.ended.wait()
         if sink.result is None:
             raise RuntimeError("a question failed")
         taken.append(sink.result.warm_ttft_s)
     return taken
-
-
-def _p99(values: list[float]) -> float:
-    return sorted(values)[min(len(values) - 1, int(0.99 * len(values)))]

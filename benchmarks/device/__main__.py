@@ -16,6 +16,7 @@ from benchmarks.device import ingest, load, questions
 from benchmarks.device.machine import limits_of, name_of
 from benchmarks.device.report import Table, to_json, to_markdown
 from benchmarks.device.subject import DEMO, EVERY, Plain, Subject, subject
+from benchmarks.listening import Watch
 from hermes.engine import Engine, EngineConfig
 from hermes.vlm.shapes import SHAPES
 
@@ -88,7 +89,7 @@ def _fitting(of: Subject) -> int:
     config = EngineConfig(
         budget_tokens=of.budget, compress_every_frames=EVERY, max_cameras=_MOST_CAMERAS
     )
-    engine = Engine(of.model, config, load.Watch())
+    engine = Engine(of.model, config, Watch())
     engine.warm_up()
     return engine.capacity
 

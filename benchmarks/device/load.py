@@ -7,13 +7,14 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
 from benchmarks.device.report import Table
 from benchmarks.device.subject import EVERY, Subject
-from hermes.engine import AnswerResult, Batch, Engine, EngineConfig, FrameInput
+from benchmarks.listening import Sink, Watch, percentile
+from hermes.engine import Batch, Engine, EngineConfig, FrameInput
 from hermes.errors import HermesError, Overloaded
 from hermes.memory import FrameStamp, MemoryState
 from hermes.vlm import VideoMemory
@@ -46,48 +47,6 @@ class LoadedEngine(Engine):
         return memory
 
 
-@dataclass
-class Watch:
-    """Lags of frames, in seconds, since `begin`."""
-
-    lags: list[float] = field(default_factory=list)
-    failed: list[Exception] = field(default_factory=list)
-    retries: int = 0
-
-    def begin(self) -> None:
-        """From here on it counts."""
-        self.lags = []
-
-    def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
-        if lag_s is not None:
-            self.lags.append(lag_s)
-
-    def compressed(self, camera_id: str, evicted_tokens: int) -> None: ...
-
-    def pass_retried(self) -> None:
-        self.retries += 1
-
-    def frame_failed(self, camera_id: str, error: Exception) -> None:
-        self.failed.append(error)
-
-
-@dataclass
-class _Sink:
-    result: AnswerResult | None = None
-    error: HermesError | None = None
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def delta(self, text: str) -> None: ...
-
-    def done(self, result: AnswerResult) -> None:
-        self.result = result
-        self.ended.set()
-
-    def failed(self, error: HermesError) -> None:
-        self.error = error
-        self.ended.set()
-
-
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What one number of cameras gave. Times in seconds; `refused`: shares of frames, questions;
@@ -107,14 +66,8 @@ class Seen:
         """Whether frames came faster than they were taken in."""
         if self.offered >= _ENOUGH and len(self.lags) < 0.8 * self.offered:
             return True
-        return self.refused[0] > 0.01 or percentile(self.lags, 95) > LAG_BUDGET_S
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Of measured values; the worst where there are few; infinite where there is none."""
-    if not values:
-        return float("inf")
-    return sorted(values)[min(len(values) - 1, int(percent / 100 * len(values)))]
+        lag = percentile(self.lags, 95)
+        return self.refused[0] > 0.01 or lag is None or lag > LAG_BUDGET_S
 
 
 def against_cameras(
@@ -154,8 +107,8 @@ def against_cameras(
             count,
             seen.frames_s,
             len(seen.warm),
-            *(1e3 * percentile(seen.warm, percent) for percent in (50, 95, 99)),
-            1e3 * percentile(seen.fresh, 50),
+            *(_ms(percentile(seen.warm, percent)) for percent in (50, 95, 99)),
+            _ms(percentile(seen.fresh, 50)),
             percentile(seen.lags, 95),
             100 * seen.refused[0],
         )
@@ -165,6 +118,10 @@ def against_cameras(
             table.notes.append(f"{count} cameras at {fps:g} frames a second are too many.")
             break
     return table
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1e3 * seconds
 
 
 def under_load(
@@ -287,7 +244,7 @@ class _Asker:
 
     def _ask(self, camera: str, *, fresh: bool) -> None:
         newest = self._source.cursors[camera]
-        sink = _Sink()
+        sink = Sink()
         ready = (lambda cursor: int(cursor or 0) >= newest) if fresh else None
         try:
             self._engine.ask(camera, _QUESTION, sink, max_tokens=_ANSWER_TOKENS, ready=ready)

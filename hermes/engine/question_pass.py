@@ -40,13 +40,13 @@ class QuestionPass:
         self._pool: Any = None
 
     @torch.inference_mode()
-    def prepare(self, widest: Tensor) -> None:
-        """Record every size now, before a question has to wait for it. `widest`: any inputs."""
+    def prepare(self, like: Tensor) -> None:
+        """Record every size now, before a question has to wait for it. `like`: any inputs."""
         if self._new_reader is None:
             return
         for size in SIZES:
             for several in (False, True) if size > 1 else (False,):
-                self._fixed(size, several, widest)
+                self._fixed(size, several, like)
                 if self._new_reader is None:
                     return
 
@@ -125,7 +125,8 @@ class _FixedPass:
                 self.rehearse()
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        # What other threads do meanwhile, pinning pictures for one, is none of its business.
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             self._found = self._compute()
         self._graph = graph
         return graph.pool() if pool is None else pool

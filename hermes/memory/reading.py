@@ -19,7 +19,7 @@ from hermes.memory.rope import Rotary
 
 
 class Column(StrEnum):
-    """What the table knows of a token. Addresses are bytes, the others count tokens."""
+    """What the table knows of a token, in order. Addresses are bytes, the others count tokens."""
 
     KEYS = "keys"
     VALUES = "values"
@@ -105,27 +105,16 @@ def columns_of(rows: Sequence[BranchRow], tokens: int) -> Tensor | None:
 
     Columns behind the rows' tokens are filled with nobody's.
     """
-    table = torch.zeros((len(COLUMNS), tokens), dtype=torch.int64)
-    table[COLUMNS.index(Column.INDEX)] = _NOBODY
-    first = 0
+    found: list[tuple[int, ...]] = []  # of numbers: a tensor operation for each is slow
     for row in rows:
         place = row.place()
         if place is None:
             return None
-        own = slice(first, first + row.tokens)
-        told = {
-            Column.KEYS: place.keys.data_ptr(),
-            Column.VALUES: place.values.data_ptr(),
-            Column.SEEN: place.seen,
-            Column.CAPACITY: place.keys.shape[2],
-            Column.OWN_KEYS: place.own_keys.data_ptr(),
-            Column.OWN_VALUES: place.own_values.data_ptr(),
-            Column.ROOM: place.own_keys.shape[2],
-        }
-        for column, number in told.items():
-            table[COLUMNS.index(column), own] = number
-        line = torch.arange(row.tokens)
-        table[COLUMNS.index(Column.INDEX), own] = place.index + line
-        table[COLUMNS.index(Column.POSITION), own] = place.position + line
-        first += row.tokens
-    return table
+        keys, values = place.keys.data_ptr(), place.values.data_ptr()
+        own_keys, own_values = place.own_keys.data_ptr(), place.own_values.data_ptr()
+        capacity, room = place.keys.shape[2], place.own_keys.shape[2]
+        memory = (keys, values, place.seen, capacity, own_keys, own_values, room)
+        found += [(*memory, place.index + n, place.position + n) for n in range(row.tokens)]
+    nobody = tuple(_NOBODY if column is Column.INDEX else 0 for column in COLUMNS)
+    found += [nobody] * (tokens - len(found))
+    return torch.tensor(found, dtype=torch.int64).T.contiguous()
