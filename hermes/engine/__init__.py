@@ -6,6 +6,7 @@ questions are asked, answers go to sinks; the `Scheduler` says what comes next.
 
 from hermes.engine.answer import Answer, AnswerResult, AnswerSink
 from hermes.engine.config import EngineConfig
+from hermes.engine.copying import Snapshot
 from hermes.engine.engine import Engine
 from hermes.engine.gate import SimilarityGate
 from hermes.engine.observer import EngineObserver
@@ -24,4 +25,5 @@ __all__ = [
     "Scheduler",
     "SessionReport",
     "SimilarityGate",
+    "Snapshot",
 ]

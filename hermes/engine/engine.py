@@ -17,12 +17,14 @@ from hermes.engine.admission import Admission
 from hermes.engine.answer import Answer, AnswerSink
 from hermes.engine.answering import Answers
 from hermes.engine.config import EngineConfig
+from hermes.engine.copying import Copy, Copying, Snapshot, put_back
 from hermes.engine.ingesting import Ingesting, Stopping
 from hermes.engine.look import SHUTTING_DOWN, Look
 from hermes.engine.observer import EngineObserver
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
 from hermes.engine.session import Batch, Session, SessionReport
+from hermes.engine.snapshot import limit_of
 from hermes.engine.warm_up import warm_up
 from hermes.errors import CameraNotOwned, InvalidInput, Overloaded, Unavailable
 from hermes.memory import POLICIES, MemoryConfig, SlabPool
@@ -81,6 +83,7 @@ class Engine:
             give_way=self._give_way,
             taken=self._taken,
         )
+        self._copying = Copying(lambda camera_id: self._sessions.get(camera_id))
         self._pending_frames: dict[str, int] = {}
         self._inbox: deque[Callable[[], None]] = deque()
         self._admission = Admission(config)
@@ -92,7 +95,9 @@ class Engine:
 
         self._prompts = guidance_prompts(model) if POLICIES[config.policy]().guided else None
         self._slabs = SlabPool(model.shape)
-        self.new_memory().close()  # what cannot work is refused now, not at the first camera
+        probe = self.new_memory()  # what cannot work is refused now, not at the first camera
+        self._snapshot_limit = limit_of(probe)
+        probe.close()
 
     # -- from any thread -----------------------------------------------------
 
@@ -228,6 +233,37 @@ class Engine:
             self._wake.notify()
         return look.contents
 
+    def snapshot(self, camera_id: str) -> Future[Snapshot]:
+        """A copy of the camera's memory, taken between the device's other work.
+
+        The future fails with `CameraNotOwned` if the camera is not open, or not
+        any more, and with `Unavailable` if the engine stops. Raises `Unavailable`.
+        """
+        copy = Copy(camera_id)
+        with self._wake:
+            self._require_running()
+            self._inbox.append(lambda: self._copying.want(copy, self._stopping))
+            self._wake.notify()
+        return copy.snapshot
+
+    def restore(self, camera_id: str, snapshot: Snapshot) -> Future[None]:
+        """Let the camera's memory, opened before, become that of the snapshot.
+
+        The future fails as that of `snapshot` does, and with `SnapshotMismatch`
+        or `SnapshotCorrupt`: the memory is then as it was. Raises `Unavailable`.
+        """
+        done: Future[None] = Future()
+        with self._wake:
+            self._require_running()
+            self._inbox.append(lambda: self._restore(camera_id, snapshot, done))
+            self._wake.notify()
+        return done
+
+    @property
+    def snapshot_limit(self) -> int:
+        """Bytes that a snapshot of a memory of this engine has at most."""
+        return self._snapshot_limit
+
     def _require_running(self) -> None:
         """Under the lock, under which commands are posted too: none is left behind at the end."""
         if self._stopping or self._failure is not None:
@@ -261,10 +297,12 @@ class Engine:
         if not self._run_commands():
             return False
         self._answers.drop_cancelled()
+        self._copying.step()
+        held = self._copying.held
         waiting = {
             camera_id: session.backlog
             for camera_id, session in self._sessions.items()
-            if session.pending
+            if session.pending and camera_id != held
         }
         answers, room = self._answers, self._ingesting.size.frames
         match self._scheduler.next(answers.ready, answers.under_way, waiting, room):
@@ -274,7 +312,7 @@ class Engine:
                 self._ingesting.perform({self._sessions[id]: n for id, n in frames.items()})
             case Idle():
                 with self._wake:
-                    if not self._inbox and not self._stopping:
+                    if not self._inbox and not self._stopping and not self._copying.busy:
                         self._wake.wait()
         return True
 
@@ -313,6 +351,11 @@ class Engine:
             self._answers.fail_all(CameraNotOwned(camera_id), camera_id)
             session.memory.close()
 
+    def _restore(self, camera_id: str, snapshot: Snapshot, done: Future[None]) -> None:
+        session = self._sessions.get(camera_id)
+        if put_back(camera_id, snapshot, session, self._stopping, done) and session is not None:
+            self._answers.frames_came(session)
+
     def _offer(self, camera_id: str, batch: Batch) -> None:
         session = self._sessions.get(camera_id)
         if session is not None:
@@ -342,3 +385,4 @@ class Engine:
             self._stopping = True  # no question comes in from here on
         self._run_commands()
         self._answers.fail_all(Unavailable(SHUTTING_DOWN))
+        self._copying.fail_all()

@@ -23,10 +23,9 @@ from safetensors import torch as safetensors
 
 from hermes.errors import SnapshotCorrupt, SnapshotMismatch
 from hermes.memory import MemoryState
-from hermes.memory.state import state_limit
 from hermes.vlm import VideoMemory
 
-FORMAT = 2
+FORMAT = 3
 """Version of the header and the tensors. A snapshot of another version is refused."""
 
 HEADER_LIMIT = 1 << 20
@@ -107,8 +106,7 @@ def load(path: str | Path, *, limit_bytes: int) -> MemoryState:
 
 def limit_of(memory: VideoMemory) -> int:
     """Bytes that a snapshot for this memory has at most."""
-    cache = memory.cache
-    return HEADER_LIMIT + state_limit(cache.shape, cache.config, cache.prefix_length)
+    return HEADER_LIMIT + memory.state_limit
 
 
 def restore(memory: VideoMemory, source: bytes | str | Path) -> None:

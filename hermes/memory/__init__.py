@@ -29,7 +29,7 @@ from hermes.memory.retrieval import RetrievalConfig, RetrievalMemory
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
-from hermes.memory.state import MemoryState
+from hermes.memory.state import Capture, MemoryState
 from hermes.memory.stream import StreamMemory
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "BranchRow",
     "CacheShape",
     "Candidates",
+    "Capture",
     "Compression",
     "Coverage",
     "FrameLayout",

@@ -67,39 +67,70 @@ class Restored:
     origin: list[int]
 
 
-def capture(memory: StreamMemory, slab: Slab) -> MemoryState:
-    """A copy on the host of all that `memory` holds in `slab`."""
-    length, table, clock = slab.length, memory._table, memory._clock
-    tensors = {
-        "keys": _copy(slab.keys[:, :, :length]),
-        "values": _copy(slab.values[:, :, :length]),
-        "positions": _copy(slab.positions[:, :, :length]),
-        "frames": _copy(slab.frames[:, :length]),
-        "patches": _copy(slab.patches[:, :length]),
-        "stamps": torch.tensor(
-            [
-                (number, stamp.capture_ms, _NO_MEDIA if stamp.media_ms is None else stamp.media_ms)
-                for number, stamp in table.stamps()
-            ],
-            dtype=torch.int64,
-        ).reshape(-1, 3),
-        "gaps": torch.tensor(table.gaps(), dtype=torch.int64).reshape(-1, 2),
-    }
-    if memory._guidance:
-        tensors["guidance"] = _copy(torch.stack([row.attention for row in memory._guidance]))
-    header = {
-        **_kind(memory.shape, memory.config, memory.policy),
-        "prefix_length": memory.prefix_length,
-        "length": length,
-        "frame_tokens": memory.frame_tokens,
-        "time_step": memory._time_step,
-        "clock_largest": clock.largest,
-        "clock_origin": list(clock.origin),
-        "frames_seen": table.seen,
-        "first_ms": table.first_ms,
-        "last_ms": table.last_ms,
-    }
-    return MemoryState(header, tensors)
+class Capture:
+    """A copy of a memory under way, a layer at a step: a device does other work between.
+
+    The memory must not change until the last step: `state` is of one moment.
+    """
+
+    def __init__(self, memory: StreamMemory, slab: Slab, more: dict[str, Any]) -> None:
+        """`more`: what else goes into the header."""
+        length, table, clock = slab.length, memory._table, memory._clock
+        self._slab, self._layers, self._copied = slab, memory.shape.layers, 0
+        self._tensors = {
+            "keys": _like(slab.keys[:, :, :length]),
+            "values": _like(slab.values[:, :, :length]),
+            "positions": _copy(slab.positions[:, :, :length]),
+            "frames": _copy(slab.frames[:, :length]),
+            "patches": _copy(slab.patches[:, :length]),
+            "stamps": torch.tensor(
+                [
+                    (
+                        number,
+                        stamp.capture_ms,
+                        _NO_MEDIA if stamp.media_ms is None else stamp.media_ms,
+                    )
+                    for number, stamp in table.stamps()
+                ],
+                dtype=torch.int64,
+            ).reshape(-1, 3),
+            "gaps": torch.tensor(table.gaps(), dtype=torch.int64).reshape(-1, 2),
+        }
+        if memory._guidance:
+            guidance = torch.stack([row.attention for row in memory._guidance])
+            self._tensors["guidance"] = _copy(guidance)
+        self._header = {
+            **_kind(memory.shape, memory.config, memory.policy),
+            "prefix_length": memory.prefix_length,
+            "length": length,
+            "frame_tokens": memory.frame_tokens,
+            "time_step": memory._time_step,
+            "clock_largest": clock.largest,
+            "clock_origin": list(clock.origin),
+            "frames_seen": table.seen,
+            "first_ms": table.first_ms,
+            "last_ms": table.last_ms,
+            **more,
+        }
+
+    def step(self) -> bool:
+        """Copy the next layer. Whether that was the last one."""
+        layer, tensors = self._copied, self._tensors
+        for name, cached in (("keys", self._slab.keys), ("values", self._slab.values)):
+            copied = tensors[name]
+            copied[layer].copy_(cached[layer, :, : copied.shape[2]])
+        self._copied += 1
+        return self._copied == self._layers
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        """Take in one tensor more."""
+        self._tensors[name] = _copy(tensor)
+
+    def state(self) -> MemoryState:
+        """The whole of it; what no step has copied yet is copied now."""
+        while self._copied < self._layers:
+            self.step()
+        return MemoryState(self._header, self._tensors)
 
 
 def check(memory: StreamMemory, state: MemoryState, slab: Slab | None) -> Restored:
@@ -305,6 +336,18 @@ def _check_prefix(tensors: Mapping[str, Tensor], slab: Slab, ours: int, theirs: 
         there = tensors[name][:, :, :ours].to(torch.float32)
         if not float((here - there).norm()) <= OTHER_WEIGHTS * float(here.norm()):
             raise SnapshotMismatch("the snapshot was taken of a model with other weights")
+
+
+def _numbers(table: FrameTable) -> Tensor:
+    rows = [
+        (number, stamp.capture_ms, _NO_MEDIA if stamp.media_ms is None else stamp.media_ms)
+        for number, stamp in table.stamps()
+    ]
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
+
+
+def _like(tensor: Tensor) -> Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype)
 
 
 def _copy(tensor: Tensor) -> Tensor:

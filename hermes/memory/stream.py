@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from hermes.memory.positions import Clock, FrameLayout, dense_ranks
 from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab, SlabPool
-from hermes.memory.state import MemoryState, capture, check
+from hermes.memory.state import Capture, MemoryState, check
 from hermes.memory.summary import SUMMARY_PATCH, Merge
 
 
@@ -353,9 +354,13 @@ class StreamMemory:
 
     def state(self) -> MemoryState:
         """A copy of everything, on the host. Open branches do not notice."""
+        return self.capture().state()
+
+    def capture(self, **header: Any) -> Capture:
+        """The same in steps. Until the last one this memory may answer, but not change."""
         if self._pending is not None:
             raise RuntimeError("a row is open: commit or abandon it first")
-        return capture(self, self._require_slab())
+        return Capture(self, self._require_slab(), header)
 
     def restore(self, state: MemoryState) -> None:
         """Become what `state` was taken of. It goes on bit-equally from there.

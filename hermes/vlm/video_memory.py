@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes.errors import InvalidInput
+from hermes.errors import InvalidInput, SnapshotCorrupt
 from hermes.memory import (
     POLICIES,
     Branch,
@@ -22,14 +22,17 @@ from hermes.memory import (
     SlabPool,
     StreamMemory,
 )
-from hermes.memory.state import Header, plain, same
+from hermes.memory.state import Capture, Header, plain, same, state_limit
 from hermes.vlm.base import VideoModel
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_prompts
 from hermes.vlm.memory import PictureMemory
+from hermes.vlm.preprocess import fit
 
 COMPRESS_EVERY_FRAMES = 16
 POSITION_RESERVE = 1024
+UNPAIRED = "unpaired"
+"""Tensor of a state: [n, 3, height, width] uint8, pictures whose frame is not complete."""
 
 
 def position_reserve(model: VideoModel) -> int:
@@ -179,17 +182,22 @@ class VideoMemory(PictureMemory):
     def state(self) -> MemoryState:
         """A copy of everything, on the host, for `restore`. Open answers do not notice.
 
-        A picture that still waits for the others of its frame is not part of
-        it: whoever feeds the restored memory begins with that picture again,
-        or does without it.
+        With it goes a picture that still waits for the others of its frame, in the model's size.
         """
-        state = self.cache.state()
-        video = {
-            "since_compression": self._since_compression,
-            "after_gap": self._after_gap,
-            "model": plain(self._fingerprint()),
-        }
-        return MemoryState({**state.header, "video": video}, state.tensors)
+        return self.capture().state()
+
+    def capture(self) -> Capture:
+        """The same in steps. Until the last one this memory may answer, but not change."""
+        capture = self.cache.capture(
+            video={
+                "since_compression": self._since_compression,
+                "after_gap": self._after_gap,
+                "model": plain(self._fingerprint()),
+            }
+        )
+        if self._unpaired:
+            capture.add(UNPAIRED, fit(torch.stack(self._unpaired), self.model.frame_size))
+        return capture
 
     def restore(self, state: MemoryState) -> None:
         """Become what `state` was taken of, on whatever device this model is.
@@ -202,9 +210,30 @@ class VideoMemory(PictureMemory):
         same("model", video.mapping("model"), plain(self._fingerprint()))
         since = video.integer("since_compression", 0, self._every)
         after_gap = video.flag("after_gap")
-        self.cache.restore(state)
+        tensors = dict(state.tensors)
+        unpaired = tensors.pop(UNPAIRED, None)
+        if unpaired is not None:
+            self._check_unpaired(unpaired)
+        self.cache.restore(MemoryState(state.header, tensors))
         self._since_compression, self._after_gap = since, after_gap
-        self._unpaired.clear()
+        self._unpaired = [] if unpaired is None else list(unpaired)
+
+    def _check_unpaired(self, pictures: Tensor) -> None:
+        most, size = self.model.pictures_per_frame - 1, (3, *self.model.frame_size)
+        fits = pictures.ndim == 4 and tuple(pictures.shape[1:]) == size
+        if pictures.dtype != torch.uint8 or not fits or not 0 < len(pictures) <= most:
+            raise SnapshotCorrupt(
+                f"the snapshot has pictures {list(pictures.shape)} that wait for the rest of their"
+                f" frame: this model has at most {most} of {list(size)}"
+            )
+
+    @property
+    def state_limit(self) -> int:
+        """Bytes of tensors that a state of this memory has at most."""
+        height, width = self.model.frame_size
+        pictures = 3 * height * width * (self.model.pictures_per_frame - 1)
+        cache = self.cache
+        return pictures + state_limit(cache.shape, cache.config, cache.prefix_length)
 
     def _fingerprint(self) -> dict[str, object]:
         """What a model must have in common with the one that a snapshot was taken of."""

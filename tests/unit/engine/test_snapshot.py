@@ -120,7 +120,7 @@ def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
         snapshot.restore(memory(), path)
 
 
-def test_an_unpaired_picture_is_dropped_and_a_gap_before_it_is_not() -> None:
+def test_an_unpaired_picture_and_the_gap_before_it_come_along() -> None:
     model = tiny.model()
 
     class Pairing:
@@ -138,11 +138,32 @@ def test_an_unpaired_picture_is_dropped_and_a_gap_before_it_is_not() -> None:
     original.feed(frames[2:3], [9_000], after_gap=True)
     restored = VideoMemory(Pairing(), budget=96)
     snapshot.restore(restored, snapshot.encode(original.state()))
-    restored.feed(frames[3:4], [10_000])
-    assert restored.coverage().frames == 1
-    restored.feed(frames[4:5], [11_000])
-    assert restored.coverage().frames == 2
-    assert restored.coverage().gaps == ((1000, 11_000),)
+    for one in (original, restored):
+        assert one.coverage().frames == 1
+        one.feed(frames[3:4], [10_000])
+        assert one.coverage().frames == 2
+        assert one.coverage().gaps == ((1000, 10_000),)
+    same_bits(original, restored)
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [
+        torch.zeros(1, 3, 4, 4, dtype=torch.uint8),
+        torch.zeros(2, 3, 32, 32, dtype=torch.uint8),
+        torch.zeros(1, 3, 32, 32),
+        torch.zeros(3, dtype=torch.uint8),
+    ],
+    ids=["size", "too many", "floats", "no pictures"],
+)
+def test_pictures_that_cannot_wait_are_refused(pictures: Tensor) -> None:
+    state = fed(frames=2).state()
+    forged = MemoryState(state.header, {**state.tensors, "unpaired": pictures})
+    other = memory()
+    before = other.state()
+    with pytest.raises(SnapshotCorrupt, match="that wait for the rest"):
+        snapshot.restore(other, snapshot.encode(forged))
+    assert other.state().header == before.header
 
 
 def test_times_of_a_file_come_back() -> None:
@@ -220,7 +241,7 @@ def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "FORMAT", 1)
     data = snapshot.encode(state)
     monkeypatch.undo()
-    with pytest.raises(SnapshotMismatch, match="format 1; this build reads 2"):
+    with pytest.raises(SnapshotMismatch, match="format 1; this build reads 3"):
         snapshot.restore(memory(), data)
 
 
@@ -370,7 +391,7 @@ def test_metadata_are_as_the_format_says() -> None:
     metadata = json.loads(SMALL[8 : 8 + length])["__metadata__"]
     assert sorted(metadata) == ["checksum", "header"]
     header = json.loads(metadata["header"])
-    assert header["format"] == 2
+    assert header["format"] == 3
     assert header["policy"] == {"name": "sliding-window", "guided": False}
     assert safetensors.load(SMALL).keys() == {*FIELDS, "stamps", "gaps"}
 
