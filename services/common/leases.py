@@ -28,7 +28,12 @@ SAFETY_S = 1.0
 KEEP_KEY_S = 86_400.0
 """The key of a lease that nobody renews goes after this long: it may be of a removed camera."""
 
+HEIR_TTL_S = 5.0
+"""Whoever makes ready to be handed a camera says so again within this long."""
+
 Renewal = Literal["KEPT", "LOST", "MISSING"]
+Inheritance = Literal["HEIR", "TAKEN", "GONE"]
+HandOver = Literal["GIVEN", "KEPT", "LOST"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A lease as others see it."""
+    """A lease as others see it. `heir`: who makes ready to be handed the camera, "" if nobody."""
 
     instance: str
     address: str
     epoch: int
     expires_ms: int
     state: str
+    heir: str = ""
+    heir_state: str = ""
+    heir_until_ms: int = 0
 
 
 def load_script(client: redis.Redis, name: str) -> Any:
@@ -82,17 +90,28 @@ class Leases:
         self._acquire = load_script(client, "acquire")
         self._renew = load_script(client, "renew")
         self._release = load_script(client, "release")
+        self._inherit = load_script(client, "inherit")
+        self._hand_over = load_script(client, "hand_over")
         self._put_status = load_script(client, "put_status")
 
     def acquire(
-        self, camera_id: str, ttl_s: float = TTL_S, *, above: int = 0, resume: bool = False
+        self,
+        camera_id: str,
+        ttl_s: float = TTL_S,
+        *,
+        above: int = 0,
+        resume: bool = False,
+        unattended: Owner | None = None,
     ) -> Lease | None:
         """Take the camera's lease, or return None while another instance may hold it.
 
         `above`: an epoch that the new one must exceed, if Redis may have
         forgotten the one that we held. `resume`: we hold the lease still, by
         our own clock, so that one that is set aside is set aside for us.
+        `unattended`: an owner that was seen not to renew for as long as a lease
+        lasts, by our own clock; it is taken from that one, and from no other.
         """
+        seen = ("", "") if unattended is None else (unattended.epoch, unattended.expires_ms)
         epoch, previous = self._acquire(
             keys=[keys.lease(camera_id, self._role)],
             args=[
@@ -102,6 +121,7 @@ class Leases:
                 above,
                 _ms(KEEP_KEY_S),
                 "resume" if resume else "begin",
+                *seen,
             ],
         )
         if not epoch:
@@ -140,6 +160,29 @@ class Leases:
             for lease, reply in zip(leases, replies, strict=True)
             if reply is not None
         }
+
+    def inherit(self, camera_id: str, owner: Owner, *, ready: bool) -> Inheritance:
+        """Say that we make ready to be handed the camera by `owner`, or are."""
+        return self._told_as_heir(camera_id, owner, "ready" if ready else "preparing")
+
+    def renounce(self, camera_id: str, owner: Owner) -> None:
+        """Say that we do not."""
+        self._told_as_heir(camera_id, owner, "")
+
+    def _told_as_heir(self, camera_id: str, owner: Owner, state: str) -> Inheritance:
+        reply = self._inherit(
+            keys=[keys.lease(camera_id, self._role)],
+            args=[self._instance, self._address, owner.epoch, state, _ms(HEIR_TTL_S)],
+        )
+        return cast(Inheritance, reply.decode())
+
+    def hand_over(self, lease: Lease, heir: str, ttl_s: float = TTL_S) -> HandOver:
+        """Make an heir that is ready the holder. Whoever calls this acts for the camera no more."""
+        reply = self._hand_over(
+            keys=[keys.lease(lease.camera_id, self._role)],
+            args=[self._instance, lease.epoch, heir, _ms(ttl_s)],
+        )
+        return cast(HandOver, reply.decode())
 
     def release(self, lease: Lease, *, forget: bool = False) -> None:
         """Give the lease back, if it is still ours. `forget`: and leave no trace of it."""
@@ -217,4 +260,7 @@ def parse_owner(fields: Mapping[bytes, bytes]) -> Owner | None:
         epoch=int(fields.get(b"epoch", b"0")),
         expires_ms=int(fields.get(b"expires_ms", b"0")),
         state=fields.get(b"state", b"").decode(),
+        heir=fields.get(b"heir", b"").decode(),
+        heir_state=fields.get(b"heir_state", b"").decode(),
+        heir_until_ms=int(fields.get(b"heir_until_ms", b"0")),
     )

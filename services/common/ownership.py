@@ -10,21 +10,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import redis
 
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs
-from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases
+from services.common.heirs import Heirs
+from services.common.holder import Holder
+from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases, Owner
 from services.common.metrics import Metrics
-from services.common.placement import ALIVE_S, Member, gone, parse_members, rank
+from services.common.placement import ALIVE_S, Member, gone, lighter, moves, parse_members, rank
 from services.common.registry import CameraRegistry, Standing
+from services.common.sightings import Sightings
 
 log = logs.get(__name__)
 
 TICK_S = 0.5
+URGENT_TICK_S = 0.1
+"""While a camera is handed over: nobody answers for it between the two."""
 TURN_S = 1.5
 """The n-th choice for a camera waits n of these before it claims: the first is usually quicker."""
 MAX_TURNS = 2
@@ -33,26 +37,12 @@ GONE_S = 3600.0
 """Members silent for this long are removed from the list."""
 REST_S = 5.0
 """How long a camera that this instance could not begin with is left to the others."""
-
-
-class Holder(Protocol):
-    """What is done with owned cameras. Called on the ownership thread; must not block.
-
-    An exception concerns that camera alone: it is logged, the camera is given
-    up (`lost` is called) and its lease released.
-    """
-
-    def gained(self, camera: Camera, lease: Lease) -> None:
-        """The camera is ours. Called again with a higher epoch if the lease had to be retaken."""
-        ...
-
-    def lost(self, camera_id: str) -> None:
-        """The camera is not ours any more: forget it."""
-        ...
-
-    def state(self, camera_id: str) -> str:
-        """What to write into the lease: `replaying`, `serving`, ..."""
-        ...
+MOVES_AT_ONCE = 2
+"""Cameras that an instance makes ready to be handed at a time, to have its share."""
+RESCUES_AT_ONCE = 8
+"""The same of cameras whose owner is about to end."""
+HEIRLESS_S = 4.0
+"""An instance that drains waits so long for anybody to make ready for what it has."""
 
 
 @dataclass(slots=True)
@@ -61,6 +51,7 @@ class _Held:
     lease: Lease
     valid_until: float  # by our own monotonic clock
     told: str = ""  # the state that the lease tells
+    heir: str = ""  # whom it is being handed to
 
 
 class Ownership:
@@ -76,7 +67,12 @@ class Ownership:
         role: keys.Role,
         capacity: int,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        balance: bool = True,
     ) -> None:
+        """`balance`: a camera may be moved to an instance that has less, as nothing of it is lost
+        by that; without, it leaves only an instance that ends.
+        """
         self._redis = client
         self._leases = leases
         self._holder = holder
@@ -85,7 +81,10 @@ class Ownership:
         self._role: keys.Role = role
         self._capacity = capacity
         self._clock = clock
+        self._balance = balance
         self._registry = CameraRegistry(client)
+        self._heirs = Heirs(leases, holder, clock)
+        self._sightings = Sightings(clock)
         self._held: dict[str, _Held] = {}
         self._free_since: dict[str, float] = {}
         self._resting_until: dict[str, float] = {}
@@ -93,6 +92,7 @@ class Ownership:
         self._announced_load = -1
         self._reachable = True
         self._retiring = False
+        self._wanted_at = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"ownership-{role}", daemon=True)
 
@@ -101,9 +101,19 @@ class Ownership:
         self._thread.start()
 
     def retire(self) -> None:
-        """Claim nothing more, and say so; what is held is kept until `stop`. Any thread."""
+        """Claim nothing more, and let others take what is held. Any thread."""
+        self._wanted_at = self._clock()
         self._retiring = True
         self._announced_load = -1
+
+    def drain(self, timeout_s: float) -> None:
+        """Hand over what is held, as far as others make ready for it. Returns when that is done."""
+        self.retire()
+        until = self._clock() + timeout_s
+        while self._held and self._reachable and self._clock() < until:
+            if self._clock() - self._wanted_at > HEIRLESS_S:
+                return
+            self._stop.wait(URGENT_TICK_S)
 
     def stop(self) -> None:
         """Claim nothing more and give back every lease. The holder is not called."""
@@ -148,10 +158,13 @@ class Ownership:
                 self._reachable = False
             except Exception:
                 log.exception("ownership_tick_failed")
-            self._stop.wait(TICK_S)
+            self._stop.wait(URGENT_TICK_S if self._urgent() else TICK_S)
+
+    def _urgent(self) -> bool:
+        return self._heirs.urgent or any(held.heir for held in list(self._held.values()))
 
     def tick(self) -> None:
-        """One round: drop what was removed, renew what is held, claim what is free."""
+        """One round: drop what was removed, renew what is held, hand over, claim what is free."""
         incarnation = self._registry.incarnation
         cameras = self._registry.cameras(held.camera for held in list(self._held.values()))
         lost_data = self._registry.incarnation != incarnation
@@ -160,15 +173,45 @@ class Ownership:
             if current is None or current.created != held.camera.created:
                 self._drop(camera_id, "removed")
                 self._leases.release(held.lease, forget=True)
+                self._tell_removed(held.camera)
         due = self._clock() - self._renewed_at >= RENEW_EVERY_S
         states = {camera_id: self._state(camera_id) for camera_id in self._held}
         # A camera that has caught up should not wait for the next renewal to be found.
         news = any(states[camera_id] != held.told for camera_id, held in self._held.items())
         if due or lost_data or news or any(self.epoch(c) is None for c in self._held):
             self._renew(states)
-        self._claim(cameras)
-        if len(self._held) != self._announced_load:
+        members, now_ms = self._members()
+        if self._wants_to_look(cameras, members):
+            owners = self._leases.owners(cameras)
+            self._sightings.look(owners)
+            self._hand_over(owners, members, now_ms)
+            self._heirs.tick(cameras, owners)
+            self._claim(cameras, owners, members)
+            self._make_ready(cameras, owners, members)
+        if self._load != self._announced_load:
             self._announce()
+
+    @property
+    def _load(self) -> int:
+        return len(self._held) + len(self._heirs)
+
+    def _members(self) -> tuple[list[Member], int]:
+        """Those that are alive, ourselves among them as we are now, and Redis's time."""
+        now_ms = self._leases.now_ms()
+        raw = self._redis.hgetall(keys.members(self._role))
+        found = parse_members(raw, now_ms, int(ALIVE_S * 1000))  # type: ignore[arg-type]
+        own = self._own(now_ms)
+        return [own, *(m for m in found if m.instance != own.instance)], now_ms
+
+    def _own(self, now_ms: int) -> Member:
+        return replace(self._member(self._load, now_ms), draining=self._retiring)
+
+    def _wants_to_look(self, cameras: Mapping[str, Camera], members: list[Member]) -> bool:
+        """Whether leases have to be read: to take some, or because somebody may take ours."""
+        takes = not self._retiring and self._load < self._capacity
+        return (
+            len(self._heirs) > 0 or len(members) > 1 or (takes and len(self._held) < len(cameras))
+        )
 
     def _renew(self, states: Mapping[str, str]) -> None:
         sent_at = self._clock()
@@ -185,57 +228,134 @@ class Ownership:
                 # No lease at all: Redis lost its data, or the camera was just removed.
                 self._take(held.camera)
         self._announce()
-        self._metrics.retain(self._held)
+        self._metrics.retain([*self._held, *self._heirs])
         self._renewed_at = sent_at
 
     def _announce(self) -> None:
         now_ms = self._leases.now_ms()
-        member = self._member(len(self._held), now_ms)
-        key = keys.members(self._role)
-        if self._retiring:
-            self._redis.hdel(key, member.instance)
-        else:
-            self._redis.hset(key, member.instance, member.to_json())
-        self._announced_load = len(self._held)
+        member, key = self._own(now_ms), keys.members(self._role)
+        self._redis.hset(key, member.instance, member.to_json())
+        self._announced_load = member.load
         if silent := gone(self._redis.hgetall(key), now_ms, int(GONE_S * 1000)):  # type: ignore[arg-type]
             self._redis.hdel(key, *silent)
 
-    def _claim(self, cameras: dict[str, Camera]) -> None:
+    # -- giving --------------------------------------------------------------
+
+    def _hand_over(
+        self, owners: Mapping[str, Owner | None], members: list[Member], now_ms: int
+    ) -> None:
+        """Hand cameras of ours to those that are ready for them."""
+        by_name = {member.instance: member for member in members}
+        for camera_id, held in list(self._held.items()):
+            owner = owners.get(camera_id)
+            if owner is None or owner.epoch != held.lease.epoch:
+                continue  # the next renewal finds out
+            heir = by_name.get(owner.heir) if owner.heir_until_ms > now_ms else None
+            if heir is not None and self._retiring:
+                self._wanted_at = self._clock()
+            if heir is None or owner.heir_state != "ready" or not self._consents(heir):
+                if held.heir:
+                    held.heir = ""
+                    self._holder.stay(camera_id)
+                continue
+            held.heir = heir.instance
+            if self._holder.leave(camera_id):
+                self._give(camera_id, held)
+
+    def _consents(self, heir: Member) -> bool:
+        if self._retiring:
+            return True
+        # The heir counts this camera already.
+        before = replace(heir, load=heir.load - 1)
+        return self._balance and lighter(before, self._own(0))
+
+    def _give(self, camera_id: str, held: _Held) -> None:
+        held.valid_until = float("-inf")  # nobody acts under it from here on, whatever is heard
+        outcome = self._leases.hand_over(held.lease, held.heir)
+        if outcome == "GIVEN":
+            log.info("camera_handed_over", camera=camera_id, to=held.heir)
+            self._drop(camera_id, "handed over")
+            self._announce()  # before we look again who has how much
+        elif outcome == "KEPT":
+            held.heir = ""
+            self._holder.stay(camera_id)  # the next renewal makes it valid again
+
+    # -- taking --------------------------------------------------------------
+
+    def _make_ready(
+        self,
+        cameras: Mapping[str, Camera],
+        owners: Mapping[str, Owner | None],
+        members: list[Member],
+    ) -> None:
+        """Stand as heir to cameras that others have too many of, or are about to give up."""
+        if not self._has_room():
+            return
+        others = {
+            camera_id: owner
+            for camera_id, owner in owners.items()
+            if owner is not None
+            and camera_id not in self._held
+            and camera_id not in self._heirs
+            and camera_id not in self._resting_until
+            and owner.heir in ("", members[0].instance)
+        }
+        by_name = {member.instance: member for member in members}
+        wanted = moves(
+            self._own(0), {c: o.instance for c, o in others.items()}, members, balance=self._balance
+        )
+        for camera_id in wanted:
+            owner = others[camera_id]
+            at_once = RESCUES_AT_ONCE if by_name[owner.instance].draining else MOVES_AT_ONCE
+            if len(self._heirs) < at_once and self._has_room():
+                self._heirs.begin(cameras[camera_id], owner)
+
+    def _claim(
+        self,
+        cameras: Mapping[str, Camera],
+        owners: Mapping[str, Owner | None],
+        members: list[Member],
+    ) -> None:
         wanted = {camera_id for camera_id in cameras if camera_id not in self._held}
         self._free_since = {c: t for c, t in self._free_since.items() if c in wanted}
-        now = self._clock()
+        now, own = self._clock(), members[0].instance
         self._resting_until = {c: t for c, t in self._resting_until.items() if t > now}
-        wanted -= self._resting_until.keys()
-        if not wanted or not self._has_room():
-            return
-        owners = self._leases.owners(wanted)
-        now_ms = self._leases.now_ms()
-        raw = self._redis.hgetall(keys.members(self._role))
-        members = parse_members(raw, now_ms, int(ALIVE_S * 1000))  # type: ignore[arg-type]
-        own = self._member(len(self._held), now_ms).instance
-        for camera_id, owner in owners.items():
-            if owner is not None and owner.instance != own and owner.expires_ms > now_ms:
+        for camera_id in sorted(wanted, key=lambda id: id not in self._heirs):
+            owner = owners[camera_id]
+            unattended = self._sightings.unattended(camera_id)
+            if owner is not None and owner.instance != own and unattended is None:
                 self._free_since.pop(camera_id, None)
                 continue
             since = self._free_since.setdefault(camera_id, self._clock())
             turn = min(rank(camera_id, own, members), MAX_TURNS) * TURN_S
-            if self._stop.is_set() or not self._has_room():
+            if camera_id in self._heirs or (owner is not None and owner.instance == own):
+                turn = 0.0  # handed to us, or nobody is further with it
+            if self._stop.is_set():
                 return
+            if camera_id in self._resting_until or not self._may_take(camera_id):
+                continue
             if self._clock() - since >= turn:
-                self._take(cameras[camera_id])
+                self._take(cameras[camera_id], unattended)
+
+    def _may_take(self, camera_id: str) -> bool:
+        if self._retiring:
+            return False
+        return camera_id in self._heirs or self._has_room()
 
     def _has_room(self) -> bool:
-        return not self._retiring and len(self._held) < self._capacity
+        return not self._retiring and self._load < self._capacity
 
-    def _take(self, camera: Camera) -> None:
+    def _take(self, camera: Camera, unattended: Owner | None = None) -> None:
         before = self._held.get(camera.id)
         asked_at = self._clock()
         lease = self._leases.acquire(
             camera.id,
             above=before.lease.epoch if before else 0,
             resume=before is not None and asked_at < before.valid_until,
+            unattended=unattended,
         )
         if lease is None:
+            self._heirs.leave_to(camera.id)
             # Without an owner it is set aside: nobody has it, and it may be ours again.
             if before is not None and self._leases.owners([camera.id])[camera.id] is not None:
                 self._metrics.lease_lost.inc()
@@ -248,10 +368,12 @@ class Ownership:
             # its data since: someone may hold the lease that it forgot.
             if before is not None:
                 self._drop(camera.id, "removed")
+            self._heirs.abandon(camera.id, "removed")
             self._leases.release(lease, forget=True)
             return
         self._held[camera.id] = _Held(camera, lease, asked_at + TTL_S - SAFETY_S)
         self._free_since.pop(camera.id, None)
+        self._heirs.came(camera.id)
         self._metrics.camera_owner_epoch.labels(camera.id).set(lease.epoch)
         log.info("camera_gained", camera=camera.id, epoch=lease.epoch)
         try:
@@ -276,6 +398,12 @@ class Ownership:
         except Exception:
             log.exception("camera_not_ended", camera=camera_id)
         self._metrics.forget(camera_id)
+
+    def _tell_removed(self, camera: Camera) -> None:
+        try:
+            self._holder.removed(camera)
+        except Exception:
+            log.exception("camera_not_removed", camera=camera.id)
 
     def _state(self, camera_id: str) -> str:
         try:

@@ -43,6 +43,8 @@ class CameraSlot:
     base: Report = field(default_factory=Report)
     """Counts of this camera's earlier processes."""
     was_started: bool = False
+    leaving: bool = False
+    """Another decoder is about to read the camera: none is started here."""
 
     @property
     def settled(self) -> bool:

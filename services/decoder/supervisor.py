@@ -90,6 +90,27 @@ class Supervisor:
         """Stop reading this camera at once."""
         self._do(lambda: self._lose(camera_id))
 
+    def removed(self, camera: Camera) -> None:
+        """Nothing is kept of it."""
+
+    def prepare(self, camera: Camera) -> None:
+        """Nothing: a second reader of a source before the first has ended is one too many."""
+
+    def prepared(self, camera_id: str) -> bool:
+        """A camera can be read at any moment."""
+        return True
+
+    def leave(self, camera_id: str) -> bool:
+        """Let the camera's process publish what it holds, and end."""
+        self._do(lambda: self._leave(camera_id))
+        with self._lock:
+            slot = self._slots.get(camera_id)
+            return slot is None or (slot.leaving and slot.running is None)
+
+    def stay(self, camera_id: str) -> None:
+        """Read it again."""
+        self._do(lambda: self._stay(camera_id))
+
     def state(self, camera_id: str) -> str:
         """The source's state, in lower case: `online`, `offline`, ..."""
         with self._lock:
@@ -203,6 +224,21 @@ class Supervisor:
             self._kill(slot)
         self._metrics.forget(camera_id)
 
+    def _leave(self, camera_id: str) -> None:
+        slot = self._slots.get(camera_id)
+        if slot is None or slot.leaving:
+            return
+        slot.leaving, slot.restart_s = True, None
+        if slot.running is not None:
+            slot.running.channel.send(STOP)
+
+    def _stay(self, camera_id: str) -> None:
+        slot = self._slots.get(camera_id)
+        if slot is not None and slot.leaving:
+            slot.leaving = False
+            if slot.running is None and not slot.settled:
+                slot.restart_s = self._clock()
+
     def _begin_stop(self) -> None:
         self._stopping = True
         for slot in self._slots.values():
@@ -288,7 +324,7 @@ class Supervisor:
         self._listen(slot)  # its last words
         exitcode = running.process.exitcode
         self._release(slot)
-        if self._stopping or slot.settled:
+        if self._stopping or slot.leaving or slot.settled:
             slot.process_ended(None)
             return
         if now_s - running.started_s >= self._settings.stable_s:

@@ -22,6 +22,8 @@ class FakeHolder:
         self.has: dict[str, Lease] = {}
         self.told: list[str] = []
         self.fault: set[str] = set()
+        self.unready: set[str] = set()
+        self.busy: set[str] = set()
 
     def gained(self, camera: Camera, lease: Lease) -> None:
         self.told.append(f"gained {camera.id}")
@@ -36,6 +38,24 @@ class FakeHolder:
         self.has.pop(camera_id, None)
         if camera_id in self.fault:
             raise RuntimeError("cannot let go")
+
+    def removed(self, camera: Camera) -> None:
+        self.told.append(f"removed {camera.id}")
+
+    def prepare(self, camera: Camera) -> None:
+        self.told.append(f"prepare {camera.id}")
+        if camera.id in self.fault:
+            raise RuntimeError("no room")
+
+    def prepared(self, camera_id: str) -> bool:
+        return camera_id not in self.unready
+
+    def leave(self, camera_id: str) -> bool:
+        self.told.append(f"leave {camera_id}")
+        return camera_id not in self.busy
+
+    def stay(self, camera_id: str) -> None:
+        self.told.append(f"stay {camera_id}")
 
     def state(self, camera_id: str) -> str:
         if camera_id in self.fault:
@@ -53,6 +73,7 @@ class Instance:
         *,
         capacity: int = 8,
         clock: Callable[[], float] = time.monotonic,
+        balance: bool = True,
     ) -> None:
         self.name = name
         self.holder = FakeHolder()
@@ -63,7 +84,15 @@ class Instance:
             return Member(name, f"{name}:50051", "cpu", capacity, load, now_ms)
 
         self.ownership = Ownership(
-            client, self.leases, self.holder, member, self.metrics, "worker", capacity, clock
+            client,
+            self.leases,
+            self.holder,
+            member,
+            self.metrics,
+            "worker",
+            capacity,
+            clock,
+            balance=balance,
         )
 
     @property

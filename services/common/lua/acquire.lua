@@ -1,19 +1,26 @@
--- Take a lease that is free, expired, or already ours, under a new epoch.
+-- Take a lease that is free, unattended, or already ours, under a new epoch.
 -- KEYS: lease
 -- ARGV: instance, address, ttl in ms, an epoch to stay above, ms to keep the key,
---   'resume' if we hold the lease and Redis forgot it, else 'begin'
+--   'resume' if we hold the lease and Redis forgot it, else 'begin',
+--   epoch and expiry of an owner that we saw stand still for a whole TTL, or '' and ''
 -- Returns {epoch, previous epoch}, or {0, epoch of the owner}.
+-- Whether an owner still renews is not read off a clock here, which may be stepped:
+-- whoever claims has watched it, and the lease must still be the one that was watched.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch', 'expires_ms')
-local stored = tonumber(held[2] or '0')
-local ours = held[1] == ARGV[1] or (not held[1] and ARGV[6] == 'resume')
-if not ours and tonumber(held[3] or '0') > now then
+local stored, above = tonumber(held[2] or '0'), tonumber(ARGV[4])
+local free = not held[1] and tonumber(held[3] or '0') <= now
+local unattended = held[1] and held[2] == ARGV[7] and held[3] == ARGV[8]
+-- A copy of Redis that was made before we took the lease names whoever had it then.
+local forgotten = ARGV[6] == 'resume' and (not held[1] or stored < above)
+if not (free or unattended or forgotten or held[1] == ARGV[1]) then
   return {0, stored}
 end
-local epoch = math.max(stored + 1, now, tonumber(ARGV[4]) + 1)
+local epoch = math.max(stored + 1, now, above + 1)
 redis.call('HSET', KEYS[1], 'instance', ARGV[1], 'address', ARGV[2],
   'epoch', string.format('%.0f', epoch),
   'expires_ms', string.format('%.0f', now + tonumber(ARGV[3])), 'state', 'acquired')
+redis.call('HDEL', KEYS[1], 'heir', 'heir_address', 'heir_state', 'heir_until_ms')
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return {epoch, stored}

@@ -7,7 +7,8 @@ end
 if ARGV[3] == 'forget' then
   redis.call('DEL', KEYS[1])
 else
-  redis.call('HDEL', KEYS[1], 'instance', 'address')
+  redis.call('HDEL', KEYS[1], 'instance', 'address',
+    'heir', 'heir_address', 'heir_state', 'heir_until_ms')
   redis.call('HSET', KEYS[1], 'expires_ms', '0', 'state', 'released')
 end
 return 1

@@ -1,8 +1,9 @@
 -- Keep a lease that nobody took, and say what state its holder is in.
 -- KEYS: lease    ARGV: instance, epoch, ttl in ms, state, ms to keep the key
--- Returns KEPT, LOST (another holder or epoch), or MISSING (no lease at all).
+-- Returns KEPT, LOST (another holder took it), or MISSING (no lease, or only one from before ours:
+-- Redis lost its data, or is a copy that was made earlier).
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch')
-if not held[2] then
+if not held[2] or tonumber(held[2]) < tonumber(ARGV[2]) then
   return 'MISSING'
 end
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then

@@ -52,6 +52,9 @@ def pair(server: redis_server.LocalRedis) -> Iterator[list[Instance]]:
     eventually(lambda: len(client.hgetall(keys.members("worker"))) == 2, 5)
     add(client, *CAMERAS)
     eventually(lambda: together(instances) == set(CAMERAS), 5)
+    eventually(lambda: all(len(instance.has) == 3 for instance in instances), 10)
+    for instance in instances:
+        instance.holder.told.clear()
     yield instances
     for instance in instances:
         instance.ownership.stop()

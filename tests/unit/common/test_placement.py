@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.placement import Member, gone, parse_members, rank
+from services.common.placement import Member, gone, lighter, moves, parse_members, rank
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -72,3 +73,61 @@ def test_members_of_another_version_are_passed_over(value: bytes) -> None:
     members = {b"x": value, **raw(member("a"))}
     assert [m.instance for m in parse_members(members, 1000, 1000)] == ["a"]
     assert gone(members, 10_000, 1000) == [b"a"]
+
+
+def pull(
+    owners: dict[str, str], members: dict[str, Member], *, balance: bool = True
+) -> dict[str, str]:
+    """One round in which every instance is handed the first camera that it wants."""
+    moved: dict[str, str] = {}
+    for name in members:
+        loads = {n: sum(o == n for o in owners.values()) for n in members}
+        now = [replace(m, load=loads[m.instance]) for m in members.values()]
+        own = next(m for m in now if m.instance == name)
+        others = {c: o for c, o in owners.items() if o != name}
+        for camera_id in moves(own, others, now, balance=balance)[:1]:
+            owners[camera_id] = moved[camera_id] = name
+    return moved
+
+
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=4), st.sampled_from(NAMES), max_size=24),
+    st.fixed_dictionaries({name: st.integers(24, 40) for name in NAMES}),
+)
+def test_moves_end_and_leave_everyone_a_share(
+    owners: dict[str, str], capacities: dict[str, int]
+) -> None:
+    members = {n: member(n, capacity=c) for n, c in capacities.items()}
+    rounds = 0
+    while pull(owners, members):
+        rounds += 1
+        assert rounds < 100
+    loads = {n: sum(o == n for o in owners.values()) for n in NAMES}
+    now = {n: replace(m, load=loads[n]) for n, m in members.items()}
+    assert not any(lighter(now[a], now[b]) for a in NAMES for b in NAMES)
+
+
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=4), st.just("a"), max_size=20),
+    st.sets(st.sampled_from(NAMES[1:]), min_size=1),
+)
+def test_one_that_drains_is_left_by_all(owners: dict[str, str], others: set[str]) -> None:
+    members = {n: member(n, capacity=20) for n in others}
+    members["a"] = replace(member("a", capacity=20), draining=True)
+    while pull(owners, members, balance=False):
+        pass
+    assert "a" not in owners.values()
+
+
+def test_nobody_is_handed_more_than_it_has_room_for() -> None:
+    owners = dict.fromkeys(map(str, range(9)), "a")
+    members = [member("a", load=9), replace(member("b"), capacity=2)]
+    assert len(moves(members[1], owners, members, balance=True)) == 1  # half of its room
+    drained = [replace(members[0], draining=True), replace(members[1], load=1)]
+    assert len(moves(drained[1], owners, drained, balance=True)) == 1
+    full = [drained[0], replace(members[1], load=2)]
+    assert moves(full[1], owners, full, balance=True) == []
+
+
+def test_an_owner_that_is_not_heard_of_is_not_asked() -> None:
+    assert moves(member("b"), {"lobby": "a"}, [member("b")], balance=True) == []

@@ -1,0 +1,217 @@
+"""Cameras that are moved while everybody is alive: own clocks held, Redis real."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from services.common import heirs, keys, ownership
+from services.common.leases import HEIR_TTL_S, TTL_S
+from tests.integration.common.conftest import Clock
+from tests.support.holder import Instance, add, remove
+
+CAMERAS = [f"camera-{n}" for n in range(6)]
+
+
+def tick(clock: Clock, *instances: Instance, rounds: int = 1, seconds: float = 0.5) -> None:
+    for _ in range(rounds):
+        for instance in instances:
+            instance.ownership.tick()
+            together = [one for one in instances if one.ownership.epoch("lobby")]
+            assert len(together) <= 1
+        clock.now += seconds
+
+
+@pytest.fixture
+def one(client: redis.Redis, clock: Clock) -> Instance:
+    made = Instance(client, "one", clock=clock)
+    add(client, "lobby")
+    tick(clock, made)
+    assert made.has == {"lobby"}
+    return made
+
+
+@pytest.fixture
+def other(client: redis.Redis, clock: Clock) -> Instance:
+    return Instance(client, "other", clock=clock)
+
+
+def test_one_that_comes_gets_its_share_and_no_more(client: redis.Redis, clock: Clock) -> None:
+    one, other, third = (Instance(client, n, clock=clock) for n in ("one", "other", "third"))
+    add(client, *CAMERAS)
+    tick(clock, one, rounds=2)
+    assert one.has == set(CAMERAS)
+    epochs = {c: lease.epoch for c, lease in one.holder.has.items()}
+    tick(clock, one, other, rounds=20)
+    assert (len(one.has), len(other.has)) == (3, 3)
+    for camera_id in other.has:
+        assert other.holder.told.index(f"prepare {camera_id}") < other.holder.told.index(
+            f"gained {camera_id}"
+        )
+        assert other.holder.has[camera_id].epoch > epochs[camera_id]
+    tick(clock, one, other, third, rounds=20)
+    assert (len(one.has), len(other.has), len(third.has)) == (2, 2, 2)
+    # Nothing moves any more, and nobody's lease was ever lost.
+    told = [len(i.holder.told) for i in (one, other, third)]
+    tick(clock, one, other, third, rounds=20)
+    assert [len(i.holder.told) for i in (one, other, third)] == told
+    for instance in (one, other, third):
+        assert instance.metrics.registry.get_sample_value("hermes_lease_lost_total") == 0
+
+
+def test_only_so_many_are_moved_at_a_time(client: redis.Redis, clock: Clock) -> None:
+    one, other = (Instance(client, n, clock=clock, capacity=20) for n in ("one", "other"))
+    ids = [f"c{n}" for n in range(12)]
+    add(client, *ids)
+    tick(clock, one)
+    other.holder.unready = set(ids)
+    tick(clock, one, other, rounds=5)
+    assert sum(told.startswith("prepare") for told in other.holder.told) == ownership.MOVES_AT_ONCE
+    assert other.has == set()
+
+
+def test_nothing_is_moved_for_balance_where_something_would_be_lost(
+    client: redis.Redis, clock: Clock
+) -> None:
+    one, other = (Instance(client, n, clock=clock, balance=False) for n in ("one", "other"))
+    add(client, *CAMERAS)
+    tick(clock, one)
+    tick(clock, one, other, rounds=10)
+    assert one.has == set(CAMERAS)
+    one.ownership.retire()
+    tick(clock, one, other, rounds=20)
+    assert other.has == set(CAMERAS)
+
+
+def test_an_owner_answers_until_its_heir_is_ready(
+    one: Instance, other: Instance, clock: Clock
+) -> None:
+    other.holder.unready = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=6)
+    assert one.ownership.epoch("lobby") is not None
+    assert "leave lobby" not in one.holder.told
+    other.holder.unready = set()
+    tick(clock, one, other, rounds=4)
+    assert (one.has, other.has) == (set(), {"lobby"})
+    assert one.holder.told[-2:] == ["leave lobby", "lost lobby"]
+    assert other.holder.told == ["prepare lobby", "gained lobby"]
+
+
+def test_what_was_begun_ends_first(one: Instance, other: Instance, clock: Clock) -> None:
+    one.holder.busy = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=6)
+    assert one.holder.told.count("leave lobby") > 2
+    assert one.ownership.epoch("lobby") is not None  # the answers under way are still its own
+    one.holder.busy = set()
+    tick(clock, one, other, rounds=2)
+    assert other.has == {"lobby"}
+
+
+def test_an_heir_that_dies_leaves_the_camera_where_it_is(
+    client: redis.Redis, one: Instance, other: Instance, clock: Clock
+) -> None:
+    one.holder.busy = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=4)
+    client.hset(keys.lease("lobby", "worker"), "heir_until_ms", 1)  # HEIR_TTL_S without a word
+    tick(clock, one)
+    assert one.holder.told[-1] == "stay lobby"
+    assert one.ownership.epoch("lobby") is not None
+    assert HEIR_TTL_S < TTL_S
+
+
+def test_an_owner_that_dies_leaves_the_camera_to_its_heir(
+    client: redis.Redis, one: Instance, other: Instance, clock: Clock
+) -> None:
+    third = Instance(client, "third", clock=clock)
+    other.holder.unready = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, third, rounds=3)
+    heir, bystander = (other, third) if "prepare lobby" in other.holder.told else (third, other)
+    for _ in range(int(TTL_S / 0.5) + 2):
+        tick(clock, bystander, heir)  # the bystander looks first
+    assert heir.has == {"lobby"}
+    assert heir.holder.told == ["prepare lobby", "gained lobby"]
+    assert one.ownership.epoch("lobby") is None
+
+
+def test_a_camera_that_is_removed_meanwhile(
+    client: redis.Redis, one: Instance, other: Instance, clock: Clock
+) -> None:
+    other.holder.unready = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=3)
+    remove(client, "lobby")
+    tick(clock, one, other, rounds=2)
+    assert other.holder.told == ["prepare lobby", "lost lobby"]
+    assert one.holder.told[-2:] == ["lost lobby", "removed lobby"]
+    assert list(client.scan_iter("*lobby*")) == []
+
+
+def test_one_that_is_never_ready_lets_it_be(
+    one: Instance, other: Instance, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heirs, "PATIENCE_S", 3.0)
+    other.holder.unready = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=9)
+    assert "lost lobby" in other.holder.told
+    assert one.ownership.epoch("lobby") is not None
+
+
+def test_one_that_cannot_even_begin(one: Instance, other: Instance, clock: Clock) -> None:
+    other.holder.fault = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=3)
+    assert other.has == set()
+    owner = one.leases.owners(["lobby"])["lobby"]
+    assert owner is not None
+    assert (owner.instance, owner.heir) == ("one", "")
+
+
+def test_a_reply_that_is_lost_gives_nobody_two_owners(
+    one: Instance, other: Instance, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The camera was handed over, and its owner never heard it."""
+    given = one.leases.hand_over
+
+    def lost_reply(*arguments: object) -> str:
+        given(*arguments)  # type: ignore[arg-type]
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(one.leases, "hand_over", lost_reply)
+    one.ownership.retire()
+    tick(clock, one, other, rounds=2)
+    with pytest.raises(redis.ConnectionError):
+        tick(clock, one)
+    assert one.ownership.epoch("lobby") is None
+    tick(clock, other, one, rounds=2)
+    assert (one.has, other.has) == (set(), {"lobby"})
+
+
+def test_draining_ends_when_there_is_nobody_to_drain_to(client: redis.Redis) -> None:
+    alone = Instance(client, "alone")
+    add(client, "lobby")
+    alone.ownership.start()
+    while not alone.has:
+        pass
+    alone.ownership.drain(30.0)  # well before
+    assert alone.has == {"lobby"}
+    alone.ownership.stop()
+
+
+def test_draining_takes_no_longer_than_handing_over(client: redis.Redis) -> None:
+    one, other = Instance(client, "one"), Instance(client, "other")
+    add(client, *CAMERAS)
+    one.ownership.start()
+    while one.has != set(CAMERAS):
+        pass
+    other.ownership.start()
+    one.ownership.drain(30.0)
+    assert one.has == set()
+    one.ownership.stop()
+    while other.has != set(CAMERAS):
+        pass
+    other.ownership.stop()
