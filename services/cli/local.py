@@ -34,6 +34,8 @@ class LocalSettings:
     frame_size: str = ""
     budget_tokens: int = 0
     frames_per_second: float = 0.0
+    memories: Path | None = None
+    """Where memories are kept for the next run; None keeps none."""
 
 
 def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[str], None]) -> str:
@@ -48,6 +50,8 @@ def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[s
     }
     if settings.budget_tokens:
         worker_options["budget_tokens"] = settings.budget_tokens
+    if settings.memories is not None:
+        worker_options["checkpoint_url"] = str(settings.memories)
     if settings.device != "cuda" and "HERMES_THREADS" not in os.environ:
         # One core stays free for decoding, serving and the leases.
         worker_options["threads"] = max(1, (os.cpu_count() or 2) - 1)

@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,8 @@ def up(
     )
     end_on_sigterm()
     with _folder(state) as folder, Pipeline(folder) as pipeline:
+        if state is not None:
+            settings = replace(settings, memories=folder / "memories")
         address = start_services(pipeline, settings, lambda text: err.print(f"[dim]·[/] {text}"))
         with HermesClient(address) as client:
             _add(client, cameras)

@@ -30,6 +30,10 @@ MEMORY_ID = "memory_id"
 """Field: the id of the last log entry that the worker has taken in."""
 
 
+DURABLE_ID = "memory_durable_id"
+"""Field: the id of the last log entry that is in a checkpoint; empty if none are taken."""
+
+
 def source_fields(status: SourceStatus) -> Fields:
     """A decoder's part of the hash."""
     return {
@@ -44,8 +48,8 @@ def source_fields(status: SourceStatus) -> Fields:
     }
 
 
-def memory_fields(status: MemoryStatus, last_id: str) -> Fields:
-    """A worker's part of the hash."""
+def memory_fields(status: MemoryStatus, last_id: str, durable_id: str | None = None) -> Fields:
+    """A worker's part of the hash. `durable_id`: see `DURABLE_ID`; None if none are taken."""
     return {
         "memory_state": MemoryState.Name(status.state),
         "memory_frames": status.frames,
@@ -56,6 +60,7 @@ def memory_fields(status: MemoryStatus, last_id: str) -> Fields:
         "worker": status.worker,
         "worker_epoch": status.epoch,
         MEMORY_ID: last_id,
+        DURABLE_ID: durable_id or "",
     }
 
 

@@ -146,6 +146,34 @@ class Metrics:
         self.replayed_frames = Counter(
             "hermes_replayed_frames", "Frames read again after a takeover.", registry=registry
         )
+        self.checkpoints = Counter(
+            "hermes_checkpoints",
+            "Checkpoints by what became of them: committed, failed, fenced.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.checkpoint_duration = Histogram(
+            "hermes_checkpoint_seconds",
+            "From the wish for a checkpoint to its being committed.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+        self.checkpoint_bytes = Counter(
+            "hermes_checkpoint_bytes", "Bytes of committed snapshots.", registry=registry
+        )
+        self.checkpoint_age = Gauge(
+            "hermes_checkpoint_age_seconds",
+            "How old a camera's newest checkpoint is; since it was taken over, if it has none.",
+            ["camera"],
+            registry=registry,
+        )
+        self.restores = Counter(
+            "hermes_restores",
+            "Cameras taken over by where their memory came from: newest (checkpoint), older (the"
+            " newest could not be used), log (there was no checkpoint), lost (none could be used).",
+            ["outcome"],
+            registry=registry,
+        )
         self._by_camera: tuple[MetricWrapperBase, ...] = (
             self.frame_lag_last,
             self.frames,
@@ -153,6 +181,7 @@ class Metrics:
             self.memory_bytes,
             self.camera_state,
             self.camera_owner_epoch,
+            self.checkpoint_age,
         )
 
     def forget(self, camera_id: str) -> None:

@@ -93,6 +93,8 @@ class Ownership:
         self._reachable = True
         self._retiring = False
         self._wanted_at = float("-inf")
+        self._rounds = 0
+        self._alone = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"ownership-{role}", daemon=True)
 
@@ -109,9 +111,10 @@ class Ownership:
     def drain(self, timeout_s: float) -> None:
         """Hand over what is held, as far as others make ready for it. Returns when that is done."""
         self.retire()
-        until = self._clock() + timeout_s
+        until, rounds = self._clock() + timeout_s, self._rounds
         while self._held and self._reachable and self._clock() < until:
-            if self._clock() - self._wanted_at > HEIRLESS_S:
+            nobody = self._alone and self._rounds > rounds
+            if nobody or self._clock() - self._wanted_at > HEIRLESS_S:
                 return
             self._stop.wait(URGENT_TICK_S)
 
@@ -181,6 +184,7 @@ class Ownership:
         if due or lost_data or news or any(self.epoch(c) is None for c in self._held):
             self._renew(states)
         members, now_ms = self._members()
+        self._alone = not any(member.has_room for member in members[1:])
         if self._wants_to_look(cameras, members):
             owners = self._leases.owners(cameras)
             self._sightings.look(owners)
@@ -190,6 +194,7 @@ class Ownership:
             self._make_ready(cameras, owners, members)
         if self._load != self._announced_load:
             self._announce()
+        self._rounds += 1
 
     @property
     def _load(self) -> int:

@@ -21,7 +21,7 @@ import redis
 
 from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, Camera
 from services.common import keys, logs
-from services.common.camera_status import MEMORY_ID
+from services.common.camera_status import DURABLE_ID, MEMORY_ID
 from services.common.cameras import is_file, pacing_of
 from services.common.connection import connect
 from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisFrameLog
@@ -32,7 +32,7 @@ from services.decoder.backoff import Backoff
 from services.decoder.chunker import CaptureClock, Chunker, Origin
 from services.decoder.faults import SourceFault
 from services.decoder.outbox import Outbox
-from services.decoder.publisher import Publisher
+from services.decoder.publisher import Publisher, Reading
 from services.decoder.reader import Position, Reader
 from services.decoder.report import STOP, Channel
 from services.decoder.retention import Retention
@@ -177,7 +177,7 @@ class CameraProcess:
             outbox,
             retention,
             self._telemetry,
-            lambda: _reader_position(client, camera.id),
+            lambda: _reading(client, camera.id),
             Backoff(0.05, 1.0, random.Random()),  # noqa: S311 - jitter
             unread_max_bytes=settings.unread_max_bytes if whole else None,
             last=last,
@@ -247,6 +247,7 @@ class CameraProcess:
         return position, index
 
 
-def _reader_position(client: redis.Redis, camera_id: str) -> LogId | None:
-    raw = client.hget(keys.status(camera_id), MEMORY_ID)
-    return LogId.parse(raw) if isinstance(raw, (bytes, str)) and raw else None
+def _reading(client: redis.Redis, camera_id: str) -> Reading:
+    raw = client.hmget(keys.status(camera_id), [MEMORY_ID, DURABLE_ID])
+    taken_in, durable = (LogId.parse(id) if id else None for id in raw)
+    return Reading(taken_in, durable)

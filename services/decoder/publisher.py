@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import redis
 
@@ -24,6 +25,16 @@ POLL_S = 0.1
 """How often a waiting file looks whether its reader has gone on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Of a camera's reader: the last id that it has taken in, and the last that would survive its
+    end; None if there is no such thing.
+    """
+
+    taken_in: LogId | None = None
+    durable: LogId | None = None
+
+
 class Publisher:
     """Appends what an `Outbox` gives it. Runs on a thread of its own."""
 
@@ -34,13 +45,13 @@ class Publisher:
         outbox: Outbox,
         retention: Retention,
         telemetry: Telemetry,
-        position: Callable[[], LogId | None],
+        position: Callable[[], Reading],
         backoff: Backoff,
         *,
         unread_max_bytes: int | None,
         last: LogId = BEGINNING,
     ) -> None:
-        """`position`: the last id that the camera's reader took in (may raise `redis.RedisError`).
+        """`position`: how far the camera's reader is (may raise `redis.RedisError`).
 
         `unread_max_bytes`: wait while this much is unread; None never waits.
         `last`: the log's last id.
@@ -55,7 +66,7 @@ class Publisher:
         self._unread_max_bytes = unread_max_bytes
         self._last = last
         self._next_index: int | None = None
-        self._read: LogId | None = None
+        self._read = Reading()
         self._stop = threading.Event()
         self._reachable = True
 
@@ -76,14 +87,14 @@ class Publisher:
     def _wait_for_reader(self, size: int, limit: int) -> None:
         while not self._stop.is_set():
             # The position is asked for only when it matters.
-            if self._retention.unread(self._read) + size <= limit // 2:
+            if self._retention.unread(self._read.taken_in) + size <= limit // 2:
                 return
             try:
                 self._read = self._position()
             except (redis.RedisError, ValueError):
                 self._stop.wait(POLL_S)
                 continue
-            unread = self._retention.unread(self._read)
+            unread = self._retention.unread(self._read.taken_in)
             if unread == 0 or unread + size <= limit:
                 return
             self._stop.wait(POLL_S)
@@ -96,7 +107,9 @@ class Publisher:
             chunk.dropped_before = chunk.first_frame_index - self._next_index
         while not self._outbox.is_stale(pending):
             id = id_of(chunk)
-            min_id = self._retention.min_id(id, pending.size, self._read)
+            min_id = self._retention.min_id(
+                id, pending.size, self._read.taken_in, self._read.durable
+            )
             try:
                 self._log.append(chunk, self._fence, min_id)
             except OutOfOrder as error:

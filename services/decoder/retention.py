@@ -16,7 +16,8 @@ class Retention:
     """Accounts for what was appended, and picks the id below which the log is trimmed.
 
     Kept by time (`window_s`) and by size (`max_bytes`), whichever is less; for
-    a source that must be read whole, never less than what is unread.
+    a source that must be read whole never less than what is unread, and, as far
+    as `max_bytes` goes, never less than what is in no checkpoint yet.
     """
 
     def __init__(self, window_s: float, max_bytes: int, *, whole: bool) -> None:
@@ -43,22 +44,26 @@ class Retention:
             self._entries.append((LogId(ms, last.seq if not lump else 0), size // SEED_LUMPS))
             self._bytes += size // SEED_LUMPS
 
-    def min_id(self, new: LogId, size: int, read: LogId | None) -> LogId:
+    def min_id(
+        self, new: LogId, size: int, read: LogId | None, durable: LogId | None = None
+    ) -> LogId:
         """Where to trim when an entry of `size` bytes is appended as `new`.
 
         `read`: the last id that the camera's reader has taken in, if any.
+        `durable`: the last one that would survive its end; None if none does.
         """
-        bound = LogId(max(0, new.ms - self._window_ms))
+        by_age = LogId(max(0, new.ms - self._window_ms))
+        by_size = BEGINNING
         excess = self._bytes + size + ENTRY_OVERHEAD - self._max_bytes
         for id, entry_bytes in self._entries:
             if excess <= 0:
                 break
             excess -= entry_bytes
-            bound = max(bound, LogId(id.ms, id.seq + 1))
+            by_size = _behind(id)
         if self._whole:
-            position = BEGINNING if read is None else read
-            bound = min(bound, LogId(position.ms, position.seq + 1))
-        return min(bound, new)
+            by_size = min(by_size, _behind(read))
+            by_age = min(by_age, _behind(read), _behind(read if durable is None else durable))
+        return min(max(by_age, by_size), new)
 
     def appended(self, id: LogId, size: int, min_id: LogId) -> None:
         """An append succeeded, with this trimming."""
@@ -71,3 +76,9 @@ class Retention:
         """Bytes behind the reader's position; all of them if there is no reader."""
         position = BEGINNING if read is None else read
         return sum(size for id, size in self._entries if id > position)
+
+
+def _behind(id: LogId | None) -> LogId:
+    """The lowest id behind an entry; of none, the lowest of all that is one."""
+    position = BEGINNING if id is None else id
+    return LogId(position.ms, position.seq + 1)

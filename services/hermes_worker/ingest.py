@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import redis
 from torch import Tensor
@@ -33,8 +33,9 @@ class Ingest:
 
     Back-pressure is not reading: what the engine has no room for stays in the
     log, and is not decoded in vain. Frames of live cameras that are older than
-    `staleness_s` are dropped here, counted and told as a gap, unless they are
-    read again after a takeover. `new_gate`: for each camera, if frames that show
+    the log's newest by more than `staleness_s` are dropped here, counted and
+    told as a gap, unless they are read again after a takeover. Both times are
+    the decoder's, so that no clock has to agree with another. `new_gate`: for each camera, if frames that show
     nothing new are to be left out, too.
     """
 
@@ -46,7 +47,6 @@ class Ingest:
         metrics: Metrics,
         staleness_s: float,
         new_gate: Callable[[], SimilarityGate] | None = None,
-        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._log = frame_log
         self._engine = engine
@@ -54,7 +54,6 @@ class Ingest:
         self._metrics = metrics
         self._staleness_ms = int(staleness_s * 1000)
         self._new_gate = new_gate
-        self._wall_clock = wall_clock
         self._capacity = engine.config.max_pending_frames
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
@@ -89,7 +88,7 @@ class Ingest:
     def step(self, block_s: float) -> None:
         """One read, and everything that it brought."""
         by_id: dict[str, Tracked] = {}
-        cameras = self._memories.all()
+        cameras = [tracked for tracked in self._memories.all() if not tracked.restoring]
         for tracked in cameras:
             if tracked.target is None:
                 tracked.target = self._log.last_id(tracked.camera.id)
@@ -103,9 +102,20 @@ class Ingest:
         if len(by_id) < len(cameras):
             block_s /= 10  # the others may have room again at any moment
         full: set[str] = set()
-        for entry in self._log.read(offsets, count=CHUNKS_PER_READ, block_s=block_s):
+        entries = self._log.read(offsets, count=CHUNKS_PER_READ, block_s=block_s)
+        self._see_newest(by_id, entries)
+        for entry in entries:
             if entry.camera_id not in full and not self._take(by_id[entry.camera_id], entry):
                 full.add(entry.camera_id)  # it stays in the log, and is read again
+
+    def _see_newest(self, by_id: Mapping[str, Tracked], entries: Sequence[Entry]) -> None:
+        """How far the log of each camera reaches, as far as it matters."""
+        counts = Counter(entry.camera_id for entry in entries)
+        for entry in entries:
+            by_id[entry.camera_id].newest = entry.id
+        for camera_id, count in counts.items():
+            if count == CHUNKS_PER_READ:  # there may be more
+                by_id[camera_id].newest = self._log.last_id(camera_id)
 
     def _may_take(self, tracked: Tracked, frames: int) -> bool:
         """Whether the device has come far enough to be given `frames` more of this camera."""
@@ -138,7 +148,7 @@ class Ingest:
         tracked.live = chunk.live and not tracked.replays(id)
         if not tracked.live:
             return chunk.frames
-        stale_before = int(self._wall_clock() * 1000) - self._staleness_ms
+        stale_before = max(tracked.newest, id).ms - self._staleness_ms
         return [frame for frame in chunk.frames if frame.capture_time_ms >= stale_before]
 
     def _frames(
@@ -180,7 +190,8 @@ class Ingest:
 
     def _missing(self, tracked: Tracked, chunk: FrameChunk) -> int:
         """Frames of this epoch that were sampled and never came to us."""
-        expected = tracked.next_index.get(chunk.epoch)
+        # Of an epoch that follows one that we know, all should have come.
+        expected = tracked.next_index.get(chunk.epoch, 0 if tracked.next_index else None)
         return 0 if expected is None else max(0, chunk.first_frame_index - expected)
 
     def _expect_after(self, tracked: Tracked, chunk: FrameChunk) -> None:

@@ -13,38 +13,61 @@ from services.common import logs
 from services.common.frame_log import BEGINNING, LogId
 from services.common.leases import Lease
 from services.common.metrics import Metrics
+from services.hermes_worker.place import Place
 
 log = logs.get(__name__)
+
+
+LEAVE_S = 10.0
+"""A camera is handed over after this long, even if an answer about it has not ended."""
 
 
 @dataclass(slots=True)
 class Tracked:
     """Where the reader is with one camera.
 
-    `offset`: the last entry handed to the engine. `target`: the log's end when
-    the camera came to us; until memory has it, the camera is replaying. None
-    until it was looked up. `next_index`: the index of the next frame, by epoch.
-    `hole`: what came before the next frame is missing. `live`: frames that get
-    old are dropped. `next_frames`: how many there must be room for. `gate`:
-    leaves out what shows nothing new.
+    `lease`: None while another worker has the camera, and ours only makes
+    ready. `offset`: the last entry handed to the engine. `target`: the log's
+    end when the camera came to us; until memory has it, the camera is
+    replaying. None until it was looked up. `restoring`: its memory is on its
+    way from a checkpoint, and the log is not read yet. `next_index`: the index
+    of the next frame, by epoch. `hole`: what came before the next frame is
+    missing. `live`: frames that get old are dropped. `newest`: the
+    log's end when it was last looked at. `next_frames`: how many
+    there must be room for. `gate`: leaves out what shows nothing new.
+    `durable`: id of the last entry in a checkpoint; None if none are taken.
+    `durable_frames`: frames that had been seen then.
+    `leaving_at`: since when nothing new is begun, as it is about to be handed
+    over. `answers`: answers under way.
     """
 
     camera: Camera
-    lease: Lease
+    lease: Lease | None
     gained_at: float
     offset: LogId = BEGINNING
     target: LogId | None = None
+    restoring: bool = False
     serving: bool = False
     next_index: dict[int, int] = field(default_factory=dict)
     hole: bool = False
     live: bool = False
+    newest: LogId = BEGINNING
     next_frames: int = 1
     gate: SimilarityGate | None = None
+    durable: str | None = None
+    durable_frames: int = 0
+    leaving_at: float | None = None
+    answers: int = 0
 
     def replays(self, id: LogId) -> bool:
         """Whether the entry was in the log before the camera came to us."""
         target = self.target
         return target is not None and id <= target
+
+    def place(self, id: LogId) -> Place:
+        """Where the reader is behind the entry `id`."""
+        epoch, index = next(iter(self.next_index.items()), (0, 0))
+        return Place(id, epoch, index, self.hole)
 
 
 class Memories:
@@ -58,24 +81,88 @@ class Memories:
         self._clock = clock
         self._tracked: dict[str, Tracked] = {}
         self._lock = threading.Lock()
+        self._restore: Callable[[Tracked], None] | None = None
+        self._removed: Callable[[Camera], None] | None = None
+
+    def keep_in(
+        self, restore: Callable[[Tracked], None], removed: Callable[[Camera], None]
+    ) -> None:
+        """There are checkpoints: `restore` is called with each camera that comes, and calls
+        `restored`; `removed` with each that is registered no more.
+        """
+        self._restore, self._removed = restore, removed
 
     def gained(self, camera: Camera, lease: Lease) -> None:
-        """Open a memory; or, if Redis lost its data and the lease was retaken, keep it."""
+        """Open a memory; or keep the one that was made ready, or whose lease was retaken."""
         with self._lock:
             known = self._tracked.get(camera.id)
-            if known is not None:
-                known.lease = lease
-                if not known.serving:
-                    known.target = None  # what was to be replayed may be lost
+            if known is None:
+                self._open(camera, lease)
                 return
-            self._engine.open(camera.id)
-            self._tracked[camera.id] = Tracked(camera, lease, self._clock())
+            known.lease, known.leaving_at = lease, None
+            if not known.serving:
+                known.target = None  # what was to be replayed may be lost
+
+    def prepare(self, camera: Camera) -> None:
+        """Make a memory of a camera that another worker has."""
+        with self._lock:
+            if camera.id not in self._tracked:
+                self._open(camera, None)
+
+    def _open(self, camera: Camera, lease: Lease | None) -> None:
+        self._engine.open(camera.id)
+        tracked = Tracked(camera, lease, self._clock())
+        self._tracked[camera.id] = tracked
+        if self._restore is not None:
+            tracked.restoring = True
+            self._restore(tracked)
+
+    def prepared(self, camera_id: str) -> bool:
+        """Whether memory holds what the log held when it was begun."""
+        tracked = self._tracked.get(camera_id)
+        return tracked is not None and tracked.serving
+
+    def restored(self, tracked: Tracked, place: Place) -> None:
+        """The camera's memory holds all up to this place: the log is read from there."""
+        with self._lock:
+            tracked.offset, tracked.hole = place.id, place.hole
+            tracked.next_index = dict(place.indices)
+            report = self.report(tracked)
+            self.durable(
+                tracked, str(place.id), 0 if report is None else report.coverage.frames_seen
+            )
+            tracked.restoring = False
+
+    def durable(self, tracked: Tracked, id: str, frames: int) -> None:
+        """All up to the entry `id` is in a checkpoint, the first `frames` of the camera."""
+        tracked.durable, tracked.durable_frames = id, frames
+
+    def leave(self, camera_id: str) -> bool:
+        """Begin no answer about the camera any more. Whether those that were begun have ended."""
+        tracked = self._tracked.get(camera_id)
+        if tracked is None:
+            return True
+        now = self._clock()
+        if tracked.leaving_at is None:
+            tracked.leaving_at = now
+        return tracked.answers == 0 or now - tracked.leaving_at > LEAVE_S
+
+    def stay(self, camera_id: str) -> None:
+        """Answer again."""
+        tracked = self._tracked.get(camera_id)
+        if tracked is not None:
+            tracked.leaving_at = None
 
     def lost(self, camera_id: str) -> None:
         """Forget the camera's memory."""
         with self._lock:
             self._tracked.pop(camera_id, None)
             self._engine.close(camera_id)
+
+    def removed(self, camera: Camera) -> None:
+        """Forget what was kept of it elsewhere."""
+        if self._removed is not None:
+            self._removed(camera)
 
     def offer(self, tracked: Tracked, id: LogId, frames: Sequence[FrameInput]) -> bool:
         """Hand the frames of a log entry to this camera's memory, and to no later one's.
@@ -86,7 +173,7 @@ class Memories:
             if self._tracked.get(tracked.camera.id) is not tracked:
                 return False
             tracked.offset = id
-            self._engine.offer(tracked.camera.id, Batch(frames, cursor=str(id)))
+            self._engine.offer(tracked.camera.id, Batch(frames, str(tracked.place(id))))
             return True
 
     def report(self, tracked: Tracked) -> SessionReport | None:
@@ -115,7 +202,7 @@ class Memories:
     def progress(self, tracked: Tracked) -> None:
         """See whether memory has caught up with the log as it was when the camera came to us."""
         report, target = self.report(tracked), tracked.target
-        if tracked.serving or target is None or report is None:
+        if tracked.serving or tracked.restoring or target is None or report is None:
             return
         if cursor_of(report) >= target:
             tracked.serving = True
@@ -126,4 +213,4 @@ class Memories:
 
 def cursor_of(report: SessionReport) -> LogId:
     """The last log entry that a memory has taken in."""
-    return LogId.parse(report.cursor) if report.cursor else BEGINNING
+    return Place.parse(report.cursor).id

@@ -18,10 +18,10 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common import logs
 from services.common.camera_status import memory_fields
-from services.common.leases import Leases
+from services.common.leases import Lease, Leases
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import coverage_message
-from services.hermes_worker.memories import Memories, Tracked
+from services.hermes_worker.memories import Memories, Tracked, cursor_of
 
 log = logs.get(__name__)
 
@@ -67,25 +67,26 @@ class Reporter:
         self._device()
         statuses = []
         for tracked in self._memories.all():
-            report = self._memories.report(tracked)
-            if report is None:
+            report, lease = self._memories.report(tracked), tracked.lease
+            if report is None or lease is None:
                 continue
             self._gauges(tracked.camera.id, report)
-            fields = memory_fields(self._status(tracked, report), report.cursor or "0-0")
-            statuses.append((tracked.lease, fields))
+            status = self._status(tracked, lease, report)
+            fields = memory_fields(status, str(cursor_of(report)), tracked.durable)
+            statuses.append((lease, fields))
         fenced = self._leases.put_status(statuses)
         if fenced:
             self._metrics.fenced_writes.inc(fenced)
 
-    def _status(self, tracked: Tracked, report: SessionReport) -> MemoryStatus:
+    def _status(self, tracked: Tracked, lease: Lease, report: SessionReport) -> MemoryStatus:
         status = MemoryStatus(
             state=MEMORY_STATE_SERVING if tracked.serving else MEMORY_STATE_REPLAYING,
             frames=report.coverage.frames,
             tokens=report.tokens,
             bytes=report.kv_bytes,
             coverage=coverage_message(report.coverage),
-            worker=tracked.lease.fence.instance,
-            epoch=tracked.lease.epoch,
+            worker=lease.fence.instance,
+            epoch=lease.epoch,
         )
         status.lag.FromMilliseconds(int(report.lag_s * 1000))
         return status

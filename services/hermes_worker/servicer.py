@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +20,12 @@ from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message
 from services.hermes_worker.memories import Memories, Tracked, cursor_of
+from services.hermes_worker.place import Place
 
 log = logs.get(__name__)
 
 CATCH_UP_S = 1.0
+LEAVING_S = 0.5
 MAX_CONTENTS_BYTES = 4_000_000
 """What gRPC lets through by default, 4 MiB, less some room: gateways and clients need no option."""
 
@@ -77,11 +80,23 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         camera_id = question.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
         tracked = self._serving(camera_id)
+        tracked.answers += 1
+        try:
+            async with aclosing(self._answer(tracked, question, epoch)) as responses:
+                async for response in responses:
+                    yield response
+        finally:
+            tracked.answers -= 1
+
+    async def _answer(
+        self, tracked: Tracked, question: query_pb2.Question, epoch: int
+    ) -> AsyncGenerator[worker_pb2.WorkerServiceAskResponse, None]:
+        camera_id = question.camera_id
         ready = None
         target = BEGINNING
         if question.freshness != query_pb2.FRESHNESS_CACHED:
             target = await self._end_of_log(camera_id)
-            ready = lambda cursor: _parse(cursor) >= target  # noqa: E731
+            ready = lambda cursor: Place.parse(cursor).id >= target  # noqa: E731
         self._check_seen(tracked, target)
         sink = _QueueSink()
         answer = self._engine.ask(
@@ -121,6 +136,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
     def _serving(self, camera_id: str) -> Tracked:
         tracked = self._memories.get(camera_id)
+        if tracked is not None and tracked.leaving_at is not None:
+            raise CameraNotReady(f"camera {camera_id!r} is changing hands; ask again", LEAVING_S)
         if tracked is None or not tracked.serving:
             raise CameraNotReady(f"the memory of {camera_id!r} is catching up", CATCH_UP_S)
         return tracked
@@ -156,10 +173,6 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         metrics.query_duration.labels(model).observe(total)
         for interval in result.inter_token_s:
             metrics.inter_token_latency.labels(model).observe(interval)
-
-
-def _parse(cursor: str) -> LogId:
-    return LogId.parse(cursor) if cursor else BEGINNING
 
 
 def _inspected(camera_id: str, contents: MemoryContents) -> worker_pb2.WorkerServiceInspectResponse:

@@ -85,8 +85,23 @@ class WorkerSettings(ServiceSettings):
     similarity_gate_s: float = Field(
         30.0, gt=0, description="seconds after which a frame is taken in even if nothing changed"
     )
+    checkpoint_url: str = Field(
+        "",
+        description="folder in which memories are kept for whoever has the camera next, the same"
+        " for all workers: a path, or any URL that fsspec knows (s3://bucket/prefix); empty: none",
+    )
+    checkpoint_every_s: float = Field(60.0, gt=0, description="seconds between two checkpoints")
+    checkpoint_every_frames: int = Field(
+        600, ge=1, description="frames after which one is taken in any case"
+    )
+    checkpoint_keep: int = Field(3, ge=1, le=100, description="checkpoints kept of each camera")
     reflection: bool = Field(False, description="serve gRPC reflection")
-    drain_s: float = Field(10.0, ge=0, description="time that running answers get at shutdown")
+    drain_s: float = Field(
+        30.0,
+        ge=0,
+        description="time to hand cameras over at shutdown, let answers end, and take last"
+        " checkpoints; a pod's grace period must be longer",
+    )
 
     @field_validator("model_frame_size")
     @classmethod

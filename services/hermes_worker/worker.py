@@ -21,13 +21,17 @@ from services.common.leases import Leases
 from services.common.metrics import Metrics
 from services.common.ownership import Ownership
 from services.common.placement import Member
+from services.hermes_worker.checkpointer import Cadence, Checkpointer
+from services.hermes_worker.checkpoints import Checkpoints
 from services.hermes_worker.device import load_model, warm_up
 from services.hermes_worker.ingest import BLOCK_S, Ingest
 from services.hermes_worker.memories import Memories
 from services.hermes_worker.observer import EngineMetrics
 from services.hermes_worker.reporter import Reporter
+from services.hermes_worker.restorer import Restorer
 from services.hermes_worker.servicer import WorkerServicer
 from services.hermes_worker.settings import WorkerSettings
+from services.hermes_worker.snapshot_store import SnapshotStore
 
 log = logs.get(__name__)
 
@@ -70,6 +74,7 @@ class Worker:
         """Load the model, listen, take cameras. Raises `CannotListen` or `HermesError`."""
         settings = self._settings
         self._status.start()
+        self._store = await asyncio.to_thread(_open_store, settings.checkpoint_url)
         model = await asyncio.to_thread(load_model, settings)
         engine = Engine(model, settings.engine_config(), EngineMetrics(self.metrics))
         await asyncio.to_thread(warm_up, engine)
@@ -80,8 +85,9 @@ class Worker:
         leases = Leases(self._connect(), "worker", settings.instance, address)
         self._own(leases, address)
         engine.start()
-        for part in (self._ingest, self._reporter, self._ownership):
-            part.start()
+        for part in (self._ingest, self._reporter, self._checkpointer, self._ownership):
+            if part is not None:
+                part.start()
         await self._server.set_serving(True)
         self._why_not_ready = ""
         self._watch_engine()
@@ -97,6 +103,7 @@ class Worker:
         settings = self._settings
         self._engine = engine
         self._memories = Memories(engine, self.metrics)
+        self._keep_memories(engine)
         self._ingest = Ingest(
             RedisFrameLog(self._connect(block_s=BLOCK_S)),
             engine,
@@ -113,6 +120,20 @@ class Worker:
             self.metrics,
         )
         self._server.add(add_WorkerServiceServicer_to_server, servicer, WORKER_SERVICE)
+
+    def _keep_memories(self, engine: Engine) -> None:
+        """Checkpoints of what is ours, and memories out of those of whoever had a camera before."""
+        settings = self._settings
+        self._checkpointer: Checkpointer | None = None
+        self._restorer: Restorer | None = None
+        if self._store is None:
+            return
+        memories, metrics = self._memories, self.metrics
+        written = Checkpoints(self._connect(), self._store, settings.checkpoint_keep)
+        cadence = Cadence(settings.checkpoint_every_s, settings.checkpoint_every_frames)
+        self._checkpointer = Checkpointer(engine, memories, written, metrics, cadence)
+        self._restorer = Restorer(engine, memories, written, metrics)
+        memories.keep_in(self._restorer.begin, self._checkpointer.removed)
 
     def _own(self, leases: Leases, address: str) -> None:
         settings = self._settings
@@ -135,18 +156,29 @@ class Worker:
             self.metrics,
             "worker",
             self._engine.capacity,
+            balance=self._store is not None,
         )
         self._epoch_of = self._ownership.epoch
         status_leases = Leases(self._connect(), "worker", settings.instance, address)
         self._reporter = Reporter(status_leases, self._engine, self._memories, self.metrics)
 
     async def stop(self) -> None:
-        """Take nothing new, let answers end, give the cameras back."""
+        """Hand the cameras over, let answers end, and keep what nobody took.
+
+        A third of `drain_s` is left for the last two, whatever the first takes.
+        """
         self._why_not_ready = "stopping"
+        drain_s = self._settings.drain_s
+        until = asyncio.get_running_loop().time() + drain_s
         log.info("draining", open_calls=self._server.open_calls)
-        self._ownership.retire()
-        await self._server.stop(self._settings.drain_s)
-        for part in (self._ingest, self._reporter, self._ownership, self._engine):
+        await asyncio.to_thread(self._ownership.drain, drain_s * 2 / 3)
+        await self._server.stop(min(drain_s / 3, _left(until)))
+        if self._restorer is not None:
+            await asyncio.to_thread(self._restorer.stop)
+        await asyncio.to_thread(self._ingest.stop)
+        if self._checkpointer is not None:
+            await asyncio.to_thread(self._checkpointer.stop, max(1.0, _left(until)))
+        for part in (self._reporter, self._ownership, self._engine):
             await asyncio.to_thread(part.stop)
         for client in self._clients:
             client.close()
@@ -175,3 +207,15 @@ class Worker:
     def _observe(self, method: str, code: grpc.StatusCode) -> None:
         if method == ASK:
             self.metrics.queries.labels(code.name).inc()
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - asyncio.get_running_loop().time())
+
+
+def _open_store(url: str) -> SnapshotStore | None:
+    if not url:
+        return None
+    store = SnapshotStore(url)
+    store.check()
+    return store

@@ -24,7 +24,7 @@ from services.query_gateway.resolver import Route
 log = logs.get(__name__)
 
 RETRY_AFTER_S = 1.0
-PAUSE_S = 0.25
+PAUSE_S = 0.1
 """Between attempts while a call waits for a hand-over."""
 
 T = TypeVar("T")
@@ -99,9 +99,11 @@ class Router:
                         yield event
                 return
             except CameraNotOwned:
-                if started or refused:
+                if started or (refused and now() + PAUSE_S >= wait_until):
                     raise _changing_hands(camera_id) from None
-                refused = True  # the owner changed after it was read: read again, once
+                if refused:
+                    await self._sleep(PAUSE_S)  # handed over, and its new owner does not know yet
+                refused = True  # the owner changed after it was read: read again, at once
             except Overloaded:
                 raise
             except Retryable:

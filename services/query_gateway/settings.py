@@ -55,10 +55,10 @@ class GatewaySettings(ServiceSettings):
         60.0, gt=0, description="time for an answer if the client sets no deadline, in seconds"
     )
     hand_over_wait_s: float = Field(
-        0.0,
+        5.0,
         ge=0,
-        description="how long a question waits by itself for a camera between owners, in seconds;"
-        " 0 tells the client at once when to come again",
+        description="how long a question waits by itself for a camera between owners, in seconds,"
+        " within its deadline; 0 tells the client at once when to come again",
     )
     worker_idle_s: float = Field(
         300.0, gt=0, description="close connections to workers unused for this long, in seconds"

@@ -136,6 +136,7 @@ def test_a_copy_of_redis_from_before_leaves_the_lease_with_its_holder(client: re
     key = keys.lease("lobby", "worker")
     acquired(one)
     older = client.dump(key)
+    assert older is not None
     lease = taken_over(other)
     client.restore(key, 0, older, replace=True)
     assert other.renew([lease], {}) == {"lobby": "MISSING"}

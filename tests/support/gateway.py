@@ -22,6 +22,7 @@ def settings(redis_url: str, **changes: Any) -> GatewaySettings:
             "listen": "127.0.0.1:0",
             "metrics_host": "127.0.0.1",
             "drain_grace_s": 0.2,
+            "hand_over_wait_s": 0.0,
             **changes,
         }
     )
@@ -51,9 +52,13 @@ def own(
     state: str = "serving",
     ttl_s: float = 60.0,
 ) -> Lease:
-    """Give the camera's lease to a worker, through the very scripts that workers use."""
+    """Give the camera's lease to a worker, through the very scripts that workers use.
+
+    One that holds it already is taken to have been seen not to renew it.
+    """
     leases = Leases(client, "worker", instance, address)
-    lease = leases.acquire(camera_id, ttl_s)
+    before = leases.owners([camera_id])[camera_id]
+    lease = leases.acquire(camera_id, ttl_s, unattended=before)
     assert lease is not None
     leases.renew([lease], {camera_id: state}, ttl_s)
     return lease

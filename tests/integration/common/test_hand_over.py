@@ -209,6 +209,8 @@ def test_draining_takes_no_longer_than_handing_over(client: redis.Redis) -> None
     while one.has != set(CAMERAS):
         pass
     other.ownership.start()
+    while client.hlen(keys.members("worker")) < 2:
+        pass
     one.ownership.drain(30.0)
     assert one.has == set()
     one.ownership.stop()

@@ -13,7 +13,7 @@ from services.common.leases import Fence
 from services.decoder.backoff import Backoff
 from services.decoder.chunker import Chunker, Origin
 from services.decoder.outbox import Outbox, Pending
-from services.decoder.publisher import Publisher, shift_above
+from services.decoder.publisher import Publisher, Reading, shift_above
 from services.decoder.retention import ENTRY_OVERHEAD, Retention
 from services.decoder.telemetry import Telemetry
 
@@ -64,7 +64,7 @@ class Rig:
             self.outbox,
             self.retention,
             self.telemetry,
-            position,
+            lambda: Reading(position()),
             Backoff(0.001, 0.002, random.Random(1)),
             unread_max_bytes=None if live else limit,
             last=last,

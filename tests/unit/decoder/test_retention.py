@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.frame_log import LogId
+from services.common.frame_log import BEGINNING, LogId
 from services.decoder.retention import ENTRY_OVERHEAD, Retention
 
 KIB = 1024
@@ -73,3 +73,24 @@ def test_the_accounting_is_that_of_a_real_log(
             assert retention.bytes <= max(16 * KIB, log[-1][1])
             assert log[0][0].ms >= ms - 60_000
     assert retention.unread(read) == sum(size for id, size in log if id > read)
+
+
+def test_a_file_is_kept_until_it_would_survive_its_reader() -> None:
+    kept = Retention(10, 1 << 20, whole=True)
+    for second in range(1, 60):
+        kept.appended(LogId(1000 * second), 100, BEGINNING)
+    new, read = LogId(60_000), LogId(58_000)
+    assert kept.min_id(new, 100, read) == LogId(50_000)
+    assert kept.min_id(new, 100, read, BEGINNING) == LogId(0, 1)
+    assert kept.min_id(new, 100, read, LogId(20_000)) == LogId(20_000, 1)
+    assert kept.min_id(new, 100, read, LogId(55_000)) == LogId(50_000)
+
+
+def test_but_not_beyond_its_bound_in_bytes() -> None:
+    """A store that is full does not fill Redis, too."""
+    kept = Retention(10, 2000, whole=True)
+    for second in range(1, 60):
+        kept.appended(LogId(1000 * second), 100, BEGINNING)
+    bound = kept.min_id(LogId(60_000), 100, LogId(58_000), LogId(1000))
+    assert LogId(40_000) < bound < LogId(58_000)
+    assert kept.min_id(LogId(60_000), 100, LogId(30_000), LogId(1000)) == LogId(30_000, 1)

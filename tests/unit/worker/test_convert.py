@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +47,7 @@ def test_coverage_comes_through(told: Coverage) -> None:
     assert found.whole_since == (None if whole is None else at(whole))
     assert (found.frames, found.frames_seen) == (told.frames, told.frames_seen)
     assert found.media_start_s == (
-        None if told.media_start_ms is None else told.media_start_ms / 1000
+        None if told.media_start_ms is None else pytest.approx(told.media_start_ms / 1000)
     )
 
 

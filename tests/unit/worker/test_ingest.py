@@ -19,10 +19,10 @@ from services.hermes_worker import ingest
 from services.hermes_worker.ingest import Ingest
 from services.hermes_worker.memories import Memories
 from services.hermes_worker.pictures import decode_jpeg
+from services.hermes_worker.place import Place
 from tests.support.chunks import chunk, jpeg
 
 FENCE = Fence("decoder", 1)
-NOW_S = 1_000.0
 
 
 @dataclass
@@ -66,7 +66,6 @@ class Rig:
     """A worker's ingest with everything around it faked."""
 
     def __init__(self, new_gate: Callable[[], SimilarityGate] | None = None) -> None:
-        self.now_s = NOW_S
         self.log = InMemoryFrameLog()
         self.engine = FakeEngine()
         self.metrics = Metrics()
@@ -78,7 +77,6 @@ class Rig:
             self.metrics,
             staleness_s=10.0,
             new_gate=new_gate,
-            wall_clock=lambda: self.now_s,
         )
 
     def gain(self, camera_id: str) -> None:
@@ -163,11 +161,11 @@ def test_a_slow_device_gets_a_live_cameras_newest_frames(rig: Rig) -> None:
     for _ in range(10):
         rig.ingest.step(0.0)
     assert 4 <= len(rig.times("a")) <= 12
-    rig.now_s += 8.0
+    rig.log.append(chunk("a", 1_006_500, index=80), FENCE)  # time goes on
     rig.engine.waiting = 0
     for _ in range(10):
         rig.ingest.step(0.0)
-    stale_before = int((rig.now_s - 10.0) * 1000)
+    stale_before = 1_006_500 - 10_000
     (_, batch), *_ = [b for b in rig.engine.batches if b[1].frames and b[1].frames[0].after_gap]
     assert batch.frames[0].stamp.capture_ms >= stale_before
     assert rig.count("a", "dropped_stale") > 0
@@ -180,7 +178,7 @@ def test_stale_live_frames_are_dropped_and_counted(rig: Rig) -> None:
     assert rig.times("a") == [999_000]
     assert rig.count("a", "dropped_stale") == 3
     (_, stale), (_, fresh) = rig.engine.batches
-    assert (len(stale.frames), stale.cursor) == (0, "980200-0")
+    assert (len(stale.frames), stale.cursor) == (0, "980200-0@1:3!")
     assert not fresh.frames[0].replayed
     assert fresh.frames[0].after_gap  # dropped, and told
 
@@ -249,7 +247,7 @@ def test_damage_is_counted_and_skipped(rig: Rig) -> None:
     rig.ingest.step(0.0)
     assert rig.times("a") == [999_200]
     assert rig.count("a", "decode_error") == 2
-    assert rig.engine.cursors["a"] == "999200-0"
+    assert rig.engine.cursors["a"] == "999200-0@1:2"
     assert [b.frames[0].after_gap for _, b in rig.engine.batches if b.frames] == [True]
 
 
@@ -340,6 +338,80 @@ def test_a_retaken_lease_keeps_the_memory(rig: Rig) -> None:
     rig.memories.gained(Camera(id="a"), Lease("a", "worker", Fence("me", 9)))
     tracked = rig.memories.get("a")
     assert tracked is not None
+    assert tracked.lease is not None
     assert (tracked.lease.epoch, tracked.offset) == (9, LogId(999_000))
     rig.ingest.step(0.0)
     assert len(rig.engine.batches) == 1
+
+
+def restored(rig: Rig, place: Place) -> None:
+    """As after a takeover from a checkpoint."""
+    tracked = rig.memories.get("a")
+    assert tracked is not None
+    tracked.restoring = True
+    rig.ingest.step(0.0)
+    assert rig.engine.batches == []  # nothing is read before it is known from where
+    rig.memories.restored(tracked, place)
+
+
+def test_a_restored_memory_goes_on_behind_its_place(rig: Rig) -> None:
+    for number in range(4):
+        rig.log.append(chunk("a", 999_000 + 100 * number, index=number), FENCE)
+    restored(rig, Place(LogId(999_100), FENCE.epoch, 2))
+    rig.ingest.step(0.0)
+    assert rig.times("a") == [999_200, 999_300]
+    assert not any(f.after_gap for _, b in rig.engine.batches for f in b.frames)
+
+
+@pytest.mark.parametrize(
+    ("place", "index"),
+    [
+        (Place(LogId(990_000), FENCE.epoch, 2), 7),  # trimmed in between
+        (Place(LogId(990_000), FENCE.epoch + 1, 9), 7),  # another decoder, its beginning trimmed
+        (Place(LogId(990_000), FENCE.epoch, 7, hole=True), 7),  # noted, and no frame came since
+    ],
+    ids=["trimmed", "another decoder", "noted"],
+)
+def test_what_cannot_be_replayed_is_a_gap(rig: Rig, place: Place, index: int) -> None:
+    rig.log.append(chunk("a", 999_000, index=index), FENCE)
+    rig.log.append(chunk("a", 999_100, index=index + 1), FENCE)
+    restored(rig, place)
+    rig.ingest.step(0.0)
+    assert [f.after_gap for _, b in rig.engine.batches for f in b.frames] == [True, False]
+
+
+def test_a_camera_that_is_made_ready_is_serving_once_it_is_caught_up(rig: Rig) -> None:
+    rig.memories.lost("a")
+    rig.log.append(chunk("a", 999_000), FENCE)
+    rig.memories.prepare(Camera(id="a"))
+    assert not rig.memories.prepared("a")
+    rig.ingest.step(0.0)
+    rig.ingest.step(0.0)
+    assert rig.memories.prepared("a")
+    tracked = rig.memories.get("a")
+    assert tracked is not None
+    assert tracked.lease is None
+    rig.memories.gained(Camera(id="a"), Lease("a", "worker", Fence("me", 9)))
+    assert rig.memories.get("a") is tracked
+    assert rig.memories.state("a") == "serving"
+
+
+def test_a_camera_is_left_when_its_answers_have_ended(rig: Rig) -> None:
+    tracked = rig.memories.get("a")
+    assert tracked is not None
+    tracked.answers = 1
+    assert not rig.memories.leave("a")
+    rig.memories.stay("a")
+    assert tracked.leaving_at is None
+    tracked.answers = 0
+    assert rig.memories.leave("a")
+    assert rig.memories.leave("nobody")
+
+
+def test_frames_are_old_by_their_own_clock(rig: Rig) -> None:
+    """Whatever this machine's clock says: the decoder's may be hours away."""
+    for index, first_ms in enumerate((5_000, 9_000_000_000_000)):
+        rig.log.append(chunk("a", first_ms, index=index), FENCE)
+        rig.ingest.step(0.0)
+    assert rig.times("a") == [5_000, 9_000_000_000_000]
+    assert rig.count("a", "dropped_stale") == 0

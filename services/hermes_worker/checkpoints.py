@@ -1,0 +1,139 @@
+"""A camera's checkpoints: snapshots in the store, and in Redis which of them count.
+
+A snapshot says by itself of which camera it is and which entry of its log is
+the last one in it; Redis names it only under the camera's lease. So the two
+are committed together, and one that was written by a former owner counts for
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import redis
+
+from hermes.engine import Snapshot
+from hermes.engine.snapshot import decode, encode
+from hermes.errors import SnapshotCorrupt
+from hermes.memory import MemoryState
+from hermes.v1.camera_pb2 import Camera
+from services.common import keys, logs
+from services.common.frame_log import Fenced
+from services.common.leases import Lease, load_script
+from services.hermes_worker.place import Place
+from services.hermes_worker.snapshot_store import SUFFIX, SnapshotStore
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A snapshot that counts. `id`: the last log entry in it. `epoch`: whoever took it had."""
+
+    path: str
+    id: str
+    epoch: int
+    taken_ms: int
+    bytes: int
+
+
+class Checkpoints:
+    """Writes them, finds them, and takes the old ones away."""
+
+    def __init__(self, client: redis.Redis, store: SnapshotStore, keep: int) -> None:
+        self._redis = client
+        self._store = store
+        self._keep = keep
+        self._commit = load_script(client, "checkpoint")
+
+    def commit(self, camera: Camera, lease: Lease, snapshot: Snapshot, now_ms: int) -> Checkpoint:
+        """Write a snapshot, and make it the newest of its camera.
+
+        Raises `Fenced` if the lease is not ours any more, `redis.RedisError`,
+        and whatever the store's file system does: then nothing has changed.
+        """
+        place = Place.parse(snapshot.cursor)
+        path = f"{folder_of(camera)}/{lease.epoch}-{place.id}-{now_ms}{SUFFIX}"
+        data = encode(_signed(snapshot, camera))
+        self._store.write(path, data)
+        made = Checkpoint(path, str(place.id), lease.epoch, now_ms, len(data))
+        dropped = self._commit(
+            keys=[keys.checkpoint(camera.id), keys.lease(camera.id, "worker")],
+            args=[
+                lease.fence.instance,
+                lease.epoch,
+                json.dumps(asdict(made)),
+                made.id,
+                self._keep,
+            ],
+        )
+        if dropped == b"FENCED":
+            self._store.delete(path)
+            raise Fenced
+        for entry in dropped:
+            self._forget(entry)
+        return made
+
+    def of(self, camera: Camera) -> list[Checkpoint]:
+        """Those that count, the newest first. Raises `redis.RedisError`."""
+        raw = self._redis.hget(keys.checkpoint(camera.id), "snapshots")
+        if not isinstance(raw, bytes):
+            return []
+        try:
+            found = [Checkpoint(**json.loads(entry)) for entry in json.loads(raw)]
+        except (ValueError, TypeError):
+            log.error("checkpoints_unreadable", camera=camera.id)
+            return []
+        # An id may have been given away and taken anew: what was before is another camera's.
+        return [one for one in found if one.path.startswith(f"{folder_of(camera)}/")]
+
+    def load(self, camera: Camera, checkpoint: Checkpoint, limit_bytes: int) -> Snapshot:
+        """Raises OSError, `SnapshotCorrupt` and `SnapshotMismatch`."""
+        state = decode(self._store.read(checkpoint.path, limit_bytes), limit_bytes=limit_bytes)
+        signed = state.header.get("taken")
+        if not isinstance(signed, dict) or signed.get("camera") != folder_of(camera):
+            raise SnapshotCorrupt("the snapshot is of another camera")
+        try:
+            place = Place.parse(str(signed.get("place")))
+        except ValueError as error:
+            raise SnapshotCorrupt(str(error)) from error
+        return Snapshot(state, str(place))
+
+    def tidy(self, camera: Camera, lease: Lease) -> None:
+        """Take away what never counted: files whose writer died, or whose commit failed, and those
+        of cameras that had the id before. Not while a commit of this camera is under way.
+
+        Raises as the file system does, and `redis.RedisError`.
+        """
+        counting = {one.path for one in self.of(camera)}
+        for path in self._store.files(camera.id):
+            stem = path.rpartition("/")[2]
+            ours = path.startswith(f"{folder_of(camera)}/")
+            if path not in counting and not (ours and _epoch_of(stem) > lease.epoch):
+                self._store.delete(path)
+
+    def remove(self, camera: Camera) -> None:
+        """Take away all of a camera's, whose keys are gone already."""
+        self._store.delete_folder(folder_of(camera))
+
+    def _forget(self, entry: bytes) -> None:
+        try:
+            self._store.delete(Checkpoint(**json.loads(entry)).path)
+        except Exception as error:  # each file system has its own: it is tidied up later
+            log.warning("checkpoint_not_deleted", error=str(error))
+
+
+def folder_of(camera: Camera) -> str:
+    """Where the snapshots of this very camera lie, whoever has its id later."""
+    return f"{camera.id}/{camera.created.ToMilliseconds()}"
+
+
+def _signed(snapshot: Snapshot, camera: Camera) -> MemoryState:
+    taken = {"camera": folder_of(camera), "place": snapshot.cursor}
+    return MemoryState({**snapshot.state.header, "taken": taken}, snapshot.state.tensors)
+
+
+def _epoch_of(stem: str) -> int:
+    epoch = stem.partition("-")[0]
+    return int(epoch) if epoch.isdecimal() else 0

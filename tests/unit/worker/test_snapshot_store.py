@@ -1,0 +1,87 @@
+"""The store, on a folder and on a file system that is none."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hermes.errors import InvalidInput, SnapshotMismatch
+from services.hermes_worker.snapshot_store import SnapshotStore
+
+
+@pytest.fixture(params=["folder", "file URL", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> SnapshotStore:
+    urls = {
+        "folder": str(tmp_path / "kept"),
+        "file URL": f"file://{tmp_path}/kept",
+        "memory": f"memory://{tmp_path.name}/kept",
+    }
+    return SnapshotStore(urls[request.param])
+
+
+def test_what_is_written_is_read_and_found_until_it_is_taken_away(store: SnapshotStore) -> None:
+    store.check()
+    assert store.files("lobby") == []
+    store.write("lobby/7/a.safetensors", b"abc")
+    store.write("lobby/8/b.safetensors", b"")
+    store.write("dock/1/c.safetensors", b"c")
+    assert sorted(store.files("lobby")) == ["lobby/7/a.safetensors", "lobby/8/b.safetensors"]
+    assert store.read("lobby/7/a.safetensors", 3) == b"abc"
+    store.delete("lobby/7/a.safetensors")
+    store.delete("lobby/7/a.safetensors")
+    with pytest.raises(FileNotFoundError):
+        store.read("lobby/7/a.safetensors", 3)
+    store.delete_folder("lobby")
+    store.delete_folder("lobby")
+    assert store.files("lobby") == []
+    assert store.files("dock") == ["dock/1/c.safetensors"]
+
+
+def test_more_than_expected_is_not_read(store: SnapshotStore) -> None:
+    store.write("lobby/7/a.safetensors", b"abc")
+    with pytest.raises(SnapshotMismatch, match="3 bytes; one for this memory has 2"):
+        store.read("lobby/7/a.safetensors", 2)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../other", "lobby/../../other"])
+def test_nothing_outside_is_touched(store: SnapshotStore, path: str) -> None:
+    for operation in (lambda: store.read(path, 9), lambda: store.delete(path)):
+        with pytest.raises(PermissionError, match="outside"):
+            operation()
+
+
+def test_half_a_file_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SnapshotStore(str(tmp_path))
+    opened = store._fs.open
+
+    def full(*arguments: Any, **options: Any) -> Any:
+        file = opened(*arguments, **options)
+        file.write(b"half")
+
+        def refuse(data: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        file.write = refuse
+        return file
+
+    monkeypatch.setattr(store._fs, "open", full)
+    with pytest.raises(OSError, match="No space"):
+        store.write("lobby/7/a.safetensors", b"whole")
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_a_url_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="checkpoint_url"):
+        SnapshotStore("nonsense://user:secret@host/folder")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InvalidInput, match="cannot be written to"):
+        SnapshotStore(str(tmp_path / "file" / "below")).check()
+
+
+def test_no_password_is_quoted() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        SnapshotStore("nonsense://user:hunter2@host/folder")
+    assert "hunter2" not in str(caught.value)
