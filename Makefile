@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check bench bench-memory protos format clean
+.PHONY: help install demo test test-all test-chaos check bench bench-memory protos format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -44,7 +44,10 @@ test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (un
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 test-all: $(STAMP) node-packages kernels ## The same and the slow ones
-	@$(BIN)/python -m pytest -m '' $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m 'not chaos' $(PYTEST_FLAGS)
+
+test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (twenty minutes)
+	@$(BIN)/python -m pytest -m chaos -s tests/chaos $(PYTEST_FLAGS)
 
 check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code
 	$(BIN)/ruff check .

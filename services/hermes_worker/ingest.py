@@ -35,8 +35,8 @@ class Ingest:
     log, and is not decoded in vain. Frames of live cameras that are older than
     the log's newest by more than `staleness_s` are dropped here, counted and
     told as a gap, unless they are read again after a takeover. Both times are
-    the decoder's, so that no clock has to agree with another. `new_gate`: for each camera, if frames that show
-    nothing new are to be left out, too.
+    the decoder's, so that no clock has to agree with another. `new_gate`: for
+    each camera, if frames that show nothing new are to be left out, too.
     """
 
     def __init__(

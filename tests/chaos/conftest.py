@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.cli import redis_server
+from tests.support.video import write
+
+FRAMES = 600
+"""Sampled frames of the film."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two videos, for a fleet."""
+    if redis_server.find_binary() is None:
+        pytest.skip("no redis-server binary to start and stop")
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    (tmp_path / "media").mkdir()
+    write(tmp_path / "media" / "loop.mp4", 40, rate=10)
+    write(tmp_path / "media" / "film.mp4", FRAMES * 2, rate=10)
+    return tmp_path

@@ -1,0 +1,127 @@
+"""Redis is killed, comes back, comes back older than it was, and is out of reach."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from services.common import keys
+from tests.chaos.conftest import FRAMES
+from tests.support.fleet import Asker, Book, Fleet, eventually, restart_redis, running
+from tests.support.pipeline import online
+from tests.support.proxy import Proxy
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+
+CAMERAS = ["lobby", "dock", "street", "yard"]
+
+
+def started(fleet: Fleet) -> None:
+    fleet.start("worker-1", "worker-2", "decoder-1", "gateway-1")
+    for name in CAMERAS:
+        fleet.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
+    for name in CAMERAS:
+        fleet.until(name, online(3))
+
+
+def lease_epochs(fleet: Fleet) -> dict[str, int]:
+    found = {}
+    for name in CAMERAS:
+        raw = fleet.redis.hget(keys.lease(name, "worker"), "epoch")
+        found[name] = int(raw or 0)
+    return found
+
+
+def everyone_goes_on(fleet: Fleet, within_s: float = 30.0) -> None:
+    before = {n: fleet.client.get_camera(n).memory.coverage.frames_seen for n in CAMERAS}
+    for name in CAMERAS:
+        fleet.until(
+            name,
+            lambda c, n=name: c.memory.coverage.frames_seen > before[n] + 3,  # type: ignore[misc]
+            within_s,
+        )
+        assert fleet.answer(name)
+
+
+def test_redis_is_killed_under_load_and_comes_back_with_its_data(folder: Path) -> None:
+    with running(folder) as fleet:
+        started(fleet)
+        book = Book()
+        with Asker(fleet.address, CAMERAS, book, deadline_s=40.0):
+            for _ in range(3):
+                before = lease_epochs(fleet)
+                time.sleep(1.2)  # on disk every second
+                restart_redis(fleet)
+                everyone_goes_on(fleet)
+                after = lease_epochs(fleet)
+                assert after == before  # nobody changed hands
+        print(f"\n{book}")
+        assert book.wrong == []
+
+
+def test_a_copy_that_is_older_takes_over_and_epochs_never_go_back(folder: Path) -> None:
+    """As a replica does that had not heard the last of it."""
+    with running(folder) as fleet:
+        started(fleet)
+        fleet.film("film")
+        fleet.whole("film", FRAMES)
+        time.sleep(2.0)
+        copy = folder / "copy"
+        shutil.copytree(folder / "redis", copy)
+        book = Book()
+        with Asker(fleet.address, CAMERAS, book, deadline_s=40.0, forgetful=True):
+            # Since then a camera changes hands twice, so that the copy names a former owner.
+            former = fleet.owner(CAMERAS[0])
+            assert former is not None
+            fleet.send(former.instance, signal.SIGSTOP)
+            fleet.owned_anew(CAMERAS[0], former)
+            fleet.send(former.instance, signal.SIGCONT)
+            newest = lease_epochs(fleet)
+            assert newest[CAMERAS[0]] > former.epoch
+            restart_redis(fleet, copy)
+            everyone_goes_on(fleet)
+            for name, epoch in lease_epochs(fleet).items():
+                assert epoch >= newest[name] or fleet.owner(name) is not None
+            told = fleet.client.ask(CAMERAS[0], "What now?", max_tokens=4, timeout=40)
+            "".join(told)
+            assert told.result().epoch >= newest[CAMERAS[0]]
+        print(f"\n{book}")
+        assert book.wrong == []
+
+
+@pytest.mark.parametrize("how", ["cut", "stall"])
+def test_one_worker_loses_the_way_to_redis(folder: Path, how: str) -> None:
+    """The others take its cameras; when it is back it takes its share, and answers for no other."""
+    with running(folder) as fleet:
+        local = fleet.pipeline.redis
+        assert local is not None
+        port = int(local.url.rsplit(":", 1)[1].partition("/")[0])
+        with Proxy(port) as wire:
+            fleet.start("worker-2", "decoder-1", "gateway-1")
+            fleet.start("worker-1", redis_url=f"redis://{wire.address}/0")
+            for name in CAMERAS:
+                fleet.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
+            for name in CAMERAS:
+                fleet.until(name, online(3))
+            book = Book()
+            with Asker(fleet.address, CAMERAS, book, deadline_s=40.0, forgetful=True):
+                eventually(lambda: any(owned_by(fleet, "worker-1")), 20, "worker-1 has its share")
+                theirs = owned_by(fleet, "worker-1")
+                wire.cut() if how == "cut" else wire.stall()
+                eventually(lambda: set(owned_by(fleet, "worker-2")) == set(CAMERAS), 15.5)
+                everyone_goes_on(fleet)
+                wire.heal()
+                eventually(lambda: any(owned_by(fleet, "worker-1")), 40, "it has its share again")
+                everyone_goes_on(fleet)
+            assert theirs
+            print(f"\n{how}: {book}")
+            assert book.wrong == []
+
+
+def owned_by(fleet: Fleet, instance: str) -> list[str]:
+    owners = {name: fleet.owner(name) for name in CAMERAS}
+    return [name for name, owner in owners.items() if owner and owner.instance == instance]
