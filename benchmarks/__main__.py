@@ -8,7 +8,7 @@ import platform
 
 import torch
 
-from benchmarks import compression, decode, frame_log, gateway, memory, serving, stream
+from benchmarks import checkpoints, compression, decode, frame_log, gateway, memory, serving, stream
 from benchmarks.table import Row, render
 
 MODULES = {
@@ -19,6 +19,7 @@ MODULES = {
     "frame_log": frame_log,
     "decode": decode,
     "gateway": gateway,
+    "checkpoints": checkpoints,
 }
 
 

@@ -141,13 +141,13 @@ def _under_load(model: VideoModel, name: str) -> list[Row]:
     try:
         for camera in cameras:
             engine.open(camera)
-        _ask(engine, cameras, 2)
-        idle = _ask(engine, cameras, questions)
+        ask(engine, cameras, 2)
+        idle = ask(engine, cameras, questions)
         saturating = threading.Thread(target=offer)
         saturating.start()
         while observer.frames == 0:
             stop.wait(0.01)
-        busy = _ask(engine, cameras, questions)
+        busy = ask(engine, cameras, questions)
         stop.set()
         saturating.join()
     finally:
@@ -171,7 +171,8 @@ def _under_load(model: VideoModel, name: str) -> list[Row]:
     ]
 
 
-def _ask(engine: Engine, cameras: list[str], questions: int) -> list[float]:
+def ask(engine: Engine, cameras: list[str], questions: int) -> list[float]:
+    """Warm TTFT of so many questions, one after the other, in seconds."""
     taken = []
     for number in range(questions):
         sink = Sink()

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from services.common.leases import TTL_S, Owner
 
 
+AWAY_S = 3.0
+"""Whoever has not looked for this long begins to watch anew: Redis may have been out of reach for
+everyone, and the owners are to be back first."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Sighting:
     owner: Owner
@@ -22,11 +27,13 @@ class Sightings:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._seen: dict[str, _Sighting] = {}
+        self._looked_at = float("-inf")
 
     def look(self, owners: Mapping[str, Owner | None]) -> None:
         """These are the leases now. Call it after they were read, and often."""
         now = self._clock()
-        before, self._seen = self._seen, {}
+        before = self._seen if now - self._looked_at < AWAY_S else {}
+        self._looked_at, self._seen = now, {}
         for camera_id, owner in owners.items():
             if owner is None:
                 continue
