@@ -93,10 +93,10 @@ def test_a_gateway_loses_the_way_to_a_worker(folder: Path, how: str) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
+    """A file system of sixteen megabytes."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    options = ["-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
     made = subprocess.run(["mount", *options], capture_output=True)
     if made.returncode:
         pytest.skip(f"no file system can be mounted here: {made.stderr.decode().strip()}")

@@ -26,6 +26,9 @@ def started(fleet: Fleet) -> None:
         fleet.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
     for name in CAMERAS:
         fleet.until(name, online(3))
+    half = len(CAMERAS) // 2
+    eventually(lambda: len(owned_by(fleet, "worker-1")) == half, 30, "each has its share")
+    eventually(lambda: len(owned_by(fleet, "worker-2")) == half, 30, "each has its share")
 
 
 def lease_epochs(fleet: Fleet) -> dict[str, int]:
