@@ -63,17 +63,23 @@ class Heirs:
         now = self._clock()
         self._standing[camera.id] = _Standing(camera, now, owner, now)
 
-    def tick(self, cameras: Mapping[str, Camera], owners: Mapping[str, Owner | None]) -> None:
-        """Say how far each is, and let be what will not come."""
+    def tick(
+        self,
+        cameras: Mapping[str, Camera],
+        owners: Mapping[str, Owner | None],
+        *,
+        retiring: bool = False,
+    ) -> None:
+        """Say how far each is, and let be what will not come. `retiring`: none is to come."""
         for camera_id, standing in list(self._standing.items()):
             current, owner = cameras.get(camera_id), owners.get(camera_id)
             if current is None or current.created != standing.camera.created:
                 self.abandon(camera_id, "removed")
             elif owner is None or owner.instance != standing.owner.instance:
                 continue  # free, ours, or another's: whoever claims finds out
-            elif self._clock() - standing.since > PATIENCE_S:
-                self.abandon(camera_id, "not handed over in time")
+            elif retiring or self._clock() - standing.since > PATIENCE_S:
                 self._leases.renounce(camera_id, owner)
+                self.abandon(camera_id, "about to end" if retiring else "not handed over in time")
             else:
                 self._say(camera_id, standing, owner)
 

@@ -189,7 +189,7 @@ class Ownership:
             owners = self._leases.owners(cameras)
             self._sightings.look(owners)
             self._hand_over(owners, members, now_ms)
-            self._heirs.tick(cameras, owners)
+            self._heirs.tick(cameras, owners, retiring=self._retiring)
             self._claim(cameras, owners, members)
             self._make_ready(cameras, owners, members)
         if self._load != self._announced_load:
@@ -256,6 +256,8 @@ class Ownership:
             if owner is None or owner.epoch != held.lease.epoch:
                 continue  # the next renewal finds out
             heir = by_name.get(owner.heir) if owner.heir_until_ms > now_ms else None
+            if heir is not None and heir.draining:
+                heir = None
             if heir is not None and self._retiring:
                 self._wanted_at = self._clock()
             if heir is None or owner.heir_state != "ready" or not self._consents(heir):
@@ -333,19 +335,16 @@ class Ownership:
                 continue
             since = self._free_since.setdefault(camera_id, self._clock())
             turn = min(rank(camera_id, own, members), MAX_TURNS) * TURN_S
-            if camera_id in self._heirs or (owner is not None and owner.instance == own):
-                turn = 0.0  # handed to us, or nobody is further with it
+            handed = owner is not None and owner.instance == own
+            if handed or camera_id in self._heirs:
+                turn = 0.0  # nobody is further with it
             if self._stop.is_set():
                 return
-            if camera_id in self._resting_until or not self._may_take(camera_id):
+            may = handed or camera_id in self._heirs or self._has_room()
+            if camera_id in self._resting_until or not may:
                 continue
             if self._clock() - since >= turn:
                 self._take(cameras[camera_id], unattended)
-
-    def _may_take(self, camera_id: str) -> bool:
-        if self._retiring:
-            return False
-        return camera_id in self._heirs or self._has_room()
 
     def _has_room(self) -> bool:
         return not self._retiring and self._load < self._capacity

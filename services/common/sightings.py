@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from services.common.leases import TTL_S, Owner
 
-
 AWAY_S = 3.0
 """Whoever has not looked for this long begins to watch anew: Redis may have been out of reach for
 everyone, and the owners are to be back first."""

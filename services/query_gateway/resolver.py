@@ -45,11 +45,12 @@ def current(owner: Owner | None, now_ms: int) -> Owner | None:
 
 def unowned(camera_id: str, workers: Sequence[Member]) -> Retryable:
     """Why nobody remembers a camera, given the workers that are alive."""
+    workers = [worker for worker in workers if not worker.draining]
     if not workers:
         return CameraNotReady(
             f"no worker is running that could take up camera {camera_id!r}", RETRY_AFTER_S
         )
-    if all(worker.load >= worker.capacity for worker in workers):
+    if not any(worker.has_room for worker in workers):
         return Overloaded(
             f"every worker is full: camera {camera_id!r} waits for a place", FULL_RETRY_AFTER_S
         )

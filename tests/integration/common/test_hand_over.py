@@ -217,3 +217,31 @@ def test_draining_takes_no_longer_than_handing_over(client: redis.Redis) -> None
     while other.has != set(CAMERAS):
         pass
     other.ownership.stop()
+
+
+def test_an_heir_that_is_about_to_end_lets_it_be(
+    one: Instance, other: Instance, clock: Clock
+) -> None:
+    other.holder.unready = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=3)
+    other.ownership.retire()
+    other.holder.unready = set()
+    tick(clock, one, other, rounds=4)
+    assert other.holder.told == ["prepare lobby", "lost lobby"]
+    assert one.ownership.epoch("lobby") is not None
+    owner = one.leases.owners(["lobby"])["lobby"]
+    assert owner is not None
+    assert owner.heir == ""
+
+
+def test_what_is_handed_over_in_the_last_moment_is_not_left_lying(
+    one: Instance, other: Instance, clock: Clock
+) -> None:
+    one.ownership.retire()
+    tick(clock, one, other, rounds=2)
+    tick(clock, one)
+    assert one.has == set()
+    other.ownership.retire()
+    tick(clock, other)
+    assert other.has == {"lobby"}
