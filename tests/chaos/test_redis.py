@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hermes.errors import Overloaded
 from services.common import keys
 from tests.chaos.conftest import FRAMES
 from tests.support.fleet import Asker, Book, Fleet, eventually, restart_redis, running
@@ -128,3 +129,47 @@ def test_one_worker_loses_the_way_to_redis(folder: Path, how: str) -> None:
 def owned_by(fleet: Fleet, instance: str) -> list[str]:
     owners = {name: fleet.owner(name) for name in CAMERAS}
     return [name for name, owner in owners.items() if owner and owner.instance == instance]
+
+
+def test_redis_is_full_for_a_while(folder: Path) -> None:
+    """Nothing can be written for longer than a lease lasts. Files wait; live cameras have a gap."""
+    with running(folder) as fleet:
+        started(fleet)
+        fleet.film("undisturbed")
+        fleet.whole("undisturbed", FRAMES)
+        fleet.film("film")
+        fleet.until("film", lambda camera: camera.memory.coverage.frames_seen > 20)
+        book = Book()
+        with Asker(fleet.address, CAMERAS, book, deadline_s=40.0, forgetful=True):
+            fleet.redis.config_set("maxmemory", "1mb")  # less than it takes now
+            time.sleep(15.0)
+            fleet.redis.config_set("maxmemory", "0")
+            everyone_goes_on(fleet)
+            fleet.whole("film", FRAMES)
+            assert fleet.held("film") == fleet.held("undisturbed")
+        print(f"\nfull: {book}")
+        assert book.wrong == []
+
+
+def test_many_cameras_come_at_once(folder: Path) -> None:
+    """More than there is room for: those that have a place are served, the others wait for one."""
+    with running(folder, HERMES_MAX_CAMERAS="10") as fleet:
+        fleet.start("worker-1", "decoder-1", "gateway-1")
+        names = [f"camera-{n}" for n in range(30)]
+        for name in names:
+            fleet.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
+
+        def serving() -> list[str]:
+            cameras = fleet.client.list_cameras()
+            return [camera.id for camera in cameras if camera.memory.state == "serving"]
+
+        eventually(lambda: len(serving()) == 10, 60, "ten are served")
+        for name in serving():
+            assert fleet.answer(name)
+        homeless = next(name for name in names if name not in serving())
+        with pytest.raises(Overloaded):
+            fleet.answer(homeless)
+        fleet.start("worker-2", "worker-3")
+        eventually(lambda: len(serving()) == 30, 60, "all are served")
+        for name in names:
+            assert fleet.answer(name)
