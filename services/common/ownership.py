@@ -19,8 +19,9 @@ from services.common import keys, logs
 from services.common.heirs import Heirs
 from services.common.holder import Holder
 from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases, Owner
+from services.common.members import Members
 from services.common.metrics import Metrics
-from services.common.placement import ALIVE_S, Member, gone, lighter, moves, parse_members, rank
+from services.common.placement import Member, lighter, moves, rank
 from services.common.registry import CameraRegistry, Standing
 from services.common.sightings import Sightings
 
@@ -33,8 +34,6 @@ TURN_S = 1.5
 """The n-th choice for a camera waits n of these before it claims: the first is usually quicker."""
 MAX_TURNS = 2
 """Whoever is further down waits no longer, so that TTL and turns stay below 15 s together."""
-GONE_S = 3600.0
-"""Members silent for this long are removed from the list."""
 REST_S = 5.0
 """How long a camera that this instance could not begin with is left to the others."""
 MOVES_AT_ONCE = 2
@@ -73,12 +72,10 @@ class Ownership:
         """`balance`: a camera may be moved to an instance that has less, as nothing of it is lost
         by that; without, it leaves only an instance that ends.
         """
-        self._redis = client
         self._leases = leases
         self._holder = holder
-        self._member = member
+        self._members = Members(client, leases, role, member)
         self._metrics = metrics
-        self._role: keys.Role = role
         self._capacity = capacity
         self._clock = clock
         self._balance = balance
@@ -91,7 +88,6 @@ class Ownership:
         self._renewed_at = float("-inf")
         self._announced_load = -1
         self._reachable = True
-        self._retiring = False
         self._wanted_at = float("-inf")
         self._rounds = 0
         self._alone = False
@@ -105,7 +101,7 @@ class Ownership:
     def retire(self) -> None:
         """Claim nothing more, and let others take what is held. Any thread."""
         self._wanted_at = self._clock()
-        self._retiring = True
+        self._members.retiring = True
         self._announced_load = -1
 
     def drain(self, timeout_s: float) -> None:
@@ -128,7 +124,7 @@ class Ownership:
         try:
             for one in held:
                 self._leases.release(one.lease)
-            self._redis.hdel(keys.members(self._role), self._member(0, 0).instance)
+            self._members.leave()
         except redis.RedisError as error:
             log.warning("leases_not_released", error=str(error))
 
@@ -183,13 +179,13 @@ class Ownership:
         news = any(states[camera_id] != held.told for camera_id, held in self._held.items())
         if due or lost_data or news or any(self.epoch(c) is None for c in self._held):
             self._renew(states)
-        members, now_ms = self._members()
+        members, now_ms = self._members.alive(self._load)
         self._alone = not any(member.has_room for member in members[1:])
         if self._wants_to_look(cameras, members):
             owners = self._leases.owners(cameras)
             self._sightings.look(owners)
             self._hand_over(owners, members, now_ms)
-            self._heirs.tick(cameras, owners, retiring=self._retiring)
+            self._heirs.tick(cameras, owners, retiring=self._members.retiring)
             self._claim(cameras, owners, members)
             self._make_ready(cameras, owners, members)
         if self._load != self._announced_load:
@@ -200,23 +196,10 @@ class Ownership:
     def _load(self) -> int:
         return len(self._held) + len(self._heirs)
 
-    def _members(self) -> tuple[list[Member], int]:
-        """Those that are alive, ourselves among them as we are now, and Redis's time."""
-        now_ms = self._leases.now_ms()
-        raw = self._redis.hgetall(keys.members(self._role))
-        found = parse_members(raw, now_ms, int(ALIVE_S * 1000))  # type: ignore[arg-type]
-        own = self._own(now_ms)
-        return [own, *(m for m in found if m.instance != own.instance)], now_ms
-
-    def _own(self, now_ms: int) -> Member:
-        return replace(self._member(self._load, now_ms), draining=self._retiring)
-
     def _wants_to_look(self, cameras: Mapping[str, Camera], members: list[Member]) -> bool:
         """Whether leases have to be read: to take some, or because somebody may take ours."""
-        takes = not self._retiring and self._load < self._capacity
-        return (
-            len(self._heirs) > 0 or len(members) > 1 or (takes and len(self._held) < len(cameras))
-        )
+        takes = self._has_room() and len(self._held) < len(cameras)
+        return takes or len(self._heirs) > 0 or len(members) > 1
 
     def _renew(self, states: Mapping[str, str]) -> None:
         sent_at = self._clock()
@@ -237,12 +220,8 @@ class Ownership:
         self._renewed_at = sent_at
 
     def _announce(self) -> None:
-        now_ms = self._leases.now_ms()
-        member, key = self._own(now_ms), keys.members(self._role)
-        self._redis.hset(key, member.instance, member.to_json())
-        self._announced_load = member.load
-        if silent := gone(self._redis.hgetall(key), now_ms, int(GONE_S * 1000)):  # type: ignore[arg-type]
-            self._redis.hdel(key, *silent)
+        self._announced_load = self._load
+        self._members.announce(self._load)
 
     # -- giving --------------------------------------------------------------
 
@@ -258,7 +237,7 @@ class Ownership:
             heir = by_name.get(owner.heir) if owner.heir_until_ms > now_ms else None
             if heir is not None and heir.draining:
                 heir = None
-            if heir is not None and self._retiring:
+            if heir is not None and self._members.retiring:
                 self._wanted_at = self._clock()
             if heir is None or owner.heir_state != "ready" or not self._consents(heir):
                 if held.heir:
@@ -270,11 +249,11 @@ class Ownership:
                 self._give(camera_id, held)
 
     def _consents(self, heir: Member) -> bool:
-        if self._retiring:
+        if self._members.retiring:
             return True
         # The heir counts this camera already.
         before = replace(heir, load=heir.load - 1)
-        return self._balance and lighter(before, self._own(0))
+        return self._balance and lighter(before, self._members.own(self._load))
 
     def _give(self, camera_id: str, held: _Held) -> None:
         held.valid_until = float("-inf")  # nobody acts under it from here on, whatever is heard
@@ -309,7 +288,10 @@ class Ownership:
         }
         by_name = {member.instance: member for member in members}
         wanted = moves(
-            self._own(0), {c: o.instance for c, o in others.items()}, members, balance=self._balance
+            self._members.own(self._load),
+            {c: o.instance for c, o in others.items()},
+            members,
+            balance=self._balance,
         )
         for camera_id in wanted:
             owner = others[camera_id]
@@ -347,7 +329,7 @@ class Ownership:
                 self._take(cameras[camera_id], unattended)
 
     def _has_room(self) -> bool:
-        return not self._retiring and self._load < self._capacity
+        return not self._members.retiring and self._load < self._capacity
 
     def _take(self, camera: Camera, unattended: Owner | None = None) -> None:
         before = self._held.get(camera.id)

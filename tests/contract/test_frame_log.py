@@ -55,8 +55,8 @@ def on_redis(client: redis.Redis) -> Rig:
     numbers = itertools.count(1)
 
     def grant(camera_id: str) -> Fence:
-        client.hset(keys.lease(camera_id, "decoder"), "expires_ms", 0)
-        lease = Leases(client, "decoder", f"decoder-{next(numbers)}", "").acquire(camera_id)
+        leases = Leases(client, "decoder", f"decoder-{next(numbers)}", "")
+        lease = leases.acquire(camera_id, unattended=leases.owners([camera_id])[camera_id])
         assert lease is not None
         return lease.fence
 

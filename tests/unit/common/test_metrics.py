@@ -28,6 +28,11 @@ EXPECTED = {
     "hermes_fenced_writes_total": ("counter", set()),
     "hermes_takeover_seconds": ("histogram", set()),
     "hermes_replayed_frames_total": ("counter", set()),
+    "hermes_checkpoints_total": ("counter", {"outcome"}),
+    "hermes_checkpoint_seconds": ("histogram", set()),
+    "hermes_checkpoint_bytes_total": ("counter", set()),
+    "hermes_checkpoint_age_seconds": ("gauge", {"camera"}),
+    "hermes_restores_total": ("counter", {"outcome"}),
 }
 
 
@@ -40,7 +45,10 @@ def metrics() -> Metrics:
     metrics.time_to_first_token.labels("m", "warm").observe(0.1)
     metrics.queries.labels("OK").inc()
     metrics.device_memory.labels("cuda:0", "free").set(1)
+    metrics.checkpoints.labels("committed").inc()
+    metrics.restores.labels("newest").inc()
     for camera in ("lobby", "dock"):
+        metrics.checkpoint_age.labels(camera).set(1)
         for outcome in ("encoded", "dropped_stale", "trimmed", "decode_error"):
             metrics.frames.labels(camera, outcome).inc()
         for band in ("shallow", "middle", "deep"):
@@ -86,7 +94,7 @@ def test_the_buckets_of_the_time_to_first_token(metrics: Metrics) -> None:
 
 def test_a_removed_camera_leaves_no_series(metrics: Metrics) -> None:
     before = camera_series(metrics, "dock")
-    assert camera_series(metrics, "lobby") == before == 13
+    assert camera_series(metrics, "lobby") == before == 14
     metrics.forget("lobby")
     metrics.forget("nobody")
     assert camera_series(metrics, "lobby") == 0
@@ -98,7 +106,7 @@ def test_what_a_late_thread_brought_back_goes_with_the_next_sweep(metrics: Metri
     metrics.frames.labels("lobby", "encoded").inc()
     metrics.retain({"dock": object()})
     assert camera_series(metrics, "lobby") == 0
-    assert camera_series(metrics, "dock") == 13
+    assert camera_series(metrics, "dock") == 14
 
 
 def test_two_instances_share_nothing(metrics: Metrics) -> None:
