@@ -61,7 +61,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 
 bench: $(STAMP) ## What is fast, as ratios taken in one run
 	@$(BIN)/python -m benchmarks
-	@$(BIN)/python -m benchmarks.device --seconds 3
+	@$(BIN)/python -m benchmarks.device --seconds 2
 
 bench-memory: $(STAMP) ## What each memory keeps: right answers by kind and age (an hour)
 	@$(BIN)/python -m benchmarks.quality $(BENCH_FLAGS)

@@ -26,7 +26,7 @@ MODULES = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("only", nargs="*", choices=[*MODULES, []], help="default: all")
-    parser.add_argument("--rounds", type=int, default=7, help="measurements of each side")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each side")
     options = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}, demo model\n")
     rows: list[Row] = []

@@ -17,7 +17,7 @@ from hermes.engine.snapshot import encode, restore
 from hermes.memory import FrameStamp
 from hermes.vlm import VideoMemory, VideoModel, load
 
-FRAMES = 240
+FRAMES = 120
 BUDGET = 4000
 QUESTIONS = 300
 CAMERA = "camera"

@@ -29,7 +29,7 @@ T = TypeVar("T")
 SHAPE = "llava-onevision-0.5b"
 BUDGET = 4000
 EVERY = 16
-CHUNKS = 2
+CHUNKS = 1
 PROMPT_TOKENS = (36, 72)
 """Of the global and the mixed guidance prompt: a token for each word and mark, as a vocabulary of
 150,000 has them, and seven of the chat template. The tokenizer that random models come with would
