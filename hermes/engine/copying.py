@@ -40,7 +40,9 @@ class Copying:
 
     A layer is copied between two other steps, whatever they are, so that a
     question waits for one layer and not for a memory. Frames of that camera
-    wait for the whole of it: a copy is of one moment.
+    wait for the whole of it: a copy is of one moment. It begins when memory
+    holds whole entries of the log, so that what comes behind its cursor is what
+    it lacks.
     """
 
     def __init__(self, session_of: Callable[[str], Session | None]) -> None:
@@ -86,15 +88,18 @@ class Copying:
             copy.snapshot.set_exception(_told(f"a copy of {copy.camera_id}", error))
 
     def _begin(self) -> Copy | None:
-        while self._wanted:
+        for _ in range(len(self._wanted)):
             copy = self._wanted.popleft()
+            session = self._session_of(copy.camera_id)
+            if session is not None and not session.between:
+                self._wanted.append(copy)  # the rest of its entry waits for the device already
+                continue
             if not copy.snapshot.set_running_or_notify_cancel():
                 continue
             try:
-                copy.session = self._session_of(copy.camera_id)
-                if copy.session is None:
+                if session is None:
                     raise CameraNotOwned(copy.camera_id)
-                copy.capture = copy.session.memory.capture()
+                copy.session, copy.capture = session, session.memory.capture()
             except Exception as error:
                 copy.snapshot.set_exception(_told(f"a copy of {copy.camera_id}", error))
             else:

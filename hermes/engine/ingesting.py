@@ -63,9 +63,7 @@ class Ingesting:
     def perform(self, frames: Mapping[Session, int]) -> None:
         """One pass over so many waiting frames of each session."""
         entries = [
-            (session, session.pending.popleft())
-            for session, count in frames.items()
-            for _ in range(min(count, len(session.pending)))
+            (session, entry) for session, count in frames.items() for entry in session.take(count)
         ]
         of = [(session, frame) for session, (frame, _) in entries if frame is not None]
         outcomes = self._timed([_arrival(session, frame) for session, frame in of])

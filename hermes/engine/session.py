@@ -54,6 +54,15 @@ class Session:
         self.memory = memory
         self.pending: deque[tuple[FrameInput | None, str | None]] = deque()
         self.report = SessionReport()
+        self.between = True
+        """Whether memory holds what lies up to the cursor, and nothing of the next entry."""
+
+    def take(self, count: int) -> list[tuple[FrameInput | None, str | None]]:
+        """The next of what waits, up to so many frames, each with the cursor that it completes."""
+        taken = [self.pending.popleft() for _ in range(min(count, len(self.pending)))]
+        if taken:
+            self.between = taken[-1][1] is not None
+        return taken
 
     def offer(self, batch: Batch) -> None:
         """Queue the frames; the cursor takes effect once the last of them is in memory."""

@@ -153,7 +153,7 @@ def test_redis_is_full_for_a_while(folder: Path) -> None:
 
 def test_many_cameras_come_at_once(folder: Path) -> None:
     """More than there is room for: those that have a place are served, the others wait for one."""
-    with running(folder, HERMES_MAX_CAMERAS="10") as fleet:
+    with running(folder, HERMES_MAX_CAMERAS="10", HERMES_FRAMES_PER_SECOND="0.5") as fleet:
         fleet.start("worker-1", "decoder-1", "gateway-1")
         names = [f"camera-{n}" for n in range(30)]
         for name in names:

@@ -121,7 +121,7 @@ class Fleet(Running):
             return memory.state == "serving" and memory.coverage.frames_seen >= frames
 
         coverage = self.until(camera_id, read, timeout_s).memory.coverage
-        assert (coverage.frames_seen, coverage.gaps) == (frames, ())
+        assert (coverage.frames_seen, coverage.gaps) == (frames, ()), repr(coverage)
 
     def said(self, camera_id: str) -> tuple[str, int]:
         """The answer to one and the same question, and how many frames it had seen."""

@@ -95,6 +95,22 @@ def test_frames_wait_while_their_memory_is_copied(engine: Engine) -> None:
     seen(engine, "a", 7)
 
 
+def test_a_copy_is_of_whole_entries_of_the_log(engine: Engine) -> None:
+    """What a restored memory is given again must not be in it already."""
+    for number in range(40):
+        frames = [
+            FrameInput(tiny.pictures(1, seed=5 * number + n)[0], FrameStamp(100 * (5 * number + n)))
+            for n in range(5)
+        ]
+        while engine.room("a") < 5:
+            pass
+        engine.offer("a", Batch(frames, f"{number:06}"))
+        if number % 3 == 0:
+            snapshot = engine.snapshot("a").result(20)
+            entries = 1 + int(snapshot.cursor) if snapshot.cursor else 0
+            assert snapshot.state.header["frames_seen"] == 5 * entries
+
+
 def test_a_camera_that_is_not_there_or_goes_meanwhile(engine: Engine) -> None:
     with pytest.raises(CameraNotOwned):
         engine.snapshot("nobody").result(20)
