@@ -133,7 +133,7 @@ def owned_by(fleet: Fleet, instance: str) -> list[str]:
 
 def test_redis_is_full_for_a_while(folder: Path) -> None:
     """Nothing can be written for longer than a lease lasts. Files wait; live cameras have a gap."""
-    with running(folder) as fleet:
+    with running(folder, HERMES_SLICE_MS="0.001") as fleet:
         started(fleet)
         fleet.film("undisturbed")
         fleet.whole("undisturbed", FRAMES)
