@@ -29,7 +29,10 @@ class _Standing:
 class Heirs:
     """Keeps a place for each such camera, and tells its owner how far it is."""
 
-    def __init__(self, leases: Leases, holder: Holder, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, instance: str, leases: Leases, holder: Holder, clock: Callable[[], float]
+    ) -> None:
+        self._instance = instance
         self._leases = leases
         self._holder = holder
         self._clock = clock
@@ -75,8 +78,12 @@ class Heirs:
             current, owner = cameras.get(camera_id), owners.get(camera_id)
             if current is None or current.created != standing.camera.created:
                 self.abandon(camera_id, "removed")
-            elif owner is None or owner.instance != standing.owner.instance:
-                continue  # free, ours, or another's: whoever claims finds out
+            elif owner is None or owner.instance == self._instance:
+                if retiring and owner is None:
+                    self.abandon(camera_id, "about to end")
+                # Else it is free, or ours already: whoever claims finds out.
+            elif owner.instance != standing.owner.instance:
+                self.abandon(camera_id, "another instance took it")
             elif retiring or self._clock() - standing.since > PATIENCE_S:
                 self._leases.renounce(camera_id, owner)
                 self.abandon(camera_id, "about to end" if retiring else "not handed over in time")

@@ -85,7 +85,7 @@ class Leases:
     def __init__(self, client: redis.Redis, role: Role, instance: str, address: str) -> None:
         self._redis = client
         self._role: Role = role
-        self._instance = instance
+        self.instance = instance
         self._address = address
         self._acquire = load_script(client, "acquire")
         self._renew = load_script(client, "renew")
@@ -115,7 +115,7 @@ class Leases:
         epoch, previous = self._acquire(
             keys=[keys.lease(camera_id, self._role)],
             args=[
-                self._instance,
+                self.instance,
                 self._address,
                 _ms(ttl_s),
                 above,
@@ -126,7 +126,7 @@ class Leases:
         )
         if not epoch:
             return None
-        return Lease(camera_id, self._role, Fence(self._instance, int(epoch)), int(previous))
+        return Lease(camera_id, self._role, Fence(self.instance, int(epoch)), int(previous))
 
     def renew(
         self, leases: Iterable[Lease], states: Mapping[str, str], ttl_s: float = TTL_S
@@ -145,7 +145,7 @@ class Leases:
                 (
                     [keys.lease(lease.camera_id, self._role)],
                     [
-                        self._instance,
+                        self.instance,
                         lease.epoch,
                         _ms(ttl_s),
                         states.get(lease.camera_id, "serving"),
@@ -172,7 +172,7 @@ class Leases:
     def _told_as_heir(self, camera_id: str, owner: Owner, state: str) -> Inheritance:
         reply = self._inherit(
             keys=[keys.lease(camera_id, self._role)],
-            args=[self._instance, self._address, owner.epoch, state, _ms(HEIR_TTL_S)],
+            args=[self.instance, self._address, owner.epoch, state, _ms(HEIR_TTL_S)],
         )
         return cast(Inheritance, reply.decode())
 
@@ -180,7 +180,7 @@ class Leases:
         """Make an heir that is ready the holder. Whoever calls this acts for the camera no more."""
         reply = self._hand_over(
             keys=[keys.lease(lease.camera_id, self._role)],
-            args=[self._instance, lease.epoch, heir, _ms(ttl_s)],
+            args=[self.instance, lease.epoch, heir, _ms(ttl_s)],
         )
         return cast(HandOver, reply.decode())
 
@@ -188,7 +188,7 @@ class Leases:
         """Give the lease back, if it is still ours. `forget`: and leave no trace of it."""
         self._release(
             keys=[keys.lease(lease.camera_id, self._role)],
-            args=[self._instance, lease.epoch, "forget" if forget else "keep"],
+            args=[self.instance, lease.epoch, "forget" if forget else "keep"],
         )
 
     def put_status(self, statuses: Iterable[tuple[Lease, Mapping[str, str | int | float]]]) -> int:
@@ -201,7 +201,7 @@ class Leases:
             calls.append(
                 (
                     [keys.status(lease.camera_id), keys.lease(lease.camera_id, self._role)],
-                    [self._instance, lease.epoch, *flat],
+                    [self.instance, lease.epoch, *flat],
                 )
             )
         return sum(1 for reply in self._pipelined(self._put_status, calls) if reply == 0)

@@ -80,7 +80,7 @@ class Ownership:
         self._clock = clock
         self._balance = balance
         self._registry = CameraRegistry(client)
-        self._heirs = Heirs(leases, holder, clock)
+        self._heirs = Heirs(leases.instance, leases, holder, clock)
         self._sightings = Sightings(clock)
         self._held: dict[str, _Held] = {}
         self._free_since: dict[str, float] = {}
@@ -91,6 +91,7 @@ class Ownership:
         self._wanted_at = float("-inf")
         self._rounds = 0
         self._alone = False
+        self._stood_for = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"ownership-{role}", daemon=True)
 
@@ -109,8 +110,8 @@ class Ownership:
         self.retire()
         until, rounds = self._clock() + timeout_s, self._rounds
         while self._held and self._reachable and self._clock() < until:
-            nobody = self._alone and self._rounds > rounds
-            if nobody or self._clock() - self._wanted_at > HEIRLESS_S:
+            alone = self._alone and self._rounds > rounds
+            if alone or self._clock() - self._wanted_at > HEIRLESS_S:
                 return
             self._stop.wait(URGENT_TICK_S)
 
@@ -171,8 +172,8 @@ class Ownership:
             current = cameras.get(camera_id)
             if current is None or current.created != held.camera.created:
                 self._drop(camera_id, "removed")
-                self._leases.release(held.lease, forget=True)
                 self._tell_removed(held.camera)
+                self._leases.release(held.lease, forget=True)
         due = self._clock() - self._renewed_at >= RENEW_EVERY_S
         states = {camera_id: self._state(camera_id) for camera_id in self._held}
         # A camera that has caught up should not wait for the next renewal to be found.
@@ -180,16 +181,16 @@ class Ownership:
         if due or lost_data or news or any(self.epoch(c) is None for c in self._held):
             self._renew(states)
         members, now_ms = self._members.alive(self._load)
-        self._alone = not any(member.has_room for member in members[1:])
         if self._wants_to_look(cameras, members):
             owners = self._leases.owners(cameras)
             self._sightings.look(owners)
             self._hand_over(owners, members, now_ms)
             self._heirs.tick(cameras, owners, retiring=self._members.retiring)
             self._claim(cameras, owners, members)
-            self._make_ready(cameras, owners, members)
+            self._make_ready(cameras, owners, members, now_ms)
         if self._load != self._announced_load:
             self._announce()
+        self._alone = not self._stood_for and not any(m.has_room for m in members[1:])
         self._rounds += 1
 
     @property
@@ -230,6 +231,7 @@ class Ownership:
     ) -> None:
         """Hand cameras of ours to those that are ready for them."""
         by_name = {member.instance: member for member in members}
+        self._stood_for = False
         for camera_id, held in list(self._held.items()):
             owner = owners.get(camera_id)
             if owner is None or owner.epoch != held.lease.epoch:
@@ -237,8 +239,8 @@ class Ownership:
             heir = by_name.get(owner.heir) if owner.heir_until_ms > now_ms else None
             if heir is not None and heir.draining:
                 heir = None
-            if heir is not None and self._members.retiring:
-                self._wanted_at = self._clock()
+            if heir is not None:
+                self._stood_for, self._wanted_at = True, self._clock()
             if heir is None or owner.heir_state != "ready" or not self._consents(heir):
                 if held.heir:
                     held.heir = ""
@@ -273,10 +275,12 @@ class Ownership:
         cameras: Mapping[str, Camera],
         owners: Mapping[str, Owner | None],
         members: list[Member],
+        now_ms: int,
     ) -> None:
         """Stand as heir to cameras that others have too many of, or are about to give up."""
         if not self._has_room():
             return
+        own = self._members.own(self._load)
         others = {
             camera_id: owner
             for camera_id, owner in owners.items()
@@ -284,16 +288,11 @@ class Ownership:
             and camera_id not in self._held
             and camera_id not in self._heirs
             and camera_id not in self._resting_until
-            and owner.heir in ("", members[0].instance)
+            and (owner.heir_until_ms <= now_ms or owner.heir == own.instance)
         }
         by_name = {member.instance: member for member in members}
-        wanted = moves(
-            self._members.own(self._load),
-            {c: o.instance for c, o in others.items()},
-            members,
-            balance=self._balance,
-        )
-        for camera_id in wanted:
+        names = {camera_id: owner.instance for camera_id, owner in others.items()}
+        for camera_id in moves(own, names, members, balance=self._balance):
             owner = others[camera_id]
             at_once = RESCUES_AT_ONCE if by_name[owner.instance].draining else MOVES_AT_ONCE
             if len(self._heirs) < at_once and self._has_room():
@@ -307,11 +306,10 @@ class Ownership:
     ) -> None:
         wanted = {camera_id for camera_id in cameras if camera_id not in self._held}
         self._free_since = {c: t for c, t in self._free_since.items() if c in wanted}
-        now, own = self._clock(), members[0].instance
-        self._resting_until = {c: t for c, t in self._resting_until.items() if t > now}
+        own = members[0].instance
+        self._resting_until = {c: t for c, t in self._resting_until.items() if t > self._clock()}
         for camera_id in sorted(wanted, key=lambda id: id not in self._heirs):
-            owner = owners[camera_id]
-            unattended = self._sightings.unattended(camera_id)
+            owner, unattended = owners[camera_id], self._sightings.unattended(camera_id)
             if owner is not None and owner.instance != own and unattended is None:
                 self._free_since.pop(camera_id, None)
                 continue
@@ -354,6 +352,8 @@ class Ownership:
             # its data since: someone may hold the lease that it forgot.
             if before is not None:
                 self._drop(camera.id, "removed")
+            if standing == "removed":
+                self._tell_removed(camera)
             self._heirs.abandon(camera.id, "removed")
             self._leases.release(lease, forget=True)
             return

@@ -45,6 +45,8 @@ class CameraSlot:
     was_started: bool = False
     leaving: bool = False
     """Another decoder is about to read the camera: none is started here."""
+    ending: bool = False
+    """The process was told to end, for a hand-over that did not happen."""
 
     @property
     def settled(self) -> bool:

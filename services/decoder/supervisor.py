@@ -236,7 +236,9 @@ class Supervisor:
         slot = self._slots.get(camera_id)
         if slot is not None and slot.leaving:
             slot.leaving = False
-            if slot.running is None and not slot.settled:
+            if slot.running is not None:
+                slot.ending = True  # it was told to, and is started anew once it has
+            elif not slot.settled:
                 slot.restart_s = self._clock()
 
     def _begin_stop(self) -> None:
@@ -324,8 +326,11 @@ class Supervisor:
         self._listen(slot)  # its last words
         exitcode = running.process.exitcode
         self._release(slot)
-        if self._stopping or slot.leaving or slot.settled:
+        ending, slot.ending = slot.ending, False
+        if self._stopping or slot.leaving or slot.settled or ending:
             slot.process_ended(None)
+            if ending and not slot.settled:
+                slot.restart_s = now_s
             return
         if now_s - running.started_s >= self._settings.stable_s:
             slot.backoff.reset()

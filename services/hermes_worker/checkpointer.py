@@ -70,6 +70,7 @@ class Checkpointer:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
         self._removed: list[Camera] = []
+        self._remove_at = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
@@ -192,9 +193,13 @@ class Checkpointer:
             log.warning("checkpoints_not_tidied", error=f"{type(error).__name__}: {error}")
 
     def _remove_all(self) -> None:
-        while self._removed:
-            camera = self._removed.pop()
+        now = self._clock()
+        if now < self._remove_at:
+            return
+        for camera in list(self._removed):
             try:
                 self._checkpoints.remove(camera)
+                self._removed.remove(camera)
             except Exception as error:
                 log.warning("checkpoints_not_removed", camera=camera.id, error=str(error))
+                self._remove_at = now + RETRY_S

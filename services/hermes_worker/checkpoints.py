@@ -69,7 +69,8 @@ class Checkpoints:
             ],
         )
         if dropped == b"FENCED":
-            self._store.delete(path)
+            if made not in self.of(camera):  # else it was a retry, and somebody took over since
+                self._store.delete(path)
             raise Fenced
         for entry in dropped:
             self._forget(entry)
@@ -109,8 +110,7 @@ class Checkpoints:
         counting = {one.path for one in self.of(camera)}
         for path in self._store.files(camera.id):
             stem = path.rpartition("/")[2]
-            ours = path.startswith(f"{folder_of(camera)}/")
-            if path not in counting and not (ours and _epoch_of(stem) > lease.epoch):
+            if path not in counting and _epoch_of(stem) <= lease.epoch:
                 self._store.delete(path)
 
     def remove(self, camera: Camera) -> None:

@@ -197,8 +197,11 @@ class Ingest:
     def _expect_after(self, tracked: Tracked, chunk: FrameChunk) -> None:
         # Behind a discontinuity nobody knows how many there were.
         missing = 0 if chunk.discontinuity else self._missing(tracked, chunk)
+        if not tracked.next_index and chunk.first_frame_index:
+            tracked.poor = True  # the log begins in the middle
         trimmed = max(0, missing - chunk.dropped_before)
         if trimmed:
+            tracked.poor = True
             self._metrics.frames.labels(tracked.camera.id, "trimmed").inc(trimmed)
             log.warning("frames_trimmed_unread", camera=tracked.camera.id, frames=trimmed)
         tracked.next_index = {chunk.epoch: chunk.first_frame_index + len(chunk.frames)}

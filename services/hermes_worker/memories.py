@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from hermes.engine import Batch, Engine, FrameInput, SessionReport, SimilarityGate
+from hermes.engine import Batch, Engine, FrameInput, SessionReport, SimilarityGate, Snapshot
 from hermes.v1.camera_pb2 import Camera
 from services.common import logs
 from services.common.frame_log import BEGINNING, LogId
@@ -37,8 +38,9 @@ class Tracked:
     there must be room for. `gate`: leaves out what shows nothing new.
     `durable`: id of the last entry in a checkpoint; None if none are taken.
     `durable_frames`: frames that had been seen then.
-    `leaving_at`: since when nothing new is begun, as it is about to be handed
-    over. `answers`: answers under way.
+    `poor`: whoever had the camera before knows more of it, as a checkpoint could
+    not be used, or what came behind it is gone. `leaving_at`: since when
+    nothing new is begun, as it is about to be handed over. `answers`: answers under way.
     """
 
     camera: Camera
@@ -56,6 +58,7 @@ class Tracked:
     gate: SimilarityGate | None = None
     durable: str | None = None
     durable_frames: int = 0
+    poor: bool = False
     leaving_at: float | None = None
     answers: int = 0
 
@@ -118,9 +121,18 @@ class Memories:
             self._restore(tracked)
 
     def prepared(self, camera_id: str) -> bool:
-        """Whether memory holds what the log held when it was begun."""
+        """Whether memory holds what the log held when it was begun, and lacks nothing of before."""
         tracked = self._tracked.get(camera_id)
-        return tracked is not None and tracked.serving
+        return tracked is not None and tracked.serving and not tracked.poor
+
+    def restore(self, tracked: Tracked, snapshot: Snapshot) -> Future[None] | None:
+        """Let this camera's memory, and no later one's, become the snapshot's. None if it was
+        given up, or added anew, in between.
+        """
+        with self._lock:
+            if self._tracked.get(tracked.camera.id) is not tracked:
+                return None
+            return self._engine.restore(tracked.camera.id, snapshot)
 
     def restored(self, tracked: Tracked, place: Place) -> None:
         """The camera's memory holds all up to this place: the log is read from there."""

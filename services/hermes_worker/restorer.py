@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 import redis
 
 from hermes.engine import Engine
-from hermes.errors import HermesError, SnapshotCorrupt, SnapshotMismatch
+from hermes.errors import CameraNotOwned, SnapshotCorrupt, SnapshotMismatch, Unavailable
 from services.common import logs
 from services.common.metrics import Metrics
 from services.hermes_worker.checkpoints import Checkpoint, Checkpoints
@@ -19,8 +21,9 @@ from services.hermes_worker.place import Place
 log = logs.get(__name__)
 
 AT_ONCE = 4
-TRIES = 5
 RETRY_S = 1.0
+PATIENCE_S = 120.0
+"""A store that is out of reach for longer is done without."""
 WAIT_S = 60.0
 """The device takes a snapshot in within this long, or it is stuck."""
 
@@ -44,16 +47,23 @@ class Restorer:
         self._checkpoints = checkpoints
         self._metrics = metrics
         self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="restore")
+        self._waiting: SimpleQueue[Tracked] = SimpleQueue()
+        for _ in range(AT_ONCE):
+            # Never waited for: a read from a store may hang.
+            threading.Thread(target=self._run, name="restore", daemon=True).start()
 
     def begin(self, tracked: Tracked) -> None:
         """Restore this camera's memory. Returns at once."""
-        self._pool.submit(self._restore, tracked)
+        self._waiting.put(tracked)
 
     def stop(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way, and do not wait for it."""
         self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with suppress(Empty):
+                self._restore(self._waiting.get(timeout=1.0))
 
     def _restore(self, tracked: Tracked) -> None:
         camera_id = tracked.camera.id
@@ -63,7 +73,10 @@ class Restorer:
             log.exception("restore_failed", camera=camera_id)
             outcome = _Outcome("lost", Place())
         if outcome is None:
-            return  # it is not ours any more
+            if not self._wanted(tracked):
+                return
+            outcome = _Outcome("lost", Place())  # the device could not
+        tracked.poor = outcome.name == "lost"
         self._metrics.restores.labels(outcome.name).inc()
         log.info("camera_restored", camera=camera_id, by=outcome.name, place=str(outcome.place))
         self._memories.restored(tracked, outcome.place)
@@ -104,28 +117,33 @@ class Restorer:
 
     def _load(self, tracked: Tracked, checkpoint: Checkpoint) -> Place | None:
         """The place that the memory now holds; None if it is wanted no more."""
-        for attempt in range(1, TRIES + 1):
-            if not self._wanted(tracked):
-                return None
+        until, attempt = time.monotonic() + PATIENCE_S, 0
+        while self._wanted(tracked):
+            attempt += 1
             try:
                 snapshot = self._checkpoints.load(
                     tracked.camera, checkpoint, self._engine.snapshot_limit
                 )
-                self._engine.restore(tracked.camera.id, snapshot).result(WAIT_S)
+                done = self._memories.restore(tracked, snapshot)
+                if done is None:
+                    return None
+                done.result(WAIT_S)
                 return Place.parse(snapshot.cursor)
             except (SnapshotCorrupt, SnapshotMismatch, FileNotFoundError):
                 raise
-            except HermesError:
+            except (CameraNotOwned, Unavailable):
                 return None  # the camera is closed, or the engine is
-            except Exception as error:  # each file system has its own
+            except Exception as error:  # each file system has its own; and a device may be full
                 log.warning(
                     "checkpoint_unreadable",
                     camera=tracked.camera.id,
                     attempt=attempt,
                     error=f"{type(error).__name__}: {error}",
                 )
-                self._stop.wait(RETRY_S)
-        raise SnapshotCorrupt(f"it could not be read in {TRIES} attempts")
+                if time.monotonic() > until:
+                    raise SnapshotCorrupt(f"not readable in {attempt} attempts") from error
+                self._stop.wait(min(5.0, RETRY_S * attempt))
+        return None
 
     def _wanted(self, tracked: Tracked) -> bool:
         return not self._stop.is_set() and self._memories.get(tracked.camera.id) is tracked

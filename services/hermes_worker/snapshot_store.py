@@ -26,7 +26,8 @@ class SnapshotStore:
     def __init__(self, url: str) -> None:
         """Raises `InvalidInput` if the URL's kind needs a package that is not installed."""
         try:
-            fs, root = url_to_fs(url)
+            # What another worker wrote must be seen, whatever was there when we looked last.
+            fs, root = url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise InvalidInput("checkpoint_url", redact(f"{url}: {error}")) from error
         self._fs: fsspec.AbstractFileSystem = fs

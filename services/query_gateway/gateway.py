@@ -73,6 +73,7 @@ class Gateway:
             Workers(self._channels),
             self._epochs,
             settings.hand_over_wait_s,
+            most_waiting=max(1, settings.max_open_questions // 2),
         )
         queries = QueryServicer(
             router,

@@ -8,6 +8,7 @@ is an error.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Protocol, TypeVar, cast
@@ -26,6 +27,8 @@ log = logs.get(__name__)
 RETRY_AFTER_S = 1.0
 PAUSE_S = 0.1
 """Between attempts while a call waits for a hand-over."""
+WAITING_FOR_ONE = 8
+"""Calls that wait for one camera at a time; more are told to come again."""
 
 T = TypeVar("T")
 
@@ -61,12 +64,15 @@ class Router:
         workers: Asks,
         epochs: Epochs,
         hand_over_wait_s: float = 0.0,
+        most_waiting: int = 32,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._resolver = resolver
         self._workers = workers
         self._epochs = epochs
         self._hand_over_wait_s = hand_over_wait_s
+        self._most_waiting = most_waiting
+        self._waiting: Counter[str] = Counter()
         self._sleep = sleep
 
     def ask(
@@ -101,16 +107,29 @@ class Router:
             except CameraNotOwned:
                 if started or (refused and now() + PAUSE_S >= wait_until):
                     raise _changing_hands(camera_id) from None
-                if refused:
-                    await self._sleep(PAUSE_S)  # handed over, and its new owner does not know yet
+                if refused:  # handed over, and its new owner does not know yet
+                    await self._pause(camera_id, _changing_hands(camera_id))
                 refused = True  # the owner changed after it was read: read again, at once
             except Overloaded:
                 raise
-            except Retryable:
+            except Retryable as error:
                 if started or now() + PAUSE_S >= wait_until:
                     raise
                 refused = False
-                await self._sleep(PAUSE_S)
+                await self._pause(camera_id, error)
+
+    async def _pause(self, camera_id: str, error: Retryable) -> None:
+        """Wait a little for a camera. Raises `error` if so many wait that others would suffer."""
+        waiting = self._waiting
+        if waiting[camera_id] >= WAITING_FOR_ONE or waiting.total() >= self._most_waiting:
+            raise error
+        waiting[camera_id] += 1
+        try:
+            await self._sleep(PAUSE_S)
+        finally:
+            waiting[camera_id] -= 1
+            if not waiting[camera_id]:
+                del waiting[camera_id]
 
     async def _answer(
         self, route: Route, question: Question, deadline: float

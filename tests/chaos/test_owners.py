@@ -23,7 +23,7 @@ from tests.support.pipeline import online
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 
-ALONE = {"HERMES_SLICE_MS": "0.001"}
+ALONE = "0.001"
 """So short that every frame has a pass of its own: in a pass that is shared, sums are rounded
 otherwise, and one memory cannot be compared with another bit by bit.
 """
@@ -33,7 +33,7 @@ LIVE = ["lobby", "dock", "street"]
 
 def test_the_owner_is_killed_again_and_again(folder: Path) -> None:
     """Under load, twenty times: a film loses nothing and is remembered as if nobody had died."""
-    with running(folder, **ALONE) as fleet:
+    with running(folder, HERMES_SLICE_MS=ALONE) as fleet:
         fleet.start("worker-1", "worker-2", "decoder-1", "decoder-2", "gateway-1")
         for name in LIVE:
             fleet.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
@@ -132,7 +132,7 @@ def test_an_owner_that_stood_still_past_its_lease_is_heard_no_more(folder: Path)
 
 def test_a_decoder_is_killed_and_one_stands_still(folder: Path) -> None:
     """Frames of one camera never come from two decoders at a time, and a film loses none."""
-    with running(folder, **ALONE) as fleet:
+    with running(folder, HERMES_SLICE_MS=ALONE) as fleet:
         fleet.start("worker-1", "decoder-1", "decoder-2", "gateway-1")
         fleet.film("undisturbed")
         fleet.whole("undisturbed", FRAMES)

@@ -113,7 +113,7 @@ class Fleet(Running):
         """Add a camera that is a film: read as fast as it is remembered, and whole."""
         self.client.add_camera(camera_id, "film.mp4")
 
-    def whole(self, camera_id: str, frames: int, timeout_s: float = 60.0) -> None:
+    def whole(self, camera_id: str, frames: int, timeout_s: float = 180.0) -> None:
         """Return once memory has seen all of a film; fail if anything is missing."""
 
         def read(camera: Camera) -> bool:

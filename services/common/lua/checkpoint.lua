@@ -8,6 +8,9 @@ if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
 end
 local stored = redis.call('HGET', KEYS[1], 'snapshots')
 local entries = stored and cjson.decode(stored) or {}
+if entries[1] == ARGV[3] then
+  return {}  -- a retry
+end
 table.insert(entries, 1, ARGV[3])
 local dropped = {}
 while #entries > tonumber(ARGV[5]) do

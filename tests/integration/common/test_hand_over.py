@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 import redis
 
@@ -245,3 +248,54 @@ def test_what_is_handed_over_in_the_last_moment_is_not_left_lying(
     other.ownership.retire()
     tick(clock, other)
     assert other.has == {"lobby"}
+
+
+def test_an_heir_lets_go_of_what_another_took(
+    client: redis.Redis, one: Instance, other: Instance, clock: Clock
+) -> None:
+    third = Instance(client, "third", clock=clock)
+    other.holder.unready = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=3)
+    assert "prepare lobby" in other.holder.told
+    seen = third.leases.owners(["lobby"])["lobby"]
+    assert third.leases.acquire("lobby", unattended=seen) is not None
+    tick(clock, other)
+    assert other.holder.told[-1] == "lost lobby"
+    assert b'"load": 0' in client.hgetall(keys.members("worker"))[b"other"]
+
+
+def test_an_heir_that_died_stands_in_nobodys_way(
+    client: redis.Redis, one: Instance, other: Instance, clock: Clock
+) -> None:
+    other.holder.unready = {"lobby"}
+    one.ownership.retire()
+    tick(clock, one, other, rounds=3)
+    client.hset(keys.lease("lobby", "worker"), "heir_until_ms", 1)  # it was killed, and
+    client.hdel(keys.members("worker"), "other")
+    third = Instance(client, "third", clock=clock)
+    tick(clock, one, third, rounds=4)
+    assert third.has == {"lobby"}
+
+
+def test_draining_goes_on_while_the_last_place_is_made_ready(client: redis.Redis) -> None:
+    one, other = Instance(client, "one", capacity=1), Instance(client, "other", capacity=1)
+    add(client, "lobby")
+    one.ownership.start()
+    while not one.has:
+        pass
+    other.holder.unready = {"lobby"}
+    other.ownership.start()
+    while client.hlen(keys.members("worker")) < 2:
+        pass
+    draining = threading.Thread(target=one.ownership.drain, args=(30.0,))
+    draining.start()
+    while "prepare lobby" not in other.holder.told:
+        pass
+    time.sleep(1.5)
+    assert draining.is_alive()  # the other is full now, and not done
+    other.holder.unready = set()
+    draining.join(10)
+    assert one.has == set()
+    for instance in (one, other):
+        instance.ownership.stop()

@@ -21,7 +21,7 @@ from hermes.v1.query_pb2 import Complete, Delta, Question
 from hermes.v1.worker_pb2 import WorkerServiceAskResponse as Event
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.resolver import Route
-from services.query_gateway.router import PAUSE_S, Router
+from services.query_gateway.router import PAUSE_S, WAITING_FOR_ONE, Router
 
 QUESTION = Question(camera_id="lobby", text="what?")
 WORD = Event(delta=Delta(text="word"))
@@ -228,3 +228,19 @@ async def test_a_new_owner_that_does_not_know_it_yet_is_waited_for() -> None:
     router = Router(FakeResolver(FIRST), workers, Epochs(), hand_over_wait_s=5.0, sleep=sleep)
     await ask(router)
     assert slept == [PAUSE_S]  # at once the first time
+
+
+async def test_only_so_many_wait_for_one_camera() -> None:
+    """What cannot be answered for long takes no place from the others."""
+    resolver = FakeResolver(CameraNotReady("moving"))
+    router = Router(resolver, FakeWorkers([done(5)]), Epochs(), hand_over_wait_s=0.5)
+    began = asyncio.get_running_loop().time()
+
+    async def refused() -> float:
+        with pytest.raises(CameraNotReady):
+            await ask(router)
+        return asyncio.get_running_loop().time() - began
+
+    took = await asyncio.gather(*(refused() for _ in range(WAITING_FOR_ONE + 5)))
+    assert sum(seconds < 0.1 for seconds in took) == 5
+    assert router._waiting.total() == 0
