@@ -77,7 +77,7 @@ FLEET = (
         quantiles("hermes_frame_lag_seconds"),
         thresholds=((5, "red"),),
     ),
-    ttft("warm", "Memory was ready: from the start of the device's work on the question."),
+    ttft("warm", "From the moment the memory was ready for the question."),
     ttft("fresh", "From the worker's receipt of the question, frames captured before it included."),
     ttft("gateway", "As the gateway's client sees it. The objective: 99 of 100 within 0.5 s."),
     Panel(

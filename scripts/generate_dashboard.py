@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from scripts.dashboard_panels import ROWS, Panel
@@ -19,8 +20,9 @@ COLUMNS = 24
 
 
 def targets(panel: Panel) -> Iterator[dict[str, Any]]:
-    for ref, (legend, expr) in zip("ABCDEFGHIJ", panel.queries.items(), strict=False):
-        target = {"refId": ref, "datasource": DATASOURCE, "expr": expr, "legendFormat": legend}
+    for ref, (legend, expr) in zip(ascii_uppercase, panel.queries.items(), strict=False):
+        target: dict[str, Any] = {"refId": ref, "datasource": DATASOURCE, "expr": expr}
+        target["legendFormat"] = legend
         if panel.kind == "heatmap":
             target["format"] = "heatmap"
         if panel.kind in ("table", "bargauge", "stat"):
