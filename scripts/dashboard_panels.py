@@ -83,14 +83,14 @@ FLEET = (
     Panel(
         "Device memory in use",
         "Allocated, as a share of what the worker's process has reserved and what is free. Not on"
-        " a processor, where there is no such limit.",
+        " a CPU, where there is no such limit.",
         "percentunit",
         {"{{instance}} {{device}}": "hermes:device_memory_used:ratio"},
         thresholds=((0.95, "red"),),
     ),
     Panel(
         "Device memory",
-        "Allocated, reserved, peak and free bytes. On a processor: resident size of the process.",
+        "Allocated, reserved, peak and free bytes. On a CPU: resident size of the process.",
         "bytes",
         {
             "{{instance}} {{device}} {{kind}}": (

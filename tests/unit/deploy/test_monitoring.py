@@ -260,6 +260,16 @@ def test_the_runbook_has_no_section_of_an_alert_that_is_gone() -> None:
             assert part in section, name
 
 
+def test_the_runbook_names_events_and_flags_that_exist() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "services").rglob("*.py"))
+    events = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)) - {*RECORDED}
+    assert [event for event in sorted(events) if f'"{event}"' not in code] == []
+    flags = {flag for flag in re.findall(r"--([a-z-]+)", text) if flag != "config"}
+    settings = [flag.replace("-", "_") for flag in sorted(flags)]
+    assert [name for name in settings if f"{name}:" not in code] == []
+
+
 def test_labels_in_annotations_are_left_by_the_expression() -> None:
     for name, alert in ALERTS.items():
         named = set(re.findall(r"\$labels\.(\w+)", " ".join(alert["annotations"].values())))
