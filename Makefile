@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-chaos check bench bench-memory protos format clean
+.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -57,6 +57,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 	npx --no-install buf lint
 	npx --no-install buf format --diff --exit-code
 	$(BIN)/python scripts/generate_protos.py --check
+	$(BIN)/python -m scripts.generate_dashboard --check
 	$(BIN)/python scripts/check_links.py
 
 bench: $(STAMP) ## What is fast, as ratios taken in one run
@@ -68,6 +69,9 @@ bench-memory: $(STAMP) ## What each memory keeps: right answers by kind and age 
 
 protos: $(STAMP) ## Generate hermes/v1 from protos/
 	@$(BIN)/python scripts/generate_protos.py
+
+dashboard: $(STAMP) ## Generate the Grafana dashboard from scripts/dashboard_panels.py
+	@$(BIN)/python -m scripts.generate_dashboard
 
 format: $(STAMP) ## Apply the formatter
 	@$(BIN)/ruff format .

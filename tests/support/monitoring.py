@@ -1,0 +1,49 @@
+"""What lies in deploy/ for Prometheus and Grafana, read once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+GRAFANA = ROOT / "deploy" / "grafana"
+DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "hermes-live.json").read_text())
+
+
+def read(path: Path) -> Any:
+    """A YAML file."""
+    return yaml.safe_load(path.read_text())
+
+
+def rules() -> list[dict[str, Any]]:
+    """Recording rules and alerts, in order."""
+    files = ("recording.yml", "alerts.yml")
+    groups = [group for name in files for group in read(PROMETHEUS / "rules" / name)["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+RECORDED: dict[str, str] = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+ALERTS: dict[str, dict[str, Any]] = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+def panels() -> list[dict[str, Any]]:
+    """The dashboard's panels, rows left out."""
+    return [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+
+
+def dashboard_queries() -> Iterator[tuple[str, str]]:
+    """Panel or variable, and each of its expressions."""
+    for panel in panels():
+        for target in panel["targets"]:
+            yield f"{panel['title']} {target['refId']}", target["expr"]
+
+
+def variables() -> dict[str, str]:
+    """The dashboard's variables that are asked of Prometheus: name and query."""
+    entries = DASHBOARD["templating"]["list"]
+    return {entry["name"]: entry["query"]["query"] for entry in entries if entry["type"] == "query"}
