@@ -102,9 +102,12 @@ class Memories:
             if known is None:
                 self._open(camera, lease)
                 return
+            if known.lease is None:
+                # It was made ready: no question sees less now than it would have a moment ago.
+                known.serving, known.gained_at = False, self._clock()
             known.lease, known.leaving_at = lease, None
             if not known.serving:
-                known.target = None  # what was to be replayed may be lost
+                known.target = None  # another end by now; and what was to be replayed may be lost
 
     def prepare(self, camera: Camera) -> None:
         """Make a memory of a camera that another worker has."""

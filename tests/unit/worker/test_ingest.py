@@ -393,7 +393,22 @@ def test_a_camera_that_is_made_ready_is_serving_once_it_is_caught_up(rig: Rig) -
     assert tracked.lease is None
     rig.memories.gained(Camera(id="a"), Lease("a", "worker", Fence("me", 9)))
     assert rig.memories.get("a") is tracked
+
+
+def test_what_came_while_it_was_handed_over_is_seen_before_it_serves(rig: Rig) -> None:
+    rig.memories.lost("a")
+    rig.log.append(chunk("a", 999_000), FENCE)
+    rig.memories.prepare(Camera(id="a"))
+    for _ in range(2):
+        rig.ingest.step(0.0)
+    assert rig.memories.prepared("a")
+    rig.log.append(chunk("a", 999_500, index=1), FENCE)
+    rig.memories.gained(Camera(id="a"), Lease("a", "worker", Fence("me", 9)))
+    assert rig.memories.state("a") == "replaying"
+    for _ in range(2):
+        rig.ingest.step(0.0)
     assert rig.memories.state("a") == "serving"
+    assert rig.times("a")[-1] == 999_500
 
 
 def test_a_camera_is_left_when_its_answers_have_ended(rig: Rig) -> None:
