@@ -63,8 +63,9 @@ def make_stream(
     pictures = np.stack([np.asarray(wear.of(draw(scene, time, SIDE))) for time in times])
     moments = [index for index in range(1, frames) if scene.settled(times[index])] or [frames - 1]
     asked: list[Asked] = []
+    misses = 0  # nobody came, perhaps, and all kinds ask of somebody
     while len(asked) < questions:
-        kind = rng.choice(kinds)
+        kind = rng.choice(kinds) if misses < _PATIENCE else _ALWAYS
         index = rng.choice(moments)
         if kind in _CROWDED:
             other = rng.choice(moments)
@@ -73,7 +74,9 @@ def make_stream(
         if summaries:
             text, answer = _summary(at, len(asked))
             asked.append(Asked(index + 1, "summary", text, answer))
-        elif found := ask(kind, at, rng):
+        elif (found := ask(kind, at, rng)) is None:
+            misses += 1
+        else:
             asked.append(Asked(index + 1, found.kind, found.text, found.answer))
     return Stream(scene, times, pictures, tuple(asked))
 
@@ -83,6 +86,11 @@ def _summary(at: Moment, number: int) -> tuple[str, str]:
     if number % 2 == 0:
         return guidance.GLOBAL, story(at)
     return f"{guidance.LOCAL} {guidance.GLOBAL}", f"{present(at)}, {story(at)}"
+
+
+_PATIENCE = 2000
+_ALWAYS = "light-now"
+"""A kind that can be asked of every scene."""
 
 
 class Wear:

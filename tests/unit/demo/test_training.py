@@ -218,3 +218,13 @@ def test_the_loss_falls() -> None:
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] / 3
+
+
+def test_a_scene_of_which_nothing_can_be_asked_ends() -> None:
+    """No sign changes within two frames: the light is asked about instead."""
+    kinds = {
+        asked.kind
+        for seed in range(4)
+        for asked in make_stream(seed, 2, 3, kinds=["sign-past"]).asked
+    }
+    assert "light-now" in kinds
