@@ -486,6 +486,6 @@ def test_no_two_instances_hold_one_camera(
     run_state_machine_as_test(
         made,
         settings=settings(
-            max_examples=100, stateful_step_count=40, deadline=None, derandomize=True
+            max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
         ),
     )
