@@ -76,9 +76,14 @@ class Variant:
 
 
 def variants() -> list[Variant]:
-    """Every overlay with every set of components."""
-    chosen = [c for n in range(len(COMPONENTS) + 1) for c in combinations(COMPONENTS, n)]
-    return [Variant(overlay, components) for overlay in OVERLAYS for components in chosen]
+    """Every overlay with no component, each and all of them; one with every set of them."""
+    sets = [c for n in range(len(COMPONENTS) + 1) for c in combinations(COMPONENTS, n)]
+    few = [c for c in sets if len(c) in (0, 1, len(COMPONENTS))]
+    return [
+        Variant(overlay, components)
+        for overlay in OVERLAYS
+        for components in (sets if overlay == OVERLAYS[0] else few)
+    ]
 
 
 @cache
@@ -136,10 +141,8 @@ def selects(selector: Mapping[str, Any], found: Mapping[str, str]) -> bool:
     return True
 
 
-UNITS = {
-    **{"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12},
-    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
-}
+UNITS = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+UNITS |= {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 
 
 def quantity(text: str | int) -> float:

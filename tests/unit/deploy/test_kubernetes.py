@@ -272,7 +272,7 @@ def test_paths_that_are_written_to_are_volumes(variant: Variant) -> None:
     for name in SETTINGS:
         one = container(variant.workloads[name])
         writable = [Path(m["mountPath"]) for m in one["volumeMounts"] if not m.get("readOnly")]
-        assert Path("/tmp") in writable  # noqa: S108
+        assert Path("/tmp") in writable
         for variable, value in variant.environment(name).items():
             if value.startswith("/"):
                 assert any(Path(value).is_relative_to(path) for path in writable), variable
@@ -384,7 +384,7 @@ def test_arrows_are_those_of_the_design(variant: Variant) -> None:
 
 
 def test_without_policies_everybody_may_talk() -> None:
-    policies = [p for p in Variant("a100", ("network-policies",)).of_kind("NetworkPolicy")]
+    policies = Variant("a100", ("network-policies",)).of_kind("NetworkPolicy")
     parties = [Party("worker", ((NAME, "hermes-worker"),)), *OUTSIDE]
     rest = [policy for policy in policies if policy["metadata"]["name"] != "deny-all"]
     assert ("stranger", "neighbour", "TCP", 1) in arrows(rest, parties)
