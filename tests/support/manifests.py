@@ -75,14 +75,15 @@ class Variant:
         return found
 
 
-def variants() -> list[Variant]:
-    """Every overlay with no component, each and all of them; one with every set of them."""
+def variants() -> list[tuple[Variant, bool]]:
+    """Every overlay with every set of components; and whether it is one of the few that tell most:
+    no component, each, and all of them.
+    """
     sets = [c for n in range(len(COMPONENTS) + 1) for c in combinations(COMPONENTS, n)]
-    few = [c for c in sets if len(c) in (0, 1, len(COMPONENTS))]
     return [
-        Variant(overlay, components)
+        (Variant(overlay, components), len(components) in (0, 1, len(COMPONENTS)))
         for overlay in OVERLAYS
-        for components in (sets if overlay == OVERLAYS[0] else few)
+        for components in sets
     ]
 
 

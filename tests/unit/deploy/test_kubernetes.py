@@ -61,7 +61,14 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 }
 GRPC_PORTS = {"hermes-worker": 50061, "hermes-gateway": 50051}
 
-every = pytest.mark.parametrize("variant", variants(), ids=str)
+every = pytest.mark.parametrize(
+    "variant",
+    [
+        pytest.param(variant, id=str(variant), marks=() if few else pytest.mark.slow)
+        for variant, few in variants()
+    ],
+)
+"""The rest is for `make test-all`."""
 
 
 @cache
