@@ -83,17 +83,7 @@ class Capture:
             "positions": _copy(slab.positions[:, :, :length]),
             "frames": _copy(slab.frames[:, :length]),
             "patches": _copy(slab.patches[:, :length]),
-            "stamps": torch.tensor(
-                [
-                    (
-                        number,
-                        stamp.capture_ms,
-                        _NO_MEDIA if stamp.media_ms is None else stamp.media_ms,
-                    )
-                    for number, stamp in table.stamps()
-                ],
-                dtype=torch.int64,
-            ).reshape(-1, 3),
+            "stamps": _numbers(table),
             "gaps": torch.tensor(table.gaps(), dtype=torch.int64).reshape(-1, 2),
         }
         if memory._guidance:
