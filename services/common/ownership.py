@@ -108,9 +108,10 @@ class Ownership:
     def drain(self, timeout_s: float) -> None:
         """Hand over what is held, as far as others make ready for it. Returns when that is done."""
         self.retire()
-        until, rounds = self._clock() + timeout_s, self._rounds
+        # The round that is under way has looked around already, perhaps before somebody came.
+        until, current = self._clock() + timeout_s, self._rounds + 1
         while self._held and self._reachable and self._clock() < until:
-            alone = self._alone and self._rounds > rounds
+            alone = self._alone and self._rounds > current
             if alone or self._clock() - self._wanted_at > HEIRLESS_S:
                 return
             self._stop.wait(URGENT_TICK_S)

@@ -15,9 +15,10 @@ import pytest
 from services.cli import redis_server
 from services.common import keys
 from tests.chaos.conftest import FRAMES
-from tests.support.fleet import Asker, Book, Fleet, eventually, running
+from tests.support.fleet import Asker, Book, Fleet, running
 from tests.support.pipeline import online
 from tests.support.proxy import Proxy
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 

@@ -18,8 +18,9 @@ from hermes.v1.worker_pb2 import WorkerServiceAskRequest
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from services.common import keys
 from tests.chaos.conftest import FRAMES
-from tests.support.fleet import OWNERLESS_S, Asker, Book, Fleet, eventually, running
+from tests.support.fleet import OWNERLESS_S, Asker, Book, Fleet, running
 from tests.support.pipeline import online
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 

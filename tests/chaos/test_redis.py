@@ -12,9 +12,10 @@ import pytest
 from hermes.errors import Overloaded
 from services.common import keys
 from tests.chaos.conftest import FRAMES
-from tests.support.fleet import Asker, Book, Fleet, eventually, restart_redis, running
+from tests.support.fleet import Asker, Book, Fleet, restart_redis, running
 from tests.support.pipeline import online
 from tests.support.proxy import Proxy
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 

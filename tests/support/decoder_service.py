@@ -7,9 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +21,7 @@ from hermes.v1.camera_pb2 import Camera, Sampling, SourceStatus
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import camera_status, keys
 from services.common.frame_log import BEGINNING, LogId, RedisFrameLog
+from tests.support.waiting import eventually
 
 QUICK = {
     "HERMES_OPEN_TIMEOUT_S": "3",
@@ -35,14 +34,6 @@ QUICK = {
     "HERMES_FRAMES_PER_SECOND": "5",
     "HERMES_CHUNK_MAX_DURATION_S": "0.4",
 }
-
-
-def until(condition: Callable[[], object], timeout_s: float = 15.0, what: str = "") -> None:
-    """Return once the condition holds. Raises AssertionError after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what or condition}"
-        time.sleep(0.05)
 
 
 class DecoderService:
@@ -73,7 +64,9 @@ class DecoderService:
             )
 
     def __enter__(self) -> Self:
-        until(lambda: self._announce.exists() or self.process.poll() is not None, what="announce")
+        eventually(
+            lambda: self._announce.exists() or self.process.poll() is not None, name="announce"
+        )
         assert self.process.poll() is None, self.output()
         self.port = int(json.loads(self._announce.read_text())["metrics_port"])
         return self
@@ -140,7 +133,7 @@ class DecoderService:
             return status.state == state and error in (None, status.error)
 
         try:
-            until(reached, timeout_s)
+            eventually(reached, timeout_s)
         except AssertionError:
             raise AssertionError(f"{camera_id} is {self.status(camera_id)}") from None
         return self.status(camera_id)
@@ -157,7 +150,7 @@ class DecoderService:
     def wait_for_more(self, camera_id: str, frames: int = 3, timeout_s: float = 15.0) -> None:
         """Return once so many frames more are in the camera's log."""
         last = self.log.last_id(camera_id)
-        until(
+        eventually(
             lambda: sum(len(c.frames) for c in self.chunks(camera_id, last)) >= frames,
             timeout_s,
             f"{frames} more frames of {camera_id}",

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from services.common import keys
 from services.common.leases import Leases, Owner
 from tests.support import tiny
 from tests.support.pipeline import Running
+from tests.support.waiting import eventually
 
 QUESTION = "What happened?"
 OWNERLESS_S = 15.0
@@ -156,18 +157,6 @@ def restart_redis(fleet: Fleet, folder: Path | None = None) -> None:
     port = int(local.url.rsplit(":", 1)[1].partition("/")[0])
     again = redis_server.start(folder or fleet.pipeline.folder / "redis", port=port)
     local.process = again.process
-
-
-def eventually(what: Callable[[], object], within_s: float, name: str = "") -> None:
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            if what():
-                return
-        except redis.RedisError:
-            pass
-        assert time.monotonic() < deadline, f"not within {within_s} s: {name or what}"
-        time.sleep(0.05)
 
 
 @dataclass

@@ -99,6 +99,12 @@ class Instance:
     def has(self) -> set[str]:
         return set(self.holder.has)
 
+    def drained_after(self, timeout_s: float) -> float:
+        """The seconds that draining took."""
+        began = time.monotonic()
+        self.ownership.drain(timeout_s)
+        return time.monotonic() - began
+
 
 def add(client: redis.Redis, *camera_ids: str, created_s: int = 1) -> None:
     """What the gateway does to add cameras."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Iterator
 
 import pytest
 import redis
@@ -12,6 +13,7 @@ from services.common import heirs, keys, ownership
 from services.common.leases import HEIR_TTL_S, TTL_S
 from tests.integration.common.conftest import Clock
 from tests.support.holder import Instance, add, remove
+from tests.support.waiting import eventually
 
 CAMERAS = [f"camera-{n}" for n in range(6)]
 
@@ -32,6 +34,30 @@ def one(client: redis.Redis, clock: Clock) -> Instance:
     tick(clock, made)
     assert made.has == {"lobby"}
     return made
+
+
+class Running:
+    """Makes instances that run by themselves."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.made: list[Instance] = []
+
+    def __call__(self, name: str, *, capacity: int = 8, unready: Iterable[str] = ()) -> Instance:
+        made = Instance(self.client, name, capacity=capacity)
+        made.holder.unready = set(unready)
+        self.made.append(made)
+        made.ownership.start()
+        return made
+
+
+@pytest.fixture
+def running(client: redis.Redis) -> Iterator[Running]:
+    """They are stopped whatever becomes of the test: others use the same Redis."""
+    running = Running(client)
+    yield running
+    for made in running.made:
+        made.ownership.stop()
 
 
 @pytest.fixture
@@ -194,32 +220,24 @@ def test_a_reply_that_is_lost_gives_nobody_two_owners(
     assert (one.has, other.has) == (set(), {"lobby"})
 
 
-def test_draining_ends_when_there_is_nobody_to_drain_to(client: redis.Redis) -> None:
-    alone = Instance(client, "alone")
-    add(client, "lobby")
-    alone.ownership.start()
-    while not alone.has:
-        pass
-    alone.ownership.drain(30.0)  # well before
+def test_draining_ends_when_there_is_nobody_to_drain_to(running: Running) -> None:
+    alone = running("alone")
+    add(running.client, "lobby")
+    eventually(lambda: alone.has)
+    assert alone.drained_after(30.0) < 10
     assert alone.has == {"lobby"}
-    alone.ownership.stop()
 
 
-def test_draining_takes_no_longer_than_handing_over(client: redis.Redis) -> None:
-    one, other = Instance(client, "one"), Instance(client, "other")
-    add(client, *CAMERAS)
-    one.ownership.start()
-    while one.has != set(CAMERAS):
-        pass
-    other.ownership.start()
-    while client.hlen(keys.members("worker")) < 2:
-        pass
-    one.ownership.drain(30.0)
+def test_draining_takes_no_longer_than_handing_over(running: Running) -> None:
+    one = running("one")
+    add(running.client, *CAMERAS)
+    eventually(lambda: one.has == set(CAMERAS))
+    other = running("other")
+    eventually(lambda: running.client.hlen(keys.members("worker")) == 2)
+    assert one.drained_after(60.0) < 50
     assert one.has == set()
     one.ownership.stop()
-    while other.has != set(CAMERAS):
-        pass
-    other.ownership.stop()
+    eventually(lambda: other.has == set(CAMERAS))
 
 
 def test_an_heir_that_is_about_to_end_lets_it_be(
@@ -278,24 +296,48 @@ def test_an_heir_that_died_stands_in_nobodys_way(
     assert third.has == {"lobby"}
 
 
-def test_draining_goes_on_while_the_last_place_is_made_ready(client: redis.Redis) -> None:
-    one, other = Instance(client, "one", capacity=1), Instance(client, "other", capacity=1)
-    add(client, "lobby")
-    one.ownership.start()
-    while not one.has:
-        pass
-    other.holder.unready = {"lobby"}
-    other.ownership.start()
-    while client.hlen(keys.members("worker")) < 2:
-        pass
-    draining = threading.Thread(target=one.ownership.drain, args=(30.0,))
+def test_draining_goes_on_while_the_last_place_is_made_ready(running: Running) -> None:
+    one = running("one", capacity=1)
+    add(running.client, "lobby")
+    eventually(lambda: one.has)
+    other = running("other", capacity=1, unready={"lobby"})
+    eventually(lambda: running.client.hlen(keys.members("worker")) == 2)
+    draining = threading.Thread(target=one.ownership.drain, args=(60.0,), daemon=True)
     draining.start()
-    while "prepare lobby" not in other.holder.told:
-        pass
+    eventually(lambda: "prepare lobby" in other.holder.told)
     time.sleep(1.5)
     assert draining.is_alive()  # the other is full now, and not done
     other.holder.unready = set()
-    draining.join(10)
+    draining.join(50)
     assert one.has == set()
-    for instance in (one, other):
-        instance.ownership.stop()
+
+
+def test_draining_sees_who_just_came(client: redis.Redis, clock: Clock) -> None:
+    """A round that is under way when draining begins has looked around before."""
+    one, other = Instance(client, "one", clock=clock), Instance(client, "other", clock=clock)
+    add(client, "lobby")
+    looked, draining = threading.Event(), threading.Event()
+    alive = one.ownership._members.alive
+
+    def slowly(load: int) -> object:
+        seen = alive(load)
+        looked.set()
+        draining.wait(20)
+        return seen
+
+    tick(clock, one)
+    one.ownership._members.alive = slowly  # type: ignore[method-assign, assignment]
+    rounds = threading.Thread(target=one.ownership.tick, daemon=True)
+    rounds.start()
+    assert looked.wait(20)
+    tick(clock, other)
+    drain = threading.Thread(target=one.ownership.drain, args=(30.0,), daemon=True)
+    drain.start()
+    eventually(lambda: one.ownership._members.retiring)
+    draining.set()
+    rounds.join(20)
+    time.sleep(0.3)
+    assert drain.is_alive()
+    tick(clock, one, other, rounds=4)
+    drain.join(20)
+    assert (one.has, other.has) == (set(), {"lobby"})

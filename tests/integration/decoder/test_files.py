@@ -24,7 +24,8 @@ from hermes.v1.frames_pb2 import Frame
 from services.common import keys
 from services.common.camera_status import MEMORY_ID
 from tests.support import video
-from tests.support.decoder_service import DecoderService, until
+from tests.support.decoder_service import DecoderService
+from tests.support.waiting import eventually
 
 
 def media_times(service: DecoderService, camera_id: str) -> list[int]:
@@ -138,7 +139,7 @@ def test_live_pacing_plays_at_its_own_speed_and_loops(decoder: DecoderService) -
     video.write(decoder.media / "clip.mp4", 20, rate=10)
     decoder.add("clip", "clip.mp4", pacing=PACING_LIVE, loop=True, fps=5)
     decoder.wait_for("clip", SOURCE_STATE_ONLINE)
-    until(lambda: len(decoder.frames("clip")) >= 25, what="frames of a second round")
+    eventually(lambda: len(decoder.frames("clip")) >= 25, name="frames of a second round")
     frames = decoder.frames("clip")[:25]
     assert [f.media_time_ms for f in frames] == [200 * (i % 10) for i in range(25)]
     assert all(chunk.live for chunk in decoder.chunks("clip"))
@@ -160,11 +161,11 @@ def test_a_file_waits_for_its_reader_and_survives_its_process(
         def bytes_in_log() -> int:
             return sum(chunk.ByteSize() for chunk in decoder.chunks("long"))
 
-        until(lambda: bytes_in_log() > limit * 0.8, what="log filled to the limit")
+        eventually(lambda: bytes_in_log() > limit * 0.8, name="log filled to the limit")
         # It waits, heartbeats go on; then it is killed in the middle of that.
         pid = decoder.camera_pid("long")
         os.kill(pid, signal.SIGKILL)
-        until(lambda: decoder.camera_pid("long") != pid, what="a new process")
+        eventually(lambda: decoder.camera_pid("long") != pid, name="a new process")
         decoder.wait_for("long", SOURCE_STATE_ONLINE)
         assert limit * 0.8 < bytes_in_log() <= limit
 
@@ -173,7 +174,7 @@ def test_a_file_waits_for_its_reader_and_survives_its_process(
             redis_client.hset(keys.status("long"), MEMORY_ID, str(last))
             return decoder.status("long").state == SOURCE_STATE_ENDED
 
-        until(read_on, what="end of the file")
+        eventually(read_on, name="end of the file")
         assert media_times(decoder, "long") == list(range(0, 30_000, 100))
         chunks = decoder.chunks("long")
         assert len({chunk.epoch for chunk in chunks}) == 1

@@ -25,7 +25,8 @@ from services.cli.redis_server import free_port
 from services.common import keys
 from tests.integration.decoder.conftest import RtspServer
 from tests.support import video
-from tests.support.decoder_service import DecoderService, until
+from tests.support.decoder_service import DecoderService
+from tests.support.waiting import eventually
 from tests.support.web_server import Page, WebServer, make_certificate, playlist
 
 SECRET = "s3cr%C3%A9tw0rd!"
@@ -48,7 +49,7 @@ def test_a_stream_that_dies_comes_back_and_the_others_never_pause(
     status = decoder.wait_for("failing", SOURCE_STATE_ONLINE, timeout_s=8)
     assert status.error == 0
     assert status.reconnects >= 1
-    until(lambda: len(decoder.chunks("failing", last)) >= 3, what="three more chunks")
+    eventually(lambda: len(decoder.chunks("failing", last)) >= 3, name="three more chunks")
     after = decoder.chunks("failing", last)
     assert [c.discontinuity for c in after[:3]] == [True, False, False]
     everything = decoder.chunks("failing")
@@ -124,7 +125,7 @@ def test_a_wrong_password_is_an_auth_error_and_is_shown_nowhere(
         decoder.wait_for("http", SOURCE_STATE_OFFLINE, SOURCE_ERROR_AUTH)
         decoder.wait_for("closed", SOURCE_STATE_OFFLINE, SOURCE_ERROR_REFUSED)
         decoder.wait_for("nohost", SOURCE_STATE_OFFLINE, SOURCE_ERROR_NOT_FOUND)
-        until(lambda: decoder.status("policy").error == SOURCE_ERROR_REFUSED)
+        eventually(lambda: decoder.status("policy").error == SOURCE_ERROR_REFUSED)
         decoder.wait_for("right", SOURCE_STATE_ONLINE)
         shown = decoder.output() + decoder.get("/metrics") + decoder.get("/readyz")
         for camera_id in urls:

@@ -16,7 +16,8 @@ from services.cli import redis_server
 from services.common import keys
 from tests.integration.decoder.conftest import RtspServer
 from tests.support import video
-from tests.support.decoder_service import DecoderService, until
+from tests.support.decoder_service import DecoderService
+from tests.support.waiting import eventually
 
 
 def add_clip(service: DecoderService, camera_id: str) -> None:
@@ -33,7 +34,7 @@ def test_a_killed_process_is_replaced_and_the_others_never_pause(decoder: Decode
     decoder.wait_for_more("steady")
     pid, last = decoder.camera_pid("victim"), decoder.log.last_id("victim")
     os.kill(pid, signal.SIGKILL)
-    until(lambda: decoder.camera_pid("victim") != pid, what="a new process")
+    eventually(lambda: decoder.camera_pid("victim") != pid, name="a new process")
     decoder.wait_for_more("victim")
     status = decoder.wait_for("victim", SOURCE_STATE_ONLINE)
     assert status.reconnects == 1
@@ -75,8 +76,8 @@ def test_a_graceful_stop_publishes_what_is_open_and_frees_the_leases(
     with DecoderService(redis_url, tmp_path) as service:
         video.write(service.media / "clip.mp4", 600, rate=10)
         service.add("open", "clip.mp4", pacing=PACING_LIVE, fps=2, chunk_frames=64, chunk_s=60)
-        until(lambda: service.status("open").last_frame.seconds, what="a first frame")
-        until(lambda: service.status("open").frames_per_second > 0, what="a second frame")
+        eventually(lambda: service.status("open").last_frame.seconds, name="a first frame")
+        eventually(lambda: service.status("open").frames_per_second > 0, name="a second frame")
         assert service.chunks("open") == []
         family = service.family()
         started = time.monotonic()
@@ -97,7 +98,7 @@ def test_a_removed_camera_is_let_go_at_once(decoder: DecoderService) -> None:
     decoder.remove("lobby")
     psutil.wait_procs([process], timeout=5)
     assert not process.is_running()
-    until(lambda: 'camera="lobby"' not in decoder.get("/metrics"), what="series removed")
+    eventually(lambda: 'camera="lobby"' not in decoder.get("/metrics"), name="series removed")
 
 
 def test_a_stolen_lease_fences_the_writer(decoder: DecoderService) -> None:
@@ -113,7 +114,7 @@ def test_a_stolen_lease_fences_the_writer(decoder: DecoderService) -> None:
     decoder.redis.hset(key, mapping=thief)  # type: ignore[arg-type]
     last = decoder.log.last_id("lobby")
     # Whichever comes first, its next write or its next renewal, tells it.
-    until(lambda: decoder.events("camera_given_up"), what="the camera given up")
+    eventually(lambda: decoder.events("camera_given_up"), name="the camera given up")
     told = decoder.metric("hermes_fenced_writes_total") + decoder.metric("hermes_lease_lost_total")
     assert told >= 1
     assert decoder.chunks("lobby", last) == []
@@ -132,9 +133,9 @@ def test_redis_restarts_under_a_live_camera(
         assert own_redis.process is not None
         own_redis.process.kill()
         own_redis.process.wait()
-        until(lambda: json.loads(read_error(service))["ready"] is False, what="not ready")
+        eventually(lambda: json.loads(read_error(service))["ready"] is False, name="not ready")
         metric = 'hermes_frames_total{camera="lobby",outcome="dropped_stale"}'
-        until(lambda: service.metric(metric) > 0, what="stale frames dropped")
+        eventually(lambda: service.metric(metric) > 0, name="stale frames dropped")
         # With its data: the same lease, the same process, and no id written twice.
         again = redis_server.start(tmp_path / "redis", port=port)
         own_redis.process = again.process
@@ -146,7 +147,7 @@ def test_redis_restarts_under_a_live_camera(
         holes = [b.first_frame_index - a for a, b in zip(ends, chunks[1:], strict=False)]
         assert all(hole >= 0 for hole in holes)
         assert sum(holes) >= 1, "what was dropped shows as a hole"
-        until(lambda: service.status("lobby").dropped_frames >= sum(holes), what="drops told")
+        eventually(lambda: service.status("lobby").dropped_frames >= sum(holes), name="drops told")
 
 
 def test_redis_loses_its_data_under_a_live_camera(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -29,6 +29,7 @@ from services.common.leases import Leases
 from tests.support import tiny
 from tests.support.pipeline import Running, online
 from tests.support.video import write
+from tests.support.waiting import eventually
 
 PASSWORD, TOKEN, REDIS_PASSWORD = "hunter2-sesame", "t0ken-of-a-camera", "r3dis:p@ss"
 REDIS_PASSWORD_QUOTED = "r3dis%3Ap%40ss"
@@ -100,13 +101,6 @@ def status(error: HermesError) -> grpc.StatusCode:
     assert isinstance(cause, grpc.RpcError)
     code: grpc.StatusCode = cause.code()
     return code
-
-
-def eventually(what: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
