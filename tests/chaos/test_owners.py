@@ -18,7 +18,7 @@ from hermes.v1.worker_pb2 import WorkerServiceAskRequest
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from services.common import keys
 from tests.chaos.conftest import FRAMES
-from tests.support.fleet import OWNERLESS_S, Asker, Book, Fleet, running
+from tests.support.fleet import OWNERLESS_S, Asker, Book, Fleet, Pictures, running
 from tests.support.pipeline import online
 from tests.support.waiting import eventually
 
@@ -38,27 +38,30 @@ def test_the_owner_is_killed_again_and_again(folder: Path) -> None:
         fleet.start("worker-1", "worker-2", "decoder-1", "decoder-2", "gateway-1")
         for name in LIVE:
             fleet.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
-        fleet.film("undisturbed")
-        fleet.whole("undisturbed", FRAMES)
+        with Pictures(fleet.redis, "undisturbed") as pictures:
+            fleet.film("undisturbed")
+            fleet.whole("undisturbed", FRAMES)
         said, held = fleet.said("undisturbed"), fleet.held("undisturbed")
         book, took = Book(), []
         with Asker(fleet.address, LIVE, book, deadline_s=40.0, forgetful=True):
             for number in range(KILLS):
                 film = f"film-{number}"
-                fleet.film(film)
-                fleet.until(film, lambda camera: camera.memory.coverage.frames_seen > 50)
-                former = fleet.owner(film)
-                assert former is not None
-                others = [name for name in LIVE if fleet.owner(name) is not None]
-                fleet.kill(former.instance)
-                died = time.monotonic()
-                took.append(fleet.owned_anew(film, former))
-                for name in others:
-                    eventually(lambda name=name: fleet.owner(name), OWNERLESS_S, name)  # type: ignore[misc]
-                assert time.monotonic() - died < OWNERLESS_S + 1
-                fleet.start(f"worker-{number + 3}")
-                fleet.whole(film, FRAMES)
-                assert fleet.held(film) == held
+                with Pictures(fleet.redis, film) as again:
+                    fleet.film(film)
+                    fleet.until(film, lambda camera: camera.memory.coverage.frames_seen > 50)
+                    former = fleet.owner(film)
+                    assert former is not None
+                    others = [name for name in LIVE if fleet.owner(name) is not None]
+                    fleet.kill(former.instance)
+                    died = time.monotonic()
+                    took.append(fleet.owned_anew(film, former))
+                    for name in others:
+                        eventually(lambda name=name: fleet.owner(name), OWNERLESS_S, name)  # type: ignore[misc]
+                    assert time.monotonic() - died < OWNERLESS_S + 1
+                    fleet.start(f"worker-{number + 3}")
+                    fleet.whole(film, FRAMES)
+                assert again.frames == pictures.frames
+                assert fleet.held(film) == held, f"its chunks: {again.chunks}"
                 assert fleet.said(film) == said
                 fleet.client.remove_camera(film)
         print(f"\n{KILLS} kills: owned anew after {min(took):.1f} to {max(took):.1f} s; {book}")

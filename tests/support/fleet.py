@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 import redis
 
@@ -20,6 +22,7 @@ from hermes.errors import DeadlineExceeded, HermesError, Retryable
 from services.cli import redis_server
 from services.cli.processes import Pipeline, wait_ready
 from services.common import keys
+from services.common.frame_log import BEGINNING, RedisFrameLog
 from services.common.leases import Leases, Owner
 from tests.support import tiny
 from tests.support.pipeline import Running
@@ -157,6 +160,47 @@ def restart_redis(fleet: Fleet, folder: Path | None = None) -> None:
     port = int(local.url.rsplit(":", 1)[1].partition("/")[0])
     again = redis_server.start(folder or fleet.pipeline.folder / "redis", port=port)
     local.process = again.process
+
+
+class Pictures:
+    """What a camera's log carries, as it comes. A context manager."""
+
+    def __init__(self, client: redis.Redis, camera_id: str) -> None:
+        self._log, self._camera_id = RedisFrameLog(client), camera_id
+        self._chunks: list[tuple[int, bool, list[tuple[int, int, str]]]] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        last = BEGINNING
+        while not self._done.is_set():
+            for entry in self._log.read({self._camera_id: last}, count=32, block_s=0.2):
+                last = entry.id
+                if (chunk := entry.chunk) is not None:
+                    seen = [
+                        (f.capture_time_ms, f.media_time_ms, sha256(f.jpeg).hexdigest()[:12])
+                        for f in chunk.frames
+                    ]
+                    self._chunks.append((chunk.epoch, chunk.discontinuity, seen))
+
+    @property
+    def frames(self) -> list[tuple[int, int, str]]:
+        """Frame by frame: its time since the first one, its place in the film, its picture."""
+        frames = [frame for _, _, seen in self._chunks for frame in seen]
+        return [(time - frames[0][0], place, picture) for time, place, picture in frames]
+
+    @property
+    def chunks(self) -> list[tuple[int, bool, int]]:
+        """Chunk by chunk: its writer's epoch, whether the film was interrupted, its frames."""
+        return [(epoch, cut, len(seen)) for epoch, cut, seen in self._chunks]
 
 
 @dataclass
