@@ -40,8 +40,10 @@ KERNELS_STAMP := $(VENV)/.kernels
 kernels: $(STAMP)
 	@test -e $(KERNELS_STAMP) || ! $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[kernels]' || touch $(KERNELS_STAMP)
 
+# Files are kept together: what a file's tests share is made once. TEST_JOBS=0: one process.
+TEST_JOBS ?= 2
 test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_FLAGS)
 
 test-all: $(STAMP) node-packages kernels ## The same and the slow ones
 	@$(BIN)/python -m pytest -m 'not chaos' $(PYTEST_FLAGS)

@@ -6,11 +6,16 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
 from services.cli import redis_server
+
+workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+# Before anything imports torch: processes that run beside each other share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 if not Path("/dev/nvidiactl").exists():
     # Before anything imports Triton: its kernels are interpreted where there is no GPU.
@@ -25,9 +30,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real Redis: REDIS_URL, a local binary, or a container. Skips if there is none."""
+    """A real Redis: REDIS_URL, a local binary, or a container. Skips if there is none.
+
+    Tests empty it. Of a server that is given, each process that runs tests takes
+    the database of its own number.
+    """
     if url := os.environ.get("REDIS_URL"):
-        yield url
+        yield _of_this_process(url)
         return
     if redis_server.find_binary() is not None:
         server = redis_server.start(tmp_path_factory.mktemp("redis"))
@@ -42,6 +51,15 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(f"no Redis: no REDIS_URL, no redis-server, and no container engine ({error})")
     yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
     container.stop()
+
+
+def _of_this_process(url: str) -> str:
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    if number == 0:
+        return url
+    parts = urlsplit(url)
+    first = int(parts.path.strip("/") or 0)
+    return parts._replace(path=f"/{first + number}").geturl()
 
 
 @pytest.fixture

@@ -50,6 +50,6 @@ def client(each_redis_url: str) -> Iterator[redis.Redis]:
 
 def emptied(url: str) -> Iterator[redis.Redis]:
     client = connection.connect(url, block_s=5)
-    client.flushall()
+    client.flushdb()
     yield client
     client.close()

@@ -344,7 +344,7 @@ def test_both_logs_agree_on_everything(
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_both_wire_protocols_read_alike(each_redis_url: str, protocol: int) -> None:
     client = connection.connect(f"{each_redis_url}?protocol={protocol}")
-    client.flushall()
+    client.flushdb()
     rig = on_redis(client)
     for camera_id in ("lobby", "dock"):
         fence = rig.grant(camera_id)

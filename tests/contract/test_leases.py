@@ -174,7 +174,7 @@ def test_epochs_grow_when_redis_lost_its_data(client: redis.Redis) -> None:
     one = worker(client, "one")
     first = acquired(one)
     time.sleep(0.005)  # epochs are milliseconds: this holds for less than one acquire in each
-    client.flushall()
+    client.flushdb()
     assert one.renew([first], {}) == {"lobby": "MISSING"}
     second = acquired(worker(client, "other"))
     assert second.epoch > first.epoch

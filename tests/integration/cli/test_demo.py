@@ -72,7 +72,7 @@ def test_it_answers_and_ends(tmp_path: Path) -> None:
     assert_nothing_left(tmp_path)
 
 
-@pytest.mark.parametrize("moment", ["starting", "prompt"])
+@pytest.mark.parametrize("moment", ["starting", pytest.param("prompt", marks=pytest.mark.slow)])
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, moment: str) -> None:
     """In a terminal: live progress, then a prompt. Ctrl-C in either."""
     ours, theirs = pty.openpty()

@@ -12,7 +12,7 @@ from services.common import connection
 def client(redis_url: str) -> Iterator[redis.Redis]:
     """A client as services make it, of an empty Redis."""
     client = connection.connect(redis_url)
-    client.flushall()
+    client.flushdb()
     yield client
     client.close()
 

@@ -316,7 +316,7 @@ def test_a_redis_that_lost_its_data_gets_the_cameras_back(
     before = dict(one.holder.has)
     assert len(before) == 2
     clock.now += 1
-    client.flushall()
+    client.flushdb()
     client.script_flush()
     one.ownership.tick()
     assert set(client.hgetall(keys.CAMERAS)) == {b"a", b"b", b"waiting"}
@@ -336,7 +336,7 @@ def test_data_lost_in_the_middle_of_a_round_removes_no_camera(
 
     def read_and_lose(held: object) -> dict[str, Camera]:
         found = read(held)
-        client.flushall()
+        client.flushdb()
         return found
 
     add(client, "lobby")
@@ -359,7 +359,7 @@ def test_a_camera_removed_before_the_loss_is_not_put_back(
     one.ownership.tick()
     remove(client, "removed")
     one.ownership.tick()
-    client.flushall()
+    client.flushdb()
     one.ownership.tick()
     assert set(client.hgetall(keys.CAMERAS)) == {b"kept"}
 
@@ -371,7 +371,7 @@ def test_what_redis_forgot_is_still_its_holders(client: redis.Redis, clock: Cloc
     one.ownership.tick()
     other.ownership.tick()
     clock.now += 1
-    client.flushall()
+    client.flushdb()
     for _ in range(8):
         other.ownership.tick()
         clock.now += 0.5
@@ -390,7 +390,7 @@ def test_what_redis_forgot_is_free_once_it_has_run_out(client: redis.Redis, cloc
     add(client, "lobby")
     one.ownership.tick()
     other.ownership.tick()
-    client.flushall()
+    client.flushdb()
     other.ownership.tick()
     expire(client, "lobby")
     for _ in range(8):
@@ -409,7 +409,7 @@ def test_a_holder_that_was_away_waits_as_well_and_keeps_its_memory(
     add(client, "lobby")
     one.ownership.tick()
     other.ownership.tick()
-    client.flushall()
+    client.flushdb()
     other.ownership.tick()
     clock.now += TTL_S  # by its own clock it holds nothing any more
     one.ownership.tick()
@@ -433,7 +433,7 @@ def test_data_lost_in_the_middle_of_a_round_gives_nobody_anothers_camera(
 
     def read_and_lose(held: object) -> dict[str, Camera]:
         found = read(held)
-        client.flushall()
+        client.flushdb()
         return found
 
     with monkeypatch.context() as patch:

@@ -157,7 +157,7 @@ def test_redis_loses_its_data_under_a_live_camera(
         add_clip(service, "lobby")
         service.wait_for_more("lobby")
         epoch = service.chunks("lobby")[-1].epoch
-        service.redis.flushall()
+        service.redis.flushdb()
         service.wait_for_more("lobby", timeout_s=20)
         service.wait_for("lobby", SOURCE_STATE_ONLINE)
         assert all(chunk.epoch > epoch for chunk in service.chunks("lobby"))
