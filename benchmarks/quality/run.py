@@ -19,7 +19,7 @@ from hermes.demo.checkpoint import WEIGHTS
 from hermes.demo.scenes import LOOKS, TRAINED, Look
 from hermes.vlm import Between, VideoModel, load
 
-ANSWER_TOKENS = 8
+ANSWER_TOKENS = 16
 EVERY_FRAMES = 4
 
 UNBOUNDED = "unbounded"

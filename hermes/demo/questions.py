@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from hermes.demo.scenes import COLOURS, LOOKS, SHAPES, Actor, Look, Scene
+from hermes.demo.scenes import COLOURS, LOOKS, MOST_ACTORS, SHAPES, Actor, Look, Scene
 
 Tense = Literal["now", "past"]
 
@@ -181,11 +181,24 @@ def _colour_past(at: Moment) -> Iterator[Question]:
             yield Question("colour-past", text, found[0].look.colour, found[0].leaves)
 
 
-def _came_by(at: Moment) -> Iterator[Question]:
-    if at.came and not at.changed():
-        text = "How many objects came by?"
-        oldest = min(actor.leaves for actor in at.came)
-        yield Question("came-by", text, NUMBERS[len(at.came)], min(at.time, oldest))
+def _came_by(least: int, most: int) -> Callable[[Moment], Iterator[Question]]:
+    """How many of a shape came by, where it was `least` to `most`. The answer counts them up by
+    their colours: `red, blue, two`.
+    """
+
+    def ask_it(at: Moment) -> Iterator[Question]:
+        for shape in SHAPES:
+            came = [actor for actor in at.came if actor.look.shape == shape]
+            looks = [actor.look for actor in came]
+            changed = any(len(actor.looks_until(at.time)) > 1 for actor in came)
+            if at.came and not changed and least <= len(came) <= most:
+                gone = [min(at.time, actor.leaves) for actor in came]
+                colours = [colour for colour in COLOURS if Look(shape, colour) in looks]
+                answer = ", ".join((*colours, NUMBERS[len(came)]))
+                text = f"How many {shape}s came by?"
+                yield Question("came-by", text, answer, min(gone, default=None))
+
+    return ask_it
 
 
 def _sign_past(at: Moment) -> Iterator[Question]:
@@ -208,7 +221,7 @@ KINDS: dict[str, tuple[Tense, tuple[Callable[[Moment], Iterator[Question]], ...]
     "appeared": ("past", (_appeared, _not_appeared)),
     "shape-appeared": ("past", (_shape_appeared, _shape_not_appeared)),
     "colour-past": ("past", (_colour_past,)),
-    "came-by": ("past", (_came_by,)),
+    "came-by": ("past", (_came_by(0, 0), _came_by(1, 1), _came_by(2, MOST_ACTORS))),
     "sign-past": ("past", (_sign_past,)),
 }
 """Every kind of question: whether it is about now or the past, and who asks it."""
@@ -217,7 +230,7 @@ KINDS: dict[str, tuple[Tense, tuple[Callable[[Moment], Iterator[Question]], ...]
 def ask(kind: str, at: Moment, rng: random.Random) -> Question | None:
     """A question of this kind, or None where the scene has no beyond-doubt answer to any.
 
-    Where a kind has questions with a yes and with a no, each is as likely.
+    Where a kind has questions with a yes and with a no, or with other numbers, each is as likely.
     """
     askers = list(KINDS[kind][1])
     rng.shuffle(askers)

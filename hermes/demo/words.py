@@ -18,7 +18,8 @@ SPECIAL = (PAD, START, END, UNKNOWN, IMAGE, VIDEO)
 _PHRASES = (
     "What colour is the? What shape is the object? How many objects are there now? Where is the?",
     "Is it day or night? What is on the sign? What came in last? What came first? Did a appear?",
-    "What colour was the? How many objects came by? What was on the sign before?",
+    "What colour was the? How many came by? What was on the sign before?",
+    "circles squares triangles stars",
     "left middle right yes no nothing then user assistant",
     guidance.LOCAL,
     guidance.GLOBAL,

@@ -65,7 +65,7 @@ _ASKED = {
     "appeared": "Did a red star appear?",
     "shape-appeared": "Did a star appear?",
     "colour-past": "What colour was the star?",
-    "came-by": "How many objects came by?",
+    "came-by": "How many stars came by?",
     "sign-past": "What was on the sign before?",
 }
 

@@ -25,7 +25,7 @@ _READING = {
     "first": 1,
     "colour-now": 3,
     "colour-past": 3,
-    "came-by": 3,
+    "came-by": 4,
     "appeared": 4,
 }
 _SEARCHING = {"shape-appeared": 1}  # alone: among others it stays at chance

@@ -28,7 +28,7 @@ class Settings:
     tower_rate: float = 2e-3
     tower_check: int = 4_000
     frames: int = 24
-    steps: int = 3_200
+    steps: int = 2_400
     batch: int = 16
     questions: int = 24
     summary_every: int = 6

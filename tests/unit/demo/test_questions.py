@@ -42,7 +42,9 @@ MOMENT = Moment(scene(actor(RED, 1, 9), actor(BLUE, 3, 50, 1, 0.8), actor(GREEN,
         ("What came in last?", "a green circle", 20.0),
         ("Did a red circle appear?", "yes", 9.0),
         ("Did a red star appear?", "no", None),
-        ("How many objects came by?", "three", 9.0),
+        ("How many circles came by?", "red, green, two", 9.0),
+        ("How many stars came by?", "blue, one", 40.0),
+        ("How many squares came by?", "zero", None),
         ("What was on the sign before?", "four", 10.0),
     ],
 )
@@ -72,7 +74,7 @@ def test_every_question_has_one_answer_in_words_that_the_model_has(seed: int, ti
     answers: dict[str, str] = {}
     for question in every(at):
         assert answers.setdefault(question.text, question.answer) == question.answer
-        assert set(question.answer.split()) <= known
+        assert set(question.answer.replace(",", " ").split()) <= known
         assert question.evidence is None or 0 <= question.evidence <= time
     for told in (story(at), present(at)):
         assert set(told.replace(",", " ").split()) <= known
@@ -83,6 +85,13 @@ def test_yes_and_no_are_as_likely() -> None:
     asked = [ask("appeared", MOMENT, rng) for _ in range(400)]
     answers = [question.answer for question in asked if question]
     assert 140 < answers.count("yes") < 260
+
+
+def test_numbers_are_as_likely() -> None:
+    rng = random.Random(1)
+    asked = [ask("came-by", MOMENT, rng) for _ in range(600)]
+    answers = [question.answer.split()[-1] for question in asked if question]
+    assert all(140 < answers.count(number) < 260 for number in ("zero", "one", "two"))
 
 
 def test_summaries() -> None:
@@ -102,7 +111,8 @@ def test_a_change_of_colour_is_two_looks_of_one_object() -> None:
     assert found["What colour is the circle?"].answer == "green"
     assert found["Did a red circle appear?"].evidence == 10.0
     assert found["What came first?"].answer == "a red circle"
-    assert "How many objects came by?" not in found
+    assert "How many circles came by?" not in found
+    assert found["How many stars came by?"].answer == "zero"
     assert story(at).startswith("a red circle then a green circle")
 
 
