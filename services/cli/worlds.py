@@ -15,7 +15,6 @@ from services.cli.film import film
 DURATION_S = 60.0
 _STILL_S = 2.0  # at the end nothing changes, so that the last picture is beyond doubt
 _TRIES = 200
-_WEAK = frozenset({"came-by"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +51,14 @@ def make_worlds(names: Sequence[str], seed: int, folder: Path) -> list[World]:
 
 
 def questions_for(world: World, seed: int, now: int, past: int) -> list[Question]:
-    """Some questions about the end of the world, of different kinds.
-
-    Not how many came by: in streams as long as the demo's the model counts one
-    too few too often (docs/memory-quality.md). Whoever asks is told so.
-    """
+    """Some questions about the end of the world, of different kinds."""
     rng = random.Random(f"{world.camera}:{seed}")  # noqa: S311 - a choice, not a secret
     by_kind: dict[str, list[Question]] = {}
     for question in every(world.at(DURATION_S - _STILL_S / 2)):
         by_kind.setdefault(question.kind, []).append(question)
     chosen: list[Question] = []
     for tense, count in (("now", now), ("past", past)):
-        kinds = [kind for kind in by_kind if KINDS[kind][0] == tense and kind not in _WEAK]
+        kinds = [kind for kind in by_kind if KINDS[kind][0] == tense]
         chosen += [rng.choice(by_kind[kind]) for kind in rng.sample(kinds, min(count, len(kinds)))]
     return chosen
 
