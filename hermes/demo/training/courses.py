@@ -1,4 +1,4 @@
-"""What the decoder is taught, and when: to read, to search, to find, to compare."""
+"""What the decoder is taught, and when: to read, to search, to find, to compare, to bind."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ _COMPARING = dict.fromkeys(KINDS, 1) | {
     "shape-appeared": 4,
     "appeared": 14,
 }
+_BINDING = dict.fromkeys(KINDS, 2) | {
+    "where-shape": 3,
+    "where-now": 4,
+    "shape-now": 4,
+    "first": 5,
+    "colour-now": 6,
+    "last": 6,
+    "came-by": 6,
+    "colour-past": 8,
+    "appeared": 12,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,9 @@ def courses(settings: Settings) -> tuple[Course, ...]:
     finding = Course("finding", s.find_steps, s.rate, seed, _short, False, _FINDING)
     seed += s.find_steps * s.batch
     comparing = Course("comparing", s.finish_steps, s.finish_rate, seed, _growing, True, _COMPARING)
-    return reading, searching, finding, comparing
+    seed += s.finish_steps * s.batch
+    binding = Course("binding", s.bind_steps, s.finish_rate, seed, _half_full, True, _BINDING)
+    return reading, searching, finding, comparing, binding
 
 
 def _more_and_more_full(rng: random.Random, full: int, done: float) -> int:
@@ -99,3 +112,8 @@ def _growing(rng: random.Random, full: int, done: float) -> int:
     """Short, then longer; every other stream is as long as it gets by then."""
     longest = min(full, round(6 + (full - 6) * done / 0.6))
     return longest if rng.random() < 0.5 else rng.randint(4, longest)
+
+
+def _half_full(rng: random.Random, full: int, done: float) -> int:
+    """Every other stream is a full one, the rest are of any length."""
+    return full if rng.random() < 0.5 else rng.randint(4, full)

@@ -12,8 +12,8 @@ class Settings:
     `first_seed`: scenes of this seed and above are for training; those from
     `held_out_seed` on, below it, never are. The tower learns from single
     pictures, for `tower_steps` of `tower_batch`; then the decoder from streams
-    of up to `frames`, for `steps`, `search_steps`, `find_steps` and `finish_steps` of `batch`
-    (`hermes.demo.training.courses`), with `questions` about each;
+    of up to `frames`, for `steps`, `search_steps`, `find_steps`, `finish_steps` and `bind_steps`
+    of `batch` (`hermes.demo.training.courses`), with `questions` about each;
     every `summary_every`-th step is about the guidance prompts instead. What it
     knows is looked at on `check_batches` batches now and then, and on
     `held_out_batches` in the end.
@@ -36,6 +36,7 @@ class Settings:
     search_steps: int = 400
     find_steps: int = 600
     finish_steps: int = 1_500
+    bind_steps: int = 1_500
     finish_rate: float = 1.5e-3
     warm_up: float = 0.06
     decay: float = 0.05

@@ -35,6 +35,7 @@ SMALL = Settings(
     search_steps=2,
     find_steps=2,
     finish_steps=2,
+    bind_steps=2,
     batch=2,
     questions=4,
     summary_every=3,
@@ -125,7 +126,7 @@ def test_pictures_and_streams_come_from_their_seeds() -> None:
 
 def test_short_streams_come_first() -> None:
     settings = Settings()
-    reading, searching, _, comparing = courses(settings)
+    reading, searching, _, comparing, _ = courses(settings)
     for course, early, late in ((reading, 13, 16), (comparing, 7, 18)):
         assert mean(course.frames(settings, step) for step in range(100)) < early
         assert mean(course.frames(settings, course.steps - step) for step in range(1, 101)) > late
@@ -139,7 +140,7 @@ def test_no_two_courses_see_the_same_stream() -> None:
     every = courses(settings)
     for course, following in pairwise(every):
         assert course.first_seed + course.steps * settings.batch <= following.first_seed
-    reading, searching, _, comparing = every
+    reading, searching, _, comparing, _ = every
     assert set(reading.kinds()) == set(comparing.kinds()) == set(KINDS)
     assert searching.kinds() == ["shape-appeared"]
 
@@ -160,13 +161,13 @@ def test_training_goes_on_where_it_stopped(
 ) -> None:
     settings = replace(SMALL, held_out_batches=20)
     train.train(settings, tmp_path / "once", tmp_path / "work")
-    shutil.rmtree(tmp_path / "work" / "comparing")
+    shutil.rmtree(tmp_path / "work" / "binding")
     capsys.readouterr()
     train.train(settings, tmp_path / "again", tmp_path / "work")
     told = capsys.readouterr().err
     assert "reading: taken from" in told
     assert "reading: step" not in told
-    assert "comparing: step 2 of 2" in told
+    assert "binding: step 2 of 2" in told
     once, again = (
         json.loads((tmp_path / name / train.RECORD).read_text()) for name in ("once", "again")
     )
