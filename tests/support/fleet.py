@@ -167,7 +167,7 @@ class Pictures:
 
     def __init__(self, client: redis.Redis, camera_id: str) -> None:
         self._log, self._camera_id = RedisFrameLog(client), camera_id
-        self._chunks: list[tuple[int, bool, list[tuple[int, int, str]]]] = []
+        self._chunks: list[tuple[int, bool, list[tuple[int, str]]]] = []
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
 
@@ -185,17 +185,13 @@ class Pictures:
             for entry in self._log.read({self._camera_id: last}, count=32, block_s=0.2):
                 last = entry.id
                 if (chunk := entry.chunk) is not None:
-                    seen = [
-                        (f.capture_time_ms, f.media_time_ms, sha256(f.jpeg).hexdigest()[:12])
-                        for f in chunk.frames
-                    ]
+                    seen = [(f.media_time_ms, sha256(f.jpeg).hexdigest()) for f in chunk.frames]
                     self._chunks.append((chunk.epoch, chunk.discontinuity, seen))
 
     @property
-    def frames(self) -> list[tuple[int, int, str]]:
-        """Frame by frame: its time since the first one, its place in the film, its picture."""
-        frames = [frame for _, _, seen in self._chunks for frame in seen]
-        return [(time - frames[0][0], place, picture) for time, place, picture in frames]
+    def frames(self) -> list[tuple[int, str]]:
+        """Frame by frame: its place in the film, its picture."""
+        return [frame for _, _, seen in self._chunks for frame in seen]
 
     @property
     def chunks(self) -> list[tuple[int, bool, int]]:
