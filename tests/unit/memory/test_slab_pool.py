@@ -92,7 +92,7 @@ def test_a_memory_that_ends_while_its_picture_is_read_leaves_one_place() -> None
     pool = SlabPool(tiny.model().shape)
     ends, stays = memory(pool, seed=1), memory(pool, seed=2)
     arrivals = [Arrival(m, tiny.pictures(1)[0], FrameStamp(100_000)) for m in (ends, stays)]
-    outcomes = take_together(arrivals, ends.close, pytest.fail)
+    outcomes = take_together(arrivals, ends.close, lambda error: pytest.fail(str(error)))
     assert outcomes == [None, None]
     assert stays.coverage().frames == 10
     next_one, another = memory(pool, seed=3), memory(pool, seed=4)
