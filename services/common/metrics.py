@@ -73,9 +73,9 @@ class Metrics:
         )
         self.refused_calls = Counter(
             "hermes_refused_calls",
-            "Calls that the gateway's guard refused, by the error's reason: UNAUTHENTICATED (no valid"
-            " token), PERMISSION_DENIED (no scope for it), OVERLOADED (the caller's own limit),"
-            " UNAVAILABLE (no key to check the token with).",
+            "Calls that the gateway's guard refused, by the error's reason: UNAUTHENTICATED (no"
+            " valid token), PERMISSION_DENIED (no scope for it), OVERLOADED (the caller's own"
+            " limit), UNAVAILABLE (no key to check the token with).",
             ["reason"],
             registry=registry,
         )

@@ -58,7 +58,7 @@ class Entry(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    scopes: tuple[Annotated[Scope, BeforeValidator(_parse_scope)], ...] = Field(min_length=1)
+    scopes: tuple[Annotated[Scope, BeforeValidator(_parse_scope)], ...]
     expires: AwareDatetime | None = None
 
 
