@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -162,14 +162,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, behavior: Any) -> Any:
         async def unary(request: Any, context: Any) -> Any:
             async with self._around(method, context):
-                return await behavior(request, context)
+                return await behavior(_readable(request), context)
 
         return unary
 
     def _stream(self, method: str, behavior: Any) -> Any:
         async def stream(request: Any, context: Any) -> None:
             async with self._around(method, context):
-                await write_all(behavior, request, context)
+                await write_all(behavior, _readable(request), context)
 
         return stream
 
@@ -203,18 +203,31 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
 
 def rewrapped(handler: Any, unary: Callable[[Any], Any], stream: Callable[[Any], Any]) -> Any:
-    """A handler of calls with one request, its behavior passed through `unary` or `stream`."""
+    """A handler of calls with one request, its behavior passed through `unary` or `stream`.
+
+    A request that cannot be read comes as None: gRPC itself would write a
+    traceback into the log for each.
+    """
+
+    def read(raw: bytes) -> Any:
+        try:
+            return handler.request_deserializer(raw)
+        except DecodeError:
+            return None
+
     if handler.response_streaming:
         return grpc.unary_stream_rpc_method_handler(
-            stream(handler.unary_stream),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
+            stream(handler.unary_stream), read, handler.response_serializer
         )
     return grpc.unary_unary_rpc_method_handler(
-        unary(handler.unary_unary),
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
+        unary(handler.unary_unary), read, handler.response_serializer
     )
+
+
+def _readable(request: Any) -> Any:
+    if request is None:
+        raise errors.InvalidInput("request", "cannot be read; it is no message of this method")
+    return request
 
 
 async def write_all(behavior: Any, request: Any, context: Any) -> None:

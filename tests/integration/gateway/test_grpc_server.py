@@ -112,6 +112,24 @@ async def test_errors_become_statuses(
         assert await ends(ended) == [code]
 
 
+async def test_what_is_no_message_is_told_so_and_fills_no_log(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        yield WORD
+
+    async with serving(behave) as (_, servicer, server, ended):
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            raw: Any = channel.unary_stream("/hermes.v1.WorkerService/Ask")
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await read_all(raw(b"\xff\xff", timeout=3))
+        assert isinstance(typed_error(caught.value), errors.InvalidInput)
+        assert await ends(ended) == [grpc.StatusCode.INVALID_ARGUMENT]
+        assert not servicer.closed.is_set()
+    out = capsys.readouterr()
+    assert "Traceback" not in out.out + out.err + caplog.text
+
+
 async def test_a_handlers_own_status_is_kept() -> None:
     async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
         yield WORD
