@@ -6,9 +6,10 @@
             print(text, end="", flush=True)
         print(answer.result().timings)
 
-Every call has a time-out and raises the types of `hermes.errors`; the gRPC
-error is their `__cause__`. Nothing is retried here: `Retryable.retry_after_s`
-says when the same call may succeed.
+Where the gateway wants a token, give `token=`. Every call has a time-out and
+raises the types of `hermes.errors`; the gRPC error is their `__cause__`.
+Nothing is retried here: `Retryable.retry_after_s` says when the same call may
+succeed.
 """
 
 from __future__ import annotations

@@ -9,11 +9,15 @@ from typing import Any
 
 import grpc
 
+from hermes.errors import HermesError
 from services.common import logs
 from services.common.rpc import code_of_end
 from services.query_gateway.access.scopes import Action, shown_id
 
 log = logs.get(__name__)
+
+STRANGERS_EVERY_S = 10.0
+"""Whoever has no token must not be able to fill the log."""
 
 
 class Audit:
@@ -25,6 +29,24 @@ class Audit:
         """`with_questions`: the text of questions, too."""
         self._with_questions = with_questions
         self._clock = clock
+        self._strangers = 0
+        self._next_line = clock()
+
+    def stranger(self, method: str, why: HermesError, context: Any) -> None:
+        """Note a call of somebody unknown. One line in ten seconds, with how many there were."""
+        self._strangers += 1
+        now = self._clock()
+        if now < self._next_line:
+            return
+        log.warning(
+            "strangers",
+            calls=self._strangers,
+            method=method,
+            peer=context.peer(),
+            reason=why.reason,
+            why=str(why),
+        )
+        self._strangers, self._next_line = 0, now + STRANGERS_EVERY_S
 
     @contextmanager
     def call(

@@ -58,8 +58,12 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _around(
         self, method: str, rule: Rule, request: Any, context: Any
     ) -> AsyncIterator[Caller]:
-        with self._counting():
-            caller = await self._authenticator.caller(context.invocation_metadata() or ())
+        try:
+            with self._counting():
+                caller = await self._authenticator.caller(context.invocation_metadata() or ())
+        except HermesError as error:
+            self._audit.stranger(method, error, context)
+            raise
         camera_id = "" if rule.camera is None else rule.camera(request)
         with self._audit.call(caller.who, method, rule.action, camera_id, request, context):
             with self._counting():

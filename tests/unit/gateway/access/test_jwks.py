@@ -115,7 +115,8 @@ async def test_keys_are_fetched_again_by_themselves(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "raw",
     [b"", b"\xff", b"[]", b"5", b"{}", b'{"keys": []}', b'{"keys": 5}', b'{"keys": [{"kid": "a"}]}',
-     b'{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a"}]}', b" " * (1 << 21)],
+     b'{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a"}]}', b"[" * 100_000,
+     b'{"keys": [{"kty": "RSA", "n": 5, "e": [], "kid": "a"}]}', b" " * (1 << 21)],
 )  # fmt: skip
 def test_what_holds_no_key_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from hermes.errors import InvalidInput, Unauthenticated
@@ -112,3 +115,13 @@ def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None
     file.reread()
     assert file.caller(second) is None
     assert file.caller(third) is not None
+
+
+@settings(max_examples=300)
+@given(
+    st.binary(max_size=60)
+    | st.text(st.sampled_from("-[]{}:,&*!?|>'\"%@`#~ \n\tab019.TZ=<"), max_size=60).map(str.encode)
+)
+def test_nonsense_is_refused_and_nothing_else_happens(raw: bytes) -> None:
+    with contextlib.suppress(InvalidInput):
+        assert parse(raw, "tokens.yaml") == ()
