@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -71,49 +72,66 @@ def public_pem(algorithm: str) -> bytes:
     return pem
 
 
-NOW = int(time.time())
-REFUSED = {
-    "expired": (signed(exp=NOW - 60), "has expired"),
-    "not-yet": (signed(nbf=NOW + 60), "is not valid yet"),
-    "from-the-future": (signed(iat=NOW + 60), "is not valid yet"),
-    "issuer": (signed(iss="https://other.test"), "another issuer"),
-    "audience": (signed(aud="hermes"), "another audience"),
-    "audiences": (signed(aud=["a", "b"]), "another audience"),
-    "no-expiry": (signed(exp=None), "lacks one of the claims"),
-    "no-audience": (signed(aud=None), "lacks one of the claims"),
-    "no-issuer": (signed(iss=None), "lacks one of the claims"),
-    "no-subject": (signed(sub=None), "lacks one of the claims"),
-    "empty-subject": (signed(sub=""), "no subject of 1 to 256"),
-    "long-subject": (signed(sub="x" * 257), "no subject of 1 to 256"),
+def in_(seconds: int) -> int:
+    return int(time.time()) + seconds
+
+
+# Made when the test runs: they age.
+REFUSED: dict[str, tuple[Callable[[], str], str]] = {
+    "expired": (lambda: signed(exp=in_(-60)), "has expired"),
+    "not-yet": (lambda: signed(nbf=in_(60)), "is not valid yet"),
+    "from-the-future": (lambda: signed(iat=in_(60)), "is not valid yet"),
+    "issuer": (lambda: signed(iss="https://other.test"), "another issuer"),
+    "audience": (lambda: signed(aud="hermes"), "another audience"),
+    "audiences": (lambda: signed(aud=["a", "b"]), "another audience"),
+    "no-expiry": (lambda: signed(exp=None), "lacks one of the claims"),
+    "no-audience": (lambda: signed(aud=None), "lacks one of the claims"),
+    "no-issuer": (lambda: signed(iss=None), "lacks one of the claims"),
+    "no-subject": (lambda: signed(sub=None), "lacks one of the claims"),
+    "empty-subject": (lambda: signed(sub=""), "no subject of 1 to 256"),
+    "long-subject": (lambda: signed(sub="x" * 257), "no subject of 1 to 256"),
     "none": (
-        jwt.encode(claims(), None, algorithm="none", headers={"kid": "k1"}),
+        lambda: jwt.encode(claims(), "", algorithm="none", headers={"kid": "k1"}),
         "is not signed with one of",
     ),
-    "public-key-as-secret": (hmac_signed(public_pem("RS256"), "rsa"), "is not signed with one of"),
-    "secret-in-the-set": (hmac_signed(SECRET, "shared"), "is not signed with one of"),
-    "unknown-key": (signed("k2", number=1), "a key that is not known"),
-    "another-key": (signed("k1", number=1), "cannot be verified"),
-    "key-of-another-kind": (signed("rsa", "ES256"), "cannot be verified"),
-    "algorithm-of-another": (signed("rsa", "PS256"), "cannot be verified"),
-    "key-for-sealing": (signed("sealing", "RS256", 1), "a key that is not known"),
-    "no-key-id": (jwt.encode(claims(), key_pair("ES256"), "ES256"), "does not name the key"),
-    "tampered": (tampered(signed(), scope="admin:*"), "cannot be verified"),
-    "unsigned": (signed().rsplit(".", 1)[0] + ".", "cannot be verified"),
-    "nonsense": ("a.b.c", "is not known here"),
-    "deep": (base64.urlsafe_b64encode(b"[" * 6000).decode() + ".b.c", "is not known here"),
-    "list-as-algorithm": (f"{part({'alg': ['ES256'], 'kid': 'k1'})}.e30.x", "is not "),
-}  # fmt: skip
+    "public-key-as-secret": (
+        lambda: hmac_signed(public_pem("RS256"), "rsa"),
+        "is not signed with one of",
+    ),
+    "secret-in-the-set": (lambda: hmac_signed(SECRET, "shared"), "is not signed with one of"),
+    "unknown-key": (lambda: signed("k2", number=1), "a key that is not known"),
+    "another-key": (lambda: signed("k1", number=1), "cannot be verified"),
+    "key-of-another-kind": (lambda: signed("rsa", "ES256"), "cannot be verified"),
+    "algorithm-of-another": (lambda: signed("rsa", "PS256"), "cannot be verified"),
+    "key-for-sealing": (lambda: signed("sealing", "RS256", 1), "a key that is not known"),
+    "no-key-id": (
+        lambda: jwt.encode(claims(), key_pair("ES256"), "ES256"),
+        "does not name the key",
+    ),
+    "tampered": (lambda: tampered(signed(), scope="admin:*"), "cannot be verified"),
+    "unsigned": (lambda: signed().rsplit(".", 1)[0] + ".", "cannot be verified"),
+    "nonsense": (lambda: "a.b.c", "is not known here"),
+    "deep": (
+        lambda: base64.urlsafe_b64encode(b"[" * 6000).decode() + ".b.c",
+        "is not known here",
+    ),
+    "list-as-algorithm": (
+        lambda: f"{part({'alg': ['ES256'], 'kid': 'k1'})}.e30.x",
+        "is not signed with one of",
+    ),
+}
 
 
-@pytest.mark.parametrize(("token", "told"), REFUSED.values(), ids=REFUSED)
-async def test_others_are_refused_and_told_why(token: str, told: str) -> None:
+@pytest.mark.parametrize(("make", "told"), REFUSED.values(), ids=REFUSED)
+async def test_others_are_refused_and_told_why(make: Callable[[], str], told: str) -> None:
+    token = make()
     with pytest.raises(Unauthenticated, match=told) as caught:
         await verifier().caller(token)
     assert token not in str(caught.value)
 
 
 async def test_clocks_may_differ_a_little() -> None:
-    await verifier().caller(signed(exp=NOW + 2, nbf=int(time.time()) + 5))
+    await verifier().caller(signed(exp=in_(-5), nbf=in_(5)))
 
 
 async def test_scopes_may_have_a_claim_of_their_own() -> None:
