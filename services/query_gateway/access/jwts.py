@@ -75,7 +75,7 @@ def scopes_of(claim: Any) -> tuple[Scope, ...]:
 def _key_id(token: str) -> str:
     try:
         header = jwt.get_unverified_header(token)
-    except (jwt.PyJWTError, RecursionError):
+    except jwt.PyJWTError:
         raise _refusal("is not known here") from None
     if str(header.get("alg")) not in ALGORITHMS:
         raise _refusal(f"is not signed with one of {', '.join(sorted(ALGORITHMS))}")

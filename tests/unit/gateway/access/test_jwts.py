@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
         "is not known here",
     ),
     "list-as-algorithm": (
-        lambda: f"{part({'alg': ['ES256'], 'kid': 'k1'})}.e30.x",
+        lambda: f"{part({'alg': ['ES256'], 'kid': 'k1'})}.e30.eA",
         "is not signed with one of",
     ),
 }
@@ -146,7 +146,7 @@ def test_what_holds_no_scope(claim: Any) -> None:
     assert scopes_of(claim) == ()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from("AZaz09-_."))
 async def test_one_changed_character_spoils_it(place: int, character: str) -> None:
     """In header, claims and signature alike; but for spare bits of the encoding."""
@@ -163,7 +163,7 @@ async def test_one_changed_character_spoils_it(place: int, character: str) -> No
         await verifier().caller(changed)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(codec="ascii"), max_size=200))
 async def test_nonsense_is_refused_and_nothing_else_happens(text: str) -> None:
     with pytest.raises(Unauthenticated):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.errors import Overloaded
@@ -42,6 +42,7 @@ def test_a_burst_then_the_rate() -> None:
         calls.enter("a")
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([0.5, 1.0, 2.0, 8.0]),
     st.integers(1, 5),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.errors import PermissionDenied
@@ -28,12 +28,14 @@ def test_cameras(scope: str, covered: list[str], not_covered: list[str]) -> None
     assert [camera for camera in not_covered if parsed.covers(Action.ASK, camera)] == []
 
 
+@settings(deadline=None)
 @given(actions, actions, ids)
 def test_no_action_holds_another(had: Action, wanted: Action, camera: str) -> None:
     for cameras in ("*", camera, f"{camera[:-1]}*"):
         assert Scope(had, cameras).covers(wanted, camera) == (had is wanted)
 
 
+@settings(deadline=None)
 @given(actions, ids, ids)
 def test_an_id_covers_itself_alone(action: Action, one: str, other: str) -> None:
     assert Scope.parse(f"{action}:{one}").covers(action, other) == (one == other)
