@@ -6,9 +6,10 @@
             print(text, end="", flush=True)
         print(answer.result().timings)
 
-Every call has a time-out and raises the types of `hermes.errors`; the gRPC
-error is their `__cause__`. Nothing is retried here: `Retryable.retry_after_s`
-says when the same call may succeed.
+Where the gateway wants a token, give `token=`. Every call has a time-out and
+raises the types of `hermes.errors`; the gRPC error is their `__cause__`.
+Nothing is retried here: `Retryable.retry_after_s` says when the same call may
+succeed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from hermes import errors
 from hermes.client_streams import AnswerStream, AsyncAnswerStream
+from hermes.client_token import Token, bearer
 from hermes.client_types import (
     Answer,
     Camera,
@@ -58,6 +60,7 @@ __all__ = [
     "Source",
     "Span",
     "Timings",
+    "Token",
 ]
 
 CALL_TIMEOUT_S = 10.0
@@ -92,15 +95,17 @@ class HermesClient:
         address: str,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
         """`address`: host:port. Without `credentials` the connection is plain text.
 
-        `metadata` goes with every call (a token, for instance); `timeout` in
-        seconds holds for every call but `ask`.
+        `token` goes with every call as `authorization: Bearer`, and so does
+        `metadata` as it is; `timeout` in seconds holds for every call but `ask`.
         """
         self._peer = f"the gateway at {address}"
+        self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
         self._channel = (
@@ -126,7 +131,7 @@ class HermesClient:
         `max_tokens=0` and `timeout=None` leave the limit to the gateway.
         """
         request = _ask_request(camera_id, question, max_tokens, freshness)
-        call = self._queries.Ask(request, timeout=timeout, metadata=self._metadata)
+        call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
         return AnswerStream(call, self._peer)
 
     def inspect(self, camera_id: str) -> MemoryContents:
@@ -169,9 +174,12 @@ class HermesClient:
         """Close the connection; calls that run are cancelled."""
         self._channel.close()
 
+    def _sent(self) -> Metadata:
+        return (*self._metadata, *bearer(self._token))
+
     def _call(self, method: Any, request: Any) -> Any:
         try:
-            return method(request, timeout=self._timeout, metadata=self._metadata)
+            return method(request, timeout=self._timeout, metadata=self._sent())
         except grpc.RpcError as error:
             raise error_of(error, self._peer) from error
 
@@ -195,11 +203,13 @@ class AsyncHermesClient:
         address: str,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
         """As `HermesClient`."""
         self._peer = f"the gateway at {address}"
+        self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
         self._channel = (
@@ -222,7 +232,7 @@ class AsyncHermesClient:
     ) -> AsyncAnswerStream:
         """Ask about a camera. Returns at once; errors come while reading the answer."""
         request = _ask_request(camera_id, question, max_tokens, freshness)
-        call = self._queries.Ask(request, timeout=timeout, metadata=self._metadata)
+        call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
         return AsyncAnswerStream(call, self._peer)
 
     async def inspect(self, camera_id: str) -> MemoryContents:
@@ -267,9 +277,12 @@ class AsyncHermesClient:
         """Close the connection; calls that run are cancelled."""
         await self._channel.close()
 
+    def _sent(self) -> Metadata:
+        return (*self._metadata, *bearer(self._token))
+
     async def _call(self, method: Any, request: Any) -> Any:
         try:
-            return await method(request, timeout=self._timeout, metadata=self._metadata)
+            return await method(request, timeout=self._timeout, metadata=self._sent())
         except grpc.RpcError as error:
             raise error_of(error, self._peer) from error
 

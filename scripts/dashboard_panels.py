@@ -123,6 +123,14 @@ QUESTIONS = (
         stacked=True,
     ),
     Panel(
+        "Calls refused at the door",
+        "Calls that the gateway's guard refused, by reason: no valid token, no scope, the caller's"
+        " own limit, no key to check a token with. None while authentication is off.",
+        "reqps",
+        {"{{reason}}": rate("hermes_refused_calls_total", "reason")},
+        stacked=True,
+    ),
+    Panel(
         "Answers that begin too late",
         "Share of answers whose first token took more than 0.5 s at the gateway. 1 % is what the"
         " objective allows.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc.aio
@@ -32,14 +32,18 @@ class GrpcServer:
         max_message_bytes: int,
         reflection: bool = False,
         observe: Observe | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     ) -> None:
-        """`max_message_bytes`: larger requests are refused by the transport itself."""
+        """`max_message_bytes`: larger requests are refused by the transport itself.
+
+        `interceptors` stand between the one that makes statuses of errors and the services.
+        """
         self._calls = OpenCalls()
         self._reflection = reflection
         self._names: list[str] = []
         self._serving = False
         self._server = grpc.aio.server(
-            interceptors=[ErrorInterceptor(self._calls, observe)],
+            interceptors=[ErrorInterceptor(self._calls, observe), *interceptors],
             options=[
                 *SERVER_KEEPALIVE,
                 ("grpc.max_receive_message_length", max_message_bytes),
@@ -78,6 +82,11 @@ class GrpcServer:
         self._serving = serving
         status = health_pb2.HealthCheckResponse
         await self._say(status.SERVING if serving else status.NOT_SERVING)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Full names of our own services."""
+        return tuple(self._names)
 
     @property
     def serving(self) -> bool:

@@ -71,6 +71,14 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.refused_calls = Counter(
+            "hermes_refused_calls",
+            "Calls that the gateway's guard refused, by the error's reason: UNAUTHENTICATED (no"
+            " valid token), PERMISSION_DENIED (no scope for it), OVERLOADED (the caller's own"
+            " limit), UNAVAILABLE (no key to check the token with).",
+            ["reason"],
+            registry=registry,
+        )
         self.frame_lag = Histogram(
             "hermes_frame_lag_seconds",
             "From capture of a frame to its being in memory.",

@@ -16,6 +16,13 @@ from services.common.connection import connect_async
 from services.common.grpc_server import GrpcServer
 from services.common.http import StatusServer
 from services.common.metrics import Metrics
+from services.query_gateway.access.audit import Audit
+from services.query_gateway.access.authenticator import Authenticator
+from services.query_gateway.access.guard import Guard
+from services.query_gateway.access.jwks import KeySet, fetch_of
+from services.query_gateway.access.jwts import JwtVerifier
+from services.query_gateway.access.limits import CallerLimits
+from services.query_gateway.access.token_file import TokenFile
 from services.query_gateway.admission import Admission
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool
@@ -40,7 +47,9 @@ class Gateway:
     """A gateway in this process. Belongs to the running loop."""
 
     def __init__(self, settings: GatewaySettings, metrics: Metrics | None = None) -> None:
+        """Raises `InvalidInput` or OSError if the file of tokens cannot be used."""
         self._settings = settings
+        self._authenticator = _authenticator(settings)
         self.metrics = Metrics() if metrics is None else metrics
         self._redis = connect_async(settings.redis_url)
         self._epochs = Epochs()
@@ -50,6 +59,7 @@ class Gateway:
             max_message_bytes=settings.max_message_bytes,
             reflection=settings.reflection,
             observe=self._observe,
+            interceptors=[] if self._authenticator is None else [self._guard(self._authenticator)],
         )
         self._status = StatusServer(
             settings.metrics_host, settings.metrics_port, self.metrics, self._readiness
@@ -91,6 +101,10 @@ class Gateway:
         self._status.start()
         self._spawn(RedisWatch(self._redis, self._redis_is).run())
         self._spawn(self._channels.run())
+        if self._authenticator is None:
+            log.info("authentication_off", open_to="anyone who reaches the port")
+        else:
+            self._spawn(self._authenticator.run())
         log.info("listening", port=self.port, metrics_port=self.metrics_port)
 
     async def stop(self, grace_s: float | None = None) -> None:
@@ -105,6 +119,19 @@ class Gateway:
         await self._redis.aclose()
         await asyncio.to_thread(self._status.stop)
         log.info("stopped")
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Full names of the services that are served."""
+        return self._server.services
+
+    def _guard(self, authenticator: Authenticator) -> Guard:
+        settings = self._settings
+        limits = CallerLimits(
+            settings.caller_calls_per_second, settings.caller_burst, settings.caller_open_calls
+        )
+        audit = Audit(with_questions=settings.audit_questions)
+        return Guard(authenticator, limits, audit, self.metrics)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -126,6 +153,22 @@ class Gateway:
     def _observe(self, method: str, code: grpc.StatusCode) -> None:
         if method == ASK:
             self.metrics.queries.labels(code.name).inc()
+
+
+def _authenticator(settings: GatewaySettings) -> Authenticator | None:
+    """None: everybody may do everything."""
+    if not settings.authenticated:
+        return None
+    tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)
+    if settings.jwt_jwks is None:
+        return Authenticator(tokens, None)
+    jwts = JwtVerifier(
+        KeySet(fetch_of(settings.jwt_jwks), settings.jwt_refetch_s),
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        scope_claim=settings.jwt_scope_claim,
+    )
+    return Authenticator(tokens, jwts)
 
 
 def _report(task: asyncio.Task[None]) -> None:

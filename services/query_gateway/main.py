@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from hermes.errors import InvalidInput
 from services.common import logs
 from services.common.announce import announce, reachable
 from services.common.grpc_server import CannotListen
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("starting", **settings.shown())
     try:
         asyncio.run(_run(settings))
-    except (CannotListen, OSError) as error:
+    except (CannotListen, InvalidInput, OSError) as error:
         log.error("cannot_start", error=str(error))
         sys.exit(1)
     except KeyboardInterrupt:

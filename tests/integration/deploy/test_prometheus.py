@@ -70,6 +70,7 @@ class Services:
         gateway.time_to_first_token.labels("m", "gateway").observe(0.03)
         gateway.queries.labels("OK").inc()
         gateway.queries.labels("UNAVAILABLE").inc()
+        gateway.refused_calls.labels("UNAUTHENTICATED").inc()
         worker.queries.labels("OK").inc()
         for stage in ("warm", "fresh"):
             worker.time_to_first_token.labels("m", stage).observe(0.02)

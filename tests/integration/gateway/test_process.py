@@ -25,6 +25,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hermes import errors
 from hermes.client import AsyncHermesClient
 from tests.support.fake_worker import End, FakeWorker, Say
+from tests.support.tokens import write_tokens
 
 
 @dataclass
@@ -174,6 +175,48 @@ async def test_a_taken_port_is_told_in_one_line(tmp_path: Path, redis_url: str) 
     assert ours[-1]["event"] == "cannot_start"
     assert listen in ours[-1]["error"]
     assert b"Traceback" not in log
+
+
+async def test_a_file_of_tokens_that_cannot_be_used_is_told_in_one_line(
+    tmp_path: Path, redis_url: str
+) -> None:
+    path = tmp_path / "tokens.yaml"
+    for text in (None, "- {name: desk}"):
+        if text is not None:
+            path.write_text(text)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.query_gateway.main", "--listen", "127.0.0.1:0",
+            "--metrics-host", "127.0.0.1", "--redis-url", redis_url, "--tokens-file", str(path),
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, log = await asyncio.wait_for(process.communicate(), 15)
+        assert process.returncode == 1
+        line = json.loads(log.splitlines()[-1])
+        assert line["event"] == "cannot_start"
+        assert str(path) in line["error"]
+        assert b"Traceback" not in log
+
+
+async def test_a_token_is_in_no_log(
+    tmp_path: Path, redis_url: str, redis_client: redis.Redis, worker: FakeWorker, lobby: str
+) -> None:
+    tokens = write_tokens(tmp_path / "tokens.yaml", desk="ask:lobby")
+    flags = ("--tokens-file", str(tmp_path / "tokens.yaml"), "--log-level", "debug")
+    async with gateway_process(tmp_path, redis_url, *flags) as running:
+        for token in (tokens["desk"], "hermes_nobodys"):
+            async with AsyncHermesClient(running.address, token=token) as client:
+                try:
+                    await client.ask("lobby", "what?").result()
+                except errors.Unauthenticated:
+                    continue
+        running.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(running.process.wait(), 5) == 0
+        log = running.log.read_text()
+    (line,) = [line for line in map(json.loads, log.splitlines()) if line["event"] == "audit"]
+    assert (line["who"], line["camera"], line["code"]) == ("token:desk", "lobby", "OK")
+    assert tokens["desk"] not in log
+    assert "hermes_nobodys" not in log
+    assert str(tmp_path / "tokens.yaml") in log
 
 
 async def test_reflection_is_behind_its_flag(tmp_path: Path, redis_url: str) -> None:

@@ -13,6 +13,7 @@ EXPECTED = {
     "hermes_query_duration_seconds": ("histogram", {"model"}),
     "hermes_query_queue_seconds": ("histogram", {"model"}),
     "hermes_queries_total": ("counter", {"code"}),
+    "hermes_refused_calls_total": ("counter", {"reason"}),
     "hermes_frame_lag_seconds": ("histogram", set()),
     "hermes_frame_lag_last_seconds": ("gauge", {"camera"}),
     "hermes_frames_total": ("counter", {"camera", "outcome"}),
@@ -44,6 +45,7 @@ def metrics() -> Metrics:
         kind.labels("m").observe(0.1)
     metrics.time_to_first_token.labels("m", "warm").observe(0.1)
     metrics.queries.labels("OK").inc()
+    metrics.refused_calls.labels("UNAUTHENTICATED").inc()
     metrics.device_memory.labels("cuda:0", "free").set(1)
     metrics.checkpoints.labels("committed").inc()
     metrics.restores.labels("newest").inc()

@@ -96,7 +96,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def test_the_metrics_are_found() -> None:
-    assert len(METRICS) == 25
+    assert len(METRICS) == 26
     assert EXPORTED["hermes_frames_total"] == {"camera", "outcome"}
     assert EXPORTED["hermes_time_to_first_token_seconds_bucket"] == {"model", "stage", "le"}
 
@@ -147,7 +147,7 @@ def test_every_metric_has_help_and_a_unit_in_its_name() -> None:
         *("hermes_queries", "hermes_frames", "hermes_memory_tokens", "hermes_compressions"),
         *("hermes_evicted_tokens", "hermes_pass_retries", "hermes_lease_lost", "hermes_restores"),
         *("hermes_fenced_writes", "hermes_replayed_frames", "hermes_checkpoints"),
-        *("hermes_camera_state", "hermes_camera_owner_epoch"),
+        *("hermes_camera_state", "hermes_camera_owner_epoch", "hermes_refused_calls"),
     }
     for metric in METRICS:
         assert metric._documentation.endswith("."), metric._name
