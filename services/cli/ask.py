@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from hermes.client import Answer, AnswerStream, HermesClient
+from hermes.client import Answer, AnswerStream
 from hermes.errors import HermesError
+from services.cli.connection import connect
 from services.cli.output import answer_line, err, out
 
 Gateway = Annotated[
@@ -39,7 +40,7 @@ def ask(
     ] = False,
 ) -> None:
     """Ask a camera a question; the answer streams as it is written."""
-    with HermesClient(gateway) as client:
+    with connect(gateway) as client:
         stream = client.ask(
             camera,
             question,

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hermes.client import Camera, HermesClient
+from hermes.client import Camera
 from services.cli.ask import DEFAULT_GATEWAY, Gateway
+from services.cli.connection import connect
 from services.cli.output import camera_table, out
 
 app = typer.Typer(
@@ -42,7 +43,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a camera. Frames are in memory some seconds later."""
-    with HermesClient(gateway) as client:
+    with connect(gateway) as client:
         added = client.add_camera(
             camera, url, frames_per_second=fps, pacing=pacing.value, loop=loop
         )
@@ -52,7 +53,7 @@ def add(
 @app.command("list")
 def list_cameras(gateway: Gateway = DEFAULT_GATEWAY, as_json: Json = False) -> None:
     """All cameras: their sources, and what is remembered of them."""
-    with HermesClient(gateway) as client:
+    with connect(gateway) as client:
         cameras = client.list_cameras()
     if as_json:
         print(json.dumps([_plain(camera) for camera in cameras], indent=2))
@@ -65,14 +66,14 @@ def list_cameras(gateway: Gateway = DEFAULT_GATEWAY, as_json: Json = False) -> N
 @app.command("get")
 def get(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, as_json: Json = False) -> None:
     """One camera."""
-    with HermesClient(gateway) as client:
+    with connect(gateway) as client:
         _show([client.get_camera(camera)], as_json)
 
 
 @app.command("remove")
 def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY) -> None:
     """Forget a camera, its frames and its memory."""
-    with HermesClient(gateway) as client:
+    with connect(gateway) as client:
         client.remove_camera(camera)
 
 

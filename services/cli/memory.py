@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from hermes import picture
-from hermes.client import HermesClient
 from hermes.errors import InvalidInput
 from services.cli.ask import DEFAULT_GATEWAY, Gateway
+from services.cli.connection import connect
 from services.cli.memory_picture import ASCII, memory_picture
 from services.cli.output import fail, out
 
@@ -32,7 +32,7 @@ def show(
     ] = False,
 ) -> None:
     """Which frames a camera's memory holds, how much of each, and in which layers."""
-    with HermesClient(gateway) as client:
+    with connect(gateway) as client:
         contents = client.inspect(camera)
     if file is not None:
         try:

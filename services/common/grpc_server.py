@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common import logs
 from services.common.rpc import SERVER_KEEPALIVE, ErrorInterceptor, Observe, OpenCalls
+from services.common.tls import ServerTls
 
 log = logs.get(__name__)
 
@@ -32,10 +33,15 @@ class GrpcServer:
         max_message_bytes: int,
         reflection: bool = False,
         observe: Observe | None = None,
+        tls: ServerTls | None = None,
     ) -> None:
-        """`max_message_bytes`: larger requests are refused by the transport itself."""
+        """`max_message_bytes`: larger requests are refused by the transport itself.
+
+        Without `tls` the port speaks plain text.
+        """
         self._calls = OpenCalls()
         self._reflection = reflection
+        self._tls = tls
         self._names: list[str] = []
         self._serving = False
         self._server = grpc.aio.server(
@@ -59,12 +65,20 @@ class GrpcServer:
         self._names.append(name)
 
     async def start(self, listen: str) -> int:
-        """Listen on `host:port` (port 0 picks one). The port. Raises `CannotListen`."""
+        """Listen on `host:port` (port 0 picks one). The port.
+
+        Raises `CannotListen`, or `UnusableFile` if there is no certificate to show.
+        """
+        credentials = None if self._tls is None else self._tls.credentials()
         if self._reflection:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
         try:
-            port: int = self._server.add_insecure_port(listen)
+            port: int = (
+                self._server.add_insecure_port(listen)
+                if credentials is None
+                else self._server.add_secure_port(listen, credentials)
+            )
         except RuntimeError as error:
             raise CannotListen(f"cannot listen on {listen}: in use, or no such address") from error
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)

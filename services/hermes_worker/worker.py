@@ -57,6 +57,7 @@ class Worker:
             max_message_bytes=MAX_MESSAGE_BYTES,
             reflection=settings.reflection,
             observe=self._observe,
+            tls=settings.server_tls,
         )
         self._clients: list[redis.Redis] = []
         # Asked before it can own anything, a worker owns nothing.
@@ -71,7 +72,10 @@ class Worker:
         return self._status.port
 
     async def start(self) -> None:
-        """Load the model, listen, take cameras. Raises `CannotListen` or `HermesError`."""
+        """Load the model, listen, take cameras.
+
+        Raises `CannotListen`, `UnusableFile` or `HermesError`.
+        """
         settings = self._settings
         self._status.start()
         self._store = await asyncio.to_thread(_open_store, settings.checkpoint_url)

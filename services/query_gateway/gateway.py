@@ -18,7 +18,7 @@ from services.common.http import StatusServer
 from services.common.metrics import Metrics
 from services.query_gateway.admission import Admission
 from services.query_gateway.catalogue import CameraCatalogue
-from services.query_gateway.channels import ChannelPool
+from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.redis_link import RedisWatch
@@ -26,6 +26,7 @@ from services.query_gateway.resolver import Resolver
 from services.query_gateway.router import Router
 from services.query_gateway.servicers import CameraServicer, MemoryServicer, QueryServicer
 from services.query_gateway.settings import GatewaySettings
+from services.query_gateway.worker_tls import WorkerTls
 from services.query_gateway.workers import Workers
 
 log = logs.get(__name__)
@@ -37,19 +38,24 @@ ASK = f"/{QUERY_SERVICE}/Ask"
 
 
 class Gateway:
-    """A gateway in this process. Belongs to the running loop."""
+    """A gateway in this process. Belongs to the running loop.
+
+    Raises `UnusableFile` if it has no certificate to show to workers.
+    """
 
     def __init__(self, settings: GatewaySettings, metrics: Metrics | None = None) -> None:
         self._settings = settings
         self.metrics = Metrics() if metrics is None else metrics
         self._redis = connect_async(settings.redis_url)
         self._epochs = Epochs()
-        self._channels = ChannelPool(settings.worker_idle_s)
+        tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
+        self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
         self._admission = Admission(settings.max_open_questions)
         self._server = GrpcServer(
             max_message_bytes=settings.max_message_bytes,
             reflection=settings.reflection,
             observe=self._observe,
+            tls=settings.server_tls,
         )
         self._status = StatusServer(
             settings.metrics_host, settings.metrics_port, self.metrics, self._readiness
@@ -66,7 +72,7 @@ class Gateway:
         return self._status.port
 
     async def start(self) -> None:
-        """Listen. Raises `CannotListen`."""
+        """Listen. Raises `CannotListen` or `UnusableFile`."""
         settings = self._settings
         router = Router(
             Resolver(self._redis, self._epochs),
@@ -91,6 +97,8 @@ class Gateway:
         self._status.start()
         self._spawn(RedisWatch(self._redis, self._redis_is).run())
         self._spawn(self._channels.run())
+        if self._worker_tls is not None:
+            self._spawn(self._worker_tls.watch(self._channels.renew))
         log.info("listening", port=self.port, metrics_port=self.metrics_port)
 
     async def stop(self, grace_s: float | None = None) -> None:
