@@ -37,11 +37,12 @@ class GrpcServer:
     ) -> None:
         """`max_message_bytes`: larger requests are refused by the transport itself.
 
-        Without `tls` the port speaks plain text.
+        Without `tls` the port speaks plain text. Raises `UnusableFile` if
+        there is no certificate to show.
         """
         self._calls = OpenCalls()
         self._reflection = reflection
-        self._tls = tls
+        self._credentials = None if tls is None else tls.credentials()
         self._names: list[str] = []
         self._serving = False
         self._server = grpc.aio.server(
@@ -65,19 +66,15 @@ class GrpcServer:
         self._names.append(name)
 
     async def start(self, listen: str) -> int:
-        """Listen on `host:port` (port 0 picks one). The port.
-
-        Raises `CannotListen`, or `UnusableFile` if there is no certificate to show.
-        """
-        credentials = None if self._tls is None else self._tls.credentials()
+        """Listen on `host:port` (port 0 picks one). The port. Raises `CannotListen`."""
         if self._reflection:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
         try:
             port: int = (
                 self._server.add_insecure_port(listen)
-                if credentials is None
-                else self._server.add_secure_port(listen, credentials)
+                if self._credentials is None
+                else self._server.add_secure_port(listen, self._credentials)
             )
         except RuntimeError as error:
             raise CannotListen(f"cannot listen on {listen}: in use, or no such address") from error

@@ -151,7 +151,7 @@ class CameraProcess:
     def _work(self) -> None:
         """The reading thread: find out where the log stands, then read."""
         job, settings, camera = self._job, self._settings, self._camera
-        client = connect(settings.redis_url)
+        client = connect(settings.redis_url, access=settings.redis_access)
         frame_log = RedisFrameLog(client)
         whole = pacing_of(camera) != PACING_LIVE
         retention = Retention(settings.replay_window_s, settings.log_max_bytes, whole=whole)

@@ -43,11 +43,13 @@ MAX_MESSAGE_BYTES = 4 << 20
 class Worker:
     """A worker in this process. Belongs to the running loop.
 
-    The HTTP port answers before the model is loaded: alive, not ready.
+    The HTTP port answers before the model is loaded: alive, not ready. Raises
+    `UnusableFile` if a certificate or a password cannot be read.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
+        settings.redis_access.check()  # not after minutes of loading a model
         self._why_not_ready = "loading the model"
         self.metrics = Metrics()
         self._status = StatusServer(
@@ -72,10 +74,7 @@ class Worker:
         return self._status.port
 
     async def start(self) -> None:
-        """Load the model, listen, take cameras.
-
-        Raises `CannotListen`, `UnusableFile` or `HermesError`.
-        """
+        """Load the model, listen, take cameras. Raises `CannotListen` or `HermesError`."""
         settings = self._settings
         self._status.start()
         self._store = await asyncio.to_thread(_open_store, settings.checkpoint_url)
@@ -99,7 +98,8 @@ class Worker:
 
     def _connect(self, block_s: float = 0.0) -> redis.Redis:
         """A connection of its own for each part: none waits behind another's BLOCK."""
-        client = connect(self._settings.redis_url, block_s=block_s)
+        settings = self._settings
+        client = connect(settings.redis_url, block_s=block_s, access=settings.redis_access)
         self._clients.append(client)
         return client
 

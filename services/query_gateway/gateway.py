@@ -40,13 +40,13 @@ ASK = f"/{QUERY_SERVICE}/Ask"
 class Gateway:
     """A gateway in this process. Belongs to the running loop.
 
-    Raises `UnusableFile` if it has no certificate to show to workers.
+    Raises `UnusableFile` if a certificate or a password cannot be read.
     """
 
     def __init__(self, settings: GatewaySettings, metrics: Metrics | None = None) -> None:
         self._settings = settings
         self.metrics = Metrics() if metrics is None else metrics
-        self._redis = connect_async(settings.redis_url)
+        self._redis = connect_async(settings.redis_url, access=settings.redis_access)
         self._epochs = Epochs()
         tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
         self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
@@ -72,7 +72,7 @@ class Gateway:
         return self._status.port
 
     async def start(self) -> None:
-        """Listen. Raises `CannotListen` or `UnusableFile`."""
+        """Listen. Raises `CannotListen`."""
         settings = self._settings
         router = Router(
             Resolver(self._redis, self._epochs),
