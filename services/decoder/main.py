@@ -39,8 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve(settings: DecoderSettings) -> None:
     """Start every part, wait for a signal, stop them in the order in which they depend.
 
-    Raises OSError if the HTTP port cannot be had, `UnusableFile` if there is no password.
+    Raises OSError if the HTTP port cannot be had, `UnusableFile` if there is no password,
+    or no key.
     """
+    settings.credentials.check()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

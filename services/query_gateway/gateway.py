@@ -12,6 +12,7 @@ from hermes.v1.camera_pb2_grpc import add_CameraServiceServicer_to_server
 from hermes.v1.memory_pb2_grpc import add_MemoryServiceServicer_to_server
 from hermes.v1.query_pb2_grpc import add_QueryServiceServicer_to_server
 from services.common import logs
+from services.common.camera_credentials import CameraCredentials
 from services.common.connection import connect_async
 from services.common.grpc_server import GrpcServer
 from services.common.http import StatusServer
@@ -40,12 +41,14 @@ ASK = f"/{QUERY_SERVICE}/Ask"
 class Gateway:
     """A gateway in this process. Belongs to the running loop.
 
-    Raises `UnusableFile` if a certificate or a password cannot be read.
+    Raises `UnusableFile` if a certificate, a password or a key cannot be read.
     """
 
     def __init__(self, settings: GatewaySettings, metrics: Metrics | None = None) -> None:
         self._settings = settings
         self.metrics = Metrics() if metrics is None else metrics
+        self._credentials = CameraCredentials(settings.credentials_key_file)
+        self._credentials.check()
         self._redis = connect_async(settings.redis_url, access=settings.redis_access)
         self._epochs = Epochs()
         tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
@@ -89,7 +92,9 @@ class Gateway:
             settings.default_deadline_s,
         )
         memories = MemoryServicer(router, self._admission, settings.default_deadline_s)
-        cameras = CameraServicer(CameraCatalogue(self._redis, settings.source_policy()))
+        cameras = CameraServicer(
+            CameraCatalogue(self._redis, settings.source_policy(), self._credentials.seal)
+        )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)

@@ -82,6 +82,11 @@ class GatewaySettings(TlsServerSettings):
     media_root: Path | None = Field(
         None, description="folder below which cameras may be files; unset refuses files"
     )
+    credentials_key_file: Path | None = Field(
+        None,
+        description="file with keys, one a line: the first seals the credentials of cameras that"
+        " are added; give decoders the same file",
+    )
     protocols: Annotated[str, AfterValidator(_check_protocols)] = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
         description="network protocols that cameras may use, separated by commas",

@@ -167,7 +167,7 @@ def test_none_can_do_anything_else(server: SecuredRedis, admin: redis.Redis, ser
         if service != "gateway":  # a script can do what its caller can
             quoted = ", ".join(f"'{part}'" for part in command)
             script = client.register_script(f"return redis.call({quoted})")
-            with pytest.raises(redis.ResponseError, match="executing the script can't|from script"):
+            with pytest.raises(redis.ResponseError, match=r"script can't|from script"):
                 script(client=client)
     assert admin.dbsize() == 0
     client.close()
