@@ -43,7 +43,7 @@ def test_they_are_opened_and_a_camera_whose_are_not_hurts_no_other(
         decoder.add("foreign", CameraCredentials(others).seal(sealed))
         decoder.add("late", server.url("${secret:late}"))
         for camera in ("sealed", "referred"):
-            decoder.wait_for(camera, SOURCE_STATE_ONLINE)
+            decoder.wait_for(camera, SOURCE_STATE_ONLINE, timeout_s=60.0)
         status = decoder.wait_for("foreign", SOURCE_STATE_OFFLINE, SOURCE_ERROR_AUTH)
         assert "no key here opens them" in status.error_message
         status = decoder.wait_for("late", SOURCE_STATE_OFFLINE, SOURCE_ERROR_AUTH)
@@ -59,5 +59,5 @@ def test_they_are_opened_and_a_camera_whose_are_not_hurts_no_other(
         for key in redis_client.scan_iter("hermes*"):
             if redis_client.type(key) == b"hash":
                 shown += str(redis_client.hgetall(key))
-    for secret in ("r1ght", "word"):
+    for secret in ("r1ght", "p@ss", "p%40ss"):
         assert secret not in shown
