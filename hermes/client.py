@@ -40,6 +40,7 @@ from hermes.client_types import (
 from hermes.contents import MemoryContents
 from hermes.contents_message import contents_of
 from hermes.statuses import error_of
+from hermes.tls import Tls
 from hermes.v1 import camera_pb2, memory_pb2, query_pb2
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from hermes.v1.memory_pb2_grpc import MemoryServiceStub
@@ -60,6 +61,7 @@ __all__ = [
     "Source",
     "Span",
     "Timings",
+    "Tls",
     "Token",
 ]
 
@@ -94,24 +96,26 @@ class HermesClient:
         self,
         address: str,
         *,
+        tls: Tls | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         token: Token | None = None,
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
-        """`address`: host:port. Without `credentials` the connection is plain text.
+        """`address`: host:port. Without `tls` (or `credentials` of your own making) the connection
+        is plain text. Files are read now: a new client sees what they hold later.
 
         `token` goes with every call as `authorization: Bearer`, and so does
         `metadata` as it is; `timeout` in seconds holds for every call but `ask`.
         """
-        self._peer = f"the gateway at {address}"
         self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
+        self._peer, credentials, options = _connection(address, tls, credentials)
         self._channel = (
-            grpc.insecure_channel(address, options=_OPTIONS)
+            grpc.insecure_channel(address, options=options)
             if credentials is None
-            else grpc.secure_channel(address, credentials, options=_OPTIONS)
+            else grpc.secure_channel(address, credentials, options=options)
         )
         self._cameras = cast(Any, CameraServiceStub)(self._channel)
         self._memories = cast(Any, MemoryServiceStub)(self._channel)
@@ -202,20 +206,21 @@ class AsyncHermesClient:
         self,
         address: str,
         *,
+        tls: Tls | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         token: Token | None = None,
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
         """As `HermesClient`."""
-        self._peer = f"the gateway at {address}"
         self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
+        self._peer, credentials, options = _connection(address, tls, credentials)
         self._channel = (
-            grpc.aio.insecure_channel(address, options=_OPTIONS)
+            grpc.aio.insecure_channel(address, options=options)
             if credentials is None
-            else grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+            else grpc.aio.secure_channel(address, credentials, options=options)
         )
         self._cameras = cast(Any, CameraServiceStub)(self._channel)
         self._memories = cast(Any, MemoryServiceStub)(self._channel)
@@ -296,6 +301,17 @@ class AsyncHermesClient:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _connection(
+    address: str, tls: Tls | None, credentials: grpc.ChannelCredentials | None
+) -> tuple[str, grpc.ChannelCredentials | None, list[tuple[str, Any]]]:
+    """How errors call the gateway, and what its channel is made of."""
+    if tls is not None:
+        credentials = tls.read().credentials()
+    how = "in plain text" if credentials is None else "over TLS"
+    options = [*_OPTIONS, *(() if tls is None else tls.options)]
+    return f"the gateway at {address} ({how})", credentials, options
 
 
 def _ask_request(

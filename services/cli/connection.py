@@ -1,14 +1,18 @@
-"""How a command reaches the gateway: its address, and the token that it sends."""
+"""How a command reaches the gateway: its address, TLS, and the token that it sends.
+
+Options of TLS are those of `hermes` itself, and go before the command.
+"""
 
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hermes.client import HermesClient
+from hermes.client import HermesClient, Tls
 from hermes.errors import InvalidInput
 
 DEFAULT_GATEWAY = "127.0.0.1:50051"
@@ -31,12 +35,47 @@ TokenFile = Annotated[
 # A token on the command line could be read by everybody on the machine.
 
 
+_tls: ContextVar[Tls | None] = ContextVar("tls", default=None)
+
+
+def options(
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HERMES_GATEWAY_CA_FILE",
+            help="Speak TLS, and trust the authorities in this PEM file.",
+        ),
+    ] = None,
+    cert_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HERMES_GATEWAY_CERT_FILE",
+            help="Certificate to show to a gateway that asks for one.",
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(envvar="HERMES_GATEWAY_KEY_FILE", help="Its key.")
+    ] = None,
+    server_name: Annotated[
+        str,
+        typer.Option(
+            envvar="HERMES_GATEWAY_NAME",
+            help="Name in the gateway's certificate, if it is not the host of its address.",
+        ),
+    ] = "",
+) -> None:
+    """Many cameras, one question away."""
+    given = ca_file or cert_file or key_file or server_name
+    _tls.set(Tls(ca_file, cert_file, key_file, server_name) if given else None)
+
+
 def open_client(gateway: str, token_file: Path | None = None) -> HermesClient:
     """A client with the token of the file or the environment. Raises `InvalidInput`."""
+    tls = _tls.get()
     if token_file is None:
-        return HermesClient(gateway, token=os.environ.get(TOKEN_VARIABLE) or None)
+        return HermesClient(gateway, tls=tls, token=os.environ.get(TOKEN_VARIABLE) or None)
     try:
         token = token_file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise InvalidInput("--token-file", f"{token_file} cannot be read as a token") from None
-    return HermesClient(gateway, token=token)
+    return HermesClient(gateway, tls=tls, token=token)

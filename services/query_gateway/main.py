@@ -7,9 +7,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from hermes.errors import InvalidInput
+from hermes.errors import HermesError
 from services.common import logs
 from services.common.announce import announce, reachable
+from services.common.files import UnusableFile
 from services.common.grpc_server import CannotListen
 from services.common.settings import load
 from services.query_gateway.gateway import Gateway
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("starting", **settings.shown())
     try:
         asyncio.run(_run(settings))
-    except (CannotListen, InvalidInput, OSError) as error:
+    except (HermesError, CannotListen, UnusableFile, OSError) as error:
         log.error("cannot_start", error=str(error))
         sys.exit(1)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
+from services.common.connection import RedisAccess
 from services.common.settings import ServiceSettings, default_instance, load
 
 
@@ -154,3 +155,39 @@ def test_help_names_flags_defaults_and_variables(capsys: pytest.CaptureFixture[s
         "--log-level {debug,info,warning,error}",
     ):
         assert part in shown
+
+
+REDIS_HALVES = {
+    "--redis-username=u": "--redis-username needs --redis-password-file",
+    "--redis-tls-cert-file=a --redis-url=rediss://h": "and --redis-tls-key-file go together",
+    "--redis-tls-key-file=a --redis-url=rediss://h": "and --redis-tls-key-file go together",
+    "--redis-tls-ca-file=a": "a --redis-url that begins rediss://",
+}
+
+
+@pytest.mark.parametrize("flags", REDIS_HALVES)
+def test_half_of_what_redis_needs_is_refused_by_name(
+    flags: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (problem,) = refused(capsys, *flags.split())
+    assert REDIS_HALVES[flags] in problem
+
+
+@pytest.mark.parametrize(
+    ("url", "username", "expected", "user"),
+    [
+        ("redis://h:1/2", "", "redis://h:1/2", ""),
+        ("redis://:old@h:1/2", "me", "redis://h:1/2", "me"),
+        ("rediss://a%40b:old@h/0?timeout=5", "", "rediss://h/0?timeout=5", "a@b"),
+        ("unix://a:b@/run/redis.sock", "", "unix:///run/redis.sock", "a"),
+        ("unix:///run/redis.sock", "me", "unix:///run/redis.sock", "me"),
+    ],
+)
+def test_the_file_counts_instead_of_what_the_url_says(
+    tmp_path: Path, url: str, username: str, expected: str, user: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("new\n")
+    found, options = RedisAccess(username, file).apply(url)
+    assert found == expected
+    assert options["credential_provider"].get_credentials() == ((user, "new") if user else ("new",))

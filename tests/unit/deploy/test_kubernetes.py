@@ -21,6 +21,7 @@ import yaml
 from services.common.leases import TTL_S
 from services.common.metrics import Metrics
 from services.common.settings import ServiceSettings, load
+from services.common.tls import TlsServerSettings
 from services.decoder.settings import DecoderSettings
 from services.decoder.supervisor import STOP_GRACE_S
 from services.hermes_worker.settings import WorkerSettings
@@ -52,7 +53,15 @@ CUSTOM = {"PodMonitor", "ScaledObject"}
 """Kinds that come with an operator: no schema of Kubernetes knows them."""
 NAMESPACE = "hermes-live"
 CLUSTER_WIDE = {"Namespace", "PriorityClass"}
-YOURS = {"hermes-redis", "hermes-model-hub", "hermes-checkpoints-s3"}
+YOURS = {
+    "hermes-redis",
+    "hermes-redis-users",
+    "hermes-redis-tls",
+    "hermes-gateway-tls",
+    "hermes-worker-tls",
+    "hermes-model-hub",
+    "hermes-checkpoints-s3",
+}
 """Secrets that the README says to bring."""
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "hermes-decoder": DecoderSettings,
@@ -196,6 +205,7 @@ def test_only_what_can_be_done_without_is_optional() -> None:
 
 @every
 def test_variables_are_settings(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = "tls" in variant.components
     for name, kind in SETTINGS.items():
         given = variant.environment(name)
         own = {key: value for key, value in given.items() if key.startswith("HERMES_")}
@@ -207,7 +217,15 @@ def test_variables_are_settings(variant: Variant, monkeypatch: pytest.MonkeyPatc
         ports = {p["name"]: p["containerPort"] for p in container(variant.workloads[name])["ports"]}
         assert ports["metrics"] == settings.metrics_port
         assert settings.instance == f"{name}-0"
-        assert settings.redis_url.startswith("redis://")
+        assert settings.redis_url.startswith("rediss://" if tls else "redis://")
+        user = name if "redis-acl" in variant.components else ""
+        assert settings.redis_username == user
+        assert bool(settings.redis_password_file) is bool(user)
+        assert bool(settings.redis_tls_ca_file) is tls
+        if isinstance(settings, TlsServerSettings):
+            assert bool(settings.server_tls) is tls
+        if isinstance(settings, GatewaySettings):
+            assert bool(settings.worker_tls) is tls
         if name in GRPC_PORTS:
             assert ports["grpc"] == GRPC_PORTS[name]
             assert getattr(settings, "listen").endswith(f":{ports['grpc']}")  # noqa: B009
@@ -227,9 +245,9 @@ def test_probes_tell_the_truth(variant: Variant) -> None:
     for name, workload in variant.workloads.items():
         one = container(workload)
         if name == "hermes-redis":
-            assert all(
-                "exec" in one[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")
-            )
+            for kind in ("startup", "readiness", "liveness"):
+                asked = " ".join(one[f"{kind}Probe"]["exec"]["command"])
+                assert ("--tls" in asked) is ("tls" in variant.components)
             continue
         for kind, path in (
             ("startup", "healthz"),
@@ -277,12 +295,14 @@ def test_images_have_a_tag(variant: Variant) -> None:
 @every
 def test_paths_that_are_written_to_are_volumes(variant: Variant) -> None:
     for name in SETTINGS:
-        one = container(variant.workloads[name])
-        writable = [Path(m["mountPath"]) for m in one["volumeMounts"] if not m.get("readOnly")]
+        mounts = container(variant.workloads[name])["volumeMounts"]
+        writable = [Path(m["mountPath"]) for m in mounts if not m.get("readOnly")]
+        read = [Path(m["mountPath"]) for m in mounts if m.get("readOnly")]
         assert Path("/tmp") in writable
         for variable, value in variant.environment(name).items():
             if value.startswith("/"):
-                assert any(Path(value).is_relative_to(path) for path in writable), variable
+                paths = read if variable.endswith("_FILE") else writable
+                assert any(Path(value).is_relative_to(path) for path in paths), variable
 
 
 @every
