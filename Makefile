@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard format clean
+.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard images format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -59,6 +59,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 	$(BIN)/python scripts/generate_protos.py --check
 	$(BIN)/python -m scripts.generate_dashboard --check
 	$(BIN)/python scripts/check_links.py
+	$(BIN)/hadolint deploy/images/Dockerfile
 
 bench: $(STAMP) ## What is fast, as ratios taken in one run
 	@$(BIN)/python -m benchmarks
@@ -72,6 +73,9 @@ protos: $(STAMP) ## Generate hermes/v1 from protos/
 
 dashboard: $(STAMP) ## Generate the Grafana dashboard from scripts/dashboard_panels.py
 	@$(BIN)/python -m scripts.generate_dashboard
+
+images: ## Build the images of gateway, decoder and worker (podman, docker or buildah)
+	@deploy/images/build
 
 format: $(STAMP) ## Apply the formatter
 	@$(BIN)/ruff format .
