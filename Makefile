@@ -49,7 +49,7 @@ test-all: $(STAMP) node-packages kernels ## The same and the slow ones
 test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (twenty minutes)
 	@$(BIN)/python -m pytest -m chaos -s tests/chaos $(PYTEST_FLAGS)
 
-check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code
+check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -60,6 +60,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 	$(BIN)/python -m scripts.generate_dashboard --check
 	$(BIN)/python scripts/check_links.py
 	$(BIN)/hadolint deploy/images/Dockerfile
+	$(BIN)/python -m scripts.audit
 
 bench: $(STAMP) ## What is fast, as ratios taken in one run
 	@$(BIN)/python -m benchmarks

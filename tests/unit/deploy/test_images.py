@@ -17,7 +17,6 @@ from packaging.utils import canonicalize_name
 
 import hermes
 from tests.support.dockerfile import (
-    DOCKERFILE,
     ROOT,
     SERVICES,
     base,
@@ -81,12 +80,12 @@ def test_what_is_built_with_stays_behind(service: str) -> None:
     """An image copies results; it runs neither pip nor a compiler."""
     for stage in lineage(service):
         for line in stage.all("RUN"):
-            assert "pip" not in line
+            assert "pip" not in line.split()
         for line in stage.all("COPY"):
             assert line.startswith("--from="), line
     installed = [line for stage in lineage(service) for line in stage.all("RUN") if "apt" in line]
     assert len(installed) == (service == "worker")
-    assert 'ARG SYSTEM=""' in DOCKERFILE.read_text()  # and there only if it is asked for
+    assert all(line.startswith("if python -c") for line in installed)  # torch's CUDA build alone
 
 
 def test_every_file_that_is_copied_is_let_in() -> None:
