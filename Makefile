@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard images format clean
+.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard images fuzz format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -74,6 +74,10 @@ protos: $(STAMP) ## Generate hermes/v1 from protos/
 
 dashboard: $(STAMP) ## Generate the Grafana dashboard from scripts/dashboard_panels.py
 	@$(BIN)/python -m scripts.generate_dashboard
+
+FUZZ_S ?= 60
+fuzz: $(STAMP) ## Damaged data for everything that parses outside data (FUZZ_S seconds a target)
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(FUZZ_TARGETS)
 
 images: ## Build the images of gateway, decoder and worker (podman, docker or buildah)
 	@deploy/images/build

@@ -97,7 +97,7 @@ def test_every_problem_gets_a_line(
         (["--metrics", "1"], "unknown: --metrics 1"),  # not taken for --metrics-port
         (["stray"], "unknown: stray"),
         (["--fps"], "argument --fps: expected one argument"),
-        (["--fps", "nan"], "--fps: Input should be less than or equal to 30"),
+        (["--fps", "nan"], "--fps: Input should be a finite number"),
         (["--instance", "x" * 129], "--instance: String should have at most 128 characters"),
         (["--log-level", "loud"], "--log-level: Input should be 'debug', 'info', 'warning' or"),
     ],
@@ -107,6 +107,15 @@ def test_what_is_wrong_is_said(
 ) -> None:
     (problem,) = refused(capsys, *argv)
     assert problem.startswith(said)
+
+
+def test_what_is_no_text_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "a flag or a HERMES_ variable holds bytes that are not UTF-8"
+    assert refused(capsys, "--fps", "caf\udce9") == [said]
+    monkeypatch.setenv("HERMES_FPS", "caf\udce9")
+    assert refused(capsys) == [said]
 
 
 def test_a_list_in_the_environment_is_json(
