@@ -142,6 +142,12 @@ def test_redis_keeps_what_the_manifest_makes_it_keep() -> None:
         shlex.split(line) for line in conf if line and not line.startswith("#") and " " in line
     )
     assert options.pop("maxmemory") == "2gb"
+    # The manifest sets a password; here the network keeps everyone else out.
+    assert options.pop("protected-mode") == "no"
+    inside = {
+        name for name, one in compose.services().items() if "inside" in one.get("networks", [])
+    }
+    assert inside == {"redis", *SERVICES}
     assert {name: there[name] for name in options} == options
     assert options["appendonly"] == "yes"
 
