@@ -52,6 +52,7 @@ class ServiceSettings(BaseSettings):
         env_ignore_empty=True,
         frozen=True,
         extra="ignore",
+        allow_inf_nan=False,
         cli_kebab_case=True,
         cli_avoid_json=True,
         cli_hide_none_type=True,
@@ -155,6 +156,8 @@ def load(kind: type[S], prog: str, argv: Sequence[str] | None = None) -> S:
         ]
     except SettingsError as error:
         problems = [_readable(str(error))]
+    except UnicodeEncodeError:
+        problems = ["a flag or a HERMES_ variable holds bytes that are not UTF-8"]
     print(f"{prog}: these settings cannot be used (see {prog} --help):", file=sys.stderr)
     for problem in problems:
         print(f"  {redact(' '.join(problem.split()))}", file=sys.stderr)

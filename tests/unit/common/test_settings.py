@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from services.common.connection import RedisAccess
 from services.common.settings import ServiceSettings, default_instance, load
@@ -18,6 +18,14 @@ class Settings(ServiceSettings):
     reflection: bool = Field(False, description="say what can be called")
     token: SecretStr = Field(SecretStr(""), description="what callers must show")
     upstream_tokens: str = Field("", description="what we show")
+    size: str = Field("", description="how large")
+
+    @field_validator("size")
+    @classmethod
+    def _no_size(cls, value: str) -> str:
+        if value:
+            raise ValueError(f"{value} is no size")
+        return value
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +106,7 @@ def test_every_problem_gets_a_line(
         (["--metrics", "1"], "unknown: --metrics 1"),  # not taken for --metrics-port
         (["stray"], "unknown: stray"),
         (["--fps"], "argument --fps: expected one argument"),
-        (["--fps", "nan"], "--fps: Input should be less than or equal to 30"),
+        (["--fps", "nan"], "--fps: Input should be a finite number"),
         (["--instance", "x" * 129], "--instance: String should have at most 128 characters"),
         (["--log-level", "loud"], "--log-level: Input should be 'debug', 'info', 'warning' or"),
     ],
@@ -108,6 +116,13 @@ def test_what_is_wrong_is_said(
 ) -> None:
     (problem,) = refused(capsys, *argv)
     assert problem.startswith(said)
+
+
+def test_what_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A complaint that repeats such a value cannot be put into words."""
+    assert refused(capsys, "--size", "caf\udce9") == [
+        "a flag or a HERMES_ variable holds bytes that are not UTF-8"
+    ]
 
 
 def test_a_list_in_the_environment_is_json(
