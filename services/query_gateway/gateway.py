@@ -15,7 +15,7 @@ from services.common import logs
 from services.common.connection import connect_async
 from services.common.grpc_server import GrpcServer
 from services.common.http import StatusServer
-from services.common.metrics import Metrics
+from services.common.metrics import ALERTED_CODES, Metrics
 from services.query_gateway.admission import Admission
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool
@@ -42,6 +42,8 @@ class Gateway:
     def __init__(self, settings: GatewaySettings, metrics: Metrics | None = None) -> None:
         self._settings = settings
         self.metrics = Metrics() if metrics is None else metrics
+        for code in ALERTED_CODES:
+            self.metrics.queries.labels(code)
         self._redis = connect_async(settings.redis_url)
         self._epochs = Epochs()
         self._channels = ChannelPool(settings.worker_idle_s)
@@ -89,7 +91,7 @@ class Gateway:
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
         self.port = await self._server.start(settings.listen)
         self._status.start()
-        self._spawn(RedisWatch(self._redis, self._redis_is).run())
+        self._spawn(RedisWatch(self._redis, self._redis_is, self.metrics).run())
         self._spawn(self._channels.run())
         log.info("listening", port=self.port, metrics_port=self.metrics_port)
 
