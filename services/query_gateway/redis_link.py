@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import cast
 
 import redis
 import redis.asyncio
@@ -64,7 +63,7 @@ class RedisWatch:
     async def _look(self) -> bool:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                cameras = await cast(Awaitable[int], self._redis.hlen(keys.CAMERAS))
+                cameras = await self._redis.hlen(keys.CAMERAS)
         except (redis.RedisError, OSError, TimeoutError):
             return False
         self._metrics.cameras_registered.set(cameras)

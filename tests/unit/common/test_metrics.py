@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from prometheus_client import generate_latest
-from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.common.metrics import TTFT_BUCKETS, Metrics
@@ -69,7 +69,8 @@ def test_names_are_the_same_in_both_formats(metrics: Metrics) -> None:
     metrics.time_to_first_token.labels("m", "warm").observe(0.02, ids)
     metrics.query_duration.labels("m").observe(0.02, ids)
     plain = generate_latest(metrics.registry).decode()
-    open_metrics = openmetrics.generate_latest(metrics.registry).decode()
+    encode, _ = choose_encoder("application/openmetrics-text")
+    open_metrics = encode(metrics.registry).decode()
     assert open_metrics.endswith("# EOF\n")
     assert series(open_metrics) == series(plain) > {"hermes_queries_total"}
     assert not [name for name in series(plain) if name.endswith("_created")]
