@@ -60,13 +60,7 @@ def configure(service: str, instance: str) -> None:
         return
     try:
         start(_exporter(), service, instance)
-    except ModuleNotFoundError:
-        log.warning(
-            "not_traced",
-            error="OTEL_ variables ask for traces and OpenTelemetry is not installed:"
-            " pip install 'hermes-live[tracing]'",
-        )
-    except Exception as error:  # a variable that cannot be understood
+    except Exception as error:  # not installed, or a variable that cannot be understood
         log.warning("not_traced", error=f"{type(error).__name__}: {error}")
 
 
@@ -179,6 +173,9 @@ def _exporter() -> SpanExporter:
         name = "otlp_proto_" + (protocol or "grpc").partition("/")[0]
     found = metadata.entry_points(group="opentelemetry_traces_exporter", name=name)
     if not found:
-        raise ModuleNotFoundError(f"no exporter {name!r} is installed")
+        raise LookupError(
+            f"OTEL_ variables ask for the exporter {name!r}, which is not installed;"
+            " pip install 'hermes-live[tracing]' brings 'otlp_proto_grpc'"
+        )
     exporter: SpanExporter = next(iter(found)).load()()
     return exporter

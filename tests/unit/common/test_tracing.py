@@ -236,6 +236,8 @@ assert "opentelemetry.sdk.trace" not in sys.modules
 """
 BLOCKED = """
 import sys
+from importlib import metadata
+metadata.entry_points = lambda **_: ()
 class Blocker:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] == "opentelemetry":
@@ -252,6 +254,7 @@ def test_not_asked_for_it_is_not_loaded() -> None:
 def test_a_missing_package_is_told_once_and_costs_nothing_else() -> None:
     told = python(BLOCKED + CONFIGURE, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
     assert len(told.splitlines()) == 1
+    assert "not_traced" in told
     assert "pip install 'hermes-live[tracing]'" in told
 
 
