@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard images fuzz format clean
+.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard rules images fuzz format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -60,6 +60,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 	npx --no-install buf format --diff --exit-code
 	$(BIN)/python scripts/generate_protos.py --check
 	$(BIN)/python -m scripts.generate_dashboard --check
+	$(BIN)/python -m scripts.generate_prometheus_rules --check
 	$(BIN)/python scripts/check_links.py
 	$(BIN)/hadolint deploy/images/Dockerfile
 	$(BIN)/python -m scripts.audit
@@ -83,6 +84,9 @@ fuzz: $(STAMP) ## Damaged data for everything that parses outside data (FUZZ_S s
 
 images: ## Build the images of gateway, decoder and worker (podman, docker or buildah)
 	@deploy/images/build
+
+rules: $(STAMP) ## Generate Kubernetes' rules from deploy/prometheus/rules
+	@$(BIN)/python -m scripts.generate_prometheus_rules
 
 format: $(STAMP) ## Apply the formatter
 	@$(BIN)/ruff format .

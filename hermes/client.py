@@ -9,7 +9,8 @@
 Where the gateway wants a token, give `token=`. Every call has a time-out and
 raises the types of `hermes.errors`; the gRPC error is their `__cause__`.
 Nothing is retried here: `Retryable.retry_after_s` says when the same call may
-succeed.
+succeed. A question asked within an OpenTelemetry span carries its trace
+context; instrumentation of gRPC does no harm beside it.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from hermes.contents import MemoryContents
 from hermes.contents_message import contents_of
 from hermes.statuses import error_of
 from hermes.tls import Tls
+from hermes.trace_context import trace_context
 from hermes.v1 import camera_pb2, memory_pb2, query_pb2
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from hermes.v1.memory_pb2_grpc import MemoryServiceStub
@@ -135,7 +137,8 @@ class HermesClient:
         `max_tokens=0` and `timeout=None` leave the limit to the gateway.
         """
         request = _ask_request(camera_id, question, max_tokens, freshness)
-        call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
+        metadata = (*self._sent(), *trace_context())
+        call = self._queries.Ask(request, timeout=timeout, metadata=metadata)
         return AnswerStream(call, self._peer)
 
     def inspect(self, camera_id: str) -> MemoryContents:
@@ -237,7 +240,8 @@ class AsyncHermesClient:
     ) -> AsyncAnswerStream:
         """Ask about a camera. Returns at once; errors come while reading the answer."""
         request = _ask_request(camera_id, question, max_tokens, freshness)
-        call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
+        metadata = (*self._sent(), *trace_context())
+        call = self._queries.Ask(request, timeout=timeout, metadata=metadata)
         return AsyncAnswerStream(call, self._peer)
 
     async def inspect(self, camera_id: str) -> MemoryContents:

@@ -18,7 +18,7 @@ from grpc_status import rpc_status
 
 from hermes import errors
 from hermes.statuses import ERROR_DOMAIN
-from services.common import logs
+from services.common import logs, tracing
 from services.common.redaction import redact
 
 log = logs.get(__name__)
@@ -176,6 +176,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
         self._calls.opened()
+        call = tracing.begin(method, context)
         code = grpc.StatusCode.OK
         try:
             yield
@@ -200,6 +201,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         finally:
             self._calls.closed()
             self._observe(method, code)
+            tracing.end(call, code)
 
 
 def rewrapped(handler: Any, unary: Callable[[Any], Any], stream: Callable[[Any], Any]) -> Any:

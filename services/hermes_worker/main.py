@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from hermes.errors import HermesError
-from services.common import logs
+from services.common import logs, tracing
 from services.common.announce import announce, reachable
 from services.common.files import UnusableFile
 from services.common.grpc_server import CannotListen
@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run until SIGTERM or SIGINT. A second signal ends the process at once."""
     settings = load(WorkerSettings, "hermes-worker", argv)
     logs.configure("worker", settings.log_level)
+    tracing.configure("worker", settings.instance)
     log.info("starting", **settings.shown())
     try:
         status = asyncio.run(_run(settings))
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        tracing.stop()
     sys.exit(status)
 
 

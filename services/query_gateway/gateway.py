@@ -16,7 +16,7 @@ from services.common.camera_credentials import CameraCredentials
 from services.common.connection import connect_async
 from services.common.grpc_server import GrpcServer
 from services.common.http import StatusServer
-from services.common.metrics import Metrics
+from services.common.metrics import ALERTED_CODES, Metrics
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
 from services.query_gateway.access.guard import Guard
@@ -56,6 +56,8 @@ class Gateway:
         self._settings = settings
         self._authenticator = _authenticator(settings)
         self.metrics = Metrics() if metrics is None else metrics
+        for code in ALERTED_CODES:
+            self.metrics.queries.labels(code)
         self._credentials = CameraCredentials(settings.credentials_key_file)
         self._credentials.check()
         self._redis = connect_async(settings.redis_url, access=settings.redis_access)
@@ -110,7 +112,7 @@ class Gateway:
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
         self.port = await self._server.start(settings.listen)
         self._status.start()
-        self._spawn(RedisWatch(self._redis, self._redis_is).run())
+        self._spawn(RedisWatch(self._redis, self._redis_is, self.metrics).run())
         self._spawn(self._channels.run())
         if self._authenticator is None:
             log.info("authentication_off", open_to="anyone who reaches the port")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from hermes.errors import HermesError
-from services.common import logs
+from services.common import logs, tracing
 from services.common.announce import announce, reachable
 from services.common.files import UnusableFile
 from services.common.grpc_server import CannotListen
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run until SIGTERM or SIGINT. A second signal ends the process at once."""
     settings = load(GatewaySettings, "hermes-gateway", argv)
     logs.configure("gateway", settings.log_level)
+    tracing.configure("gateway", settings.instance)
     log.info("starting", **settings.shown())
     try:
         asyncio.run(_run(settings))
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        tracing.stop()
 
 
 async def _run(settings: GatewaySettings) -> None:

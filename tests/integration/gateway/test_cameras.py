@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ from hermes.v1.camera_pb2 import (
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from services.common import camera_status, keys
 from services.common.camera_credentials import CameraCredentials
+from services.common.metrics import ALERTED_CODES
 from services.query_gateway.gateway import Gateway
 from tests.support.gateway import own, register, running_gateway
 
@@ -45,6 +47,29 @@ def stored(client: redis.Redis, camera_id: str) -> Camera:
     raw = client.hget(keys.CAMERAS, camera_id)
     assert isinstance(raw, bytes)
     return Camera.FromString(raw)
+
+
+async def test_cameras_are_counted_whoever_added_them(
+    gateway: Gateway, client: AsyncHermesClient, redis_client: redis.Redis
+) -> None:
+    sample = gateway.metrics.registry.get_sample_value
+
+    async def counted(cameras: int) -> None:
+        async with asyncio.timeout(5):
+            while sample("hermes_cameras_registered") != cameras:
+                await asyncio.sleep(0.05)
+
+    await counted(0)
+    register(redis_client, "dock")
+    await client.add_camera("lobby", "rtsp://10.0.0.5/live")
+    await counted(2)
+    await client.remove_camera("dock")
+    await counted(1)
+
+
+async def test_failures_are_counted_from_nothing(gateway: Gateway) -> None:
+    sample = gateway.metrics.registry.get_sample_value
+    assert {sample("hermes_queries_total", {"code": code}) for code in ALERTED_CODES} == {0}
 
 
 async def test_a_camera_comes_and_goes(

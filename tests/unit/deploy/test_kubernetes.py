@@ -44,12 +44,13 @@ from tests.support.manifests import (
     selects,
     variants,
 )
+from tests.support.monitoring import PROMETHEUS, read
 from tests.support.promql import parse
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
 VERSIONS = ("1.32", "1.37")
-CUSTOM = {"PodMonitor", "ScaledObject"}
+CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
 """Kinds that come with an operator: no schema of Kubernetes knows them."""
 NAMESPACE = "hermes-live"
 CLUSTER_WIDE = {"Namespace", "PriorityClass"}
@@ -124,6 +125,7 @@ def test_components_switch_what_they_say(variant: Variant) -> None:
     )
     assert bool(variant.of_kind("NetworkPolicy")) is on["network-policies"]
     assert bool(variant.of_kind("PodMonitor")) is on["monitoring"]
+    assert bool(variant.of_kind("PrometheusRule")) is on["monitoring"]
     assert bool(variant.of_kind("ScaledObject")) is on["keda"]
     assert ("replicas" in variant.workloads["hermes-worker"]["spec"]) is not on["keda"]
     assert bool(variant.of_kind("PersistentVolumeClaim")) is not on["checkpoints-s3"]
@@ -416,6 +418,18 @@ def test_without_policies_everybody_may_talk() -> None:
     rest = [policy for policy in policies if policy["metadata"]["name"] != "deny-all"]
     assert ("stranger", "neighbour", "TCP", 1) in arrows(rest, parties)
     assert ("stranger", "neighbour", "TCP", 1) not in arrows(policies, parties)
+
+
+def test_rules_in_a_cluster_are_those_of_prometheus() -> None:
+    rendered = {
+        one["metadata"]["name"]: one["spec"]
+        for one in Variant("a100", ("monitoring",)).of_kind("PrometheusRule")
+    }
+    files = {path.stem: read(path) for path in (PROMETHEUS / "rules").iterdir()}
+    assert rendered == {f"hermes-live-{name}": rules for name, rules in files.items()}
+    for spec in rendered.values():
+        names = [group["name"] for group in spec["groups"]]
+        assert len(set(names)) == len(names)
 
 
 # -- scaling -------------------------------------------------------------------
