@@ -102,9 +102,9 @@ async def test_sigterm_lets_answers_end(
         assert status == 200
         assert "hermes_time_to_first_token_seconds" in metrics
         assert (await stream.result()).text == "a red car"
-        assert await asyncio.wait_for(running.process.wait(), 5) == 0
+        assert await asyncio.wait_for(running.process.wait(), 20) == 0
         # It waited for the answer, and neither for the health watch nor for the whole grace.
-        assert 1.0 < time.monotonic() - stopped < 4
+        assert 1.0 < time.monotonic() - stopped < 10
     events = [json.loads(line)["event"] for line in running.log.read_text().splitlines()]
     assert events[-2:] == ["draining", "stopped"]
 
@@ -122,7 +122,7 @@ async def test_sigterm_waits_no_longer_than_the_grace(
         running.process.send_signal(signal.SIGTERM)
         with pytest.raises(errors.Unavailable):
             await stream.result()
-        assert await asyncio.wait_for(running.process.wait(), 5) == 0
+        assert await asyncio.wait_for(running.process.wait(), 20) == 0
         await asyncio.wait_for(worker.calls[0].ended.wait(), 1)
         assert worker.calls[0].cancelled_at is not None
 
@@ -152,7 +152,7 @@ async def test_it_starts_before_redis_and_is_ready_after(tmp_path: Path, redis_u
             assert (await asyncio.to_thread(running.get, "/healthz"))[0] == 200
             assert (await asyncio.to_thread(running.get, "/readyz"))[0] == 503
             process.send_signal(signal.SIGINT)
-            assert await asyncio.wait_for(process.wait(), 5) == 0
+            assert await asyncio.wait_for(process.wait(), 20) == 0
         finally:
             if process.returncode is None:
                 process.kill()
@@ -210,7 +210,7 @@ async def test_a_token_is_in_no_log(
                 except errors.Unauthenticated:
                     continue
         running.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(running.process.wait(), 5) == 0
+        assert await asyncio.wait_for(running.process.wait(), 20) == 0
         log = running.log.read_text()
     (line,) = [line for line in map(json.loads, log.splitlines()) if line["event"] == "audit"]
     assert (line["who"], line["camera"], line["code"]) == ("token:desk", "lobby", "OK")
