@@ -484,5 +484,5 @@ def test_no_two_instances_hold_one_camera(
     made = type("Machine", (machine,), {"client": client})
     run_state_machine_as_test(
         made,
-        settings=settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True),
+        settings=settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True),
     )
