@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,6 +21,7 @@ from hermes.contents import LayerContents
 from hermes.errors import DeadlineExceeded, HermesError, Retryable
 from services.cli import redis_server
 from services.cli.processes import Pipeline, wait_ready
+from services.cli.redis_server import LocalRedis
 from services.common import keys
 from services.common.frame_log import BEGINNING, RedisFrameLog
 from services.common.leases import Leases, Owner
@@ -139,10 +140,15 @@ class Fleet(Running):
 
 
 @contextmanager
-def running(folder: Path, gateways: int = 1, **settings: str) -> Iterator[Fleet]:
+def running(
+    folder: Path,
+    gateways: int = 1,
+    start_redis: Callable[[Path], LocalRedis] = redis_server.start,
+    **settings: str,
+) -> Iterator[Fleet]:
     """A fleet with a Redis of its own."""
     with Pipeline(folder, SETTINGS | settings) as pipeline:
-        pipeline.redis = redis_server.start(folder / "redis")
+        pipeline.redis = start_redis(folder / "redis")
         fleet = Fleet(pipeline, gateways)
         try:
             yield fleet
