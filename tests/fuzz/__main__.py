@@ -19,6 +19,10 @@ from tests.fuzz.targets import TARGETS
 CORPUS = 2000
 """Inputs that are damaged further, at most."""
 WARM = 1000
+"""Inputs after which memory should grow no more."""
+LONG_BYTES = 32 << 10
+"""An input longer than this, and than every good one, is tried but not damaged further: it would
+take the time of a hundred others."""
 
 
 def fuzz(target: Target, seconds: float, seed: int) -> list[Fault]:
@@ -28,6 +32,7 @@ def fuzz(target: Target, seconds: float, seed: int) -> list[Fault]:
     for data in target.seeds():
         if isinstance(fault := attempt(target, data), Fault):
             raise SystemExit(f"{target.name}: a good input is a fault\n{fault.text}")
+    longest = max(LONG_BYTES, *map(len, corpus))
     answers: set[str] = set()
     found: dict[tuple[str, str], Fault] = {}
     began, tried, base = time.monotonic(), 0, peak_bytes()
@@ -44,7 +49,7 @@ def fuzz(target: Target, seconds: float, seed: int) -> list[Fault]:
             if (key := (answer.kind, answer.where)) not in found:
                 found[key] = answer
                 print(f"{target.name}: {answer.text}\n  kept as {_keep(target, answer, data)}")
-        elif answer not in answers and len(corpus) < CORPUS:
+        elif answer not in answers and len(corpus) < CORPUS and len(data) <= longest:
             answers.add(answer)
             corpus.append(data)
     print(

@@ -71,7 +71,7 @@ def _settings() -> list[bytes]:
 def _read_settings(data: bytes) -> str:
     name, *lines = data.decode("utf-8", "surrogateescape").replace("\0", "").split("\n")
     kind = SERVICES.get(name, WorkerSettings)
-    pairs = (line.split("=", 1) for line in lines if "=" in line.lstrip("="))
+    pairs = (line.split("=", 1) for line in lines if "=" in line[1:] and line[0] != "=")
     said = io.StringIO()
     with mock.patch.dict(os.environ, dict(pairs), clear=True):
         try:
