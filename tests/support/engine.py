@@ -33,9 +33,12 @@ class Engine:
         return done.stdout
 
     def fails(self, *arguments: str) -> bool:
-        """Whether a command of the engine fails."""
+        """Whether a command of the engine fails, or takes longer than five minutes."""
         command = [self.program, *arguments]
-        return subprocess.run(command, capture_output=True, timeout=60).returncode != 0
+        try:
+            return subprocess.run(command, capture_output=True, timeout=300).returncode != 0
+        except subprocess.TimeoutExpired:
+            return True
 
     def build(self, service: str, flags: str = "") -> str:
         """The image of a service, built as `make images` does; skips if its base is not to be had.
@@ -73,7 +76,7 @@ class Engine:
         try:
             yield name
         finally:
-            self.run("rm", "--force", name)
+            self.run("rm", "--force", "--volumes", name)
 
     def ended_with(self, name: str) -> int:
         """The exit status after SIGTERM."""

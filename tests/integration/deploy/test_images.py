@@ -23,6 +23,8 @@ from tests.support.engine import Engine, need_engine, wait_for_file
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1900)]
+VOLUMES = ("--volume=/cache", "--volume=/var/lib/hermes")
+"""Without a name: they take their owner from the image."""
 every = pytest.mark.parametrize("service", SERVICES)
 
 
@@ -52,7 +54,8 @@ def test_an_image_holds_what_its_service_needs_and_no_more(engine: Engine, servi
     name = image(engine, service)
 
     def runs(*command: str) -> bool:
-        return not engine.fails("run", "--rm", "--read-only", "--network=none", name, *command)
+        flags = ("--rm", "--read-only", "--network=none", *VOLUMES)
+        return not engine.fails("run", *flags, name, *command)
 
     assert runs(f"hermes-{service}", "--help")
     assert engine.run("run", "--rm", name, "id", "-u").strip() == "10001"
@@ -101,8 +104,7 @@ def test_a_camera_comes_in_over_the_gateway_and_is_read(
 def test_a_worker_loads_the_demo_model_and_ends(engine: Engine, own_redis: LocalRedis) -> None:
     given = settings(own_redis, HERMES_DEVICE="cpu", HERMES_THREADS="1")
     given["HERMES_CHECKPOINT_URL"] = "/var/lib/hermes/checkpoints"
-    volumes = ["--tmpfs=/cache", "--volume=/var/lib/hermes"]
-    with engine.service(image(engine, "worker"), given, *volumes) as worker:
+    with engine.service(image(engine, "worker"), given, *VOLUMES) as worker:
         address = json.loads(wait_for_file(engine, worker, "/tmp/ports", 120))["address"]
         with grpc.insecure_channel(address) as channel:
             health = health_pb2_grpc.HealthStub(channel)
