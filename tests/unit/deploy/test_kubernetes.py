@@ -334,7 +334,8 @@ def test_redis_has_room_beside_its_data(variant: Variant) -> None:
     assert 1.5 * data <= quantity(limits["memory"])
     (claim,) = redis["spec"]["volumeClaimTemplates"]
     assert 4 * data <= quantity(claim["spec"]["resources"]["requests"]["storage"])
-    (config,) = (o["data"]["redis.conf"] for o in variant.of_kind("ConfigMap") if "redis" in str(o))
+    files = [one["data"] for one in variant.of_kind("ConfigMap")]
+    (config,) = (found["redis.conf"] for found in files if "redis.conf" in found)
     assert "\nappendonly yes\n" in config
     assert "\nmaxmemory-policy noeviction\n" in config
 
