@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard format clean
+.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard rules images fuzz format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -48,10 +48,10 @@ test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (un
 test-all: $(STAMP) node-packages kernels ## The same and the slow ones
 	@$(BIN)/python -m pytest -m 'not chaos' $(PYTEST_FLAGS)
 
-test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (twenty minutes)
+test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (half an hour)
 	@$(BIN)/python -m pytest -m chaos -s tests/chaos $(PYTEST_FLAGS)
 
-check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code
+check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -60,7 +60,10 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 	npx --no-install buf format --diff --exit-code
 	$(BIN)/python scripts/generate_protos.py --check
 	$(BIN)/python -m scripts.generate_dashboard --check
+	$(BIN)/python -m scripts.generate_prometheus_rules --check
 	$(BIN)/python scripts/check_links.py
+	$(BIN)/hadolint deploy/images/Dockerfile
+	$(BIN)/python -m scripts.audit
 
 bench: $(STAMP) ## What is fast, as ratios taken in one run
 	@$(BIN)/python -m benchmarks
@@ -74,6 +77,16 @@ protos: $(STAMP) ## Generate hermes/v1 from protos/
 
 dashboard: $(STAMP) ## Generate the Grafana dashboard from scripts/dashboard_panels.py
 	@$(BIN)/python -m scripts.generate_dashboard
+
+FUZZ_S ?= 60
+fuzz: $(STAMP) ## Damaged data for everything that parses outside data (FUZZ_S seconds a target)
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(FUZZ_TARGETS)
+
+images: ## Build the images of gateway, decoder and worker (podman, docker or buildah)
+	@deploy/images/build
+
+rules: $(STAMP) ## Generate Kubernetes' rules from deploy/prometheus/rules
+	@$(BIN)/python -m scripts.generate_prometheus_rules
 
 format: $(STAMP) ## Apply the formatter
 	@$(BIN)/ruff format .

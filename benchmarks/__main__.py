@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
+import time
 
 import torch
 
@@ -30,8 +32,10 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}, demo model\n")
     rows: list[Row] = []
+    began = time.monotonic()
     for name in options.only or MODULES:
         rows += MODULES[name].run(options.rounds)
+        print(f"[{time.monotonic() - began:.0f} s] {name}", file=sys.stderr, flush=True)
     print(render(rows))
 
 

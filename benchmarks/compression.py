@@ -7,6 +7,7 @@ language model. That makes compression look dearer than it is in a stream.
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -79,7 +80,6 @@ class ClockedPolicy(Hermes):
 
 def run(rounds: int) -> list[Row]:
     """The rows of this module. `rounds` is not used: a chunk takes long enough to be told."""
-    torch.set_num_threads(1)
     blind: Any = Blind(random_model(SHAPE, dtype=fast_dtype()))
     model = Clocked(blind)
     policy = ClockedPolicy()
@@ -92,8 +92,10 @@ def run(rounds: int) -> list[Row]:
         prompts=(prompts[0], prompts[1]),
     )
     picture = torch.zeros((1, 3, 1, 1), dtype=torch.uint8)
+    torch.set_num_threads(os.cpu_count() or 1)
     while memory.cache.over_budget_with < 0 or memory.cache.video_tokens != BUDGET:
         memory.feed(picture)  # until it is full, and was compressed for the first time
+    torch.set_num_threads(1)
     prefill, guidance, scoring, gathering = ([] for _ in range(4))
     for _ in range(CHUNKS):
         model.chunk.clear()

@@ -6,9 +6,11 @@
             print(text, end="", flush=True)
         print(answer.result().timings)
 
-Every call has a time-out and raises the types of `hermes.errors`; the gRPC
-error is their `__cause__`. Nothing is retried here: `Retryable.retry_after_s`
-says when the same call may succeed.
+Where the gateway wants a token, give `token=`. Every call has a time-out and
+raises the types of `hermes.errors`; the gRPC error is their `__cause__`.
+Nothing is retried here: `Retryable.retry_after_s` says when the same call may
+succeed. A question asked within an OpenTelemetry span carries its trace
+context; instrumentation of gRPC does no harm beside it.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from hermes import errors
 from hermes.client_streams import AnswerStream, AsyncAnswerStream
+from hermes.client_token import Token, bearer
 from hermes.client_types import (
     Answer,
     Camera,
@@ -38,6 +41,8 @@ from hermes.client_types import (
 from hermes.contents import MemoryContents
 from hermes.contents_message import contents_of
 from hermes.statuses import error_of
+from hermes.tls import Tls
+from hermes.trace_context import trace_context
 from hermes.v1 import camera_pb2, memory_pb2, query_pb2
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from hermes.v1.memory_pb2_grpc import MemoryServiceStub
@@ -58,6 +63,8 @@ __all__ = [
     "Source",
     "Span",
     "Timings",
+    "Tls",
+    "Token",
 ]
 
 CALL_TIMEOUT_S = 10.0
@@ -91,22 +98,26 @@ class HermesClient:
         self,
         address: str,
         *,
+        tls: Tls | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
-        """`address`: host:port. Without `credentials` the connection is plain text.
+        """`address`: host:port. Without `tls` (or `credentials` of your own making) the connection
+        is plain text. Files are read now: a new client sees what they hold later.
 
-        `metadata` goes with every call (a token, for instance); `timeout` in
-        seconds holds for every call but `ask`.
+        `token` goes with every call as `authorization: Bearer`, and so does
+        `metadata` as it is; `timeout` in seconds holds for every call but `ask`.
         """
-        self._peer = f"the gateway at {address}"
+        self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
+        self._peer, credentials, options = _connection(address, tls, credentials)
         self._channel = (
-            grpc.insecure_channel(address, options=_OPTIONS)
+            grpc.insecure_channel(address, options=options)
             if credentials is None
-            else grpc.secure_channel(address, credentials, options=_OPTIONS)
+            else grpc.secure_channel(address, credentials, options=options)
         )
         self._cameras = cast(Any, CameraServiceStub)(self._channel)
         self._memories = cast(Any, MemoryServiceStub)(self._channel)
@@ -126,7 +137,8 @@ class HermesClient:
         `max_tokens=0` and `timeout=None` leave the limit to the gateway.
         """
         request = _ask_request(camera_id, question, max_tokens, freshness)
-        call = self._queries.Ask(request, timeout=timeout, metadata=self._metadata)
+        metadata = (*self._sent(), *trace_context())
+        call = self._queries.Ask(request, timeout=timeout, metadata=metadata)
         return AnswerStream(call, self._peer)
 
     def inspect(self, camera_id: str) -> MemoryContents:
@@ -169,9 +181,12 @@ class HermesClient:
         """Close the connection; calls that run are cancelled."""
         self._channel.close()
 
+    def _sent(self) -> Metadata:
+        return (*self._metadata, *bearer(self._token))
+
     def _call(self, method: Any, request: Any) -> Any:
         try:
-            return method(request, timeout=self._timeout, metadata=self._metadata)
+            return method(request, timeout=self._timeout, metadata=self._sent())
         except grpc.RpcError as error:
             raise error_of(error, self._peer) from error
 
@@ -194,18 +209,21 @@ class AsyncHermesClient:
         self,
         address: str,
         *,
+        tls: Tls | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
         """As `HermesClient`."""
-        self._peer = f"the gateway at {address}"
+        self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
+        self._peer, credentials, options = _connection(address, tls, credentials)
         self._channel = (
-            grpc.aio.insecure_channel(address, options=_OPTIONS)
+            grpc.aio.insecure_channel(address, options=options)
             if credentials is None
-            else grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+            else grpc.aio.secure_channel(address, credentials, options=options)
         )
         self._cameras = cast(Any, CameraServiceStub)(self._channel)
         self._memories = cast(Any, MemoryServiceStub)(self._channel)
@@ -222,7 +240,8 @@ class AsyncHermesClient:
     ) -> AsyncAnswerStream:
         """Ask about a camera. Returns at once; errors come while reading the answer."""
         request = _ask_request(camera_id, question, max_tokens, freshness)
-        call = self._queries.Ask(request, timeout=timeout, metadata=self._metadata)
+        metadata = (*self._sent(), *trace_context())
+        call = self._queries.Ask(request, timeout=timeout, metadata=metadata)
         return AsyncAnswerStream(call, self._peer)
 
     async def inspect(self, camera_id: str) -> MemoryContents:
@@ -267,9 +286,12 @@ class AsyncHermesClient:
         """Close the connection; calls that run are cancelled."""
         await self._channel.close()
 
+    def _sent(self) -> Metadata:
+        return (*self._metadata, *bearer(self._token))
+
     async def _call(self, method: Any, request: Any) -> Any:
         try:
-            return await method(request, timeout=self._timeout, metadata=self._metadata)
+            return await method(request, timeout=self._timeout, metadata=self._sent())
         except grpc.RpcError as error:
             raise error_of(error, self._peer) from error
 
@@ -283,6 +305,17 @@ class AsyncHermesClient:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _connection(
+    address: str, tls: Tls | None, credentials: grpc.ChannelCredentials | None
+) -> tuple[str, grpc.ChannelCredentials | None, list[tuple[str, Any]]]:
+    """How errors call the gateway, and what its channel is made of."""
+    if tls is not None:
+        credentials = tls.read().credentials()
+    how = "in plain text" if credentials is None else "over TLS"
+    options = [*_OPTIONS, *(() if tls is None else tls.options)]
+    return f"the gateway at {address} ({how})", credentials, options
 
 
 def _ask_request(

@@ -94,6 +94,18 @@ class DeadlineExceeded(HermesError):
     reason = "DEADLINE_EXCEEDED"
 
 
+class Unauthenticated(HermesError):
+    """The call carries no token, or none that is valid here."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(HermesError):
+    """The token is valid and does not cover this call, whether the camera exists or not."""
+
+    reason = "PERMISSION_DENIED"
+
+
 class Unsupported(HermesError):
     """A model or a feature that this build does not know, by name."""
 

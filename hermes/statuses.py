@@ -101,6 +101,8 @@ _BY_REASON: dict[str, _Make] = {
         message, details.retry_after_s
     ),
     errors.DeadlineExceeded.reason: lambda message, _: errors.DeadlineExceeded(message),
+    errors.Unauthenticated.reason: lambda message, _: errors.Unauthenticated(message),
+    errors.PermissionDenied.reason: lambda message, _: errors.PermissionDenied(message),
     errors.Unsupported.reason: lambda message, _: errors.Unsupported(message),
     errors.SnapshotMismatch.reason: lambda message, _: errors.SnapshotMismatch(message),
     errors.SnapshotCorrupt.reason: lambda message, _: errors.SnapshotCorrupt(message),
@@ -119,6 +121,10 @@ def _error_of_code(code: grpc.StatusCode, message: str, peer: str) -> errors.Her
         if "larger than max" in message:  # the transport's own limit: coming again is no use
             return errors.InvalidInput("request", f"is too large for {peer}: {message}")
         return errors.Overloaded(f"{peer} has no room: {message}")
+    if code == grpc.StatusCode.UNAUTHENTICATED:
+        return errors.Unauthenticated(f"{peer} does not know who is calling: {message}")
+    if code == grpc.StatusCode.PERMISSION_DENIED:
+        return errors.PermissionDenied(f"{peer} does not allow this call: {message}")
     if code == grpc.StatusCode.UNIMPLEMENTED:
         return errors.Unsupported(f"{peer} does not know this call: {message}")
     return errors.HermesError(f"{peer} answered {code.name}: {message}")

@@ -27,6 +27,8 @@ class Panel:
     """From which value on the panel has which colour."""
     names: dict[int, str] | None = None
     """What is shown in place of a number."""
+    exemplars: bool = False
+    """Whether observations that have a trace are shown as points."""
 
 
 def rate(metric: str, by: str, where: str = "") -> str:
@@ -46,26 +48,32 @@ def ttft(stage: str, meaning: str) -> Panel:
         "s",
         quantiles("hermes_time_to_first_token_seconds", f'stage="{stage}",{MODEL}'),
         thresholds=((0.5, "red"),) if stage == "gateway" else (),
+        exemplars=True,
     )
 
 
 FLEET = (
     Panel(
         "Cameras by state",
-        "Cameras that a decoder has, by the state of their source. A camera without a decoder"
-        " is not counted.",
+        "All cameras, and those that a decoder has by the state of their source.",
         "short",
         {
-            name: f'sum(hermes_camera_state{{job="hermes-decoder"}} == bool {number})'
-            for number, name in STATES.items()
+            "registered": 'max(hermes_cameras_registered{job="hermes-gateway"})',
+            **{
+                name: f'sum(hermes_camera_state{{job="hermes-decoder"}} == bool {number})'
+                for number, name in STATES.items()
+            },
         },
         kind="bargauge",
     ),
     Panel(
-        "Processes up",
-        "Processes whose metrics could be scraped, by service.",
+        "Processes up and ready",
+        "Processes whose metrics could be scraped, and those that say they are ready, by service.",
         "short",
-        {"{{job}}": 'sum by (job) (up{job=~"hermes-.*"})'},
+        {
+            "{{job}} up": 'sum by (job) (up{job=~"hermes-.*"})',
+            "{{job}} ready": 'sum by (job) (hermes_ready{job=~"hermes-.*"})',
+        },
         kind="stat",
         thresholds=((0, "red"), (1, "green")),
     ),
@@ -123,6 +131,14 @@ QUESTIONS = (
         stacked=True,
     ),
     Panel(
+        "Calls refused at the door",
+        "Calls that the gateway's guard refused, by reason: no valid token, no scope, the caller's"
+        " own limit, no key to check a token with. None while authentication is off.",
+        "reqps",
+        {"{{reason}}": rate("hermes_refused_calls_total", "reason")},
+        stacked=True,
+    ),
+    Panel(
         "Answers that begin too late",
         "Share of answers whose first token took more than 0.5 s at the gateway. 1 % is what the"
         " objective allows.",
@@ -150,6 +166,7 @@ QUESTIONS = (
         "From a worker's receipt of a question to its last token.",
         "s",
         quantiles("hermes_query_duration_seconds", MODEL),
+        exemplars=True,
     ),
 )
 

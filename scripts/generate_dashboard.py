@@ -23,6 +23,8 @@ def targets(panel: Panel) -> Iterator[dict[str, Any]]:
     for ref, (legend, expr) in zip(ascii_uppercase, panel.queries.items(), strict=False):
         target: dict[str, Any] = {"refId": ref, "datasource": DATASOURCE, "expr": expr}
         target["legendFormat"] = legend
+        if panel.exemplars and ref == "A":  # every query of the panel would give the same ones
+            target["exemplar"] = True
         if panel.kind == "heatmap":
             target["format"] = "heatmap"
         if panel.kind in ("table", "bargauge", "stat"):

@@ -27,8 +27,14 @@ const definition = protoLoader.loadSync("hermes/v1/query.proto", {
 const { QueryService } = grpc.loadPackageDefinition(definition).hermes.v1;
 const client = new QueryService(address, grpc.credentials.createInsecure());
 
+const metadata = new grpc.Metadata();
+if (process.env.HERMES_TOKEN) {
+  metadata.set("authorization", `Bearer ${process.env.HERMES_TOKEN}`);
+}
+
 const call = client.Ask(
   { question: { cameraId: camera, text: question } },
+  metadata,
   { deadline: Date.now() + TIMEOUT_MS },
 );
 

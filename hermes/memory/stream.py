@@ -153,6 +153,8 @@ class StreamMemory:
     ) -> AppendRow:
         if self._pending is not None:
             raise RuntimeError("a row is open: commit or abandon it first")
+        if self._closed:
+            raise RuntimeError("this memory is over: its place may be another's")
         slab, tokens = self._require_slab(), positions.shape[1]
         slab.begin_pass()
         slab.positions[:, :, slab.length : slab.length + tokens] = positions
@@ -337,6 +339,11 @@ class StreamMemory:
         """A place for one question and its answer, of at most `room` tokens. Close it after use."""
         slab = self._require_slab()
         return MemoryBranch(slab, self.rotary, self._clock.next_text, room, self.coverage())
+
+    @property
+    def closed(self) -> bool:
+        """Whether this memory is over."""
+        return self._closed
 
     def close(self) -> None:
         """This memory is over. Open branches still see it to their end, a pass under way ends.

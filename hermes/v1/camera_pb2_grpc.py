@@ -78,7 +78,7 @@ class CameraServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """All cameras, ordered by id.
+        """All cameras that the caller may see, ordered by id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,9 @@ class QueryServiceServicer:
         any number of deltas and then exactly one complete, or an error. Errors
         carry google.rpc details: NOT_FOUND (unknown camera), INVALID_ARGUMENT
         (BadRequest names the field), UNAVAILABLE and RESOURCE_EXHAUSTED
-        (RetryInfo says when to come again), DEADLINE_EXCEEDED, CANCELLED.
+        (RetryInfo says when to come again), DEADLINE_EXCEEDED, CANCELLED. Where
+        the gateway wants tokens, every call of every service may also end in
+        UNAUTHENTICATED or PERMISSION_DENIED.
         Cancelling the call stops the work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -63,7 +63,8 @@ def take_together(
     What each memory then holds is what `VideoMemory.take` would have made of
     it, within numeric noise. A pass that fails (out of memory, say) leaves no
     trace and is tried again in halves, of which `on_retry` is told; a picture
-    that fails alone has its error as its outcome and harms no other.
+    that fails alone has its error as its outcome and harms no other. A memory
+    that is closed meanwhile takes nothing more.
     `between` is called between two layers, of the tower and of the decoder.
     """
     outcomes: list[Outcome] = [None] * len(arrivals)
@@ -127,7 +128,10 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
     steps: list[tuple[_Run, FrameStep]] = []
     try:
         for run, features in zip(runs, _features(model, runs, between), strict=True):
-            steps.append((run, run.memory.begin(features, run.stamps)))
+            if not run.memory.cache.closed:  # while the tower read its pictures
+                steps.append((run, run.memory.begin(features, run.stamps)))
+        if not steps:
+            return
         inputs = torch.cat([part for _, step in steps for part in step.inputs])
         packed = PackedPass([row for _, step in steps for row in step.rows], between)
         hidden = model.forward(inputs, packed).split([step.tokens for _, step in steps])

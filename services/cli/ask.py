@@ -9,23 +9,17 @@ from typing import Annotated
 
 import typer
 
-from hermes.client import Answer, AnswerStream, HermesClient
+from hermes.client import Answer, AnswerStream
 from hermes.errors import HermesError
+from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
 from services.cli.output import answer_line, err, out
-
-Gateway = Annotated[
-    str,
-    typer.Option(
-        "--gateway", "-g", envvar="HERMES_GATEWAY", help="Address of the gateway, host:port."
-    ),
-]
-DEFAULT_GATEWAY = "127.0.0.1:50051"
 
 
 def ask(
     camera: Annotated[str, typer.Argument(help="Id of the camera.")],
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     gateway: Gateway = DEFAULT_GATEWAY,
+    token_file: TokenFile = None,
     max_tokens: Annotated[
         int, typer.Option(min=0, help="Longest answer; 0 leaves it to the deployment.")
     ] = 0,
@@ -39,7 +33,7 @@ def ask(
     ] = False,
 ) -> None:
     """Ask a camera a question; the answer streams as it is written."""
-    with HermesClient(gateway) as client:
+    with open_client(gateway, token_file) as client:
         stream = client.ask(
             camera,
             question,

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hermes.client import Camera, HermesClient
-from services.cli.ask import DEFAULT_GATEWAY, Gateway
+from hermes.client import Camera
+from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
 from services.cli.output import camera_table, out
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def add(
     camera: Id,
     url: Annotated[str, typer.Argument(help="rtsp://, http(s)://, or a file in the media folder.")],
     gateway: Gateway = DEFAULT_GATEWAY,
+    token_file: TokenFile = None,
     fps: Annotated[float, typer.Option(min=0, help="Frames sampled a second; 0: default.")] = 0.0,
     pacing: Annotated[
         PacingChoice, typer.Option(help="live: play a file at its own speed.")
@@ -42,7 +43,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a camera. Frames are in memory some seconds later."""
-    with HermesClient(gateway) as client:
+    with open_client(gateway, token_file) as client:
         added = client.add_camera(
             camera, url, frames_per_second=fps, pacing=pacing.value, loop=loop
         )
@@ -50,9 +51,11 @@ def add(
 
 
 @app.command("list")
-def list_cameras(gateway: Gateway = DEFAULT_GATEWAY, as_json: Json = False) -> None:
+def list_cameras(
+    gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None, as_json: Json = False
+) -> None:
     """All cameras: their sources, and what is remembered of them."""
-    with HermesClient(gateway) as client:
+    with open_client(gateway, token_file) as client:
         cameras = client.list_cameras()
     if as_json:
         print(json.dumps([_plain(camera) for camera in cameras], indent=2))
@@ -63,16 +66,21 @@ def list_cameras(gateway: Gateway = DEFAULT_GATEWAY, as_json: Json = False) -> N
 
 
 @app.command("get")
-def get(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, as_json: Json = False) -> None:
+def get(
+    camera: Id,
+    gateway: Gateway = DEFAULT_GATEWAY,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
     """One camera."""
-    with HermesClient(gateway) as client:
+    with open_client(gateway, token_file) as client:
         _show([client.get_camera(camera)], as_json)
 
 
 @app.command("remove")
-def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY) -> None:
+def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None) -> None:
     """Forget a camera, its frames and its memory."""
-    with HermesClient(gateway) as client:
+    with open_client(gateway, token_file) as client:
         client.remove_camera(camera)
 
 

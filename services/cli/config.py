@@ -60,20 +60,17 @@ class UpConfig(BaseModel):
 
 def read_config(path: Path) -> UpConfig:
     """Read and check a file. Raises `InvalidInput` naming what is wrong, without showing URLs."""
+    data = path.read_bytes()
     try:
-        raw = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raw = yaml.safe_load(data)
+    except Exception as error:  # the parser lets much more through than its own YAMLError
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
         raise InvalidInput(str(path), f"is not YAML{where}") from None
     try:
         return UpConfig.model_validate(raw or {})
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc'])) or 'the file'}: {redact(item['msg'])}"
-            for item in error.errors(include_url=False, include_input=False)
-        ]
-        raise InvalidInput(str(path), "; ".join(problems)) from None
+        raise InvalidInput(str(path), _problems(error)) from None
 
 
 def camera_of_flag(flag: str) -> CameraConfig:
@@ -81,4 +78,14 @@ def camera_of_flag(flag: str) -> CameraConfig:
     camera_id, equals, url = flag.partition("=")
     if not (equals and camera_id and url):
         raise InvalidInput("--camera", f"{redact(flag)!r} is not ID=URL, e.g. lobby=rtsp://host/1")
-    return CameraConfig(id=camera_id, url=url)
+    try:
+        return CameraConfig(id=camera_id, url=url)
+    except ValidationError as error:
+        raise InvalidInput("--camera", _problems(error)) from None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'the file'}: {redact(item['msg'])}"
+        for item in error.errors(include_url=False, include_input=False)
+    )

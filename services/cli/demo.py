@@ -18,6 +18,7 @@ from hermes.client import Answer, Camera, HermesClient
 from hermes.errors import HermesError
 from services.cli import redis_server
 from services.cli.ask import print_answer
+from services.cli.connection import open_client
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
 from services.cli.output import camera_table, err, fail, out
 from services.cli.processes import Pipeline
@@ -49,7 +50,7 @@ def demo(
         names = NAMES[:cameras]
         worlds = _prepare(folder, names, seed)
         address = start_services(pipeline, _settings(folder), _say)
-        with HermesClient(address) as client, _playing(client, names):
+        with open_client(address) as client, _playing(client, names):
             _watch(client, names, pipeline, interactive)
             _ask_all(client, worlds, seed)
             out.print(camera_table(client.list_cameras()))

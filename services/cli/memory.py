@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from hermes import picture
-from hermes.client import HermesClient
 from hermes.errors import InvalidInput
-from services.cli.ask import DEFAULT_GATEWAY, Gateway
+from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
 from services.cli.memory_picture import ASCII, memory_picture
 from services.cli.output import fail, out
 
@@ -23,6 +22,7 @@ app = typer.Typer(help="Look inside memories.", no_args_is_help=True, add_comple
 def show(
     camera: Annotated[str, typer.Argument(help="Id of the camera.")],
     gateway: Gateway = DEFAULT_GATEWAY,
+    token_file: TokenFile = None,
     file: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Draw a picture to this file: .png or .svg."),
@@ -32,7 +32,7 @@ def show(
     ] = False,
 ) -> None:
     """Which frames a camera's memory holds, how much of each, and in which layers."""
-    with HermesClient(gateway) as client:
+    with open_client(gateway, token_file) as client:
         contents = client.inspect(camera)
     if file is not None:
         try:

@@ -17,6 +17,7 @@ from rich.live import Live
 from hermes.client import HermesClient
 from hermes.errors import HermesError
 from services.cli.config import CameraConfig, UpConfig, camera_of_flag, read_config
+from services.cli.connection import open_client
 from services.cli.local import LocalSettings, end_on_sigterm, start_services
 from services.cli.output import camera_table, err, fail, out
 from services.cli.processes import Pipeline
@@ -67,7 +68,7 @@ def up(
         if state is not None:
             settings = replace(settings, memories=folder / "memories")
         address = start_services(pipeline, settings, lambda text: err.print(f"[dim]·[/] {text}"))
-        with HermesClient(address) as client:
+        with open_client(address) as client:
             _add(client, cameras)
             if wanted.model == "demo":
                 err.print(

@@ -1,23 +1,100 @@
-"""Connections to Redis, with time-outs that fit what they are used for."""
+"""Connections to Redis: who we are to it, and time-outs that fit what they are used for."""
 
 from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
 import redis.asyncio.retry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.credentials import CredentialProvider
 from redis.retry import Retry
+
+from services.common.files import UnusableFile, read_line
 
 CONNECT_TIMEOUT_S = 2.0
 CALL_TIMEOUT_S = 3.0
 
 
-def connect(url: str, *, block_s: float = 0.0) -> redis.Redis:
+@dataclass(frozen=True, slots=True)
+class RedisAccess:
+    """Beyond the URL: files that are read again for every connection, so that they may change.
+
+    `password_file` holds one line, which counts instead of the URL's password;
+    so does `username`. The PEM files are for rediss:// URLs: `ca_file` is
+    trusted beside the system's authorities, the certificate is shown.
+    """
+
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def check(self) -> None:
+        """Whether all files can be used now. Raises `UnusableFile`."""
+        if self.password_file is not None:
+            read_line(self.password_file)
+        context = ssl.create_default_context()
+        try:
+            if self.ca_file is not None:
+                context.load_verify_locations(self.ca_file)
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except OSError as error:  # ssl.SSLError is one
+            files = [self.ca_file, self.cert_file, self.key_file]
+            names = ", ".join(str(path) for path in files if path is not None)
+            raise UnusableFile(f"one of {names} cannot be used: {error.strerror}") from None
+
+    def apply(self, url: str) -> tuple[str, dict[str, Any]]:
+        """The URL and the arguments that make a connection with it."""
+        given = {
+            "ssl_ca_certs": self.ca_file,
+            "ssl_certfile": self.cert_file,
+            "ssl_keyfile": self.key_file,
+        }
+        options: dict[str, Any] = {name: str(path) for name, path in given.items() if path}
+        if self.password_file is not None:
+            parts = urlsplit(url)
+            username = self.username or unquote(parts.username or "")
+            options["credential_provider"] = _PasswordFile(username, self.password_file)
+            url = url.replace(f"//{parts.netloc}", "//" + parts.netloc.rpartition("@")[2], 1)
+        return url, options
+
+
+class _PasswordFile(CredentialProvider):
+    def __init__(self, username: str, path: Path) -> None:
+        self._username = username
+        self._path = path
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        try:
+            password = read_line(self._path)
+        except UnusableFile as error:
+            # To whoever waits for Redis it is just that: a password that does not let us in.
+            raise redis.AuthenticationError(str(error)) from None
+        return (self._username, password) if self._username else (password,)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        return self.get_credentials()
+
+
+ANYONE = RedisAccess()
+
+
+def connect(url: str, *, block_s: float = 0.0, access: RedisAccess = ANYONE) -> redis.Redis:
     """A blocking client. `block_s`: the longest BLOCK that it will be asked for.
 
     One retry: callers loop anyway, and all writes that must not be doubled
-    carry explicit ids or epochs.
+    carry explicit ids or epochs. Raises `UnusableFile`.
     """
+    access.check()
+    url, options = access.apply(url)
     return redis.Redis.from_url(
         url,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -25,11 +102,14 @@ def connect(url: str, *, block_s: float = 0.0) -> redis.Redis:
         socket_keepalive=True,
         health_check_interval=0,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1),
+        **options,
     )
 
 
-def connect_async(url: str) -> redis.asyncio.Redis:
-    """A client for an event loop."""
+def connect_async(url: str, *, access: RedisAccess = ANYONE) -> redis.asyncio.Redis:
+    """A client for an event loop. Raises `UnusableFile`."""
+    access.check()
+    url, options = access.apply(url)
     return redis.asyncio.Redis.from_url(
         url,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -39,4 +119,5 @@ def connect_async(url: str) -> redis.asyncio.Redis:
         retry=redis.asyncio.retry.Retry(
             ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1
         ),
+        **options,
     )

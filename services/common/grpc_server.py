@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc.aio
@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common import logs
 from services.common.rpc import SERVER_KEEPALIVE, ErrorInterceptor, Observe, OpenCalls
+from services.common.tls import ServerTls
 
 log = logs.get(__name__)
 
@@ -32,14 +33,22 @@ class GrpcServer:
         max_message_bytes: int,
         reflection: bool = False,
         observe: Observe | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        tls: ServerTls | None = None,
     ) -> None:
-        """`max_message_bytes`: larger requests are refused by the transport itself."""
+        """`max_message_bytes`: larger requests are refused by the transport itself.
+
+        `interceptors` stand between the one that makes statuses of errors and the services.
+        Without `tls` the port speaks plain text. Raises `UnusableFile` if
+        there is no certificate to show.
+        """
         self._calls = OpenCalls()
         self._reflection = reflection
+        self._credentials = None if tls is None else tls.credentials()
         self._names: list[str] = []
         self._serving = False
         self._server = grpc.aio.server(
-            interceptors=[ErrorInterceptor(self._calls, observe)],
+            interceptors=[ErrorInterceptor(self._calls, observe), *interceptors],
             options=[
                 *SERVER_KEEPALIVE,
                 ("grpc.max_receive_message_length", max_message_bytes),
@@ -64,7 +73,11 @@ class GrpcServer:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
         try:
-            port: int = self._server.add_insecure_port(listen)
+            port: int = (
+                self._server.add_insecure_port(listen)
+                if self._credentials is None
+                else self._server.add_secure_port(listen, self._credentials)
+            )
         except RuntimeError as error:
             raise CannotListen(f"cannot listen on {listen}: in use, or no such address") from error
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -78,6 +91,11 @@ class GrpcServer:
         self._serving = serving
         status = health_pb2.HealthCheckResponse
         await self._say(status.SERVING if serving else status.NOT_SERVING)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Full names of our own services."""
+        return tuple(self._names)
 
     @property
     def serving(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from services.common import logs
 from services.common.metrics import Metrics
@@ -31,9 +31,17 @@ class StatusServer:
     def __init__(
         self, host: str, port: int, metrics: Metrics, ready: Callable[[], tuple[bool, str]]
     ) -> None:
-        def respond(path: str) -> tuple[int, str, bytes]:
+        def is_ready() -> float:
+            try:
+                return float(ready()[0])
+            except Exception:
+                return 0.0  # no reason to lose all other metrics; /readyz has it logged
+
+        def respond(path: str, accepted: str) -> tuple[int, str, bytes]:
             if path == "/metrics":
-                return 200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry)
+                # OpenMetrics, which has exemplars, for whoever accepts it; else plain text.
+                encode, kind = choose_encoder(accepted)
+                return 200, kind, encode(metrics.registry)
             if path == "/healthz":
                 return 200, "application/json", b'{"alive": true}\n'
             if path == "/readyz":
@@ -47,7 +55,8 @@ class StatusServer:
 
             def do_GET(self) -> None:
                 try:
-                    status, kind, body = respond(self.path.partition("?")[0])
+                    accepted = self.headers.get("Accept", "")
+                    status, kind, body = respond(self.path.partition("?")[0], accepted)
                 except Exception:
                     log.exception("status_request_failed", path=self.path)
                     status, kind, body = 500, "text/plain", b"see the service's log\n"
@@ -63,6 +72,7 @@ class StatusServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Probes every few seconds are no news."""
 
+        metrics.ready.set_function(is_ready)
         try:
             self._server = _Server((host, port), Handler)
         except OSError as error:

@@ -32,6 +32,11 @@ def lease(camera_id: str, role: Role) -> str:
     return f"hermes:{{{camera_id}}}:lease:{role}"
 
 
+def aside(camera_id: str, role: Role) -> str:
+    """String: there while the lease is kept for a holder that Redis forgot. Runs out by itself."""
+    return f"hermes:{{{camera_id}}}:aside:{role}"
+
+
 def checkpoint(camera_id: str) -> str:
     """Hash: where the snapshot lies, the last stream id that it holds, its epoch."""
     return f"hermes:{{{camera_id}}}:checkpoint"
@@ -48,6 +53,8 @@ def all_of(camera_id: str) -> list[str]:
         frames(camera_id),
         lease(camera_id, "worker"),
         lease(camera_id, "decoder"),
+        aside(camera_id, "worker"),
+        aside(camera_id, "decoder"),
         checkpoint(camera_id),
         status(camera_id),
     ]

@@ -113,7 +113,7 @@ class Leases:
         """
         seen = ("", "") if unattended is None else (unattended.epoch, unattended.expires_ms)
         epoch, previous = self._acquire(
-            keys=[keys.lease(camera_id, self._role)],
+            keys=[keys.lease(camera_id, self._role), keys.aside(camera_id, self._role)],
             args=[
                 self.instance,
                 self._address,

@@ -25,6 +25,11 @@ TTFT_BUCKETS = (
 )  # fmt: skip
 TOKEN_BUCKETS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 LAG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
+ALERTED_CODES = (
+    "OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN",
+    "DATA_LOSS", "ABORTED",
+)  # fmt: skip
+"""What a gateway counts from 0, so that the rate over a first failure is right."""
 
 
 class Metrics:
@@ -35,6 +40,11 @@ class Metrics:
         registry = CollectorRegistry() if registry is None else registry
         self.registry = registry
         ProcessCollector(registry=registry)
+        self.ready = Gauge(
+            "hermes_ready",
+            "1 while /readyz says ready, which also says why it is not; otherwise 0.",
+            registry=registry,
+        )
         self.time_to_first_token = Histogram(
             "hermes_time_to_first_token_seconds",
             "Time to first token. warm: memory was ready; fresh: from the worker's receipt of the"
@@ -69,6 +79,14 @@ class Metrics:
             "hermes_queries",
             "Questions that ended, by gRPC status code.",
             ["code"],
+            registry=registry,
+        )
+        self.refused_calls = Counter(
+            "hermes_refused_calls",
+            "Calls that the gateway's guard refused, by the error's reason: UNAUTHENTICATED (no"
+            " valid token), PERMISSION_DENIED (no scope for it), OVERLOADED (the caller's own"
+            " limit), UNAVAILABLE (no key to check the token with).",
+            ["reason"],
             registry=registry,
         )
         self.frame_lag = Histogram(
@@ -117,6 +135,11 @@ class Metrics:
             "hermes_device_memory_bytes",
             "Memory of the device: allocated, reserved, peak, free.",
             ["device", "kind"],
+            registry=registry,
+        )
+        self.cameras_registered = Gauge(
+            "hermes_cameras_registered",
+            "Cameras that there are, by the registry, whoever reads or remembers them.",
             registry=registry,
         )
         self.camera_state = Gauge(

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs
 from services.common.cameras import ID_PATTERN
-from services.common.leases import TTL_S, load_script
+from services.common.leases import TTL_S
 
 log = logs.get(__name__)
 
@@ -33,7 +33,6 @@ class CameraRegistry:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
-        self._set_aside = load_script(client, "set_aside")
         self._incarnation: bytes | None = None
         self._seen: dict[str, Camera] = {}
         self._unreadable: set[bytes] = set()
@@ -58,7 +57,7 @@ class CameraRegistry:
 
     def _put_back(self, camera: Camera) -> bool:
         for role in get_args(keys.Role):
-            self._set_aside(keys=[keys.lease(camera.id, role)], args=[int(TTL_S * 1000)])
+            self._redis.set(keys.aside(camera.id, role), 1, px=int(TTL_S * 1000), nx=True)
         return bool(self._redis.hsetnx(keys.CAMERAS, camera.id, camera.SerializeToString()))
 
     @property

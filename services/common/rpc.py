@@ -6,18 +6,19 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from hermes import errors
 from hermes.statuses import ERROR_DOMAIN
-from services.common import logs
+from services.common import logs, tracing
 from services.common.redaction import redact
 
 log = logs.get(__name__)
@@ -48,6 +49,8 @@ _CODES: list[tuple[type[errors.HermesError], int, grpc.StatusCode]] = [
     (errors.Overloaded, code_pb2.RESOURCE_EXHAUSTED, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Retryable, code_pb2.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE),
     (errors.DeadlineExceeded, code_pb2.DEADLINE_EXCEEDED, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (errors.Unauthenticated, code_pb2.UNAUTHENTICATED, grpc.StatusCode.UNAUTHENTICATED),
+    (errors.PermissionDenied, code_pb2.PERMISSION_DENIED, grpc.StatusCode.PERMISSION_DENIED),
     (errors.Unsupported, code_pb2.UNIMPLEMENTED, grpc.StatusCode.UNIMPLEMENTED),
 ]
 
@@ -82,6 +85,22 @@ def status_of(error: errors.HermesError) -> status_pb2.Status:
 def code_of(error: errors.HermesError) -> grpc.StatusCode:
     """The gRPC code of an error."""
     return next((c for kind, _, c in _CODES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+
+
+def code_of_end(error: BaseException, context: Any) -> grpc.StatusCode:
+    """The code with which a call ends whose handler raised this."""
+    if isinstance(error, errors.HermesError):
+        return code_of(error)
+    if isinstance(error, asyncio.CancelledError) and _really_cancelled():
+        remaining = context.time_remaining()
+        late = remaining is not None and remaining <= DEADLINE_SLACK_S
+        return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+    if isinstance(error, grpc.aio.AbortError):
+        code: grpc.StatusCode = context.code() or grpc.StatusCode.UNKNOWN
+        return code
+    if isinstance(error, grpc.aio.InternalError):
+        return grpc.StatusCode.CANCELLED  # a write to a client that is gone
+    return grpc.StatusCode.INTERNAL
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.HermesError) -> NoReturn:
@@ -138,70 +157,89 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         method = str(handler_call_details.method)
         if handler is None or handler.request_streaming or method.startswith("/grpc."):
             return handler
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(method, handler.unary_stream),
-                request_deserializer=handler.request_deserializer,
-                response_serializer=handler.response_serializer,
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._unary(method, handler.unary_unary),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        return rewrapped(handler, partial(self._unary, method), partial(self._stream, method))
 
     def _unary(self, method: str, behavior: Any) -> Any:
         async def unary(request: Any, context: Any) -> Any:
             async with self._around(method, context):
-                return await behavior(request, context)
+                return await behavior(_readable(request), context)
 
         return unary
 
     def _stream(self, method: str, behavior: Any) -> Any:
         async def stream(request: Any, context: Any) -> None:
             async with self._around(method, context):
-                if not inspect.isasyncgenfunction(behavior):
-                    await behavior(request, context)
-                    return
-                async with aclosing(behavior(request, context)) as responses:
-                    async for response in responses:
-                        await context.write(response)
+                await write_all(behavior, _readable(request), context)
 
         return stream
 
     @asynccontextmanager
     async def _around(self, method: str, context: Any) -> AsyncIterator[None]:
         self._calls.opened()
+        call = tracing.begin(method, context)
         code = grpc.StatusCode.OK
         try:
             yield
-        except asyncio.CancelledError:
-            if _really_cancelled():
-                remaining = context.time_remaining()
-                late = remaining is not None and remaining <= DEADLINE_SLACK_S
-                code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+        except asyncio.CancelledError as error:
+            code = code_of_end(error, context)
+            if code != grpc.StatusCode.INTERNAL:
                 raise
             # Nobody cancelled this call: something that it awaited was. Passed
             # on, it would leave the client without any status until its deadline.
-            code = grpc.StatusCode.INTERNAL
             log.exception("call_cancelled_from_within", method=method)
             await abort(context, errors.HermesError(INTERNAL_MESSAGE))
         except errors.HermesError as error:
-            code = code_of(error)
+            code = code_of_end(error, context)
             await abort(context, error)
-        except grpc.aio.AbortError:
-            code = context.code() or grpc.StatusCode.UNKNOWN
+        except (grpc.aio.AbortError, grpc.aio.InternalError) as error:
+            code = code_of_end(error, context)
             raise
-        except grpc.aio.InternalError:
-            code = grpc.StatusCode.CANCELLED  # a write to a client that is gone
-            raise
-        except Exception:
-            code = grpc.StatusCode.INTERNAL
+        except Exception as error:
+            code = code_of_end(error, context)
             log.exception("call_failed", method=method)
             await abort(context, errors.HermesError(INTERNAL_MESSAGE))
         finally:
             self._calls.closed()
             self._observe(method, code)
+            tracing.end(call, code)
+
+
+def rewrapped(handler: Any, unary: Callable[[Any], Any], stream: Callable[[Any], Any]) -> Any:
+    """A handler of calls with one request, its behavior passed through `unary` or `stream`.
+
+    A request that cannot be read comes as None: gRPC itself would write a
+    traceback into the log for each.
+    """
+
+    def read(raw: bytes) -> Any:
+        try:
+            return handler.request_deserializer(raw)
+        except DecodeError:
+            return None
+
+    if handler.response_streaming:
+        return grpc.unary_stream_rpc_method_handler(
+            stream(handler.unary_stream), read, handler.response_serializer
+        )
+    return grpc.unary_unary_rpc_method_handler(
+        unary(handler.unary_unary), read, handler.response_serializer
+    )
+
+
+def _readable(request: Any) -> Any:
+    if request is None:
+        raise errors.InvalidInput("request", "cannot be read; it is no message of this method")
+    return request
+
+
+async def write_all(behavior: Any, request: Any, context: Any) -> None:
+    """Run a streaming behavior: a coroutine that writes, or a generator, which is closed."""
+    if not inspect.isasyncgenfunction(behavior):
+        await behavior(request, context)
+        return
+    async with aclosing(behavior(request, context)) as responses:
+        async for response in responses:
+            await context.write(response)
 
 
 def _really_cancelled() -> bool:

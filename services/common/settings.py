@@ -12,12 +12,14 @@ import socket
 import sys
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import redis.connection
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from services.common.connection import RedisAccess
 from services.common.parent import obey_environment
 from services.common.redaction import MASK, redact
 
@@ -50,6 +52,7 @@ class ServiceSettings(BaseSettings):
         env_ignore_empty=True,
         frozen=True,
         extra="ignore",
+        allow_inf_nan=False,
         cli_kebab_case=True,
         cli_avoid_json=True,
         cli_hide_none_type=True,
@@ -61,6 +64,17 @@ class ServiceSettings(BaseSettings):
     redis_url: RedisUrl = Field(
         "redis://127.0.0.1:6379/0", description="where frames, leases and the camera registry live"
     )
+    redis_username: str = Field("", description="user name for Redis; unset: the URL's")
+    redis_password_file: Path | None = Field(
+        None, description="file that holds the password for Redis; unset: the URL's"
+    )
+    redis_tls_ca_file: Path | None = Field(
+        None, description="PEM file of an authority to trust beside the system's, for rediss://"
+    )
+    redis_tls_cert_file: Path | None = Field(
+        None, description="PEM file of the certificate to show to Redis, for rediss://"
+    )
+    redis_tls_key_file: Path | None = Field(None, description="PEM file of its key")
     instance: str = Field(
         default_factory=default_instance,
         min_length=1,
@@ -75,6 +89,30 @@ class ServiceSettings(BaseSettings):
     announce: str = Field(
         "", description="file to write the bound ports to, as JSON, once ready (for launchers)"
     )
+
+    @model_validator(mode="after")
+    def _redis_settings_fit(self) -> Self:
+        if (self.redis_tls_cert_file is None) != (self.redis_tls_key_file is None):
+            raise ValueError("--redis-tls-cert-file and --redis-tls-key-file go together")
+        files = (self.redis_tls_ca_file, self.redis_tls_cert_file)
+        if any(files) and not self.redis_url.startswith("rediss://"):
+            raise ValueError("--redis-tls-... files are for a --redis-url that begins rediss://")
+        if self.redis_username and self.redis_password_file is None:
+            raise ValueError(
+                "--redis-username needs --redis-password-file; else both go in the URL"
+            )
+        return self
+
+    @property
+    def redis_access(self) -> RedisAccess:
+        """What a connection to Redis needs beside the URL."""
+        return RedisAccess(
+            self.redis_username,
+            self.redis_password_file,
+            self.redis_tls_ca_file,
+            self.redis_tls_cert_file,
+            self.redis_tls_key_file,
+        )
 
     def shown(self) -> dict[str, Any]:
         """All settings, fit for a log."""
@@ -118,6 +156,8 @@ def load(kind: type[S], prog: str, argv: Sequence[str] | None = None) -> S:
         ]
     except SettingsError as error:
         problems = [_readable(str(error))]
+    except UnicodeEncodeError:
+        problems = ["a flag or a HERMES_ variable holds bytes that are not UTF-8"]
     print(f"{prog}: these settings cannot be used (see {prog} --help):", file=sys.stderr)
     for problem in problems:
         print(f"  {redact(' '.join(problem.split()))}", file=sys.stderr)

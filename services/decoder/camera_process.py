@@ -85,7 +85,7 @@ class CameraProcess:
         self._settings = job.settings
         self._camera = camera
         self._channel = channel
-        self._secrets = secrets_of(camera.url)
+        self._credentials = job.settings.credentials
         self._telemetry = Telemetry(job.first_index)
         self._stop = threading.Event()
         self._done = threading.Event()
@@ -129,7 +129,8 @@ class CameraProcess:
 
     def crashed(self, error: BaseException) -> None:
         """Say that this process cannot go on. The text may quote anything, so it is redacted."""
-        text = redact(f"{type(error).__name__}: {error}", self._secrets)
+        secrets = (*self._credentials.secrets, *secrets_of(self._camera.url))
+        text = redact(f"{type(error).__name__}: {error}", secrets)
         log.error("camera_process_failed", error=text)
         self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"[:300]))
         self._channel.send(self._telemetry.report().to_bytes())
@@ -151,7 +152,7 @@ class CameraProcess:
     def _work(self) -> None:
         """The reading thread: find out where the log stands, then read."""
         job, settings, camera = self._job, self._settings, self._camera
-        client = connect(settings.redis_url)
+        client = connect(settings.redis_url, access=settings.redis_access)
         frame_log = RedisFrameLog(client)
         whole = pacing_of(camera) != PACING_LIVE
         retention = Retention(settings.replay_window_s, settings.log_max_bytes, whole=whole)
@@ -188,6 +189,7 @@ class CameraProcess:
         self._publishing.start()
         reader = Reader(
             camera,
+            self._credentials,
             settings,
             outbox,
             CaptureClock(last.ms),

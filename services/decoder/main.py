@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from services.common import logs
 from services.common.announce import announce
 from services.common.connection import connect
+from services.common.files import UnusableFile
 from services.common.http import StatusServer
 from services.common.leases import Leases
 from services.common.metrics import Metrics
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.info("starting", **settings.shown())
     try:
         serve(settings)
-    except OSError as error:
+    except (UnusableFile, OSError) as error:
         log.error("cannot_start", error=str(error))
         return 1
     return 0
@@ -38,13 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve(settings: DecoderSettings) -> None:
     """Start every part, wait for a signal, stop them in the order in which they depend.
 
-    Raises OSError if the HTTP port cannot be had.
+    Raises OSError if the HTTP port cannot be had, `UnusableFile` if there is no password,
+    or no key.
     """
+    settings.credentials.check()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     metrics = Metrics()
-    client = connect(settings.redis_url)
+    client = connect(settings.redis_url, access=settings.redis_access)
     leases = Leases(client, "decoder", settings.instance, address="")
     supervisor = Supervisor(settings, metrics)
 

@@ -12,11 +12,13 @@ from av.video.frame import VideoFrame
 
 from hermes.v1.camera_pb2 import (
     PACING_LIVE,
+    SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
     Camera,
 )
 from hermes.v1.frames_pb2 import Frame
+from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
 from services.decoder.backoff import Backoff
 from services.decoder.chunker import CaptureClock
@@ -56,6 +58,7 @@ class Reader:
     def __init__(
         self,
         camera: Camera,
+        credentials: CameraCredentials,
         settings: DecoderSettings,
         outbox: Outbox,
         capture_clock: CaptureClock,
@@ -66,6 +69,7 @@ class Reader:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera = camera
+        self._credentials = credentials
         self._settings = settings
         self._outbox = outbox
         self._capture_clock = capture_clock
@@ -119,7 +123,7 @@ class Reader:
 
     def _play(self) -> None:
         """Read from opening to the end of the source. Raises `SourceFault`."""
-        settings, url = self._settings, self._camera.url
+        settings, url = self._settings, self._open_url()
         patience_s = Source.patience_s(url, settings)
         # Beyond its own time-out a read is not slow but stuck: then the watchdog counts.
         slack_s = max(0.0, patience_s - settings.read_timeout_s)
@@ -170,6 +174,12 @@ class Reader:
                     self._hold(pacer.delay(end_s, self._clock()))
             except _Stopped:
                 return
+
+    def _open_url(self) -> str:
+        try:
+            return self._credentials.open(self._camera.url)
+        except CannotOpen as error:  # not for good: a file may come, or change
+            raise SourceFault(SOURCE_ERROR_AUTH, str(error)) from None
 
     def _slack_s(self, frame_s: float) -> float:
         """How much later than wanted a frame may be if that spares decoding those before it.

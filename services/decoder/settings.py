@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from services.common.camera_credentials import CameraCredentials
 from services.common.cameras import MAX_FRAMES_PER_SECOND, NETWORK_PROTOCOLS, SourcePolicy
 from services.common.settings import ServiceSettings
 from services.decoder.picture import FrameSize
@@ -27,6 +28,13 @@ class DecoderSettings(ServiceSettings):
     tls_verify: bool = Field(True, description="check certificates of rtsps and https sources")
     tls_ca_file: str = Field(
         "", description="PEM file of the authorities to trust; empty means the system's"
+    )
+
+    credentials_key_file: Path | None = Field(
+        None, description="file with the keys of the gateway, to open cameras' sealed credentials"
+    )
+    credentials_folder: Path | None = Field(
+        None, description="folder of the files that ${secret:NAME} in a camera's URL refers to"
     )
 
     frame_size: str = Field(
@@ -94,6 +102,11 @@ class DecoderSettings(ServiceSettings):
     @classmethod
     def _absolute_root(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
+
+    @property
+    def credentials(self) -> CameraCredentials:
+        """What opens cameras' URLs."""
+        return CameraCredentials(self.credentials_key_file, self.credentials_folder)
 
     @property
     def policy(self) -> SourcePolicy:

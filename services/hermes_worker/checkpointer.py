@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from hermes.engine import Engine
 from hermes.errors import HermesError
@@ -66,6 +67,8 @@ class Checkpointer:
         self._memories = memories
         self._checkpoints = checkpoints
         self._metrics = metrics
+        for outcome in ("committed", "failed", "fenced"):
+            metrics.checkpoints.labels(outcome)  # 0, so that a rate sees the first event
         self._cadence = cadence
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
@@ -133,7 +136,12 @@ class Checkpointer:
             elif kept.lease.epoch != lease.epoch:
                 kept.cursor, kept.lease = "", lease  # Redis may have forgotten the last one
             self._kept[camera_id] = kept
-            self._metrics.checkpoint_age.labels(camera_id).set(now - kept.at)
+            # Computed when it is read: it goes on growing while a store hangs.
+            age = self._metrics.checkpoint_age.labels(camera_id)
+            age.set_function(partial(self._age, kept))
+
+    def _age(self, kept: _Kept) -> float:
+        return self._clock() - kept.at
 
     def _news(self, kept: _Kept) -> int | None:
         """Frames since the last checkpoint; None if there is nothing to be kept."""

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from hermes.errors import HermesError
-from services.common import logs
+from services.common import logs, tracing
 from services.common.announce import announce, reachable
+from services.common.files import UnusableFile
 from services.common.grpc_server import CannotListen
 from services.common.settings import load
 from services.hermes_worker.settings import WorkerSettings
@@ -25,14 +26,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run until SIGTERM or SIGINT. A second signal ends the process at once."""
     settings = load(WorkerSettings, "hermes-worker", argv)
     logs.configure("worker", settings.log_level)
+    tracing.configure("worker", settings.instance)
     log.info("starting", **settings.shown())
     try:
         status = asyncio.run(_run(settings))
-    except (HermesError, CannotListen, OSError) as error:
+    except (HermesError, CannotListen, UnusableFile, OSError) as error:
         log.error("cannot_start", error=str(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        tracing.stop()
     sys.exit(status)
 
 

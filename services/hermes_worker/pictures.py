@@ -11,6 +11,10 @@ from torch import Tensor
 
 MAX_JPEG_BYTES = 4 << 20
 MAX_SIDE = 4096
+MAX_SCANS = 4
+"""A baseline JPEG has one, or one for each component. Each costs a pass over the picture, and ten
+bytes are enough for one."""
+_SCAN = b"\xff\xda"
 
 
 class BadPicture(Exception):
@@ -21,6 +25,8 @@ def decode_jpeg(data: bytes) -> Tensor:
     """[3, height, width] uint8, RGB. Raises `BadPicture`."""
     if len(data) > MAX_JPEG_BYTES:
         raise BadPicture(f"{len(data)} bytes; at most {MAX_JPEG_BYTES}")
+    if (scans := data.count(_SCAN)) > MAX_SCANS:
+        raise BadPicture(f"{scans} scans; at most {MAX_SCANS}")
     try:
         with Image.open(BytesIO(data), formats=("JPEG",)) as image:
             if max(image.size) > MAX_SIDE:  # known from the header, before any pixel is made

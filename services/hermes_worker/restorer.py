@@ -46,6 +46,8 @@ class Restorer:
         self._memories = memories
         self._checkpoints = checkpoints
         self._metrics = metrics
+        for outcome in ("newest", "older", "log", "lost"):
+            metrics.restores.labels(outcome)  # 0, so that a rate sees the first event
         self._stop = threading.Event()
         self._waiting: SimpleQueue[Tracked] = SimpleQueue()
         for _ in range(AT_ONCE):

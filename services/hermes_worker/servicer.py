@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -15,7 +16,7 @@ from hermes.contents_message import message_of
 from hermes.engine import AnswerResult, Engine
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
-from services.common import logs
+from services.common import logs, tracing
 from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message
@@ -79,6 +80,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         question = request.question
         camera_id = question.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
         tracked = self._serving(camera_id)
         tracked.answers += 1
         try:
@@ -99,6 +101,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             ready = lambda cursor: Place.parse(cursor).id >= target  # noqa: E731
         self._check_seen(tracked, target)
         sink = _QueueSink()
+        asked = time.time()
         answer = self._engine.ask(
             camera_id, question.text, sink, max_tokens=question.max_tokens or None, ready=ready
         )
@@ -112,6 +115,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                 if isinstance(item, AnswerResult):
                     complete = complete_message(item, epoch, self._engine.model.name)
                     self._observe(item)
+                    _trace(item, asked)
                     yield worker_pb2.WorkerServiceAskResponse(complete=complete)
                     return
                 yield worker_pb2.WorkerServiceAskResponse(delta=query_pb2.Delta(text=item))
@@ -166,13 +170,26 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
     def _observe(self, result: AnswerResult) -> None:
         model, metrics = self._engine.model.name, self._metrics
-        metrics.time_to_first_token.labels(model, "warm").observe(result.warm_ttft_s)
-        metrics.time_to_first_token.labels(model, "fresh").observe(result.fresh_ttft_s)
+        seen = tracing.exemplar()
+        metrics.time_to_first_token.labels(model, "warm").observe(result.warm_ttft_s, seen)
+        metrics.time_to_first_token.labels(model, "fresh").observe(result.fresh_ttft_s, seen)
         metrics.query_queue.labels(model).observe(result.queue_s)
         total = result.fresh_ttft_s + sum(result.inter_token_s)
-        metrics.query_duration.labels(model).observe(total)
+        metrics.query_duration.labels(model).observe(total, seen)
         for interval in result.inter_token_s:
             metrics.inter_token_latency.labels(model).observe(interval)
+
+
+def _trace(result: AnswerResult, asked: float) -> None:
+    """What the answer spent its time on. `asked`: when the engine was, in seconds since 1970."""
+    first_token = asked + result.fresh_ttft_s
+    ready = first_token - result.warm_ttft_s
+    begun = ready + result.queue_s
+    tracing.part("frames", asked, ready)
+    tracing.part("queue", ready, begun)
+    tracing.part("prefill", begun, first_token, question_tokens=result.question_tokens)
+    last_token = first_token + sum(result.inter_token_s)
+    tracing.part("decode", first_token, last_token, answer_tokens=result.answer_tokens)
 
 
 def _inspected(camera_id: str, contents: MemoryContents) -> worker_pb2.WorkerServiceInspectResponse:

@@ -6,14 +6,14 @@ import re
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from hermes.demo.limits import LIMITS
 from hermes.engine import EngineConfig, SimilarityGate
 from hermes.memory import POLICIES
-from services.common.settings import ServiceSettings
+from services.common.tls import TlsServerSettings
 
 DEMO = "demo"
 """The name of the model that comes with the package."""
@@ -21,7 +21,7 @@ DEMO = "demo"
 _SIZE = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})")
 
 
-class WorkerSettings(ServiceSettings):
+class WorkerSettings(TlsServerSettings):
     """Settings of `hermes-worker`."""
 
     model: str = Field(
@@ -109,6 +109,15 @@ class WorkerSettings(ServiceSettings):
         if value and _SIZE.fullmatch(value) is None:
             raise ValueError("must be WIDTHxHEIGHT in pixels, such as 644x364")
         return value
+
+    @model_validator(mode="after")
+    def _gateways_only(self) -> Self:
+        if self.tls_cert_file and not self.tls_client_ca_file:
+            raise ValueError(
+                "--tls-client-ca-file is missing: a worker with TLS answers gateways alone, which"
+                " show a certificate of that authority"
+            )
+        return self
 
     def model_options(self) -> dict[str, Any]:
         """What `hermes.vlm.load` is told beside the checkpoint: only what was chosen."""

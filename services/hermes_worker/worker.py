@@ -43,11 +43,13 @@ MAX_MESSAGE_BYTES = 4 << 20
 class Worker:
     """A worker in this process. Belongs to the running loop.
 
-    The HTTP port answers before the model is loaded: alive, not ready.
+    The HTTP port answers before the model is loaded: alive, not ready. Raises
+    `UnusableFile` if a certificate or a password cannot be read.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
+        settings.redis_access.check()  # not after minutes of loading a model
         self._why_not_ready = "loading the model"
         self.metrics = Metrics()
         self._status = StatusServer(
@@ -57,6 +59,7 @@ class Worker:
             max_message_bytes=MAX_MESSAGE_BYTES,
             reflection=settings.reflection,
             observe=self._observe,
+            tls=settings.server_tls,
         )
         self._clients: list[redis.Redis] = []
         # Asked before it can own anything, a worker owns nothing.
@@ -95,7 +98,8 @@ class Worker:
 
     def _connect(self, block_s: float = 0.0) -> redis.Redis:
         """A connection of its own for each part: none waits behind another's BLOCK."""
-        client = connect(self._settings.redis_url, block_s=block_s)
+        settings = self._settings
+        client = connect(settings.redis_url, block_s=block_s, access=settings.redis_access)
         self._clients.append(client)
         return client
 

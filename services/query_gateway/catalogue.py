@@ -33,10 +33,13 @@ class CameraCatalogue:
         self,
         client: redis.asyncio.Redis,
         policy: SourcePolicy,
+        seal: Callable[[str], str] = str,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        """`seal`: makes of a camera's URL what may lie in Redis."""
         self._redis = client
         self._policy = policy
+        self._seal = seal
         self._clock_ns = clock_ns
 
     async def add(self, camera: Camera) -> CameraInfo:
@@ -44,6 +47,7 @@ class CameraCatalogue:
         kept = Camera()
         kept.CopyFrom(cameras.check(camera, self._policy))
         kept.DiscardUnknownFields()
+        kept.url = self._seal(kept.url)
         kept.created.FromNanoseconds(self._clock_ns())
         ours = kept.SerializeToString()
         async with reaching_redis(), self._redis.pipeline(transaction=True) as pipeline:

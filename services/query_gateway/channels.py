@@ -49,6 +49,7 @@ class ChannelPool:
         self._connect = connect
         self._clock = clock
         self._pooled: dict[str, _Pooled] = {}
+        self._retired: list[_Pooled] = []
 
     @asynccontextmanager
     async def use(self, address: str) -> AsyncIterator[grpc.aio.Channel]:
@@ -64,13 +65,22 @@ class ChannelPool:
             pooled.users -= 1
             pooled.unused_since = self._clock()
 
+    def renew(self) -> None:
+        """Give no channel of now to a new call; those that are used last as long as that."""
+        self._retired += self._pooled.values()
+        self._pooled.clear()
+
     async def sweep(self) -> None:
-        """Close what was not used for `idle_s`."""
+        """Close what was not used for `idle_s`, and what was renewed once it is not used."""
         oldest = self._clock() - self._idle_s
         for address, pooled in list(self._pooled.items()):
             if pooled.users == 0 and pooled.unused_since <= oldest:
                 del self._pooled[address]
                 await pooled.channel.close()
+        over = [pooled for pooled in self._retired if pooled.users == 0]
+        self._retired = [pooled for pooled in self._retired if pooled.users]
+        for pooled in over:
+            await pooled.channel.close()
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -80,9 +90,9 @@ class ChannelPool:
 
     async def close(self) -> None:
         """Close all."""
-        while self._pooled:
-            _, pooled = self._pooled.popitem()
-            await pooled.channel.close()
+        self.renew()
+        while self._retired:
+            await self._retired.pop().channel.close()
 
     @property
     def addresses(self) -> list[str]:

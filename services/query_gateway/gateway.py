@@ -12,13 +12,21 @@ from hermes.v1.camera_pb2_grpc import add_CameraServiceServicer_to_server
 from hermes.v1.memory_pb2_grpc import add_MemoryServiceServicer_to_server
 from hermes.v1.query_pb2_grpc import add_QueryServiceServicer_to_server
 from services.common import logs
+from services.common.camera_credentials import CameraCredentials
 from services.common.connection import connect_async
 from services.common.grpc_server import GrpcServer
 from services.common.http import StatusServer
-from services.common.metrics import Metrics
+from services.common.metrics import ALERTED_CODES, Metrics
+from services.query_gateway.access.audit import Audit
+from services.query_gateway.access.authenticator import Authenticator
+from services.query_gateway.access.guard import Guard
+from services.query_gateway.access.jwks import KeySet, fetch_of
+from services.query_gateway.access.jwts import JwtVerifier
+from services.query_gateway.access.limits import CallerLimits
+from services.query_gateway.access.token_file import TokenFile
 from services.query_gateway.admission import Admission
 from services.query_gateway.catalogue import CameraCatalogue
-from services.query_gateway.channels import ChannelPool
+from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.redis_link import RedisWatch
@@ -26,6 +34,7 @@ from services.query_gateway.resolver import Resolver
 from services.query_gateway.router import Router
 from services.query_gateway.servicers import CameraServicer, MemoryServicer, QueryServicer
 from services.query_gateway.settings import GatewaySettings
+from services.query_gateway.worker_tls import WorkerTls
 from services.query_gateway.workers import Workers
 
 log = logs.get(__name__)
@@ -37,19 +46,31 @@ ASK = f"/{QUERY_SERVICE}/Ask"
 
 
 class Gateway:
-    """A gateway in this process. Belongs to the running loop."""
+    """A gateway in this process. Belongs to the running loop.
+
+    Raises `UnusableFile` if a certificate, a password or a key cannot be read.
+    """
 
     def __init__(self, settings: GatewaySettings, metrics: Metrics | None = None) -> None:
+        """Raises `InvalidInput` or OSError if the file of tokens cannot be used."""
         self._settings = settings
+        self._authenticator = _authenticator(settings)
         self.metrics = Metrics() if metrics is None else metrics
-        self._redis = connect_async(settings.redis_url)
+        for code in ALERTED_CODES:
+            self.metrics.queries.labels(code)
+        self._credentials = CameraCredentials(settings.credentials_key_file)
+        self._credentials.check()
+        self._redis = connect_async(settings.redis_url, access=settings.redis_access)
         self._epochs = Epochs()
-        self._channels = ChannelPool(settings.worker_idle_s)
+        tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
+        self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
         self._admission = Admission(settings.max_open_questions)
         self._server = GrpcServer(
             max_message_bytes=settings.max_message_bytes,
             reflection=settings.reflection,
             observe=self._observe,
+            interceptors=[] if self._authenticator is None else [self._guard(self._authenticator)],
+            tls=settings.server_tls,
         )
         self._status = StatusServer(
             settings.metrics_host, settings.metrics_port, self.metrics, self._readiness
@@ -83,14 +104,22 @@ class Gateway:
             settings.default_deadline_s,
         )
         memories = MemoryServicer(router, self._admission, settings.default_deadline_s)
-        cameras = CameraServicer(CameraCatalogue(self._redis, settings.source_policy()))
+        cameras = CameraServicer(
+            CameraCatalogue(self._redis, settings.source_policy(), self._credentials.seal)
+        )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
         self.port = await self._server.start(settings.listen)
         self._status.start()
-        self._spawn(RedisWatch(self._redis, self._redis_is).run())
+        self._spawn(RedisWatch(self._redis, self._redis_is, self.metrics).run())
         self._spawn(self._channels.run())
+        if self._authenticator is None:
+            log.info("authentication_off", open_to="anyone who reaches the port")
+        else:
+            self._spawn(self._authenticator.run())
+        if self._worker_tls is not None:
+            self._spawn(self._worker_tls.watch(self._channels.renew))
         log.info("listening", port=self.port, metrics_port=self.metrics_port)
 
     async def stop(self, grace_s: float | None = None) -> None:
@@ -105,6 +134,19 @@ class Gateway:
         await self._redis.aclose()
         await asyncio.to_thread(self._status.stop)
         log.info("stopped")
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Full names of the services that are served."""
+        return self._server.services
+
+    def _guard(self, authenticator: Authenticator) -> Guard:
+        settings = self._settings
+        limits = CallerLimits(
+            settings.caller_calls_per_second, settings.caller_burst, settings.caller_open_calls
+        )
+        audit = Audit(with_questions=settings.audit_questions)
+        return Guard(authenticator, limits, audit, self.metrics)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -126,6 +168,22 @@ class Gateway:
     def _observe(self, method: str, code: grpc.StatusCode) -> None:
         if method == ASK:
             self.metrics.queries.labels(code.name).inc()
+
+
+def _authenticator(settings: GatewaySettings) -> Authenticator | None:
+    """None: everybody may do everything."""
+    if not settings.authenticated:
+        return None
+    tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)
+    if settings.jwt_jwks is None:
+        return Authenticator(tokens, None)
+    jwts = JwtVerifier(
+        KeySet(fetch_of(settings.jwt_jwks), settings.jwt_refetch_s),
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        scope_claim=settings.jwt_scope_claim,
+    )
+    return Authenticator(tokens, jwts)
 
 
 def _report(task: asyncio.Task[None]) -> None:

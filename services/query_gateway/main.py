@@ -7,8 +7,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from services.common import logs
+from hermes.errors import HermesError
+from services.common import logs, tracing
 from services.common.announce import announce, reachable
+from services.common.files import UnusableFile
 from services.common.grpc_server import CannotListen
 from services.common.settings import load
 from services.query_gateway.gateway import Gateway
@@ -23,14 +25,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run until SIGTERM or SIGINT. A second signal ends the process at once."""
     settings = load(GatewaySettings, "hermes-gateway", argv)
     logs.configure("gateway", settings.log_level)
+    tracing.configure("gateway", settings.instance)
     log.info("starting", **settings.shown())
     try:
         asyncio.run(_run(settings))
-    except (CannotListen, OSError) as error:
+    except (HermesError, CannotListen, UnusableFile, OSError) as error:
         log.error("cannot_start", error=str(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        tracing.stop()
 
 
 async def _run(settings: GatewaySettings) -> None:

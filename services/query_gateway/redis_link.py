@@ -10,7 +10,8 @@ import redis
 import redis.asyncio
 
 from hermes.errors import Unavailable
-from services.common import logs
+from services.common import keys, logs
+from services.common.metrics import Metrics
 
 log = logs.get(__name__)
 
@@ -34,33 +35,36 @@ async def reaching_redis() -> AsyncIterator[None]:
 
 
 class RedisWatch:
-    """Tells when Redis goes away and when it is back."""
+    """Tells when Redis goes away and when it is back, and counts the cameras that it knows."""
 
     def __init__(
         self,
         client: redis.asyncio.Redis,
         tell: Callable[[bool], Awaitable[None]],
+        metrics: Metrics,
         every_s: float = WATCH_EVERY_S,
     ) -> None:
         self._redis = client
         self._tell = tell
+        self._metrics = metrics
         self._every_s = every_s
         self._up: bool | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
-            up = await self._ping()
+            up = await self._look()
             if up != self._up:
                 (log.info if up else log.warning)("redis_reachable" if up else "redis_unreachable")
                 self._up = up
                 await self._tell(up)
             await asyncio.sleep(self._every_s)
 
-    async def _ping(self) -> bool:
+    async def _look(self) -> bool:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await self._redis.ping()
+                cameras = await self._redis.hlen(keys.CAMERAS)
         except (redis.RedisError, OSError, TimeoutError):
             return False
+        self._metrics.cameras_registered.set(cameras)
         return True

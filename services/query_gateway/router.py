@@ -17,7 +17,7 @@ from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloade
 from hermes.v1.memory_pb2 import MemoryContents
 from hermes.v1.query_pb2 import Question
 from hermes.v1.worker_pb2 import WorkerServiceAskResponse
-from services.common import logs
+from services.common import logs, tracing
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.resolver import Route
@@ -96,9 +96,12 @@ class Router:
         now = asyncio.get_running_loop().time
         wait_until = min(now() + self._hand_over_wait_s, deadline)
         refused = started = False
+        attempts = 0
         while True:
             try:
                 route = await self._resolver.resolve(camera_id)
+                attempts += 1
+                tracing.note(attempts=attempts, worker=route.address)
                 async with aclosing(attempt(route)) as events:
                     async for event in events:
                         started = True

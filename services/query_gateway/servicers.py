@@ -14,8 +14,15 @@ from hermes.v1 import camera_pb2 as camera
 from hermes.v1.camera_pb2_grpc import CameraServiceServicer
 from hermes.v1.memory_pb2 import MemoryServiceInspectRequest, MemoryServiceInspectResponse
 from hermes.v1.memory_pb2_grpc import MemoryServiceServicer
-from hermes.v1.query_pb2 import Complete, QueryServiceAskRequest, QueryServiceAskResponse, Question
+from hermes.v1.query_pb2 import (
+    Complete,
+    Freshness,
+    QueryServiceAskRequest,
+    QueryServiceAskResponse,
+    Question,
+)
 from hermes.v1.query_pb2_grpc import QueryServiceServicer
+from services.common import tracing
 from services.common.cameras import check_id
 from services.common.metrics import Metrics
 from services.query_gateway.admission import Admission
@@ -76,6 +83,7 @@ class QueryServicer(QueryServiceServicer):
         now = asyncio.get_running_loop().time
         received = now()
         question = self._rules.check(request)
+        tracing.note(camera=question.camera_id, freshness=Freshness.Name(question.freshness))
         with self._admission.enter():
             async with _in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, received, now)
@@ -109,7 +117,8 @@ class QueryServicer(QueryServiceServicer):
             return
         elapsed = first_sent - received
         complete.timings.gateway_time_to_first_token.CopyFrom(_duration(elapsed))
-        self._metrics.time_to_first_token.labels(complete.model, "gateway").observe(elapsed)
+        observed = self._metrics.time_to_first_token.labels(complete.model, "gateway")
+        observed.observe(elapsed, tracing.exemplar())
 
 
 class MemoryServicer(MemoryServiceServicer):

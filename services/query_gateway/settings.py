@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from hermes.tls import Tls
 from services.common.cameras import NETWORK_PROTOCOLS, SourcePolicy
-from services.common.settings import ServiceSettings
+from services.common.tls import TlsServerSettings
 
 KIB = 1024
 
@@ -33,7 +34,7 @@ def _split(protocols: str) -> frozenset[str]:
     return frozenset(part.strip().lower() for part in protocols.split(",") if part.strip())
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(TlsServerSettings):
     """Takes each question to the worker that remembers the camera, and streams the answer back."""
 
     listen: Annotated[str, AfterValidator(_check_listen)] = Field(
@@ -63,16 +64,89 @@ class GatewaySettings(ServiceSettings):
     worker_idle_s: float = Field(
         300.0, gt=0, description="close connections to workers unused for this long, in seconds"
     )
+    worker_tls_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities of workers; unset: plain text to workers"
+    )
+    worker_tls_cert_file: Path | None = Field(
+        None, description="PEM file of the certificate that this gateway shows to workers"
+    )
+    worker_tls_key_file: Path | None = Field(None, description="PEM file of its key")
+    worker_tls_name: str = Field(
+        "",
+        description="name that the certificate of every worker must have; unset: the host that the"
+        " worker advertises",
+    )
     drain_grace_s: float = Field(
         20.0, ge=0, description="time for open calls to end after SIGTERM, in seconds"
     )
+    tokens_file: Path | None = Field(
+        None, description="YAML file of hashed tokens (`hermes token`); switches authentication on"
+    )
+    jwt_jwks: str | None = Field(
+        None,
+        description="keys of JWTs, as a file or an https:// URL; switches authentication on",
+    )
+    jwt_issuer: str = Field("", description="`iss` that a JWT must have")
+    jwt_audience: str = Field("", description="`aud` that a JWT must have: this gateway's own")
+    jwt_scope_claim: str = Field("scope", min_length=1, description="claim that holds the scopes")
+    jwt_refetch_s: float = Field(
+        30.0, ge=1, description="fetch the keys for an unknown one at most this often, in seconds"
+    )
+    caller_calls_per_second: float = Field(
+        10.0, gt=0, description="calls a second that one caller may make, with authentication"
+    )
+    caller_burst: int = Field(50, ge=1, description="calls that it may make at once after a pause")
+    caller_open_calls: int = Field(
+        16, ge=1, description="calls of one caller that are open at a time, with authentication"
+    )
+    audit_questions: bool = Field(False, description="write the text of questions to the audit log")
     media_root: Path | None = Field(
         None, description="folder below which cameras may be files; unset refuses files"
+    )
+    credentials_key_file: Path | None = Field(
+        None,
+        description="file with keys, one a line: the first seals the credentials of cameras that"
+        " are added; give decoders the same file",
     )
     protocols: Annotated[str, AfterValidator(_check_protocols)] = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
         description="network protocols that cameras may use, separated by commas",
     )
+
+    @model_validator(mode="after")
+    def _check_access(self) -> Self:
+        if self.jwt_jwks is None and (self.jwt_issuer or self.jwt_audience):
+            raise ValueError("--jwt-issuer and --jwt-audience want --jwt-jwks, the keys")
+        if self.jwt_jwks is not None:
+            if not (self.jwt_issuer and self.jwt_audience):
+                raise ValueError("--jwt-jwks wants --jwt-issuer and --jwt-audience")
+            if not (self.jwt_jwks.startswith("https://") or Path(self.jwt_jwks).is_file()):
+                raise ValueError("--jwt-jwks must be an https:// URL, or a file that there is")
+        if self.authenticated and self.reflection:
+            raise ValueError("--reflection would answer anybody: leave it off with authentication")
+        return self
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether callers need a token."""
+        return self.tokens_file is not None or self.jwt_jwks is not None
+
+    @model_validator(mode="after")
+    def _whole_for_workers(self) -> Self:
+        given = {what: getattr(self, f"worker_tls_{what}_file") for what in ("ca", "cert", "key")}
+        missing = [f"--worker-tls-{what}-file" for what, path in given.items() if path is None]
+        if len(missing) in (1, 2) or (missing and self.worker_tls_name):
+            raise ValueError(
+                f"{', '.join(missing)}: missing; TLS to workers needs their authority, and a"
+                " certificate and its key to show them"
+            )
+        return self
+
+    @property
+    def worker_tls(self) -> Tls | None:
+        """TLS to workers; None: plain text."""
+        ca, cert, key = self.worker_tls_ca_file, self.worker_tls_cert_file, self.worker_tls_key_file
+        return None if ca is None else Tls(ca, cert, key, self.worker_tls_name)
 
     def source_policy(self) -> SourcePolicy:
         """Which cameras may be added."""

@@ -19,7 +19,7 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceInspectRequest,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
-from services.common import logs
+from services.common import logs, tracing
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.channels import ChannelPool
 from services.query_gateway.resolver import Route
@@ -46,7 +46,8 @@ class Workers:
         remaining = _left_until(deadline)
         request = WorkerServiceAskRequest(question=question, epoch=route.epoch)
         async with self._channels.use(route.address) as channel:
-            call = cast(Any, WorkerServiceStub)(channel).Ask(request, timeout=remaining)
+            ask = cast(Any, WorkerServiceStub)(channel).Ask
+            call = ask(request, timeout=remaining, metadata=tracing.outgoing())
             try:
                 while (event := await call.read()) is not grpc.aio.EOF:
                     yield event

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from hermes.errors import Overloaded
+from services.cli import redis_server
+from services.cli.redis_server import LocalRedis
 from services.common import keys
+from services.common.leases import TTL_S
 from tests.chaos.conftest import FRAMES
 from tests.support.fleet import Asker, Book, Fleet, restart_redis, running
 from tests.support.pipeline import online
 from tests.support.proxy import Proxy
+from tests.support.redises import binaries
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
@@ -96,6 +100,48 @@ def test_a_copy_that_is_older_takes_over_and_epochs_never_go_back(folder: Path) 
             assert told.result().epoch >= newest[CAMERAS[0]]
         print(f"\n{book}")
         assert book.wrong == []
+
+
+def test_its_clock_is_stepped_by_an_hour_either_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody changes hands for it, and who then dies is followed as soon as ever."""
+    clock = folder / "clock"
+    clock.write_text("+0")
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    binary = binaries().get("bundled")  # one with an allocator of its own does not start with it
+    if library is None or binary is None:
+        pytest.skip("no libfaketime, or no Redis to step the clock of")
+
+    def start_redis(own: Path) -> LocalRedis:
+        with monkeypatch.context() as patch:
+            patch.setenv("LD_PRELOAD", str(library))
+            patch.setenv("FAKETIME_TIMESTAMP_FILE", str(clock))
+            patch.setenv("FAKETIME_NO_CACHE", "1")
+            patch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            return redis_server.start(own, binary=binary)
+
+    with running(folder, start_redis=start_redis) as fleet:
+        started(fleet)
+        before, book = lease_epochs(fleet), Book()
+        with Asker(fleet.address, CAMERAS, book, deadline_s=40.0, forgetful=True):
+            for offset in ("+3600", "-3600", "+0"):
+                clock.write_text(offset)
+                told_s, _ = fleet.redis.time()
+                assert abs(told_s - time.time() - int(offset)) < 5
+                time.sleep(2 * TTL_S)
+                everyone_goes_on(fleet)
+                assert lease_epochs(fleet) == before
+            clock.write_text("+3600")
+            eventually(lambda: fleet.owner(CAMERAS[0]), 5, "its owner renews the lease")
+            former = fleet.owner(CAMERAS[0])
+            assert former is not None
+            fleet.kill(former.instance)
+            took = fleet.owned_anew(CAMERAS[0], former)
+            everyone_goes_on(fleet)
+        print(f"\nowned anew after {took:.1f} s; {book}")
+        assert book.wrong == []
+        assert book.share > 0.99
 
 
 @pytest.mark.parametrize("how", ["cut", "stall"])

@@ -326,7 +326,7 @@ def fresh_rig(client: redis.Redis) -> Callable[[], Rig]:
 
 
 @settings(
-    max_examples=250,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

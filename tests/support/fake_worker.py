@@ -27,6 +27,7 @@ from hermes.v1.worker_pb2 import (
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
 from services.common.grpc_server import GrpcServer
+from services.common.tls import ServerTls
 
 MODEL = "fake-model"
 
@@ -111,6 +112,7 @@ class Seen:
 
     request: Any
     time_remaining_s: float | None
+    caller: str = ""  # the name in the certificate that it showed
     cancelled_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -118,16 +120,17 @@ class Seen:
 class FakeWorker(WorkerServiceServicer):
     """Plays one script a question and one of `looks` a look, the last one again and again."""
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
         self.scripts: list[Script] = list(scripts) or [HELLO]
         self.looks: list[Show | Fault] = [Show()]
         self.calls: list[Seen] = []
         self.inspections: list[Seen] = []
         self.address = ""
+        self.tls = tls
         self._server: GrpcServer | None = None
 
     async def start(self, listen: str = "127.0.0.1:0") -> str:
-        self._server = GrpcServer(max_message_bytes=1 << 20)
+        self._server = GrpcServer(max_message_bytes=1 << 20, tls=self.tls)
         self._server.add(add_WorkerServiceServicer_to_server, self, "hermes.v1.WorkerService")
         port = await self._server.start(listen)
         await self._server.set_serving(True)
@@ -199,7 +202,8 @@ async def _fail(fault: Fault, context: Any) -> None:
 @contextmanager
 def _seen(calls: list[Seen], request: Any, context: Any) -> Iterator[None]:
     """Note a call, and how it ends."""
-    seen = Seen(request, context.time_remaining())
+    names = context.auth_context().get("x509_common_name", [b""])
+    seen = Seen(request, context.time_remaining(), names[0].decode())
     calls.append(seen)
     try:
         yield

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,6 +21,7 @@ from hermes.contents import LayerContents
 from hermes.errors import DeadlineExceeded, HermesError, Retryable
 from services.cli import redis_server
 from services.cli.processes import Pipeline, wait_ready
+from services.cli.redis_server import LocalRedis
 from services.common import keys
 from services.common.frame_log import BEGINNING, RedisFrameLog
 from services.common.leases import Leases, Owner
@@ -139,10 +140,15 @@ class Fleet(Running):
 
 
 @contextmanager
-def running(folder: Path, gateways: int = 1, **settings: str) -> Iterator[Fleet]:
+def running(
+    folder: Path,
+    gateways: int = 1,
+    start_redis: Callable[[Path], LocalRedis] = redis_server.start,
+    **settings: str,
+) -> Iterator[Fleet]:
     """A fleet with a Redis of its own."""
     with Pipeline(folder, SETTINGS | settings) as pipeline:
-        pipeline.redis = redis_server.start(folder / "redis")
+        pipeline.redis = start_redis(folder / "redis")
         fleet = Fleet(pipeline, gateways)
         try:
             yield fleet
@@ -167,7 +173,7 @@ class Pictures:
 
     def __init__(self, client: redis.Redis, camera_id: str) -> None:
         self._log, self._camera_id = RedisFrameLog(client), camera_id
-        self._chunks: list[tuple[int, bool, list[tuple[int, int, str]]]] = []
+        self._chunks: list[tuple[int, bool, list[tuple[int, str]]]] = []
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
 
@@ -185,17 +191,13 @@ class Pictures:
             for entry in self._log.read({self._camera_id: last}, count=32, block_s=0.2):
                 last = entry.id
                 if (chunk := entry.chunk) is not None:
-                    seen = [
-                        (f.capture_time_ms, f.media_time_ms, sha256(f.jpeg).hexdigest()[:12])
-                        for f in chunk.frames
-                    ]
+                    seen = [(f.media_time_ms, sha256(f.jpeg).hexdigest()) for f in chunk.frames]
                     self._chunks.append((chunk.epoch, chunk.discontinuity, seen))
 
     @property
-    def frames(self) -> list[tuple[int, int, str]]:
-        """Frame by frame: its time since the first one, its place in the film, its picture."""
-        frames = [frame for _, _, seen in self._chunks for frame in seen]
-        return [(time - frames[0][0], place, picture) for time, place, picture in frames]
+    def frames(self) -> list[tuple[int, str]]:
+        """Frame by frame: its place in the film, its picture."""
+        return [frame for _, _, seen in self._chunks for frame in seen]
 
     @property
     def chunks(self) -> list[tuple[int, bool, int]]:

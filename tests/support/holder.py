@@ -74,11 +74,13 @@ class Instance:
         capacity: int = 8,
         clock: Callable[[], float] = time.monotonic,
         balance: bool = True,
+        role: keys.Role = "worker",
     ) -> None:
         self.name = name
+        self.role = role
         self.holder = FakeHolder()
         self.metrics = Metrics()
-        self.leases = Leases(client, "worker", name, f"{name}:50051")
+        self.leases = Leases(client, role, name, f"{name}:50051")
 
         def member(load: int, now_ms: int) -> Member:
             return Member(name, f"{name}:50051", "cpu", capacity, load, now_ms)
@@ -89,7 +91,7 @@ class Instance:
             self.holder,
             member,
             self.metrics,
-            "worker",
+            role,
             capacity,
             clock,
             balance=balance,

@@ -20,7 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "deploy" / "k8s"
 OVERLAYS = ("a100", "h100", "cpu-dev")
 # In the order in which deploy/k8s/README.md says to list them.
-COMPONENTS = ("network-policies", "external-redis", "checkpoints-s3", "monitoring", "keda")
+COMPONENTS = (
+    "network-policies",
+    "tls",
+    "redis-acl",
+    "external-redis",
+    "checkpoints-s3",
+    "monitoring",
+    "keda",
+)
 KUBECTL = shutil.which("kubectl")
 NAME = "app.kubernetes.io/name"
 
@@ -58,7 +66,8 @@ class Variant:
     def environment(self, workload: str) -> dict[str, str]:
         """Variables of a workload's container; what only the cluster knows is made up."""
         made_up = {"metadata.name": f"{workload}-0", "status.podIP": "10.1.2.3"}
-        secrets = {"url": "redis://:secret@hermes-redis:6379/0", "password": "secret"}
+        scheme = "rediss" if "tls" in self.components else "redis"
+        secrets = {"url": f"{scheme}://:secret@hermes-redis:6379/0"}
         maps = {one["metadata"]["name"]: one["data"] for one in self.of_kind("ConfigMap")}
         found: dict[str, str] = {}
         holder = container(self.workloads[workload])
@@ -71,7 +80,8 @@ class Variant:
             elif reference := variable["valueFrom"].get("fieldRef"):
                 found[variable["name"]] = made_up[reference["fieldPath"]]
             else:
-                found[variable["name"]] = secrets[variable["valueFrom"]["secretKeyRef"]["key"]]
+                key = variable["valueFrom"]["secretKeyRef"]["key"]
+                found[variable["name"]] = secrets.get(key, f"secret-{key}")
         return found
 
 

@@ -63,6 +63,7 @@ def running(config: Path, data: Path) -> Iterator[Prometheus]:
                 need("prometheus"),
                 f"--config.file={config}",
                 f"--storage.tsdb.path={data}",
+                "--enable-feature=exemplar-storage",
                 f"--web.listen-address=127.0.0.1:{port}",
             ],
             stdout=output,

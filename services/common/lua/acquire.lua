@@ -1,5 +1,5 @@
 -- Take a lease that is free, unattended, or already ours, under a new epoch.
--- KEYS: lease
+-- KEYS: lease, aside (there while the lease is kept for a holder that Redis forgot)
 -- ARGV: instance, address, ttl in ms, an epoch to stay above, ms to keep the key,
 --   'resume' if we hold the lease and Redis forgot it, else 'begin',
 --   epoch and expiry of an owner that we saw stand still for a whole TTL, or '' and ''
@@ -10,7 +10,7 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch', 'expires_ms')
 local stored, above = tonumber(held[2] or '0'), tonumber(ARGV[4])
-local free = not held[1] and tonumber(held[3] or '0') <= now
+local free = not held[1] and tonumber(held[3] or '0') <= now and redis.call('EXISTS', KEYS[2]) == 0
 local unattended = held[1] and held[2] == ARGV[7] and held[3] == ARGV[8]
 -- A copy of Redis that was made before we took the lease names whoever had it then.
 local forgotten = ARGV[6] == 'resume' and (not held[1] or stored < above)

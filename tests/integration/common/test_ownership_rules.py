@@ -18,6 +18,7 @@ from tests.support.holder import Instance, add, remove
 
 def expire(client: redis.Redis, camera_id: str) -> None:
     client.hset(keys.lease(camera_id, "worker"), "expires_ms", 1)
+    client.delete(keys.aside(camera_id, "worker"))
 
 
 def traces(client: redis.Redis, camera_id: str) -> list[bytes]:

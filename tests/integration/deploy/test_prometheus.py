@@ -26,6 +26,7 @@ from tests.support.promql import parse
 
 CAMERAS = ("lobby", "dock")
 WAIT_S = 60.0
+IDS = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}
 
 
 class Services:
@@ -67,9 +68,11 @@ class Services:
     def _observe(self) -> None:
         """A little of everything, the way the services themselves tell it."""
         gateway, worker, decoder = self.jobs.values()
-        gateway.time_to_first_token.labels("m", "gateway").observe(0.03)
+        gateway.time_to_first_token.labels("m", "gateway").observe(0.03, IDS)
+        gateway.cameras_registered.set(len(CAMERAS))
         gateway.queries.labels("OK").inc()
         gateway.queries.labels("UNAVAILABLE").inc()
+        gateway.refused_calls.labels("UNAUTHENTICATED").inc()
         worker.queries.labels("OK").inc()
         for stage in ("warm", "fresh"):
             worker.time_to_first_token.labels("m", stage).observe(0.02)
@@ -190,6 +193,18 @@ def test_variables_find_their_values(prometheus: Prometheus) -> None:
         metric, _, label = query.removeprefix("label_values(").removesuffix(")").partition(", ")
         found[name] = prometheus.get(f"label/{label}/values", **{"match[]": metric})
     assert found == {"model": ["m"], "camera": sorted(CAMERAS)}
+
+
+def test_exemplars_lead_to_traces(prometheus: Prometheus) -> None:
+    expr = 'hermes_time_to_first_token_seconds_bucket{stage="gateway"}'
+    now = time.time()
+    wait_for(
+        lambda: prometheus.get(
+            "query_exemplars", query=expr, start=f"{now - 60}", end=f"{now + 60}"
+        )
+    )
+    (found,) = prometheus.get("query_exemplars", query=expr, start=f"{now - 60}", end=f"{now + 60}")
+    assert found["exemplars"][0]["labels"] == IDS
 
 
 def test_what_is_wrong_shows(prometheus: Prometheus) -> None:

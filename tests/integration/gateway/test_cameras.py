@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import grpc
 import grpc.aio
 import pytest
 import redis
+from cryptography.fernet import Fernet
 
 from hermes import errors
 from hermes.client import AsyncHermesClient
@@ -27,6 +29,8 @@ from hermes.v1.camera_pb2 import (
 )
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from services.common import camera_status, keys
+from services.common.camera_credentials import CameraCredentials
+from services.common.metrics import ALERTED_CODES
 from services.query_gateway.gateway import Gateway
 from tests.support.gateway import own, register, running_gateway
 
@@ -43,6 +47,29 @@ def stored(client: redis.Redis, camera_id: str) -> Camera:
     raw = client.hget(keys.CAMERAS, camera_id)
     assert isinstance(raw, bytes)
     return Camera.FromString(raw)
+
+
+async def test_cameras_are_counted_whoever_added_them(
+    gateway: Gateway, client: AsyncHermesClient, redis_client: redis.Redis
+) -> None:
+    sample = gateway.metrics.registry.get_sample_value
+
+    async def counted(cameras: int) -> None:
+        async with asyncio.timeout(5):
+            while sample("hermes_cameras_registered") != cameras:
+                await asyncio.sleep(0.05)
+
+    await counted(0)
+    register(redis_client, "dock")
+    await client.add_camera("lobby", "rtsp://10.0.0.5/live")
+    await counted(2)
+    await client.remove_camera("dock")
+    await counted(1)
+
+
+async def test_failures_are_counted_from_nothing(gateway: Gateway) -> None:
+    sample = gateway.metrics.registry.get_sample_value
+    assert {sample("hermes_queries_total", {"code": code}) for code in ALERTED_CODES} == {0}
 
 
 async def test_a_camera_comes_and_goes(
@@ -269,3 +296,24 @@ async def test_one_camera_in_a_hundred_costs_the_others_nothing(
         register(redis_client, f"camera-{n:03}")
     assert await commands_for_a_list() == 1 + 2 * 50  # one list, and two hashes a camera
     assert len(await client.list_cameras()) == 50
+
+
+async def test_credentials_are_sealed_in_redis_and_shown_as_ever(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    keys_file = tmp_path / "keys"
+    keys_file.write_bytes(Fernet.generate_key())
+    url = "rtsp://viewer:hunter2@10.0.0.7/stream1"
+    async with (
+        running_gateway(redis_url, credentials_key_file=keys_file) as gateway,
+        AsyncHermesClient(f"127.0.0.1:{gateway.port}") as client,
+    ):
+        added = await client.add_camera("lobby", url)
+        assert added.url == "rtsp://***@10.0.0.7/stream1"
+        assert await client.list_cameras() == [added]
+        with pytest.raises(errors.CameraExists):
+            await client.add_camera("lobby", url)
+        await client.add_camera("open", "rtsp://10.0.0.8/1")
+    assert b"hunter2" not in redis_client.hget(keys.CAMERAS, "lobby")  # type: ignore[operator]
+    assert CameraCredentials(keys_file).open(stored(redis_client, "lobby").url) == url
+    assert stored(redis_client, "open").url == "rtsp://10.0.0.8/1"

@@ -112,6 +112,28 @@ async def test_errors_become_statuses(
         assert await ends(ended) == [code]
 
 
+async def test_what_is_no_message_is_told_so_and_fills_no_log(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        yield WORD
+
+    server = GrpcServer(max_message_bytes=1 << 16)
+    servicer = Generates(behave)
+    server.add(add_WorkerServiceServicer_to_server, servicer, "hermes.v1.WorkerService")
+    port = await server.start("127.0.0.1:0")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        raw: Any = channel.unary_stream("/hermes.v1.WorkerService/Ask")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await read_all(raw(b"\xff\xff", timeout=3))
+    await server.stop(0)
+    assert isinstance(typed_error(caught.value), errors.InvalidInput)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert not servicer.closed.is_set()
+    out = capsys.readouterr()
+    assert "Traceback" not in out.out + out.err + caplog.text
+
+
 async def test_a_handlers_own_status_is_kept() -> None:
     async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
         yield WORD

@@ -173,14 +173,14 @@ async def test_the_deadline_reaches_the_worker(
 ) -> None:
     worker.looks = [Hang()]
     started = time.monotonic()
-    async with AsyncHermesClient(f"127.0.0.1:{gateway.port}", timeout=0.4) as client:
+    async with AsyncHermesClient(f"127.0.0.1:{gateway.port}", timeout=1.5) as client:
         with pytest.raises(errors.DeadlineExceeded):
             await client.inspect("lobby")
-    assert 0.35 < time.monotonic() - started < 1
+    assert 1.4 < time.monotonic() - started < 5
     (seen,) = worker.inspections
     assert seen.time_remaining_s is not None
-    assert 0.2 < seen.time_remaining_s <= 0.4
-    await asyncio.wait_for(seen.ended.wait(), 1)
+    assert 0 < seen.time_remaining_s <= 1.51
+    await asyncio.wait_for(seen.ended.wait(), 10)
 
 
 async def test_a_client_that_leaves_ends_the_call(
@@ -225,4 +225,4 @@ async def test_a_hand_over_can_be_waited_for(
         await asyncio.sleep(0.3)
         assert not looking.done()
         own(redis_client, "lobby", worker.address)
-        assert (await asyncio.wait_for(looking, 2)).frames_seen == CONTENTS.frames_seen
+        assert (await asyncio.wait_for(looking, 20)).frames_seen == CONTENTS.frames_seen

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import redis
 
 from services.query_gateway.gateway import Gateway
 from tests.support.fake_worker import End, FakeWorker, Hang, Say
+from tests.support.gateway import running_gateway
+from tests.support.tokens import write_tokens
 
 ROOT = Path(__file__).resolve().parents[3]
 NODE = shutil.which("node")
@@ -26,11 +30,12 @@ def node() -> None:
             pytest.skip(f"node_modules/{package} is missing: run npm ci")
 
 
-async def start(*args: str) -> asyncio.subprocess.Process:
+async def start(*args: str, **environment: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         str(NODE),
         str(ROOT / "examples" / "node" / "ask.mjs"),
         *args,
+        env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -85,3 +90,16 @@ async def test_ctrl_c_stops_the_worker(gateway: Gateway, worker: FakeWorker, lob
     _, err = await process.communicate()
     assert process.returncode == 1
     assert b"CANCELLED" in err
+
+
+async def test_it_sends_a_token(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path, lobby: str
+) -> None:
+    tokens = write_tokens(tmp_path / "tokens.yaml", desk="ask:lobby")
+    async with running_gateway(redis_url, tokens_file=tmp_path / "tokens.yaml") as gateway:
+        for token, status in (tokens["desk"], 0), ("", 1):
+            arguments = (f"127.0.0.1:{gateway.port}", "lobby", "What is there?")
+            process = await start(*arguments, HERMES_TOKEN=token)
+            _, err = await asyncio.wait_for(process.communicate(), 20)
+            assert process.returncode == status, err
+            assert (b"UNAUTHENTICATED" in err) == (not token)

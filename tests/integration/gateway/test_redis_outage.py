@@ -91,6 +91,7 @@ async def test_killed_and_started_again(
 
         await until(not_serving)
         assert await health(gateway) == NOT_SERVING
+        assert gateway.metrics.registry.get_sample_value("hermes_ready") == 0
 
         port = int(own_redis.url.rsplit(":", 1)[1].split("/")[0])
         again = redis_server.start(tmp_path / "again", port=port)
@@ -103,6 +104,7 @@ async def test_killed_and_started_again(
                 return bool(await health(gateway, QUERY_SERVICE) == SERVING)
 
             await until(serving)
+            assert gateway.metrics.registry.get_sample_value("hermes_ready") == 1
             assert (await client.ask("lobby", "what?").result()).text == "a red car"
         finally:
             again.stop()

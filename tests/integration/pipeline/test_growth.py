@@ -97,6 +97,7 @@ def _excess(value: object, at_most: object) -> int:
     return int(value != at_most)
 
 
+@pytest.mark.slow
 def test_a_hundred_cameras_leave_nothing_behind(running: Running) -> None:
     assert running.pipeline.redis is not None
     client = redis.Redis.from_url(running.pipeline.redis.url)

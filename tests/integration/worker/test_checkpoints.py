@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -217,6 +219,34 @@ async def test_a_full_disk_costs_checkpoints_and_nothing_else(
             assert (await complete(worker)).coverage.frames_seen == 6
             assert checkpoint_id(redis_client) == ""
         await until(lambda: checkpoint_id(redis_client) == last)
+
+
+async def test_the_age_of_a_checkpoint_grows_while_the_store_hangs(
+    redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with working(redis_url, kept) as worker:
+        assert worker._store is not None
+        assert outcome(worker, "hermes_checkpoints_total", "failed") == 0.0
+        hangs, goes_on, write = threading.Event(), threading.Event(), worker._store.write
+
+        def hang(path: str, data: bytes) -> None:
+            hangs.set()
+            goes_on.wait(30)
+            write(path, data)
+
+        def age() -> float:
+            name, labels = "hermes_checkpoint_age_seconds", {"camera": "lobby"}
+            return worker.metrics.registry.get_sample_value(name, labels) or 0.0
+
+        monkeypatch.setattr(worker._store, "write", hang)
+        last = Feeder(redis_client, "lobby").push(6)
+        await until(hangs.is_set)
+        before, began = age(), time.monotonic()
+        await asyncio.sleep(0.5)
+        assert age() - before == pytest.approx(time.monotonic() - began, abs=0.1)
+        goes_on.set()
+        await until(lambda: checkpoint_id(redis_client) == last)
+        await until(lambda: age() < before + (time.monotonic() - began) - 0.3)
 
 
 async def test_a_camera_that_is_removed_leaves_no_file(

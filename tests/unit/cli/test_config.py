@@ -48,6 +48,10 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("cameras: 'rtsp://u:hunter2@h/1'", "cameras"),
         ("cameras: [{id: a, url: 'rtsp://u:hunter2@h/1'", "is not YAML at line 1"),
         ("- a\n", "the file"),
+        ("model: 2001-99-99", "is not YAML"),
+        ("model: !!float x", "is not YAML"),
+        ("model: \0", "is not YAML"),
+        ("[" * 5000, "is not YAML"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_shown(tmp_path: Path, text: str, told: str) -> None:
@@ -57,7 +61,9 @@ def test_what_is_wrong_is_named_and_nothing_is_shown(tmp_path: Path, text: str, 
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("flag", ["", "lobby", "=rtsp://h/1", "lobby=", "rtsp://u:hunter2@h/1"])
+@pytest.mark.parametrize(
+    "flag", ["", "lobby", "=rtsp://h/1", "lobby=", "rtsp://u:hunter2@h/1", "x" * 65 + "=a.mp4"]
+)
 def test_a_flag_is_id_and_url(flag: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         camera_of_flag(flag)

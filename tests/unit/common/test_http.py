@@ -37,10 +37,12 @@ def server(ready: Ready) -> Iterator[StatusServer]:
     server.stop()
 
 
-def ask(server: StatusServer, path: str, method: str = "GET") -> tuple[int, str, bytes]:
+def ask(
+    server: StatusServer, path: str, method: str = "GET", **headers: str
+) -> tuple[int, str, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers)
         response = connection.getresponse()
         return response.status, response.headers["Content-Type"], response.read()
     finally:
@@ -52,13 +54,34 @@ def test_metrics(server: StatusServer) -> None:
     assert status == 200
     assert kind.startswith("text/plain")
     assert b'hermes_camera_state{camera="lobby"} 3.0' in body
+    assert b"# EOF" not in body
+
+
+# As Prometheus 2.42 and 3.0 ask.
+@pytest.mark.parametrize(
+    "accepted",
+    [
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
+        "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+        "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+    ],
+)
+def test_metrics_for_who_accepts_openmetrics(server: StatusServer, accepted: str) -> None:
+    status, kind, body = ask(server, "/metrics", Accept=accepted)
+    assert status == 200
+    assert kind.startswith("application/openmetrics-text; version=1.0.0")
+    assert b'hermes_camera_state{camera="lobby"} 3.0' in body
+    assert body.endswith(b"# EOF\n")
 
 
 def test_health_and_readiness(server: StatusServer, ready: Ready) -> None:
     assert ask(server, "/healthz")[0] == 200
     status, _, body = ask(server, "/readyz")
     assert (status, json.loads(body)) == (200, {"ready": True, "why": ""})
+    assert b"\nhermes_ready 1.0\n" in ask(server, "/metrics")[2]
     ready.answer = (False, "Redis does not answer")
+    assert b"\nhermes_ready 0.0\n" in ask(server, "/metrics")[2]
     status, _, body = ask(server, "/readyz")
     assert (status, json.loads(body)["why"]) == (503, "Redis does not answer")
     assert ask(server, "/healthz")[0] == 200
@@ -72,6 +95,7 @@ def test_a_fault_in_the_answer_is_an_answer(
     assert status == 500
     assert b"hunter2" not in body
     assert ask(server, "/healthz")[0] == 200
+    assert b"\nhermes_ready 0.0\n" in ask(server, "/metrics")[2]
     assert "Exception occurred during processing" not in capsys.readouterr().err
 
 

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.common.metrics import TTFT_BUCKETS, Metrics
 
 # The names, kinds and labels that dashboards, alerts and the documentation use.
 EXPECTED = {
+    "hermes_ready": ("gauge", set()),
+    "hermes_cameras_registered": ("gauge", set()),
     "hermes_time_to_first_token_seconds": ("histogram", {"model", "stage"}),
     "hermes_inter_token_latency_seconds": ("histogram", {"model"}),
     "hermes_query_duration_seconds": ("histogram", {"model"}),
     "hermes_query_queue_seconds": ("histogram", {"model"}),
     "hermes_queries_total": ("counter", {"code"}),
+    "hermes_refused_calls_total": ("counter", {"reason"}),
     "hermes_frame_lag_seconds": ("histogram", set()),
     "hermes_frame_lag_last_seconds": ("gauge", {"camera"}),
     "hermes_frames_total": ("counter", {"camera", "outcome"}),
@@ -44,6 +48,7 @@ def metrics() -> Metrics:
         kind.labels("m").observe(0.1)
     metrics.time_to_first_token.labels("m", "warm").observe(0.1)
     metrics.queries.labels("OK").inc()
+    metrics.refused_calls.labels("UNAUTHENTICATED").inc()
     metrics.device_memory.labels("cuda:0", "free").set(1)
     metrics.checkpoints.labels("committed").inc()
     metrics.restores.labels("newest").inc()
@@ -58,6 +63,25 @@ def metrics() -> Metrics:
         metrics.camera_state.labels(camera).set(3)
         metrics.camera_owner_epoch.labels(camera).set(1)
     return metrics
+
+
+def test_names_are_the_same_in_both_formats(metrics: Metrics) -> None:
+    """Exemplars go with OpenMetrics alone; neither tells when a series was made."""
+    ids = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}
+    metrics.time_to_first_token.labels("m", "warm").observe(0.02, ids)
+    metrics.query_duration.labels("m").observe(0.02, ids)
+    plain = generate_latest(metrics.registry).decode()
+    encode, _ = choose_encoder("application/openmetrics-text")
+    open_metrics = encode(metrics.registry).decode()
+    assert open_metrics.endswith("# EOF\n")
+    assert series(open_metrics) == series(plain) > {"hermes_queries_total"}
+    assert not [name for name in series(plain) if name.endswith("_created")]
+    assert "trace_id" not in plain
+    assert open_metrics.count(f'trace_id="{ids["trace_id"]}"') == 2
+
+
+def series(text: str) -> set[str]:
+    return {line.partition("{")[0].split(" ")[0] for line in text.splitlines() if line[0] != "#"}
 
 
 def exported(metrics: Metrics) -> dict[str, tuple[str, set[str]]]:

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
+from services.common.connection import RedisAccess
 from services.common.settings import ServiceSettings, default_instance, load
 
 
@@ -17,6 +18,14 @@ class Settings(ServiceSettings):
     reflection: bool = Field(False, description="say what can be called")
     token: SecretStr = Field(SecretStr(""), description="what callers must show")
     upstream_tokens: str = Field("", description="what we show")
+    size: str = Field("", description="how large")
+
+    @field_validator("size")
+    @classmethod
+    def _no_size(cls, value: str) -> str:
+        if value:
+            raise ValueError(f"{value} is no size")
+        return value
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +106,7 @@ def test_every_problem_gets_a_line(
         (["--metrics", "1"], "unknown: --metrics 1"),  # not taken for --metrics-port
         (["stray"], "unknown: stray"),
         (["--fps"], "argument --fps: expected one argument"),
-        (["--fps", "nan"], "--fps: Input should be less than or equal to 30"),
+        (["--fps", "nan"], "--fps: Input should be a finite number"),
         (["--instance", "x" * 129], "--instance: String should have at most 128 characters"),
         (["--log-level", "loud"], "--log-level: Input should be 'debug', 'info', 'warning' or"),
     ],
@@ -107,6 +116,13 @@ def test_what_is_wrong_is_said(
 ) -> None:
     (problem,) = refused(capsys, *argv)
     assert problem.startswith(said)
+
+
+def test_what_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A complaint that repeats such a value cannot be put into words."""
+    assert refused(capsys, "--size", "caf\udce9") == [
+        "a flag or a HERMES_ variable holds bytes that are not UTF-8"
+    ]
 
 
 def test_a_list_in_the_environment_is_json(
@@ -154,3 +170,39 @@ def test_help_names_flags_defaults_and_variables(capsys: pytest.CaptureFixture[s
         "--log-level {debug,info,warning,error}",
     ):
         assert part in shown
+
+
+REDIS_HALVES = {
+    "--redis-username=u": "--redis-username needs --redis-password-file",
+    "--redis-tls-cert-file=a --redis-url=rediss://h": "and --redis-tls-key-file go together",
+    "--redis-tls-key-file=a --redis-url=rediss://h": "and --redis-tls-key-file go together",
+    "--redis-tls-ca-file=a": "a --redis-url that begins rediss://",
+}
+
+
+@pytest.mark.parametrize("flags", REDIS_HALVES)
+def test_half_of_what_redis_needs_is_refused_by_name(
+    flags: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (problem,) = refused(capsys, *flags.split())
+    assert REDIS_HALVES[flags] in problem
+
+
+@pytest.mark.parametrize(
+    ("url", "username", "expected", "user"),
+    [
+        ("redis://h:1/2", "", "redis://h:1/2", ""),
+        ("redis://:old@h:1/2", "me", "redis://h:1/2", "me"),
+        ("rediss://a%40b:old@h/0?timeout=5", "", "rediss://h/0?timeout=5", "a@b"),
+        ("unix://a:b@/run/redis.sock", "", "unix:///run/redis.sock", "a"),
+        ("unix:///run/redis.sock", "me", "unix:///run/redis.sock", "me"),
+    ],
+)
+def test_the_file_counts_instead_of_what_the_url_says(
+    tmp_path: Path, url: str, username: str, expected: str, user: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("new\n")
+    found, options = RedisAccess(username, file).apply(url)
+    assert found == expected
+    assert options["credential_provider"].get_credentials() == ((user, "new") if user else ("new",))

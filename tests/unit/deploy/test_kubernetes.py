@@ -21,6 +21,7 @@ import yaml
 from services.common.leases import TTL_S
 from services.common.metrics import Metrics
 from services.common.settings import ServiceSettings, load
+from services.common.tls import TlsServerSettings
 from services.decoder.settings import DecoderSettings
 from services.decoder.supervisor import STOP_GRACE_S
 from services.hermes_worker.settings import WorkerSettings
@@ -43,16 +44,25 @@ from tests.support.manifests import (
     selects,
     variants,
 )
+from tests.support.monitoring import PROMETHEUS, read
 from tests.support.promql import parse
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
 VERSIONS = ("1.32", "1.37")
-CUSTOM = {"PodMonitor", "ScaledObject"}
+CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
 """Kinds that come with an operator: no schema of Kubernetes knows them."""
 NAMESPACE = "hermes-live"
 CLUSTER_WIDE = {"Namespace", "PriorityClass"}
-YOURS = {"hermes-redis", "hermes-model-hub", "hermes-checkpoints-s3"}
+YOURS = {
+    "hermes-redis",
+    "hermes-redis-users",
+    "hermes-redis-tls",
+    "hermes-gateway-tls",
+    "hermes-worker-tls",
+    "hermes-model-hub",
+    "hermes-checkpoints-s3",
+}
 """Secrets that the README says to bring."""
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "hermes-decoder": DecoderSettings,
@@ -115,6 +125,7 @@ def test_components_switch_what_they_say(variant: Variant) -> None:
     )
     assert bool(variant.of_kind("NetworkPolicy")) is on["network-policies"]
     assert bool(variant.of_kind("PodMonitor")) is on["monitoring"]
+    assert bool(variant.of_kind("PrometheusRule")) is on["monitoring"]
     assert bool(variant.of_kind("ScaledObject")) is on["keda"]
     assert ("replicas" in variant.workloads["hermes-worker"]["spec"]) is not on["keda"]
     assert bool(variant.of_kind("PersistentVolumeClaim")) is not on["checkpoints-s3"]
@@ -196,6 +207,7 @@ def test_only_what_can_be_done_without_is_optional() -> None:
 
 @every
 def test_variables_are_settings(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = "tls" in variant.components
     for name, kind in SETTINGS.items():
         given = variant.environment(name)
         own = {key: value for key, value in given.items() if key.startswith("HERMES_")}
@@ -207,7 +219,15 @@ def test_variables_are_settings(variant: Variant, monkeypatch: pytest.MonkeyPatc
         ports = {p["name"]: p["containerPort"] for p in container(variant.workloads[name])["ports"]}
         assert ports["metrics"] == settings.metrics_port
         assert settings.instance == f"{name}-0"
-        assert settings.redis_url.startswith("redis://")
+        assert settings.redis_url.startswith("rediss://" if tls else "redis://")
+        user = name if "redis-acl" in variant.components else ""
+        assert settings.redis_username == user
+        assert bool(settings.redis_password_file) is bool(user)
+        assert bool(settings.redis_tls_ca_file) is tls
+        if isinstance(settings, TlsServerSettings):
+            assert bool(settings.server_tls) is tls
+        if isinstance(settings, GatewaySettings):
+            assert bool(settings.worker_tls) is tls
         if name in GRPC_PORTS:
             assert ports["grpc"] == GRPC_PORTS[name]
             assert getattr(settings, "listen").endswith(f":{ports['grpc']}")  # noqa: B009
@@ -227,9 +247,9 @@ def test_probes_tell_the_truth(variant: Variant) -> None:
     for name, workload in variant.workloads.items():
         one = container(workload)
         if name == "hermes-redis":
-            assert all(
-                "exec" in one[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")
-            )
+            for kind in ("startup", "readiness", "liveness"):
+                asked = " ".join(one[f"{kind}Probe"]["exec"]["command"])
+                assert ("--tls" in asked) is ("tls" in variant.components)
             continue
         for kind, path in (
             ("startup", "healthz"),
@@ -277,12 +297,14 @@ def test_images_have_a_tag(variant: Variant) -> None:
 @every
 def test_paths_that_are_written_to_are_volumes(variant: Variant) -> None:
     for name in SETTINGS:
-        one = container(variant.workloads[name])
-        writable = [Path(m["mountPath"]) for m in one["volumeMounts"] if not m.get("readOnly")]
+        mounts = container(variant.workloads[name])["volumeMounts"]
+        writable = [Path(m["mountPath"]) for m in mounts if not m.get("readOnly")]
+        read = [Path(m["mountPath"]) for m in mounts if m.get("readOnly")]
         assert Path("/tmp") in writable
         for variable, value in variant.environment(name).items():
             if value.startswith("/"):
-                assert any(Path(value).is_relative_to(path) for path in writable), variable
+                paths = read if variable.endswith("_FILE") else writable
+                assert any(Path(value).is_relative_to(path) for path in paths), variable
 
 
 @every
@@ -314,7 +336,8 @@ def test_redis_has_room_beside_its_data(variant: Variant) -> None:
     assert 1.5 * data <= quantity(limits["memory"])
     (claim,) = redis["spec"]["volumeClaimTemplates"]
     assert 4 * data <= quantity(claim["spec"]["resources"]["requests"]["storage"])
-    (config,) = (o["data"]["redis.conf"] for o in variant.of_kind("ConfigMap") if "redis" in str(o))
+    maps = [config_map["data"] for config_map in variant.of_kind("ConfigMap")]
+    (config,) = (data["redis.conf"] for data in maps if "redis.conf" in data)
     assert "\nappendonly yes\n" in config
     assert "\nmaxmemory-policy noeviction\n" in config
 
@@ -396,6 +419,18 @@ def test_without_policies_everybody_may_talk() -> None:
     rest = [policy for policy in policies if policy["metadata"]["name"] != "deny-all"]
     assert ("stranger", "neighbour", "TCP", 1) in arrows(rest, parties)
     assert ("stranger", "neighbour", "TCP", 1) not in arrows(policies, parties)
+
+
+def test_rules_in_a_cluster_are_those_of_prometheus() -> None:
+    rendered = {
+        one["metadata"]["name"]: one["spec"]
+        for one in Variant("a100", ("monitoring",)).of_kind("PrometheusRule")
+    }
+    files = {path.stem: read(path) for path in (PROMETHEUS / "rules").iterdir()}
+    assert rendered == {f"hermes-live-{name}": rules for name, rules in files.items()}
+    for spec in rendered.values():
+        names = [group["name"] for group in spec["groups"]]
+        assert len(set(names)) == len(names)
 
 
 # -- scaling -------------------------------------------------------------------

@@ -12,8 +12,13 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from hermes.v1.camera_pb2 import SourceState
-from scripts import check_links, dashboard_panels, generate_dashboard
-from services.common.metrics import Metrics
+from scripts import (
+    check_links,
+    dashboard_panels,
+    generate_dashboard,
+    generate_prometheus_rules,
+)
+from services.common.metrics import ALERTED_CODES, Metrics
 from tests.support.monitoring import (
     ALERTS,
     DASHBOARD,
@@ -30,6 +35,8 @@ from tests.support.monitoring import (
 from tests.support.promql import Selector, parse
 
 JOBS = {"hermes-gateway", "hermes-worker", "hermes-decoder"}
+OF_PROMETHEUS = {"config", "enable-feature"}
+"""Its own flags, in our documentation."""
 SCRAPED = {"job", "instance"}
 """Labels that Prometheus adds to every series."""
 
@@ -96,7 +103,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def test_the_metrics_are_found() -> None:
-    assert len(METRICS) == 25
+    assert len(METRICS) == 28
     assert EXPORTED["hermes_frames_total"] == {"camera", "outcome"}
     assert EXPORTED["hermes_time_to_first_token_seconds_bucket"] == {"model", "stage", "le"}
 
@@ -147,7 +154,8 @@ def test_every_metric_has_help_and_a_unit_in_its_name() -> None:
         *("hermes_queries", "hermes_frames", "hermes_memory_tokens", "hermes_compressions"),
         *("hermes_evicted_tokens", "hermes_pass_retries", "hermes_lease_lost", "hermes_restores"),
         *("hermes_fenced_writes", "hermes_replayed_frames", "hermes_checkpoints"),
-        *("hermes_camera_state", "hermes_camera_owner_epoch"),
+        *("hermes_camera_state", "hermes_camera_owner_epoch", "hermes_refused_calls"),
+        *("hermes_ready", "hermes_cameras_registered"),
     }
     for metric in METRICS:
         assert metric._documentation.endswith("."), metric._name
@@ -230,7 +238,24 @@ def test_what_grafana_is_given_fits_together() -> None:
     assert provider["options"]["path"] in (ROOT / "docs/operations.md").read_text()
 
 
+def test_only_what_has_exemplars_shows_them() -> None:
+    shown = {
+        panel["title"]: [target["expr"] for target in panel["targets"] if target.get("exemplar")]
+        for panel in panels()
+        if any(target.get("exemplar") for target in panel["targets"])
+    }
+    assert len(shown) == 4
+    for exprs in shown.values():
+        (expr,) = exprs  # of one target: all of a panel would show the same points
+        assert re.search("hermes_(time_to_first_token|query_duration)_seconds_bucket", expr)
+
+
 # Alerts
+
+
+def test_the_clusters_rules_are_current() -> None:
+    text = generate_prometheus_rules.TARGET.read_text()
+    assert text == generate_prometheus_rules.objects()
 
 
 def test_prometheus_knows_the_jobs_and_the_rules() -> None:
@@ -265,9 +290,22 @@ def test_the_runbook_names_events_and_flags_that_exist() -> None:
     code = "".join(path.read_text() for path in (ROOT / "services").rglob("*.py"))
     events = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)) - {*RECORDED}
     assert [event for event in sorted(events) if f'"{event}"' not in code] == []
-    flags = {flag for flag in re.findall(r"--([a-z-]+)", text) if flag != "config"}
+    flags = {flag for flag in re.findall(r"--([a-z-]+)", text) if flag not in OF_PROMETHEUS}
     settings = [flag.replace("-", "_") for flag in sorted(flags)]
     assert [name for name in settings if f"{name}:" not in code] == []
+
+
+def test_a_gateway_counts_what_alerts_read_from_the_start() -> None:
+    """From 0, so that the first failure is a rate."""
+    (expr,) = (alert["expr"] for name, alert in ALERTS.items() if name == "HermesQuestionsFailing")
+    asked = {
+        code
+        for selector in parse(expr).selectors
+        for label, _, value in selector.matchers
+        if label == "code"
+        for code in expand(value)
+    }
+    assert {*ALERTED_CODES} == asked | {"OK"}
 
 
 def test_labels_in_annotations_are_left_by_the_expression() -> None:

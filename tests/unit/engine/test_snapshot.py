@@ -283,7 +283,7 @@ def test_cut_short_at_any_length() -> None:
             snapshot.decode(SMALL[:length], limit_bytes=10_000)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(at=st.integers(0, len(SMALL) - 1), bits=st.integers(1, 255))
 def test_any_changed_byte(at: int, bits: int) -> None:
     changed = bytearray(SMALL)
@@ -292,7 +292,7 @@ def test_any_changed_byte(at: int, bits: int) -> None:
         snapshot.decode(bytes(changed), limit_bytes=10_000)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes(data: bytes) -> None:
     with pytest.raises(SnapshotCorrupt):
@@ -308,7 +308,7 @@ def resealed(data: bytes) -> bytes:
     return data[:start] + snapshot._sum(data, start, end).encode() + data[end:]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(at=st.integers(0, len(SMALL) - 1), bits=st.integers(1, 255))
 def test_a_forged_byte_is_refused_or_harmless(at: int, bits: int) -> None:
     changed = bytearray(SMALL)
@@ -333,7 +333,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_a_forged_header_is_refused_or_harmless(data: st.DataObject) -> None:
     state = small().state()

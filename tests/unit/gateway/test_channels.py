@@ -42,3 +42,25 @@ async def test_one_channel_an_address_closed_when_idle() -> None:
         assert len(made) == 3  # a new one
     await pool.close()
     assert all(channel.closed for channel in made)
+
+
+async def test_renewed_channels_end_with_the_calls_that_use_them() -> None:
+    made: list[FakeChannel] = []
+
+    def connect(address: str) -> Any:
+        made.append(FakeChannel(address))
+        return made[-1]
+
+    pool = ChannelPool(10.0, connect)
+    async with pool.use("a:1") as old:
+        pool.renew()
+        async with pool.use("a:1") as new:
+            assert new is not old
+        await pool.sweep()
+        assert [channel.closed for channel in made] == [False, False]
+    await pool.sweep()
+    assert [channel.closed for channel in made] == [True, False]
+    async with pool.use("a:1"):
+        pool.renew()
+        await pool.close()  # and those of calls that never end
+    assert all(channel.closed for channel in made)

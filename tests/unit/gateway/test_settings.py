@@ -42,3 +42,30 @@ def test_what_cannot_be_used_is_told_by_its_flag(
         load(GatewaySettings, "hermes-gateway", args)
     assert caught.value.code == 2
     assert args[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--jwt-jwks", "http://issuer/jwks", "--jwt-issuer", "i", "--jwt-audience", "a"], "https"),
+        (["--jwt-jwks", "/no/such/file", "--jwt-issuer", "i", "--jwt-audience", "a"], "a file"),
+        (["--jwt-jwks", "https://issuer/jwks", "--jwt-issuer", "i"], "--jwt-audience"),
+        (["--jwt-jwks", "https://issuer/jwks", "--jwt-audience", "a"], "--jwt-issuer"),
+        (["--jwt-audience", "a"], "--jwt-jwks"),
+        (["--tokens-file", "x", "--reflection"], "--reflection"),
+        (["--caller-calls-per-second", "0"], "--caller-calls-per-second"),
+    ],
+)
+def test_half_an_authentication_is_none(
+    args: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        load(GatewaySettings, "hermes-gateway", args)
+    assert told in capsys.readouterr().err
+
+
+def test_authentication_is_off_unless_it_is_asked_for() -> None:
+    assert not load(GatewaySettings, "hermes-gateway", []).authenticated
+    assert load(GatewaySettings, "hermes-gateway", ["--tokens-file", "x"]).authenticated
+    issuer = ["--jwt-issuer", "i", "--jwt-audience", "a", "--jwt-jwks", "https://issuer/jwks"]
+    assert load(GatewaySettings, "hermes-gateway", issuer).authenticated

@@ -21,6 +21,8 @@ EVERY_ERROR = [
     errors.Unavailable("gone", 0.25),
     errors.Overloaded("full", 3.0),
     errors.DeadlineExceeded("late"),
+    errors.Unauthenticated("no token"),
+    errors.PermissionDenied("not this camera"),
     errors.Unsupported("no such model"),
     errors.SnapshotMismatch("of another model"),
     errors.SnapshotCorrupt("cut short"),
@@ -81,7 +83,9 @@ def test_a_status_shows_no_password() -> None:
             errors.InvalidInput,
         ),
         (grpc.StatusCode.UNIMPLEMENTED, "", errors.Unsupported),
-        (grpc.StatusCode.PERMISSION_DENIED, "no", errors.HermesError),
+        (grpc.StatusCode.UNAUTHENTICATED, "no", errors.Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, "no", errors.PermissionDenied),
+        (grpc.StatusCode.DATA_LOSS, "no", errors.HermesError),
     ],
 )
 def test_a_status_that_is_none_of_ours(

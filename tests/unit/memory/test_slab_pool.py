@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hermes.memory import FrameStamp, PackedPass, SlabPool
-from hermes.vlm import VideoMemory
+from hermes.vlm import Arrival, VideoMemory, take_together
 from tests.support import tiny
 
 QUESTION = "What now?"
@@ -85,6 +85,23 @@ def test_a_memory_that_ends_in_the_middle_of_a_pass_leaves_its_place_behind_it(e
         cache.abandon(row)
     memory(pool, frames=0)
     assert pool.made == 2
+
+
+def test_a_memory_that_ends_while_its_picture_is_read_leaves_one_place() -> None:
+    """Between two layers of the tower its frame has not begun to be written."""
+    pool = SlabPool(tiny.model().shape)
+    ends, stays = memory(pool, seed=1), memory(pool, seed=2)
+    arrivals = [Arrival(m, tiny.pictures(1)[0], FrameStamp(100_000)) for m in (ends, stays)]
+    outcomes = take_together(arrivals, ends.close, lambda error: pytest.fail(str(error)))
+    assert outcomes == [None, None]
+    assert stays.coverage().frames == 10
+    next_one, another = memory(pool, seed=3), memory(pool, seed=4)
+    alone = memory(SlabPool(tiny.model().shape), seed=3)
+    assert next_one.ask(QUESTION, 8) == alone.ask(QUESTION, 8)
+    for name, tensor in alone.state().tensors.items():
+        assert torch.equal(tensor, next_one.state().tensors[name]), name
+    assert another.coverage().frames == 9
+    assert pool.made == 3
 
 
 def test_closing_twice_leaves_one_place() -> None:

@@ -46,6 +46,17 @@ def test_anything_else_is_refused(data: bytes) -> None:
         decode_jpeg(data)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_picture_is_not_passed_over_again_and_again(progressive: bool) -> None:
+    """Ten bytes for a pass over all pixels: a small file could take a decoder's afternoon."""
+    buffer = BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "JPEG", progressive=progressive)
+    data = buffer.getvalue()
+    scan = b"\xff\xda\0\x08\x01\x01\0\0\x3f\0"
+    with pytest.raises(BadPicture, match="scans; at most 4"):
+        decode_jpeg(data[:-2] + 5 * scan + data[-2:])
+
+
 @given(cut=st.integers(0, 600), flip=st.integers(0, 600), value=st.integers(0, 255))
 def test_damage_is_refused_or_decoded_but_never_crashes(cut: int, flip: int, value: int) -> None:
     data = bytearray(jpeg())

@@ -1,0 +1,81 @@
+"""How a command reaches the gateway: its address, TLS, and the token that it sends.
+
+Options of TLS are those of `hermes` itself, and go before the command.
+"""
+
+from __future__ import annotations
+
+import os
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hermes.client import HermesClient, Tls
+from hermes.errors import InvalidInput
+
+DEFAULT_GATEWAY = "127.0.0.1:50051"
+TOKEN_VARIABLE = "HERMES_TOKEN"  # noqa: S105 - the name of one
+
+Gateway = Annotated[
+    str,
+    typer.Option(
+        "--gateway", "-g", envvar="HERMES_GATEWAY", help="Address of the gateway, host:port."
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help=f"File that holds the token to send; otherwise {TOKEN_VARIABLE} does, if it is set.",
+    ),
+]
+# A token on the command line could be read by everybody on the machine.
+
+
+_tls: ContextVar[Tls | None] = ContextVar("tls", default=None)
+
+
+def options(
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HERMES_GATEWAY_CA_FILE",
+            help="Speak TLS, and trust the authorities in this PEM file.",
+        ),
+    ] = None,
+    cert_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HERMES_GATEWAY_CERT_FILE",
+            help="Certificate to show to a gateway that asks for one.",
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(envvar="HERMES_GATEWAY_KEY_FILE", help="Its key.")
+    ] = None,
+    server_name: Annotated[
+        str,
+        typer.Option(
+            envvar="HERMES_GATEWAY_NAME",
+            help="Name in the gateway's certificate, if it is not the host of its address.",
+        ),
+    ] = "",
+) -> None:
+    """Many cameras, one question away."""
+    given = ca_file or cert_file or key_file or server_name
+    _tls.set(Tls(ca_file, cert_file, key_file, server_name) if given else None)
+
+
+def open_client(gateway: str, token_file: Path | None = None) -> HermesClient:
+    """A client with the token of the file or the environment. Raises `InvalidInput`."""
+    tls = _tls.get()
+    if token_file is None:
+        return HermesClient(gateway, tls=tls, token=os.environ.get(TOKEN_VARIABLE) or None)
+    try:
+        token = token_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise InvalidInput("--token-file", f"{token_file} cannot be read as a token") from None
+    return HermesClient(gateway, tls=tls, token=token)

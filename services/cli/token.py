@@ -1,0 +1,30 @@
+"""`hermes token`: a new token for the gateway's file of tokens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from services.cli.output import err
+from services.query_gateway.access.token_file import new_token
+
+
+def token(
+    name: Annotated[str, typer.Argument(help="Whose it is: the name in audit log and limits.")],
+    scope: Annotated[
+        list[str],
+        typer.Option("--scope", "-s", help="Repeatable: ask:lobby, read:dock-*, admin:* ..."),
+    ],
+    days: Annotated[
+        int, typer.Option(min=0, max=3650, help="Days until it expires; 0: never.")
+    ] = 0,
+) -> None:
+    """Make a token. It is shown this once; the gateway's file gets the line with its hash."""
+    expires = datetime.now(UTC) + timedelta(days=days) if days else None
+    made, line = new_token(name, scope, expires)
+    err.print("[dim]The token, for whoever calls (kept nowhere):[/]")
+    print(made, flush=True)
+    err.print("[dim]The line for the file that HERMES_TOKENS_FILE names:[/]")
+    print(line)

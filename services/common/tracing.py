@@ -1,0 +1,181 @@
+"""Traces of questions, where OpenTelemetry is installed and its environment asks for them.
+
+The standard OTEL_ variables switch it on and steer it. Off, every function here
+returns at its first `if`. A span carries ids, states, counts and times; never
+the text of a question or an answer, the URL of a camera, or an exception.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from hermes.trace_context import trace_context
+from services.common import logs
+
+try:
+    from opentelemetry import context, trace
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+except ModuleNotFoundError:
+    pass  # `configure` says so if it was meant to be there
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+log = logs.get(__name__)
+
+SPANS = {
+    "/hermes.v1.QueryService/Ask": "hermes.ask",
+    "/hermes.v1.WorkerService/Ask": "hermes.answer",
+}
+"""The calls that have a span, and its name."""
+FAULTS = frozenset(
+    {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""Codes that are a server's error, by the semantic conventions of gRPC."""
+FLUSH_S = 3.0
+"""How long a process waits at its end for a collector to take the last spans."""
+
+_provider: TracerProvider | None = None
+_tracer: trace.Tracer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call while its span is open."""
+
+    span: trace.Span
+    token: Any
+
+
+def configure(service: str, instance: str) -> None:
+    """Trace from now on, if the environment asks for it. To be called once, in a main."""
+    if not _asked_for():
+        return
+    try:
+        start(_exporter(), service, instance)
+    except Exception as error:  # not installed, or a variable that cannot be understood
+        log.warning("not_traced", error=f"{type(error).__name__}: {error}")
+
+
+def start(exporter: SpanExporter, service: str, instance: str) -> None:
+    """Send spans to `exporter`, in batches, on a thread of its own."""
+    global _provider, _tracer
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    ours = {"service.name": f"hermes-{service}", "service.instance.id": instance}
+    resource = Resource.create({**ours, **OTELResourceDetector().detect().attributes})
+    _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    _provider.add_span_processor(BatchSpanProcessor(exporter))
+    _tracer = _provider.get_tracer("hermes-live")
+
+
+def stop() -> None:
+    """Trace no more. What is left is sent for at most `FLUSH_S`."""
+    global _provider, _tracer
+    provider, _provider, _tracer = _provider, None, None
+    if provider is None:
+        return
+    # By itself it would wait for an unreachable collector for half a minute.
+    flushing = threading.Thread(target=provider.shutdown, name="flush-traces", daemon=True)
+    flushing.start()
+    flushing.join(FLUSH_S)
+    if flushing.is_alive():
+        log.warning("traces_not_sent", waited_s=FLUSH_S)
+
+
+def begin(method: str, call: Any) -> Call | None:
+    """Open the span of a call, below the caller's if its metadata name one that can be read.
+
+    `call` is the servicer's context. None if the call has no span.
+    """
+    if _tracer is None or method not in SPANS:
+        return None
+    carrier = {key: value for key, value in call.invocation_metadata() if isinstance(value, str)}
+    span = _tracer.start_span(
+        SPANS[method],
+        TraceContextTextMapPropagator().extract(carrier),
+        trace.SpanKind.SERVER,
+        {"rpc.system.name": "grpc", "rpc.method": method[1:]},
+    )
+    return Call(span, context.attach(trace.set_span_in_context(span)))
+
+
+def end(call: Call | None, code: grpc.StatusCode) -> None:
+    """Close what `begin` opened, in the same task."""
+    if call is None:
+        return
+    context.detach(call.token)
+    call.span.set_attribute("rpc.response.status_code", code.name)
+    if code.name in FAULTS:
+        call.span.set_attribute("error.type", code.name)
+        call.span.set_status(trace.StatusCode.ERROR)
+    call.span.end()
+
+
+def note(**facts: str | int) -> None:
+    """Say more on the current call's span: ids, states and counts, nothing that people wrote."""
+    if _tracer is not None:
+        trace.get_current_span().set_attributes({f"hermes.{k}": v for k, v in facts.items()})
+
+
+def part(name: str, began: float, ended: float, **facts: str | int) -> None:
+    """A part of the current call that is over. Times are in seconds since 1970."""
+    if _tracer is None:
+        return
+    attributes = {f"hermes.{key}": value for key, value in facts.items()}
+    span = _tracer.start_span(name, attributes=attributes, start_time=round(began * 1e9))
+    span.end(round(ended * 1e9))
+
+
+def outgoing() -> tuple[tuple[str, str], ...] | None:
+    """Metadata by which the callee's span finds its parent, the current one."""
+    return None if _tracer is None else trace_context()
+
+
+def exemplar() -> dict[str, str] | None:
+    """Labels that lead from an observation to its trace; None if nobody keeps the trace."""
+    if _tracer is None:
+        return None
+    ids = trace.get_current_span().get_span_context()
+    if not ids.trace_flags.sampled:
+        return None
+    return {
+        "trace_id": trace.format_trace_id(ids.trace_id),
+        "span_id": trace.format_span_id(ids.span_id),
+    }
+
+
+def _asked_for() -> bool:
+    given = os.environ.get
+    if given("OTEL_SDK_DISABLED", "").lower() == "true" or given("OTEL_TRACES_EXPORTER") == "none":
+        return False
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return any(given(name) for name in (*endpoints, "OTEL_TRACES_EXPORTER"))
+
+
+def _exporter() -> SpanExporter:
+    """The one that the environment names, among those that are installed."""
+    given = os.environ.get
+    name = given("OTEL_TRACES_EXPORTER") or "otlp"
+    if name == "otlp":
+        protocol = given("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or given(
+            "OTEL_EXPORTER_OTLP_PROTOCOL"
+        )
+        name = "otlp_proto_" + (protocol or "grpc").partition("/")[0]
+    found = metadata.entry_points(group="opentelemetry_traces_exporter", name=name)
+    if not found:
+        raise LookupError(
+            f"OTEL_ variables ask for the exporter {name!r}, which is not installed;"
+            " pip install 'hermes-live[tracing]' brings 'otlp_proto_grpc'"
+        )
+    exporter: SpanExporter = next(iter(found)).load()()
+    return exporter

@@ -1,0 +1,75 @@
+"""Who did what, to which camera, and how it ended: one line each in the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+
+from hermes.errors import HermesError
+from services.common import logs
+from services.common.rpc import code_of_end
+from services.query_gateway.access.scopes import Action, shown_id
+
+log = logs.get(__name__)
+
+STRANGERS_EVERY_S = 10.0
+"""Whoever has no token must not be able to fill the log."""
+
+
+class Audit:
+    """Writes of questions and of administration; of reads only when they were not permitted."""
+
+    def __init__(
+        self, *, with_questions: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`with_questions`: the text of questions, too."""
+        self._with_questions = with_questions
+        self._clock = clock
+        self._strangers = 0
+        self._next_line = clock()
+
+    def stranger(self, method: str, why: HermesError, context: Any) -> None:
+        """Note a call of somebody unknown. One line in ten seconds, with how many there were."""
+        self._strangers += 1
+        now = self._clock()
+        if now < self._next_line:
+            return
+        log.warning(
+            "strangers",
+            calls=self._strangers,
+            method=method,
+            peer=context.peer(),
+            reason=why.reason,
+            why=str(why),
+        )
+        self._strangers, self._next_line = 0, now + STRANGERS_EVERY_S
+
+    @contextmanager
+    def call(
+        self, who: str, method: str, action: Action, camera_id: str, request: Any, context: Any
+    ) -> Iterator[None]:
+        """Stands around a call. The line is written at its end."""
+        began = self._clock()
+        code = grpc.StatusCode.OK
+        try:
+            yield
+        except BaseException as error:
+            code = code_of_end(error, context)
+            raise
+        finally:
+            if action is not Action.READ or code is grpc.StatusCode.PERMISSION_DENIED:
+                asked = action is Action.ASK and self._with_questions
+                log.info(
+                    "audit",
+                    who=who,
+                    method=method,
+                    camera=shown_id(camera_id),
+                    code=code.name,
+                    peer=context.peer(),
+                    seconds=round(self._clock() - began, 3),
+                    **({"question": request.question.text} if asked else {}),
+                )

@@ -1,0 +1,53 @@
+"""Tells who is calling, by the token that came with the call."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+
+from hermes.errors import Unauthenticated
+from services.query_gateway.access.jwts import JwtVerifier
+from services.query_gateway.access.scopes import Caller
+from services.query_gateway.access.token_file import TokenFile
+
+HEADER = "authorization"
+_BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750
+
+
+class Authenticator:
+    """Static tokens, JWTs, or both."""
+
+    def __init__(self, tokens: TokenFile | None, jwts: JwtVerifier | None) -> None:
+        self._tokens = tokens
+        self._jwts = jwts
+
+    async def run(self) -> None:
+        """Keep tokens and keys up to date until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            if self._tokens is not None:
+                tasks.create_task(self._tokens.run())
+            if self._jwts is not None:
+                tasks.create_task(self._jwts.keys.run())
+
+    async def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
+        """Who sent a call with this metadata. Raises `Unauthenticated` or `Unavailable`."""
+        token = _bearer(metadata)
+        caller = self._tokens.caller(token) if self._tokens is not None else None
+        if caller is not None:
+            return caller
+        if self._jwts is not None and token.count(".") == 2:
+            return await self._jwts.caller(token)
+        raise Unauthenticated("the token is not known here")
+
+
+def _bearer(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    values = [value for key, value in metadata if key == HEADER]
+    if not values:
+        raise Unauthenticated(
+            "this gateway wants a token: send `authorization: Bearer TOKEN` (hermes: HERMES_TOKEN)"
+        )
+    match = _BEARER.fullmatch(str(values[0]))
+    if match is None or len(values) > 1:
+        raise Unauthenticated("the authorization header is not one `Bearer TOKEN`")
+    return match[1]

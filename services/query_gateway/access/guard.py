@@ -1,0 +1,102 @@
+"""The one place that decides whether a call goes further."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from hermes.errors import HermesError
+from services.common.metrics import Metrics
+from services.common.rpc import rewrapped, write_all
+from services.query_gateway.access.audit import Audit
+from services.query_gateway.access.authenticator import Authenticator
+from services.query_gateway.access.limits import CallerLimits
+from services.query_gateway.access.rules import RULES, Rule
+from services.query_gateway.access.scopes import Caller
+
+HEALTH = "/grpc.health.v1.Health/"
+"""Open to all: whoever balances load has no token."""
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Stands around every call but health: who, how often, may they.
+
+    What has no rule is not served (UNIMPLEMENTED), so that nothing is open
+    because it was forgotten.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, limits: CallerLimits, audit: Audit, metrics: Metrics
+    ) -> None:
+        self._authenticator = authenticator
+        self._limits = limits
+        self._audit = audit
+        self._metrics = metrics
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The call's handler, guarded; none if there is no rule for it."""
+        handler = await continuation(handler_call_details)
+        method = str(handler_call_details.method)
+        if handler is None or method.startswith(HEALTH):
+            return handler
+        rule = RULES.get(method)
+        if rule is None or handler.request_streaming:
+            return None
+        around = partial(self._around, method, rule)
+        return rewrapped(handler, partial(_unary, around, rule), partial(_stream, around))
+
+    @asynccontextmanager
+    async def _around(
+        self, method: str, rule: Rule, request: Any, context: Any
+    ) -> AsyncIterator[Caller]:
+        try:
+            with self._counting():
+                caller = await self._authenticator.caller(context.invocation_metadata() or ())
+        except HermesError as error:
+            self._audit.stranger(method, error, context)
+            raise
+        camera_id = "" if rule.camera is None else rule.camera(request)
+        with self._audit.call(caller.who, method, rule.action, camera_id, request, context):
+            with self._counting():
+                self._limits.enter(caller.who)
+            try:
+                if rule.camera is not None:
+                    with self._counting():
+                        caller.check(rule.action, camera_id)
+                yield caller
+            finally:
+                self._limits.leave(caller.who)
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Refusals in here are counted."""
+        try:
+            yield
+        except HermesError as error:
+            self._metrics.refused_calls.labels(error.reason).inc()
+            raise
+
+
+def _unary(around: Any, rule: Rule, behavior: Any) -> Any:
+    async def unary(request: Any, context: Any) -> Any:
+        async with around(request, context) as caller:
+            return rule.show(await behavior(request, context), caller)
+
+    return unary
+
+
+def _stream(around: Any, behavior: Any) -> Any:
+    async def stream(request: Any, context: Any) -> None:
+        async with around(request, context):
+            await write_all(behavior, request, context)
+
+    return stream

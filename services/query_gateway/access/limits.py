@@ -1,0 +1,69 @@
+"""How much one caller may ask of the gateway: calls a second, and calls at a time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+
+from hermes.errors import Overloaded
+
+MAX_CALLERS = 10_000
+"""Callers whose rates are remembered. Whoever called longest ago is forgotten first."""
+RETRY_AFTER_S = 1.0
+
+
+class CallerLimits:
+    """A token bucket for each caller, and a count of the calls that it has open. For one loop.
+
+    Of each bucket only the time is kept at which it will be full again; one
+    that is full already is as good as none.
+    """
+
+    def __init__(
+        self,
+        calls_per_second: float,
+        burst: int,
+        open_calls: int,
+        clock: Callable[[], float] = time.monotonic,
+        max_callers: int = MAX_CALLERS,
+    ) -> None:
+        self._interval_s = 1 / calls_per_second
+        self._burst = burst
+        self._open_calls = open_calls
+        self._clock = clock
+        self._max_callers = max_callers
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._open: Counter[str] = Counter()
+
+    def enter(self, who: str) -> None:
+        """Begin a call; `leave` ends it. Raises `Overloaded` at once, which takes nothing."""
+        if self._open[who] >= self._open_calls:
+            raise Overloaded(
+                f"{self._open_calls} calls of yours are open, the most allowed", RETRY_AFTER_S
+            )
+        now = self._clock()
+        full_at = max(now, self._full_at.get(who, now)) + self._interval_s
+        wait_s = full_at - now - self._burst * self._interval_s
+        if wait_s > 1e-9:  # rounding is no call
+            raise Overloaded(
+                f"you may call {1 / self._interval_s:g} times a second, and {self._burst} times"
+                " at once",
+                wait_s,
+            )
+        self._full_at[who] = full_at
+        self._full_at.move_to_end(who)
+        while len(self._full_at) > self._max_callers:
+            self._full_at.popitem(last=False)
+        self._open[who] += 1
+
+    def leave(self, who: str) -> None:
+        """End a call that was let in."""
+        self._open[who] -= 1
+        if not self._open[who]:
+            del self._open[who]
+
+    @property
+    def callers(self) -> int:
+        """How many are remembered."""
+        return len(self._full_at.keys() | self._open.keys())

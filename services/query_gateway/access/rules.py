@@ -1,0 +1,39 @@
+"""What each call of the API needs. A method without a rule here is not served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hermes.v1.camera_pb2 import CameraServiceListResponse
+from services.query_gateway.access.scopes import Action, Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A method's action, and the camera that a request of it names.
+
+    A method that names no camera is open to every caller; `show` then leaves
+    of its response what the caller may see.
+    """
+
+    action: Action
+    camera: Callable[[Any], str] | None = None
+    show: Callable[[Any, Caller], Any] = lambda response, _: response
+
+
+def _readable(response: CameraServiceListResponse, caller: Caller) -> CameraServiceListResponse:
+    return CameraServiceListResponse(
+        cameras=[info for info in response.cameras if caller.may(Action.READ, info.camera.id)]
+    )
+
+
+RULES = {
+    "/hermes.v1.CameraService/Add": Rule(Action.ADMIN, lambda request: request.camera.id),
+    "/hermes.v1.CameraService/Get": Rule(Action.READ, lambda request: request.camera_id),
+    "/hermes.v1.CameraService/List": Rule(Action.READ, show=_readable),
+    "/hermes.v1.CameraService/Remove": Rule(Action.ADMIN, lambda request: request.camera_id),
+    "/hermes.v1.MemoryService/Inspect": Rule(Action.READ, lambda request: request.camera_id),
+    "/hermes.v1.QueryService/Ask": Rule(Action.ASK, lambda request: request.question.camera_id),
+}

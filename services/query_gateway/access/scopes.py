@@ -1,0 +1,80 @@
+"""Scopes: what a caller may do, with which cameras.
+
+A scope is written `ACTION:CAMERAS`. `CAMERAS` is a camera's id, or the
+beginning of ids and a star: `ask:lobby`, `read:dock-*`, `admin:*`. No action
+holds another.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hermes.errors import PermissionDenied
+from services.common.cameras import ID_PATTERN
+
+
+class Action(StrEnum):
+    """What can be done with a camera."""
+
+    ASK = "ask"
+    """Ask about it."""
+    READ = "read"
+    """List it, get it, look inside its memory."""
+    ADMIN = "admin"
+    """Add it, remove it."""
+
+
+_SCOPE = re.compile(rf"({'|'.join(Action)}):((?:{ID_PATTERN.pattern})?\*|{ID_PATTERN.pattern})")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One action on some cameras."""
+
+    action: Action
+    cameras: str
+
+    @classmethod
+    def parse(cls, text: str) -> Scope:
+        """Raises ValueError saying how scopes are written."""
+        match = _SCOPE.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"{text[:80]!r} is no scope: write ACTION:CAMERAS, e.g. ask:lobby, read:dock-* or"
+                f" admin:*, where ACTION is one of {', '.join(Action)}"
+            )
+        return cls(Action(match[1]), match[2])
+
+    def covers(self, action: Action, camera_id: str) -> bool:
+        """Whether it lets this be done with this camera."""
+        if action != self.action:
+            return False
+        if self.cameras.endswith("*"):
+            return camera_id.startswith(self.cameras[:-1])
+        return camera_id == self.cameras
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody whose token was checked. `who` names them in logs: `token:NAME` or `jwt:SUBJECT`."""
+
+    who: str
+    scopes: tuple[Scope, ...]
+
+    def may(self, action: Action, camera_id: str) -> bool:
+        """Whether any scope covers this."""
+        return any(scope.covers(action, camera_id) for scope in self.scopes)
+
+    def check(self, action: Action, camera_id: str) -> None:
+        """Raises `PermissionDenied`, with the same words whether there is such a camera or not."""
+        if not self.may(action, camera_id):
+            raise PermissionDenied(
+                f"this token has no scope {action}:{shown_id(camera_id)}; ask whoever issued it"
+            )
+
+
+def shown_id(camera_id: str) -> str:
+    """A camera id as a client sent it, fit for logs and messages: `?` if it can be none."""
+    return camera_id if ID_PATTERN.fullmatch(camera_id) else "?"

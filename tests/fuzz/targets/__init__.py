@@ -1,0 +1,20 @@
+"""The targets, by name."""
+
+from tests.fuzz.target import Target
+from tests.fuzz.targets import frames, messages, snapshots, texts
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        frames.CHUNKS,
+        frames.PICTURES,
+        snapshots.SNAPSHOTS,
+        texts.CONFIG,
+        texts.SETTINGS,
+        texts.URLS,
+        messages.CAMERAS,
+        messages.QUESTIONS,
+        messages.CONTENTS,
+        messages.REDIS,
+    )
+}

@@ -1,0 +1,188 @@
+"""What comes over gRPC and lies in Redis: cameras, questions, contents of memories, hashes."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from random import Random
+
+from google.protobuf.message import DecodeError
+
+from hermes.client_types import camera_of
+from hermes.contents_message import contents_of
+from hermes.errors import HermesError, InvalidInput
+from hermes.v1.camera_pb2 import PACING_LIVE, Camera, CameraInfo, CameraServiceAddRequest
+from hermes.v1.memory_pb2 import MemoryContents
+from hermes.v1.query_pb2 import FRESHNESS_LATEST, QueryServiceAskRequest
+from services.common import camera_status, cameras
+from services.common.cameras import SourcePolicy
+from services.common.leases import parse_owner
+from services.common.placement import parse_members
+from services.hermes_worker.place import Place
+from services.query_gateway.questions import QuestionRules
+from tests.fuzz.damage import edit_json, message_edit
+from tests.fuzz.target import Target
+
+POLICY = SourcePolicy(Path("/srv/video"))
+RULES = QuestionRules(max_chars=4096, max_tokens=1024)
+
+
+def _cameras() -> list[bytes]:
+    live = Camera(id="lobby", url="rtsp://user:hunter2@10.0.0.7/1")
+    file = Camera(id="dock", url="dock.mp4", loop=True, pacing=PACING_LIVE)
+    file.sampling.frames_per_second = 2
+    file.sampling.chunk_max_frames = 8
+    file.sampling.chunk_max_duration.FromMilliseconds(500)
+    file.created.FromMilliseconds(1_700_000_000_000)
+    return [CameraServiceAddRequest(camera=one).SerializeToString() for one in (live, file)]
+
+
+def _read_camera(data: bytes) -> str:
+    try:
+        camera = CameraServiceAddRequest.FromString(data).camera
+    except DecodeError:
+        return "no message"
+    shown = cameras.without_credentials(camera)
+    shown.created.FromMilliseconds(1)  # whatever a client says: the gateway's clock counts
+    try:
+        cameras.check(camera, POLICY)
+    except InvalidInput as error:
+        return "".join(c for c in str(error) if not c.isdigit())[:60]
+    assert math.isfinite(camera.sampling.frames_per_second)
+    camera_of(CameraInfo(camera=shown))
+    return f"pacing {cameras.pacing_of(camera)}"
+
+
+def _questions() -> list[bytes]:
+    request = QueryServiceAskRequest()
+    request.question.camera_id = "lobby"
+    request.question.text = "What is happening now?"
+    request.question.max_tokens = 64
+    request.question.freshness = FRESHNESS_LATEST
+    return [request.SerializeToString(), b""]
+
+
+def _read_question(data: bytes) -> str:
+    try:
+        request = QueryServiceAskRequest.FromString(data)
+    except DecodeError:
+        return "no message"
+    try:
+        question = RULES.check(request)
+    except InvalidInput as error:
+        return "".join(c for c in str(error) if not c.isdigit())[:60]
+    assert 0 < len(question.text) <= RULES.max_chars
+    assert question.max_tokens <= RULES.max_tokens
+    return f"freshness {question.freshness}"
+
+
+def _contents() -> list[bytes]:
+    message = MemoryContents(
+        policy="hermes", budget=96, tokens=20, frame_tokens=4, frames_seen=3, model="tiny"
+    )
+    message.frame_steps.extend([0, 1, 1])
+    message.time_steps.extend([1_700_000_000_000, 1000, 1000])
+    gap = message.gaps.add()
+    gap.start.FromMilliseconds(1_700_000_000_000)
+    gap.end.FromMilliseconds(1_700_000_005_000)
+    layer = message.layers.add(number=0, band=1)
+    layer.frame_steps.extend([0, 2])
+    layer.tokens.extend([4, 4])
+    layer.summaries.extend([0, 1])
+    return [message.SerializeToString()]
+
+
+def _read_contents(data: bytes) -> str:
+    try:
+        message = MemoryContents.FromString(data)
+    except DecodeError:
+        return "no message"
+    try:
+        contents = contents_of(message)
+    except HermesError as error:
+        return "".join(c for c in str(error) if not c.isdigit())[:60]
+    return f"{len(contents.layers)} layers"
+
+
+def _redis() -> list[bytes]:
+    """A hash a line: a status, a lease, a member, a place."""
+    fields: dict[str, object] = {
+        "state": "SOURCE_STATE_ONLINE",
+        "error": "SOURCE_ERROR_UNSPECIFIED",
+        "error_message": "",
+        "fps": 0.5,
+        "last_frame_ms": 1_700_000_000_000,
+        "reconnects": 1,
+        "dropped_frames": 0,
+        "decoder": "d",
+        "memory_state": "MEMORY_STATE_SERVING",
+        "memory_frames": 3,
+        "memory_tokens": 20,
+        "memory_bytes": 4096,
+        "memory_lag_ms": 12,
+        "memory_coverage": '{"span": {"start": "2023-11-14T22:13:20Z"}, "frames": "3"}',
+        "worker": "w",
+        "worker_epoch": 7,
+    }
+    lease = {"instance": "w", "address": "h:1", "epoch": 7, "expires_ms": 9, "state": "serving"}
+    member = {
+        "instance": "w",
+        "address": "h:1",
+        "device": "cpu",
+        "capacity": 4,
+        "load": 1,
+        "heartbeat_ms": 5,
+        "draining": False,
+    }
+    return [json.dumps([fields, lease, member, "1-0@7:3!"]).encode()]
+
+
+def _read_redis(data: bytes) -> str:
+    try:
+        status, lease, member, place = json.loads(data)
+    except (ValueError, TypeError, RecursionError):
+        return "no input"
+    source, memory = camera_status.parse(_hash(status))
+    camera_of(CameraInfo(source=source, memory=memory))
+    said = [str(source.state), str(memory.HasField("coverage"))]
+    try:
+        said.append(str(parse_owner(_hash(lease)) is None))
+    except ValueError:
+        said.append("no lease")
+    said.append(str(len(parse_members({b"w": _bytes(member)}, 10, 1000))))
+    try:
+        Place.parse(_bytes(place).decode(errors="replace"))
+    except ValueError:
+        said.append("no place")
+    return " ".join(said)
+
+
+def _hash(value: object) -> dict[bytes, bytes]:
+    if not isinstance(value, dict):
+        return {}
+    return {key.encode(errors="replace"): _bytes(part) for key, part in value.items()}
+
+
+def _bytes(value: object) -> bytes:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode(errors="surrogatepass")
+
+
+def _edit_redis(data: bytes, random: Random) -> bytes:
+    try:
+        return json.dumps(edit_json(json.loads(data), random)).encode()
+    except (ValueError, RecursionError):
+        return data
+
+
+CAMERAS = Target("cameras", _cameras, _read_camera, (message_edit(CameraServiceAddRequest),))
+QUESTIONS = Target("questions", _questions, _read_question, (message_edit(QueryServiceAskRequest),))
+CONTENTS = Target("contents", _contents, _read_contents, (message_edit(MemoryContents),))
+REDIS = Target(
+    "redis",
+    _redis,
+    _read_redis,
+    (_edit_redis,),
+    words=(b"[" * 3000, b"1" * 5000, b"1e999", b"NaN", b"\\ud800", b"\\u0000", b'"9999-12-31T0Z"'),
+)

@@ -1,0 +1,229 @@
+"""Each service's user in Redis: it can do its own work, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+from redis.exceptions import NoPermissionError
+
+from hermes.v1.camera_pb2 import Camera
+from services.common import keys
+from services.common.cameras import SourcePolicy
+from services.common.connection import RedisAccess, connect, connect_async
+from services.common.files import UnusableFile
+from services.common.frame_log import BEGINNING, RedisFrameLog
+from services.common.leases import Leases, load_script
+from services.query_gateway.catalogue import CameraCatalogue
+from services.query_gateway.epochs import Epochs
+from services.query_gateway.resolver import Resolver
+from tests.support.certificates import Authority
+from tests.support.chunks import chunk
+from tests.support.holder import Instance
+from tests.support.secured_redis import SERVICES, SecuredRedis, secured_redis
+
+LOBBY = Camera(id="lobby", url="rtsp://camera/1")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredRedis]:
+    with secured_redis(tmp_path_factory.mktemp("redis") / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def admin(server: SecuredRedis) -> Iterator[redis.Redis]:
+    with server.connect("admin") as client:
+        client.flushall()
+        client.acl_log_reset()
+        yield client
+
+
+@pytest.fixture
+async def gateway(server: SecuredRedis) -> AsyncIterator[redis.asyncio.Redis]:
+    client = connect_async(server.url, access=server.access("gateway"))
+    yield client
+    await client.aclose()
+
+
+async def test_each_can_do_its_work(
+    server: SecuredRedis, admin: redis.Redis, gateway: redis.asyncio.Redis
+) -> None:
+    assert await gateway.ping()
+    catalogue = CameraCatalogue(gateway, SourcePolicy())
+    await catalogue.add(LOBBY)
+
+    reader, chunks = server.connect("decoder"), RedisFrameLog(server.connect("decoder"))
+    assert chunks.last_id("lobby") == BEGINNING
+    reading = Instance(reader, "d1", role="decoder")
+    reading.ownership.tick()
+    lease = reading.holder.has["lobby"]
+    first = chunks.append(chunk("lobby", 1_000, 2, epoch=lease.epoch), lease.fence)
+    assert chunks.append(chunk("lobby", 1_000, 2, epoch=lease.epoch), lease.fence) == first
+    last = chunks.append(chunk("lobby", 2_000, 2, epoch=lease.epoch), lease.fence, first)
+    assert chunks.last_id("lobby") == last
+    assert chunks.size("lobby") > 0
+    assert len(chunks.read({"lobby": BEGINNING}, count=9, block_s=0.0)) == 2
+    reading.ownership.tick()
+    assert reading.leases.put_status([(lease, {"source_state": 1})]) == 0
+    assert reader.hmget(keys.status("lobby"), ["memory_id"]) == [None]
+
+    worker = server.connect("worker")
+    remembering = Instance(worker, "w1")
+    remembering.ownership.tick()
+    held = remembering.holder.has["lobby"]
+    assert len(RedisFrameLog(worker).read({"lobby": BEGINNING}, count=9, block_s=0.01)) == 2
+    assert RedisFrameLog(worker).last_id("lobby") == last
+    assert remembering.leases.put_status([(held, {"memory_state": 2})]) == 0
+    commit = load_script(worker, "checkpoint")
+    entry = [held.fence.instance, held.epoch, "{}", "1-0", 3]
+    assert commit(keys=[keys.checkpoint("lobby"), keys.lease("lobby", "worker")], args=entry) == []
+    assert worker.hget(keys.checkpoint("lobby"), "snapshots")
+    remembering.ownership.tick()
+
+    assert (await Resolver(gateway, Epochs()).resolve("lobby")).epoch == held.epoch
+    assert [one.camera.id for one in await catalogue.all()] == ["lobby"]
+    assert (await catalogue.get("lobby")).camera.id == "lobby"
+
+    # Handed over, taken back from a Redis that forgot, and given up.
+    for one in (remembering, reading):
+        other = Leases(server.connect(one.role), one.role, "heir", "")
+        owner = other.owners(["lobby"])["lobby"]
+        assert owner is not None
+        assert other.inherit("lobby", owner, ready=True) == "HEIR"
+        assert one.leases.hand_over(one.holder.has["lobby"], "heir") == "GIVEN"
+        for key in (keys.INCARNATION, keys.CAMERAS, keys.lease("lobby", one.role)):
+            admin.delete(key)
+        one.ownership.tick()
+        assert admin.hexists(keys.CAMERAS, "lobby")
+        assert admin.exists(keys.aside("lobby", "worker"), keys.aside("lobby", "decoder")) == 2
+        one.ownership.stop()
+    admin.delete(keys.aside("lobby", "worker"))
+    await catalogue.remove("lobby")
+    assert not admin.exists(*keys.all_of("lobby"))
+    assert server.refusals() == []
+
+
+SET_LEASE = ("HSET", keys.lease("lobby", "worker"), "instance", "thief")
+FRAME = ("XADD", keys.frames("lobby"), "*", "c", "x")
+NOT_THEIRS: dict[str, list[tuple[str, ...]]] = {
+    "decoder": [
+        SET_LEASE,
+        ("HGETALL", keys.lease("lobby", "worker")),
+        ("DEL", keys.lease("lobby", "worker")),
+        ("HSET", keys.CAMERAS, "lobby", "another"),
+        ("HDEL", keys.CAMERAS, "lobby"),
+        ("HGET", keys.checkpoint("lobby"), "snapshots"),
+        ("HSET", keys.members("worker"), "thief", "{}"),
+    ],
+    "worker": [
+        FRAME,
+        ("DEL", keys.frames("lobby")),
+        ("HSET", keys.lease("lobby", "decoder"), "instance", "thief"),
+        ("HSET", keys.CAMERAS, "lobby", "another"),
+        ("HDEL", keys.CAMERAS, "lobby"),
+        ("HSET", keys.members("decoder"), "thief", "{}"),
+    ],
+    "gateway": [
+        SET_LEASE,
+        FRAME,
+        ("XREAD", "STREAMS", keys.frames("lobby"), "0"),
+        ("HSET", keys.CAMERAS, "lobby", "another"),
+        ("HSET", keys.status("lobby"), "memory_state", "2"),
+        ("HGETALL", keys.checkpoint("lobby")),
+        ("EVAL", "return 1", "0"),
+    ],
+}
+NOBODYS: list[tuple[str, ...]] = [
+    ("FLUSHALL",),
+    ("FLUSHDB",),
+    ("KEYS", "*"),
+    ("SCAN", "0"),
+    ("CONFIG", "GET", "requirepass"),
+    ("ACL", "LIST"),
+    ("MONITOR",),
+    ("CLIENT", "LIST"),
+    ("SHUTDOWN",),
+    ("REPLICAOF", "127.0.0.1", "1"),
+    ("GET", "of-somebody-else"),
+    ("DEL", keys.members("worker")),
+]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_none_can_do_anything_else(server: SecuredRedis, admin: redis.Redis, service: str) -> None:
+    client: Any = server.connect(service)
+    wanted = [*NOT_THEIRS[service], *NOBODYS]
+    if service == "worker":
+        wanted.remove(("DEL", keys.members("worker")))  # its own
+    for command in wanted:
+        with pytest.raises(NoPermissionError):
+            client.execute_command(*command)
+        if service != "gateway":  # a script can do what its caller can
+            quoted = ", ".join(f"'{part}'" for part in command)
+            script = client.register_script(f"return redis.call({quoted})")
+            with pytest.raises(redis.ResponseError, match=r"script can't|from script"):
+                script(client=client)
+    assert admin.dbsize() == 0
+    client.close()
+
+
+@pytest.mark.parametrize("service", ["decoder", "gateway"])
+def test_none_takes_the_lease_of_another_role(
+    server: SecuredRedis, admin: redis.Redis, service: str
+) -> None:
+    with server.connect(service) as client, pytest.raises(NoPermissionError):
+        Leases(client, "worker", "thief", "10.0.0.1:1").acquire("lobby")
+    assert admin.dbsize() == 0
+
+
+def test_the_password_is_read_again_and_never_told(server: SecuredRedis, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hunter2-sesame\n")
+    access = RedisAccess("hermes-worker", file)
+    client = connect(server.url, access=access)
+    with pytest.raises(redis.AuthenticationError) as refused:
+        client.ping()
+    assert "hunter2" not in str(refused.value) + repr(client) + repr(access)
+    file.write_text("worker")
+    assert client.ping()
+    file.unlink()
+    client.connection_pool.disconnect()
+    with pytest.raises(redis.ConnectionError, match=f"{file} cannot be read"):
+        client.ping()
+    with pytest.raises(UnusableFile, match=f"{file} cannot be read"):
+        connect(server.url, access=access)
+    file.write_text("one\ntwo\n")
+    with pytest.raises(UnusableFile, match="must hold one line, and holds 2"):
+        connect(server.url, access=access)
+    client.close()
+
+
+async def test_a_redis_with_tls(tmp_path: Path) -> None:
+    ours, stranger = Authority("cluster"), Authority("stranger")
+    files = ours.issue(tmp_path / "tls", "redis")
+    with secured_redis(tmp_path / "redis", files) as server:
+        access = server.access("gateway")
+        with server.connect("decoder") as client:
+            assert client.time()
+        gateway = connect_async(server.url, access=access)
+        assert await gateway.ping()
+        # Rotated: the next connection shows, and trusts, what the files hold then.
+        ours.issue(files.folder, "renewed")
+        with server.connect("worker") as client:
+            assert client.time()
+        await gateway.aclose()
+        foreign = stranger.issue(tmp_path / "foreign", "redis")
+        with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+            connect(server.url, access=replace(access, ca_file=foreign.ca)).ping()
+        with pytest.raises(redis.ConnectionError):  # it lets in who shows a certificate
+            connect(server.url, access=replace(access, cert_file=None, key_file=None)).ping()
+        with pytest.raises(redis.ConnectionError):
+            connect(server.url.replace("rediss", "redis")).ping()
+        with pytest.raises(UnusableFile, match="cannot be used"):
+            connect(server.url, access=RedisAccess(ca_file=files.key))
