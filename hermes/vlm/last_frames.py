@@ -47,9 +47,9 @@ class LastFrames(PictureMemory):
         self._kept: deque[tuple[Tensor, FrameStamp, bool]] = deque(maxlen=frames)
         self._table = FrameTable()
 
-    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
-        self._kept.append((pictures.cpu(), stamp, after_gap))
-        self._table.add(stamp, after_gap=after_gap)
+    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
+        self._kept.append((pictures.cpu(), stamp, self._after_gap))
+        self._table.add(stamp, after_gap=self._after_gap)
         seen = self._table.seen
         self._table.retain(range(seen - len(self._kept), seen), seen - len(self._kept))
         return None

@@ -85,8 +85,11 @@ class PictureMemory(ABC):
         """A place for one question and its answer of at most `room` tokens. Close it after use."""
 
     @abstractmethod
-    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
-        """Take in the pictures of one frame: [pictures_per_frame, 3, height, width]."""
+    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
+        """Take in the pictures of one frame: [pictures_per_frame, 3, height, width].
+
+        A gap lies before it if `_after_gap`.
+        """
 
     def feed(
         self,
@@ -123,7 +126,7 @@ class PictureMemory(ABC):
         pictures = self.collect(picture, after_gap=after_gap)
         if pictures is None:
             return None
-        done = self._take(pictures, stamp, self._after_gap)
+        done = self._take(pictures, stamp)
         self._after_gap = False  # only now: a frame that failed leaves the gap to the next
         return done
 

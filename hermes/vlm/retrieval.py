@@ -49,9 +49,9 @@ class FrameRetrieval(PictureMemory):
         row = self.cache.begin_prefix(len(prefix), self.model.layout)
         self.cache.commit(row, self.model.forward(prefix, PackedPass([row])))
 
-    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
+    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
         features = self.model.encode(pictures)[0]
-        row = self.cache.begin_frame(stamp, after_gap=after_gap)
+        row = self.cache.begin_frame(stamp, after_gap=self._after_gap)
         try:
             self.cache.commit(row, self.model.forward(features, PackedPass([row])))
         except BaseException:

@@ -158,7 +158,7 @@ class VideoMemory(PictureMemory):
         """Forget the step, as if it had never begun."""
         self.cache.abandon(step.frames)
 
-    def _take(self, pictures: Tensor, stamp: FrameStamp, after_gap: bool) -> Compression | None:
+    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
         step = self.begin(self.model.encode(pictures), [stamp])
         try:
             hidden = self.model.forward(torch.cat(step.inputs), PackedPass(step.rows))

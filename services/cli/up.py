@@ -46,7 +46,9 @@ def up(
     ] = None,
     state: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Folder that keeps cameras and logs between runs."),
+        typer.Option(
+            file_okay=False, help="Folder that keeps cameras, memories and logs between runs."
+        ),
     ] = None,
 ) -> None:
     """Run everything for your own cameras until Ctrl-C."""
@@ -54,6 +56,8 @@ def up(
     given = [camera_of_flag(flag) for flag in camera or []]
     wanted = wanted.overridden(given, model, device, listen, media_root)
     root, cameras = _place_files(wanted)
+    if state is not None:
+        root = keep_media_root(_made(state) / "media-root", root)
     settings = LocalSettings(
         model=wanted.model,
         device=wanted.device,
@@ -136,6 +140,22 @@ def _place_files(config: UpConfig) -> tuple[Path | None, list[CameraConfig]]:
     return root, placed
 
 
+def keep_media_root(kept: Path, root: Path | None) -> Path | None:
+    """The media folder, kept by a link for the next run; without one, that of the run before.
+
+    Cameras of earlier runs have paths below it.
+    """
+    if root is None:
+        return kept.resolve() if kept.is_dir() else None
+    if kept.is_dir() and kept.resolve() != root:
+        err.print(
+            f"[yellow]The media folder was[/] {kept.resolve()}: files are now those of {root}"
+        )
+    kept.unlink(missing_ok=True)
+    kept.symlink_to(root)
+    return root
+
+
 def _is_path(url: str) -> bool:
     return is_file(url) and not url.lower().startswith("file:")
 
@@ -157,11 +177,15 @@ def _frame_size(model: str) -> str:
     return f"{pixels.width}x{pixels.height}"
 
 
+def _made(state: Path) -> Path:
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # URLs with passwords lie in it
+    return state.resolve()
+
+
 @contextlib.contextmanager
 def _folder(state: Path | None) -> Iterator[Path]:
     if state is not None:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)  # URLs with passwords lie in it
-        yield state.resolve()
+        yield _made(state)
         return
     with tempfile.TemporaryDirectory(prefix="hermes-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)

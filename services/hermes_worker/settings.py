@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from ipaddress import IPv6Address
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -157,8 +159,15 @@ class WorkerSettings(TlsServerSettings):
     def advertised(self, port: int) -> str:
         """The address that goes into the leases."""
         if self.advertise:
-            return self.advertise if ":" in self.advertise else f"{self.advertise}:{port}"
+            return _with_port(self.advertise, port)
         host = self.listen.rpartition(":")[0]
         if host in ("0.0.0.0", "[::]", ""):  # noqa: S104 - compared, not bound
             host = socket.gethostname()
         return f"{host}:{port}"
+
+
+def _with_port(address: str, port: int) -> str:
+    """`address`, with this port if it names none. A bare IPv6 address gets its brackets."""
+    with suppress(ValueError):
+        return f"[{IPv6Address(address)}]:{port}"
+    return address if ":" in address.rpartition("]")[2] else f"{address}:{port}"

@@ -47,7 +47,7 @@ class Asks(Protocol):
     def ask(
         self, route: Route, question: Question, deadline: float
     ) -> AsyncIterator[WorkerServiceAskResponse]:
-        """Raises `HermesError`."""
+        """Deltas, and one complete, the last. Raises `HermesError`."""
         ...
 
     async def inspect(self, route: Route, deadline: float) -> MemoryContents:
@@ -138,13 +138,15 @@ class Router:
         self, route: Route, question: Question, deadline: float
     ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
         asked = self._workers.ask(route, question, deadline)
+        complete = False
         async with aclosing(cast(AsyncGenerator[WorkerServiceAskResponse, None], asked)) as events:
             async for event in events:
                 if event.WhichOneof("event") == "complete":
                     self._check_epoch(route.camera_id, event.complete.epoch)
-                    yield event
-                    return
+                    complete = True
                 yield event
+        if complete:
+            return
         log.error("answer_without_end", camera=route.camera_id, worker=route.address)
         raise HermesError(INTERNAL_MESSAGE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, cast
 
 import grpc
@@ -27,6 +28,7 @@ from services.query_gateway.resolver import Route
 log = logs.get(__name__)
 
 RETRY_AFTER_S = 1.0
+ENDING_S = 1.0
 
 
 class Workers:
@@ -38,7 +40,8 @@ class Workers:
     async def ask(
         self, route: Route, question: Question, deadline: float
     ) -> AsyncIterator[WorkerServiceAskResponse]:
-        """What the worker says, as it comes. Closing the generator cancels the call.
+        """What the worker says, as it comes; complete is the last. Closing the generator cancels
+        the call.
 
         `deadline` is a time of the running loop's clock; what is left of it is
         the worker's. Raises `HermesError`.
@@ -51,6 +54,9 @@ class Workers:
             try:
                 while (event := await call.read()) is not grpc.aio.EOF:
                     yield event
+                    if event.WhichOneof("event") == "complete":
+                        await _end_of(call, deadline)
+                        return
             except grpc.aio.AioRpcError as error:
                 raise error_of(error, route) from error
             finally:
@@ -98,6 +104,16 @@ def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
 def deadline_exceeded() -> errors.DeadlineExceeded:
     """The one error for an answer that was not finished in time."""
     return errors.DeadlineExceeded("the answer was not finished before the deadline")
+
+
+async def _end_of(call: Any, deadline: float) -> None:
+    """Let a call that said all of its answer end by itself: cancelled, it counts as broken off
+    at the worker. However it ends now, the answer is complete, and in time.
+    """
+    left = deadline - asyncio.get_running_loop().time()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(min(ENDING_S, left / 2)):
+            await call.code()
 
 
 def _left_until(deadline: float) -> float:

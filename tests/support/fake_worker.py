@@ -48,6 +48,13 @@ class End:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """Nothing, for a while."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Fail:
     """One of our errors."""
 
@@ -100,7 +107,7 @@ class Show:
 
 
 Fault = Fail | Crash | Abort | Hang
-Step = Say | End | Fault
+Step = Say | End | Rest | Fault
 Script = Sequence[Step]
 
 HELLO: Script = (Say("a "), Say("red "), Say("car"), End())
@@ -183,6 +190,8 @@ class FakeWorker(WorkerServiceServicer):
                 span.end.FromMilliseconds(1_700_000_060_000)
                 complete.coverage.frames = 30
                 await context.write(WorkerServiceAskResponse(complete=complete))
+            case Rest(seconds):
+                await asyncio.sleep(seconds)
             case _:
                 await _fail(step, context)
 

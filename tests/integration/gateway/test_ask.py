@@ -29,7 +29,9 @@ from tests.support.fake_worker import (
     End,
     Fail,
     FakeWorker,
+    Fault,
     Hang,
+    Rest,
     Say,
 )
 from tests.support.gateway import own, register, running_gateway
@@ -376,6 +378,28 @@ async def test_a_worker_that_cancels(
     worker.scripts = [[Say("half"), Abort(grpc.StatusCode.CANCELLED)]]
     with pytest.raises(errors.Unavailable):
         await asyncio.wait_for(ask(client), 2)
+
+
+async def test_a_worker_that_said_all_may_end_its_call(
+    client: AsyncHermesClient, worker: FakeWorker, lobby: str
+) -> None:
+    """Cancelled, an answer counts as broken off at the worker."""
+    worker.scripts = [[Say("all"), End(), Rest(0.5)]]
+    assert await ask(client) == "all"
+    (seen,) = worker.calls
+    await asyncio.wait_for(seen.ended.wait(), 10)
+    assert seen.cancelled_at is None
+
+
+@pytest.mark.parametrize(
+    "last", [Crash("late"), Abort(grpc.StatusCode.UNAVAILABLE), Hang()], ids=str
+)
+async def test_a_complete_answer_stands_however_the_worker_ends(
+    client: AsyncHermesClient, gateway: Gateway, worker: FakeWorker, lobby: str, last: Fault
+) -> None:
+    worker.scripts = [[Say("all"), End(), last]]
+    assert await asyncio.wait_for(ask(client), 5) == "all"
+    assert await counted(gateway, "OK") == 1
 
 
 async def test_cancelling_stops_the_worker_at_once(
