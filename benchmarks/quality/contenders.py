@@ -83,6 +83,7 @@ def ablations() -> dict[str, Contender]:
         ("weights", ("paper", "published_code")),
         ("recent_frames", (0, 1, 2, 4, 8)),
         ("novelty", (0.0, 0.5, 1.0)),
+        ("agreement", (0.0, 0.5, 1.0)),
     )
     for field, values in choices:
         for value in values:

@@ -30,6 +30,8 @@ class HermesConfig:
     `recent_frames`: newest frames that are kept whole in every layer.
     `novelty`: from 0 to 1, how much of a token's score hangs on its being new
     against the token before it in the same place (`hermes.memory.novelty`).
+    `agreement`: from 0 to 1, how much of a token's score is its mean over the
+    layers that hold it (`hermes.memory.agreement`).
     """
 
     weights: Weights = "paper"
@@ -37,8 +39,9 @@ class HermesConfig:
     normalise: Normalise = "minmax"
     summary: Summary = "pinned"
     summary_ring: int = 16
-    recent_frames: int = 4
+    recent_frames: int = 2
     novelty: float = 1.0
+    agreement: float = 0.5
 
     def __post_init__(self) -> None:
         choices: dict[str, tuple[str, ...]] = {
@@ -54,15 +57,21 @@ class HermesConfig:
             raise InvalidInput("summary_ring", "must be at least 1")
         if self.recent_frames < 0:
             raise InvalidInput("recent_frames", "must not be negative")
-        if not 0 <= self.novelty <= 1:
-            raise InvalidInput("novelty", "must be from 0 to 1")
+        for name in ("novelty", "agreement"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidInput(name, "must be from 0 to 1")
 
 
-PAPER = HermesConfig(smoothing="index", summary="paper", recent_frames=0, novelty=0)
+PAPER = HermesConfig(smoothing="index", summary="paper", recent_frames=0, novelty=0, agreement=0)
 """The method as the paper states it."""
 
 PUBLISHED_CODE = HermesConfig(
-    weights="published_code", smoothing="index", summary="paper", recent_frames=0, novelty=0
+    weights="published_code",
+    smoothing="index",
+    summary="paper",
+    recent_frames=0,
+    novelty=0,
+    agreement=0,
 )
 """The same with the blending weights of the authors' code."""
 

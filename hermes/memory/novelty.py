@@ -14,14 +14,14 @@ from torch.nn import functional
 
 from hermes.memory.summary import SUMMARY_PATCH
 
-HALF_NEW = 0.1
-"""The distance, as 1 - cosine, at which a token counts as half new. Copies of a still picture lie
-ten times closer, changes several times farther.
+QUARTER_NEW = 0.1
+"""The distance, as 1 - cosine, at which a token counts as a quarter new. Copies of a still picture
+lie ten times closer, changes several times farther.
 """
 
 
 def novelty(values: Tensor, patches: Tensor) -> Tensor:
-    """N = d / (d + 0.1), d = 1 - cos(v, v'): [L, n] from 0, a copy, to some 0.9, unlike it.
+    """N = (d / (d + 0.1))^2, d = 1 - cos(v, v'): [L, n] from 0, a copy, to some 0.8, unlike it.
 
     `values` [L, kv_heads, n, head_dim] and `patches` [L, n], in stream order.
     v' is of the token before it with the same patch that the layer still
@@ -35,6 +35,6 @@ def novelty(values: Tensor, patches: Tensor) -> Tensor:
         rows = values[layer].transpose(0, 1).flatten(1).index_select(0, order[layer])
         rows = functional.normalize(rows.to(torch.float32), dim=-1)
         apart = (1 - (rows[1:] * rows[:-1]).sum(dim=-1)).clamp_min(0)
-        new = torch.where(follows[layer], apart / (apart + HALF_NEW), 1.0)
+        new = torch.where(follows[layer], (apart / (apart + QUARTER_NEW)).square(), 1.0)
         found[layer].index_copy_(0, order[layer, 1:], new)
     return found

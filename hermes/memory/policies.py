@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import InvalidInput
+from hermes.memory.agreement import agreed
 from hermes.memory.bands import Bands
 from hermes.memory.config import PRESETS, HermesConfig
 from hermes.memory.novelty import novelty
@@ -159,6 +160,9 @@ class Hermes:
         if config.novelty and candidates.values is not None:
             new = novelty(candidates.values, candidates.patches)
             scores = scores * (1 - config.novelty + config.novelty * new)
+        if config.agreement:
+            held = candidates.frames, candidates.patches
+            scores = agreed(scores, *held, bands, config.agreement)
         recent = candidates.frames >= candidates.seen - config.recent_frames
         self._check_recent(int(recent.sum(dim=1).max()), budget)
         scores = torch.where(recent, torch.inf, scores)

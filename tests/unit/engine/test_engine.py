@@ -272,9 +272,9 @@ def test_settings_are_checked() -> None:
 
 
 def test_a_budget_that_cannot_work_is_refused_at_once(observer: Observer) -> None:
-    """Four recent frames of sixteen tokens, and a summary: more than 64."""
+    """Two recent frames of sixteen tokens, and a summary: more than 32."""
     with pytest.raises(InvalidInput, match="recent_frames"):
-        Engine(tiny.model(), EngineConfig(budget_tokens=64), observer)
+        Engine(tiny.model(), EngineConfig(budget_tokens=32), observer)
 
 
 def test_one_answers_fault_touches_no_other(engine: Engine) -> None:

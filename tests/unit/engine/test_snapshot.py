@@ -209,7 +209,7 @@ def other_prefix() -> Tensor:
                 budget=96,
                 compress_every_frames=3,
             ),
-            r"policy.recent_frames = 4; here it is 1",
+            r"policy.recent_frames = 2; here it is 1",
         ),
         (lambda: memory(budget=97), r"config.budget = 96; here it is 97"),
         (lambda: memory(every=4), r"compress_every_frames = 3; here it is 4"),

@@ -134,7 +134,7 @@ def test_recent_frames_are_told_as_whole() -> None:
         rig.push(4)
     coverage = rig.memory.coverage()
     assert coverage.whole_since_ms is not None
-    assert coverage.whole_since_ms <= (rig.frame - 4) * 100
+    assert coverage.whole_since_ms <= (rig.frame - 2) * 100
     assert coverage.forgotten
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hermes.errors import InvalidInput
 from hermes.memory import Candidates, Hermes, HermesConfig
-from hermes.memory.novelty import HALF_NEW, novelty
+from hermes.memory.novelty import QUARTER_NEW, novelty
 from hermes.memory.summary import SUMMARY_PATCH
 
 LAYERS = 10
@@ -30,7 +30,7 @@ def slow(values: torch.Tensor, patches: torch.Tensor) -> list[list[float]]:
                 row.append(1.0)
             else:
                 apart = 1 - float(torch.cosine_similarity(value, before, dim=0))
-                row.append(max(0.0, apart) / (max(0.0, apart) + HALF_NEW))
+                row.append((max(0.0, apart) / (max(0.0, apart) + QUARTER_NEW)) ** 2)
             last[place] = value
         rows.append(row)
     return rows
@@ -53,7 +53,7 @@ def test_a_copy_is_nothing_new_and_a_change_is() -> None:
     patches = torch.zeros((1, 5), dtype=torch.int32)
     first, copy, change, again, back = novelty(values, patches)[0].tolist()
     assert (first, copy, again) == (1.0, 0.0, 0.0)
-    assert change == back == pytest.approx(1 / 1.1)
+    assert change == back == pytest.approx((1 / 1.1) ** 2)
     assert not math.isnan(change)
 
 
@@ -96,3 +96,5 @@ def test_settings_are_checked() -> None:
     for bad in (-0.1, 1.1):
         with pytest.raises(InvalidInput, match="novelty"):
             HermesConfig(novelty=bad)
+        with pytest.raises(InvalidInput, match="agreement"):
+            HermesConfig(agreement=bad)

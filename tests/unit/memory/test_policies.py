@@ -239,6 +239,7 @@ def test_the_kept_tokens_are_those_of_the_formulas(
         smoothing=smoothing,  # type: ignore[arg-type]
         summary="off",
         recent_frames=0,
+        agreement=0,
     )
     kept = Hermes(config).select(candidates, budget).keep.tolist()
     scores = slow_scores(attention, config)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hermes.errors import InvalidInput
 from hermes.memory import PAPER, PUBLISHED_CODE, Bands, HermesConfig
+from hermes.memory.agreement import agreed
 from hermes.memory.scores import (
     layer_scores,
     normalised,
@@ -21,6 +22,7 @@ from hermes.memory.scores import (
     top,
     working_decay,
 )
+from hermes.memory.summary import SUMMARY_PATCH
 
 LAYERS = 10  # bands: 1 sensory, 6 working, 3 long-term
 
@@ -100,19 +102,33 @@ def test_smoothing_by_index(config: HermesConfig) -> None:
     assert torch.allclose(found, torch.tensor(expected), atol=1e-6)
 
 
+Held = list[list[tuple[int, int]]]
+
+
+def different_layers(count: int, generator: torch.Generator, first_patch: int = 0) -> Held:
+    """(frame, patch) by layer: each holds `count` others of the same 24."""
+    pool = [(frame, patch + first_patch) for frame in range(6) for patch in range(4)]
+    return [
+        sorted(pool[i] for i in torch.randperm(24, generator=generator)[:count].tolist())
+        for _ in range(LAYERS)
+    ]
+
+
+def tensors(held: Held) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frames and patches: [LAYERS, n] each."""
+    frames = torch.tensor([[frame for frame, _ in row] for row in held])
+    patches = torch.tensor([[patch for _, patch in row] for row in held], dtype=torch.int32)
+    return frames, patches
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_smoothing_by_identity(seed: int) -> None:
     """Every layer holds other tokens; only the same (frame, patch) passes its score on."""
     generator = torch.Generator().manual_seed(seed)
     count, bands = 12, Bands.of(LAYERS)
-    pool = [(frame, patch) for frame in range(6) for patch in range(4)]
-    held = [
-        sorted(pool[i] for i in torch.randperm(24, generator=generator)[:count].tolist())
-        for _ in range(LAYERS)
-    ]
-    frames = torch.tensor([[frame for frame, _ in row] for row in held])
-    patches = torch.tensor([[patch for _, patch in row] for row in held], dtype=torch.int32)
+    held = different_layers(count, generator)
+    frames, patches = tensors(held)
     scores = torch.rand((LAYERS, count), generator=generator)
     found = smooth(scores, frames, patches, bands, HermesConfig(smoothing="identity"))
     deeper: dict[tuple[int, int], float] = {}
@@ -125,6 +141,28 @@ def test_smoothing_by_identity(seed: int) -> None:
             current[identity] = own
             assert float(found[layer, index]) == pytest.approx(own, abs=1e-6)
         deeper = current
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), part=st.sampled_from([0.25, 0.5, 1.0]))
+def test_agreement(seed: int, part: float) -> None:
+    """The mean over the layers that hold a token; not of summaries, nor in the sensory band."""
+    generator = torch.Generator().manual_seed(seed)
+    held = different_layers(12, generator, first_patch=SUMMARY_PATCH)
+    scores = torch.rand((LAYERS, 12), generator=generator)
+    found = agreed(scores, *tensors(held), Bands.of(LAYERS), part)
+    assert torch.equal(found[0], scores[0])
+    for layer in range(1, LAYERS):
+        for index, token in enumerate(held[layer]):
+            own = float(scores[layer, index])
+            others = [
+                float(scores[other, held[other].index(token)])
+                for other in range(1, LAYERS)
+                if token in held[other]
+            ]
+            if token[1] != SUMMARY_PATCH:
+                own = (1 - part) * own + part * sum(others) / len(others)
+            assert float(found[layer, index]) == pytest.approx(own, abs=1e-6)
 
 
 @given(

@@ -29,16 +29,16 @@ FRAME = 16  # tokens of the tiny model's
 def test_recent_frames_that_do_not_fit_are_refused_at_once() -> None:
     assert tiny.model().layout.tokens == FRAME
     with pytest.raises(InvalidInput) as refused:
-        VideoMemory(tiny.model(), "hermes", budget=4 * FRAME)
+        VideoMemory(tiny.model(), "hermes", budget=2 * FRAME)
     assert refused.value.field == "recent_frames"
     assert refused.value.message == (
-        "the newest 4 frames do not fit into 64 tokens: raise the budget to 65, or keep fewer"
+        "the newest 2 frames do not fit into 32 tokens: raise the budget to 33, or keep fewer"
         " frames whole"
     )
-    VideoMemory(tiny.model(), "hermes", budget=4 * FRAME + 1)
+    VideoMemory(tiny.model(), "hermes", budget=2 * FRAME + 1)
     VideoMemory(tiny.model(), "hermes-paper", budget=FRAME)  # it keeps none whole
     without_summary = Hermes(HermesConfig(summary="off"))
-    VideoMemory(tiny.model(), without_summary, budget=4 * FRAME)
+    VideoMemory(tiny.model(), without_summary, budget=2 * FRAME)
 
 
 @settings(max_examples=25, deadline=None)

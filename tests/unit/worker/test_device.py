@@ -83,7 +83,7 @@ def test_nothing_chosen_is_the_models_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "field"), [(64, "recent_frames"), (10, "budget")], ids=["recent", "frame"]
+    ("budget", "field"), [(32, "recent_frames"), (10, "budget")], ids=["recent", "frame"]
 )
 def test_a_budget_that_cannot_work_ends_the_start(budget: int, field: str) -> None:
     """Before anything is served."""
