@@ -1,6 +1,6 @@
 """`python -m hermes.demo.train`: the demo model from nothing, on scenes that are drawn on the way.
 
-Two cores need some three hours; `--device cuda` takes a GPU. `--work` keeps the tower and what is
+Two cores need four to five hours; `--device cuda` takes a GPU. `--work` keeps the tower and what is
 known after each course, and now and then within one; what is there already is taken up and not
 trained again.
 """
@@ -29,6 +29,8 @@ from hermes.demo.training.tower import train_tower
 
 RECORD = "training.json"
 """Beside the weights: the settings, and what the model then knew."""
+READER = "reader.safetensors"
+"""Beside what is kept of a course: what the next one goes on with, and no model needs."""
 
 
 def main() -> None:
@@ -72,10 +74,12 @@ def train(settings: Settings, out: Path, work: Path, device: str = "cpu") -> Non
         if folder.is_dir():
             pace.say(f"{course.name}: taken from {folder}")
             model.load_state_dict(type(model).from_pretrained(folder).state_dict())
+            learner.reader.load_state_dict(load_file(folder / READER))
             continue
         progress = work / f"{course.name}.progress"
         train_decoder(learner, settings, course, pace, progress)
         checkpoint.write(folder, model, tokenizer)
+        save_file(learner.reader.state_dict(), folder / READER)
         progress.unlink()
     tower.load_state_dict(load_file(kept))  # it was rounded on the way
     known = learner.accuracy(held_out(settings, settings.held_out_batches))
