@@ -5,6 +5,7 @@ What it cannot do is changed, and nothing else:
 - A Deployment or StatefulSet becomes one Pod of the same name. There are no Services, but podman's
   DNS knows pods by their names, and each of ours has that of its Service.
 - Claims of a StatefulSet become claims by themselves.
+- Volumes are named for their pods, or podman would give pods an `emptyDir` of one name together.
 - A pod's address becomes its name: podman knows no `status.podIP`.
 - Ports are left out, or podman would open them to everyone who reaches the machine.
 - So are probes and hooks: podman would run curl in the containers.
@@ -30,19 +31,21 @@ def playable(variant: Variant) -> list[Object]:
         if workload["spec"]["replicas"] != 1:
             raise ValueError(f"{variant}: {name} wants more than one pod")
         spec = deepcopy(pod(workload))
+        (container,) = spec["containers"]
         for claim in deepcopy(workload["spec"].get("volumeClaimTemplates", [])):
             volume = claim["metadata"]["name"]
             claim["metadata"]["name"] = f"{volume}-{name}-0"
             volumes.append({"apiVersion": "v1", "kind": "PersistentVolumeClaim"} | claim)
             reference = {"claimName": claim["metadata"]["name"]}
             spec["volumes"].append({"name": volume, "persistentVolumeClaim": reference})
-        for container in spec["containers"]:
-            for field in LEFT_OUT:
-                container.pop(field, None)
-            for variable in container["env"]:
-                if variable.get("valueFrom") == {"fieldRef": {"fieldPath": "status.podIP"}}:
-                    del variable["valueFrom"]
-                    variable["value"] = name
+        for named in (*spec["volumes"], *container["volumeMounts"]):
+            named["name"] = f"{name}-{named['name']}"
+        for field in LEFT_OUT:
+            container.pop(field, None)
+        for variable in container["env"]:
+            if variable.get("valueFrom") == {"fieldRef": {"fieldPath": "status.podIP"}}:
+                del variable["valueFrom"]
+                variable["value"] = name
         metadata = {"name": name, "labels": workload["spec"]["template"]["metadata"]["labels"]}
         pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     return [*volumes, *pods]

@@ -26,7 +26,7 @@ def every(check: Callable[[Variant], None]) -> Callable[[str, list[tuple[str, ..
     @pytest.mark.parametrize(
         "sets",
         [
-            pytest.param(FEW, id="few"),
+            pytest.param(FEW, id="few", marks=pytest.mark.timeout(300)),
             pytest.param(MANY, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
         ],
     )
