@@ -77,7 +77,7 @@ def test_the_rule_for_traces_adds_its_two_arrows_and_no_other() -> None:
 
 def test_without_policies_everybody_may_talk() -> None:
     policies = Variant("a100", ("network-policies",)).of_kind("NetworkPolicy")
-    parties = [Party("worker", ((NAME, "hermes-worker"),)), *OUTSIDE]
+    everybody = [Party("worker", ((NAME, "hermes-worker"),)), *OUTSIDE]
     rest = [policy for policy in policies if policy["metadata"]["name"] != "deny-all"]
-    assert ("stranger", "neighbour", "TCP", 1) in arrows(rest, parties)
-    assert ("stranger", "neighbour", "TCP", 1) not in arrows(policies, parties)
+    assert ("stranger", "neighbour", "TCP", 1) in arrows(rest, everybody)
+    assert ("stranger", "neighbour", "TCP", 1) not in arrows(policies, everybody)
