@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_only_what_can_be_done_without_is_optional() -> None:
     }
 
 
+@cache
+def loaded(service: str, variables: frozenset[tuple[str, str]]) -> ServiceSettings:
+    """What a service makes of its variables; most variants give it the same ones."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in variables:
+            patched.setenv(name, value)
+        return load(SETTINGS[service], service, [])
+
+
 @every
 def test_variables_are_settings(variant: Variant) -> None:
     tls = "tls" in variant.components
@@ -47,10 +57,7 @@ def test_variables_are_settings(variant: Variant) -> None:
         given = variant.environment(name)
         own = {key: value for key, value in given.items() if key.startswith("HERMES_")}
         assert {key.removeprefix("HERMES_").lower() for key in own} <= set(kind.model_fields)
-        with pytest.MonkeyPatch.context() as patched:
-            for key, value in own.items():
-                patched.setenv(key, value)
-            settings = load(kind, name, [])
+        settings = loaded(name, frozenset(own.items()))
         ports = {p["name"]: p["containerPort"] for p in container(variant.workloads[name])["ports"]}
         assert ports["metrics"] == settings.metrics_port
         assert settings.instance == f"{name}-0"
