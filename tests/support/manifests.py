@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address, ip_network
-from itertools import combinations
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import yaml
@@ -24,11 +24,16 @@ COMPONENTS = (
     "network-policies",
     "tls",
     "redis-acl",
+    "tokens",
+    "jwt",
     "external-redis",
     "checkpoints-s3",
     "monitoring",
     "keda",
 )
+SERVICES = ("hermes-decoder", "hermes-worker", "hermes-gateway")
+VERSIONS = ("1.32", "1.37")
+"""Of Kubernetes: what its schemas are held against."""
 KUBECTL = shutil.which("kubectl")
 NAME = "app.kubernetes.io/name"
 
@@ -47,7 +52,7 @@ class Variant:
 
     @property
     def objects(self) -> list[Object]:
-        """Everything that kubectl renders."""
+        """Everything that kubectl renders. Other variants share them: to be read, never changed."""
         return _render(self)
 
     def of_kind(self, *kinds: str) -> list[Object]:
@@ -85,18 +90,6 @@ class Variant:
         return found
 
 
-def variants() -> list[tuple[Variant, bool]]:
-    """Every overlay with every set of components; and whether it is one of the few that tell most:
-    no component, each, and all of them.
-    """
-    sets = [c for n in range(len(COMPONENTS) + 1) for c in combinations(COMPONENTS, n)]
-    return [
-        (Variant(overlay, components), len(components) in (0, 1, len(COMPONENTS)))
-        for overlay in OVERLAYS
-        for components in sets
-    ]
-
-
 @cache
 def _render(variant: Variant) -> list[Object]:
     if KUBECTL is None:
@@ -113,11 +106,29 @@ def _render(variant: Variant) -> list[Object]:
         }
         (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
         done = subprocess.run(
-            [KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, timeout=60
+            [KUBECTL, "kustomize", str(folder)],
+            env={**os.environ, "GOGC": "off"},  # too short a life to collect garbage
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
     if done.returncode or done.stderr:  # warnings of what is deprecated come on standard error
         raise AssertionError(f"{variant}: {done.stderr}")
-    return list(yaml.load_all(done.stdout, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return [_parse(text) for text in done.stdout.split("\n---\n")]
+
+
+@cache
+def _parse(text: str) -> Object:
+    """Most objects are the same in most variants."""
+    found: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return found
+
+
+def readme() -> list[Object]:
+    """The objects that deploy/k8s/README.md shows in blocks of YAML."""
+    text = (MANIFESTS / "README.md").read_text()
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
+    return [yaml.safe_load(dedent(block)) for _, block in blocks]
 
 
 def pod(workload: Object) -> Object:
@@ -161,87 +172,6 @@ def quantity(text: str | int) -> float:
     written = str(text)
     unit = written.lstrip("0123456789.")
     return float(written.removesuffix(unit)) * UNITS.get(unit, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """Whoever may talk: a pod with its labels and its namespace's, or an address outside."""
-
-    name: str
-    labels: tuple[tuple[str, str], ...] = ()
-    namespace: tuple[tuple[str, str], ...] | None = None  # None: the policies' own
-    address: str = ""
-
-    @property
-    def guarded(self) -> bool:
-        """Whether the policies' namespace is its own."""
-        return self.namespace is None and not self.address
-
-
-Arrow = tuple[str, str, str, int]
-"""From, to, protocol, port."""
-
-
-def arrows(policies: list[Object], parties: list[Party]) -> set[Arrow]:
-    """Everything that the policies let through, over all ports that any of them names."""
-    ports = {
-        (port["protocol"], port["port"])
-        for policy in policies
-        for side in ("ingress", "egress")
-        for rule in policy["spec"].get(side, [])
-        for port in rule["ports"]  # a rule without ports would allow every one of them
-    }
-    ports |= {("TCP", 1), ("UDP", 1)}  # some that nothing asks for
-    return {
-        (source.name, target.name, *port)
-        for source in parties
-        for target in parties
-        for port in ports
-        if source is not target
-        and (source.guarded or target.guarded)
-        and _lets(policies, "egress", source, target, port)
-        and _lets(policies, "ingress", target, source, port)
-    }
-
-
-def _lets(
-    policies: list[Object], side: str, whose: Party, other: Party, port: tuple[str, int]
-) -> bool:
-    """Whether the policies of `whose` let `other` through on this side."""
-    if not whose.guarded:
-        return True
-    applied = [
-        policy["spec"]
-        for policy in policies
-        if side.capitalize() in policy["spec"]["policyTypes"]
-        and selects(policy["spec"]["podSelector"], dict(whose.labels))
-    ]
-    if not applied:
-        return True  # nobody said anything about this pod
-    return any(
-        port in {(one["protocol"], one["port"]) for one in rule["ports"]}
-        and any(_is_peer(peer, other) for peer in rule["from" if side == "ingress" else "to"])
-        for spec in applied
-        for rule in spec.get(side, [])
-    )
-
-
-def _is_peer(peer: Object, party: Party) -> bool:
-    if block := peer.get("ipBlock"):
-        if not party.address:
-            return False
-        address = ip_address(party.address)
-        return address in ip_network(block["cidr"]) and not any(
-            address in ip_network(excepted) for excepted in block.get("except", [])
-        )
-    if party.address:
-        return False
-    if "namespaceSelector" in peer:
-        if party.namespace is None or not selects(peer["namespaceSelector"], dict(party.namespace)):
-            return False
-    elif party.namespace is not None:
-        return False
-    return selects(peer.get("podSelector", {}), dict(party.labels))
 
 
 def references(spec: Object) -> Iterator[tuple[str, str, bool]]:

@@ -116,6 +116,26 @@ def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None
     assert file.caller(third) is not None
 
 
+def test_a_secret_that_changes_as_kubernetes_changes_it_is_taken(tmp_path: Path) -> None:
+    """Names are links into a folder that is another one at once."""
+
+    def change(version: str) -> str:
+        (tmp_path / version).mkdir()
+        made = write_tokens(tmp_path / version / "tokens.yaml", desk="ask:lobby")["desk"]
+        (tmp_path / "new").symlink_to(version)
+        (tmp_path / "new").rename(tmp_path / "..data")
+        return made
+
+    first = change("..2026_11_26")
+    (tmp_path / "tokens.yaml").symlink_to("..data/tokens.yaml")
+    file = TokenFile(tmp_path / "tokens.yaml")
+    assert file.caller(first) is not None
+    second = change("..2026_11_27")
+    file.reread()
+    assert file.caller(first) is None
+    assert file.caller(second) is not None
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.binary(max_size=60)

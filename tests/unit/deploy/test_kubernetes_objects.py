@@ -1,0 +1,218 @@
+"""All that is rendered fits the schemas of API servers and operators, and fits together.
+
+kubectl renders it without a cluster. Labels, names and references are seen by no schema.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+
+from tests.support.manifests import (
+    COMPONENTS,
+    KUBECTL,
+    MANIFESTS,
+    OVERLAYS,
+    ROOT,
+    SERVICES,
+    VERSIONS,
+    Variant,
+    container,
+    labels,
+    pod,
+    readme,
+    references,
+    selects,
+)
+from tests.support.monitoring import PROMETHEUS, read
+from tests.support.variants import every
+
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
+
+SCHEMAS = {
+    path.stem: json.loads(path.read_text())
+    for path in (ROOT / "tests" / "support" / "schemas").iterdir()
+}
+"""Of kinds that come with an operator: no schema of Kubernetes knows them."""
+NAMESPACE = "hermes-live"
+CLUSTER_WIDE = {"Namespace", "PriorityClass"}
+YOURS = {
+    "hermes-redis",
+    "hermes-redis-users",
+    "hermes-redis-tls",
+    "hermes-gateway-tls",
+    "hermes-worker-tls",
+    "hermes-tokens",
+    "hermes-model-hub",
+    "hermes-checkpoints-s3",
+}
+"""Secrets that the README says to bring."""
+
+
+@cache
+def problem(text: str, version: str) -> str:
+    """What a schema has against an object, or nothing."""
+    one = json.loads(text)
+    try:
+        if schema := SCHEMAS.get(one["kind"]):
+            jsonschema.validate(one, schema, jsonschema.Draft202012Validator)
+        else:
+            kubernetes_validate.validate(one, version, strict=True)
+    except (kubernetes_validate.ValidationError, jsonschema.ValidationError) as error:
+        return f"{'.'.join(map(str, error.path))}: {error.message}"
+    return ""
+
+
+@every
+def test_fits_the_schemas(variant: Variant) -> None:
+    for one in variant.objects:
+        for version in VERSIONS:
+            assert not problem(json.dumps(one, sort_keys=True), version), one["metadata"]["name"]
+
+
+def test_a_schema_sees_a_field_that_is_none() -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a"},
+        "spec": {"prots": []},
+    }
+    for version in VERSIONS:
+        assert "prots" in problem(json.dumps(service), version)
+
+
+MISTAKES: list[tuple[str, tuple[str | int, ...], Any]] = [
+    ("PodMonitor", ("spec", "podMetricsEndpoint"), []),
+    ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "scrapeTimeuot"), "10s"),
+    ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "interval"), "15 s"),
+    ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "relabelings", 0, "action"), "rename"),
+    ("PodMonitor", ("metadata", "label"), {}),
+    ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "alerts"), "Down"),
+    ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "for"), "soon"),
+    ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "labels", "severity"), 1),
+    ("ScaledObject", ("apiVersion",), "keda.sh/v1"),
+    ("ScaledObject", ("spec", "minReplicas"), 2),
+    ("ScaledObject", ("spec", "maxReplicaCount"), "8"),
+    ("ScaledObject", ("spec", "triggers", 0, "metadata", "ignoreNullValues"), False),
+    ("ScaledObject", ("spec", "advanced"), None),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "wrong"), MISTAKES, ids=[".".join(map(str, path)) for _, path, _ in MISTAKES]
+)
+def test_a_mistake_in_an_operators_object_is_seen(
+    kind: str, path: tuple[str | int, ...], wrong: Any
+) -> None:
+    whole = deepcopy(Variant("a100", COMPONENTS).of_kind(kind)[0])
+    assert not problem(json.dumps(whole), "")
+    where: Any = whole
+    for key in path[:-1]:
+        where = where[key]
+    where[path[-1]] = wrong
+    assert str(path[-1]) in problem(json.dumps(whole), "")
+
+
+def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
+    assert {path.name for path in (MANIFESTS / "overlays").iterdir()} == set(OVERLAYS)
+    assert {path.name for path in (MANIFESTS / "components").iterdir()} == set(COMPONENTS)
+    (example,) = (one for one in readme() if one["kind"] == "Kustomization")
+    assert tuple(Path(path).name for path in example["components"]) == COMPONENTS
+
+
+@every
+def test_components_switch_what_they_say(variant: Variant) -> None:
+    on = {name: name in variant.components for name in COMPONENTS}
+    expected = {"hermes-decoder", "hermes-worker", "hermes-gateway"}
+    assert set(variant.workloads) == expected | (
+        set() if on["external-redis"] else {"hermes-redis"}
+    )
+    assert bool(variant.of_kind("NetworkPolicy")) is on["network-policies"]
+    assert bool(variant.of_kind("PodMonitor")) is on["monitoring"]
+    assert bool(variant.of_kind("PrometheusRule")) is on["monitoring"]
+    assert bool(variant.of_kind("ScaledObject")) is on["keda"]
+    gateway = variant.environment("hermes-gateway")
+    assert ("HERMES_TOKENS_FILE" in gateway) is on["tokens"]
+    assert ("HERMES_JWT_JWKS" in gateway) is on["jwt"]
+    assert ("replicas" in variant.workloads["hermes-worker"]["spec"]) is not on["keda"]
+    assert bool(variant.of_kind("PersistentVolumeClaim")) is not on["checkpoints-s3"]
+    url = variant.environment("hermes-worker")["HERMES_CHECKPOINT_URL"]
+    assert url.startswith("s3://") is on["checkpoints-s3"]
+
+
+@every
+def test_all_lies_in_one_namespace(variant: Variant) -> None:
+    seen = [(one["kind"], one["metadata"]["name"]) for one in variant.objects]
+    assert len(seen) == len(set(seen))
+    assert variant.names("Namespace") == {NAMESPACE}
+    for one in variant.objects:
+        if one["kind"] not in CLUSTER_WIDE:
+            assert one["metadata"]["namespace"] == NAMESPACE, one["metadata"]["name"]
+
+
+@every
+def test_selectors_take_their_own_pods_and_no_others(variant: Variant) -> None:
+    pods = {name: labels(workload) for name, workload in variant.workloads.items()}
+
+    def taken(selector: dict[str, Any]) -> set[str]:
+        return {name for name, found in pods.items() if selects(selector, found)}
+
+    for name, workload in variant.workloads.items():
+        assert taken(workload["spec"]["selector"]) == {name}
+        for constraint in pod(workload).get("topologySpreadConstraints", []):
+            assert taken(constraint["labelSelector"]) == {name}
+        if workload["kind"] == "StatefulSet":
+            assert workload["spec"]["serviceName"] in variant.names("Service")
+    for service in variant.of_kind("Service"):
+        name = service["metadata"]["name"]
+        assert taken({"matchLabels": service["spec"]["selector"]}) == {name}
+        offered = {port["name"] for port in container(variant.workloads[name])["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= offered
+    budgets = variant.of_kind("PodDisruptionBudget")
+    assert {one["metadata"]["name"] for one in budgets} == set(SERVICES)
+    for budget in budgets:
+        assert taken(budget["spec"]["selector"]) == {budget["metadata"]["name"]}
+    for monitor in variant.of_kind("PodMonitor"):
+        assert taken(monitor["spec"]["selector"]) == set(SERVICES)
+        for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+            for name in SERVICES:
+                ports = container(variant.workloads[name])["ports"]
+                assert endpoint["port"] in {port["name"] for port in ports}
+
+
+@every
+def test_what_is_named_is_there(variant: Variant) -> None:
+    readme = (MANIFESTS / "README.md").read_text()
+    for workload in variant.workloads.values():
+        spec = pod(workload)
+        for kind, name, _optional in references(spec):
+            if kind == "Secret":
+                assert name in YOURS
+                assert f"`{name}`" in readme
+            else:
+                assert name in variant.names(kind)
+        claims = workload["spec"].get("volumeClaimTemplates", [])
+        volumes = [volume["name"] for volume in [*spec.get("volumes", [])]]
+        volumes += [claim["metadata"]["name"] for claim in claims]
+        mounts = [mount["name"] for mount in container(workload)["volumeMounts"]]
+        assert sorted(mounts) == sorted(volumes)
+    assert not variant.of_kind("Secret")
+
+
+def test_rules_in_a_cluster_are_those_of_prometheus() -> None:
+    rendered = {
+        one["metadata"]["name"]: one["spec"]
+        for one in Variant("a100", ("monitoring",)).of_kind("PrometheusRule")
+    }
+    files = {path.stem: read(path) for path in (PROMETHEUS / "rules").iterdir()}
+    assert rendered == {f"hermes-live-{name}": rules for name, rules in files.items()}
+    for spec in rendered.values():
+        names = [group["name"] for group in spec["groups"]]
+        assert len(set(names)) == len(names)
