@@ -32,7 +32,7 @@ def faults(dashboards: Sequence[Any]) -> list[list[str]]:
                 f"import type {{ Dashboard }} from {json.dumps(str(SCHEMA.with_suffix('')))};\n"
                 f"export const dashboard: Dashboard = {json.dumps(dashboard, indent=2)};\n"
             )
-        command = ["node", TSC, *OPTIONS, *files]
+        command: list[str | Path] = ["node", TSC, *OPTIONS, *files]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     found: list[list[str]] = [[] for _ in dashboards]
     last: list[str] = []
