@@ -60,6 +60,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 	npx --no-install buf format --diff --exit-code
 	$(BIN)/python scripts/generate_protos.py --check
 	$(BIN)/python -m scripts.generate_dashboard --check
+	$(BIN)/python -m scripts.check_dashboard
 	$(BIN)/python -m scripts.generate_prometheus_rules --check
 	$(BIN)/python scripts/check_links.py
 	$(BIN)/hadolint deploy/images/Dockerfile

@@ -9,8 +9,8 @@
 Where the gateway wants a token, give `token=`. Every call has a time-out and
 raises the types of `hermes.errors`; the gRPC error is their `__cause__`.
 Nothing is retried here: `Retryable.retry_after_s` says when the same call may
-succeed. A question asked within an OpenTelemetry span carries its trace
-context; instrumentation of gRPC does no harm beside it.
+succeed. A call within an OpenTelemetry span carries its trace context;
+instrumentation of gRPC does no harm beside it.
 """
 
 from __future__ import annotations
@@ -137,8 +137,7 @@ class HermesClient:
         `max_tokens=0` and `timeout=None` leave the limit to the gateway.
         """
         request = _ask_request(camera_id, question, max_tokens, freshness)
-        metadata = (*self._sent(), *trace_context())
-        call = self._queries.Ask(request, timeout=timeout, metadata=metadata)
+        call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
         return AnswerStream(call, self._peer)
 
     def inspect(self, camera_id: str) -> MemoryContents:
@@ -182,7 +181,7 @@ class HermesClient:
         self._channel.close()
 
     def _sent(self) -> Metadata:
-        return (*self._metadata, *bearer(self._token))
+        return (*self._metadata, *bearer(self._token), *trace_context())
 
     def _call(self, method: Any, request: Any) -> Any:
         try:
@@ -240,8 +239,7 @@ class AsyncHermesClient:
     ) -> AsyncAnswerStream:
         """Ask about a camera. Returns at once; errors come while reading the answer."""
         request = _ask_request(camera_id, question, max_tokens, freshness)
-        metadata = (*self._sent(), *trace_context())
-        call = self._queries.Ask(request, timeout=timeout, metadata=metadata)
+        call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
         return AsyncAnswerStream(call, self._peer)
 
     async def inspect(self, camera_id: str) -> MemoryContents:
@@ -287,7 +285,7 @@ class AsyncHermesClient:
         await self._channel.close()
 
     def _sent(self) -> Metadata:
-        return (*self._metadata, *bearer(self._token))
+        return (*self._metadata, *bearer(self._token), *trace_context())
 
     async def _call(self, method: Any, request: Any) -> Any:
         try:

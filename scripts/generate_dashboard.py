@@ -107,7 +107,6 @@ def variable(name: str, label: str, metric: str, several: bool) -> dict[str, Any
         "type": "query",
         "datasource": DATASOURCE,
         "query": {"query": query, "refId": name},
-        "definition": query,
         "refresh": 2,
         "sort": 1,
         **everything,

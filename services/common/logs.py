@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
+from contextvars import Token
 from types import TracebackType
 from typing import Any
 
@@ -141,6 +142,16 @@ def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
             args.thread.name if args.thread else "?",
             exc_info=(args.exc_type, args.exc_value, args.exc_traceback),
         )
+
+
+def bind(**fields: str) -> Mapping[str, Token[Any]]:
+    """Add fields to every line of the current task, and of what it starts, until `unbind`."""
+    return structlog.contextvars.bind_contextvars(**fields)
+
+
+def unbind(bound: Mapping[str, Token[Any]]) -> None:
+    """Take back what `bind` added, in the same task."""
+    structlog.contextvars.reset_contextvars(**bound)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -1,14 +1,17 @@
-"""Traces of questions, where OpenTelemetry is installed and its environment asks for them.
+"""Traces of questions and looks, where OpenTelemetry is there and its environment asks for them.
 
 The standard OTEL_ variables switch it on and steer it. Off, every function here
 returns at its first `if`. A span carries ids, states, counts and times; never
-the text of a question or an answer, the URL of a camera, or an exception.
+the text of a question or an answer, the URL of a camera, or an exception. What
+is logged while it is open carries its trace's id.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
+from contextvars import Token
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -33,6 +36,8 @@ log = logs.get(__name__)
 SPANS = {
     "/hermes.v1.QueryService/Ask": "hermes.ask",
     "/hermes.v1.WorkerService/Ask": "hermes.answer",
+    "/hermes.v1.MemoryService/Inspect": "hermes.inspect",
+    "/hermes.v1.WorkerService/Inspect": "hermes.look",
 }
 """The calls that have a span, and its name."""
 FAULTS = frozenset(
@@ -48,10 +53,11 @@ _tracer: trace.Tracer | None = None
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call while its span is open."""
+    """A call while its span is open, and what is undone with it."""
 
     span: trace.Span
     token: Any
+    logged: Mapping[str, Token[Any]]
 
 
 def configure(service: str, instance: str) -> None:
@@ -106,7 +112,9 @@ def begin(method: str, call: Any) -> Call | None:
         trace.SpanKind.SERVER,
         {"rpc.system.name": "grpc", "rpc.method": method[1:]},
     )
-    return Call(span, context.attach(trace.set_span_in_context(span)))
+    token = context.attach(trace.set_span_in_context(span))
+    logged = logs.bind(trace_id=trace.format_trace_id(span.get_span_context().trace_id))
+    return Call(span, token, logged)
 
 
 def end(call: Call | None, code: grpc.StatusCode) -> None:
@@ -114,6 +122,7 @@ def end(call: Call | None, code: grpc.StatusCode) -> None:
     if call is None:
         return
     context.detach(call.token)
+    logs.unbind(call.logged)
     call.span.set_attribute("rpc.response.status_code", code.name)
     if code.name in FAULTS:
         call.span.set_attribute("error.type", code.name)

@@ -129,6 +129,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         """What the memory holds. One look at a time: answers go on in between."""
         camera_id = request.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
         self._serving(camera_id)
         async with self._looking:
             seen = await asyncio.wrap_future(self._engine.inspect(camera_id))

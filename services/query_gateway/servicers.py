@@ -133,6 +133,7 @@ class MemoryServicer(MemoryServiceServicer):
         self, request: MemoryServiceInspectRequest, context: Any
     ) -> MemoryServiceInspectResponse:
         camera_id = check_id(request.camera_id)
+        tracing.note(camera=camera_id)
         with self._admission.enter():
             async with _in_time(context, self._default_deadline_s) as deadline:
                 contents = await self._router.inspect(camera_id, deadline)

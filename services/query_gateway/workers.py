@@ -69,7 +69,9 @@ class Workers:
         async with self._channels.use(route.address) as channel:
             try:
                 inspect = cast(Any, WorkerServiceStub)(channel).Inspect
-                return cast(MemoryContents, (await inspect(request, timeout=remaining)).contents)
+                metadata = tracing.outgoing()
+                response = await inspect(request, timeout=remaining, metadata=metadata)
+                return cast(MemoryContents, response.contents)
             except grpc.aio.AioRpcError as error:
                 raise error_of(error, route) from error
 

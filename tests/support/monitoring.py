@@ -47,3 +47,11 @@ def variables() -> dict[str, str]:
     """The dashboard's variables that are asked of Prometheus: name and query."""
     entries = DASHBOARD["templating"]["list"]
     return {entry["name"]: entry["query"]["query"] for entry in entries if entry["type"] == "query"}
+
+
+def filled_in(expr: str, camera: str) -> str:
+    """An expression of the dashboard as Grafana would send it."""
+    for name, value in (("__rate_interval", "10s"), ("model", ".*"), ("camera", camera)):
+        expr = expr.replace(f"${name}", value)
+    assert "$" not in expr
+    return expr

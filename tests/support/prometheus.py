@@ -51,6 +51,16 @@ class Prometheus:
         assert data["resultType"] == "vector"
         return list(data["result"])
 
+    def between(self, expr: str, start: float, end: float) -> list[Any]:
+        """The same, second by second, between two times in seconds since 1970."""
+        data = self.get("query_range", query=expr, start=f"{start}", end=f"{end}", step="1")
+        return list(data["result"])
+
+    def firing(self) -> set[str]:
+        """The names of the alerts that fire."""
+        alerts = self.get("alerts")["alerts"]
+        return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
+
 
 @contextmanager
 def running(config: Path, data: Path) -> Iterator[Prometheus]:

@@ -18,6 +18,7 @@ from tests.support.monitoring import (
     PROMETHEUS,
     RECORDED,
     dashboard_queries,
+    filled_in,
     read,
     variables,
 )
@@ -150,20 +151,12 @@ def has_data(prometheus: Prometheus, expr: str) -> bool:
     return any(not math.isnan(float(series["value"][1])) for series in prometheus.query(expr))
 
 
-def filled_in(expr: str) -> str:
-    """An expression as Grafana would send it."""
-    for name, value in (("__rate_interval", "10s"), ("model", ".*"), ("camera", CAMERAS[0])):
-        expr = expr.replace(f"${name}", value)
-    assert "$" not in expr
-    return expr
-
-
 QUERIES = [*dashboard_queries()]
 
 
 @pytest.mark.parametrize(("where", "expr"), QUERIES, ids=[where for where, _ in QUERIES])
 def test_a_query_of_the_dashboard_gives_data(prometheus: Prometheus, where: str, expr: str) -> None:
-    assert has_data(prometheus, filled_in(expr)), where
+    assert has_data(prometheus, filled_in(expr, CAMERAS[0])), where
 
 
 def test_every_recording_rule_gives_data(prometheus: Prometheus) -> None:

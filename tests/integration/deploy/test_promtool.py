@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import scaled_rules
 from tests.support.monitoring import ALERTS, PROMETHEUS, RECORDED
 from tests.support.prometheus import need
 
@@ -34,6 +35,12 @@ def test_all_rules_are_valid() -> None:
     for name, count in found:
         output = promtool("check", "rules", PROMETHEUS / "rules" / name)
         assert f"SUCCESS: {count} rules found" in output
+
+
+def test_rules_in_less_time_are_valid_too(tmp_path: Path) -> None:
+    recording, alerts = scaled_rules.write(tmp_path, 30, {})
+    assert f"SUCCESS: {len(RECORDED)} rules found" in promtool("check", "rules", recording)
+    assert f"SUCCESS: {len(ALERTS)} rules found" in promtool("check", "rules", alerts)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[path.stem for path in CASES])

@@ -20,18 +20,20 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from hermes.client import AsyncHermesClient, HermesClient
-from hermes.errors import CameraNotFound, CameraNotOwned
+from hermes.errors import CameraNotFound, CameraNotOwned, HermesError
 from services.cli.processes import Pipeline, wait_ready
-from services.common import tracing
+from services.common import logs, tracing
 from services.hermes_worker.worker import Worker
 from services.query_gateway.gateway import Gateway
 from tests.integration.gateway.test_process import gateway_process
 from tests.integration.worker.test_checkpoints import serving, working
 from tests.integration.worker.test_worker import Feeder, until
 from tests.support import tiny
-from tests.support.fake_worker import HELLO, MODEL, Fail, FakeWorker, Hang, Say
+from tests.support.fake_worker import HELLO, MODEL, Crash, Fail, FakeWorker, Hang, Say
 from tests.support.gateway import own, register, running_gateway
+from tests.support.log_lines import lines, logging_to
 from tests.support.spans import Kept, collecting, traced
+from tests.support.tokens import write_tokens
 
 QUESTION = "Is the door of the sesame shop open?"
 TOKEN = "hunter2-sesame"
@@ -211,6 +213,66 @@ async def test_a_question_that_is_cancelled_ends_its_spans(
         "CANCELLED",
     ]
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+
+
+async def test_a_look_is_one_trace_too(
+    redis_url: str, redis_client: redis.Redis, kept: Kept
+) -> None:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("asker")
+    async with working(redis_url, None) as worker, running_gateway(redis_url) as gateway:
+        Feeder(redis_client, "lobby").push(3)
+        await until(serving(redis_client))
+        async with client_of(gateway) as client:
+            with tracer.start_as_current_span("asker") as asker:
+                contents = await client.inspect("lobby")
+        whole, look = await ended(kept, "hermes.inspect"), await ended(kept, "hermes.look")
+        address = f"127.0.0.1:{worker.port}"
+    assert whole.parent is not None
+    assert whole.parent.span_id == asker.get_span_context().span_id
+    assert look.parent is not None
+    assert look.parent.span_id == whole.context.span_id
+    assert look.context.trace_id == asker.get_span_context().trace_id
+    assert whole.attributes is not None
+    assert whole.attributes.items() >= {
+        ("hermes.camera", "lobby"),
+        ("hermes.attempts", 1),
+        ("hermes.worker", address),
+        ("rpc.method", "hermes.v1.MemoryService/Inspect"),
+        ("rpc.response.status_code", "OK"),
+    }
+    assert look.attributes is not None
+    assert look.attributes.items() >= {
+        ("hermes.camera", "lobby"),
+        ("hermes.epoch", contents.epoch),
+        ("hermes.model", contents.model),
+    }
+    assert len(kept.all()) == 2
+
+
+async def test_lines_about_a_question_carry_its_trace(
+    tmp_path: Path,
+    redis_url: str,
+    redis_client: redis.Redis,
+    kept: Kept,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """At the worker where it failed, at the gateway that was told, and in the audit."""
+    path = tmp_path / "tokens.yaml"
+    token = write_tokens(path, desk="ask:*")["desk"]
+    with logging_to(capsys) as stderr:
+        logs.configure("both")
+        async with (
+            owning(redis_client, [Crash("a fault")]) as lobby,
+            running_gateway(redis_url, tokens_file=path) as gateway,
+            AsyncHermesClient(f"127.0.0.1:{gateway.port}", token=token) as client,
+        ):
+            with pytest.raises(HermesError):
+                await client.ask(lobby, QUESTION).result()
+            whole = await ended(kept, "hermes.ask")
+        told = {line["event"]: line.get("trace_id") for line in lines(stderr)}
+    trace_id = f"{whole.context.trace_id:032x}"
+    assert [told[event] for event in ("call_failed", "worker_failed", "audit")] == 3 * [trace_id]
+    assert told["stopped"] is None
 
 
 async def test_questions_at_once_keep_to_their_own_traces(

@@ -1,48 +1,26 @@
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 import sys
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from hermes.v1.camera_pb2 import Camera
 from services.common import logs
+from tests.support.log_lines import Stderr, lines, logging_to
 
 SECRET = "rtsp://admin:hunter2@10.0.0.7/s"
 
 
-class Stderr:
-    """What was written to standard error, so far."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self._text = ""
-
-    def getvalue(self) -> str:
-        self._text += self._capsys.readouterr().err
-        return self._text
-
-
 @pytest.fixture
 def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Stderr]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    hooks = sys.excepthook, threading.excepthook
-    yield Stderr(capsys)
-    logs.configure_minimal()
-    logging.captureWarnings(False)
-    sys.excepthook, threading.excepthook = hooks
-    root.handlers = handlers
-    root.setLevel(level)
-
-
-def lines(stderr: Stderr) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stderr.getvalue().splitlines()]
+    with logging_to(capsys) as stderr:
+        yield stderr
 
 
 def test_a_line_is_json_with_what_a_search_needs(stderr: Stderr) -> None:
@@ -68,6 +46,26 @@ def test_the_service_is_named_in_threads_too(stderr: Stderr) -> None:
     thread.start()
     thread.join()
     assert lines(stderr)[0]["service"] == "hermes-x"
+
+
+def test_what_is_bound_is_in_every_line_of_the_task(stderr: Stderr) -> None:
+    logs.configure("hermes-x")
+
+    async def told(trace_id: str) -> None:
+        bound = logs.bind(trace_id=trace_id)
+        await asyncio.sleep(0)
+        await asyncio.to_thread(logs.get("a").info, trace_id)
+        logging.getLogger("b").warning(trace_id)
+        logs.unbind(bound)
+        logs.get("a").info("free")
+
+    async def both() -> None:
+        await asyncio.gather(told("one"), told("two"))
+
+    asyncio.run(both())
+    seen = [(line["event"], line.get("trace_id")) for line in lines(stderr)]
+    expected = [("one", "one"), ("two", "two"), ("free", None)]
+    assert Counter(seen) == Counter(2 * expected)
 
 
 def test_the_level_holds_for_everyone(stderr: Stderr) -> None:

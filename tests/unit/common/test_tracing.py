@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind, StatusCode
 
 from hermes.trace_context import trace_context
-from services.common import tracing
+from services.common import logs, tracing
+from tests.support.log_lines import lines, logging_to
 from tests.support.spans import Kept, traced
 
 ASK = "/hermes.v1.QueryService/Ask"
@@ -147,6 +148,27 @@ def test_what_goes_out_names_the_open_call(kept: Kept) -> None:
     }
     assert seen == {"trace_id": TRACE, "span_id": f"{span.context.span_id:016x}"}
     assert tracing.exemplar() is None
+
+
+def test_lines_of_a_call_carry_its_trace(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to(capsys) as stderr:
+        logs.configure("gateway")
+        call = tracing.begin(ASK, call_with(("traceparent", TRACEPARENT)))
+        logs.get("a").warning("inside")
+        tracing.end(call, grpc.StatusCode.OK)
+        logs.get("a").warning("behind")
+        told = {line["event"]: line.get("trace_id") for line in lines(stderr)}
+    assert told == {"inside": TRACE, "behind": None}
+
+
+def test_off_no_line_carries_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to(capsys) as stderr:
+        logs.configure("gateway")
+        call = tracing.begin(ASK, call_with(("traceparent", TRACEPARENT)))
+        logs.get("a").warning("inside")
+        tracing.end(call, grpc.StatusCode.OK)
+        (line,) = lines(stderr)
+    assert "trace_id" not in line
 
 
 def test_other_calls_have_no_span(kept: Kept) -> None:
