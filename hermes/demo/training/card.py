@@ -47,7 +47,8 @@ told in the project's page on memory quality.
 4. The same streams; mostly, whether a thing of some shape and colour appeared.
 5. All kinds once more, on streams that grow, with more of those that compare what is asked with
    what was seen, or count over the whole stream.
-6. And once more, every other stream of full length, with more of those that bind a colour to a shape.
+6. And once more, every other stream of full length, with more of those that bind a colour to a
+   shape.
 
 Settings and seed are in `training.json`. AdamW; bfloat16 where the machine multiplies in it, with
 float32 master weights.
