@@ -9,8 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+import structlog
 
 from services.common import logs
 
@@ -29,12 +31,18 @@ class Stderr:
 
 @contextmanager
 def logging_to(capsys: pytest.CaptureFixture[str]) -> Iterator[Stderr]:
-    """`logs.configure` may be called inside."""
+    """`logs.configure` may be called inside. Loggers of modules forget it afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     hooks = sys.excepthook, threading.excepthook
+    configure = structlog.configure
+
+    def uncached(**told: Any) -> None:
+        configure(**{**told, "cache_logger_on_first_use": False})
+
     try:
-        yield Stderr(capsys)
+        with patch.object(structlog, "configure", uncached):
+            yield Stderr(capsys)
     finally:
         logs.configure_minimal()
         logging.captureWarnings(False)
