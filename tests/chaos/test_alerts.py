@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,7 @@ from hermes.errors import Unauthenticated
 from services.cli import redis_server
 from services.cli.processes import wait_ready
 from services.common import keys
-from tests.support.fleet import QUESTION, Asker, Book, Fleet, restart_redis, running
+from tests.support.fleet import Asker, Book, Fleet, restart_redis, running
 from tests.support.monitoring import ALERTS, RECORDED, dashboard_queries, filled_in
 from tests.support.outages import FullGpu, again_and_again, damaged_chunks, slowed, unwritable
 from tests.support.pipeline import online
@@ -34,19 +35,21 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 FACTOR = 30
 BOUNDS = {"HermesCheckpointTooOld": ("> 240", f"> {240 // FACTOR}")}
 """The age of a checkpoint is counted in intervals of `--checkpoint-every-s`."""
-LASTING = {"HermesTimeToFirstTokenSlowBurn"}
+LASTING = "HermesTimeToFirstTokenSlowBurn"
 """Its windows are days: even scaled, it goes on for longer than the session."""
 CAMERAS = ["lobby", "dock", "street", "yard", "gate"]
 SETTINGS = {
     "HERMES_CHECKPOINT_EVERY_S": f"{60 // FACTOR}",
-    # Shorter than a takeover takes, so that frames leave the log unread.
-    "HERMES_REPLAY_WINDOW_S": "5",
-    "HERMES_FRAMES_PER_SECOND": "10",
+    # Less than the 10 s after which a worker drops frames: what is too slow loses them in the log.
+    "HERMES_REPLAY_WINDOW_S": "8",
+    "HERMES_FRAMES_PER_SECOND": "3",
     "HERMES_BUDGET_TOKENS": "192",
     "HERMES_MAX_CAMERAS": f"{len(CAMERAS)}",
     "HERMES_HAND_OVER_WAIT_S": "1",
 }
-SHARE = 0.04
+QUESTION = "Is it day or night?"
+"""One that the demo's model has a word for, whatever it sees."""
+SHARE = 0.08
 """Of each second a slowed worker runs."""
 
 
@@ -63,7 +66,7 @@ def test_every_alert_fires_and_every_query_gives_data(folder: Path) -> None:
         a_worker_dies_and_a_memory_is_lost(watch)
         cameras_that_nobody_can_serve(watch)
         nothing_can_be_kept(watch)
-        eventually(lambda: watch.prometheus.firing() <= LASTING, 150, "all alerts end")
+        watch.until_over(but=LASTING)
         print(f"\n{watch.table()}")
 
         assert {alert for scene in watch.scenes for alert in scene.alerts} == set(ALERTS)
@@ -108,7 +111,7 @@ def questions_are_asked(watch: Watch) -> None:
     add(fleet, *CAMERAS[1:])
     for _ in range(6):
         for name in CAMERAS:
-            assert fleet.answer(name)
+            assert fleet.client.ask(name, QUESTION, timeout=20).result().text
     tokens = fleet.pipeline.folder / "tokens"
     write_tokens(tokens, somebody="ask:*")
     watch.start("gateway-2", tokens_file=tokens, listen="127.0.0.1:0")
@@ -124,14 +127,16 @@ def questions_are_asked(watch: Watch) -> None:
 def workers_are_too_slow(watch: Watch) -> None:
     fleet = watch.fleet
     alerts = (
-        *("HermesFrameLagHigh", "HermesFramesDropped"),
+        *("HermesFrameLagHigh", "HermesFramesTrimmed"),
         *("HermesTimeToFirstTokenFastBurn", "HermesTimeToFirstTokenSlowBurn"),
     )
     processes = [fleet.child(name).process for name in workers(fleet)]
     book = Book()
     with watch.scene(f"workers get {SHARE:.0%} of a CPU", *alerts) as scene, ExitStack() as stack:
         for _ in range(6):
-            stack.enter_context(Asker(fleet.address, CAMERAS, book, deadline_s=30.0))
+            stack.enter_context(
+                Asker(fleet.address, CAMERAS, book, deadline_s=80.0, question=QUESTION)
+            )
         stack.enter_context(slowed(processes, SHARE))
         scene.wait()
     for name in CAMERAS:
@@ -143,7 +148,8 @@ def redis_is_gone(watch: Watch) -> None:
     local = fleet.pipeline.redis
     assert local is not None
     assert local.process is not None
-    with watch.scene("Redis is killed", "HermesNotReady", "HermesNobodyReady") as scene:
+    alerts = ("HermesNotReady", "HermesNobodyReady", "HermesFramesDropped")
+    with watch.scene("Redis is killed", *alerts) as scene:
         local.process.kill()
         scene.wait()
         restart_redis(fleet)
@@ -152,13 +158,12 @@ def redis_is_gone(watch: Watch) -> None:
 
 
 def a_worker_dies_and_a_memory_is_lost(watch: Watch) -> None:
-    """One camera's checkpoints are gone, those of its others are older than the log."""
     fleet = watch.fleet
     (victim, _), *_ = Counter(owner(fleet, name) for name in CAMERAS).most_common()
     lost = next(name for name in CAMERAS if owner(fleet, name) == victim)
     eventually(lambda: fleet.redis.hget(keys.checkpoint(lost), "id"), 30, f"{lost} is kept")
-    alerts = ("HermesMemoryLost", "HermesFramesTrimmed")
-    with watch.scene("a worker is killed, and a camera's checkpoints are gone", *alerts) as scene:
+    cause = "a worker is killed, and a camera's checkpoints are gone"
+    with watch.scene(cause, "HermesMemoryLost") as scene:
         fleet.kill(victim)
         shutil.rmtree(fleet.store / lost)
         scene.wait()
@@ -222,6 +227,7 @@ def a_decoder_stands_still(watch: Watch) -> None:
         fleet.send("decoder-1", signal.SIGSTOP)
         watch.start("decoder-2")
         eventually(lambda: {owner(fleet, name, "decoder") for name in CAMERAS} == {"decoder-2"}, 30)
+        time.sleep(2.0)  # what reads its cameras goes on, writes and is refused
         fleet.send("decoder-1", signal.SIGCONT)
         scene.wait()
 

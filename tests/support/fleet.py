@@ -248,6 +248,7 @@ class Asker:
         expected: dict[str, str] | None = None,
         pause_s: float = 0.05,
         forgetful: bool = False,
+        question: str = QUESTION,
     ) -> None:
         self._client = HermesClient(address)
         self._ids = camera_ids
@@ -256,6 +257,7 @@ class Asker:
         self._expected = expected or {}
         self._pause_s = pause_s
         self._forgetful = forgetful
+        self._question = question
         self._epochs: dict[str, int] = {}
         self._seen: dict[str, int] = {}
         self._stop = threading.Event()
@@ -279,7 +281,9 @@ class Asker:
         began = time.monotonic()
         book = self._book
         try:
-            stream = self._client.ask(camera_id, QUESTION, max_tokens=12, timeout=self._deadline_s)
+            stream = self._client.ask(
+                camera_id, self._question, max_tokens=12, timeout=self._deadline_s
+            )
             text = "".join(stream)
             result = stream.result()
         except (Retryable, DeadlineExceeded) as error:

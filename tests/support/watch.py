@@ -97,17 +97,30 @@ class Watch:
         series = self.prometheus.between(expr, self.began, time.time())
         return any(not math.isnan(float(value)) for one in series for _, value in one["values"])
 
+    def until_over(self, but: str, within_s: float = 150.0) -> None:
+        """Return once every alert has ended after its cause did. Raises AssertionError."""
+        causes = [(scene, alert) for scene in self.scenes for alert in scene.alerts if alert != but]
+        until = time.monotonic() + within_s
+        while still := [alert for scene, alert in causes if self._ended(scene, alert) is None]:
+            assert time.monotonic() < until, f"{', '.join(still)}: fires still"
+            time.sleep(1.0)
+
     def table(self) -> str:
         """Alert by alert: after how long it fired, and after how long it ended once it could."""
         lines = [f"{'alert':31} {'fired':>7} {'ended':>7}  cause"]
         for scene in self.scenes:
             for alert in scene.alerts:
                 fired = self._firing(alert, scene.began)[0]
-                still = self._firing(alert, scene.gone)
-                ended = next((n for n, at in enumerate(still) if at - n > 0.5), len(still))
-                lasts = "-" if alert in self.prometheus.firing() else f"{ended} s"
-                lines.append(f"{alert:31} {fired:5.0f} s {lasts:>7}  {scene.cause}")
+                ended = self._ended(scene, alert)
+                over = "-" if ended is None else f"{ended} s"
+                lines.append(f"{alert:31} {fired:5.0f} s {over:>7}  {scene.cause}")
         return "\n".join(lines)
+
+    def _ended(self, scene: Scene, alert: str) -> int | None:
+        """The first second behind its cause in which an alert did not fire, if there was one."""
+        fired = {round(at) for at in self._firing(alert, scene.gone)}
+        seconds = range(int(time.time() - scene.gone))
+        return next((second for second in seconds if second not in fired), None)
 
     def _firing(self, alert: str, since: float) -> list[float]:
         """The seconds after `since` in which an alert fired."""
