@@ -48,7 +48,7 @@ test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (un
 test-all: $(STAMP) node-packages kernels ## The same and the slow ones
 	@$(BIN)/python -m pytest -m 'not chaos' $(PYTEST_FLAGS)
 
-test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (half an hour)
+test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (forty minutes)
 	@$(BIN)/python -m pytest -m chaos -s tests/chaos $(PYTEST_FLAGS)
 
 check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code, known vulnerabilities
