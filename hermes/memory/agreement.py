@@ -25,11 +25,10 @@ def agreed(scores: Tensor, frames: Tensor, patches: Tensor, bands: Bands, share:
     first = len(bands.sensory)
     own, tokens = scores[first:], identities(frames, patches)[first:]
     group = tokens.flatten().unique(return_inverse=True)[1].view_as(tokens)
-    sums = torch.zeros(group.numel(), dtype=scores.dtype, device=scores.device)
-    held = torch.zeros_like(sums)
+    held = group.flatten().bincount()
+    sums = scores.new_zeros(len(held))
     for layer in range(len(own)):  # one at a time: the order of a sum is then always the same
         sums.index_add_(0, group[layer], own[layer])
-        held.index_add_(0, group[layer], torch.ones_like(own[layer]))
-    mixed = (1 - share) * own + share * (sums / held.clamp_min(1))[group]
+    mixed = (1 - share) * own + share * (sums / held)[group]
     real = patches[first:] != SUMMARY_PATCH
     return torch.cat((scores[:first], torch.where(real, mixed, own)))

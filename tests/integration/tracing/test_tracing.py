@@ -53,6 +53,21 @@ def client_of(gateway: Gateway) -> AsyncHermesClient:
     return AsyncHermesClient(f"127.0.0.1:{gateway.port}", metadata=metadata)
 
 
+@contextlib.asynccontextmanager
+async def remembered(
+    redis_url: str, redis_client: redis.Redis
+) -> AsyncIterator[tuple[Worker, Gateway, AsyncHermesClient]]:
+    """A worker that remembers the lobby, a gateway, and a client of it."""
+    async with (
+        working(redis_url, None) as worker,
+        running_gateway(redis_url) as gateway,
+        client_of(gateway) as client,
+    ):
+        Feeder(redis_client, "lobby").push(3)
+        await until(serving(redis_client))
+        yield worker, gateway, client
+
+
 async def ended(kept: Kept, name: str) -> ReadableSpan:
     """The one span of a name. A call's ends right after its client heard of it."""
     await until(lambda: bool(kept.named(name)))
@@ -79,13 +94,10 @@ async def test_a_question_is_one_trace_from_its_asker_to_the_device(
     redis_url: str, redis_client: redis.Redis, kept: Kept
 ) -> None:
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("asker")
-    async with working(redis_url, None) as worker, running_gateway(redis_url) as gateway:
-        Feeder(redis_client, "lobby").push(3)
-        await until(serving(redis_client))
-        async with client_of(gateway) as client:
-            with tracer.start_as_current_span("asker") as asker:
-                stream = client.ask("lobby", QUESTION, max_tokens=5, timeout=20)
-            answer = await stream.result()
+    async with remembered(redis_url, redis_client) as (worker, gateway, client):
+        with tracer.start_as_current_span("asker") as asker:
+            stream = client.ask("lobby", QUESTION, max_tokens=5, timeout=20)
+        answer = await stream.result()
         whole, answered = await ended(kept, "hermes.ask"), await ended(kept, "hermes.answer")
         seen = exemplars(shown(gateway))
         seen_by_worker = exemplars(shown(worker))
@@ -219,12 +231,9 @@ async def test_a_look_is_one_trace_too(
     redis_url: str, redis_client: redis.Redis, kept: Kept
 ) -> None:
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("asker")
-    async with working(redis_url, None) as worker, running_gateway(redis_url) as gateway:
-        Feeder(redis_client, "lobby").push(3)
-        await until(serving(redis_client))
-        async with client_of(gateway) as client:
-            with tracer.start_as_current_span("asker") as asker:
-                contents = await client.inspect("lobby")
+    async with remembered(redis_url, redis_client) as (worker, _, client):
+        with tracer.start_as_current_span("asker") as asker:
+            contents = await client.inspect("lobby")
         whole, look = await ended(kept, "hermes.inspect"), await ended(kept, "hermes.look")
         address = f"127.0.0.1:{worker.port}"
     assert whole.parent is not None
@@ -293,11 +302,8 @@ async def test_sampled_out_there_is_neither_span_nor_exemplar(
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     with traced() as kept:
-        async with working(redis_url, None) as worker, running_gateway(redis_url) as gateway:
-            Feeder(redis_client, "lobby").push(3)
-            await until(serving(redis_client))
-            async with client_of(gateway) as client:
-                await client.ask("lobby", QUESTION, max_tokens=2, timeout=20).result()
+        async with remembered(redis_url, redis_client) as (worker, gateway, client):
+            await client.ask("lobby", QUESTION, max_tokens=2, timeout=20).result()
             for service in (gateway, worker):
                 assert exemplars(shown(service)) == {}
         assert kept.all() == []
