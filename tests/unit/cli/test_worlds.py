@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hermes.demo.questions import KINDS, every
+from hermes.demo.scenes import HELD_OUT, TRAINED
 from services.cli.worlds import DURATION_S, World, _scene, make_worlds, questions_for
 
 
@@ -47,6 +48,15 @@ def test_an_answer_is_held_against_what_had_been_seen(world: World) -> None:
 def test_scenes_come_to_rest(world: World) -> None:
     assert all(world.scene.settled(58 + tenth / 10) for tenth in range(20))
     assert len(world.scene.actors) >= 4
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_looks_are_those_that_the_model_was_trained_on(seed: int) -> None:
+    world = World("dock", _scene("dock", seed))
+    seen = {look for actor in world.scene.actors for look in actor.looks_until(DURATION_S)}
+    assert seen <= set(TRAINED)
+    asked = " ".join(question.text for question in questions_for(world, seed, now=9, past=9))
+    assert not [look for look in HELD_OUT if f"{look.colour} {look.shape}" in asked]
 
 
 def test_questions_of_both_tenses(world: World) -> None:
