@@ -1,10 +1,12 @@
 """Many cameras on one device.
 
-An `Engine` owns the device's thread. Cameras are opened and offered frames,
-questions are asked, answers go to sinks; the `Scheduler` says what comes next.
+An `Engine` owns the device's thread. `Engine.open` gives a `CameraHandle`, which
+is offered frames and asked questions; answers go to sinks. The `Scheduler`
+decides what the device does next.
 """
 
 from hermes.engine.answer import Answer, AnswerResult, AnswerSink
+from hermes.engine.camera import CameraHandle
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Snapshot
 from hermes.engine.engine import Engine
@@ -18,6 +20,7 @@ __all__ = [
     "AnswerResult",
     "AnswerSink",
     "Batch",
+    "CameraHandle",
     "Engine",
     "EngineConfig",
     "EngineObserver",

@@ -1,6 +1,8 @@
-"""Which questions come in. Plain Python: no clock, no device. Thread-safe by its owner's lock."""
+"""Which questions are admitted. Plain Python: no clock, no device. Thread-safe."""
 
 from __future__ import annotations
+
+import threading
 
 from hermes.engine.config import EngineConfig
 from hermes.errors import Overloaded
@@ -11,9 +13,8 @@ _NEWEST = 0.2  # weight of the newest measurement
 class Admission:
     """Counts open questions, and refuses those whose first token would be long in coming.
 
-    A question that is let in is answered; one that is not costs nothing and is
-    told at once. How long the device takes to read a question is measured as
-    it goes.
+    An admitted question is answered; a refused one costs nothing and is refused
+    at once. How long the device takes to read a question is measured as it goes.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -21,11 +22,13 @@ class Admission:
         self._open: dict[str, int] = {}
         self._unread = 0
         self._read_s = 0.0
+        self._lock = threading.Lock()
 
     @property
     def open(self) -> int:
         """Questions that wait or are being answered."""
-        return sum(self._open.values())
+        with self._lock:
+            return sum(self._open.values())
 
     @property
     def expected_wait_s(self) -> float:
@@ -34,9 +37,15 @@ class Admission:
 
     def admit(self, camera_id: str) -> None:
         """Count a question in. Raises `Overloaded`, saying what there is too much of."""
+        with self._lock:
+            self._check(camera_id)
+            self._open[camera_id] = self._open.get(camera_id, 0) + 1
+            self._unread += 1
+
+    def _check(self, camera_id: str) -> None:
         config, own = self._config, self._open.get(camera_id, 0)
-        if self.open >= config.max_questions:
-            raise Overloaded(f"{self.open} questions are open on this worker")
+        if (total := sum(self._open.values())) >= config.max_questions:
+            raise Overloaded(f"{total} questions are open on this worker")
         if own >= config.max_camera_questions:
             raise Overloaded(f"{own} questions about camera {camera_id!r} are open")
         if self._unread and self.expected_wait_s > config.max_wait_s:
@@ -44,19 +53,19 @@ class Admission:
                 f"{self._unread} questions wait to be read, which takes this worker some"
                 f" {self.expected_wait_s:.1f} s; at most {config.max_wait_s:g} s are allowed"
             )
-        self._open[camera_id] = own + 1
-        self._unread += 1
 
     def read(self, questions: int, seconds: float) -> None:
         """The device has read so many questions in one pass."""
-        self._unread -= questions
         each = seconds / questions
-        known = self._read_s or each
-        self._read_s = (1 - _NEWEST) * known + _NEWEST * each
+        with self._lock:
+            self._unread -= questions
+            known = self._read_s or each
+            self._read_s = (1 - _NEWEST) * known + _NEWEST * each
 
     def ended(self, camera_id: str, *, unread: bool) -> None:
         """A question is over, however it ended; `unread`: the device never came to it."""
-        left = self._open.pop(camera_id) - 1
-        if left:
-            self._open[camera_id] = left
-        self._unread -= unread
+        with self._lock:
+            left = self._open.pop(camera_id) - 1
+            if left:
+                self._open[camera_id] = left
+            self._unread -= unread

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
+from hermes.engine.session import Session
 from hermes.errors import HermesError
 from hermes.memory import Branch, Coverage
 from hermes.vlm import TextStream
@@ -55,7 +56,7 @@ class AnswerSink(Protocol):
 class Answer:
     """A question and the state of its answer. `cancel` may be called from any thread."""
 
-    camera_id: str
+    session: Session
     text: str
     max_tokens: int
     sink: AnswerSink
@@ -74,8 +75,13 @@ class Answer:
     over: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def camera_id(self) -> str:
+        """The camera that is asked about."""
+        return self.session.camera_id
+
     def cancel(self) -> None:
-        """Nobody wants the rest: its place is freed at the next step."""
+        """Drop the rest of the answer at the device's next step."""
         self.cancelled.set()
 
     def is_ready(self, cursor: str) -> bool:
@@ -98,7 +104,7 @@ class Answer:
         self.tokens += 1
 
     def result(self, reason: FinishReason) -> AnswerResult:
-        """What the sink is told at the end."""
+        """What the sink is given at the end."""
         assert self.branch is not None
         return AnswerResult(
             finish_reason=reason,

@@ -11,7 +11,7 @@ from torch import Tensor
 from hermes.engine.answer import Answer, FinishReason
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.session import Session
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput, as_hermes_error
 from hermes.memory import BranchRow
 from hermes.vlm import VideoModel
 
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 class Answers:
     """All open questions of an engine. Only the device's thread touches them.
 
-    A question waits until its camera's memory has what it must see, then until
-    the device comes to it, and is then an answer under way. `read` is told how
-    many questions a pass has read and how long it took, `ended` of each that is
-    over, however it ended.
+    A question waits until its camera's memory has what it must see, then for
+    the device, and is then an answer under way. `read` is called with the number
+    of questions that a pass has read and the seconds it took, `ended` with each
+    answer that is over, however it ended.
     """
 
     def __init__(
@@ -64,12 +64,11 @@ class Answers:
 
     # -- coming in and going out ---------------------------------------------
 
-    def accept(self, answer: Answer, session: Session | None) -> None:
-        """A question about `session`, if the engine has that camera."""
-        if session is None:
-            self._fail(answer, CameraNotOwned(answer.camera_id))
-            return
+    def accept(self, answer: Answer) -> None:
+        """Take in a question; if it cannot be answered, its sink gets the error."""
         try:
+            if not answer.session.is_open:
+                raise CameraNotOwned(answer.camera_id)
             question = self._model.question(answer.text)
             if len(question) > self._max_question_tokens:
                 raise InvalidInput(
@@ -77,10 +76,10 @@ class Answers:
                     f"is {len(question)} tokens long; at most {self._max_question_tokens}",
                 )
         except Exception as error:
-            self._fail(answer, _told(error, answer))
+            self.fail(answer, as_hermes_error(error, _doing(answer)))
             return
         answer.next_input, answer.question_tokens = question, len(question)
-        if answer.is_ready(session.report.cursor):
+        if answer.is_ready(answer.session.report.cursor):
             self._make_ready(answer)
         else:
             self._waiting.append(answer)
@@ -88,7 +87,7 @@ class Answers:
     def frames_came(self, session: Session) -> None:
         """The camera's memory has gone on: questions may have been waiting for that."""
         for answer in list(self._waiting):
-            if answer.camera_id == session.camera_id and answer.is_ready(session.report.cursor):
+            if answer.session is session and answer.is_ready(session.report.cursor):
                 self._waiting.remove(answer)
                 self._make_ready(answer)
 
@@ -97,20 +96,26 @@ class Answers:
         self._ready.append(answer)
 
     def drop_cancelled(self) -> None:
-        """Free the places of those that nobody waits for any more."""
+        """Forget the answers whose callers have cancelled."""
         for answer in self._all():
             if answer.cancelled.is_set():
                 self._forget(answer)
 
-    def fail_all(self, error: HermesError, camera_id: str | None = None) -> None:
-        """End all of them, or all about one camera."""
+    def fail_all(self, error: HermesError, session: Session | None = None) -> None:
+        """End all of them, or all about one session."""
         for answer in self._all():
-            if camera_id in (None, answer.camera_id):
-                self._fail(answer, error)
+            if session in (None, answer.session):
+                self.fail(answer, error)
+
+    def fail(self, answer: Answer, error: HermesError) -> None:
+        """End one answer, unless it is over."""
+        if not answer.over:
+            self._forget(answer)
+            answer.sink.failed(error)
 
     # -- one pass -------------------------------------------------------------
 
-    def step(self, session_of: Callable[[str], Session | None]) -> None:
+    def step(self) -> None:
         """Read as many ready questions as fit a pass, and give each answer under way a token."""
         starting: list[Answer] = []
         tokens = 0
@@ -120,21 +125,18 @@ class Answers:
                 break
             starting.append(self._ready.popleft())
         began = self._clock()
-        self._under_way += [answer for answer in starting if self._begin(answer, session_of)]
+        self._under_way += [answer for answer in starting if self._begin(answer)]
         self._pass(list(self._under_way))
         if read := sum(answer.tokens > 0 for answer in starting):
             self._read(read, self._clock() - began)
 
-    def _begin(self, answer: Answer, session_of: Callable[[str], Session | None]) -> bool:
+    def _begin(self, answer: Answer) -> bool:
         answer.started = self._clock()
-        session = session_of(answer.camera_id)
         try:
-            if session is None:
-                raise CameraNotOwned(answer.camera_id)
-            answer.branch = session.memory.branch(answer.question_tokens + answer.max_tokens)
+            answer.branch = answer.session.memory.branch(answer.question_tokens + answer.max_tokens)
             answer.stream = self._model.text_stream()
         except Exception as error:
-            self._fail(answer, _told(error, answer))
+            self.fail(answer, as_hermes_error(error, _doing(answer)))
             return False
         return True
 
@@ -146,7 +148,7 @@ class Answers:
             rows, tokens = self._next(answers)
         except Exception as error:
             if len(answers) == 1:
-                self._fail(answers[0], _told(error, answers[0]))
+                self.fail(answers[0], as_hermes_error(error, _doing(answers[0])))
                 return
             log.warning("a pass over %d answers failed: %s", len(answers), error)
         else:
@@ -185,17 +187,12 @@ class Answers:
             else:
                 answer.next_input = self._model.embed([token])
         except Exception as error:  # of this answer alone
-            self._fail(answer, _told(error, answer))
+            self.fail(answer, as_hermes_error(error, _doing(answer)))
 
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
         result = answer.result(reason)
         self._forget(answer)
         answer.sink.done(result)
-
-    def _fail(self, answer: Answer, error: HermesError) -> None:
-        if not answer.over:
-            self._forget(answer)
-            answer.sink.failed(error)
 
     def _forget(self, answer: Answer) -> None:
         answer.over = True
@@ -206,9 +203,5 @@ class Answers:
         self._ended(answer)
 
 
-def _told(error: Exception, answer: Answer) -> HermesError:
-    """What the one who asked is told: what we raised ourselves, and of the rest only the kind."""
-    if isinstance(error, HermesError):
-        return error
-    log.error("an answer about %s failed", answer.camera_id, exc_info=error)
-    return HermesError(f"internal error ({type(error).__name__})")
+def _doing(answer: Answer) -> str:
+    return f"an answer about {answer.camera_id}"

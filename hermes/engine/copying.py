@@ -2,60 +2,60 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from hermes.engine.look import SHUTTING_DOWN
+from hermes.engine.mailbox import fail
 from hermes.engine.session import Session
-from hermes.errors import CameraNotOwned, HermesError, Unavailable
+from hermes.errors import HermesError, as_hermes_error
 from hermes.memory import Capture, MemoryState
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A memory at one moment, and the cursor of what it then held."""
+    """A memory at one moment, and the cursor up to which it had read."""
 
     state: MemoryState
     cursor: str
 
 
 class Copy:
-    """A copy that somebody waits for."""
+    """A copy of one session's memory that a caller waits for."""
 
-    def __init__(self, camera_id: str) -> None:
-        self.camera_id = camera_id
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.snapshot: Future[Snapshot] = Future()
-        """What was copied, or the `HermesError` that says why nothing was."""
-        self.session: Session | None = None
-        self.capture: Capture | None = None
+        """The copy, or the `HermesError` that says why there is none."""
+
+    @property
+    def doing(self) -> str:
+        """What this is called in the log."""
+        return f"a copy of {self.session.camera_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    copy: Copy
+    capture: Capture
 
 
 class Copying:
-    """The copies that are wanted, one under way. Only the device's thread touches it.
+    """The copies that are wanted, at most one of them under way. For the device's thread alone.
 
-    A layer is copied between two other steps, whatever they are, so that a
-    question waits for one layer and not for a memory. Frames of that camera
-    wait for the whole of it: a copy is of one moment. It begins when memory
-    holds whole entries of the log, so that what comes behind its cursor is what
-    it lacks.
+    One layer is copied between two other steps, so a question waits for one
+    layer and not for a whole memory. Frames of that camera wait for all of it:
+    a copy is of one moment. It begins when memory holds whole log entries, so
+    that what follows its cursor in the log is exactly what it lacks.
     """
 
-    def __init__(self, session_of: Callable[[str], Session | None]) -> None:
-        self._session_of = session_of
+    def __init__(self) -> None:
         self._wanted: deque[Copy] = deque()
-        self._current: Copy | None = None
+        self._current: _UnderWay | None = None
 
-    def want(self, copy: Copy, stopping: bool) -> None:
-        """Queue a copy. `stopping`: the device may be what failed, and is not touched any more."""
-        if stopping:
-            copy.snapshot.set_exception(Unavailable(SHUTTING_DOWN))
-        else:
-            self._wanted.append(copy)
+    def want(self, copy: Copy) -> None:
+        """Queue a copy."""
+        self._wanted.append(copy)
 
     @property
     def busy(self) -> bool:
@@ -63,79 +63,45 @@ class Copying:
         return self._current is not None or bool(self._wanted)
 
     @property
-    def held(self) -> str | None:
-        """The camera whose memory must not change now."""
-        return None if self._current is None else self._current.camera_id
+    def held(self) -> Session | None:
+        """The session whose memory must not change now."""
+        return None if self._current is None else self._current.copy.session
 
     def step(self) -> None:
         """Copy one layer, if a copy is wanted."""
-        if self._current is None:
-            self._current = self._begin()
-        copy = self._current
-        if copy is None:
+        current = self._current = self._current or self._begin()
+        if current is None:
             return
+        copy, capture = current.copy, current.capture
         try:
-            assert copy.capture is not None
-            assert copy.session is not None
-            if self._session_of(copy.camera_id) is not copy.session:
-                raise CameraNotOwned(copy.camera_id)  # closed meanwhile, and perhaps opened anew
-            if copy.capture.step():
-                done = Snapshot(copy.capture.state(), copy.session.report.cursor)
+            if capture.step():
                 self._current = None
-                copy.snapshot.set_result(done)
+                copy.snapshot.set_result(Snapshot(capture.state(), copy.session.report.cursor))
         except Exception as error:
             self._current = None
-            copy.snapshot.set_exception(_told(f"a copy of {copy.camera_id}", error))
+            copy.snapshot.set_exception(as_hermes_error(error, copy.doing))
 
-    def _begin(self) -> Copy | None:
+    def _begin(self) -> _UnderWay | None:
         for _ in range(len(self._wanted)):
             copy = self._wanted.popleft()
-            session = self._session_of(copy.camera_id)
-            if session is not None and not session.between:
-                self._wanted.append(copy)  # the rest of its entry waits for the device already
+            session = copy.session
+            if session.is_open and not session.between:
+                self._wanted.append(copy)  # the rest of its log entry waits for the device already
                 continue
             if not copy.snapshot.set_running_or_notify_cancel():
                 continue
             try:
-                if session is None:
-                    raise CameraNotOwned(copy.camera_id)
-                copy.session, copy.capture = session, session.memory.capture()
+                return _UnderWay(copy, session.memory.capture())
             except Exception as error:
-                copy.snapshot.set_exception(_told(f"a copy of {copy.camera_id}", error))
-            else:
-                return copy
+                copy.snapshot.set_exception(as_hermes_error(error, copy.doing))
         return None
 
-    def fail_all(self) -> None:
-        """The engine stops."""
-        current = [] if self._current is None else [self._current]
-        for copy in [*current, *self._wanted]:
-            if copy is self._current or copy.snapshot.set_running_or_notify_cancel():
-                copy.snapshot.set_exception(Unavailable(SHUTTING_DOWN))
-        self._current = None
-        self._wanted.clear()
-
-
-def put_back(
-    camera_id: str, snapshot: Snapshot, session: Session | None, stopping: bool, done: Future[None]
-) -> bool:
-    """Let a session's memory become that of a snapshot. Whether it did; `done` says why not."""
-    try:
-        if stopping:
-            raise Unavailable(SHUTTING_DOWN)
-        if session is None:
-            raise CameraNotOwned(camera_id)
-        session.memory.restore(snapshot.state)
-        session.publish(snapshot.cursor, None)
-    except Exception as error:
-        done.set_exception(_told(f"a restore of {camera_id}", error))
-        return False
-    done.set_result(None)
-    return True
-
-
-def _told(what: str, error: Exception) -> HermesError:
-    if isinstance(error, HermesError):
-        return error
-    log.error("%s failed", what, exc_info=error)
-    return HermesError(f"internal error ({type(error).__name__})")
+    def fail(self, error: HermesError, session: Session | None = None) -> None:
+        """End all copies, or those of one session."""
+        if self._current is not None and session in (None, self._current.copy.session):
+            self._current.copy.snapshot.set_exception(error)
+            self._current = None
+        for copy in list(self._wanted):
+            if session in (None, copy.session):
+                self._wanted.remove(copy)
+                fail(copy.snapshot, error)

@@ -22,12 +22,12 @@ _SLICES_AT_FIRST = 64
 
 
 class Stopping(BaseException):
-    """The engine is to stop in the middle of a pass, which then never was."""
+    """The engine stops in the middle of a pass; the pass leaves no trace."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """A pass under way. `given`: passes for questions that it let go first."""
+    """A pass under way. `given`: passes for questions that went first."""
 
     slices: int = 0
     given: int = 0
@@ -45,11 +45,11 @@ class Ingesting:
         *,
         wall_clock: Callable[[], float],
         give_way: Callable[[float, int], bool],
-        taken: Callable[[Session, int], None],
+        taken: Callable[[Session], None],
     ) -> None:
-        """`give_way`: called with (share of the pass that is behind, how often it let others go
-        first); lets one pass for questions go first, if one is to, and says whether it did.
-        `taken`: told how many frames a session got rid of, in memory or not.
+        """`give_way`: called with (share of the pass that is done, how often it has given way);
+        runs one pass for questions if one should go first, and returns whether it did.
+        `taken`: called with each open session whose memory has moved on.
         """
         self.size = size
         self._observer = observer
@@ -72,9 +72,12 @@ class Ingesting:
             for (session, frame), outcome in zip(of, outcomes, strict=True)
         }
         for session in frames:
+            if not session.is_open:
+                continue  # closed while the pass gave way
             cursors = [cursor for owner, (_, cursor) in entries if owner is session and cursor]
             session.publish(cursors[-1] if cursors else None, lags.get(session))
-            self._taken(session, sum(owner is session for owner, _ in of))
+            session.room.release(sum(owner is session for owner, _ in of))
+            self._taken(session)
 
     def _timed(self, arrivals: list[Arrival]) -> list[Outcome]:
         if not arrivals:
@@ -106,7 +109,7 @@ class Ingesting:
         self._observer.pass_retried()
 
     def _account(self, session: Session, frame: FrameInput, outcome: Outcome) -> float | None:
-        """Tell of a frame. Returns its lag in seconds, if it has one."""
+        """Report a frame to the observer. Returns its lag in seconds, if it has one."""
         if isinstance(outcome, Exception):
             log.warning("frame of %s skipped: %s", session.camera_id, outcome)
             self._observer.frame_failed(session.camera_id, outcome)
@@ -127,8 +130,8 @@ def _arrival(session: Session, frame: FrameInput) -> Arrival:
 class DevicePace:
     """Keeps the host at most a few slices ahead of a device that works through a queue.
 
-    Otherwise a whole pass is queued before its first layer is computed, and
-    what is given way to between two layers comes behind all of it.
+    Otherwise a whole pass is queued before its first layer is computed, and a
+    question that goes first between two layers still runs after all of it.
     """
 
     AHEAD = 2

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,13 @@ class Answering:
 
 
 @dataclass(frozen=True, slots=True)
-class Ingest:
+class Ingest(Generic[K]):
     """One pass over frames: how many of each camera."""
 
-    frames: Mapping[str, int]
+    frames: Mapping[K, int]
 
 
-Work = Idle | Answering | Ingest
+Work = Idle | Answering | Ingest[K]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +39,32 @@ class Backlog:
 
 
 REMEMBERED = 4096
-"""Cameras whose last turn is remembered: far more than one device has at a time."""
+"""Turns that are remembered: far more than one device has cameras at a time."""
 
 
-class Scheduler:
-    """Questions before frames, and the cameras in turn.
+class Scheduler(Generic[K]):
+    """Questions before frames; cameras take turns. A camera is named by any hashable key.
 
-    Among cameras it is those whose last turn is longest ago, and of those that
-    had none the ones with the oldest frame. So a camera with a long backlog (a
-    file, a replay) has no more than its share, and one that sends less than its
-    share never waits behind it. What room a pass has beyond a frame of each
-    goes to the backlogs, in the same turn.
+    Cameras take turns, least recently served first; new ones by oldest frame.
+    So a camera with a long backlog (a file, a replay) gets no more than its
+    share, and one that sends less than its share never waits for it. Room that
+    a pass has beyond one frame of each goes to the backlogs, in the same turn.
 
     Constant questions do not starve the cameras: after `questions_per_ingest`
-    passes for questions in a row, one of frames is let in. It is a long one,
-    and so it gives way: to a new question wherever it can, and to answers under
-    way so that they get `questions_per_ingest` tokens in the course of it.
+    passes for questions in a row, one over frames runs. It is long, so it gives
+    way: to a new question wherever it can, and to answers under way so that
+    they get `questions_per_ingest` tokens while it lasts.
     """
 
     def __init__(self, questions_per_ingest: int) -> None:
         self._limit = questions_per_ingest
         self._streak = 0
         self._turn = 0
-        self._last_turn: dict[str, int] = {}  # the one that is longest ago first
+        self._last_turn: dict[K, int] = {}  # least recently served first
 
     def next(
-        self, ready_questions: int, answers: int, waiting: Mapping[str, Backlog], room: int = 1
-    ) -> Work:
+        self, ready_questions: int, answers: int, waiting: Mapping[K, Backlog], room: int = 1
+    ) -> Work[K]:
         """The next step. `waiting`: cameras with frames; `room`: how many one pass may take."""
         asked = ready_questions > 0 or answers > 0
         if waiting and (not asked or self._streak >= self._limit):
@@ -73,29 +75,29 @@ class Scheduler:
         self._streak = self._streak + 1 if waiting else 0
         return Answering()
 
-    def gives_way(self, ready_questions: int, answers: int, behind: float, given: int) -> bool:
-        """Whether a pass over frames lets one for questions go first.
+    def gives_way(self, ready_questions: int, answers: int, done: float, given: int) -> bool:
+        """Whether a pass for questions goes before the rest of a pass over frames.
 
-        `behind`: share of the pass that is behind, from 0 to 1. `given`: how
-        often it let answers under way go first so far.
+        `done`: share of the pass that is done, from 0 to 1. `given`: how often
+        it has given way so far.
         """
-        return ready_questions > 0 or (answers > 0 and given < behind * self._limit)
+        return ready_questions > 0 or (answers > 0 and given < done * self._limit)
 
-    def _shares(self, waiting: Mapping[str, Backlog], room: int) -> dict[str, int]:
+    def _shares(self, waiting: Mapping[K, Backlog], room: int) -> dict[K, int]:
         last_turn = self._last_turn
         chosen = heapq.nsmallest(
-            max(1, room), waiting, key=lambda id: (last_turn.get(id, 0), waiting[id].since, id)
+            max(1, room), waiting, key=lambda key: (last_turn.get(key, 0), waiting[key].since)
         )
         shares = dict.fromkeys(chosen, 1)
         left = room - len(shares)
-        while left > 0 and (more := [id for id in chosen if shares[id] < waiting[id].frames]):
-            for camera_id in more[:left]:
-                shares[camera_id] += 1
+        while left > 0 and (more := [key for key in chosen if shares[key] < waiting[key].frames]):
+            for key in more[:left]:
+                shares[key] += 1
             left -= len(more)
-        for camera_id in chosen:
+        for key in chosen:
             self._turn += 1
-            last_turn.pop(camera_id, None)
-            last_turn[camera_id] = self._turn
+            last_turn.pop(key, None)
+            last_turn[key] = self._turn
         while len(last_turn) > REMEMBERED:
             del last_turn[next(iter(last_turn))]
         return shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes.engine.scheduler import Backlog
+from hermes.errors import CameraNotOwned, Overloaded
 from hermes.memory import Coverage, FrameStamp
 from hermes.vlm import VideoMemory
 
@@ -18,7 +20,7 @@ class FrameInput:
     """A decoded frame on its way into memory.
 
     `picture`: [3, height, width] uint8. `replayed`: it is read again after a
-    takeover, so that its age says nothing about this worker.
+    takeover, so its age says nothing about this worker.
     """
 
     picture: Tensor
@@ -29,7 +31,7 @@ class FrameInput:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one entry of a log gives: its frames, possibly none, and the place in the log."""
+    """What one log entry gives: its frames, possibly none, and the cursor past the entry."""
 
     frames: Sequence[FrameInput]
     cursor: str
@@ -37,7 +39,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A session as others may see it, from any thread. Replaced as a whole, never changed."""
+    """A memory as any thread may see it. Replaced as a whole, never changed."""
 
     cursor: str = ""
     coverage: Coverage = field(default_factory=Coverage)
@@ -46,19 +48,71 @@ class SessionReport:
     lag_s: float = 0.0
 
 
-class Session:
-    """State of one camera. Only the device's thread touches it, apart from `report`."""
+class Room:
+    """Counts the frames of one camera that wait for the device. Thread-safe."""
 
-    def __init__(self, camera_id: str, memory: VideoMemory) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting = 0
+        self._lock = threading.Lock()
+
+    @property
+    def free(self) -> int:
+        """Frames that may come now."""
+        return max(0, self._most - self._waiting)
+
+    def reserve(self, frames: int) -> None:
+        """Count frames in. Raises `Overloaded`; a batch larger than the whole room may come alone."""
+        with self._lock:
+            if self._waiting and self._waiting + frames > self._most:
+                raise Overloaded(f"{self._waiting} frames of this camera wait for the device")
+            self._waiting += frames
+
+    def release(self, frames: int) -> None:
+        """Count frames out: they are in memory, or were skipped."""
+        with self._lock:
+            self._waiting -= frames
+
+
+class Session:
+    """State of one open camera. Only the device's thread touches it, except `report` and `room`."""
+
+    def __init__(self, camera_id: str, number: int, max_pending_frames: int) -> None:
+        """`number`: unique within the engine, so that two memories of one camera id differ."""
         self.camera_id = camera_id
-        self.memory = memory
+        self.number = number
+        self.room = Room(max_pending_frames)
         self.pending: deque[tuple[FrameInput | None, str | None]] = deque()
         self.report = SessionReport()
         self.between = True
-        """Whether memory holds what lies up to the cursor, and nothing of the next entry."""
+        """Whether memory holds exactly the log entries up to the cursor, and no part of the next."""
+        self._memory: VideoMemory | None = None
+
+    def open(self, memory: VideoMemory) -> None:
+        """Begin with this empty memory."""
+        self._memory = memory
+
+    def close(self) -> None:
+        """Free the memory, and drop the frames that wait."""
+        self.pending.clear()
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a memory."""
+        return self._memory is not None
+
+    @property
+    def memory(self) -> VideoMemory:
+        """The memory. Raises `CameraNotOwned` if the session is not open."""
+        if self._memory is None:
+            raise CameraNotOwned(self.camera_id)
+        return self._memory
 
     def take(self, count: int) -> list[tuple[FrameInput | None, str | None]]:
-        """The next of what waits, up to so many frames, each with the cursor that it completes."""
+        """Remove up to `count` waiting frames, each with the cursor that it completes."""
         taken = [self.pending.popleft() for _ in range(min(count, len(self.pending)))]
         if taken:
             self.between = taken[-1][1] is not None
@@ -66,6 +120,8 @@ class Session:
 
     def offer(self, batch: Batch) -> None:
         """Queue the frames; the cursor takes effect once the last of them is in memory."""
+        if not self.is_open:
+            return
         if not batch.frames:
             self.pending.append((None, batch.cursor))
             return

@@ -1,0 +1,146 @@
+"""A camera on the device, as other threads hold it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from hermes.contents import MemoryContents
+from hermes.engine.admission import Admission
+from hermes.engine.answer import Answer, AnswerSink
+from hermes.engine.answering import Answers
+from hermes.engine.config import EngineConfig
+from hermes.engine.copying import Copy, Copying, Snapshot
+from hermes.engine.mailbox import Mailbox, fail
+from hermes.engine.session import Batch, Session, SessionReport
+from hermes.errors import CameraNotOwned, InvalidInput, Unavailable
+from hermes.memory import look_inside
+
+
+class CameraHandle:
+    """One camera's memory while it is open. All methods are thread-safe and return at once.
+
+    `Engine.open` makes handles. Two handles never share a memory, even for one
+    camera id. A closed handle refuses everything with `CameraNotOwned`; only
+    `report` stays readable.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        mailbox: Mailbox,
+        answers: Answers,
+        copying: Copying,
+        admission: Admission,
+        config: EngineConfig,
+        clock: Callable[[], float],
+        on_close: Callable[[Session], None],
+    ) -> None:
+        self.camera_id = session.camera_id
+        self._session = session
+        self._mailbox = mailbox
+        self._answers = answers
+        self._copying = copying
+        self._admission = admission
+        self._config = config
+        self._clock = clock
+        self._on_close = on_close
+        self._closed = threading.Event()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed.is_set()
+
+    def close(self) -> None:
+        """Free the memory; open questions about it fail. Closing twice changes nothing."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._on_close(self._session)
+
+    def report(self) -> SessionReport:
+        """The memory as it was after the last pass over its frames."""
+        return self._session.report
+
+    def room(self) -> int:
+        """Frames that may be offered now; 0 if the handle is closed."""
+        return 0 if self.closed else self._session.room.free
+
+    def offer(self, batch: Batch) -> None:
+        """Queue frames. Raises `Overloaded` if there is no room for them."""
+        self._require_open()
+        session = self._session
+        session.room.reserve(len(batch.frames))
+        self._mailbox.post(lambda: session.offer(batch))
+
+    def ask(
+        self,
+        text: str,
+        sink: AnswerSink,
+        *,
+        max_tokens: int | None = None,
+        ready: Callable[[str], bool] | None = None,
+    ) -> Answer:
+        """Ask; the answer goes to `sink`. A refusal raises before anything is started.
+
+        `ready`: begin only once this holds for the camera's cursor, so that
+        the answer has seen every frame up to there. It must be cheap: it is
+        called after each frame. Raises `InvalidInput`, `Overloaded` and `Unavailable`.
+        """
+        self._require_open()
+        limit = self._config.max_answer_tokens
+        max_tokens = max_tokens or limit
+        if max_tokens > limit:
+            raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
+        answer = Answer(self._session, text, max_tokens, sink, ready, self._clock())
+        self._admission.admit(self.camera_id)
+        try:
+            self._mailbox.post(
+                lambda: self._answers.accept(answer), lambda error: self._answers.fail(answer, error)
+            )
+        except Unavailable:
+            self._admission.ended(self.camera_id, unread=True)
+            raise
+        return answer
+
+    def inspect(self) -> Future[MemoryContents]:
+        """What the memory holds, seen between the device's other work. Raises `Unavailable`."""
+        self._require_open()
+        session = self._session
+        return self._mailbox.call(
+            lambda: look_inside(session.memory.cache), f"a look inside {self.camera_id}"
+        )
+
+    def snapshot(self) -> Future[Snapshot]:
+        """A copy of the memory, taken a layer at a time. Raises `Unavailable`.
+
+        The future fails with `CameraNotOwned` if the camera is closed first, and
+        with `Unavailable` if the engine stops.
+        """
+        self._require_open()
+        copy = Copy(self._session)
+        self._mailbox.post(
+            lambda: self._copying.want(copy), lambda error: fail(copy.snapshot, error)
+        )
+        return copy.snapshot
+
+    def restore(self, snapshot: Snapshot) -> Future[None]:
+        """Make the memory that of the snapshot. Raises `Unavailable`.
+
+        The future fails as that of `snapshot` does, and with `SnapshotMismatch`
+        or `SnapshotCorrupt`: the memory is then as it was.
+        """
+        self._require_open()
+        session = self._session
+
+        def restore() -> None:
+            session.memory.restore(snapshot.state)
+            session.publish(snapshot.cursor, None)
+            self._answers.frames_came(session)
+
+        return self._mailbox.call(restore, f"a restore of {self.camera_id}")
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise CameraNotOwned(self.camera_id)

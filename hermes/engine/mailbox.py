@@ -1,0 +1,124 @@
+"""The device thread's mailbox: what other threads ask of it, in the order they asked."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeVar
+
+from hermes.errors import HermesError, Unavailable, as_hermes_error
+
+T = TypeVar("T")
+
+SHUTTING_DOWN = "the worker is shutting down"
+
+Refused = Callable[[HermesError], None]
+
+
+def _ignore(error: HermesError) -> None:
+    """Nothing waits for the outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    work: Callable[[], None]
+    refused: Refused
+
+
+class Mailbox:
+    """Commands for one thread. `post`, `call`, `wake` and `stop` may be called from any thread.
+
+    A command is either run or refused, exactly once: none is left behind when
+    the thread ends.
+    """
+
+    def __init__(self) -> None:
+        self._letters: deque[_Letter] = deque()
+        self._changed = threading.Condition()
+        self._stopped = False
+
+    # -- from any thread -----------------------------------------------------
+
+    def post(self, work: Callable[[], None], refused: Refused = _ignore) -> None:
+        """Queue a command. `refused` is called instead of it if the thread ends first.
+
+        Raises `Unavailable` once the mailbox is stopped.
+        """
+        with self._changed:
+            if self._stopped:
+                raise Unavailable(SHUTTING_DOWN)
+            self._letters.append(_Letter(work, refused))
+            self._changed.notify()
+
+    def call(self, work: Callable[[], T], doing: str) -> Future[T]:
+        """Queue a command and return the future of its result.
+
+        The future fails with a `HermesError`: `work`'s own, or `Unavailable` if the
+        thread ends first. A future that is cancelled in time costs nothing.
+        `doing` names the command in the log. Raises `Unavailable` as `post` does.
+        """
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = work()
+            except Exception as error:
+                future.set_exception(as_hermes_error(error, doing))
+            else:
+                future.set_result(result)
+
+        self.post(run, lambda error: fail(future, error))
+        return future
+
+    def wake(self) -> None:
+        """Make the thread look around at once."""
+        with self._changed:
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Accept nothing more, and end the thread after its current command."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    # -- on the thread that reads it -----------------------------------------
+
+    def run(self, on_error: Callable[[Exception], None]) -> bool:
+        """Run what is queued. False once the thread should end; the rest is then for `close`."""
+        while True:
+            with self._changed:
+                if self._stopped:
+                    return False
+                if not self._letters:
+                    return True
+                letter = self._letters.popleft()
+            try:
+                letter.work()
+            except Exception as error:
+                on_error(error)
+
+    def wait(self, seconds: float) -> None:
+        """Return when something is queued, on `wake` and `stop`, or after `seconds`."""
+        with self._changed:
+            if not self._letters and not self._stopped:
+                self._changed.wait(seconds)
+
+    def close(self) -> None:
+        """Refuse what is queued, and everything from now on."""
+        self.stop()
+        with self._changed:
+            letters = list(self._letters)
+            self._letters.clear()
+        for letter in letters:
+            letter.refused(Unavailable(SHUTTING_DOWN))
+
+
+def fail(future: Future[T], error: HermesError) -> None:
+    """Fail a future that nothing has begun, unless it was cancelled."""
+    if future.set_running_or_notify_cancel():
+        future.set_exception(error)
