@@ -1,4 +1,7 @@
-"""The HTTP port of every service: /metrics, /healthz (alive) and /readyz (ready)."""
+"""The HTTP port of every service: /metrics, /healthz (alive) and /readyz (ready).
+
+A service is alive while each of its long-lived threads has a recent heartbeat.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import Any
 from prometheus_client.exposition import choose_encoder
 
 from services.common import logs
+from services.common.heartbeats import Heartbeats
 from services.common.metrics import Metrics
 
 log = logs.get(__name__)
@@ -29,8 +33,16 @@ class StatusServer:
     """
 
     def __init__(
-        self, host: str, port: int, metrics: Metrics, ready: Callable[[], tuple[bool, str]]
+        self,
+        host: str,
+        port: int,
+        metrics: Metrics,
+        ready: Callable[[], tuple[bool, str]],
+        *,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
+        health = _Health(Heartbeats() if heartbeats is None else heartbeats)
+
         def is_ready() -> float:
             try:
                 return float(ready()[0])
@@ -43,7 +55,10 @@ class StatusServer:
                 encode, kind = choose_encoder(accepted)
                 return 200, kind, encode(metrics.registry)
             if path == "/healthz":
-                return 200, "application/json", b'{"alive": true}\n'
+                late = health.late()
+                said = {"alive": False, "late": late} if late else {"alive": True}
+                body = json.dumps(said).encode() + b"\n"
+                return (503 if late else 200), "application/json", body
             if path == "/readyz":
                 is_ready, why = ready()
                 body = json.dumps({"ready": is_ready, "why": why}).encode() + b"\n"
@@ -73,6 +88,7 @@ class StatusServer:
                 """Probes every few seconds are no news."""
 
         metrics.ready.set_function(is_ready)
+        metrics.threads.heartbeats = health.heartbeats
         try:
             self._server = _Server((host, port), Handler)
         except OSError as error:
@@ -95,6 +111,25 @@ class StatusServer:
         if self._thread.is_alive():  # shutdown() waits for a loop that must have begun
             self._server.shutdown()
         self._server.server_close()
+
+
+class _Health:
+    """Which threads are late, with a line in the log whenever that changes."""
+
+    def __init__(self, heartbeats: Heartbeats) -> None:
+        self.heartbeats = heartbeats
+        self._late: list[str] = []
+        self._lock = threading.Lock()
+
+    def late(self) -> list[str]:
+        late = self.heartbeats.late()
+        with self._lock:
+            changed, self._late = late != self._late, late
+        if changed and late:
+            log.error("threads_late", threads=late)
+        elif changed:
+            log.info("threads_on_time")
+        return late
 
 
 class _Server(ThreadingHTTPServer):

@@ -7,7 +7,7 @@ that there are.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,7 +17,11 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
+
+from services.common.heartbeats import Heartbeats
 
 TTFT_BUCKETS = (
     0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.06,
@@ -45,6 +49,8 @@ class Metrics:
             "1 while /readyz says ready, which also says why it is not; otherwise 0.",
             registry=registry,
         )
+        self.threads = ThreadMetrics()
+        registry.register(self.threads)
         self.time_to_first_token = Histogram(
             "hermes_time_to_first_token_seconds",
             "Time to first token. warm: memory was ready; fresh: from the worker's receipt of the"
@@ -221,3 +227,28 @@ class Metrics:
             }
             for camera_id in labelled.difference(camera_ids):
                 metric.remove_by_labels({"camera": camera_id})
+
+
+class ThreadMetrics(Collector):
+    """The heartbeats of the process's threads, read at every scrape."""
+
+    def __init__(self) -> None:
+        self.heartbeats = Heartbeats()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Both gauges; a thread that has ended as planned has no series."""
+        heartbeats = self.heartbeats.all()
+        ages = GaugeMetricFamily(
+            "hermes_thread_heartbeat_age_seconds",
+            "Seconds since a long-lived thread, or task of an event loop, last finished a round.",
+            labels=["thread"],
+        )
+        for heartbeat in heartbeats:
+            ages.add_metric([heartbeat.name], heartbeat.age_s)
+        yield ages
+        yield GaugeMetricFamily(
+            "hermes_threads_late",
+            "Threads whose heartbeat is older than their limit: stopped, stuck, or failing in"
+            " every round. /healthz fails and names them.",
+            value=sum(heartbeat.late for heartbeat in heartbeats),
+        )

@@ -80,14 +80,13 @@ class Periodic:
         assert self._heartbeat is not None
         reachable, failures = True, 0
         while not self._stop.is_set():
-            pause_s: float | None = None
             try:
                 pause_s = self._step()
             except self._outages as error:
                 if reachable:
                     log.warning("out_of_reach", thread=self._name, error=str(error))
                 reachable, pause_s = False, max(self._every_s, FAILURE_PAUSE_S)
-                self._heartbeat.beat()
+                self._heartbeat.beat(pause_s)
             except Exception:
                 log.exception("round_failed", thread=self._name)
                 failures += 1
@@ -96,5 +95,6 @@ class Periodic:
                 if not reachable:
                     log.info("reachable_again", thread=self._name)
                 reachable, failures = True, 0
-                self._heartbeat.beat()
-            self._stop.wait(self._every_s if pause_s is None else pause_s)
+                pause_s = self._every_s if pause_s is None else pause_s
+                self._heartbeat.beat(pause_s)
+            self._stop.wait(pause_s)

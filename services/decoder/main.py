@@ -8,16 +8,18 @@ from collections.abc import Sequence
 
 from services.common import logs
 from services.common.announce import announce
+from services.common.camera_status import source_fields
 from services.common.connection import connect
 from services.common.files import UnusableFile
+from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.leases import Leases
 from services.common.metrics import Metrics
 from services.common.ownership import Ownership
 from services.common.placement import Member
 from services.common.settings import load
+from services.common.status_writer import StatusWriter
 from services.decoder.settings import DecoderSettings
-from services.decoder.status_writer import StatusWriter
 from services.decoder.supervisor import Supervisor
 
 log = logs.get(__name__)
@@ -46,7 +48,7 @@ def serve(settings: DecoderSettings) -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    metrics = Metrics()
+    metrics, heartbeats = Metrics(), Heartbeats()
     client = connect(settings.redis_url, access=settings.redis_access)
     leases = Leases(client, "decoder", settings.instance, address="")
     supervisor = Supervisor(settings, metrics)
@@ -61,8 +63,19 @@ def serve(settings: DecoderSettings) -> None:
             return False, "the supervisor is not running"
         return (True, "ok") if ownership.reachable else (False, "Redis cannot be reached")
 
-    server = StatusServer(settings.metrics_host, settings.metrics_port, metrics, ready)
-    writer = StatusWriter(supervisor, leases, metrics)
+    server = StatusServer(
+        settings.metrics_host, settings.metrics_port, metrics, ready, heartbeats=heartbeats
+    )
+    writer = StatusWriter(
+        lambda: [(lease, source_fields(status)) for lease, status in supervisor.statuses()],
+        leases,
+        metrics,
+        heartbeats,
+        urgent=lambda: frozenset(
+            (lease.camera_id, lease.epoch, status.state, status.error)
+            for lease, status in supervisor.statuses()
+        ),
+    )
     server.start()
     supervisor.start()
     ownership.start()

@@ -10,6 +10,8 @@ from services.common.metrics import TTFT_BUCKETS, Metrics
 # The names, kinds and labels that dashboards, alerts and the documentation use.
 EXPECTED = {
     "hermes_ready": ("gauge", set()),
+    "hermes_thread_heartbeat_age_seconds": ("gauge", {"thread"}),
+    "hermes_threads_late": ("gauge", set()),
     "hermes_cameras_registered": ("gauge", set()),
     "hermes_time_to_first_token_seconds": ("histogram", {"model", "stage"}),
     "hermes_inter_token_latency_seconds": ("histogram", {"model"}),
@@ -44,6 +46,7 @@ EXPECTED = {
 def metrics() -> Metrics:
     """With a series in every metric, those of cameras for two of them."""
     metrics = Metrics()
+    metrics.threads.heartbeats.add("ingest")
     for kind in (metrics.inter_token_latency, metrics.query_duration, metrics.query_queue):
         kind.labels("m").observe(0.1)
     metrics.time_to_first_token.labels("m", "warm").observe(0.1)

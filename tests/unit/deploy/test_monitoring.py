@@ -68,7 +68,13 @@ def series_of(metric: MetricWrapperBase) -> dict[str, set[str]]:
 
 
 METRICS = [m for m in vars(Metrics()).values() if isinstance(m, MetricWrapperBase)]
-EXPORTED = {series: labels for metric in METRICS for series, labels in series_of(metric).items()}
+EXPORTED = {
+    series: labels for metric in METRICS for series, labels in series_of(metric).items()
+} | {
+    # Not kept but read at every scrape: services.common.metrics.ThreadMetrics.
+    "hermes_thread_heartbeat_age_seconds": {"thread"},
+    "hermes_threads_late": set(),
+}
 QUERIES = [
     *dashboard_queries(),
     *((str(rule.get("record", rule.get("alert"))), rule["expr"]) for rule in rules()),
