@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,8 +21,11 @@ WATCHERS_GRACE_S = 0.1
 """How long a health watch outlives the last call: enough to be told NOT_SERVING."""
 
 
-class CannotListen(Exception):
-    """The address is taken, or is none of this machine's."""
+MAX_PORT = 65_535
+
+
+class CannotListen(OSError):
+    """A port cannot be had. The message says which, and why."""
 
 
 class GrpcServer:
@@ -67,19 +71,33 @@ class GrpcServer:
         register(servicer, self._server)
         self._names.append(name)
 
-    async def start(self, listen: str) -> int:
-        """Listen on `host:port` (port 0 picks one). The port. Raises `CannotListen`."""
-        if self._reflection:
-            names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(names, self._server)
+    def bind(self, listen: str) -> int:
+        """Take `host:port` (port 0 picks a free one) and return the port. Raises `CannotListen`.
+
+        Connections are queued by the kernel from now on, and served after `start`.
+        """
+        number = listen.rpartition(":")[2]
+        if not (number.isdecimal() and int(number) <= MAX_PORT):  # gRPC takes it modulo 65,536
+            raise CannotListen(f"cannot listen on {listen}: {number!r} is not a port")
         try:
             port: int = (
                 self._server.add_insecure_port(listen)
                 if self._credentials is None
                 else self._server.add_secure_port(listen, self._credentials)
             )
-        except RuntimeError as error:
-            raise CannotListen(f"cannot listen on {listen}: in use, or no such address") from error
+        except RuntimeError:
+            raise CannotListen(f"cannot listen on {listen}: {_why_not(listen)}") from None
+        return port
+
+    async def start(self, listen: str | None = None) -> int:
+        """Serve on the ports that are bound.
+
+        `listen` is bound first, and its port is returned. Raises `CannotListen`.
+        """
+        port = 0 if listen is None else self.bind(listen)
+        if self._reflection:
+            names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
         return port
@@ -127,3 +145,23 @@ class GrpcServer:
     async def _say(self, status: int) -> None:
         for name in ("", *self._names):
             await self._health.set(name, status)
+
+
+def _why_not(listen: str) -> str:
+    """Why `listen` cannot be bound: gRPC itself does not say."""
+    host, _, port = listen.rpartition(":")
+    try:
+        found = socket.getaddrinfo(
+            host.strip("[]") or None,
+            int(port),
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                probe.listen()
+    except OSError as error:
+        return error.strerror or str(error)
+    return "gRPC could not bind it"

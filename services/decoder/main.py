@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Sequence
 
 from services.common import logs
 from services.common.announce import announce
 from services.common.camera_status import source_fields
 from services.common.connection import connect
-from services.common.files import UnusableFile
 from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.leases import Leases
 from services.common.metrics import Metrics
 from services.common.ownership import Ownership
 from services.common.placement import Member
-from services.common.settings import load
+from services.common.service import run_service, stop_requested
 from services.common.status_writer import StatusWriter
 from services.decoder.settings import DecoderSettings
 from services.decoder.supervisor import Supervisor
@@ -27,27 +24,17 @@ log = logs.get(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status."""
-    settings = load(DecoderSettings, "hermes-decoder", argv)
-    logs.configure("decoder", settings.log_level)
-    log.info("starting", **settings.shown())
-    try:
-        serve(settings)
-    except (UnusableFile, OSError) as error:
-        log.error("cannot_start", error=str(error))
-        return 1
-    return 0
+    return run_service("decoder", DecoderSettings, serve, argv)
 
 
-def serve(settings: DecoderSettings) -> None:
+def serve(settings: DecoderSettings) -> int:
     """Start every part, wait for a signal, stop them in the order in which they depend.
 
     Raises OSError if the HTTP port cannot be had, `UnusableFile` if there is no password,
     or no key.
     """
     settings.credentials.check()
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = stop_requested()
     metrics, heartbeats = Metrics(), Heartbeats()
     client = connect(settings.redis_url, access=settings.redis_access)
     leases = Leases(client, "decoder", settings.instance, address="")
@@ -92,6 +79,7 @@ def serve(settings: DecoderSettings) -> None:
     server.stop()
     client.close()
     log.info("stopped")
+    return 0
 
 
 if __name__ == "__main__":
