@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from services.cli import redis_server
+from services.common.files import PRIVATE_UMASK, private_folder, write_private
 from services.common.parent import DIE_WITH_PARENT
 
 START_TIMEOUT_S = 120.0
@@ -68,8 +69,7 @@ class Pipeline:
         """Start a service; its settings travel in the environment, not on the command line."""
         if self.redis is None:
             raise RuntimeError("Redis comes first")
-        logs = self.folder / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        logs = private_folder(self.folder / "logs")
         announce = self.folder / f"{name}.json"
         announce.unlink(missing_ok=True)
         environment = {
@@ -82,7 +82,7 @@ class Pipeline:
             **{f"HERMES_{key.upper()}": str(value) for key, value in settings.items()},
         }
         log = logs / f"{name}.log"
-        output = log.open("wb")
+        output = write_private(log)
         self._files.append(output)
         process = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -91,6 +91,7 @@ class Pipeline:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it through us, in order
+            umask=PRIVATE_UMASK,
         )
         child = Child(name, process, announce, log)
         self.children.append(child)
