@@ -121,7 +121,7 @@ def _place_files(config: UpConfig) -> tuple[Path | None, list[CameraConfig]]:
     files = {c.id: Path(c.url).expanduser().resolve() for c in config.cameras if _is_path(c.url)}
     for camera_id, path in files.items():
         if not path.is_file():
-            fail(f"camera {camera_id}: there is no file {redact(str(path))}")
+            fail(f"camera {camera_id}: there is no such file{_named(path)}")
     root = config.media_root
     if root is None and files:
         root = Path(os.path.commonpath([path.parent for path in files.values()]))
@@ -154,6 +154,13 @@ def keep_media_root(kept: Path, root: Path | None) -> Path | None:
     kept.unlink(missing_ok=True)
     kept.symlink_to(root)
     return root
+
+
+def _named(path: Path) -> str:
+    """The path, for a message; what may be a URL with a password is not repeated."""
+    if {*"@?="} & {*str(path)}:
+        return " (a URL begins with rtsp://, rtsps://, http:// or https://)"
+    return f": {redact(str(path))}"
 
 
 def _is_path(url: str) -> bool:
