@@ -27,7 +27,7 @@ class CameraConfig(BaseModel):
 
 
 class UpConfig(BaseModel):
-    """All that `hermes up` can be told."""
+    """The settings of `hermes up`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -47,7 +47,7 @@ class UpConfig(BaseModel):
         listen: str,
         media_root: Path | None,
     ) -> UpConfig:
-        """With what the command line says on top. A camera given twice is the later one."""
+        """A copy with the command line's values on top. The later of two equal ids counts."""
         by_id = {camera.id: camera for camera in [*self.cameras, *cameras]}
         return self.model_copy(
             update={

@@ -1,4 +1,4 @@
-"""The pipeline as child processes of one command, which leave nothing behind."""
+"""The pipeline as child processes of one command, all of which end with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StartFailed(Exception):
 
 @dataclass
 class Child:
-    """A service under way."""
+    """A running service."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -128,7 +128,7 @@ class Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A second Ctrl-C must not cut the clean-up short.
+        # A second Ctrl-C must not interrupt the clean-up.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             self.stop()
@@ -147,7 +147,7 @@ def wait_ready(child: Child, timeout_s: float = START_TIMEOUT_S) -> dict[str, An
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Why a service ended: what its last error says, or else the end of its log."""
+    """Why a service ended: its last error, or else the end of its log."""
     written = log.read_text(errors="replace").splitlines()[-lines:]
     for line in reversed(written):
         try:
@@ -155,6 +155,6 @@ def tail(log: Path, lines: int = 15) -> str:
         except ValueError:
             continue
         if isinstance(event, dict) and event.get("level") in ("error", "critical"):
-            told = event.get("error") or event.get("exception") or ""
-            return f"  {event.get('event')}: {told}".rstrip(": ")
+            reason = event.get("error") or event.get("exception") or ""
+            return f"  {event.get('event')}: {reason}".rstrip(": ")
     return "\n".join(written)

@@ -62,7 +62,7 @@ def find_binary() -> tuple[str, str] | None:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses right now."""
+    """A TCP port of the loopback interface that is free right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -87,7 +87,7 @@ def start(folder: Path, *, port: int | None = None, binary: str | None = None) -
             wait_until_up(running)
             return running
         except NoRedis:
-            # Another process may have taken the port between our asking and Redis's binding.
+            # Another process may have taken the port before Redis bound it.
             if port is not None or not left:
                 raise
     raise AssertionError("the last try returns or raises")

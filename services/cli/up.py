@@ -103,7 +103,7 @@ def _add(client: HermesClient, cameras: list[CameraConfig]) -> None:
     known = {camera.id for camera in client.list_cameras()}
     for camera in cameras:
         if camera.id in known:
-            client.remove_camera(camera.id)  # of an earlier run: what is said now holds
+            client.remove_camera(camera.id)  # of an earlier run: the new settings count
         try:
             client.add_camera(
                 camera.id,
@@ -141,7 +141,7 @@ def _place_files(config: UpConfig) -> tuple[Path | None, list[CameraConfig]]:
 
 
 def keep_media_root(kept: Path, root: Path | None) -> Path | None:
-    """The media folder, kept by a link for the next run; without one, that of the run before.
+    """The media folder, linked for the next run; if none is given, that of the previous run.
 
     Cameras of earlier runs have paths below it.
     """
@@ -168,7 +168,7 @@ def _is_path(url: str) -> bool:
 
 
 def _frame_size(model: str) -> str:
-    """What the model's own settings say, so that frames are small before they travel."""
+    """The frame size that the model takes, so that decoders scale frames before sending them."""
     from hermes.demo import checkpoint
     from hermes.errors import Unsupported
     from hermes.vlm.preprocess import PixelSettings

@@ -15,7 +15,7 @@ class UnusableFile(Exception):
 
 
 def read_file(path: Path) -> bytes:
-    """What the file holds. Raises `UnusableFile`."""
+    """The contents of the file. Raises `UnusableFile`."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -23,7 +23,7 @@ def read_file(path: Path) -> bytes:
 
 
 def read_line(path: Path) -> str:
-    """The one line that the file holds, without its end. Raises `UnusableFile`."""
+    """The single line of the file, without its line end. Raises `UnusableFile`."""
     lines = read_file(path).decode(errors="replace").splitlines()
     if len(lines) != 1 or not lines[0]:
         raise UnusableFile(f"{path} must hold one line, and holds {len(lines)}")

@@ -1,4 +1,4 @@
-"""A gRPC server as the gateway and the workers run it: health, reflection, a graceful end."""
+"""The gRPC server of the gateway and the workers: health, reflection, graceful shutdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.common.tls import ServerTls
 log = logs.get(__name__)
 
 WATCHERS_GRACE_S = 0.1
-"""How long a health watch outlives the last call: enough to be told NOT_SERVING."""
+"""How long health watches stay open after the last call: enough to deliver NOT_SERVING."""
 
 
 MAX_PORT = 65_535
@@ -29,7 +29,7 @@ class CannotListen(OSError):
 
 
 class GrpcServer:
-    """One grpc.aio server. NOT_SERVING until told otherwise. Belongs to the running loop."""
+    """One grpc.aio server. NOT_SERVING until `set_serving(True)`. Belongs to the running loop."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class GrpcServer:
     ) -> None:
         """`max_message_bytes`: larger requests are refused by the transport itself.
 
-        `interceptors` stand between the one that makes statuses of errors and the services.
-        Without `tls` the port speaks plain text. Raises `UnusableFile` if
-        there is no certificate to show.
+        `interceptors` run inside the one that turns errors into statuses. Without
+        `tls` the port is not encrypted. Raises `UnusableFile` if the certificate
+        cannot be read.
         """
         self._calls = OpenCalls()
         self._reflection = reflection
@@ -56,7 +56,7 @@ class GrpcServer:
             options=[
                 *SERVER_KEEPALIVE,
                 ("grpc.max_receive_message_length", max_message_bytes),
-                # Two processes on one port would share its calls without a word.
+                # Otherwise two processes on one port would silently share its calls.
                 ("grpc.so_reuseport", 0),
             ],
         )
@@ -66,7 +66,7 @@ class GrpcServer:
     def add(self, register: Callable[[Any, Any], None], servicer: object, name: str) -> None:
         """Serve `servicer`. `register` is the generated `add_...Servicer_to_server`.
 
-        `name` is the service's full name, under which health speaks of it.
+        `name` is the service's full name, under which its health is reported.
         """
         register(servicer, self._server)
         self._names.append(name)
@@ -103,7 +103,7 @@ class GrpcServer:
         return port
 
     async def set_serving(self, serving: bool) -> None:
-        """What health says of every service, and of the whole (the empty name)."""
+        """Set the health of every service, and of the server as a whole (the empty name)."""
         if serving == self._serving:
             return
         self._serving = serving
@@ -117,19 +117,19 @@ class GrpcServer:
 
     @property
     def serving(self) -> bool:
-        """What health says now."""
+        """The health that is reported now."""
         return self._serving
 
     @property
     def open_calls(self) -> int:
-        """Calls of our own services that are open now."""
+        """Open calls of our own services."""
         return self._calls.count
 
     async def stop(self, grace_s: float) -> None:
-        """Say NOT_SERVING, take no new call, let open ones end within `grace_s`, and stop.
+        """Report NOT_SERVING, refuse new calls, let open ones end within `grace_s`, and stop.
 
-        Only calls of our own services are waited for: a health watch would
-        hold the end up for as long as its watcher likes.
+        Only calls of our own services are waited for: a health watch stays open for
+        as long as its client likes.
         """
         self._serving = False
         await self._health.enter_graceful_shutdown()

@@ -22,14 +22,14 @@ from services.common.metrics import Metrics
 log = logs.get(__name__)
 
 MAX_CONNECTIONS = 64
-"""One more closes the oldest, so that clients which keep connections open hold up no probe."""
+"""One more closes the oldest, so that clients with idle connections cannot block a probe."""
 READ_TIMEOUT_S = 10.0
 
 
 class StatusServer:
     """Serves health and metrics from a daemon thread. Probes touch no device and no Redis.
 
-    Raises OSError naming the address if the port cannot be had.
+    Raises OSError naming the address if the port cannot be bound.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class StatusServer:
             try:
                 return float(ready()[0])
             except Exception:
-                return 0.0  # no reason to lose all other metrics; /readyz has it logged
+                return 0.0  # the other metrics are still served; /readyz logs the error
 
         def respond(path: str, accepted: str) -> tuple[int, str, bytes]:
             if path == "/metrics":
-                # OpenMetrics, which has exemplars, for whoever accepts it; else plain text.
+                # OpenMetrics, which has exemplars, for clients that accept it; else plain text.
                 encode, kind = choose_encoder(accepted)
                 return 200, kind, encode(metrics.registry)
             if path == "/healthz":
@@ -85,7 +85,7 @@ class StatusServer:
             do_HEAD = do_GET  # noqa: N815 - the name is the interface
 
             def log_message(self, format: str, *args: object) -> None:
-                """Probes every few seconds are no news."""
+                """Not logged: probes come every few seconds."""
 
         metrics.ready.set_function(is_ready)
         metrics.threads.heartbeats = health.heartbeats
@@ -96,7 +96,7 @@ class StatusServer:
             raise OSError(error.errno, f"HTTP port {host}:{port}: {reason}") from None
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
-            # How soon it notices that it should stop; the default is half a second.
+            # How soon it notices `shutdown`; the default is half a second.
             target=lambda: self._server.serve_forever(poll_interval=0.1),
             name="status-http",
             daemon=True,
@@ -108,7 +108,7 @@ class StatusServer:
 
     def stop(self) -> None:
         """Stop serving and free the port."""
-        if self._thread.is_alive():  # shutdown() waits for a loop that must have begun
+        if self._thread.is_alive():  # shutdown() would wait for ever for a loop that never began
             self._server.shutdown()
         self._server.server_close()
 
@@ -145,7 +145,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Bind without asking a name server who we are, which may take seconds."""
+        """Bind without the reverse DNS look-up of the base class, which may take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
@@ -157,7 +157,7 @@ class _Server(ThreadingHTTPServer):
             try:
                 oldest.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # its own thread was quicker
+                continue  # its own thread closed it first
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:

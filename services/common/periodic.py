@@ -1,4 +1,4 @@
-"""A thread that does one thing again and again, and says when it cannot."""
+"""A thread that repeats one step, and reports when it cannot."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ Outage = tuple[type[Exception], ...]
 
 
 class Rounds:
-    """What follows each round of a periodic thread or task: its heartbeat, a log line if
-    something changed, and the pause until the next round, which both methods return."""
+    """What follows each round of a periodic thread or task.
+
+    Its heartbeat, a log line if something changed, and the pause until the next
+    round, which both methods return.
+    """
 
     def __init__(self, name: str, every_s: float, heartbeat: Heartbeat, outages: Outage) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""A task of an event loop that does one thing again and again: `Periodic` without a thread."""
+"""A task of an event loop that repeats one step: `Periodic` without a thread."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class PeriodicTask:
 
 
 def event_loop_watch(heartbeats: Heartbeats) -> PeriodicTask:
-    """The heartbeat `event-loop`: late when a call blocks the loop, and with it everything."""
+    """The heartbeat `event-loop`, which is late when a call blocks the loop."""
 
     async def nothing() -> None:
-        """That the loop came round to this is all there is to know."""
+        """Running at all is the sign of life."""
 
     return PeriodicTask("event-loop", nothing, LOOP_BEAT_S, heartbeats, limit_s=LOOP_LIMIT_S)

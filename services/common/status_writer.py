@@ -52,13 +52,13 @@ class StatusWriter:
         self._periodic = Periodic("status-writer", self.step, pause_s, heartbeats)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start writing."""
         self._periodic.start()
 
     def stop(self) -> None:
         """Write once more, if Redis can be reached, and end."""
         if not self._periodic.stop():
-            return  # Redis is slow: one more write would take no less time
+            return  # a write is stuck: another one would be, too
         try:
             self.write()
         except redis.RedisError as error:

@@ -28,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def serve(settings: DecoderSettings) -> int:
-    """Start every part, wait for a signal, stop them in the order in which they depend.
+    """Start every part, wait for a signal, and stop them in the order of their dependencies.
 
-    Raises OSError if the HTTP port cannot be had, `UnusableFile` if there is no password,
+    Raises OSError if the HTTP port cannot be bound, `UnusableFile` if there is no password,
     or no key.
     """
     settings.credentials.check()
@@ -72,7 +72,7 @@ def serve(settings: DecoderSettings) -> int:
     stopped.wait()
     log.info("stopping")
     ownership.retire()
-    # Camera processes first: what they still hold can be published only while the leases last.
+    # Camera processes first: the frames that they hold can be published only under our leases.
     supervisor.stop()
     writer.stop()
     ownership.stop()

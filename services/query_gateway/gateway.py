@@ -1,4 +1,4 @@
-"""The gateway, put together: what is made of what, and in which order it starts and stops."""
+"""The gateway: how its parts are assembled, and in which order they start and stop."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Gateway:
         self.ready = asyncio.Event()
         """Set once Redis was reached: from then on questions can be asked."""
         self.failed = asyncio.Event()
-        """Never set: a gateway holds nothing that could be lost for good."""
+        """Never set: nothing that fails in a gateway is beyond recovery."""
 
     def _add_services(self) -> None:
         settings = self._settings
@@ -123,7 +123,7 @@ class Gateway:
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
 
     def _background(self) -> list[PeriodicTask]:
-        """What goes on beside the calls, each with a heartbeat."""
+        """The tasks that run beside the calls, each with a heartbeat."""
         redis_watch = RedisWatch(self._redis, self._redis_is, self.metrics)
         sweep_every_s = self._settings.worker_idle_s / 2
         tasks = [
@@ -174,7 +174,7 @@ class Gateway:
         log.info("listening", port=self.port, metrics_port=self.metrics_port)
 
     async def stop(self, grace_s: float | None = None) -> None:
-        """Take nothing new, let open calls end within the grace period, and close everything."""
+        """Refuse new calls, let open ones end within the grace period, and close everything."""
         self._stopping = True
         log.info("draining", open_questions=self._admission.open)
         await self._server.stop(self._settings.drain_grace_s if grace_s is None else grace_s)
@@ -216,7 +216,7 @@ class Gateway:
 
 
 def _authenticator(settings: GatewaySettings) -> Authenticator | None:
-    """None: everybody may do everything."""
+    """None if no authentication is configured: every caller may make every call."""
     if not settings.authenticated:
         return None
     tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)
