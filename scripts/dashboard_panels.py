@@ -113,6 +113,29 @@ FLEET = (
         {"{{camera}}": "topk(5, max by (camera) (hermes_frame_lag_last_seconds))"},
         thresholds=((5, "red"),),
     ),
+    Panel(
+        "Threads that are late",
+        "Threads that stopped, are stuck, or fail in every round, by process. /healthz names them.",
+        "short",
+        {"{{job}} {{instance}}": "sum by (job, instance) (hermes_threads_late)"},
+        kind="stat",
+        width=12,
+        height=6,
+        thresholds=((0, "green"), (1, "red")),
+    ),
+    Panel(
+        "Oldest heartbeat",
+        "Since a long-lived thread, or task of an event loop, last finished a round: the oldest.",
+        "s",
+        {
+            "{{job}} {{instance}} {{thread}}": (
+                "topk(5, max by (job, instance, thread) (hermes_thread_heartbeat_age_seconds))"
+            )
+        },
+        width=12,
+        height=6,
+        thresholds=((60, "red"),),
+    ),
 )
 
 QUESTIONS = (

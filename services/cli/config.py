@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hermes.errors import InvalidInput
-from services.common.redaction import redact
+from services.common.cameras import ID_PATTERN
+from services.common.redaction import MASK, redact
 
 
 class CameraConfig(BaseModel):
@@ -17,7 +19,7 @@ class CameraConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    id: str = Field(min_length=1, max_length=64)
+    id: str = Field(min_length=1, max_length=64, pattern=rf"^{ID_PATTERN.pattern}$")
     url: str = Field(min_length=1)
     fps: float = Field(0.0, ge=0, le=30)
     pacing: Literal["default", "live", "as_fast_as_read"] = "default"
@@ -25,7 +27,7 @@ class CameraConfig(BaseModel):
 
 
 class UpConfig(BaseModel):
-    """All that `hermes up` can be told."""
+    """The settings of `hermes up`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -45,7 +47,7 @@ class UpConfig(BaseModel):
         listen: str,
         media_root: Path | None,
     ) -> UpConfig:
-        """With what the command line says on top. A camera given twice is the later one."""
+        """A copy with the command line's values on top. The later of two equal ids counts."""
         by_id = {camera.id: camera for camera in [*self.cameras, *cameras]}
         return self.model_copy(
             update={
@@ -76,8 +78,10 @@ def read_config(path: Path) -> UpConfig:
 def camera_of_flag(flag: str) -> CameraConfig:
     """`ID=URL` as a camera. Raises `InvalidInput`."""
     camera_id, equals, url = flag.partition("=")
-    if not (equals and camera_id and url):
-        raise InvalidInput("--camera", f"{redact(flag)!r} is not ID=URL, e.g. lobby=rtsp://host/1")
+    # A URL with a "=" in it has one, too. Neither is repeated: there may be a password in it.
+    if not (equals and ID_PATTERN.fullmatch(camera_id) and url):
+        shown = repr(flag) if ID_PATTERN.fullmatch(flag) else "one of them"
+        raise InvalidInput("--camera", f"{shown} is not ID=URL, e.g. lobby=rtsp://host/1")
     try:
         return CameraConfig(id=camera_id, url=url)
     except ValidationError as error:
@@ -86,6 +90,11 @@ def camera_of_flag(flag: str) -> CameraConfig:
 
 def _problems(error: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'the file'}: {redact(item['msg'])}"
+        f"{'.'.join(map(_shown, item['loc'])) or 'the file'}: {redact(item['msg'])}"
         for item in error.errors(include_url=False, include_input=False)
     )
+
+
+def _shown(name: str | int) -> str:
+    """A field's name; a URL that stands where a name should is not repeated."""
+    return str(name) if re.fullmatch(r"\w+", str(name)) else MASK

@@ -1,4 +1,4 @@
-"""`hermes demo`: the whole pipeline on this machine, on video that it renders itself."""
+"""`hermes demo`: the whole pipeline on this machine, on videos that it renders."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def demo(
 
 
 def _check_given_redis() -> None:
-    """A Redis that is in use is left alone: the demo's worker would take its cameras over."""
+    """Refuse a Redis that is in use: the demo's worker would take over its cameras."""
     url = os.environ.get("REDIS_URL")
     if not url:
         return
@@ -97,7 +97,7 @@ def _watch(
         found = wait_for_cameras(client, set(names), _watched, pipeline, WAIT_S, show)
     if len(found) < len(names) or not all(map(_watched, found)):
         out.print(camera_table(found))
-        fail(f"not all was seen after {WAIT_S:.0f} s; try again with --keep and see the logs")
+        fail(f"not all cameras ended within {WAIT_S:.0f} s; try again with --keep and see the logs")
 
 
 def _watched(camera: Camera) -> bool:
@@ -139,7 +139,7 @@ def _ask_all(client: HermesClient, worlds: list[World], seed: int) -> None:
 
 
 def _ask(client: HermesClient, world: World, question: str) -> bool | None:
-    """Ask, and hold the answer against the record. None where the record does not know."""
+    """Ask, and compare the answer with the record. None if the record has no answer."""
     try:
         answer = print_answer(client.ask(world.camera, question))
     except HermesError as error:
@@ -181,7 +181,7 @@ def _folder(keep: bool) -> Iterator[Path]:
 @contextlib.contextmanager
 def _progress(interactive: bool) -> Iterator[Callable[[list[Camera]], None]]:
     if not interactive:
-        _say("the cameras are watched to their end")
+        _say("watching the cameras to their end")
         yield lambda cameras: None
         return
     with Live(console=out, transient=True, refresh_per_second=8) as live:

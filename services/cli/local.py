@@ -15,7 +15,7 @@ from services.cli.processes import Pipeline, wait_ready
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM end this command as Ctrl-C does: in order, with nothing left behind."""
+    """Let SIGTERM end this command as Ctrl-C does: in order, with everything cleaned up."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -25,7 +25,7 @@ def end_on_sigterm() -> None:
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """What differs between one local run and another. Empty strings: the services' defaults."""
+    """The settings of a local run. Empty strings and zeros mean the services' defaults."""
 
     model: str = "demo"
     device: str = "auto"
@@ -89,7 +89,7 @@ def wait_for_cameras(
         try:
             cameras = [camera for camera in client.list_cameras() if camera.id in wanted]
         except HermesError:
-            cameras = []  # the gateway tells a passing fault: ask again
+            cameras = []  # a passing fault of the gateway: ask again
         show(cameras)
         done = [camera for camera in cameras if ready(camera)]
         if len(done) == len(wanted) or time.monotonic() > deadline:

@@ -30,7 +30,7 @@ app.add_typer(memory.app, name="memory")
 
 
 def main() -> None:
-    """Run a command. What a person can mend is one line; 130 after Ctrl-C."""
+    """Run a command. An expected error is printed as one line; 130 after Ctrl-C."""
     try:
         app()
     except (HermesError, StartFailed, NoRedis) as error:

@@ -61,10 +61,10 @@ def memory_picture(
 
 
 def _heading(contents: MemoryContents, title: str, glyphs: Glyphs) -> list[Text]:
-    told = f"  {glyphs.dot}  ".join(part for part in (contents.policy, contents.model) if part)
+    origin = f"  {glyphs.dot}  ".join(part for part in (contents.policy, contents.model) if part)
     held, seen = len(contents.times), contents.frames_seen
     return [
-        Text.assemble((title, "bold"), "  ", (told, "dim"), no_wrap=True, overflow="crop"),
+        Text.assemble((title, "bold"), "  ", (origin, "dim"), no_wrap=True, overflow="crop"),
         Text(
             f"{contents.tokens:,} video tokens in each of {len(contents.layers)} layers"
             f" (budget {contents.budget:,}), {human_bytes(contents.bytes)}"
@@ -99,7 +99,7 @@ class _Plot:
         return rows
 
     def _row(self, layers: Sequence[LayerContents], accent: str) -> Text:
-        shares = [0.0] * (self._width + 1)  # one more for what rounding puts behind the end
+        shares = [0.0] * (self._width + 1)  # one more for what rounding puts past the end
         summed_up: set[int] = set()
         for layer in layers:
             for frame in layer.frames:
@@ -118,7 +118,7 @@ class _Plot:
         return row
 
     def _gap_cells(self) -> set[int]:
-        """Cells that lie in a gap for the better part; of a short gap, the one in its middle."""
+        """Cells most of which lie in a gap; of a short gap, the one in its middle."""
         cells: set[int] = set()
         each = frame_ms(self._contents)
         for start, end in self._contents.gaps:
@@ -128,7 +128,7 @@ class _Plot:
         return cells
 
     def time(self) -> list[Text]:
-        """The axis, and below it when that was."""
+        """The time axis and its labels."""
         line, labels = [self._glyphs.line] * self._width, [" "] * self._width
         for cell in self._gaps:
             if cell < self._width:
@@ -143,10 +143,10 @@ class _Plot:
             labels[start : start + len(label)] = label
             free = start + len(label) + 1
         date = day(self._axis.start_ms)
-        told = f"{date} UTC" if date else "captured at"
+        when = f"{date} UTC" if date else "captured at"
         return [
             Text(" " * LABEL + "".join(line), "dim", no_wrap=True, overflow="crop"),
-            Text(f"{told:<{LABEL}}" + "".join(labels), "dim", no_wrap=True, overflow="crop"),
+            Text(f"{when:<{LABEL}}" + "".join(labels), "dim", no_wrap=True, overflow="crop"),
         ]
 
 

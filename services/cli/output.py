@@ -1,4 +1,4 @@
-"""What a person sees."""
+"""How cameras, answers and errors are printed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _STATE_STYLE = {
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Say what is wrong, in one place and one way, and end."""
+    """Print an error and exit with `status`."""
     err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
     sys.exit(status)
 
 
 def camera_table(cameras: Sequence[Camera]) -> Table:
-    """Cameras by id: what they do, and what is remembered of them."""
+    """A table of cameras: their sources and their memories."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("camera", "source", "memory"):
         table.add_column(name)
@@ -78,8 +78,8 @@ def _span(answer: Answer) -> str:
     if first is not None and last is not None and first <= last:  # else the file began again
         return f", {_position(first)} to {_position(last)}"
     span, gaps = coverage.span, len(coverage.gaps)
-    told = f", {gaps} gap{'s' if gaps > 1 else ''}" if gaps else ""
-    return f", {_clock(span.start)} to {_clock(span.end)}{told}"
+    shown = f", {gaps} gap{'s' if gaps > 1 else ''}" if gaps else ""
+    return f", {_clock(span.start)} to {_clock(span.end)}{shown}"
 
 
 def _clock(time: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The pipeline as child processes of one command, which leave nothing behind."""
+"""The pipeline as child processes of one command, all of which end with it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from services.cli import redis_server
+from services.common.files import PRIVATE_UMASK, private_folder, write_private
 from services.common.parent import DIE_WITH_PARENT
 
 START_TIMEOUT_S = 120.0
@@ -25,7 +26,7 @@ class StartFailed(Exception):
 
 @dataclass
 class Child:
-    """A service under way."""
+    """A running service."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -68,8 +69,7 @@ class Pipeline:
         """Start a service; its settings travel in the environment, not on the command line."""
         if self.redis is None:
             raise RuntimeError("Redis comes first")
-        logs = self.folder / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        logs = private_folder(self.folder / "logs")
         announce = self.folder / f"{name}.json"
         announce.unlink(missing_ok=True)
         environment = {
@@ -82,7 +82,7 @@ class Pipeline:
             **{f"HERMES_{key.upper()}": str(value) for key, value in settings.items()},
         }
         log = logs / f"{name}.log"
-        output = log.open("wb")
+        output = write_private(log)
         self._files.append(output)
         process = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -91,6 +91,7 @@ class Pipeline:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it through us, in order
+            umask=PRIVATE_UMASK,
         )
         child = Child(name, process, announce, log)
         self.children.append(child)
@@ -127,7 +128,7 @@ class Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A second Ctrl-C must not cut the clean-up short.
+        # A second Ctrl-C must not interrupt the clean-up.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             self.stop()
@@ -146,7 +147,7 @@ def wait_ready(child: Child, timeout_s: float = START_TIMEOUT_S) -> dict[str, An
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Why a service ended: what its last error says, or else the end of its log."""
+    """Why a service ended: its last error, or else the end of its log."""
     written = log.read_text(errors="replace").splitlines()[-lines:]
     for line in reversed(written):
         try:
@@ -154,6 +155,6 @@ def tail(log: Path, lines: int = 15) -> str:
         except ValueError:
             continue
         if isinstance(event, dict) and event.get("level") in ("error", "critical"):
-            told = event.get("error") or event.get("exception") or ""
-            return f"  {event.get('event')}: {told}".rstrip(": ")
+            reason = event.get("error") or event.get("exception") or ""
+            return f"  {event.get('event')}: {reason}".rstrip(": ")
     return "\n".join(written)

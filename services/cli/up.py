@@ -103,7 +103,7 @@ def _add(client: HermesClient, cameras: list[CameraConfig]) -> None:
     known = {camera.id for camera in client.list_cameras()}
     for camera in cameras:
         if camera.id in known:
-            client.remove_camera(camera.id)  # of an earlier run: what is said now holds
+            client.remove_camera(camera.id)  # of an earlier run: the new settings count
         try:
             client.add_camera(
                 camera.id,
@@ -121,7 +121,7 @@ def _place_files(config: UpConfig) -> tuple[Path | None, list[CameraConfig]]:
     files = {c.id: Path(c.url).expanduser().resolve() for c in config.cameras if _is_path(c.url)}
     for camera_id, path in files.items():
         if not path.is_file():
-            fail(f"camera {camera_id}: there is no file {redact(str(path))}")
+            fail(f"camera {camera_id}: there is no such file{_named(path)}")
     root = config.media_root
     if root is None and files:
         root = Path(os.path.commonpath([path.parent for path in files.values()]))
@@ -141,7 +141,7 @@ def _place_files(config: UpConfig) -> tuple[Path | None, list[CameraConfig]]:
 
 
 def keep_media_root(kept: Path, root: Path | None) -> Path | None:
-    """The media folder, kept by a link for the next run; without one, that of the run before.
+    """The media folder, linked for the next run; if none is given, that of the previous run.
 
     Cameras of earlier runs have paths below it.
     """
@@ -156,12 +156,19 @@ def keep_media_root(kept: Path, root: Path | None) -> Path | None:
     return root
 
 
+def _named(path: Path) -> str:
+    """The path, for a message; what may be a URL with a password is not repeated."""
+    if {*"@?="} & {*str(path)}:
+        return " (a URL begins with rtsp://, rtsps://, http:// or https://)"
+    return f": {redact(str(path))}"
+
+
 def _is_path(url: str) -> bool:
     return is_file(url) and not url.lower().startswith("file:")
 
 
 def _frame_size(model: str) -> str:
-    """What the model's own settings say, so that frames are small before they travel."""
+    """The frame size that the model takes, so that decoders scale frames before sending them."""
     from hermes.demo import checkpoint
     from hermes.errors import Unsupported
     from hermes.vlm.preprocess import PixelSettings

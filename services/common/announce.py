@@ -1,4 +1,4 @@
-"""Tells a launcher which ports a service bound."""
+"""Reports to a launcher which ports a service has bound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def announce(path: str, **ports: str | int) -> None:
-    """Write `ports` as JSON to `path`, if there is one. Whoever sees the file sees all of it."""
+    """Write `ports` as JSON to `path`, unless it is empty. The file appears in one step."""
     if not path:
         return
     target = Path(path)

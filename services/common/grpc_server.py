@@ -1,8 +1,9 @@
-"""A gRPC server as the gateway and the workers run it: health, reflection, a graceful end."""
+"""The gRPC server of the gateway and the workers: health, reflection, graceful shutdown."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,15 +18,18 @@ from services.common.tls import ServerTls
 log = logs.get(__name__)
 
 WATCHERS_GRACE_S = 0.1
-"""How long a health watch outlives the last call: enough to be told NOT_SERVING."""
+"""How long health watches stay open after the last call: enough to deliver NOT_SERVING."""
 
 
-class CannotListen(Exception):
-    """The address is taken, or is none of this machine's."""
+MAX_PORT = 65_535
+
+
+class CannotListen(OSError):
+    """A port cannot be had. The message says which, and why."""
 
 
 class GrpcServer:
-    """One grpc.aio server. NOT_SERVING until told otherwise. Belongs to the running loop."""
+    """One grpc.aio server. NOT_SERVING until `set_serving(True)`. Belongs to the running loop."""
 
     def __init__(
         self,
@@ -38,9 +42,9 @@ class GrpcServer:
     ) -> None:
         """`max_message_bytes`: larger requests are refused by the transport itself.
 
-        `interceptors` stand between the one that makes statuses of errors and the services.
-        Without `tls` the port speaks plain text. Raises `UnusableFile` if
-        there is no certificate to show.
+        `interceptors` run inside the one that turns errors into statuses. Without
+        `tls` the port is not encrypted. Raises `UnusableFile` if the certificate
+        cannot be read.
         """
         self._calls = OpenCalls()
         self._reflection = reflection
@@ -52,7 +56,7 @@ class GrpcServer:
             options=[
                 *SERVER_KEEPALIVE,
                 ("grpc.max_receive_message_length", max_message_bytes),
-                # Two processes on one port would share its calls without a word.
+                # Otherwise two processes on one port would silently share its calls.
                 ("grpc.so_reuseport", 0),
             ],
         )
@@ -62,30 +66,44 @@ class GrpcServer:
     def add(self, register: Callable[[Any, Any], None], servicer: object, name: str) -> None:
         """Serve `servicer`. `register` is the generated `add_...Servicer_to_server`.
 
-        `name` is the service's full name, under which health speaks of it.
+        `name` is the service's full name, under which its health is reported.
         """
         register(servicer, self._server)
         self._names.append(name)
 
-    async def start(self, listen: str) -> int:
-        """Listen on `host:port` (port 0 picks one). The port. Raises `CannotListen`."""
-        if self._reflection:
-            names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(names, self._server)
+    def bind(self, listen: str) -> int:
+        """Take `host:port` (port 0 picks a free one) and return the port. Raises `CannotListen`.
+
+        Connections are queued by the kernel from now on, and served after `start`.
+        """
+        number = listen.rpartition(":")[2]
+        if not (number.isdecimal() and int(number) <= MAX_PORT):  # gRPC takes it modulo 65,536
+            raise CannotListen(f"cannot listen on {listen}: {number!r} is not a port")
         try:
             port: int = (
                 self._server.add_insecure_port(listen)
                 if self._credentials is None
                 else self._server.add_secure_port(listen, self._credentials)
             )
-        except RuntimeError as error:
-            raise CannotListen(f"cannot listen on {listen}: in use, or no such address") from error
+        except RuntimeError:
+            raise CannotListen(f"cannot listen on {listen}: {_why_not(listen)}") from None
+        return port
+
+    async def start(self, listen: str | None = None) -> int:
+        """Serve on the ports that are bound.
+
+        `listen` is bound first, and its port is returned. Raises `CannotListen`.
+        """
+        port = 0 if listen is None else self.bind(listen)
+        if self._reflection:
+            names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
         return port
 
     async def set_serving(self, serving: bool) -> None:
-        """What health says of every service, and of the whole (the empty name)."""
+        """Set the health of every service, and of the server as a whole (the empty name)."""
         if serving == self._serving:
             return
         self._serving = serving
@@ -99,19 +117,19 @@ class GrpcServer:
 
     @property
     def serving(self) -> bool:
-        """What health says now."""
+        """The health that is reported now."""
         return self._serving
 
     @property
     def open_calls(self) -> int:
-        """Calls of our own services that are open now."""
+        """Open calls of our own services."""
         return self._calls.count
 
     async def stop(self, grace_s: float) -> None:
-        """Say NOT_SERVING, take no new call, let open ones end within `grace_s`, and stop.
+        """Report NOT_SERVING, refuse new calls, let open ones end within `grace_s`, and stop.
 
-        Only calls of our own services are waited for: a health watch would
-        hold the end up for as long as its watcher likes.
+        Only calls of our own services are waited for: a health watch stays open for
+        as long as its client likes.
         """
         self._serving = False
         await self._health.enter_graceful_shutdown()
@@ -127,3 +145,23 @@ class GrpcServer:
     async def _say(self, status: int) -> None:
         for name in ("", *self._names):
             await self._health.set(name, status)
+
+
+def _why_not(listen: str) -> str:
+    """Why `listen` cannot be bound: gRPC itself does not say."""
+    host, _, port = listen.rpartition(":")
+    try:
+        found = socket.getaddrinfo(
+            host.strip("[]") or None,
+            int(port),
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                probe.listen()
+    except OSError as error:
+        return error.strerror or str(error)
+    return "gRPC could not bind it"

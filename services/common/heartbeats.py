@@ -1,4 +1,4 @@
-"""Whether each long-lived thread still makes progress."""
+"""Whether each long-lived thread, and each long-lived task of an event loop, makes progress."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ class Heartbeat:
         self.limit_s = limit_s
         self._clock = clock
         self._at = clock()
+        self._pause_s = 0.0
 
-    def beat(self) -> None:
-        """The thread has finished a round without a fault of its own."""
+    def beat(self, pause_s: float = 0.0) -> None:
+        """The thread has finished a round without a fault of its own.
+
+        `pause_s`: how long it will rest until the next, on top of the limit.
+        """
+        self._pause_s = pause_s
         self._at = self._clock()
 
     @property
@@ -30,8 +35,8 @@ class Heartbeat:
 
     @property
     def late(self) -> bool:
-        """Whether the last beat is older than the limit."""
-        return self.age_s > self.limit_s
+        """Whether the last beat is older than the limit, and than the pause that it announced."""
+        return self.age_s > self.limit_s + self._pause_s
 
 
 class Heartbeats:

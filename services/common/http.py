@@ -1,4 +1,7 @@
-"""The HTTP port of every service: /metrics, /healthz (alive) and /readyz (ready)."""
+"""The HTTP port of every service: /metrics, /healthz (alive) and /readyz (ready).
+
+A service is alive while each of its long-lived threads has a recent heartbeat.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +16,49 @@ from typing import Any
 from prometheus_client.exposition import choose_encoder
 
 from services.common import logs
+from services.common.heartbeats import Heartbeats
 from services.common.metrics import Metrics
 
 log = logs.get(__name__)
 
 MAX_CONNECTIONS = 64
-"""One more closes the oldest, so that clients which keep connections open hold up no probe."""
+"""One more closes the oldest, so that clients with idle connections cannot block a probe."""
 READ_TIMEOUT_S = 10.0
 
 
 class StatusServer:
     """Serves health and metrics from a daemon thread. Probes touch no device and no Redis.
 
-    Raises OSError naming the address if the port cannot be had.
+    Raises OSError naming the address if the port cannot be bound.
     """
 
     def __init__(
-        self, host: str, port: int, metrics: Metrics, ready: Callable[[], tuple[bool, str]]
+        self,
+        host: str,
+        port: int,
+        metrics: Metrics,
+        ready: Callable[[], tuple[bool, str]],
+        *,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
+        health = _Health(Heartbeats() if heartbeats is None else heartbeats)
+
         def is_ready() -> float:
             try:
                 return float(ready()[0])
             except Exception:
-                return 0.0  # no reason to lose all other metrics; /readyz has it logged
+                return 0.0  # the other metrics are still served; /readyz logs the error
 
         def respond(path: str, accepted: str) -> tuple[int, str, bytes]:
             if path == "/metrics":
-                # OpenMetrics, which has exemplars, for whoever accepts it; else plain text.
+                # OpenMetrics, which has exemplars, for clients that accept it; else plain text.
                 encode, kind = choose_encoder(accepted)
                 return 200, kind, encode(metrics.registry)
             if path == "/healthz":
-                return 200, "application/json", b'{"alive": true}\n'
+                late = health.late()
+                said = {"alive": False, "late": late} if late else {"alive": True}
+                body = json.dumps(said).encode() + b"\n"
+                return (503 if late else 200), "application/json", body
             if path == "/readyz":
                 is_ready, why = ready()
                 body = json.dumps({"ready": is_ready, "why": why}).encode() + b"\n"
@@ -70,9 +85,10 @@ class StatusServer:
             do_HEAD = do_GET  # noqa: N815 - the name is the interface
 
             def log_message(self, format: str, *args: object) -> None:
-                """Probes every few seconds are no news."""
+                """Not logged: probes come every few seconds."""
 
         metrics.ready.set_function(is_ready)
+        metrics.threads.heartbeats = health.heartbeats
         try:
             self._server = _Server((host, port), Handler)
         except OSError as error:
@@ -80,7 +96,7 @@ class StatusServer:
             raise OSError(error.errno, f"HTTP port {host}:{port}: {reason}") from None
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
-            # How soon it notices that it should stop; the default is half a second.
+            # How soon it notices `shutdown`; the default is half a second.
             target=lambda: self._server.serve_forever(poll_interval=0.1),
             name="status-http",
             daemon=True,
@@ -92,9 +108,28 @@ class StatusServer:
 
     def stop(self) -> None:
         """Stop serving and free the port."""
-        if self._thread.is_alive():  # shutdown() waits for a loop that must have begun
+        if self._thread.is_alive():  # shutdown() would wait for ever for a loop that never began
             self._server.shutdown()
         self._server.server_close()
+
+
+class _Health:
+    """Which threads are late, with a line in the log whenever that changes."""
+
+    def __init__(self, heartbeats: Heartbeats) -> None:
+        self.heartbeats = heartbeats
+        self._late: list[str] = []
+        self._lock = threading.Lock()
+
+    def late(self) -> list[str]:
+        late = self.heartbeats.late()
+        with self._lock:
+            changed, self._late = late != self._late, late
+        if changed and late:
+            log.error("threads_late", threads=late)
+        elif changed:
+            log.info("threads_on_time")
+        return late
 
 
 class _Server(ThreadingHTTPServer):
@@ -110,7 +145,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Bind without asking a name server who we are, which may take seconds."""
+        """Bind without the reverse DNS look-up of the base class, which may take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
@@ -122,7 +157,7 @@ class _Server(ThreadingHTTPServer):
             try:
                 oldest.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # its own thread was quicker
+                continue  # its own thread closed it first
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:

@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines for machines, readable ones in a terminal, secrets masked in both."""
+"""Structured logs: JSON lines, or readable ones in a terminal; secrets are masked in both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECRET_KEY = re.compile(
     r"(?i)(?:.*[_-])?(?:password|passwd|secret|authorization|api[_-]?key|credentials?|token)"
 )
 _INTERNAL = ("_record", "_from_structlog", "exc_info")
-"""What structlog passes along for itself; it is never printed."""
+"""Entries that structlog adds for its own use; they are never printed."""
 
 
 def _redact_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -45,7 +45,7 @@ def _shown(key: str, value: Any) -> Any:
 
 
 def configure_minimal() -> None:
-    """What holds until `configure` is called: readable lines on stderr, secrets masked.
+    """Logging until `configure` is called: readable lines on stderr, secrets masked.
 
     structlog's own default prints exceptions with the local variables of every frame.
     """
@@ -150,7 +150,7 @@ def bind(**fields: str) -> Mapping[str, Token[Any]]:
 
 
 def unbind(bound: Mapping[str, Token[Any]]) -> None:
-    """Take back what `bind` added, in the same task."""
+    """Remove what `bind` added, in the same task."""
     structlog.contextvars.reset_contextvars(**bound)
 
 

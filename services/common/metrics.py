@@ -1,13 +1,12 @@
 """Every metric of HERMES Live, in one place, in base units.
 
 A camera is never a label of a histogram, and a camera's gauges and counters
-are removed with it, so that the number of series is bounded by the cameras
-that there are.
+are removed with it, so the number of series is bounded by the number of cameras.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,7 +16,11 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
+
+from services.common.heartbeats import Heartbeats
 
 TTFT_BUCKETS = (
     0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.06,
@@ -29,11 +32,11 @@ ALERTED_CODES = (
     "OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN",
     "DATA_LOSS", "ABORTED",
 )  # fmt: skip
-"""What a gateway counts from 0, so that the rate over a first failure is right."""
+"""Codes that a gateway exports from the start, at 0, so that the first failure shows as a rate."""
 
 
 class Metrics:
-    """The metrics of one process. Each service uses those that are its own."""
+    """The metrics of one process. Each service uses a part of them."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series
@@ -42,9 +45,11 @@ class Metrics:
         ProcessCollector(registry=registry)
         self.ready = Gauge(
             "hermes_ready",
-            "1 while /readyz says ready, which also says why it is not; otherwise 0.",
+            "1 while /readyz reports ready, otherwise 0; /readyz gives the reason.",
             registry=registry,
         )
+        self.threads = ThreadMetrics()
+        registry.register(self.threads)
         self.time_to_first_token = Histogram(
             "hermes_time_to_first_token_seconds",
             "Time to first token. warm: memory was ready; fresh: from the worker's receipt of the"
@@ -70,7 +75,7 @@ class Metrics:
         )
         self.query_queue = Histogram(
             "hermes_query_queue_seconds",
-            "Time a question waited for the device behind other work.",
+            "Time a question waited for the device to finish other work.",
             ["model"],
             buckets=TTFT_BUCKETS,
             registry=registry,
@@ -103,8 +108,8 @@ class Metrics:
         )
         self.frames = Counter(
             "hermes_frames",
-            "Frames by what became of them: encoded (in memory, or published by a decoder),"
-            " unchanged (left out by the similarity gate), dropped_stale, trimmed, decode_error.",
+            "Frames by outcome: encoded (in memory, or published by a decoder), unchanged (left out"
+            " by the similarity gate), dropped_stale, trimmed, decode_error.",
             ["camera", "outcome"],
             registry=registry,
         )
@@ -139,7 +144,7 @@ class Metrics:
         )
         self.cameras_registered = Gauge(
             "hermes_cameras_registered",
-            "Cameras that there are, by the registry, whoever reads or remembers them.",
+            "Cameras in the registry, whether or not a decoder and a worker own them.",
             registry=registry,
         )
         self.camera_state = Gauge(
@@ -171,13 +176,13 @@ class Metrics:
         )
         self.checkpoints = Counter(
             "hermes_checkpoints",
-            "Checkpoints by what became of them: committed, failed, fenced.",
+            "Checkpoints by outcome: committed, failed, fenced.",
             ["outcome"],
             registry=registry,
         )
         self.checkpoint_duration = Histogram(
             "hermes_checkpoint_seconds",
-            "From the wish for a checkpoint to its being committed.",
+            "From the request for a checkpoint to its commit.",
             buckets=LAG_BUCKETS,
             registry=registry,
         )
@@ -186,13 +191,13 @@ class Metrics:
         )
         self.checkpoint_age = Gauge(
             "hermes_checkpoint_age_seconds",
-            "How old a camera's newest checkpoint is; since it was taken over, if it has none.",
+            "Age of a camera's newest checkpoint; time since it was taken over, if it has none.",
             ["camera"],
             registry=registry,
         )
         self.restores = Counter(
             "hermes_restores",
-            "Cameras taken over by where their memory came from: newest (checkpoint), older (the"
+            "Cameras taken over, by the source of their memory: newest (checkpoint), older (the"
             " newest could not be used), log (there was no checkpoint), lost (none could be used).",
             ["outcome"],
             registry=registry,
@@ -213,11 +218,39 @@ class Metrics:
             metric.remove_by_labels({"camera": camera_id})
 
     def retain(self, camera_ids: Collection[str]) -> None:
-        """Remove the series of all other cameras: a thread that still worked on one
-        when it was forgotten may have made it again."""
+        """Remove the series of all other cameras.
+
+        A thread that was still working on a camera when it was forgotten may have
+        created its series again.
+        """
         for metric in self._by_camera:
             labelled = {
                 sample.labels["camera"] for family in metric.collect() for sample in family.samples
             }
             for camera_id in labelled.difference(camera_ids):
                 metric.remove_by_labels({"camera": camera_id})
+
+
+class ThreadMetrics(Collector):
+    """The heartbeats of the process's threads, read at every scrape."""
+
+    def __init__(self) -> None:
+        self.heartbeats = Heartbeats()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Both gauges; a thread that has ended as planned has no series."""
+        heartbeats = self.heartbeats.all()
+        ages = GaugeMetricFamily(
+            "hermes_thread_heartbeat_age_seconds",
+            "Seconds since a long-lived thread, or task of an event loop, last finished a round.",
+            labels=["thread"],
+        )
+        for heartbeat in heartbeats:
+            ages.add_metric([heartbeat.name], heartbeat.age_s)
+        yield ages
+        yield GaugeMetricFamily(
+            "hermes_threads_late",
+            "Threads whose heartbeat is older than their limit: stopped, stuck, or failing in"
+            " every round. /healthz fails and names them.",
+            value=sum(heartbeat.late for heartbeat in heartbeats),
+        )

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, whatever ends it."""
+"""Child processes that end with their parent, however it ends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 DIE_WITH_PARENT = "HERMES_DIE_WITH_PARENT"
-"""In the environment of a service that is to end with the command that started it: its process id.
+"""Environment variable: the process id of the command that a service is to end with.
 
-The service asks for it itself: doing so between fork and exec would run Python's
-fork hooks in the parent, and a Ctrl-C that arrives in one of those is lost.
+The service itself asks the kernel for that: doing so between fork and exec would run
+Python's fork hooks in the parent, and a Ctrl-C that arrives in one of those is lost.
 """
 
 
@@ -38,15 +38,15 @@ def die_with_parent(signal_number: int = signal.SIGTERM) -> None:
 
 
 def obey_environment() -> None:
-    """End with the parent if the environment says so. For a service's first lines."""
+    """End with the parent if the environment asks for it. Called first thing by a service."""
     parent = os.environ.get(DIE_WITH_PARENT)
     if parent:
         die_with_parent()
         if str(os.getppid()) != parent:
-            sys.exit(0)  # it ended before we could ask
+            sys.exit(0)  # the parent ended before the kernel was asked
 
 
 def ending_with_parent() -> list[str]:
-    """What to put before the command of a foreign program; nothing where that is not to be had."""
+    """A command prefix that does the same for other programs; empty where it is not available."""
     found = shutil.which("setpriv") if sys.platform == "linux" else None
     return [found, "--pdeathsig", "TERM"] if found else []

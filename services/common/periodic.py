@@ -1,4 +1,4 @@
-"""A thread that does one thing again and again, and says when it cannot."""
+"""A thread that repeats one step, and reports when it cannot."""
 
 from __future__ import annotations
 
@@ -16,6 +16,44 @@ FAILURE_PAUSE_S = 0.5
 FAILURE_PAUSE_MOST_S = 5.0
 
 Outage = tuple[type[Exception], ...]
+
+
+class Rounds:
+    """What follows each round of a periodic thread or task.
+
+    Its heartbeat, a log line if something changed, and the pause until the next
+    round, which both methods return.
+    """
+
+    def __init__(self, name: str, every_s: float, heartbeat: Heartbeat, outages: Outage) -> None:
+        self._name = name
+        self._every_s = every_s
+        self._heartbeat = heartbeat
+        self._outages = outages
+        self._reachable = True
+        self._failures = 0
+
+    def finished(self, pause_s: float | None = None) -> float:
+        """A round went well. `pause_s`: until the next; None means `every_s`."""
+        if not self._reachable:
+            log.info("reachable_again", thread=self._name)
+        self._reachable, self._failures = True, 0
+        pause_s = self._every_s if pause_s is None else pause_s
+        self._heartbeat.beat(pause_s)
+        return pause_s
+
+    def failed(self, error: Exception) -> float:
+        """A round ended with `error`. Called while it is handled, so that it can be logged."""
+        if isinstance(error, self._outages):
+            if self._reachable:
+                log.warning("out_of_reach", thread=self._name, error=str(error))
+            self._reachable = False
+            pause_s: float = max(self._every_s, FAILURE_PAUSE_S)
+            self._heartbeat.beat(pause_s)
+            return pause_s
+        log.exception("round_failed", thread=self._name)
+        self._failures += 1
+        return min(FAILURE_PAUSE_MOST_S, FAILURE_PAUSE_S * 2.0 ** min(self._failures, 8))
 
 
 class Periodic:
@@ -78,23 +116,10 @@ class Periodic:
 
     def _run(self) -> None:
         assert self._heartbeat is not None
-        reachable, failures = True, 0
+        rounds = Rounds(self._name, self._every_s, self._heartbeat, self._outages)
         while not self._stop.is_set():
-            pause_s: float | None = None
             try:
-                pause_s = self._step()
-            except self._outages as error:
-                if reachable:
-                    log.warning("out_of_reach", thread=self._name, error=str(error))
-                reachable, pause_s = False, max(self._every_s, FAILURE_PAUSE_S)
-                self._heartbeat.beat()
-            except Exception:
-                log.exception("round_failed", thread=self._name)
-                failures += 1
-                pause_s = min(FAILURE_PAUSE_MOST_S, FAILURE_PAUSE_S * 2 ** min(failures, 8))
-            else:
-                if not reachable:
-                    log.info("reachable_again", thread=self._name)
-                reachable, failures = True, 0
-                self._heartbeat.beat()
-            self._stop.wait(self._every_s if pause_s is None else pause_s)
+                pause_s = rounds.finished(self._step())
+            except Exception as error:
+                pause_s = rounds.failed(error)
+            self._stop.wait(pause_s)

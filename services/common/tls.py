@@ -1,4 +1,4 @@
-"""TLS of our own gRPC servers: certificates from files, read anew as they change."""
+"""TLS of our own gRPC servers: certificates from files, reloaded when they change."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ log = logs.get(__name__)
 class ServerTls:
     """A server's side of TLS, as PEM files.
 
-    With `client_ca_file` only clients that show a certificate of these
-    authorities are let in (mutual TLS).
+    With `client_ca_file` only clients with a certificate of these authorities are
+    accepted (mutual TLS).
     """
 
     cert_file: Path
@@ -32,10 +32,10 @@ class ServerTls:
     client_ca_file: Path | None = None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Credentials of a server. The files are looked at again before every handshake.
+        """Credentials of a server. The files are checked for changes before every handshake.
 
-        Raises `UnusableFile`. Later on, files that cannot be used are told in
-        the log, and what was read before stays in use.
+        Raises `UnusableFile`. If files cannot be used later on, that is logged, and
+        the last usable ones stay in use.
         """
         certificate = _Certificate(self)
         first = certificate.changed()

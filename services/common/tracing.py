@@ -1,9 +1,9 @@
-"""Traces of questions and looks, where OpenTelemetry is there and its environment asks for them.
+"""Traces of questions and inspections, if OpenTelemetry is installed and its environment asks.
 
-The standard OTEL_ variables switch it on and steer it. Off, every function here
+The standard OTEL_ variables enable and configure it. When disabled, every function here
 returns at its first `if`. A span carries ids, states, counts and times; never
-the text of a question or an answer, the URL of a camera, or an exception. What
-is logged while it is open carries its trace's id.
+the text of a question or an answer, the URL of a camera, or an exception. Log lines
+written while it is open carry its trace id.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _tracer: trace.Tracer | None = None
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call while its span is open, and what is undone with it."""
+    """A call whose span is open, and what `end` undoes."""
 
     span: trace.Span
     token: Any
@@ -61,7 +61,7 @@ class Call:
 
 
 def configure(service: str, instance: str) -> None:
-    """Trace from now on, if the environment asks for it. To be called once, in a main."""
+    """Start tracing if the environment asks for it. Called once, in a main."""
     if not _asked_for():
         return
     try:
@@ -71,7 +71,7 @@ def configure(service: str, instance: str) -> None:
 
 
 def start(exporter: SpanExporter, service: str, instance: str) -> None:
-    """Send spans to `exporter`, in batches, on a thread of its own."""
+    """Send spans to `exporter` in batches, from a background thread."""
     global _provider, _tracer
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -85,12 +85,12 @@ def start(exporter: SpanExporter, service: str, instance: str) -> None:
 
 
 def stop() -> None:
-    """Trace no more. What is left is sent for at most `FLUSH_S`."""
+    """Stop tracing. Remaining spans are sent for at most `FLUSH_S`."""
     global _provider, _tracer
     provider, _provider, _tracer = _provider, None, None
     if provider is None:
         return
-    # By itself it would wait for an unreachable collector for half a minute.
+    # On its own it would wait half a minute for an unreachable collector.
     flushing = threading.Thread(target=provider.shutdown, name="flush-traces", daemon=True)
     flushing.start()
     flushing.join(FLUSH_S)
@@ -99,7 +99,7 @@ def stop() -> None:
 
 
 def begin(method: str, call: Any) -> Call | None:
-    """Open the span of a call, below the caller's if its metadata name one that can be read.
+    """Open the span of a call, as a child of the caller's if the metadata name a readable one.
 
     `call` is the servicer's context. None if the call has no span.
     """
@@ -131,13 +131,13 @@ def end(call: Call | None, code: grpc.StatusCode) -> None:
 
 
 def note(**facts: str | int) -> None:
-    """Say more on the current call's span: ids, states and counts, nothing that people wrote."""
+    """Add attributes to the current call's span: ids, states and counts, never user text."""
     if _tracer is not None:
         trace.get_current_span().set_attributes({f"hermes.{k}": v for k, v in facts.items()})
 
 
 def part(name: str, began: float, ended: float, **facts: str | int) -> None:
-    """A part of the current call that is over. Times are in seconds since 1970."""
+    """Record a finished part of the current call. Times are in seconds since 1970."""
     if _tracer is None:
         return
     attributes = {f"hermes.{key}": value for key, value in facts.items()}
@@ -146,12 +146,12 @@ def part(name: str, began: float, ended: float, **facts: str | int) -> None:
 
 
 def outgoing() -> tuple[tuple[str, str], ...] | None:
-    """Metadata by which the callee's span finds its parent, the current one."""
+    """Metadata that make the current span the parent of the callee's."""
     return None if _tracer is None else trace_context()
 
 
 def exemplar() -> dict[str, str] | None:
-    """Labels that lead from an observation to its trace; None if nobody keeps the trace."""
+    """Labels that link an observation to its trace; None if the trace is not sampled."""
     if _tracer is None:
         return None
     ids = trace.get_current_span().get_span_context()
@@ -172,7 +172,7 @@ def _asked_for() -> bool:
 
 
 def _exporter() -> SpanExporter:
-    """The one that the environment names, among those that are installed."""
+    """The installed exporter that the environment names."""
     given = os.environ.get
     name = given("OTEL_TRACES_EXPORTER") or "otlp"
     if name == "otlp":

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Sequence
 
 from services.common import logs
 from services.common.announce import announce
+from services.common.camera_status import source_fields
 from services.common.connection import connect
-from services.common.files import UnusableFile
+from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.leases import Leases
 from services.common.metrics import Metrics
 from services.common.ownership import Ownership
 from services.common.placement import Member
-from services.common.settings import load
+from services.common.service import run_service, stop_requested
+from services.common.status_writer import StatusWriter
 from services.decoder.settings import DecoderSettings
-from services.decoder.status_writer import StatusWriter
 from services.decoder.supervisor import Supervisor
 
 log = logs.get(__name__)
@@ -25,28 +24,18 @@ log = logs.get(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status."""
-    settings = load(DecoderSettings, "hermes-decoder", argv)
-    logs.configure("decoder", settings.log_level)
-    log.info("starting", **settings.shown())
-    try:
-        serve(settings)
-    except (UnusableFile, OSError) as error:
-        log.error("cannot_start", error=str(error))
-        return 1
-    return 0
+    return run_service("decoder", DecoderSettings, serve, argv)
 
 
-def serve(settings: DecoderSettings) -> None:
-    """Start every part, wait for a signal, stop them in the order in which they depend.
+def serve(settings: DecoderSettings) -> int:
+    """Start every part, wait for a signal, and stop them in the order of their dependencies.
 
-    Raises OSError if the HTTP port cannot be had, `UnusableFile` if there is no password,
+    Raises OSError if the HTTP port cannot be bound, `UnusableFile` if there is no password,
     or no key.
     """
     settings.credentials.check()
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    metrics = Metrics()
+    stopped = stop_requested()
+    metrics, heartbeats = Metrics(), Heartbeats()
     client = connect(settings.redis_url, access=settings.redis_access)
     leases = Leases(client, "decoder", settings.instance, address="")
     supervisor = Supervisor(settings, metrics)
@@ -61,8 +50,19 @@ def serve(settings: DecoderSettings) -> None:
             return False, "the supervisor is not running"
         return (True, "ok") if ownership.reachable else (False, "Redis cannot be reached")
 
-    server = StatusServer(settings.metrics_host, settings.metrics_port, metrics, ready)
-    writer = StatusWriter(supervisor, leases, metrics)
+    server = StatusServer(
+        settings.metrics_host, settings.metrics_port, metrics, ready, heartbeats=heartbeats
+    )
+    writer = StatusWriter(
+        lambda: [(lease, source_fields(status)) for lease, status in supervisor.statuses()],
+        leases,
+        metrics,
+        heartbeats,
+        urgent=lambda: frozenset(
+            (lease.camera_id, lease.epoch, status.state, status.error)
+            for lease, status in supervisor.statuses()
+        ),
+    )
     server.start()
     supervisor.start()
     ownership.start()
@@ -72,13 +72,14 @@ def serve(settings: DecoderSettings) -> None:
     stopped.wait()
     log.info("stopping")
     ownership.retire()
-    # Camera processes first: what they still hold can be published only while the leases last.
+    # Camera processes first: the frames that they hold can be published only under our leases.
     supervisor.stop()
     writer.stop()
     ownership.stop()
     server.stop()
     client.close()
     log.info("stopped")
+    return 0
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import signal
 
 import services.common.http
 import services.common.ownership
-import services.decoder.camera_process
-import services.decoder.status_writer  # noqa: F401
+import services.common.status_writer
+import services.decoder.camera_process  # noqa: F401
 
 # Service managers signal the whole group: the supervisor alone decides what ends when.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -13,6 +13,7 @@ import redis
 from hermes.engine import Engine
 from hermes.v1.worker_pb2_grpc import add_WorkerServiceServicer_to_server
 from services.common import logs
+from services.common.announce import reachable
 from services.common.connection import connect
 from services.common.frame_log import RedisFrameLog
 from services.common.grpc_server import GrpcServer
@@ -65,8 +66,15 @@ class Worker:
         # Asked before it can own anything, a worker owns nothing.
         self._epoch_of: Callable[[str], int | None] = lambda camera_id: None
         self.port = 0
+        self.ready = asyncio.Event()
+        """Set once it serves."""
         self.failed = asyncio.Event()
         """Set if the device's thread ended: nothing can be answered any more."""
+
+    @property
+    def address(self) -> str:
+        """host:port under which this machine reaches it, once started."""
+        return reachable(self._settings.listen, self.port)
 
     @property
     def metrics_port(self) -> int:
@@ -93,6 +101,7 @@ class Worker:
                 part.start()
         await self._server.set_serving(True)
         self._why_not_ready = ""
+        self.ready.set()
         self._watch_engine()
         log.info("serving", port=self.port, address=address, metrics_port=self.metrics_port)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -71,7 +70,10 @@ class ChannelPool:
         self._pooled.clear()
 
     async def sweep(self) -> None:
-        """Close what was not used for `idle_s`, and what was renewed once it is not used."""
+        """Close what was not used for `idle_s`, and what was renewed once it is not used.
+
+        To be awaited a few times in each `idle_s`.
+        """
         oldest = self._clock() - self._idle_s
         for address, pooled in list(self._pooled.items()):
             if pooled.users == 0 and pooled.unused_since <= oldest:
@@ -81,12 +83,6 @@ class ChannelPool:
         self._retired = [pooled for pooled in self._retired if pooled.users]
         for pooled in over:
             await pooled.channel.close()
-
-    async def run(self) -> None:
-        """Sweep until cancelled."""
-        while True:
-            await asyncio.sleep(self._idle_s / 2)
-            await self.sweep()
 
     async def close(self) -> None:
         """Close all."""

@@ -1,10 +1,10 @@
-"""The gateway, put together: what is made of what, and in which order it starts and stops."""
+"""The gateway: how its parts are assembled, and in which order they start and stop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import grpc
 
@@ -12,11 +12,15 @@ from hermes.v1.camera_pb2_grpc import add_CameraServiceServicer_to_server
 from hermes.v1.memory_pb2_grpc import add_MemoryServiceServicer_to_server
 from hermes.v1.query_pb2_grpc import add_QueryServiceServicer_to_server
 from services.common import logs
+from services.common.announce import reachable
 from services.common.camera_credentials import CameraCredentials
 from services.common.connection import connect_async
 from services.common.grpc_server import GrpcServer
+from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.metrics import ALERTED_CODES, Metrics
+from services.common.periodic_task import PeriodicTask, event_loop_watch
+from services.query_gateway import redis_link, worker_tls
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
 from services.query_gateway.access.guard import Guard
@@ -51,9 +55,15 @@ class Gateway:
     Raises `UnusableFile` if a certificate, a password or a key cannot be read.
     """
 
-    def __init__(self, settings: GatewaySettings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        metrics: Metrics | None = None,
+        heartbeats: Heartbeats | None = None,
+    ) -> None:
         """Raises `InvalidInput` or OSError if the file of tokens cannot be used."""
         self._settings = settings
+        self._heartbeats = Heartbeats() if heartbeats is None else heartbeats
         self._authenticator = _authenticator(settings)
         self.metrics = Metrics() if metrics is None else metrics
         for code in ALERTED_CODES:
@@ -65,6 +75,13 @@ class Gateway:
         tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
         self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
         self._admission = Admission(settings.max_open_questions)
+        self._router = Router(
+            Resolver(self._redis, self._epochs),
+            Workers(self._channels),
+            self._epochs,
+            settings.hand_over_wait_s,
+            most_waiting=max(1, settings.max_open_questions // 2),
+        )
         self._server = GrpcServer(
             max_message_bytes=settings.max_message_bytes,
             reflection=settings.reflection,
@@ -72,64 +89,97 @@ class Gateway:
             interceptors=[] if self._authenticator is None else [self._guard(self._authenticator)],
             tls=settings.server_tls,
         )
+        self._add_services()
         self._status = StatusServer(
-            settings.metrics_host, settings.metrics_port, self.metrics, self._readiness
+            settings.metrics_host,
+            settings.metrics_port,
+            self.metrics,
+            self._readiness,
+            heartbeats=self._heartbeats,
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = self._background()
         self._stopping = False
         self.port = 0
         self.ready = asyncio.Event()
         """Set once Redis was reached: from then on questions can be asked."""
+        self.failed = asyncio.Event()
+        """Never set: nothing that fails in a gateway is beyond recovery."""
 
-    @property
-    def metrics_port(self) -> int:
-        """Port of /metrics, /healthz and /readyz."""
-        return self._status.port
-
-    async def start(self) -> None:
-        """Listen. Raises `CannotListen`."""
+    def _add_services(self) -> None:
         settings = self._settings
-        router = Router(
-            Resolver(self._redis, self._epochs),
-            Workers(self._channels),
-            self._epochs,
-            settings.hand_over_wait_s,
-            most_waiting=max(1, settings.max_open_questions // 2),
-        )
         queries = QueryServicer(
-            router,
+            self._router,
             QuestionRules(settings.max_question_chars, settings.max_answer_tokens),
             self._admission,
             self.metrics,
             settings.default_deadline_s,
         )
-        memories = MemoryServicer(router, self._admission, settings.default_deadline_s)
+        memories = MemoryServicer(self._router, self._admission, settings.default_deadline_s)
         cameras = CameraServicer(
             CameraCatalogue(self._redis, settings.source_policy(), self._credentials.seal)
         )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
-        self.port = await self._server.start(settings.listen)
+
+    def _background(self) -> list[PeriodicTask]:
+        """The tasks that run beside the calls, each with a heartbeat."""
+        redis_watch = RedisWatch(self._redis, self._redis_is, self.metrics)
+        sweep_every_s = self._settings.worker_idle_s / 2
+        tasks = [
+            event_loop_watch(self._heartbeats),
+            self._periodic("redis-watch", redis_watch.step, redis_link.WATCH_EVERY_S),
+            self._periodic("channels", self._channels.sweep, sweep_every_s),
+        ]
+        if self._authenticator is not None:
+            tasks += [
+                self._periodic(refresh.name, refresh.step, refresh.every_s)
+                for refresh in self._authenticator.refreshes
+            ]
+        if self._worker_tls is not None:
+            reread = partial(self._worker_tls.reread, self._channels.renew)
+            tasks.append(self._periodic("worker-tls", reread, worker_tls.LOOK_EVERY_S))
+        return tasks
+
+    def _periodic(
+        self, name: str, step: Callable[[], Awaitable[None]], every_s: float
+    ) -> PeriodicTask:
+        return PeriodicTask(name, step, every_s, self._heartbeats)
+
+    @property
+    def metrics_port(self) -> int:
+        """Port of /metrics, /healthz and /readyz."""
+        return self._status.port
+
+    @property
+    def address(self) -> str:
+        """host:port under which this machine reaches it, once bound."""
+        return reachable(self._settings.listen, self.port)
+
+    def bind(self) -> int:
+        """Take the port that questions come in by, and return it. Raises `CannotListen`."""
+        self.port = self._server.bind(self._settings.listen)
+        return self.port
+
+    async def start(self) -> None:
+        """Bind, unless that was done, and serve. Raises `CannotListen`."""
+        if not self.port:
+            self.bind()
+        await self._server.start()
         self._status.start()
-        self._spawn(RedisWatch(self._redis, self._redis_is, self.metrics).run())
-        self._spawn(self._channels.run())
+        for task in self._tasks:
+            task.start()
         if self._authenticator is None:
             log.info("authentication_off", open_to="anyone who reaches the port")
-        else:
-            self._spawn(self._authenticator.run())
-        if self._worker_tls is not None:
-            self._spawn(self._worker_tls.watch(self._channels.renew))
         log.info("listening", port=self.port, metrics_port=self.metrics_port)
 
     async def stop(self, grace_s: float | None = None) -> None:
-        """Take nothing new, let open calls end within the grace period, and close everything."""
+        """Refuse new calls, let open ones end within the grace period, and close everything."""
         self._stopping = True
         log.info("draining", open_questions=self._admission.open)
         await self._server.stop(self._settings.drain_grace_s if grace_s is None else grace_s)
         for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await task.stop()
         await self._channels.close()
         await self._redis.aclose()
         await asyncio.to_thread(self._status.stop)
@@ -147,11 +197,6 @@ class Gateway:
         )
         audit = Audit(with_questions=settings.audit_questions)
         return Guard(authenticator, limits, audit, self.metrics)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        task.add_done_callback(_report)
-        self._tasks.append(task)
 
     async def _redis_is(self, up: bool) -> None:
         if self._stopping:
@@ -171,7 +216,7 @@ class Gateway:
 
 
 def _authenticator(settings: GatewaySettings) -> Authenticator | None:
-    """None: everybody may do everything."""
+    """None if no authentication is configured: every caller may make every call."""
     if not settings.authenticated:
         return None
     tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)
@@ -184,8 +229,3 @@ def _authenticator(settings: GatewaySettings) -> Authenticator | None:
         scope_claim=settings.jwt_scope_claim,
     )
     return Authenticator(tokens, jwts)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("background_task_failed", exc_info=task.exception())

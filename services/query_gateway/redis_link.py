@@ -42,23 +42,19 @@ class RedisWatch:
         client: redis.asyncio.Redis,
         tell: Callable[[bool], Awaitable[None]],
         metrics: Metrics,
-        every_s: float = WATCH_EVERY_S,
     ) -> None:
         self._redis = client
         self._tell = tell
         self._metrics = metrics
-        self._every_s = every_s
         self._up: bool | None = None
 
-    async def run(self) -> None:
-        """Watch until cancelled."""
-        while True:
-            up = await self._look()
-            if up != self._up:
-                (log.info if up else log.warning)("redis_reachable" if up else "redis_unreachable")
-                self._up = up
-                await self._tell(up)
-            await asyncio.sleep(self._every_s)
+    async def step(self) -> None:
+        """Look once. To be awaited every `WATCH_EVERY_S`."""
+        up = await self._look()
+        if up != self._up:
+            (log.info if up else log.warning)("redis_reachable" if up else "redis_unreachable")
+            self._up = up
+            await self._tell(up)
 
     async def _look(self) -> bool:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,22 +39,23 @@ class WorkerTls:
         options = [*OPTIONS, *self._tls.options]
         return grpc.aio.secure_channel(address, self._usable.credentials, options=options)
 
-    async def watch(self, renewed: Callable[[], None]) -> None:
-        """Look at the files until cancelled. `renewed`: channels made before are out of date."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                found = self._read()
-                if found == self._usable.material:
-                    continue
-                self._usable = self._check(found)
-            except UnusableFile as error:
-                if str(error) != self._unusable:  # said once, not at every look
-                    log.error("certificate_not_reloaded", error=str(error))
-                self._unusable = str(error)
-                continue
-            self._unusable = ""
-            renewed()
+    async def reread(self, renewed: Callable[[], None]) -> None:
+        """Take the files if they changed. To be awaited every `LOOK_EVERY_S`.
+
+        `renewed`: channels made before are out of date.
+        """
+        try:
+            found = self._read()
+            if found == self._usable.material:
+                return
+            self._usable = self._check(found)
+        except UnusableFile as error:
+            if str(error) != self._unusable:  # logged once, not in every round
+                log.error("certificate_not_reloaded", error=str(error))
+            self._unusable = str(error)
+            return
+        self._unusable = ""
+        renewed()
 
     def _read(self) -> Material:
         try:

@@ -7,6 +7,7 @@ camera are dropped after 10 s.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import time
@@ -33,6 +34,7 @@ from tests.support.watch import Scene, Watch, watching
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 FACTOR = 30
+LATE = "HermesThreadsLate"
 BOUNDS = {"HermesCheckpointTooOld": ("> 240", f"> {240 // FACTOR}")}
 """The age of a checkpoint is counted in intervals of `--checkpoint-every-s`."""
 LASTING = "HermesTimeToFirstTokenSlowBurn"
@@ -61,6 +63,7 @@ def test_every_alert_fires_and_every_query_gives_data(folder: Path) -> None:
     ):
         workers_come_and_go(watch)
         questions_are_asked(watch)
+        a_thread_hangs(watch)
         workers_are_too_slow(watch)
         redis_is_gone(watch)
         a_worker_dies_and_a_memory_is_lost(watch)
@@ -122,6 +125,24 @@ def questions_are_asked(watch: Watch) -> None:
             watch.until('hermes_refused_calls_total{reason="UNAUTHENTICATED"} >= 1')
     watch.until('hermes_refused_calls_total{reason="UNAUTHENTICATED"} >= 2')
     watch.end("gateway-2")
+
+
+def a_thread_hangs(watch: Watch) -> None:
+    """A gateway reads its file of tokens from a disk that has stopped answering."""
+    tokens = watch.fleet.pipeline.folder / "hanging-tokens"
+    write_tokens(tokens, somebody="ask:*")
+    text = tokens.read_bytes()
+    watch.start("gateway-3", tokens_file=tokens, listen="127.0.0.1:0")
+    with watch.scene("a gateway's file of tokens cannot be read to its end", LATE) as scene:
+        pipe = tokens.with_suffix(".pipe")
+        os.mkfifo(pipe)
+        pipe.replace(tokens)
+        scene.wait()
+        with tokens.open("wb") as writer:
+            tokens.unlink()
+            tokens.write_bytes(text)
+            writer.write(text)
+    watch.end("gateway-3")
 
 
 def workers_are_too_slow(watch: Watch) -> None:

@@ -16,7 +16,7 @@ from hermes.statuses import error_of
 from hermes.v1.query_pb2 import Question
 from hermes.v1.worker_pb2 import WorkerServiceAskRequest
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
-from services.common import keys
+from services.common import camera_status, keys
 from tests.chaos.conftest import FRAMES
 from tests.support.fleet import OWNERLESS_S, Asker, Book, Fleet, Pictures, running
 from tests.support.pipeline import online
@@ -82,10 +82,10 @@ def ask_worker(address: str, camera_id: str, epoch: int = 0) -> list[str]:
 def epochs(fleet: Fleet, camera_id: str) -> tuple[int, int, int]:
     """Those of the lease, of the status and of the checkpoint."""
     lease = fleet.redis.hget(keys.lease(camera_id, "worker"), "epoch")
-    status = fleet.redis.hget(keys.status(camera_id), "worker_epoch")
+    _, memory = camera_status.parse(fleet.redis.hgetall(keys.status(camera_id)))  # type: ignore[arg-type]
     checkpoint = fleet.redis.hget(keys.checkpoint(camera_id), "epoch")
-    found = [int(raw or 0) for raw in (lease, status, checkpoint)]
-    return found[0], found[1], found[2]
+    found = [int(raw or 0) for raw in (lease, checkpoint)]
+    return found[0], memory.epoch, found[1]
 
 
 def stand_still(fleet: Fleet) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from services.common.metrics import Metrics
+
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 GRAFANA = ROOT / "deploy" / "grafana"
@@ -55,3 +57,28 @@ def filled_in(expr: str, camera: str) -> str:
         expr = expr.replace(f"${name}", value)
     assert "$" not in expr
     return expr
+
+
+def metrics_with_series() -> Metrics:
+    """With a series in every metric, those of cameras for two of them."""
+    metrics = Metrics()
+    metrics.threads.heartbeats.add("ingest")
+    for kind in (metrics.inter_token_latency, metrics.query_duration, metrics.query_queue):
+        kind.labels("m").observe(0.1)
+    metrics.time_to_first_token.labels("m", "warm").observe(0.1)
+    metrics.queries.labels("OK").inc()
+    metrics.refused_calls.labels("UNAUTHENTICATED").inc()
+    metrics.device_memory.labels("cuda:0", "free").set(1)
+    metrics.checkpoints.labels("committed").inc()
+    metrics.restores.labels("newest").inc()
+    for camera in ("lobby", "dock"):
+        metrics.checkpoint_age.labels(camera).set(1)
+        for outcome in ("encoded", "dropped_stale", "trimmed", "decode_error"):
+            metrics.frames.labels(camera, outcome).inc()
+        for band in ("shallow", "middle", "deep"):
+            metrics.memory_tokens.labels(camera, band).set(1)
+            metrics.memory_bytes.labels(camera, band).set(1)
+        metrics.frame_lag_last.labels(camera).set(1)
+        metrics.camera_state.labels(camera).set(3)
+        metrics.camera_owner_epoch.labels(camera).set(1)
+    return metrics

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 
 from hermes.errors import Unauthenticated
+from services.query_gateway.access import token_file
 from services.query_gateway.access.jwts import JwtVerifier
 from services.query_gateway.access.scopes import Caller
 from services.query_gateway.access.token_file import TokenFile
 
 HEADER = "authorization"
 _BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Something to await again and again."""
+
+    name: str
+    step: Callable[[], Awaitable[None]]
+    every_s: float
 
 
 class Authenticator:
@@ -22,13 +34,17 @@ class Authenticator:
         self._tokens = tokens
         self._jwts = jwts
 
-    async def run(self) -> None:
-        """Keep tokens and keys up to date until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            if self._tokens is not None:
-                tasks.create_task(self._tokens.run())
-            if self._jwts is not None:
-                tasks.create_task(self._jwts.keys.run())
+    @property
+    def refreshes(self) -> list[Refresh]:
+        """What keeps tokens and keys up to date."""
+        refreshes = []
+        if self._tokens is not None:
+            reread = partial(asyncio.to_thread, self._tokens.reread)
+            refreshes.append(Refresh("tokens-file", reread, token_file.REREAD_EVERY_S))
+        if self._jwts is not None:
+            keys = self._jwts.keys
+            refreshes.append(Refresh("jwks", keys.refresh, keys.refresh_every_s))
+        return refreshes
 
     async def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
         """Who sent a call with this metadata. Raises `Unauthenticated` or `Unavailable`."""

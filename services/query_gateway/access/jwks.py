@@ -74,11 +74,10 @@ class KeySet:
         # Who waits may be cancelled; the others still want the keys.
         await asyncio.shield(self._fetching)
 
-    async def run(self) -> None:
-        """Fetch again and again until cancelled."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(max(self._refetch_s, REFRESH_EVERY_S))
+    @property
+    def refresh_every_s(self) -> float:
+        """How often `refresh` is to be awaited."""
+        return max(self._refetch_s, REFRESH_EVERY_S)
 
     async def _read(self) -> None:
         try:

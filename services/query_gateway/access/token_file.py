@@ -9,7 +9,6 @@ tells nothing about it; it would, of a password.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -129,7 +128,10 @@ class TokenFile:
         return Caller(f"token:{found.name}", found.scopes)
 
     def reread(self) -> None:
-        """Take the file's tokens if it changed. One that cannot be used changes nothing."""
+        """Take the file's tokens if it changed. One that cannot be used changes nothing.
+
+        To be called every `REREAD_EVERY_S`, on a thread.
+        """
         try:
             raw = self._path.read_bytes()
             if raw == self._seen:
@@ -143,9 +145,3 @@ class TokenFile:
             return
         self._seen, self._entries, self._complaint = raw, entries, ""
         log.info("tokens_file_read", tokens=len(entries))
-
-    async def run(self) -> None:
-        """Read it again and again until cancelled."""
-        while True:
-            await asyncio.sleep(REREAD_EVERY_S)
-            await asyncio.to_thread(self.reread)

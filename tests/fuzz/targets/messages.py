@@ -12,7 +12,16 @@ from google.protobuf.message import DecodeError
 from hermes.client_types import camera_of
 from hermes.contents_message import contents_of
 from hermes.errors import HermesError, InvalidInput
-from hermes.v1.camera_pb2 import PACING_LIVE, Camera, CameraInfo, CameraServiceAddRequest
+from hermes.v1.camera_pb2 import (
+    MEMORY_STATE_SERVING,
+    PACING_LIVE,
+    SOURCE_STATE_ONLINE,
+    Camera,
+    CameraInfo,
+    CameraServiceAddRequest,
+    MemoryStatus,
+    SourceStatus,
+)
 from hermes.v1.memory_pb2 import MemoryContents
 from hermes.v1.query_pb2 import FRESHNESS_LATEST, QueryServiceAskRequest
 from services.common import camera_status, cameras
@@ -107,7 +116,13 @@ def _read_contents(data: bytes) -> str:
 
 def _redis() -> list[bytes]:
     """A hash a line: a status, a lease, a member, a place."""
-    fields: dict[str, object] = {
+    source = SourceStatus(state=SOURCE_STATE_ONLINE, frames_per_second=0.5, decoder="d")
+    source.last_frame.FromMilliseconds(1_700_000_000_000)
+    memory = MemoryStatus(state=MEMORY_STATE_SERVING, frames=3, bytes=4096, worker="w", epoch=7)
+    memory.coverage.span.start.FromMilliseconds(1_700_000_000_000)
+    memory.lag.FromMilliseconds(12)
+    written = camera_status.source_fields(source) | camera_status.memory_fields(memory, "1-0")
+    of_the_version_before: dict[str, object] = {
         "state": "SOURCE_STATE_ONLINE",
         "error": "SOURCE_ERROR_UNSPECIFIED",
         "error_message": "",
@@ -135,7 +150,8 @@ def _redis() -> list[bytes]:
         "heartbeat_ms": 5,
         "draining": False,
     }
-    return [json.dumps([fields, lease, member, "1-0@7:3!"]).encode()]
+    hashes = (written, of_the_version_before)
+    return [json.dumps([fields, lease, member, "1-0@7:3!"]).encode() for fields in hashes]
 
 
 def _read_redis(data: bytes) -> str:

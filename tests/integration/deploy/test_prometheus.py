@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.metrics import Metrics
 from tests.support.monitoring import (
@@ -36,11 +37,19 @@ class Services:
     def __init__(self) -> None:
         self.jobs = {f"hermes-{name}": Metrics() for name in ("gateway", "worker", "decoder")}
         self._servers = {
-            job: StatusServer("127.0.0.1", 0, metrics, lambda: (True, "serving"))
+            job: StatusServer(
+                "127.0.0.1", 0, metrics, lambda: (True, "serving"), heartbeats=self._heartbeats()
+            )
             for job, metrics in self.jobs.items()
         }
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @staticmethod
+    def _heartbeats() -> Heartbeats:
+        heartbeats = Heartbeats()
+        heartbeats.add("status-writer")
+        return heartbeats
 
     def __enter__(self) -> Services:
         self._observe()

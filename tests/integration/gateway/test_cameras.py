@@ -14,6 +14,7 @@ import grpc.aio
 import pytest
 import redis
 from cryptography.fernet import Fernet
+from google.protobuf.json_format import MessageToJson
 
 from hermes import errors
 from hermes.client import AsyncHermesClient
@@ -152,11 +153,11 @@ async def test_cameras_are_listed_by_id_with_their_state(
         epoch=lease.epoch,
         coverage=Coverage(frames=12),
     )
-    fields = camera_status.source_fields(source) | {"error_message": source.error_message}
-    fields |= camera_status.memory_fields(memory, "5-0")
+    fields = camera_status.memory_fields(memory, "5-0")
+    fields[camera_status.SOURCE] = MessageToJson(source)  # by a decoder that masks nothing
     redis_client.hset(keys.status("a"), items=[part for pair in fields.items() for part in pair])
     redis_client.hset(keys.CAMERAS, "broken", b"\xff\xff")
-    redis_client.hset(keys.status("b"), mapping={"state": "nonsense", "fps": "x"})
+    redis_client.hset(keys.status("b"), mapping={camera_status.SOURCE: '{"state": "nonsense"}'})
 
     cameras = await client.list_cameras()
     assert [camera.id for camera in cameras] == ["a", "b", "c.1"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,6 +24,7 @@ from hermes.v1.worker_pb2_grpc import (
 )
 from services.common.grpc_server import CannotListen, GrpcServer
 
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 WORD = WorkerServiceAskResponse(delta=Delta(text="word"))
 Behave = Callable[[Any], AsyncIterator[WorkerServiceAskResponse]]
 
@@ -201,7 +204,51 @@ async def test_a_client_that_goes_while_words_flow_is_no_error(
 async def test_two_servers_do_not_share_a_port() -> None:
     first, second = GrpcServer(max_message_bytes=1024), GrpcServer(max_message_bytes=1024)
     port = await first.start("127.0.0.1:0")
-    with pytest.raises(CannotListen, match=str(port)):
-        await second.start(f"127.0.0.1:{port}")
+    with pytest.raises(CannotListen, match=f"127.0.0.1:{port}: Address already in use"):
+        second.bind(f"127.0.0.1:{port}")
     await first.stop(0)
     await second.stop(0)
+
+
+async def test_a_port_is_known_before_it_is_served() -> None:
+    async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        yield WORD
+
+    server = GrpcServer(max_message_bytes=1 << 16)
+    port = server.bind("127.0.0.1:0")
+    assert port > 0
+    server.add(add_WorkerServiceServicer_to_server, Generates(behave), "hermes.v1.WorkerService")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: Any = WorkerServiceStub(channel)  # type: ignore[no-untyped-call]
+        early = asyncio.ensure_future(read_all(stub.Ask(WorkerServiceAskRequest(), timeout=10)))
+        await asyncio.sleep(0.05)
+        await server.start()
+        assert await early == [WORD]
+    await server.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("listen", "why"),
+    [
+        ("192.0.2.1:0", "Cannot assign requested address"),
+        ("127.0.0.1:99999", "'99999' is not a port"),
+        ("no.such.host.invalid:0", "Name or service not known|No address|name resolution"),
+        ("127.0.0.1:http!", "'http!' is not a port"),
+    ],
+    ids=["not-ours", "no-port", "no-host", "no-number"],
+)
+async def test_an_address_that_cannot_be_had_is_explained(listen: str, why: str) -> None:
+    server = GrpcServer(max_message_bytes=1024)
+    with pytest.raises(CannotListen, match=f"cannot listen on {listen}: ({why})"):
+        server.bind(listen)
+    await server.stop(0)
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 or int(UNPRIVILEGED.read_text()) <= 1, reason="any port may be bound here"
+)
+async def test_a_port_that_is_not_permitted_is_explained() -> None:
+    server = GrpcServer(max_message_bytes=1024)
+    with pytest.raises(CannotListen, match=r"127\.0\.0\.1:1: Permission denied"):
+        server.bind("127.0.0.1:1")
+    await server.stop(0)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from hermes.errors import InvalidInput
 from services.cli.config import CameraConfig, UpConfig, camera_of_flag, read_config
+from services.cli.main import app
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -47,6 +49,8 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("cameras: [{id: a, url: 'rtsp://u:hunter2@h/1', speed: 1}]", "cameras.0.speed"),
         ("cameras: 'rtsp://u:hunter2@h/1'", "cameras"),
         ("cameras: [{id: a, url: 'rtsp://u:hunter2@h/1'", "is not YAML at line 1"),
+        ("cameras: [{id: a, 'u:hunter2@h/1': 1, url: x}]", "cameras.0.***"),
+        ("cameras: [{id: 'u:hunter2@h/1', url: x}]", "cameras.0.id"),
         ("- a\n", "the file"),
         ("model: 2001-99-99", "is not YAML"),
         ("model: !!float x", "is not YAML"),
@@ -62,9 +66,34 @@ def test_what_is_wrong_is_named_and_nothing_is_shown(tmp_path: Path, text: str, 
 
 
 @pytest.mark.parametrize(
-    "flag", ["", "lobby", "=rtsp://h/1", "lobby=", "rtsp://u:hunter2@h/1", "x" * 65 + "=a.mp4"]
+    "flag",
+    [
+        *("", "lobby", "=rtsp://h/1", "lobby=", "rtsp://u:hunter2@h/1", "x" * 65 + "=a.mp4"),
+        # With a "=" of its own, or without a scheme.
+        *("rtsp://u:hunter2@h/1?a=b", "u:hunter2@h/1", "u:hunter2@h/1?a=b", "=u:hunter2@h/1"),
+        *("rtsp://h/1?pin=hunter2", "rtsp://h/hunter2/1", "=hunter2", "lo bby=hunter2"),
+    ],
 )
 def test_a_flag_is_id_and_url(flag: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         camera_of_flag(flag)
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_flag_without_a_url_is_named() -> None:
+    with pytest.raises(InvalidInput, match="'lobby' is not ID=URL"):
+        camera_of_flag("lobby")
+
+
+@pytest.mark.parametrize("url", ["u:hunter2@h/1", "h/1?pin=hunter2", "u:hunter2@h:554/live?a=b"])
+def test_a_url_without_a_scheme_is_not_repeated(url: str) -> None:
+    ran = CliRunner().invoke(app, ["up", "--camera", f"lobby={url}"])
+    assert ran.exit_code == 1
+    assert "camera lobby" in ran.output
+    assert "hunter2" not in ran.output
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    ran = CliRunner().invoke(app, ["up", "--camera", "lobby=no-such.mp4"])
+    assert ran.exit_code == 1
+    assert "no-such.mp4" in ran.output.replace("\n", "")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +22,9 @@ from hermes.v1.camera_pb2 import (
     TimeSpan,
 )
 from services.common.camera_status import (
+    MEMORY,
     MEMORY_ID,
+    SOURCE,
     Fields,
     memory_fields,
     parse,
@@ -93,10 +98,15 @@ def test_what_was_never_written_is_pending() -> None:
 
 def test_a_message_carries_no_credentials() -> None:
     status = SourceStatus(error=SOURCE_ERROR_AUTH, error_message="401: rtsp://u:hunter2@h/s")
-    assert source_fields(status)["error_message"] == "401: rtsp://***@h/s"
+    source, _ = parse(stored(source_fields(status)))
+    assert source.error_message == "401: rtsp://***@h/s"
+    assert status.error_message == "401: rtsp://u:hunter2@h/s"  # the caller's own is as it was
 
 
-@pytest.mark.parametrize("junk", [b"", b"?", b"-1", b"1e999", b"nan", b"\xff", b"9" * 40, b"{}"])
+JUNK = [b"", b"?", b"-1", b"1e999", b"nan", b"\xff", b"9" * 40, b"{}", b"[]", b"null", b"[" * 3000]
+
+
+@pytest.mark.parametrize("junk", JUNK)
 def test_a_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
     whole = stored(
         source_fields(SourceStatus(state=SOURCE_STATE_OFFLINE)),
@@ -104,9 +114,110 @@ def test_a_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
     )
     for name in whole:
         source, memory = parse({**whole, name: junk})
+        if name != SOURCE.encode():
+            assert source.state == SOURCE_STATE_OFFLINE
+        if name != MEMORY.encode():
+            assert memory.state == MEMORY_STATE_SERVING
+        source.SerializeToString()
+        memory.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("NaN", "Infinity", '"NaN"', '"-Infinity"', "1e999", "-1", "9" * 40, "9" * 5000),
+        *("{}", "[[]]", '"9999-12-31T23:59:60Z"', '"10000-01-01T00:00:00Z"', '"nonsense"'),
+        *("99", "1.5", "true", "null"),
+    ],
+)
+def test_a_value_that_makes_no_sense_leaves_the_others(value: str) -> None:
+    """Whichever field it is in: that one is unset, or holds what the value does mean."""
+    whole = SourceStatus(
+        state=SOURCE_STATE_OFFLINE,
+        error=SOURCE_ERROR_AUTH,
+        error_message="m",
+        frames_per_second=2.0,
+        reconnects=3,
+        dropped_frames=4,
+        decoder="d",
+    )
+    whole.last_frame.FromMilliseconds(1_700_000_000_000)
+    parts = json.loads(str(source_fields(whole)[SOURCE]))
+    assert len(parts) == 8
+    for name in parts:
+        others = {other: part for other, part in parts.items() if other != name}
+        text = json.dumps(others)[:-1] + f', "{name}": {value}}}'
+        source, _ = parse({SOURCE.encode(): text.encode()})
+        expected, field = SourceStatus(), _snake(name)
+        expected.CopyFrom(whole)
+        for status in (source, expected):
+            status.ClearField(field)
+        assert source == expected
+        source, _ = parse({SOURCE.encode(): text.encode()})
+        assert math.isfinite(source.frames_per_second)
+        assert source.state in SourceState.values()
+        assert source.error in SourceError.values()
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+
+
+OLD = {
+    b"state": b"SOURCE_STATE_OFFLINE",
+    b"error": b"SOURCE_ERROR_AUTH",
+    b"error_message": b"401",
+    b"fps": b"0.5",
+    b"last_frame_ms": b"1700000000000",
+    b"reconnects": b"3",
+    b"dropped_frames": b"4",
+    b"decoder": b"d-1",
+    b"memory_state": b"MEMORY_STATE_SERVING",
+    b"memory_frames": b"12",
+    b"memory_tokens": b"240",
+    b"memory_bytes": b"4096",
+    b"memory_lag_ms": b"1500",
+    b"memory_coverage": b'{"span": {"start": "2023-11-14T22:13:20Z"}, "frames": "12"}',
+    b"worker": b"w-1",
+    b"worker_epoch": b"7",
+    b"memory_id": b"5-0",
+    b"memory_durable_id": b"",
+}
+"""A hash as services of the version before wrote it."""
+
+
+def test_the_fields_of_the_version_before_are_read() -> None:
+    source, memory = parse(OLD)
+    assert (source.state, source.error) == (SOURCE_STATE_OFFLINE, SOURCE_ERROR_AUTH)
+    assert (source.error_message, source.decoder) == ("401", "d-1")
+    assert (source.frames_per_second, source.reconnects, source.dropped_frames) == (0.5, 3, 4)
+    assert source.last_frame.ToMilliseconds() == 1_700_000_000_000
+    assert memory.state == MEMORY_STATE_SERVING
+    assert (memory.frames, memory.tokens, memory.bytes) == (12, 240, 4096)
+    assert (memory.lag.ToMilliseconds(), memory.worker, memory.epoch) == (1500, "w-1", 7)
+    assert memory.coverage.span.start.ToMilliseconds() == 1_700_000_000_000
+    assert memory.coverage.frames == 12
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_an_old_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
+    for name in OLD:
+        source, memory = parse({**OLD, name: junk})
         if name != b"state":
             assert source.state == SOURCE_STATE_OFFLINE
         if name != b"memory_state":
             assert memory.state == MEMORY_STATE_SERVING
         source.SerializeToString()
         memory.SerializeToString()
+
+
+def test_new_services_take_over_from_old_ones_and_back() -> None:
+    mixed = OLD | stored(
+        source_fields(SourceStatus(state=SOURCE_STATE_PENDING)),
+        memory_fields(MemoryStatus(worker="new", epoch=8), "6-0"),
+    )
+    source, memory = parse(mixed)
+    assert source.state == SOURCE_STATE_PENDING
+    assert memory.worker == "new"
+    _, memory = parse(mixed | {b"worker": b"old-again", b"worker_epoch": b"9"})
+    assert memory.worker == "old-again"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.common import http as status_http
+from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.metrics import Metrics
 
@@ -20,6 +21,13 @@ class Ready:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
@@ -85,6 +93,36 @@ def test_health_and_readiness(server: StatusServer, ready: Ready) -> None:
     status, _, body = ask(server, "/readyz")
     assert (status, json.loads(body)["why"]) == (503, "Redis does not answer")
     assert ask(server, "/healthz")[0] == 200
+
+
+def test_a_late_thread_fails_health_and_is_named(
+    ready: Ready, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock()
+    heartbeats = Heartbeats(clock)
+    server = StatusServer("127.0.0.1", 0, Metrics(), ready, heartbeats=heartbeats)
+    server.start()
+    try:
+        ingest, reporter = heartbeats.add("ingest", 5.0), heartbeats.add("reporter", 60.0)
+        assert ask(server, "/healthz")[0] == 200
+        clock.now = 10.0
+        status, _, body = ask(server, "/healthz")
+        assert (status, json.loads(body)) == (503, {"alive": False, "late": ["ingest"]})
+        metrics = ask(server, "/metrics")[2]
+        assert b'hermes_thread_heartbeat_age_seconds{thread="ingest"} 10.0' in metrics
+        assert b"\nhermes_threads_late 1.0\n" in metrics
+        ask(server, "/healthz")
+        ingest.beat()
+        heartbeats.remove(reporter)
+        status, _, body = ask(server, "/healthz")
+        assert (status, json.loads(body)) == (200, {"alive": True})
+        metrics = ask(server, "/metrics")[2]
+        assert b'thread="reporter"' not in metrics
+        assert b"\nhermes_threads_late 0.0\n" in metrics
+    finally:
+        server.stop()
+    said = capsys.readouterr().err
+    assert said.count("threads_late") == said.count("threads_on_time") == 1  # not at every probe
 
 
 def test_a_fault_in_the_answer_is_an_answer(

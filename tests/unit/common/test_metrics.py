@@ -6,10 +6,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.common.metrics import TTFT_BUCKETS, Metrics
+from tests.support.monitoring import metrics_with_series
 
 # The names, kinds and labels that dashboards, alerts and the documentation use.
 EXPECTED = {
     "hermes_ready": ("gauge", set()),
+    "hermes_thread_heartbeat_age_seconds": ("gauge", {"thread"}),
+    "hermes_threads_late": ("gauge", set()),
     "hermes_cameras_registered": ("gauge", set()),
     "hermes_time_to_first_token_seconds": ("histogram", {"model", "stage"}),
     "hermes_inter_token_latency_seconds": ("histogram", {"model"}),
@@ -42,27 +45,7 @@ EXPECTED = {
 
 @pytest.fixture
 def metrics() -> Metrics:
-    """With a series in every metric, those of cameras for two of them."""
-    metrics = Metrics()
-    for kind in (metrics.inter_token_latency, metrics.query_duration, metrics.query_queue):
-        kind.labels("m").observe(0.1)
-    metrics.time_to_first_token.labels("m", "warm").observe(0.1)
-    metrics.queries.labels("OK").inc()
-    metrics.refused_calls.labels("UNAUTHENTICATED").inc()
-    metrics.device_memory.labels("cuda:0", "free").set(1)
-    metrics.checkpoints.labels("committed").inc()
-    metrics.restores.labels("newest").inc()
-    for camera in ("lobby", "dock"):
-        metrics.checkpoint_age.labels(camera).set(1)
-        for outcome in ("encoded", "dropped_stale", "trimmed", "decode_error"):
-            metrics.frames.labels(camera, outcome).inc()
-        for band in ("shallow", "middle", "deep"):
-            metrics.memory_tokens.labels(camera, band).set(1)
-            metrics.memory_bytes.labels(camera, band).set(1)
-        metrics.frame_lag_last.labels(camera).set(1)
-        metrics.camera_state.labels(camera).set(3)
-        metrics.camera_owner_epoch.labels(camera).set(1)
-    return metrics
+    return metrics_with_series()
 
 
 def test_names_are_the_same_in_both_formats(metrics: Metrics) -> None:

@@ -87,3 +87,14 @@ def test_a_thread_that_hangs_is_late_until_it_beats_again() -> None:
     heartbeats.remove(heartbeat)
     clock.now = 100.0
     assert heartbeats.late() == []
+
+
+def test_a_pause_that_was_announced_is_no_silence() -> None:
+    clock = Clock()
+    heartbeats = Heartbeats(clock)
+    heartbeat = heartbeats.add("keys", 5.0)
+    heartbeat.beat(600.0)
+    clock.now = 604.0
+    assert heartbeats.late() == []
+    clock.now = 606.0
+    assert heartbeats.late() == ["keys"]

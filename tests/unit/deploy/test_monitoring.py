@@ -8,8 +8,6 @@ from typing import Any
 
 import grpc
 import pytest
-from prometheus_client import Counter, Gauge, Histogram
-from prometheus_client.metrics import MetricWrapperBase
 
 from hermes.v1.camera_pb2 import SourceState
 from scripts import (
@@ -18,7 +16,7 @@ from scripts import (
     generate_dashboard,
     generate_prometheus_rules,
 )
-from services.common.metrics import ALERTED_CODES, Metrics
+from services.common.metrics import ALERTED_CODES
 from tests.support.monitoring import (
     ALERTS,
     DASHBOARD,
@@ -27,6 +25,7 @@ from tests.support.monitoring import (
     RECORDED,
     ROOT,
     dashboard_queries,
+    metrics_with_series,
     panels,
     read,
     rules,
@@ -55,20 +54,15 @@ VALUES = {
 }
 
 
-def series_of(metric: MetricWrapperBase) -> dict[str, set[str]]:
-    """Names under which a metric is scraped, with their labels."""
-    name, labels = metric._name, set(metric._labelnames)
-    if isinstance(metric, Histogram):
-        counted = {f"{name}_{suffix}": labels for suffix in ("sum", "count")}
-        return counted | {f"{name}_bucket": labels | {"le"}}
-    if isinstance(metric, Counter):
-        return {f"{name}_total": labels}
-    assert isinstance(metric, Gauge)
-    return {name: labels}
-
-
-METRICS = [m for m in vars(Metrics()).values() if isinstance(m, MetricWrapperBase)]
-EXPORTED = {series: labels for metric in METRICS for series, labels in series_of(metric).items()}
+METRICS = [
+    family
+    for family in metrics_with_series().registry.collect()
+    if family.name.startswith("hermes_")
+]
+EXPORTED: dict[str, set[str]] = {
+    sample.name: {*sample.labels} for family in METRICS for sample in family.samples
+}
+"""Names under which our metrics are scraped, with their labels."""
 QUERIES = [
     *dashboard_queries(),
     *((str(rule.get("record", rule.get("alert"))), rule["expr"]) for rule in rules()),
@@ -103,7 +97,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def test_the_metrics_are_found() -> None:
-    assert len(METRICS) == 28
+    assert len(METRICS) == 30
     assert EXPORTED["hermes_frames_total"] == {"camera", "outcome"}
     assert EXPORTED["hermes_time_to_first_token_seconds_bucket"] == {"model", "stage", "le"}
 
@@ -130,9 +124,11 @@ def test_every_bound_that_is_asked_for_is_a_bucket() -> None:
         for label, _, value in selector.matchers
         if label == "le"
     }
-    bounds = {
-        f"{m._name}_bucket": m._kwargs["buckets"] for m in METRICS if isinstance(m, Histogram)
-    }
+    bounds: dict[str, set[float]] = {}
+    for family in METRICS:
+        for sample in family.samples:
+            if "le" in sample.labels:
+                bounds.setdefault(sample.name, set()).add(float(sample.labels["le"]))
     assert asked
     for name, value in asked:
         assert float(value) in bounds[name]
@@ -140,7 +136,7 @@ def test_every_bound_that_is_asked_for_is_a_bucket() -> None:
 
 def test_every_exported_metric_is_used() -> None:
     used = {selector.name for _, expr in QUERIES for selector in parse(expr).selectors}
-    unused = [m._name for m in METRICS if not used & series_of(m).keys()]
+    unused = [m.name for m in METRICS if not used & {sample.name for sample in m.samples}]
     assert unused == []
 
 
@@ -155,11 +151,11 @@ def test_every_metric_has_help_and_a_unit_in_its_name() -> None:
         *("hermes_evicted_tokens", "hermes_pass_retries", "hermes_lease_lost", "hermes_restores"),
         *("hermes_fenced_writes", "hermes_replayed_frames", "hermes_checkpoints"),
         *("hermes_camera_state", "hermes_camera_owner_epoch", "hermes_refused_calls"),
-        *("hermes_ready", "hermes_cameras_registered"),
+        *("hermes_ready", "hermes_cameras_registered", "hermes_threads_late"),
     }
     for metric in METRICS:
-        assert metric._documentation.endswith("."), metric._name
-        assert metric._name.endswith(("_seconds", "_bytes")) or metric._name in counts
+        assert metric.documentation.endswith("."), metric.name
+        assert metric.name.endswith(("_seconds", "_bytes")) or metric.name in counts
 
 
 # The dashboard

@@ -8,6 +8,8 @@ import threading
 import pytest
 
 from hermes.errors import Unauthenticated, Unavailable
+from services.common.heartbeats import Heartbeats
+from services.common.periodic_task import PeriodicTask
 from services.query_gateway.access import jwks as module
 from services.query_gateway.access.jwks import KeySet, fetch_of, parse
 from tests.support.tokens import jwk, jwks
@@ -100,13 +102,14 @@ async def test_keys_are_fetched_again_by_themselves(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "REFRESH_EVERY_S", 0.01)
     issuer = Issuer("k1")
     keys = KeySet(issuer.fetch, refetch_s=0.01)
-    running = asyncio.ensure_future(keys.run())
+    running = PeriodicTask("jwks", keys.refresh, keys.refresh_every_s, Heartbeats())
+    running.start()
     await keys.key("k1")
     issuer.key_ids = ("k2",)
     async with asyncio.timeout(5):
         while issuer.asked < 4:
             await asyncio.sleep(0.01)
-    running.cancel()
+    await running.stop()
     issuer.away = True
     with pytest.raises((Unavailable, Unauthenticated)):
         await keys.key("k1")
