@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hermes.tls import Tls
+from hermes.client.tls import Tls
 from services.common.cameras import NETWORK_PROTOCOLS, SourcePolicy
 from services.common.tls import TlsServerSettings
 
