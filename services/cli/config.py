@@ -77,7 +77,7 @@ def camera_of_flag(flag: str) -> CameraConfig:
     """`ID=URL` as a camera. Raises `InvalidInput`."""
     camera_id, equals, url = flag.partition("=")
     if not (equals and camera_id and url):
-        raise InvalidInput("--camera", f"{redact(flag)!r} is not ID=URL, e.g. lobby=rtsp://host/1")
+        raise InvalidInput("--camera", "must be ID=URL, e.g. lobby=rtsp://host/1")
     try:
         return CameraConfig(id=camera_id, url=url)
     except ValidationError as error:
