@@ -21,6 +21,12 @@ from services.common.redaction import redact
 
 log = logs.get(__name__)
 
+HANDSHAKE_TIMEOUT_MS = 10_000
+"""A connection on which no HTTP/2 (and with TLS, no TLS) has begun by then is closed."""
+
+MIN_PING_INTERVAL_MS = 4_500
+"""Shortest time between the pings of a client; one that pings more often is sent away."""
+
 KEEPALIVE: list[tuple[str, int]] = [
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -29,9 +35,11 @@ KEEPALIVE: list[tuple[str, int]] = [
 ]
 SERVER_KEEPALIVE: list[tuple[str, int]] = [
     *KEEPALIVE,
-    # Clients may ping as often as ours do; the default answers that with GOAWAY.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # A client may ping every 5 s, even without a call; gRPC's default answers that with GOAWAY.
+    # (The option that limits what a server receives has this name.)
+    ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
+    # gRPC's default keeps a connection that sends nothing for two minutes.
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
 ]
 
 DEADLINE_SLACK_S = 0.1
