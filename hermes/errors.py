@@ -1,14 +1,32 @@
 """What can go wrong, as types.
 
-Every error carries a `reason`: a stable word that machines may switch on. The
-message is for a person and says what to do. The gateway and the worker turn
-these types into gRPC statuses in one place, and the client turns the statuses
-back into these types.
+    HermesError                 INTERNAL
+    ├── InvalidInput            INVALID_INPUT: something the caller sent (a ValueError as well)
+    ├── CameraNotFound          CAMERA_NOT_FOUND
+    ├── CameraExists            CAMERA_EXISTS
+    ├── CameraNotOwned          CAMERA_NOT_OWNED: resolve the owner again
+    ├── Retryable               the same call may succeed after `retry_after_s`
+    │   ├── CameraNotReady      CAMERA_NOT_READY
+    │   ├── Unavailable         UNAVAILABLE
+    │   └── Overloaded          OVERLOADED
+    ├── DeadlineExceeded        DEADLINE_EXCEEDED
+    ├── Unauthenticated         UNAUTHENTICATED
+    ├── PermissionDenied        PERMISSION_DENIED
+    ├── Unsupported             UNSUPPORTED
+    ├── SnapshotMismatch        SNAPSHOT_MISMATCH
+    └── SnapshotCorrupt         SNAPSHOT_CORRUPT
+
+The word beside each type is its `reason`: stable, and meant for programs. The
+message is meant for people and says what to do. `hermes.statuses` maps the
+types to gRPC statuses and back.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar
+
+log = logging.getLogger(__name__)
 
 
 class HermesError(Exception):
@@ -33,7 +51,7 @@ class InvalidInput(HermesError, ValueError):
 
 
 class CameraNotFound(HermesError):
-    """No camera of this id is registered."""
+    """No camera with this id is registered."""
 
     reason = "CAMERA_NOT_FOUND"
 
@@ -77,13 +95,13 @@ class CameraNotReady(Retryable):
 
 
 class Unavailable(Retryable):
-    """Something that the call depends on cannot be reached right now."""
+    """A service that the call depends on cannot be reached right now."""
 
     reason = "UNAVAILABLE"
 
 
 class Overloaded(Retryable):
-    """No room for this call now; nothing of it was started."""
+    """There is no room for this call now; no part of it was started."""
 
     reason = "OVERLOADED"
 
@@ -95,33 +113,46 @@ class DeadlineExceeded(HermesError):
 
 
 class Unauthenticated(HermesError):
-    """The call carries no token, or none that is valid here."""
+    """The call carries no token, or one that is not valid here."""
 
     reason = "UNAUTHENTICATED"
 
 
 class PermissionDenied(HermesError):
-    """The token is valid and does not cover this call, whether the camera exists or not."""
+    """The token is valid but does not cover this call, whether or not the camera exists."""
 
     reason = "PERMISSION_DENIED"
 
 
 class Unsupported(HermesError):
-    """A model or a feature that this build does not know, by name."""
+    """This build does not support a model or a feature; the message names it."""
 
     reason = "UNSUPPORTED"
 
 
 class SnapshotMismatch(HermesError):
-    """A snapshot is whole, but was taken of something else: model, shape, budget, policy, version.
+    """A snapshot is intact but does not fit: another model, shape, budget, policy or version.
 
-    The message says what differs. The memory that it was meant for is as it was.
+    The message says what differs. The memory that was to be restored is unchanged.
     """
 
     reason = "SNAPSHOT_MISMATCH"
 
 
 class SnapshotCorrupt(HermesError):
-    """A snapshot is no snapshot, or not what was written. Nothing was taken from it."""
+    """The data is not a snapshot, or a damaged one. Nothing was restored from it."""
 
     reason = "SNAPSHOT_CORRUPT"
+
+
+def as_hermes_error(error: BaseException, doing: str) -> HermesError:
+    """The error to show to the caller: one of ours unchanged, any other only by its type.
+
+    The message of a foreign error may hold paths, addresses or credentials, so
+    it goes to the log, with its traceback. `doing` names the work that failed,
+    e.g. "copying the memory of lobby".
+    """
+    if isinstance(error, HermesError):
+        return error
+    log.error("%s failed", doing, exc_info=error)
+    return HermesError(f"internal error ({type(error).__name__})")

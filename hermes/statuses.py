@@ -1,7 +1,7 @@
-"""gRPC statuses as the errors that they stand for.
+"""The error types of `hermes.errors` as gRPC statuses, and back.
 
-`services.common.rpc` turns an error into a status; this is the way back, for
-the client and for the gateway as a client of the workers.
+One table serves both directions: `status_of` for the side that raises,
+`typed_error` and `error_of` for the side that calls.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
+from grpc import StatusCode
 
 from hermes import errors
 
@@ -27,7 +29,7 @@ DEFAULT_RETRY_AFTER_S = 1.0
 
 @dataclass(slots=True)
 class Details:
-    """What google.rpc details say. Empty where a status carries none."""
+    """The google.rpc details of a status. Empty where the status carries none."""
 
     reason: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -35,20 +37,142 @@ class Details:
     description: str = ""
     retry_after_s: float = DEFAULT_RETRY_AFTER_S
 
+    @property
+    def camera_id(self) -> str:
+        """The camera that the error is about; `?` if the status does not say."""
+        return self.metadata.get("camera_id", "?")
+
+
+_Read = Callable[[str, Details], errors.HermesError]
+"""Makes an error of a status's message and details."""
+
+
+def _plain(kind: type[errors.HermesError]) -> _Read:
+    return lambda message, details: kind(message)
+
+
+def _retryable(kind: type[errors.Retryable]) -> _Read:
+    return lambda message, details: kind(message, details.retry_after_s)
+
+
+def _of_camera(
+    kind: type[errors.CameraNotFound | errors.CameraExists | errors.CameraNotOwned],
+) -> _Read:
+    return lambda message, details: kind(details.camera_id)
+
+
+def _invalid_input(message: str, details: Details) -> errors.HermesError:
+    return errors.InvalidInput(details.field or "request", details.description or message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An error type, its gRPC code, and how it is read from a status of ours.
+
+    `foreign` is the message of a status that has this code but was made by gRPC
+    itself or by a proxy. Without it, such a status is a plain `HermesError`.
+    """
+
+    kind: type[errors.HermesError]
+    code: StatusCode
+    read: _Read
+    foreign: str = ""
+
+
+_TABLE = (
+    _Row(errors.HermesError, StatusCode.INTERNAL, _plain(errors.HermesError)),
+    _Row(errors.InvalidInput, StatusCode.INVALID_ARGUMENT, _invalid_input),
+    _Row(errors.CameraNotFound, StatusCode.NOT_FOUND, _of_camera(errors.CameraNotFound)),
+    _Row(errors.CameraExists, StatusCode.ALREADY_EXISTS, _of_camera(errors.CameraExists)),
+    _Row(errors.CameraNotOwned, StatusCode.FAILED_PRECONDITION, _of_camera(errors.CameraNotOwned)),
+    _Row(errors.Retryable, StatusCode.UNAVAILABLE, _retryable(errors.Retryable)),
+    _Row(errors.CameraNotReady, StatusCode.UNAVAILABLE, _retryable(errors.CameraNotReady)),
+    _Row(
+        errors.Unavailable,
+        StatusCode.UNAVAILABLE,
+        _retryable(errors.Unavailable),
+        foreign="{peer} cannot be reached: {message}",
+    ),
+    _Row(
+        errors.Overloaded,
+        StatusCode.RESOURCE_EXHAUSTED,
+        _retryable(errors.Overloaded),
+        foreign="{peer} has no room: {message}",
+    ),
+    _Row(
+        errors.DeadlineExceeded,
+        StatusCode.DEADLINE_EXCEEDED,
+        _plain(errors.DeadlineExceeded),
+        foreign="{peer} did not finish in time",
+    ),
+    _Row(
+        errors.Unauthenticated,
+        StatusCode.UNAUTHENTICATED,
+        _plain(errors.Unauthenticated),
+        foreign="{peer} does not know who is calling: {message}",
+    ),
+    _Row(
+        errors.PermissionDenied,
+        StatusCode.PERMISSION_DENIED,
+        _plain(errors.PermissionDenied),
+        foreign="{peer} does not allow this call: {message}",
+    ),
+    _Row(
+        errors.Unsupported,
+        StatusCode.UNIMPLEMENTED,
+        _plain(errors.Unsupported),
+        foreign="{peer} does not know this call: {message}",
+    ),
+    _Row(errors.SnapshotMismatch, StatusCode.INTERNAL, _plain(errors.SnapshotMismatch)),
+    _Row(errors.SnapshotCorrupt, StatusCode.INTERNAL, _plain(errors.SnapshotCorrupt)),
+)
+_BY_KIND = {row.kind: row for row in _TABLE}
+_BY_REASON = {row.kind.reason: row for row in _TABLE if "reason" in vars(row.kind)}
+_FOREIGN = {row.code: row for row in _TABLE if row.foreign}
+
+
+def code_of(error: errors.HermesError) -> StatusCode:
+    """The gRPC code of an error: its type's, or that of the nearest type above it."""
+    return next(_BY_KIND[kind].code for kind in type(error).__mro__ if kind in _BY_KIND)
+
+
+def status_of(error: errors.HermesError, shown: Callable[[str], str] = str) -> status_pb2.Status:
+    """The status of an error, with google.rpc details. Every text goes through `shown`."""
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
+    details: list[Message] = [info]
+    if isinstance(error, (errors.CameraNotFound, errors.CameraExists, errors.CameraNotOwned)):
+        info.metadata["camera_id"] = shown(error.camera_id)
+    if isinstance(error, errors.InvalidInput):
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=error.field, description=shown(error.message)
+        )
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, errors.Retryable):
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(int(error.retry_after_s * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    packed = []
+    for detail in details:
+        item = any_pb2.Any()
+        item.Pack(detail)
+        packed.append(item)
+    code: int = code_of(error).value[0]
+    return status_pb2.Status(code=code, message=shown(str(error)), details=packed)
+
 
 def typed_error(status: grpc.RpcError) -> errors.HermesError | None:
-    """The error that one of our services raised, or None if the status is none of ours."""
+    """The error that one of our services raised, or None if the status is not one of ours."""
     details = details_of(status)
-    make = _BY_REASON.get(details.reason)
-    return None if make is None else make(_message(status), details)
+    row = _BY_REASON.get(details.reason)
+    return None if row is None else row.read(_message(status), details)
 
 
 def error_of(status: grpc.RpcError, peer: str) -> errors.HermesError:
-    """The error that a status stands for, whoever sent it.
+    """The error that a status stands for, whether ours or not.
 
     `peer` names the other side in messages, e.g. "the gateway at host:50051".
     """
-    return typed_error(status) or _error_of_code(_code(status), _message(status), peer)
+    return typed_error(status) or _foreign_error(_code(status), _message(status), peer)
 
 
 def details_of(status: grpc.RpcError) -> Details:
@@ -82,58 +206,23 @@ def _read_detail(item: Any, details: Details) -> None:
         details.retry_after_s = retry.retry_delay.ToNanoseconds() / 1e9
 
 
-_Make = Callable[[str, Details], errors.HermesError]
-_BY_REASON: dict[str, _Make] = {
-    errors.HermesError.reason: lambda message, _: errors.HermesError(message),
-    errors.InvalidInput.reason: lambda message, details: errors.InvalidInput(
-        details.field or "request", details.description or message
-    ),
-    errors.CameraNotFound.reason: lambda _, details: errors.CameraNotFound(_camera(details)),
-    errors.CameraExists.reason: lambda _, details: errors.CameraExists(_camera(details)),
-    errors.CameraNotOwned.reason: lambda _, details: errors.CameraNotOwned(_camera(details)),
-    errors.CameraNotReady.reason: lambda message, details: errors.CameraNotReady(
-        message, details.retry_after_s
-    ),
-    errors.Unavailable.reason: lambda message, details: errors.Unavailable(
-        message, details.retry_after_s
-    ),
-    errors.Overloaded.reason: lambda message, details: errors.Overloaded(
-        message, details.retry_after_s
-    ),
-    errors.DeadlineExceeded.reason: lambda message, _: errors.DeadlineExceeded(message),
-    errors.Unauthenticated.reason: lambda message, _: errors.Unauthenticated(message),
-    errors.PermissionDenied.reason: lambda message, _: errors.PermissionDenied(message),
-    errors.Unsupported.reason: lambda message, _: errors.Unsupported(message),
-    errors.SnapshotMismatch.reason: lambda message, _: errors.SnapshotMismatch(message),
-    errors.SnapshotCorrupt.reason: lambda message, _: errors.SnapshotCorrupt(message),
-}
-
-
-def _error_of_code(code: grpc.StatusCode, message: str, peer: str) -> errors.HermesError:
-    """For statuses that gRPC itself made, or somebody between us and the service."""
-    if code == grpc.StatusCode.UNAVAILABLE:
-        return errors.Unavailable(f"{peer} cannot be reached: {message}")
-    if code == grpc.StatusCode.CANCELLED:
+def _foreign_error(code: StatusCode, message: str, peer: str) -> errors.HermesError:
+    """For statuses that gRPC itself or a proxy made."""
+    if code == StatusCode.CANCELLED:
         return errors.Unavailable(f"{peer} broke off the call: {message}")
-    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return errors.DeadlineExceeded(f"{peer} did not finish in time")
-    if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
-        if "larger than max" in message:  # the transport's own limit: coming again is no use
-            return errors.InvalidInput("request", f"is too large for {peer}: {message}")
-        return errors.Overloaded(f"{peer} has no room: {message}")
-    if code == grpc.StatusCode.UNAUTHENTICATED:
-        return errors.Unauthenticated(f"{peer} does not know who is calling: {message}")
-    if code == grpc.StatusCode.PERMISSION_DENIED:
-        return errors.PermissionDenied(f"{peer} does not allow this call: {message}")
-    if code == grpc.StatusCode.UNIMPLEMENTED:
-        return errors.Unsupported(f"{peer} does not know this call: {message}")
-    return errors.HermesError(f"{peer} answered {code.name}: {message}")
+    if code == StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
+        # The transport's own limit: a second try would fail in the same way.
+        return errors.InvalidInput("request", f"is too large for {peer}: {message}")
+    row = _FOREIGN.get(code)
+    if row is None:
+        return errors.HermesError(f"{peer} answered {code.name}: {message}")
+    return row.read(row.foreign.format(peer=peer, message=message), Details())
 
 
 # Both flavours of RpcError, grpc's and grpc.aio's, have these three methods;
 # their common base class declares none of them.
-def _code(status: Any) -> grpc.StatusCode:
-    code: grpc.StatusCode = status.code()
+def _code(status: Any) -> StatusCode:
+    code: StatusCode = status.code()
     return code
 
 
@@ -143,7 +232,3 @@ def _message(status: Any) -> str:
 
 def _trailing_metadata(status: Any) -> list[tuple[str, bytes]]:
     return [(key, value) for key, value in status.trailing_metadata() or ()]
-
-
-def _camera(details: Details) -> str:
-    return details.metadata.get("camera_id", "?")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hermes import limits
 from hermes.errors import InvalidInput
 from hermes.memory import POLICIES
 
@@ -31,19 +32,19 @@ class EngineConfig:
     allows.
     """
 
-    budget_tokens: int = 4000
-    compress_every_frames: int = 16
-    max_cameras: int = 64
+    budget_tokens: int = limits.BUDGET_TOKENS.default
+    compress_every_frames: int = limits.COMPRESS_EVERY_FRAMES.default
+    max_cameras: int = limits.MAX_CAMERAS.default
     max_pending_frames: int = 64
-    max_questions: int = 64
-    max_question_tokens: int = 512
-    max_answer_tokens: int = 256
-    max_camera_questions: int = 32
-    max_wait_s: float = 5.0
+    max_questions: int = limits.MAX_QUESTIONS.default
+    max_question_tokens: int = limits.MAX_QUESTION_TOKENS.default
+    max_answer_tokens: int = limits.MAX_ANSWER_TOKENS.default
+    max_camera_questions: int = limits.MAX_CAMERA_QUESTIONS.default
+    max_wait_s: float = limits.MAX_WAIT_S.default
     questions_per_ingest: int = 8
     prefill_tokens: int = 256
     max_pass_frames: int = 32
-    slice_s: float = 0.01
+    slice_s: float = limits.SLICE_S.default
     policy: str = "hermes"
 
     def __post_init__(self) -> None:

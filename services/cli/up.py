@@ -22,7 +22,7 @@ from services.cli.local import LocalSettings, end_on_sigterm, start_services
 from services.cli.output import camera_table, err, fail, out
 from services.cli.processes import Pipeline
 from services.common.cameras import is_file
-from services.common.redaction import redact
+from services.common.redaction import lacks_scheme, redact
 
 REFRESH_S = 1.0
 
@@ -164,7 +164,7 @@ def _named(path: Path) -> str:
 
 
 def _is_path(url: str) -> bool:
-    return is_file(url) and not url.lower().startswith("file:")
+    return is_file(url) and not url.lower().startswith("file:") and not lacks_scheme(url)
 
 
 def _frame_size(model: str) -> str:

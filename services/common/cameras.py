@@ -15,7 +15,7 @@ from hermes.v1.camera_pb2 import (
     PACING_UNSPECIFIED,
     Camera,
 )
-from services.common.redaction import redact
+from services.common.redaction import MASK, lacks_scheme, redact
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_URL_LENGTH = 2048
@@ -83,12 +83,18 @@ def check(camera: Camera, policy: SourcePolicy) -> Camera:
 
 
 def check_url(url: str, policy: SourcePolicy) -> None:
-    """Whether a source may be opened at all. Raises `InvalidInput`; shows no credentials."""
+    """Refuse a source that must not be opened. Raises `InvalidInput`, without credentials."""
     if not url:
         raise InvalidInput("camera.url", "is empty; give rtsp://, http(s):// or a file")
     if len(url) > MAX_URL_LENGTH:
         raise InvalidInput("camera.url", f"is longer than {MAX_URL_LENGTH} characters")
     _refuse_control_characters(url)
+    if lacks_scheme(url):
+        raise InvalidInput(
+            "camera.url",
+            "is a URL without a scheme; write rtsp://, rtsps://, http:// or https:// before it"
+            " (or ./ before the name of a file)",
+        )
     if is_file(url):
         resolve_file(url, policy)
         return
@@ -157,5 +163,6 @@ def without_credentials(camera: Camera) -> Camera:
     """A copy that may be shown to anyone."""
     shown = Camera()
     shown.CopyFrom(camera)
-    shown.url = redact(camera.url)
+    # One that an older gateway took for a file may hold a password.
+    shown.url = MASK if lacks_scheme(camera.url) else redact(camera.url)
     return shown

@@ -1,9 +1,9 @@
 """Credentials never leave the process that uses them.
 
-Two nets: URLs are masked wherever they appear in a text, and a process that
-knows a secret masks that very string, in every form in which a library may
-echo it. Where the two readings of a text differ, more is masked: a host name
-too few in a log line can be borne, a password too many cannot.
+There are two measures. URLs are masked wherever they appear in a text. And a
+process that knows a secret masks that very string, in every form in which a
+library may echo it. In case of doubt more is masked: a log line can lack a host
+name, but must not hold a password.
 """
 
 from __future__ import annotations
@@ -14,19 +14,38 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 MASK = "***"
 
-_NAMES = r"[\w.-]*(?:pass(?:word|wd|phrase)?|pwd|token|secret|signature|sig|auth|credentials?|key)"
-_QUERY_SECRET = re.compile(rf"(?i)(?P<name>[?&;#]{_NAMES}=)(?P<value>[^&;#\s]+)")
+_NAMES = r"(?:pass(?:word|wd|phrase)?|pwd|pin|token|secret|signature|sig|auth|credentials?|key)"
+_QUERY_SECRET = re.compile(rf"(?i)(?P<name>[?&;#/][\w.-]*{_NAMES}=)(?P<value>[^&;#\s]+)")
+_QUERY_VALUE = re.compile(r"(?P<name>[?&][\w.\-\[\]%]+=)(?P<value>[^&;#\s]+)")
+_PARAMETER = re.compile(r"(?P<mark>[?&;#])(?P<name>[^=&;#]*)(?P<value>=[^&;#]*)?")
+_SECRET_SEGMENT = re.compile(rf"(?i)[\w.-]*{_NAMES}")
 _WORD = re.compile(r"\S+")
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#]*)(?P<rest>.*)", re.S)
+
+_MIN_TOKEN_CHARS = 16
+_MIN_CHANGES = 5
+"""Changes between letters, capitals and digits. `h264Preview_01_main` has four."""
+_MIN_RUN_CHARS = 32
+_MIN_ECHO_CHARS = 6
+"""Shorter values of parameters that are not known as secrets mask too much of a text."""
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """`text` with the credentials of every URL, and every given secret, masked."""
+    """`text` without credentials.
+
+    Masked are every given secret and, of every URL, the user and password, the
+    values of all parameters (their names stay), and the parts of the path that
+    look like a token.
+    """
     for secret in secrets:
         text = text.replace(secret, MASK)
-    if "://" in text and "@" in text:
-        text = _WORD.sub(lambda word: _mask_word(word[0]), text)
-        text = "\n".join(map(_mask_spaced, text.split("\n")))
+    if "://" in text:
+        if "@" in text:
+            text = _WORD.sub(lambda word: _mask_word(word[0]), text)
+            text = "\n".join(map(_mask_spaced, text.split("\n")))
+        text = _WORD.sub(lambda word: _mask_address(word[0]), text)
     if "=" in text:
+        text = _QUERY_VALUE.sub(rf"\g<name>{MASK}", text)
         text = _QUERY_SECRET.sub(rf"\g<name>{MASK}", text)
     return text
 
@@ -35,7 +54,8 @@ def secrets_of(url: str) -> tuple[str, ...]:
     """What a library may echo of a URL's credentials, longest first.
 
     The password, the user:password pair, its form in a Basic header, and
-    secret query parameters, each as written, decoded, and encoded again.
+    secret parameters and parts of the path, each as written, decoded, and
+    encoded again.
     """
     _, separator, rest = url.partition("://")
     found: set[str] = set()
@@ -52,9 +72,38 @@ def secrets_of(url: str) -> tuple[str, ...]:
                 found.add(base64.b64encode(":".join(pair).encode()).decode())
         else:
             found |= _forms(user)
+        path = re.split(r"[?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+        for segment, secret in _judged(path.split("/")[1:]):
+            if secret:
+                found |= _forms(segment)
     for match in _QUERY_SECRET.finditer(url):
         found |= _forms(match["value"])
+    for match in _QUERY_VALUE.finditer(url):
+        if len(match["value"]) >= _MIN_ECHO_CHARS:
+            found |= _forms(match["value"])
     return tuple(sorted((s for s in found if len(s) > 1), key=lambda s: (-len(s), s)))
+
+
+def lacks_scheme(url: str) -> bool:
+    """Whether the text is a URL without its scheme, such as `user:password@host/x`.
+
+    Such a text must not be taken for a file's name, since errors and logs show
+    those. A name that only looks like one can be written with `./` before it.
+    """
+    if "://" in url:
+        return False
+    forms = (url, unquote(url))
+    return any(pattern.match(form) for form in forms for pattern in _WITHOUT_SCHEME)
+
+
+_WITHOUT_SCHEME = (
+    re.compile(r"//"),
+    re.compile(r"(?![A-Za-z]:[\\/])[^/\\]+:.*@", re.S),  # user:password@host, not C:\a@b
+    re.compile(r"[^/\\\s]+@[^/\\\s]+:"),  # user@host:port
+    re.compile(r"[\w.-]+:\d{1,5}(?:/|$)"),  # host:port/path
+    re.compile(r"\[[0-9A-Fa-f:.]+\]"),  # [IPv6]
+    re.compile(r"(?i)(?:rtsps?|https?):"),
+)
 
 
 def _forms(secret: str) -> set[str]:
@@ -67,7 +116,8 @@ def _mask_word(word: str) -> str:
     end = word.rfind("@")
     start = word.find("://")
     while 0 <= start < end:
-        if not word[:start].lower().endswith("file"):  # a file has no credentials
+        # A file has no credentials; a host after file:// may.
+        if not (word[:start].lower().endswith("file") and word[start + 3] == "/"):
             return word[: start + 3] + MASK + word[end:]
         start = word.find("://", start + 3)
     return word
@@ -87,3 +137,48 @@ def _mask_spaced(line: str) -> str:
             return line[: start + 3] + MASK + line[end:]
         start = line.find("://", start + 3)
     return line
+
+
+def _mask_address(word: str) -> str:
+    """Mask the parameters of a URL, and the parts of its path that look like a token."""
+    match = _ADDRESS.search(word)
+    if match is None or (match["scheme"].lower().endswith("file") and not match["host"]):
+        return word
+    path, mark, parameters = _split_at_parameters(match["rest"])
+    masked = "/".join(MASK if secret else part for part, secret in _judged(path.split("/")))
+    parameters = _PARAMETER.sub(_mask_parameter, mark + parameters)
+    return f"{word[: match.start('rest')]}{masked}{parameters}"
+
+
+def _split_at_parameters(text: str) -> tuple[str, str, str]:
+    found = re.search(r"[?;#]", text)
+    return (
+        (text, "", "") if found is None else (text[: found.start()], found[0], text[found.end() :])
+    )
+
+
+def _mask_parameter(match: re.Match[str]) -> str:
+    mark, name, value = match["mark"], match["name"], match["value"] or ""
+    if value.strip("="):
+        return f"{mark}{name}={MASK}"
+    return f"{mark}{MASK}" if name else match[0]
+
+
+def _judged(segments: list[str]) -> list[tuple[str, bool]]:
+    """Each part of a path, and whether it looks like a secret or follows its name."""
+    return [
+        (segment, bool(segment) and (_is_token(segment) or bool(_SECRET_SEGMENT.fullmatch(before))))
+        for before, segment in zip(["", *segments], segments, strict=False)
+    ]
+
+
+def _is_token(segment: str) -> bool:
+    """Whether it is long, and as mixed as words with a number or two are not."""
+    plain = re.sub(r"[^A-Za-z0-9]", "", unquote(segment))
+    if len(plain) < _MIN_TOKEN_CHARS:
+        return False
+    changes = len(
+        re.findall(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])", plain)
+    )
+    longest_run = max(map(len, re.findall(r"[A-Za-z0-9]+", unquote(segment))))
+    return longest_run >= _MIN_RUN_CHARS or changes >= max(_MIN_CHANGES, len(plain) / 6)

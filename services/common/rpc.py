@@ -1,4 +1,4 @@
-"""gRPC options that all sides share, and errors as statuses in one place."""
+"""gRPC options that both sides share, and the interceptor that turns errors into statuses."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
-from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import DecodeError, Message
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from hermes import errors
-from hermes.statuses import ERROR_DOMAIN
+from hermes import errors, statuses
 from services.common import logs, tracing
 from services.common.redaction import redact
 
 log = logs.get(__name__)
+
+HANDSHAKE_TIMEOUT_MS = 10_000
+"""A connection on which no HTTP/2 (and with TLS, no TLS) has begun by then is closed."""
+
+MIN_PING_INTERVAL_MS = 4_500
+"""Shortest time between the pings of a client; one that pings more often is sent away."""
 
 KEEPALIVE: list[tuple[str, int]] = [
     ("grpc.keepalive_time_ms", 20_000),
@@ -31,66 +35,31 @@ KEEPALIVE: list[tuple[str, int]] = [
 ]
 SERVER_KEEPALIVE: list[tuple[str, int]] = [
     *KEEPALIVE,
-    # Clients may ping as often as ours do; the default answers that with GOAWAY.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # A client may ping every 5 s, even without a call; gRPC's default answers that with GOAWAY.
+    # (The option that limits what a server receives has this name.)
+    ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
+    # gRPC's default keeps a connection that sends nothing for two minutes.
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
 ]
 
 DEADLINE_SLACK_S = 0.1
-"""A call cancelled this short before its deadline ran into it: the client's clock is ahead."""
+"""A call that is cancelled so close to its deadline has run into it: clocks differ a little."""
 
 INTERNAL_MESSAGE = "internal error; the service's log has the details"
 
-_CODES: list[tuple[type[errors.HermesError], int, grpc.StatusCode]] = [
-    (errors.InvalidInput, code_pb2.INVALID_ARGUMENT, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.CameraNotFound, code_pb2.NOT_FOUND, grpc.StatusCode.NOT_FOUND),
-    (errors.CameraExists, code_pb2.ALREADY_EXISTS, grpc.StatusCode.ALREADY_EXISTS),
-    (errors.CameraNotOwned, code_pb2.FAILED_PRECONDITION, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.Overloaded, code_pb2.RESOURCE_EXHAUSTED, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (errors.Retryable, code_pb2.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE),
-    (errors.DeadlineExceeded, code_pb2.DEADLINE_EXCEEDED, grpc.StatusCode.DEADLINE_EXCEEDED),
-    (errors.Unauthenticated, code_pb2.UNAUTHENTICATED, grpc.StatusCode.UNAUTHENTICATED),
-    (errors.PermissionDenied, code_pb2.PERMISSION_DENIED, grpc.StatusCode.PERMISSION_DENIED),
-    (errors.Unsupported, code_pb2.UNIMPLEMENTED, grpc.StatusCode.UNIMPLEMENTED),
-]
-
 Observe = Callable[[str, grpc.StatusCode], None]
-"""Told of every call that ended: its method (`/package.Service/Method`) and its code."""
+"""Called at the end of every call with its method (`/package.Service/Method`) and its code."""
 
 
 def status_of(error: errors.HermesError) -> status_pb2.Status:
-    """The status that an error becomes, with google.rpc details."""
-    code = next((code for kind, code, _ in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
-    if isinstance(error, (errors.CameraNotFound, errors.CameraExists, errors.CameraNotOwned)):
-        info.metadata["camera_id"] = redact(error.camera_id)
-    details: list[Message] = [info]
-    if isinstance(error, errors.InvalidInput):
-        violation = error_details_pb2.BadRequest.FieldViolation(
-            field=error.field, description=redact(error.message)
-        )
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if isinstance(error, errors.Retryable):
-        delay = duration_pb2.Duration()
-        delay.FromMilliseconds(int(error.retry_after_s * 1000))
-        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    packed = []
-    for detail in details:
-        item = any_pb2.Any()
-        item.Pack(detail)
-        packed.append(item)
-    return status_pb2.Status(code=code, message=redact(str(error)), details=packed)
-
-
-def code_of(error: errors.HermesError) -> grpc.StatusCode:
-    """The gRPC code of an error."""
-    return next((c for kind, _, c in _CODES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+    """The status of an error, with google.rpc details and without credentials."""
+    return statuses.status_of(error, redact)
 
 
 def code_of_end(error: BaseException, context: Any) -> grpc.StatusCode:
-    """The code with which a call ends whose handler raised this."""
+    """The code of a call whose handler raised `error`."""
     if isinstance(error, errors.HermesError):
-        return code_of(error)
+        return statuses.code_of(error)
     if isinstance(error, asyncio.CancelledError) and _really_cancelled():
         remaining = context.time_remaining()
         late = remaining is not None and remaining <= DEADLINE_SLACK_S
@@ -110,7 +79,7 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: errors.Herme
 
 
 class OpenCalls:
-    """How many calls are open, and when there are none."""
+    """Counts the open calls, and waits until there are none."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -118,12 +87,12 @@ class OpenCalls:
         self._none.set()
 
     def opened(self) -> None:
-        """One more."""
+        """Count one more call."""
         self.count += 1
         self._none.clear()
 
     def closed(self) -> None:
-        """One less."""
+        """Count one call less."""
         self.count -= 1
         if self.count == 0:
             self._none.set()
@@ -134,13 +103,13 @@ class OpenCalls:
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Stands around every call of our own services: errors become statuses, ends are counted.
+    """Wraps every call of our own services: turns errors into statuses and counts ended calls.
 
-    A handler may be a coroutine that writes to its context or an async
-    generator; a generator is closed before the call ends, however it ends.
-    An error that is not one of ours is logged, and tells the client nothing.
+    A handler may be a coroutine that writes to its context, or an async
+    generator, which is always closed before the call ends. An error that is not
+    one of ours is logged; the client learns only that the service failed.
     Cancellation passes through. gRPC's own services (health, reflection) are
-    left alone.
+    not wrapped.
     """
 
     def __init__(self, calls: OpenCalls, observe: Observe | None = None) -> None:
@@ -184,8 +153,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             code = code_of_end(error, context)
             if code != grpc.StatusCode.INTERNAL:
                 raise
-            # Nobody cancelled this call: something that it awaited was. Passed
-            # on, it would leave the client without any status until its deadline.
+            # Something that the call awaited was cancelled, not the call itself.
+            # Passed on, this would leave the client without a status until its deadline.
             log.exception("call_cancelled_from_within", method=method)
             await abort(context, errors.HermesError(INTERNAL_MESSAGE))
         except errors.HermesError as error:
@@ -205,10 +174,10 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
 
 def rewrapped(handler: Any, unary: Callable[[Any], Any], stream: Callable[[Any], Any]) -> Any:
-    """A handler of calls with one request, its behavior passed through `unary` or `stream`.
+    """A handler of calls with one request, its behavior wrapped by `unary` or `stream`.
 
-    A request that cannot be read comes as None: gRPC itself would write a
-    traceback into the log for each.
+    A request that cannot be read is passed on as None: gRPC itself would log a
+    traceback for each.
     """
 
     def read(raw: bytes) -> Any:

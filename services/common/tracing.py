@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from hermes.trace_context import trace_context
+from hermes.client.trace import trace_context
 from services.common import logs
 
 try:

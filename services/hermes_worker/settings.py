@@ -1,4 +1,4 @@
-"""What a worker can be told."""
+"""The settings of a worker."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from functools import partial
 from ipaddress import IPv6Address
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from hermes import limits
 from hermes.demo.limits import LIMITS
 from hermes.engine import EngineConfig, SimilarityGate
+from hermes.limits import Limit
 from hermes.memory import POLICIES
 from services.common.tls import TlsServerSettings
 
@@ -21,6 +24,10 @@ DEMO = "demo"
 """The name of the model that comes with the package."""
 
 _SIZE = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})")
+
+
+def _limit(limit: Limit[Any]) -> Any:
+    return Field(limit.default, gt=limit.above, description=limit.description)
 
 
 class WorkerSettings(TlsServerSettings):
@@ -53,27 +60,20 @@ class WorkerSettings(TlsServerSettings):
     advertise: str = Field(
         "", description="host or host:port under which gateways reach this worker; empty: own name"
     )
-    budget_tokens: int = Field(4000, ge=1, description="video tokens per layer that a memory keeps")
-    compress_every_frames: int = Field(16, ge=1, description="frames between two compressions")
+    budget_tokens: int = _limit(limits.BUDGET_TOKENS)
+    compress_every_frames: int = _limit(limits.COMPRESS_EVERY_FRAMES)
     policy: str = Field(
         "hermes", description=f"what stays in a full memory: {', '.join(sorted(POLICIES))}"
     )
-    max_cameras: int = Field(
-        256, ge=1, description="memories that this worker holds at most; fewer, if fewer fit"
-    )
-    max_questions: int = Field(64, ge=1, description="questions open at once, over all cameras")
-    max_camera_questions: int = Field(32, ge=1, description="the same, about one camera")
-    max_wait_s: float = Field(
-        5.0, gt=0, description="a question that would wait longer for its first token is refused"
-    )
+    max_cameras: int = _limit(limits.MAX_CAMERAS)
+    max_questions: int = _limit(limits.MAX_QUESTIONS)
+    max_camera_questions: int = _limit(limits.MAX_CAMERA_QUESTIONS)
+    max_wait_s: float = _limit(limits.MAX_WAIT_S)
     slice_ms: float = Field(
-        10.0,
-        gt=0,
-        description="time after which a pass over frames lets questions go first, on average;"
-        " passes are made as large as that allows",
+        limits.SLICE_S.default * 1000, gt=0, description=limits.SLICE_S.description
     )
-    max_question_tokens: int = Field(512, ge=1, description="longest question")
-    max_answer_tokens: int = Field(256, ge=1, description="longest answer, and the default")
+    max_question_tokens: int = _limit(limits.MAX_QUESTION_TOKENS)
+    max_answer_tokens: int = _limit(limits.MAX_ANSWER_TOKENS)
     staleness_s: float = Field(
         10.0, gt=0, description="frames of a live camera older than this are dropped, not queued"
     )
@@ -131,23 +131,12 @@ class WorkerSettings(TlsServerSettings):
         return options
 
     def engine_config(self) -> EngineConfig:
-        """The engine's part. What was not set is made to fit the demo model, if it is that."""
-        limits = {
-            name: getattr(self, name)
-            for name in (
-                "budget_tokens",
-                "compress_every_frames",
-                "max_cameras",
-                "max_questions",
-                "max_camera_questions",
-                "max_wait_s",
-                "max_question_tokens",
-                "max_answer_tokens",
-            )
-        }
+        """The engine's part. With the demo model, what was not set is made to fit it."""
+        ours = {field.name for field in fields(EngineConfig)} & set(type(self).model_fields)
+        chosen = {name: getattr(self, name) for name in ours}
         if self.model == DEMO:
-            limits |= {k: v for k, v in LIMITS.items() if k not in self.model_fields_set}
-        return EngineConfig(**limits, slice_s=self.slice_ms / 1000, policy=self.policy)
+            chosen |= {k: v for k, v in LIMITS.items() if k not in self.model_fields_set}
+        return EngineConfig(**chosen, slice_s=self.slice_ms / 1000)
 
     @property
     def new_gate(self) -> Callable[[], SimilarityGate] | None:

@@ -28,10 +28,10 @@ from services.query_gateway.access.jwks import KeySet, fetch_of
 from services.query_gateway.access.jwts import JwtVerifier
 from services.query_gateway.access.limits import CallerLimits
 from services.query_gateway.access.token_file import TokenFile
-from services.query_gateway.admission import Admission
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.redis_link import RedisWatch
 from services.query_gateway.resolver import Resolver
@@ -74,7 +74,7 @@ class Gateway:
         self._epochs = Epochs()
         tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
         self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
-        self._admission = Admission(settings.max_open_questions)
+        self._open_questions = OpenQuestions(settings.max_open_questions)
         self._router = Router(
             Resolver(self._redis, self._epochs),
             Workers(self._channels),
@@ -110,11 +110,11 @@ class Gateway:
         queries = QueryServicer(
             self._router,
             QuestionRules(settings.max_question_chars, settings.max_answer_tokens),
-            self._admission,
+            self._open_questions,
             self.metrics,
             settings.default_deadline_s,
         )
-        memories = MemoryServicer(self._router, self._admission, settings.default_deadline_s)
+        memories = MemoryServicer(self._router, self._open_questions, settings.default_deadline_s)
         cameras = CameraServicer(
             CameraCatalogue(self._redis, settings.source_policy(), self._credentials.seal)
         )
@@ -176,7 +176,7 @@ class Gateway:
     async def stop(self, grace_s: float | None = None) -> None:
         """Refuse new calls, let open ones end within the grace period, and close everything."""
         self._stopping = True
-        log.info("draining", open_questions=self._admission.open)
+        log.info("draining", open_questions=self._open_questions.count)
         await self._server.stop(self._settings.drain_grace_s if grace_s is None else grace_s)
         for task in self._tasks:
             await task.stop()

@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Protocol, TypeVar, cast
+from typing import Protocol, cast
 
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloaded, Retryable
 from hermes.v1.memory_pb2 import MemoryContents
@@ -28,9 +28,7 @@ RETRY_AFTER_S = 1.0
 PAUSE_S = 0.1
 """Between attempts while a call waits for a hand-over."""
 WAITING_FOR_ONE = 8
-"""Calls that wait for one camera at a time; more are told to come again."""
-
-T = TypeVar("T")
+"""Calls that may wait for one camera at a time; more are refused for now."""
 
 
 class Resolves(Protocol):
@@ -55,8 +53,25 @@ class Asks(Protocol):
         ...
 
 
+class _Attempts:
+    """The attempts of one call, and how long it may wait between them."""
+
+    def __init__(self, hand_over_wait_s: float, deadline: float) -> None:
+        self._now = asyncio.get_running_loop().time
+        self._wait_until = min(self._now() + hand_over_wait_s, deadline)
+        self.count = 0
+        self.started = False
+        """Whether a part of the answer was passed on."""
+        self.refused = False
+        """Whether the last attempt met a worker that is not the owner."""
+
+    def waited_enough(self) -> bool:
+        """Whether there is no time for another pause."""
+        return self._now() + PAUSE_S >= self._wait_until
+
+
 class Router:
-    """One call at a time from the gateway's door to its last token."""
+    """Takes calls to owners, and tries again while an owner changes."""
 
     def __init__(
         self,
@@ -75,51 +90,55 @@ class Router:
         self._waiting: Counter[str] = Counter()
         self._sleep = sleep
 
-    def ask(
+    async def ask(
         self, question: Question, deadline: float
     ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
-        """Deltas as they come, and one complete. `deadline`: by the running loop's clock."""
-        return self._routed(
-            question.camera_id, deadline, lambda route: self._answer(route, question, deadline)
-        )
-
-    async def inspect(self, camera_id: str, deadline: float) -> MemoryContents:
-        """What the camera's memory holds, as its owner says."""
-        looks = self._routed(camera_id, deadline, lambda route: self._look(route, deadline))
-        async with aclosing(looks):
-            return await anext(looks)
-
-    async def _routed(
-        self, camera_id: str, deadline: float, attempt: Callable[[Route], AsyncGenerator[T, None]]
-    ) -> AsyncGenerator[T, None]:
-        """What `attempt` gives at the camera's owner, or at the next one if that is not it."""
-        now = asyncio.get_running_loop().time
-        wait_until = min(now() + self._hand_over_wait_s, deadline)
-        refused = started = False
-        attempts = 0
+        """Deltas as they come, then one complete. `deadline`: by the running loop's clock."""
+        attempts = _Attempts(self._hand_over_wait_s, deadline)
         while True:
             try:
-                route = await self._resolver.resolve(camera_id)
-                attempts += 1
-                tracing.note(attempts=attempts, worker=route.address)
-                async with aclosing(attempt(route)) as events:
+                route = await self._resolve(question.camera_id, attempts)
+                async with aclosing(self._answer(route, question, deadline)) as events:
                     async for event in events:
-                        started = True
+                        attempts.started = True
                         yield event
                 return
-            except CameraNotOwned:
-                if started or (refused and now() + PAUSE_S >= wait_until):
-                    raise _changing_hands(camera_id) from None
-                if refused:  # handed over, and its new owner does not know yet
-                    await self._pause(camera_id, _changing_hands(camera_id))
-                refused = True  # the owner changed after it was read: read again, at once
-            except Overloaded:
-                raise
-            except Retryable as error:
-                if started or now() + PAUSE_S >= wait_until:
-                    raise
-                refused = False
-                await self._pause(camera_id, error)
+            except HermesError as error:
+                await self._before_next(question.camera_id, attempts, error)
+
+    async def inspect(self, camera_id: str, deadline: float) -> MemoryContents:
+        """What the camera's memory holds, as its owner reports it."""
+        attempts = _Attempts(self._hand_over_wait_s, deadline)
+        while True:
+            try:
+                route = await self._resolve(camera_id, attempts)
+                contents = await self._workers.inspect(route, deadline)
+                self._check_epoch(camera_id, contents.epoch)
+                return contents
+            except HermesError as error:
+                await self._before_next(camera_id, attempts, error)
+
+    async def _resolve(self, camera_id: str, attempts: _Attempts) -> Route:
+        route = await self._resolver.resolve(camera_id)
+        attempts.count += 1
+        tracing.note(attempts=attempts.count, worker=route.address)
+        return route
+
+    async def _before_next(self, camera_id: str, attempts: _Attempts, error: HermesError) -> None:
+        """Wait as long as the next attempt needs. Raises if there is to be none."""
+        if isinstance(error, CameraNotOwned):
+            if attempts.started or (attempts.refused and attempts.waited_enough()):
+                raise _changing_hands(camera_id) from None
+            if attempts.refused:  # handed over, but the new owner does not serve yet
+                await self._pause(camera_id, _changing_hands(camera_id))
+            attempts.refused = True  # the owner changed after it was read: read again, at once
+        elif isinstance(error, Retryable) and not isinstance(error, Overloaded):
+            if attempts.started or attempts.waited_enough():
+                raise error
+            attempts.refused = False
+            await self._pause(camera_id, error)
+        else:
+            raise error
 
     async def _pause(self, camera_id: str, error: Retryable) -> None:
         """Wait a little for a camera. Raises `error` if so many wait that others would suffer."""
@@ -150,15 +169,10 @@ class Router:
         log.error("answer_without_end", camera=route.camera_id, worker=route.address)
         raise HermesError(INTERNAL_MESSAGE)
 
-    async def _look(self, route: Route, deadline: float) -> AsyncGenerator[MemoryContents, None]:
-        contents = await self._workers.inspect(route, deadline)
-        self._check_epoch(route.camera_id, contents.epoch)
-        yield contents
-
     def _check_epoch(self, camera_id: str, epoch: int) -> None:
         if epoch < self._epochs.newest(camera_id):
-            # Whoever wrote this had lost the camera: its memory may lack what
-            # the new owner has seen.
+            # The worker that wrote this had lost the camera: its memory may lack
+            # frames that the new owner has seen.
             log.warning("answer_from_former_owner", camera=camera_id, epoch=epoch)
             raise _changing_hands(camera_id)
         self._epochs.saw(camera_id, epoch)

@@ -25,8 +25,8 @@ from hermes.v1.query_pb2_grpc import QueryServiceServicer
 from services.common import tracing
 from services.common.cameras import check_id
 from services.common.metrics import Metrics
-from services.query_gateway.admission import Admission
 from services.query_gateway.catalogue import CameraCatalogue
+from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.router import Router
 from services.query_gateway.workers import deadline_exceeded
@@ -69,13 +69,13 @@ class QueryServicer(QueryServiceServicer):
         self,
         router: Router,
         rules: QuestionRules,
-        admission: Admission,
+        open_questions: OpenQuestions,
         metrics: Metrics,
         default_deadline_s: float,
     ) -> None:
         self._router = router
         self._rules = rules
-        self._admission = admission
+        self._open_questions = open_questions
         self._metrics = metrics
         self._default_deadline_s = default_deadline_s
 
@@ -84,7 +84,7 @@ class QueryServicer(QueryServiceServicer):
         received = now()
         question = self._rules.check(request)
         tracing.note(camera=question.camera_id, freshness=Freshness.Name(question.freshness))
-        with self._admission.enter():
+        with self._open_questions.enter():
             async with _in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, received, now)
 
@@ -122,11 +122,13 @@ class QueryServicer(QueryServiceServicer):
 
 
 class MemoryServicer(MemoryServiceServicer):
-    """hermes.v1.MemoryService. A look takes a place among the open questions."""
+    """hermes.v1.MemoryService. An inspection counts as an open question."""
 
-    def __init__(self, router: Router, admission: Admission, default_deadline_s: float) -> None:
+    def __init__(
+        self, router: Router, open_questions: OpenQuestions, default_deadline_s: float
+    ) -> None:
         self._router = router
-        self._admission = admission
+        self._open_questions = open_questions
         self._default_deadline_s = default_deadline_s
 
     async def Inspect(  # noqa: N802, D102
@@ -134,7 +136,7 @@ class MemoryServicer(MemoryServiceServicer):
     ) -> MemoryServiceInspectResponse:
         camera_id = check_id(request.camera_id)
         tracing.note(camera=camera_id)
-        with self._admission.enter():
+        with self._open_questions.enter():
             async with _in_time(context, self._default_deadline_s) as deadline:
                 contents = await self._router.inspect(camera_id, deadline)
         return MemoryServiceInspectResponse(contents=contents)

@@ -1,4 +1,4 @@
-"""What the gateway can be told."""
+"""The settings of the gateway."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hermes.tls import Tls
+from hermes import limits
+from hermes.client.tls import Tls
 from services.common.cameras import NETWORK_PROTOCOLS, SourcePolicy
 from services.common.tls import TlsServerSettings
 
@@ -48,10 +49,16 @@ class GatewaySettings(TlsServerSettings):
         " let through, so that a question that is too long is told so by the field's name",
     )
     max_open_questions: int = Field(
-        64, ge=1, description="questions answered at a time; more are RESOURCE_EXHAUSTED"
+        limits.MAX_QUESTIONS.default,
+        gt=limits.MAX_QUESTIONS.above,
+        description="questions answered at a time; more are RESOURCE_EXHAUSTED",
     )
     max_question_chars: int = Field(4096, ge=1, description="longest question, in characters")
-    max_answer_tokens: int = Field(1024, ge=1, description="most tokens a question may ask for")
+    max_answer_tokens: int = Field(
+        limits.MAX_ANSWER_TOKENS.default,
+        gt=limits.MAX_ANSWER_TOKENS.above,
+        description="most tokens a question may ask for; a worker may allow fewer",
+    )
     default_deadline_s: float = Field(
         60.0, gt=0, description="time for an answer if the client sets no deadline, in seconds"
     )

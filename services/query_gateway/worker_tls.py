@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import grpc.aio
 
+from hermes.client.tls import Material, Tls
 from hermes.errors import InvalidInput
-from hermes.tls import Material, Tls
 from services.common import logs
 from services.common.files import UnusableFile
 from services.common.tls import check_pair, parse_certificates

@@ -9,7 +9,7 @@ from random import Random
 
 from google.protobuf.message import DecodeError
 
-from hermes.client_types import camera_of
+from hermes.client.types import camera_of
 from hermes.contents_message import contents_of
 from hermes.errors import HermesError, InvalidInput
 from hermes.v1.camera_pb2 import (

@@ -22,6 +22,7 @@ from tests.support.fake_worker import (
     HELLO,
     MODEL,
     End,
+    Fail,
     FakeWorker,
     Hang,
     Say,
@@ -162,3 +163,16 @@ async def test_a_full_gateway_turns_away(
         first.cancel()
         assert await counted(gateway, "CANCELLED") == 1
         assert await ask(client) == "a red car"
+
+
+async def test_a_limit_that_is_smaller_at_the_worker_reaches_the_client_by_name(
+    client: AsyncHermesClient, worker: FakeWorker, lobby: str
+) -> None:
+    refusal = errors.InvalidInput("question.max_tokens", "is more than the 40 allowed here")
+    worker.scripts = [[Fail(refusal)]]
+    with pytest.raises(errors.InvalidInput, match="40 allowed") as caught:
+        await client.ask("lobby", "what?", max_tokens=100).result()
+    assert caught.value.field == "question.max_tokens"
+    cause = caught.value.__cause__
+    assert isinstance(cause, grpc.aio.AioRpcError)
+    assert cause.code() == grpc.StatusCode.INVALID_ARGUMENT

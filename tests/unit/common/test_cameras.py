@@ -234,3 +234,18 @@ def test_what_is_shown_has_no_credentials() -> None:
     assert shown.url == "rtsp://***@h/s?token=***"
     assert shown.loop
     assert "hunter2" in camera.url
+
+
+@pytest.mark.parametrize("url", ["user:hunter2@host/x", "hunter2@host:x", "rtsp:u:hunter2@host/x"])
+def test_a_url_without_a_scheme_is_refused_and_not_repeated(url: str, media: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"without a scheme; write rtsp://") as refused:
+        cameras.check_url(url, SourcePolicy(media))
+    assert refused.value.field == "camera.url"
+    assert "hunter2" not in str(refused.value)
+    assert cameras.without_credentials(Camera(id="a", url=url)).url == "***"
+
+
+def test_a_file_whose_name_looks_like_an_address_can_be_written_with_a_dot(media: Path) -> None:
+    resolved = cameras.resolve_file("./12:30@lobby.mp4", SourcePolicy(media))
+    cameras.check_url("./12:30@lobby.mp4", SourcePolicy(media))
+    assert resolved == media / "12:30@lobby.mp4"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind, StatusCode
 
-from hermes.trace_context import trace_context
+from hermes.client.trace import trace_context
 from services.common import logs, tracing
 from tests.support.log_lines import lines, logging_to
 from tests.support.spans import Kept, traced

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.text_format import Parse
 
-from hermes.client_types import answer_of, camera_of
+from hermes.client.types import answer_of, camera_of
 from hermes.v1.camera_pb2 import CameraInfo
 from hermes.v1.query_pb2 import Complete
 

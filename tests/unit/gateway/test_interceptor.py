@@ -14,7 +14,7 @@ from hermes.errors import DeadlineExceeded
 from hermes.v1.query_pb2 import QueryServiceAskRequest, Question
 from services.common.metrics import Metrics
 from services.common.rpc import ErrorInterceptor, OpenCalls
-from services.query_gateway.admission import Admission
+from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.servicers import QueryServicer
 
@@ -96,15 +96,19 @@ async def test_a_client_that_does_not_read_meets_the_default_deadline() -> None:
             finally:
                 closed.set()
 
-    admission = Admission(1)
+    open_questions = OpenQuestions(1)
     servicer = QueryServicer(
-        cast(Any, OneWord()), QuestionRules(100, 100), admission, Metrics(), default_deadline_s=0.05
+        cast(Any, OneWord()),
+        QuestionRules(100, 100),
+        open_questions,
+        Metrics(),
+        default_deadline_s=0.05,
     )
     request = QueryServiceAskRequest(question=Question(camera_id="lobby", text="what?"))
     with pytest.raises(DeadlineExceeded):
         await asyncio.wait_for(servicer.Ask(request, BlockedContext()), 2)
     assert closed.is_set()
-    assert admission.open == 0
+    assert open_questions.count == 0
 
 
 async def test_a_write_to_a_client_that_is_gone_is_no_error_of_ours() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from hermes.errors import InvalidInput, Overloaded
 from hermes.v1.query_pb2 import QueryServiceAskRequest, Question
-from services.query_gateway.admission import Admission
+from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.questions import QuestionRules
 
 RULES = QuestionRules(max_chars=10, max_tokens=100)
@@ -42,20 +42,20 @@ def test_what_is_wrong_is_named(request_: QueryServiceAskRequest, field: str) ->
 
 
 def test_a_full_house_turns_away_and_a_free_place_lets_in() -> None:
-    admission = Admission(limit=2)
-    with admission.enter():
-        with admission.enter():
-            with pytest.raises(Overloaded) as caught, admission.enter():
+    open_questions = OpenQuestions(limit=2)
+    with open_questions.enter():
+        with open_questions.enter():
+            with pytest.raises(Overloaded) as caught, open_questions.enter():
                 pytest.fail("a third was let in")
             assert caught.value.retry_after_s > 0
-            assert admission.open == 2
-        with admission.enter():
-            assert admission.open == 2
-    assert admission.open == 0
+            assert open_questions.count == 2
+        with open_questions.enter():
+            assert open_questions.count == 2
+    assert open_questions.count == 0
 
 
 def test_a_place_is_given_back_however_the_question_ends() -> None:
-    admission = Admission(limit=1)
-    with pytest.raises(KeyError), admission.enter():
+    open_questions = OpenQuestions(limit=1)
+    with pytest.raises(KeyError), open_questions.enter():
         raise KeyError
-    assert admission.open == 0
+    assert open_questions.count == 0

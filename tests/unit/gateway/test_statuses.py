@@ -8,8 +8,8 @@ import pytest
 from grpc_status import rpc_status
 
 from hermes import errors
-from hermes.statuses import error_of, typed_error
-from services.common.rpc import code_of, status_of
+from hermes.statuses import code_of, error_of, typed_error
+from services.common.rpc import status_of
 
 EVERY_ERROR = [
     errors.HermesError("broken"),
@@ -96,6 +96,14 @@ def test_a_status_that_is_none_of_ours(
     error = error_of(status, "the gateway at nowhere:1")
     assert type(error) is kind
     assert "the gateway at nowhere:1" in str(error)
+
+
+def test_a_type_outside_the_table_has_the_code_of_the_type_above_it() -> None:
+    class Busy(errors.Overloaded):
+        reason = "BUSY"
+
+    assert code_of(Busy("later")) == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert code_of(errors.Retryable("later")) == grpc.StatusCode.UNAVAILABLE
 
 
 def test_details_of_somebody_else_are_not_ours() -> None:

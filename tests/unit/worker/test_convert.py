@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.client_types import Span, coverage_of
+from hermes.client.types import Span, coverage_of
 from hermes.memory import Coverage
 from hermes.v1 import camera_pb2
 from services.hermes_worker.convert import coverage_message

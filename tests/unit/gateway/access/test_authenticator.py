@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes.client_token import bearer
+from hermes.client.token import bearer
 from hermes.errors import InvalidInput, Unauthenticated
 from services.query_gateway.access.authenticator import Authenticator
 from services.query_gateway.access.jwks import KeySet

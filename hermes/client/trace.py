@@ -8,7 +8,7 @@ import sys
 def trace_context() -> tuple[tuple[str, str], ...]:
     """W3C `traceparent` and `tracestate` of OpenTelemetry's current span; nothing without one.
 
-    Whoever has not loaded OpenTelemetry is in no trace, so it is not loaded here.
+    A process that has not loaded OpenTelemetry is in no trace, so this does not load it.
     """
     if "opentelemetry.trace" not in sys.modules:
         return ()

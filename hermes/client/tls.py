@@ -1,4 +1,4 @@
-"""TLS as a client speaks it: whom it trusts, and who it is."""
+"""TLS on the side of a client: the authorities to trust, and a certificate to show."""
 
 from __future__ import annotations
 

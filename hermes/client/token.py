@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hermes.errors import InvalidInput
 
 Token = str | Callable[[], str]
-"""A token, or what gives the one that is valid now: asked at every call, so it should be quick."""
+"""A token, or a function that returns the one valid now. It runs before every call: be quick."""
 
 Metadata = tuple[tuple[str, str], ...]
 

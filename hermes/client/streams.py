@@ -1,4 +1,4 @@
-"""An answer while it is being written, for blocking and for asyncio callers."""
+"""Answers as they are written, for blocking and for asyncio callers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from hermes import errors
-from hermes.client_types import Answer, answer_of
+from hermes.client.types import Answer, answer_of
 from hermes.statuses import error_of
 from hermes.v1 import query_pb2
 

@@ -1,0 +1,134 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self, cast
+
+import grpc
+import grpc.aio
+
+from hermes.client.requests import (
+    ASK_TIMEOUT_S,
+    CALL_TIMEOUT_S,
+    Metadata,
+    add_request,
+    ask_request,
+    connection,
+)
+from hermes.client.streams import AsyncAnswerStream
+from hermes.client.tls import Tls
+from hermes.client.token import Token, bearer
+from hermes.client.trace import trace_context
+from hermes.client.types import Camera, Freshness, Pacing, camera_of
+from hermes.contents import MemoryContents
+from hermes.contents_message import contents_of
+from hermes.statuses import error_of
+from hermes.v1 import camera_pb2, memory_pb2
+from hermes.v1.camera_pb2_grpc import CameraServiceStub
+from hermes.v1.memory_pb2_grpc import MemoryServiceStub
+from hermes.v1.query_pb2_grpc import QueryServiceStub
+
+
+class AsyncHermesClient:
+    """Client for asyncio, with the same calls. Belongs to the loop that it is made in."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        tls: Tls | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
+        metadata: Metadata = (),
+        timeout: float = CALL_TIMEOUT_S,
+    ) -> None:
+        """As `HermesClient`."""
+        self._token = token
+        self._metadata = tuple(metadata)
+        self._timeout = timeout
+        self._peer, credentials, options = connection(address, tls, credentials)
+        self._channel = (
+            grpc.aio.insecure_channel(address, options=options)
+            if credentials is None
+            else grpc.aio.secure_channel(address, credentials, options=options)
+        )
+        self._cameras = cast(Any, CameraServiceStub)(self._channel)
+        self._memories = cast(Any, MemoryServiceStub)(self._channel)
+        self._queries = cast(Any, QueryServiceStub)(self._channel)
+
+    def ask(
+        self,
+        camera_id: str,
+        question: str,
+        *,
+        max_tokens: int = 0,
+        freshness: Freshness = "latest",
+        timeout: float | None = ASK_TIMEOUT_S,
+    ) -> AsyncAnswerStream:
+        """Ask about a camera. Returns at once; errors come while reading the answer."""
+        request = ask_request(camera_id, question, max_tokens, freshness)
+        call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
+        return AsyncAnswerStream(call, self._peer)
+
+    async def inspect(self, camera_id: str) -> MemoryContents:
+        """What the camera's memory holds now, layer by layer."""
+        request = memory_pb2.MemoryServiceInspectRequest(camera_id=camera_id)
+        return contents_of((await self._call(self._memories.Inspect, request)).contents)
+
+    async def add_camera(
+        self,
+        camera_id: str,
+        url: str,
+        *,
+        frames_per_second: float = 0.0,
+        chunk_max_frames: int = 0,
+        chunk_max_duration_s: float | None = None,
+        pacing: Pacing = "default",
+        loop: bool = False,
+    ) -> Camera:
+        """Register a camera. Zeros mean the deployment's defaults."""
+        request = add_request(
+            camera_id, url, frames_per_second, chunk_max_frames, chunk_max_duration_s, pacing, loop
+        )
+        return camera_of((await self._call(self._cameras.Add, request)).camera)
+
+    async def get_camera(self, camera_id: str) -> Camera:
+        """One camera as it is now."""
+        request = camera_pb2.CameraServiceGetRequest(camera_id=camera_id)
+        return camera_of((await self._call(self._cameras.Get, request)).camera)
+
+    async def list_cameras(self) -> list[Camera]:
+        """All cameras, ordered by id."""
+        response = await self._call(self._cameras.List, camera_pb2.CameraServiceListRequest())
+        return [camera_of(info) for info in response.cameras]
+
+    async def remove_camera(self, camera_id: str) -> None:
+        """Forget a camera, its frames and its memory."""
+        await self._call(
+            self._cameras.Remove, camera_pb2.CameraServiceRemoveRequest(camera_id=camera_id)
+        )
+
+    async def close(self) -> None:
+        """Close the connection; calls that run are cancelled."""
+        await self._channel.close()
+
+    def _sent(self) -> Metadata:
+        return (*self._metadata, *bearer(self._token), *trace_context())
+
+    async def _call(self, method: Any, request: Any) -> Any:
+        try:
+            return await method(request, timeout=self._timeout, metadata=self._sent())
+        except grpc.RpcError as error:
+            raise error_of(error, self._peer) from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,88 @@
+"""What both clients share: the channel's settings, and the requests that take arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from hermes import errors
+from hermes.client.tls import Tls
+from hermes.v1 import camera_pb2, query_pb2
+
+CALL_TIMEOUT_S = 10.0
+ASK_TIMEOUT_S = 60.0
+
+Metadata = Sequence[tuple[str, str]]
+
+OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # A gateway that comes back is found within seconds; gRPC's default is two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+
+_PACINGS: dict[str, camera_pb2.Pacing] = {
+    "default": camera_pb2.PACING_UNSPECIFIED,
+    "live": camera_pb2.PACING_LIVE,
+    "as_fast_as_read": camera_pb2.PACING_AS_FAST_AS_READ,
+}
+_FRESHNESS: dict[str, query_pb2.Freshness] = {
+    "latest": query_pb2.FRESHNESS_LATEST,
+    "cached": query_pb2.FRESHNESS_CACHED,
+}
+
+
+def connection(
+    address: str, tls: Tls | None, credentials: grpc.ChannelCredentials | None
+) -> tuple[str, grpc.ChannelCredentials | None, list[tuple[str, Any]]]:
+    """The gateway's name in errors, and the credentials and options of a channel to it."""
+    if tls is not None:
+        credentials = tls.read().credentials()
+    how = "in plain text" if credentials is None else "over TLS"
+    options = [*OPTIONS, *(() if tls is None else tls.options)]
+    return f"the gateway at {address} ({how})", credentials, options
+
+
+def ask_request(
+    camera_id: str, text: str, max_tokens: int, freshness: str
+) -> query_pb2.QueryServiceAskRequest:
+    """The request of `ask`. Raises `InvalidInput` for what cannot be sent."""
+    if freshness not in _FRESHNESS:
+        raise errors.InvalidInput("question.freshness", f"is one of {', '.join(_FRESHNESS)}")
+    if not 0 <= max_tokens < 2**32:
+        raise errors.InvalidInput("question.max_tokens", "must be 0 (the default) or more")
+    question = query_pb2.Question(
+        camera_id=camera_id, text=text, max_tokens=max_tokens, freshness=_FRESHNESS[freshness]
+    )
+    return query_pb2.QueryServiceAskRequest(question=question)
+
+
+def add_request(
+    camera_id: str,
+    url: str,
+    frames_per_second: float,
+    chunk_max_frames: int,
+    chunk_max_duration_s: float | None,
+    pacing: str,
+    loop: bool,
+) -> camera_pb2.CameraServiceAddRequest:
+    """The request of `add_camera`. Raises `InvalidInput` for what cannot be sent."""
+    if pacing not in _PACINGS:
+        raise errors.InvalidInput("camera.pacing", f"is one of {', '.join(_PACINGS)}")
+    if not 0 <= chunk_max_frames < 2**32:
+        raise errors.InvalidInput("camera.sampling.chunk_max_frames", "must be 0 or more")
+    sampling = camera_pb2.Sampling(
+        frames_per_second=frames_per_second, chunk_max_frames=chunk_max_frames
+    )
+    if chunk_max_duration_s is not None:
+        duration = Duration()
+        duration.FromNanoseconds(round(chunk_max_duration_s * 1e9))
+        sampling.chunk_max_duration.CopyFrom(duration)
+    camera = camera_pb2.Camera(
+        id=camera_id, url=url, sampling=sampling, pacing=_PACINGS[pacing], loop=loop
+    )
+    return camera_pb2.CameraServiceAddRequest(camera=camera)

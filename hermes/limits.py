@@ -1,0 +1,45 @@
+"""Limits that several processes must agree on, each with its default, bound and description.
+
+The engine's configuration, the worker's settings and the gateway's settings all
+take them from here. No torch: the gateway has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Generic[N]):
+    """A limit that can be configured. `above`: it must be larger than this."""
+
+    default: N
+    description: str
+    above: N
+
+
+def _at_least_one(default: int, description: str) -> Limit[int]:
+    return Limit(default, description, above=0)
+
+
+BUDGET_TOKENS = _at_least_one(4000, "video tokens per layer that a memory keeps")
+COMPRESS_EVERY_FRAMES = _at_least_one(16, "frames between two compressions")
+MAX_CAMERAS = _at_least_one(256, "memories that a worker holds at most; fewer, if fewer fit")
+MAX_QUESTIONS = _at_least_one(64, "questions open at once, over all cameras")
+MAX_CAMERA_QUESTIONS = _at_least_one(32, "the same, about one camera")
+MAX_QUESTION_TOKENS = _at_least_one(512, "longest question, in tokens")
+MAX_ANSWER_TOKENS = _at_least_one(
+    256, "most tokens a question may ask for, and what it gets if it does not say"
+)
+MAX_WAIT_S = Limit(
+    5.0, "a question that would wait longer for its first token, in seconds, is refused", above=0.0
+)
+SLICE_S = Limit(
+    0.01,
+    "time after which a pass over frames lets questions go first, on average; passes are made as"
+    " large as that allows",
+    above=0.0,
+)

@@ -1,0 +1,88 @@
+"""Limits on connections, as docs/security.md states them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import grpc.aio
+import pytest
+
+from hermes.client import AsyncHermesClient
+from hermes.v1.query_pb2 import QueryServiceAskRequest, Question
+from hermes.v1.query_pb2_grpc import QueryServiceStub
+from services.common.rpc import HANDSHAKE_TIMEOUT_MS
+from services.query_gateway.gateway import Gateway
+from tests.support.fake_worker import End, FakeWorker, Rest, Say
+
+SILENT = 500
+
+
+async def silent_connection(port: int, begin: bytes, opened: asyncio.Event) -> float:
+    """Open a connection, send `begin` and nothing more. Seconds until the gateway closed it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    began = time.monotonic()
+    try:
+        writer.write(begin)
+        opened.set()
+        while await reader.read(4096):
+            pass
+    except ConnectionResetError:
+        pass
+    finally:
+        writer.close()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("begin", [b"", b"PRI * HTTP/2.0\r\n"], ids=["nothing", "half a preface"])
+async def test_silent_connections_are_closed_while_clients_are_served(
+    gateway: Gateway, worker: FakeWorker, lobby: str, begin: bytes
+) -> None:
+    opened = [asyncio.Event() for _ in range(SILENT)]
+    silent = [
+        asyncio.create_task(silent_connection(gateway.port, begin, event)) for event in opened
+    ]
+    await asyncio.gather(*(event.wait() for event in opened))
+    async with AsyncHermesClient(f"127.0.0.1:{gateway.port}") as client:
+        assert (await client.ask("lobby", "what?", timeout=5).result()).text
+        assert sum(task.done() for task in silent) == 0
+        lasted = await asyncio.wait_for(asyncio.gather(*silent), HANDSHAKE_TIMEOUT_MS / 1000 + 10)
+        assert min(lasted) > HANDSHAKE_TIMEOUT_MS / 1000 / 2
+        assert (await client.ask("lobby", "what?", timeout=5).result()).text
+
+
+def channel(gateway: Gateway, ping_ms: int) -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(
+        f"127.0.0.1:{gateway.port}",
+        options=[
+            ("grpc.keepalive_time_ms", ping_ms),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.use_local_subchannel_pool", 1),
+        ],
+    )
+
+
+async def texts(gateway: Gateway, ping_ms: int) -> str:
+    question = Question(camera_id="lobby", text="what?")
+    async with channel(gateway, ping_ms) as pinging:
+        ask = QueryServiceStub(pinging).Ask  # type: ignore[no-untyped-call]
+        call = ask(QueryServiceAskRequest(question=question), timeout=60)
+        return "".join([event.delta.text async for event in call])
+
+
+@pytest.mark.slow  # pings are seconds apart
+async def test_a_client_may_ping_every_five_seconds_on_a_silent_stream(
+    gateway: Gateway, worker: FakeWorker, lobby: str
+) -> None:
+    worker.scripts = [[Rest(32), Say("a car"), End()]]
+    assert await texts(gateway, 5_000) == "a car"
+
+
+@pytest.mark.slow
+async def test_a_client_that_pings_every_second_is_sent_away(
+    gateway: Gateway, worker: FakeWorker, lobby: str
+) -> None:
+    worker.scripts = [[Rest(20), Say("a car"), End()]]
+    with pytest.raises(grpc.aio.AioRpcError, match="Too many pings"):
+        await texts(gateway, 1_000)

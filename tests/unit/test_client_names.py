@@ -1,0 +1,37 @@
+"""What `hermes.client` exports is part of the interface."""
+
+from __future__ import annotations
+
+from hermes import client
+
+EXPORTED = {
+    "Answer",
+    "AnswerStream",
+    "AsyncAnswerStream",
+    "AsyncHermesClient",
+    "Camera",
+    "Coverage",
+    "Freshness",
+    "HermesClient",
+    "Memory",
+    "MemoryContents",
+    "Pacing",
+    "Source",
+    "Span",
+    "Timings",
+    "Tls",
+    "Token",
+}
+
+
+def test_the_exported_names() -> None:
+    assert set(client.__all__) == EXPORTED
+    assert all(hasattr(client, name) for name in EXPORTED)
+
+
+def test_both_clients_have_the_same_calls() -> None:
+    blocking, for_asyncio = (
+        {name for name in vars(kind) if not name.startswith("_")}
+        for kind in (client.HermesClient, client.AsyncHermesClient)
+    )
+    assert blocking == for_asyncio
