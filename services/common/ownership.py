@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import redis
 
 from hermes.v1.camera_pb2 import Camera
-from services.common import keys, logs
+from services.common import keys, logs, tombstones
 from services.common.heirs import Heirs
 from services.common.holder import Holder
 from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases, Owner
@@ -171,10 +171,14 @@ class Ownership:
         lost_data = self._registry.incarnation != incarnation
         for camera_id, held in list(self._held.items()):
             current = cameras.get(camera_id)
-            if current is None or current.created != held.camera.created:
+            if current is None or tombstones.replaces(current, held.camera):
                 self._drop(camera_id, "removed")
                 self._tell_removed(held.camera)
                 self._leases.release(held.lease, forget=True)
+            elif current.created != held.camera.created:
+                # Redis came back as an older copy: nobody removed the camera that we hold.
+                self._drop(camera_id, "the registry has an older one")
+                self._leases.release(held.lease)
         due = self._clock() - self._renewed_at >= RENEW_EVERY_S
         states = {camera_id: self._state(camera_id) for camera_id in self._held}
         # A camera that has caught up should not wait for the next renewal to be found.

@@ -28,6 +28,7 @@ from services.query_gateway.admission import Admission
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.redis_link import RedisWatch
 from services.query_gateway.resolver import Resolver
@@ -89,8 +90,9 @@ class Gateway:
     async def start(self) -> None:
         """Listen. Raises `CannotListen`."""
         settings = self._settings
+        known = KnownCameras(self._redis)
         router = Router(
-            Resolver(self._redis, self._epochs),
+            Resolver(self._redis, self._epochs, known),
             Workers(self._channels),
             self._epochs,
             settings.hand_over_wait_s,
@@ -105,14 +107,14 @@ class Gateway:
         )
         memories = MemoryServicer(router, self._admission, settings.default_deadline_s)
         cameras = CameraServicer(
-            CameraCatalogue(self._redis, settings.source_policy(), self._credentials.seal)
+            CameraCatalogue(self._redis, settings.source_policy(), known, self._credentials.seal)
         )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
         self.port = await self._server.start(settings.listen)
         self._status.start()
-        self._spawn(RedisWatch(self._redis, self._redis_is, self.metrics).run())
+        self._spawn(RedisWatch(known, self._redis_is, self.metrics).run())
         self._spawn(self._channels.run())
         if self._authenticator is None:
             log.info("authentication_off", open_to="anyone who reaches the port")

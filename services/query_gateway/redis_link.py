@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import redis
-import redis.asyncio
 
 from hermes.errors import Unavailable
-from services.common import keys, logs
+from services.common import logs
 from services.common.metrics import Metrics
+from services.query_gateway.known_cameras import KnownCameras
 
 log = logs.get(__name__)
 
@@ -23,7 +23,7 @@ RETRY_AFTER_S = 1.0
 
 @asynccontextmanager
 async def reaching_redis() -> AsyncIterator[None]:
-    """What is asked of Redis in here fails as `Unavailable`, and soon."""
+    """Calls of Redis in here fail as `Unavailable`, and soon."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
             yield
@@ -35,16 +35,16 @@ async def reaching_redis() -> AsyncIterator[None]:
 
 
 class RedisWatch:
-    """Tells when Redis goes away and when it is back, and counts the cameras that it knows."""
+    """Reports when Redis goes away and when it is back, and counts the registered cameras."""
 
     def __init__(
         self,
-        client: redis.asyncio.Redis,
+        known: KnownCameras,
         tell: Callable[[bool], Awaitable[None]],
         metrics: Metrics,
         every_s: float = WATCH_EVERY_S,
     ) -> None:
-        self._redis = client
+        self._known = known
         self._tell = tell
         self._metrics = metrics
         self._every_s = every_s
@@ -63,7 +63,7 @@ class RedisWatch:
     async def _look(self) -> bool:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                cameras = await self._redis.hlen(keys.CAMERAS)
+                cameras = await self._known.refresh()
         except (redis.RedisError, OSError, TimeoutError):
             return False
         self._metrics.cameras_registered.set(cameras)
