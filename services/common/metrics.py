@@ -142,6 +142,11 @@ class Metrics:
             "Cameras that there are, by the registry, whoever reads or remembers them.",
             registry=registry,
         )
+        self.redis_evicts = Gauge(
+            "hermes_redis_evicts",
+            "Whether Redis may evict keys (1): its maxmemory-policy must be noeviction.",
+            registry=registry,
+        )
         self.camera_state = Gauge(
             "hermes_camera_state",
             "State of a camera's source, as the number of hermes.v1.SourceState.",

@@ -16,6 +16,7 @@ import redis
 
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs, tombstones
+from services.common.eviction import EvictionCheck
 from services.common.heirs import Heirs
 from services.common.holder import Holder
 from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases, Owner
@@ -79,7 +80,9 @@ class Ownership:
         self._capacity = capacity
         self._clock = clock
         self._balance = balance
+        self._redis = client
         self._registry = CameraRegistry(client)
+        self._eviction = EvictionCheck(metrics, clock)
         self._heirs = Heirs(leases.instance, leases, holder, clock)
         self._sightings = Sightings(clock)
         self._held: dict[str, _Held] = {}
@@ -195,8 +198,16 @@ class Ownership:
             self._make_ready(cameras, owners, members, now_ms)
         if self._load != self._announced_load:
             self._announce()
+        if self._eviction.due:
+            self._check_eviction()
         self._alone = not self._stood_for and not any(m.has_room for m in members[1:])
         self._rounds += 1
+
+    def _check_eviction(self) -> None:
+        try:
+            self._eviction.take(self._redis.info("memory"))  # type: ignore[arg-type]
+        except redis.ResponseError as error:  # NoPermissionError is one
+            self._eviction.unknown(str(error))
 
     @property
     def _load(self) -> int:

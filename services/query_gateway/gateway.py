@@ -114,7 +114,7 @@ class Gateway:
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
         self.port = await self._server.start(settings.listen)
         self._status.start()
-        self._spawn(RedisWatch(known, self._redis_is, self.metrics).run())
+        self._spawn(RedisWatch(self._redis, known, self._redis_is, self.metrics).run())
         self._spawn(self._channels.run())
         if self._authenticator is None:
             log.info("authentication_off", open_to="anyone who reaches the port")

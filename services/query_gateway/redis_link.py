@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import redis
+import redis.asyncio
 
 from hermes.errors import Unavailable
 from services.common import logs
+from services.common.eviction import EvictionCheck
 from services.common.metrics import Metrics
 from services.query_gateway.known_cameras import KnownCameras
 
@@ -39,12 +41,15 @@ class RedisWatch:
 
     def __init__(
         self,
+        client: redis.asyncio.Redis,
         known: KnownCameras,
         tell: Callable[[bool], Awaitable[None]],
         metrics: Metrics,
         every_s: float = WATCH_EVERY_S,
     ) -> None:
+        self._redis = client
         self._known = known
+        self._eviction = EvictionCheck(metrics)
         self._tell = tell
         self._metrics = metrics
         self._every_s = every_s
@@ -64,7 +69,15 @@ class RedisWatch:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 cameras = await self._known.refresh()
+                if self._eviction.due:
+                    await self._check_eviction()
         except (redis.RedisError, OSError, TimeoutError):
             return False
         self._metrics.cameras_registered.set(cameras)
         return True
+
+    async def _check_eviction(self) -> None:
+        try:
+            self._eviction.take(await self._redis.info("memory"))
+        except redis.ResponseError as error:  # NoPermissionError is one
+            self._eviction.unknown(str(error))

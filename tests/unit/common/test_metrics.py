@@ -11,6 +11,7 @@ from services.common.metrics import TTFT_BUCKETS, Metrics
 EXPECTED = {
     "hermes_ready": ("gauge", set()),
     "hermes_cameras_registered": ("gauge", set()),
+    "hermes_redis_evicts": ("gauge", set()),
     "hermes_time_to_first_token_seconds": ("histogram", {"model", "stage"}),
     "hermes_inter_token_latency_seconds": ("histogram", {"model"}),
     "hermes_query_duration_seconds": ("histogram", {"model"}),
