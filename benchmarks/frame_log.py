@@ -118,5 +118,6 @@ def _lease(client: redis.Redis, camera_id: str) -> Lease:
 
 
 def _forget(client: redis.Redis, camera_id: str) -> None:
+    client.set(keys.removed(camera_id), 0, ex=60)
     client.delete(*keys.all_of(camera_id))
     client.hdel(keys.CAMERAS, camera_id)

@@ -97,7 +97,8 @@ class CameraHandle:
         self._admission.admit(self.camera_id)
         try:
             self._mailbox.post(
-                lambda: self._answers.accept(answer), lambda error: self._answers.fail(answer, error)
+                lambda: self._answers.accept(answer),
+                lambda error: self._answers.fail(answer, error),
             )
         except Unavailable:
             self._admission.ended(self.camera_id, unread=True)

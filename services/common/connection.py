@@ -23,7 +23,7 @@ CALL_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class RedisAccess:
-    """Beyond the URL: files that are read again for every connection, so that they may change.
+    """What a connection needs beside the URL. Files are read again for every connection.
 
     `password_file` holds one line, which counts instead of the URL's password;
     so does `username`. The PEM files are for rediss:// URLs: `ca_file` is
@@ -51,14 +51,26 @@ class RedisAccess:
             names = ", ".join(str(path) for path in files if path is not None)
             raise UnusableFile(f"one of {names} cannot be used: {error.strerror}") from None
 
-    def apply(self, url: str) -> tuple[str, dict[str, Any]]:
-        """The URL and the arguments that make a connection with it."""
+    def _options_of(self, url: str) -> dict[str, Any]:
+        """Options for this kind of address: a Unix socket has neither TLS nor keep-alive.
+
+        Raises `UnusableFile`.
+        """
         given = {
             "ssl_ca_certs": self.ca_file,
             "ssl_certfile": self.cert_file,
             "ssl_keyfile": self.key_file,
         }
-        options: dict[str, Any] = {name: str(path) for name, path in given.items() if path}
+        tls: dict[str, Any] = {name: str(path) for name, path in given.items() if path}
+        if not url.startswith("unix://"):
+            return {"socket_keepalive": True, **tls}
+        if tls:
+            raise UnusableFile("a unix:// socket has no TLS: leave the certificates out")
+        return {}
+
+    def apply(self, url: str) -> tuple[str, dict[str, Any]]:
+        """The URL and the arguments that make a connection with it."""
+        options = self._options_of(url)
         if self.password_file is not None:
             parts = urlsplit(url)
             username = self.username or unquote(parts.username or "")
@@ -76,7 +88,7 @@ class _PasswordFile(CredentialProvider):
         try:
             password = read_line(self._path)
         except UnusableFile as error:
-            # To whoever waits for Redis it is just that: a password that does not let us in.
+            # Callers that wait for Redis handle this like a wrong password.
             raise redis.AuthenticationError(str(error)) from None
         return (self._username, password) if self._username else (password,)
 
@@ -99,7 +111,6 @@ def connect(url: str, *, block_s: float = 0.0, access: RedisAccess = ANYONE) -> 
         url,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=CALL_TIMEOUT_S + block_s,
-        socket_keepalive=True,
         health_check_interval=0,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1),
         **options,
@@ -114,7 +125,6 @@ def connect_async(url: str, *, access: RedisAccess = ANYONE) -> redis.asyncio.Re
         url,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=CALL_TIMEOUT_S,
-        socket_keepalive=True,
         health_check_interval=0,
         retry=redis.asyncio.retry.Retry(
             ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1

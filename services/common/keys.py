@@ -14,7 +14,7 @@ CAMERAS = "hermes:cameras"
 """Hash: camera id -> serialised `hermes.v1.Camera`. Holds credentials."""
 
 INCARNATION = "hermes:incarnation"
-"""String: made once in an empty Redis. Another value means that data was lost."""
+"""String: made once in an empty Redis. A new value means that data was lost."""
 
 
 def members(role: Role) -> str:
@@ -33,8 +33,13 @@ def lease(camera_id: str, role: Role) -> str:
 
 
 def aside(camera_id: str, role: Role) -> str:
-    """String: there while the lease is kept for a holder that Redis forgot. Runs out by itself."""
+    """String: exists while the lease is kept for a holder that Redis forgot. Expires."""
     return f"hermes:{{{camera_id}}}:aside:{role}"
+
+
+def removed(camera_id: str) -> str:
+    """String: `created` (ns) of the newest camera of this id that was removed. Expires."""
+    return f"hermes:{{{camera_id}}}:removed"
 
 
 def checkpoint(camera_id: str) -> str:
@@ -43,12 +48,12 @@ def checkpoint(camera_id: str) -> str:
 
 
 def status(camera_id: str) -> str:
-    """Hash: what the decoder and the worker say of the camera."""
+    """Hash: the camera's status, as reported by its decoder and its worker."""
     return f"hermes:{{{camera_id}}}:status"
 
 
 def all_of(camera_id: str) -> list[str]:
-    """Every key of one camera, apart from its entry in `CAMERAS`."""
+    """Every key that goes with the camera: all but its entry in `CAMERAS` and its tombstone."""
     return [
         frames(camera_id),
         lease(camera_id, "worker"),

@@ -147,6 +147,11 @@ class Metrics:
             "Cameras in the registry, whether or not a decoder and a worker own them.",
             registry=registry,
         )
+        self.redis_evicts = Gauge(
+            "hermes_redis_evicts",
+            "Whether Redis may evict keys (1): its maxmemory-policy must be noeviction.",
+            registry=registry,
+        )
         self.camera_state = Gauge(
             "hermes_camera_state",
             "State of a camera's source, as the number of hermes.v1.SourceState.",

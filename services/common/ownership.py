@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import redis
 
 from hermes.v1.camera_pb2 import Camera
-from services.common import keys, logs
+from services.common import keys, logs, tombstones
+from services.common.eviction import EvictionCheck
 from services.common.heirs import Heirs
 from services.common.holder import Holder
 from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases, Owner
@@ -79,7 +80,9 @@ class Ownership:
         self._capacity = capacity
         self._clock = clock
         self._balance = balance
+        self._redis = client
         self._registry = CameraRegistry(client)
+        self._eviction = EvictionCheck(metrics, clock)
         self._heirs = Heirs(leases.instance, leases, holder, clock)
         self._sightings = Sightings(clock)
         self._held: dict[str, _Held] = {}
@@ -171,10 +174,14 @@ class Ownership:
         lost_data = self._registry.incarnation != incarnation
         for camera_id, held in list(self._held.items()):
             current = cameras.get(camera_id)
-            if current is None or current.created != held.camera.created:
+            if current is None or tombstones.replaces(current, held.camera):
                 self._drop(camera_id, "removed")
                 self._tell_removed(held.camera)
                 self._leases.release(held.lease, forget=True)
+            elif current.created != held.camera.created:
+                # Redis came back as an older copy: nobody removed the camera that we hold.
+                self._drop(camera_id, "the registry has an older one")
+                self._leases.release(held.lease)
         due = self._clock() - self._renewed_at >= RENEW_EVERY_S
         states = {camera_id: self._state(camera_id) for camera_id in self._held}
         # A camera that has caught up should not wait for the next renewal to be found.
@@ -191,8 +198,16 @@ class Ownership:
             self._make_ready(cameras, owners, members, now_ms)
         if self._load != self._announced_load:
             self._announce()
+        if self._eviction.due:
+            self._check_eviction()
         self._alone = not self._stood_for and not any(m.has_room for m in members[1:])
         self._rounds += 1
+
+    def _check_eviction(self) -> None:
+        try:
+            self._eviction.take(self._redis.info("memory"))  # type: ignore[arg-type]
+        except redis.ResponseError as error:  # NoPermissionError is one
+            self._eviction.unknown(str(error))
 
     @property
     def _load(self) -> int:

@@ -30,9 +30,12 @@ def _check_redis_url(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must start with redis://, rediss:// or unix://")
     try:
-        redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
-    except ValueError:  # whose text may hold a part of the password
+        options = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
+        redis.ConnectionPool.from_url(url).make_connection()  # checks options, connects to nothing
+    except (ValueError, TypeError):  # whose text may hold a part of the password
         raise ValueError("host, port or options cannot be read") from None
+    if url.startswith("unix://") and not options.get("path"):
+        raise ValueError("a unix:// URL has three slashes: unix:///run/redis.sock")
     return url
 
 

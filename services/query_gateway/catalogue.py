@@ -1,4 +1,4 @@
-"""The cameras that there are: added, shown and removed, in Redis."""
+"""The registered cameras: added, shown and removed, in Redis."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
+import redis
 import redis.asyncio
 from google.protobuf.message import DecodeError
 
-from hermes.errors import CameraExists, CameraNotFound, InvalidInput
+from hermes.errors import CameraExists, CameraNotFound, InvalidInput, Unavailable
 from hermes.v1.camera_pb2 import (
     MEMORY_STATE_PENDING,
     MEMORY_STATE_REPLAYING,
@@ -17,13 +18,16 @@ from hermes.v1.camera_pb2 import (
     CameraInfo,
     MemoryStatus,
 )
-from services.common import camera_status, cameras, keys, logs
+from services.common import camera_status, cameras, keys, logs, tombstones
 from services.common.cameras import SourcePolicy
 from services.common.redaction import redact
-from services.query_gateway.redis_link import reaching_redis
+from services.query_gateway.known_cameras import KnownCameras
+from services.query_gateway.redis_link import RETRY_AFTER_S, reaching_redis
 from services.query_gateway.resolver import NOT_SERVING_STATES, current, read_owner
 
 log = logs.get(__name__)
+
+NS_PER_MS = 1_000_000
 
 
 class CameraCatalogue:
@@ -33,11 +37,13 @@ class CameraCatalogue:
         self,
         client: redis.asyncio.Redis,
         policy: SourcePolicy,
+        known: KnownCameras,
         seal: Callable[[str], str] = str,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`seal`: makes of a camera's URL what may lie in Redis."""
+        """`seal`: turns a camera's URL into the form in which Redis stores it."""
         self._redis = client
+        self._known = known
         self._policy = policy
         self._seal = seal
         self._clock_ns = clock_ns
@@ -48,25 +54,46 @@ class CameraCatalogue:
         kept.CopyFrom(cameras.check(camera, self._policy))
         kept.DiscardUnknownFields()
         kept.url = self._seal(kept.url)
-        kept.created.FromNanoseconds(self._clock_ns())
-        ours = kept.SerializeToString()
-        async with reaching_redis(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hsetnx(keys.CAMERAS, kept.id, ours)
-            pipeline.hget(keys.CAMERAS, kept.id)
-            _, stored = await pipeline.execute()
+        async with reaching_redis():
+            kept.created.FromNanoseconds(await self._created_ns(kept.id))
+            ours = kept.SerializeToString()
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.hsetnx(keys.CAMERAS, kept.id, ours)
+                pipeline.hget(keys.CAMERAS, kept.id)
+                _, stored = await pipeline.execute()
         # Asking what is there, rather than whether it was set, also holds when
         # the connection broke after the first try and the client tried again.
         if stored != ours:
             raise CameraExists(kept.id)
+        self._known.saw([kept.id])
         log.info("camera_added", camera=kept.id, url=redact(kept.url))
         return _info(kept, {}, {}, 0)
+
+    async def _created_ns(self, camera_id: str) -> int:
+        """When a camera added now was created: after the last one of its id was removed.
+
+        Raises `Unavailable` for a camera that Redis has forgotten: adding it would
+        replace it, and its memory would go.
+        """
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hexists(keys.CAMERAS, camera_id)
+            pipeline.get(keys.removed(camera_id))
+            registered, tombstone = await pipeline.execute()
+        if not registered:
+            error = await self._known.missing(camera_id)
+            if isinstance(error, Unavailable):
+                raise error
+        removed_ns = tombstones.newest_removed(tombstone) or 0
+        return max(self._clock_ns(), removed_ns + NS_PER_MS)  # this clock may be slow
 
     async def get(self, camera_id: str) -> CameraInfo:
         """One camera. Raises `InvalidInput`, `CameraNotFound` or `Unavailable`."""
         cameras.check_id(camera_id)
         async with reaching_redis():
             raw = await self._redis.hget(keys.CAMERAS, camera_id)
-            shown = await self._show([] if raw is None else [raw])
+            if raw is None:
+                raise await self._known.missing(camera_id)
+            shown = await self._show([raw])
         if not shown:
             raise CameraNotFound(camera_id)
         return shown[0]
@@ -74,21 +101,59 @@ class CameraCatalogue:
     async def all(self) -> list[CameraInfo]:
         """All cameras, ordered by id. Raises `Unavailable`."""
         async with reaching_redis():
-            return await self._show((await self._redis.hgetall(keys.CAMERAS)).values())
+            entries = await self._redis.hgetall(keys.CAMERAS)
+            registered = [_text(field) for field in entries]
+            if not await self._known.check_all(registered):
+                raise Unavailable("the registry of cameras is being put back", RETRY_AFTER_S)
+            self._known.saw(registered)
+            return await self._show(entries.values())
 
     async def remove(self, camera_id: str) -> None:
         """Forget a camera and all that is kept of it, in one step.
 
-        Raises `InvalidInput`, `CameraNotFound` or `Unavailable`.
+        A tombstone is left, so that the processes that know the camera do not
+        take it for one that Redis has lost. Raises `InvalidInput`,
+        `CameraNotFound` or `Unavailable`.
         """
         cameras.check_id(camera_id)
-        async with reaching_redis(), self._redis.pipeline(transaction=True) as pipeline:
+        async with reaching_redis():
+            entry = await self._redis.hget(keys.CAMERAS, camera_id)
+            if entry is None:
+                error = await self._known.missing(camera_id)
+                if isinstance(error, CameraNotFound):
+                    raise error
+            try:
+                found = await self._remove(camera_id, entry)
+            except redis.OutOfMemoryError:
+                # A tombstone needs room. The camera's frames go in any case.
+                await self._redis.delete(keys.frames(camera_id))
+                found = await self._remove(camera_id, entry)
+            if found is None and entry is not None:
+                raise CameraNotFound(camera_id)
+            if found is not None and found != entry:  # it was replaced, or put back, meanwhile
+                await self._remove(camera_id, found)
+        self._known.forget(camera_id)
+        log.info("camera_removed", camera=camera_id)
+
+    async def _remove(self, camera_id: str, entry: bytes | str | None) -> bytes | str | None:
+        """Remove the camera. Returns its entry as it was then."""
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hget(keys.CAMERAS, camera_id)
             pipeline.hdel(keys.CAMERAS, camera_id)
             pipeline.delete(*keys.all_of(camera_id))
-            removed, _ = await pipeline.execute()
-        if not removed:
-            raise CameraNotFound(camera_id)
-        log.info("camera_removed", camera=camera_id)
+            pipeline.set(
+                keys.removed(camera_id),
+                self._created_of(entry),
+                px=int(tombstones.KEEP_S * 1000),
+            )
+            found, *_ = await pipeline.execute()
+        return cast("bytes | str | None", found)
+
+    def _created_of(self, entry: bytes | str | None) -> int:
+        """`created` (ns) of an entry; of one that cannot be read it is not after now."""
+        for camera in _readable([] if entry is None else [entry]):
+            return tombstones.created_ns(camera)
+        return self._clock_ns()
 
     async def _show(self, registered: Iterable[bytes | str]) -> list[CameraInfo]:
         """The given cameras as they are now, in one round trip for all of them."""
@@ -105,6 +170,10 @@ class CameraCatalogue:
             _info(camera, status, lease, now_ms)
             for camera, (status, lease) in zip(found, pairs, strict=True)
         ]
+
+
+def _text(field: bytes | str) -> str:
+    return field.decode(errors="replace") if isinstance(field, bytes) else field
 
 
 def _readable(registered: Iterable[bytes | str]) -> Iterable[Camera]:

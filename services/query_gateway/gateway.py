@@ -31,6 +31,7 @@ from services.query_gateway.access.token_file import TokenFile
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.redis_link import RedisWatch
@@ -75,8 +76,9 @@ class Gateway:
         tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
         self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
         self._open_questions = OpenQuestions(settings.max_open_questions)
+        self._known = KnownCameras(self._redis)
         self._router = Router(
-            Resolver(self._redis, self._epochs),
+            Resolver(self._redis, self._epochs, self._known),
             Workers(self._channels),
             self._epochs,
             settings.hand_over_wait_s,
@@ -116,7 +118,9 @@ class Gateway:
         )
         memories = MemoryServicer(self._router, self._open_questions, settings.default_deadline_s)
         cameras = CameraServicer(
-            CameraCatalogue(self._redis, settings.source_policy(), self._credentials.seal)
+            CameraCatalogue(
+                self._redis, settings.source_policy(), self._known, self._credentials.seal
+            )
         )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
@@ -124,7 +128,7 @@ class Gateway:
 
     def _background(self) -> list[PeriodicTask]:
         """The tasks that run beside the calls, each with a heartbeat."""
-        redis_watch = RedisWatch(self._redis, self._redis_is, self.metrics)
+        redis_watch = RedisWatch(self._redis, self._known, self._redis_is, self.metrics)
         sweep_every_s = self._settings.worker_idle_s / 2
         tasks = [
             event_loop_watch(self._heartbeats),

@@ -10,8 +10,10 @@ import redis
 import redis.asyncio
 
 from hermes.errors import Unavailable
-from services.common import keys, logs
+from services.common import logs
+from services.common.eviction import EvictionCheck
 from services.common.metrics import Metrics
+from services.query_gateway.known_cameras import KnownCameras
 
 log = logs.get(__name__)
 
@@ -23,7 +25,7 @@ RETRY_AFTER_S = 1.0
 
 @asynccontextmanager
 async def reaching_redis() -> AsyncIterator[None]:
-    """What is asked of Redis in here fails as `Unavailable`, and soon."""
+    """Calls of Redis in here fail as `Unavailable`, and soon."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
             yield
@@ -35,15 +37,18 @@ async def reaching_redis() -> AsyncIterator[None]:
 
 
 class RedisWatch:
-    """Tells when Redis goes away and when it is back, and counts the cameras that it knows."""
+    """Reports when Redis goes away and when it is back, and counts the registered cameras."""
 
     def __init__(
         self,
         client: redis.asyncio.Redis,
+        known: KnownCameras,
         tell: Callable[[bool], Awaitable[None]],
         metrics: Metrics,
     ) -> None:
         self._redis = client
+        self._known = known
+        self._eviction = EvictionCheck(metrics)
         self._tell = tell
         self._metrics = metrics
         self._up: bool | None = None
@@ -59,8 +64,16 @@ class RedisWatch:
     async def _look(self) -> bool:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                cameras = await self._redis.hlen(keys.CAMERAS)
+                cameras = await self._known.refresh()
+                if self._eviction.due:
+                    await self._check_eviction()
         except (redis.RedisError, OSError, TimeoutError):
             return False
         self._metrics.cameras_registered.set(cameras)
         return True
+
+    async def _check_eviction(self) -> None:
+        try:
+            self._eviction.take(await self._redis.info("memory"))
+        except redis.ResponseError as error:  # NoPermissionError is one
+            self._eviction.unknown(str(error))

@@ -1,4 +1,4 @@
-"""Who remembers a camera right now."""
+"""Which worker owns a camera right now."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from services.common import keys, logs
 from services.common.leases import Owner, parse_owner
 from services.common.placement import ALIVE_S, Member, parse_members
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.redis_link import reaching_redis
 
 log = logs.get(__name__)
@@ -75,9 +76,10 @@ def choose(camera_id: str, owner: Owner, newest_epoch: int) -> Route:
 class Resolver:
     """Reads owners from Redis: one round trip, and one more if there is none."""
 
-    def __init__(self, client: redis.asyncio.Redis, epochs: Epochs) -> None:
+    def __init__(self, client: redis.asyncio.Redis, epochs: Epochs, known: KnownCameras) -> None:
         self._redis = client
         self._epochs = epochs
+        self._known = known
 
     async def resolve(self, camera_id: str) -> Route:
         """The camera's owner.
@@ -91,8 +93,10 @@ class Resolver:
                 pipeline.time()
                 registered, fields, (seconds, micros) = await pipeline.execute()
             if not registered:
-                self._epochs.forget(camera_id)
-                raise CameraNotFound(camera_id)
+                error = await self._known.missing(camera_id)
+                if isinstance(error, CameraNotFound):
+                    self._epochs.forget(camera_id)
+                raise error
             now_ms = seconds * 1000 + micros // 1000
             owner = current(read_owner(camera_id, fields), now_ms)
             if owner is None:

@@ -69,6 +69,7 @@ def test_every_alert_fires_and_every_query_gives_data(folder: Path) -> None:
         a_worker_dies_and_a_memory_is_lost(watch)
         cameras_that_nobody_can_serve(watch)
         nothing_can_be_kept(watch)
+        redis_may_evict(watch)
         watch.until_over(but=LASTING)
         print(f"\n{watch.table()}")
 
@@ -239,6 +240,16 @@ def nothing_can_be_kept(watch: Watch) -> None:
         a_decoder_stands_still(watch)
         the_gateway_dies(watch)
         scene.wait()
+
+
+def redis_may_evict(watch: Watch) -> None:
+    client = watch.fleet.redis
+    with watch.scene("Redis has a policy that evicts keys", "HermesRedisEvicts") as scene:
+        client.config_set("maxmemory", 1 << 30)
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        scene.wait()
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 0)
 
 
 def a_decoder_stands_still(watch: Watch) -> None:

@@ -16,6 +16,7 @@ from services.cli import redis_server
 from services.common import keys
 from tests.chaos.conftest import FRAMES
 from tests.support.fleet import Asker, Book, Fleet, running
+from tests.support.holder import traces
 from tests.support.pipeline import online
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
@@ -165,7 +166,7 @@ def test_a_thousand_cameras_come_and_go(folder: Path) -> None:
                 fleet.until(name, online(1), 60)
             for name in names:
                 fleet.client.remove_camera(name)
-            eventually(lambda: not list(fleet.redis.scan_iter("*camera-*")), 30, "no key is left")
+            eventually(lambda: not traces(fleet.redis, "camera-"), 30, "no key is left")
 
         for first in range(0, 100, 20):
             come_and_go(first, 20)

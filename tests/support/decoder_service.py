@@ -21,6 +21,7 @@ from hermes.v1.camera_pb2 import Camera, Sampling, SourceStatus
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import camera_status, keys
 from services.common.frame_log import BEGINNING, LogId, RedisFrameLog
+from tests.support.holder import remove
 from tests.support.waiting import eventually
 
 QUICK = {
@@ -116,7 +117,7 @@ class DecoderService:
 
     def remove(self, camera_id: str) -> None:
         """Forget a camera."""
-        self.redis.hdel(keys.CAMERAS, camera_id)
+        remove(self.redis, camera_id)
 
     def status(self, camera_id: str) -> SourceStatus:
         """What the service says of a camera."""

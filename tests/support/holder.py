@@ -8,7 +8,7 @@ from collections.abc import Callable
 import redis
 
 from hermes.v1.camera_pb2 import Camera
-from services.common import keys
+from services.common import keys, tombstones
 from services.common.leases import Lease, Leases
 from services.common.metrics import Metrics
 from services.common.ownership import Ownership
@@ -118,7 +118,20 @@ def add(client: redis.Redis, *camera_ids: str, created_s: int = 1) -> None:
 
 def remove(client: redis.Redis, camera_id: str) -> None:
     """What the gateway does to remove a camera."""
+    raw = client.hget(keys.CAMERAS, camera_id)
+    camera = Camera.FromString(raw) if isinstance(raw, bytes) else Camera()
     with client.pipeline(transaction=True) as pipeline:
         pipeline.hdel(keys.CAMERAS, camera_id)
         pipeline.delete(*keys.all_of(camera_id))
+        pipeline.set(
+            keys.removed(camera_id),
+            tombstones.created_ns(camera),
+            px=int(tombstones.KEEP_S * 1000),
+        )
         pipeline.execute()
+
+
+def traces(client: redis.Redis, camera_id: str) -> list[bytes]:
+    """All keys with the id, or a part of one, in their name, but for tombstones."""
+    found = client.scan_iter(f"*{camera_id}*")
+    return [key for key in found if not key.endswith(b":removed")]

@@ -12,7 +12,7 @@ from services.cli import redis_server
 from services.common import connection, keys
 from services.common.frame_log import Fenced, RedisFrameLog
 from services.common.leases import TTL_S, Leases
-from tests.support.holder import Instance, add, remove
+from tests.support.holder import Instance, add, remove, traces
 from tests.support.log_entries import chunk
 from tests.support.waiting import eventually
 
@@ -150,6 +150,6 @@ def test_removal_under_load_leaves_no_key(
                 instance.leases.put_status([(lease, {"memory_frames": number})])
     eventually(lambda: "camera-0" not in together(pair))
     time.sleep(3.5)  # a renewal has come and gone
-    assert list(client.scan_iter("*camera-0*")) == []
+    assert traces(client, "camera-0") == []
     assert together(pair) == set(CAMERAS) - {"camera-0"}
     client.close()

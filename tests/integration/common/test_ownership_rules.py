@@ -13,16 +13,12 @@ from services.common import keys, ownership
 from services.common.leases import SAFETY_S, TTL_S, Leases
 from services.common.placement import Member, rank
 from tests.integration.common.conftest import Clock
-from tests.support.holder import Instance, add, remove
+from tests.support.holder import Instance, add, remove, traces
 
 
 def expire(client: redis.Redis, camera_id: str) -> None:
     client.hset(keys.lease(camera_id, "worker"), "expires_ms", 1)
     client.delete(keys.aside(camera_id, "worker"))
-
-
-def traces(client: redis.Redis, camera_id: str) -> list[bytes]:
-    return list(client.scan_iter(f"*{camera_id}*"))
 
 
 def announce(client: redis.Redis, name: str, *, age_s: float = 0, load: int = 0) -> None:
@@ -150,17 +146,6 @@ def test_a_removed_camera_leaves_nothing(client: redis.Redis, clock: Clock) -> N
         one.ownership.tick()
     assert traces(client, "lobby") == []
     assert "lobby" not in generate_latest(one.metrics.registry).decode()
-
-
-def test_a_camera_of_which_only_the_entry_was_removed_leaves_no_lease(
-    client: redis.Redis, clock: Clock
-) -> None:
-    one = Instance(client, "one", clock=clock)
-    add(client, "lobby")
-    one.ownership.tick()
-    client.hdel(keys.CAMERAS, "lobby")
-    one.ownership.tick()
-    assert traces(client, "lobby") == []
 
 
 def test_removed_while_a_round_is_under_way(

@@ -21,6 +21,7 @@ from services.common.frame_log import BEGINNING, RedisFrameLog
 from services.common.leases import Leases, load_script
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.resolver import Resolver
 from tests.support.certificates import Authority
 from tests.support.chunks import chunk
@@ -55,7 +56,9 @@ async def test_each_can_do_its_work(
     server: SecuredRedis, admin: redis.Redis, gateway: redis.asyncio.Redis
 ) -> None:
     assert await gateway.ping()
-    catalogue = CameraCatalogue(gateway, SourcePolicy())
+    known = KnownCameras(gateway)
+    assert await known.refresh() == 0
+    catalogue = CameraCatalogue(gateway, SourcePolicy(), known)
     await catalogue.add(LOBBY)
 
     reader, chunks = server.connect("decoder"), RedisFrameLog(server.connect("decoder"))
@@ -86,7 +89,7 @@ async def test_each_can_do_its_work(
     assert worker.hget(keys.checkpoint("lobby"), "snapshots")
     remembering.ownership.tick()
 
-    assert (await Resolver(gateway, Epochs()).resolve("lobby")).epoch == held.epoch
+    assert (await Resolver(gateway, Epochs(), known).resolve("lobby")).epoch == held.epoch
     assert [one.camera.id for one in await catalogue.all()] == ["lobby"]
     assert (await catalogue.get("lobby")).camera.id == "lobby"
 

@@ -16,6 +16,7 @@ from services.cli.local import LocalSettings, start_services
 from services.cli.processes import Pipeline
 from services.common import keys
 from tests.support import tiny
+from tests.support.holder import traces
 from tests.support.pipeline import Running
 from tests.support.video import write
 
@@ -60,7 +61,7 @@ def come_and_go(running: Running, names: list[str]) -> None:
 
 def in_use(running: Running, client: redis.Redis) -> dict[str, object]:
     """What there is of everything that could pile up."""
-    found: dict[str, object] = {"keys": sorted(client.scan_iter("hermes:*"))}
+    found: dict[str, object] = {"keys": sorted(traces(client, ""))}
     for name in SERVICES:
         process = psutil.Process(running.child(name).process.pid)
         children = process.children(recursive=True)

@@ -34,6 +34,7 @@ from services.hermes_worker.snapshot_store import SnapshotStore
 from services.hermes_worker.worker import Worker
 from tests.integration.worker.test_worker import Feeder, answer, asked, memory_state, refused, until
 from tests.support import tiny
+from tests.support.holder import remove
 
 
 @pytest.fixture
@@ -257,10 +258,7 @@ async def test_a_camera_that_is_removed_leaves_no_file(
         last = feeder.push(6)
         await until(lambda: checkpoint_id(redis_client) == last)
         assert list(kept.rglob("*.safetensors"))
-        with redis_client.pipeline(transaction=True) as pipeline:
-            pipeline.hdel(keys.CAMERAS, "lobby")
-            pipeline.delete(*keys.all_of("lobby"))
-            pipeline.execute()
+        remove(redis_client, "lobby")
         await until(lambda: not list(kept.rglob("*.safetensors")))
 
 

@@ -35,6 +35,7 @@ from services.hermes_worker.settings import WorkerSettings
 from services.hermes_worker.worker import Worker
 from tests.support import tiny
 from tests.support.chunks import chunk
+from tests.support.holder import remove
 
 
 class Feeder:
@@ -177,7 +178,7 @@ async def test_status_and_metrics_are_published(
     ready = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/readyz").read())
     assert json.loads(ready)["ready"] is True
 
-    redis_client.hdel(keys.CAMERAS, "lobby")
+    remove(redis_client, "lobby")
     await until(lambda: worker._memories.get("lobby") is None)
     text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/metrics").read().decode())
     assert 'camera="lobby"' not in text

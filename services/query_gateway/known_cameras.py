@@ -1,0 +1,91 @@
+"""Whether a camera that Redis does not have was removed, was never there, or was forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import redis.asyncio
+
+from hermes.errors import CameraNotFound, Unavailable
+from services.common import keys, tombstones
+
+RETRY_AFTER_S = 1.0
+PUT_BACK_S = 60.0
+"""Workers and decoders put back what Redis forgot within seconds of reaching it. A camera that is
+still missing after this long is known to none of them."""
+
+
+class KnownCameras:
+    """The cameras that this gateway has seen in the registry.
+
+    A missing camera is not found if there is a tombstone for it, or no trace of
+    it at all. Otherwise Redis forgot it, and it is about to be put back.
+    """
+
+    def __init__(
+        self, client: redis.asyncio.Redis, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._redis = client
+        self._clock = clock
+        self._seen: set[str] = set()
+        self._missing_since: dict[str, float] = {}
+
+    async def refresh(self) -> int:
+        """Read which cameras are registered. Returns their number."""
+        fields = await self._redis.hkeys(keys.CAMERAS)
+        registered = {field.decode(errors="replace") for field in fields}
+        await self.check_all(registered)
+        self.saw(registered)
+        return len(registered)
+
+    def saw(self, camera_ids: Iterable[str]) -> None:
+        """These cameras are registered."""
+        for camera_id in camera_ids:
+            self._seen.add(camera_id)
+            self._missing_since.pop(camera_id, None)
+
+    async def check_all(self, registered: Iterable[str]) -> bool:
+        """Whether the registry is complete, when it holds only the cameras `registered`."""
+        now, missing = self._clock(), sorted(self._seen.difference(registered))
+        if not missing:
+            return True
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for camera_id in missing:
+                pipeline.get(keys.removed(camera_id))
+                pipeline.exists(*keys.all_of(camera_id))
+            replies = await pipeline.execute()
+        pairs = zip(replies[::2], replies[1::2], strict=True)
+        for camera_id, (tombstone, traces) in zip(missing, pairs, strict=True):
+            since = self._missing_since.setdefault(camera_id, now)
+            if _removed(tombstone, traces) or now - since > PUT_BACK_S:
+                self.forget(camera_id)
+        return not self._missing_since
+
+    async def missing(self, camera_id: str) -> CameraNotFound | Unavailable:
+        """The error for a camera that is not in the registry."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.get(keys.removed(camera_id))
+            pipeline.exists(*keys.all_of(camera_id))
+            tombstone, traces = await pipeline.execute()
+        if _removed(tombstone, traces):
+            self.forget(camera_id)
+        elif traces or camera_id in self._seen:
+            return Unavailable(
+                f"the registry has lost camera {camera_id!r}; it is being put back", RETRY_AFTER_S
+            )
+        return CameraNotFound(camera_id)
+
+    def forget(self, camera_id: str) -> None:
+        """The camera was removed."""
+        self._seen.discard(camera_id)
+        self._missing_since.pop(camera_id, None)
+
+
+def _removed(tombstone: bytes | None, traces: int) -> bool:
+    """Whether the last camera of an id was removed.
+
+    A removal deletes every other key of a camera in the same step: those that
+    are there belong to one that was added later.
+    """
+    return tombstones.newest_removed(tombstone) is not None and not traces
