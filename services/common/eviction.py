@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
+
+import redis
 
 from services.common import logs
 from services.common.metrics import Metrics
@@ -44,6 +46,13 @@ class EvictionCheck:
     def due(self) -> bool:
         """Whether INFO should be read now."""
         return self._clock() - self._looked_at >= LOOK_EVERY_S
+
+    def look(self, client: redis.Redis) -> None:
+        """Read INFO. Raises `redis.RedisError` if Redis is out of reach."""
+        try:
+            self.take(cast("Mapping[str, Any]", client.info("memory")))
+        except redis.ResponseError as error:  # NoPermissionError is one
+            self.unknown(str(error))
 
     def take(self, memory: Mapping[str, Any]) -> None:
         """Redis's INFO memory as it is now."""

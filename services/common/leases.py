@@ -28,6 +28,9 @@ SAFETY_S = 1.0
 KEEP_KEY_S = 86_400.0
 """The key of a lease that nobody renews goes after this long: it may be of a removed camera."""
 
+OWNER_FIELD: dict[Role, str] = {"worker": "worker_epoch", "decoder": "decoder"}
+"""The field of a camera's status that shows that it had an owner of the role."""
+
 HEIR_TTL_S = 5.0
 """Whoever makes ready to be handed a camera says so again within this long."""
 
@@ -113,7 +116,11 @@ class Leases:
         """
         seen = ("", "") if unattended is None else (unattended.epoch, unattended.expires_ms)
         epoch, previous = self._acquire(
-            keys=[keys.lease(camera_id, self._role), keys.aside(camera_id, self._role)],
+            keys=[
+                keys.lease(camera_id, self._role),
+                keys.aside(camera_id, self._role),
+                keys.status(camera_id),
+            ],
             args=[
                 self.instance,
                 self._address,
@@ -122,6 +129,7 @@ class Leases:
                 _ms(KEEP_KEY_S),
                 "resume" if resume else "begin",
                 *seen,
+                OWNER_FIELD[self._role],
             ],
         )
         if not epoch:

@@ -7,7 +7,6 @@ renewal.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,11 +16,13 @@ import redis
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs, tombstones
 from services.common.eviction import EvictionCheck
+from services.common.heartbeats import Heartbeats
 from services.common.heirs import Heirs
 from services.common.holder import Holder
 from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases, Owner
 from services.common.members import Members
 from services.common.metrics import Metrics
+from services.common.periodic import Periodic
 from services.common.placement import Member, lighter, moves, rank
 from services.common.registry import CameraRegistry, Standing
 from services.common.sightings import Sightings
@@ -69,6 +70,7 @@ class Ownership:
         clock: Callable[[], float] = time.monotonic,
         *,
         balance: bool = True,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         """`balance`: a camera may be moved to an instance that has less, as nothing of it is lost
         by that; without, it leaves only an instance that ends.
@@ -95,8 +97,8 @@ class Ownership:
         self._rounds = 0
         self._alone = False
         self._stood_for = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"ownership-{role}", daemon=True)
+        beats = heartbeats or Heartbeats()
+        self._thread = Periodic(f"ownership-{role}", self._round, TICK_S, beats)
 
     def start(self) -> None:
         """Begin to claim cameras."""
@@ -117,13 +119,11 @@ class Ownership:
             alone = self._alone and self._rounds > current
             if alone or self._clock() - self._wanted_at > HEIRLESS_S:
                 return
-            self._stop.wait(URGENT_TICK_S)
+            self._thread.wait(URGENT_TICK_S)
 
     def stop(self) -> None:
         """Claim nothing more and give back every lease. The holder is not called."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=TTL_S)
+        self._thread.stop(TTL_S)
         held = list(self._held.values())
         self._held.clear()  # before the leases go: nobody may act under one that is released
         try:
@@ -149,20 +149,14 @@ class Ownership:
         """Whether Redis answered at the last try."""
         return self._reachable
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.tick()
-                if not self._reachable:
-                    log.info("redis_reachable_again")
-                self._reachable = True
-            except redis.RedisError as error:
-                if self._reachable:
-                    log.warning("redis_unreachable", error=str(error))
-                self._reachable = False
-            except Exception:
-                log.exception("ownership_tick_failed")
-            self._stop.wait(URGENT_TICK_S if self._urgent() else TICK_S)
+    def _round(self) -> float:
+        try:
+            self.tick()
+        except redis.RedisError:
+            self._reachable = False
+            raise  # logged once, and tried again
+        self._reachable = True
+        return URGENT_TICK_S if self._urgent() else TICK_S
 
     def _urgent(self) -> bool:
         return self._heirs.urgent or any(held.heir for held in list(self._held.values()))
@@ -179,7 +173,6 @@ class Ownership:
                 self._tell_removed(held.camera)
                 self._leases.release(held.lease, forget=True)
             elif current.created != held.camera.created:
-                # Redis came back as an older copy: nobody removed the camera that we hold.
                 self._drop(camera_id, "the registry has an older one")
                 self._leases.release(held.lease)
         due = self._clock() - self._renewed_at >= RENEW_EVERY_S
@@ -199,15 +192,9 @@ class Ownership:
         if self._load != self._announced_load:
             self._announce()
         if self._eviction.due:
-            self._check_eviction()
+            self._eviction.look(self._redis)
         self._alone = not self._stood_for and not any(m.has_room for m in members[1:])
         self._rounds += 1
-
-    def _check_eviction(self) -> None:
-        try:
-            self._eviction.take(self._redis.info("memory"))  # type: ignore[arg-type]
-        except redis.ResponseError as error:  # NoPermissionError is one
-            self._eviction.unknown(str(error))
 
     @property
     def _load(self) -> int:
@@ -239,8 +226,6 @@ class Ownership:
     def _announce(self) -> None:
         self._announced_load = self._load
         self._members.announce(self._load)
-
-    # -- giving --------------------------------------------------------------
 
     def _hand_over(
         self, owners: Mapping[str, Owner | None], members: list[Member], now_ms: int
@@ -283,8 +268,6 @@ class Ownership:
         elif outcome == "KEPT":
             held.heir = ""
             self._holder.stay(camera_id)  # the next renewal makes it valid again
-
-    # -- taking --------------------------------------------------------------
 
     def _make_ready(
         self,
@@ -334,7 +317,7 @@ class Ownership:
             handed = owner is not None and owner.instance == own
             if handed or camera_id in self._heirs:
                 turn = 0.0  # nobody is further with it
-            if self._stop.is_set():
+            if self._thread.stopping:
                 return
             may = handed or camera_id in self._heirs or self._has_room()
             if camera_id in self._resting_until or not may:

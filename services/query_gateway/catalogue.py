@@ -21,7 +21,7 @@ from hermes.v1.camera_pb2 import (
 from services.common import camera_status, cameras, keys, logs, tombstones
 from services.common.cameras import SourcePolicy
 from services.common.redaction import redact
-from services.query_gateway.known_cameras import KnownCameras
+from services.query_gateway.known_cameras import KnownCameras, text_of
 from services.query_gateway.redis_link import RETRY_AFTER_S, reaching_redis
 from services.query_gateway.resolver import NOT_SERVING_STATES, current, read_owner
 
@@ -102,7 +102,7 @@ class CameraCatalogue:
         """All cameras, ordered by id. Raises `Unavailable`."""
         async with reaching_redis():
             entries = await self._redis.hgetall(keys.CAMERAS)
-            registered = [_text(field) for field in entries]
+            registered = [text_of(field) for field in entries]
             if not await self._known.check_all(registered):
                 raise Unavailable("the registry of cameras is being put back", RETRY_AFTER_S)
             self._known.saw(registered)
@@ -170,10 +170,6 @@ class CameraCatalogue:
             _info(camera, status, lease, now_ms)
             for camera, (status, lease) in zip(found, pairs, strict=True)
         ]
-
-
-def _text(field: bytes | str) -> str:
-    return field.decode(errors="replace") if isinstance(field, bytes) else field
 
 
 def _readable(registered: Iterable[bytes | str]) -> Iterable[Camera]:

@@ -34,7 +34,7 @@ class KnownCameras:
     async def refresh(self) -> int:
         """Read which cameras are registered. Returns their number."""
         fields = await self._redis.hkeys(keys.CAMERAS)
-        registered = {field.decode(errors="replace") for field in fields}
+        registered = {text_of(field) for field in fields}
         await self.check_all(registered)
         self.saw(registered)
         return len(registered)
@@ -80,6 +80,11 @@ class KnownCameras:
         """The camera was removed."""
         self._seen.discard(camera_id)
         self._missing_since.pop(camera_id, None)
+
+
+def text_of(field: bytes | str) -> str:
+    """A field of the registry as an id."""
+    return field.decode(errors="replace") if isinstance(field, bytes) else field
 
 
 def _removed(tombstone: bytes | None, traces: int) -> bool:

@@ -1,8 +1,9 @@
 -- Take a lease that is free, unattended, or already ours, under a new epoch.
--- KEYS: lease, aside (there while the lease is kept for a holder that Redis forgot)
+-- KEYS: lease, aside (exists while the lease is kept for a holder that Redis forgot), status
 -- ARGV: instance, address, ttl in ms, an epoch to stay above, ms to keep the key,
 --   'resume' if we hold the lease and Redis forgot it, else 'begin',
---   epoch and expiry of an owner that we saw stand still for a whole TTL, or '' and ''
+--   epoch and expiry of an owner that we saw stand still for a whole TTL, or '' and '',
+--   the field of the status that only an owner of this role writes
 -- Returns {epoch, previous epoch}, or {0, epoch of the owner}.
 -- Whether an owner still renews is not read off a clock here, which may be stepped:
 -- whoever claims has watched it, and the lease must still be the one that was watched.
@@ -10,6 +11,15 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch', 'expires_ms')
 local stored, above = tonumber(held[2] or '0'), tonumber(ARGV[4])
+if not held[2] and not held[3] and ARGV[6] ~= 'resume' then
+  -- Either nobody ever had this lease, or Redis lost it and its holder does not know yet.
+  local status = redis.pcall('HMGET', KEYS[3], ARGV[9])
+  if not status.err and status[1] then
+    redis.call('HSET', KEYS[1], 'expires_ms', string.format('%.0f', now + tonumber(ARGV[3])))
+    redis.call('PEXPIRE', KEYS[1], ARGV[5])
+    return {0, 0}
+  end
+end
 local free = not held[1] and tonumber(held[3] or '0') <= now and redis.call('EXISTS', KEYS[2]) == 0
 local unattended = held[1] and held[2] == ARGV[7] and held[3] == ARGV[8]
 -- A copy of Redis that was made before we took the lease names whoever had it then.

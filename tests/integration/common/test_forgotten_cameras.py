@@ -156,3 +156,29 @@ def test_an_older_registry_gives_up_a_newer_camera_but_deletes_nothing_of_it(
     add(client, "lobby", created_s=1)
     rounds(clock, one)
     assert one.holder.told == ["gained lobby", "lost lobby", "gained lobby"]
+
+
+@pytest.mark.parametrize("role", ["worker", "decoder"])
+def test_a_lease_that_was_deleted_goes_to_nobody_else(
+    client: redis.Redis, clock: Clock, role: keys.Role
+) -> None:
+    """Its owner believes in it until the next renewal: an instance that looks first waits."""
+    one, other = (Instance(client, name, clock=clock, role=role) for name in ("one", "other"))
+    add(client, "lobby", "dock")
+    one.ownership.tick()
+    for camera_id, lease in one.holder.has.items():
+        field = {"worker": "worker_epoch", "decoder": "decoder"}[role]
+        one.leases.put_status([(lease, {field: lease.epoch})])
+        client.delete(keys.lease(camera_id, role))
+    assert one.has == {"lobby", "dock"}
+    for _ in range(5):
+        other.ownership.tick()
+        clock.now += 0.5
+    assert other.has == set()
+    assert one.ownership.epoch("lobby")
+    rounds(clock, one, count=2)
+    assert {told.partition(" ")[0] for told in one.holder.told} == {"gained"}
+    for camera_id in ("lobby", "dock"):
+        owner = other.leases.owners([camera_id])[camera_id]
+        assert owner is not None
+        assert owner.instance == "one"

@@ -138,7 +138,7 @@ async def test_a_camera_is_removed_from_a_redis_that_is_full(
 ) -> None:
     await client.add_camera("lobby", "rtsp://camera/live")
     redis_client.xadd(keys.frames("lobby"), {"c": b"x" * (4 << 20)})
-    used = redis_client.info("memory")["used_memory"]  # type: ignore[index]
+    used = redis_client.info("memory")["used_memory"]
     redis_client.config_set("maxmemory", used - (1 << 20))
     try:
         with pytest.raises(redis.OutOfMemoryError):
