@@ -8,6 +8,7 @@ from collections.abc import Callable
 import redis
 
 from services.common import logs
+from services.common.backoff import Backoff
 from services.common.heartbeats import LIMIT_S, Heartbeat, Heartbeats
 
 log = logs.get(__name__)
@@ -78,7 +79,7 @@ class Periodic:
 
     def _run(self) -> None:
         assert self._heartbeat is not None
-        reachable, failures = True, 0
+        reachable, failures = True, Backoff(FAILURE_PAUSE_S, FAILURE_PAUSE_MOST_S)
         while not self._stop.is_set():
             pause_s: float | None = None
             try:
@@ -90,11 +91,11 @@ class Periodic:
                 self._heartbeat.beat()
             except Exception:
                 log.exception("round_failed", thread=self._name)
-                failures += 1
-                pause_s = min(FAILURE_PAUSE_MOST_S, FAILURE_PAUSE_S * 2 ** min(failures, 8))
+                pause_s = failures.next()
             else:
                 if not reachable:
                     log.info("reachable_again", thread=self._name)
-                reachable, failures = True, 0
+                reachable = True
+                failures.reset()
                 self._heartbeat.beat()
             self._stop.wait(self._every_s if pause_s is None else pause_s)

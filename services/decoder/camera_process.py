@@ -7,7 +7,6 @@ moment, whatever the other two are stuck in.
 from __future__ import annotations
 
 import os
-import random
 import signal
 import socket
 import threading
@@ -21,6 +20,7 @@ import redis
 
 from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, Camera
 from services.common import keys, logs
+from services.common.backoff import Backoff
 from services.common.camera_status import DURABLE_ID, MEMORY_ID
 from services.common.cameras import is_file, pacing_of
 from services.common.connection import connect
@@ -28,7 +28,6 @@ from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisF
 from services.common.leases import Fence
 from services.common.parent import die_with_parent
 from services.common.redaction import redact, secrets_of
-from services.decoder.backoff import Backoff
 from services.decoder.chunker import CaptureClock, Chunker, Origin
 from services.decoder.faults import SourceFault
 from services.decoder.outbox import Outbox
@@ -132,7 +131,7 @@ class CameraProcess:
         secrets = (*self._credentials.secrets, *secrets_of(self._camera.url))
         text = redact(f"{type(error).__name__}: {error}", secrets)
         log.error("camera_process_failed", error=text)
-        self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"[:300]))
+        self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"))
         self._channel.send(self._telemetry.report().to_bytes())
 
     def _guard(self, work: Callable[[], None]) -> Callable[[], None]:
@@ -179,7 +178,7 @@ class CameraProcess:
             retention,
             self._telemetry,
             lambda: _reading(client, camera.id),
-            Backoff(0.05, 1.0, random.Random()),  # noqa: S311 - jitter
+            Backoff(0.05, 1.0),
             unread_max_bytes=settings.unread_max_bytes if whole else None,
             last=last,
         )
@@ -194,7 +193,7 @@ class CameraProcess:
             outbox,
             CaptureClock(last.ms),
             self._telemetry,
-            Backoff(settings.backoff_base_s, settings.backoff_cap_s, random.Random()),  # noqa: S311
+            Backoff(settings.backoff_base_s, settings.backoff_cap_s),
             position,
             self._stop,
         )
@@ -215,7 +214,7 @@ class CameraProcess:
 
     def _take_over(self, frame_log: FrameLog, retention: Retention) -> tuple[LogId, Position, int]:
         """The log's last id, how far a file was read, and the frames of this epoch so far."""
-        backoff = Backoff(0.1, 2.0, random.Random())  # noqa: S311 - jitter
+        backoff = Backoff(0.1, 2.0)
         while True:
             try:
                 last = frame_log.last_id(self._camera.id)

@@ -18,15 +18,14 @@ from hermes.v1.camera_pb2 import (
     Camera,
 )
 from hermes.v1.frames_pb2 import Frame
+from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
-from services.decoder.backoff import Backoff
-from services.decoder.chunker import CaptureClock
+from services.decoder.chunker import CaptureClock, wall_ms
 from services.decoder.faults import SourceFault
 from services.decoder.outbox import Outbox
 from services.decoder.pacing import Pacer
 from services.decoder.picture import FrameSize, JpegEncoder
-from services.decoder.publisher import wall_ms
 from services.decoder.sampler import RateCap, Sampler, Timeline
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source

@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from hermes.v1.frames_pb2 import Frame, FrameChunk
+from services.common.backoff import Backoff
 from services.common.frame_log import BEGINNING, Fenced, InMemoryFrameLog, LogId
 from services.common.leases import Fence
-from services.decoder.backoff import Backoff
 from services.decoder.chunker import Chunker, Origin
 from services.decoder.outbox import Outbox, Pending
 from services.decoder.publisher import Publisher, Reading, shift_above
