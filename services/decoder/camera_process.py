@@ -18,11 +18,12 @@ from typing import NoReturn
 import av
 import redis
 
-from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, Camera
+from hermes.errors import InvalidInput
+from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED, Camera
 from services.common import keys, logs
 from services.common.backoff import Backoff
 from services.common.camera_status import DURABLE_ID, MEMORY_ID
-from services.common.cameras import is_file, pacing_of
+from services.common.cameras import check_sampling, is_file, pacing_of
 from services.common.connection import connect
 from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisFrameLog
 from services.common.leases import Fence
@@ -151,6 +152,13 @@ class CameraProcess:
     def _work(self) -> None:
         """The reading thread: find out where the log stands, then read."""
         job, settings, camera = self._job, self._settings, self._camera
+        try:
+            check_sampling(camera)  # what is in the registry may not have come by the gateway
+        except InvalidInput as error:
+            refusal = SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True)
+            self._telemetry.offline(refusal)
+            self._done.set()
+            return
         client = connect(settings.redis_url, access=settings.redis_access)
         frame_log = RedisFrameLog(client)
         whole = pacing_of(camera) != PACING_LIVE
@@ -197,16 +205,16 @@ class CameraProcess:
             position,
             self._stop,
         )
+        final: SourceFault | None = None
         try:
             reader.run()
-            fault = None
-        except SourceFault as error:
-            fault = error
+        except SourceFault as fault:
+            final = fault
         self._telemetry.beat(float("inf"))
         outbox.close()
         self._publishing.join()
-        if fault is not None:
-            self._telemetry.offline(fault)
+        if final is not None:
+            self._telemetry.offline(final)
         elif not self._stop.is_set():
             # Said only now, so that whoever sees it finds the whole file in the log.
             self._telemetry.ended()

@@ -15,6 +15,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_REFUSED,
     Camera,
 )
 from hermes.v1.frames_pb2 import Frame
@@ -179,6 +180,10 @@ class Reader:
             return self._credentials.open(self._camera.url)
         except CannotOpen as error:  # not for good: a file may come, or change
             raise SourceFault(SOURCE_ERROR_AUTH, str(error)) from None
+        except ValueError:  # its text may quote the URL
+            raise SourceFault(
+                SOURCE_ERROR_REFUSED, "its URL cannot be read", permanent=True
+            ) from None
 
     def _slack_s(self, frame_s: float) -> float:
         """How much later than wanted a frame may be if that spares decoding those before it.
