@@ -122,6 +122,11 @@ class Gateway:
             self._spawn(self._worker_tls.watch(self._channels.renew))
         log.info("listening", port=self.port, metrics_port=self.metrics_port)
 
+    @property
+    def open_calls(self) -> int:
+        """Calls that are open now."""
+        return self._server.open_calls
+
     async def stop(self, grace_s: float | None = None) -> None:
         """Take nothing new, let open calls end within the grace period, and close everything."""
         self._stopping = True

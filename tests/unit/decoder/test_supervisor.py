@@ -119,15 +119,16 @@ class Rig:
         eventually(lambda: self.status(camera_id).state == state, name=f"{camera_id}: {state}")
         return self.status(camera_id)
 
+    def wait_for_frame(self, camera_id: str, ms: int) -> None:
+        eventually(
+            lambda: self.status(camera_id).last_frame.ToMilliseconds() == ms, name="the report"
+        )
+
     def the_other_is_well(self) -> None:
         """The steady camera's process is the first one, and its reports still arrive."""
         for last_frame_ms in (1, 2):
-            report = replace(ONLINE, last_frame_ms=last_frame_ms)
-            self.say("steady", report)
-            eventually(
-                lambda ms=last_frame_ms: self.status("steady").last_frame.ToMilliseconds() == ms,
-                name="the steady camera's report",
-            )
+            self.say("steady", replace(ONLINE, last_frame_ms=last_frame_ms))
+            self.wait_for_frame("steady", last_frame_ms)
         assert self.launcher.started["steady"] == 1
         assert self.supervisor.healthy
         assert self.heartbeats.late() == []
