@@ -62,7 +62,7 @@ class Room:
         return max(0, self._most - self._waiting)
 
     def reserve(self, frames: int) -> None:
-        """Count frames in. Raises `Overloaded`; a batch larger than the whole room may come alone."""
+        """Count frames in. A batch larger than all the room may come alone. Raises `Overloaded`."""
         with self._lock:
             if self._waiting and self._waiting + frames > self._most:
                 raise Overloaded(f"{self._waiting} frames of this camera wait for the device")
@@ -85,7 +85,7 @@ class Session:
         self.pending: deque[tuple[FrameInput | None, str | None]] = deque()
         self.report = SessionReport()
         self.between = True
-        """Whether memory holds exactly the log entries up to the cursor, and no part of the next."""
+        """Whether memory holds whole log entries only: all up to the cursor, no part of the next."""
         self._memory: VideoMemory | None = None
 
     def open(self, memory: VideoMemory) -> None:

@@ -39,10 +39,10 @@ class PatchSettings:
     def from_checkpoint(cls, folder: Path) -> PatchSettings:
         """From the checkpoint's own settings. No defaults but the frame rate."""
         found, path = _settings(folder)
-        return cls._from_json(found, path)
+        return cls.from_json(found, path)
 
     @classmethod
-    def _from_json(cls, found: dict[str, Any], path: Path) -> PatchSettings:
+    def from_json(cls, found: dict[str, Any], path: Path) -> PatchSettings:
         try:
             size = found.get("size") or {}
             limits = [
@@ -118,7 +118,7 @@ class PixelSettings:
                 if frame_size not in (None, (height, width)):
                     raise InvalidInput("frame_size", f"{frame_size}: it takes {height}x{width}")
             elif "merge_size" in found:
-                patches = PatchSettings._from_json(found, path)
+                patches = PatchSettings.from_json(found, path)
                 height, width = frame_size or patches.default_size()
                 patches.check_size((height, width))
             else:

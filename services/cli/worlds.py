@@ -46,7 +46,7 @@ def make_worlds(names: Sequence[str], seed: int, folder: Path) -> list[World]:
     """
     worlds = []
     for name in names:
-        world = World(name, _scene(name, seed))
+        world = World(name, scene_at_rest(name, seed))
         film(world.scene, folder / f"{name}.mp4")
         worlds.append(world)
     return worlds
@@ -67,7 +67,8 @@ def questions_for(world: World, seed: int, now: int, past: int) -> list[Question
     return chosen
 
 
-def _scene(name: str, seed: int) -> Scene:
+def scene_at_rest(name: str, seed: int) -> Scene:
+    """A scene in which nothing moves at the end, so that the last picture is beyond doubt."""
     for attempt in range(_TRIES):
         scene = make_scene(f"{name}-{attempt}", seed, DURATION_S, actors=5, looks=TRAINED)
         still = [DURATION_S - _STILL_S + tenth / 10 for tenth in range(int(_STILL_S * 10))]

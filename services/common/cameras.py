@@ -58,6 +58,19 @@ def check(camera: Camera, policy: SourcePolicy) -> Camera:
     """The camera, if it can be taken as described. Raises `InvalidInput` naming the field."""
     check_id(camera.id, "camera.id")
     check_url(camera.url, policy)
+    check_sampling(camera)
+    if camera.pacing not in (PACING_UNSPECIFIED, PACING_LIVE, PACING_AS_FAST_AS_READ):
+        raise InvalidInput("camera.pacing", "is not a known pacing")
+    if not is_file(camera.url):
+        if camera.loop:
+            raise InvalidInput("camera.loop", "only a file can be started again at its end")
+        if camera.pacing == PACING_AS_FAST_AS_READ:
+            raise InvalidInput("camera.pacing", "a network source sets its own pace: use LIVE")
+    return camera
+
+
+def check_sampling(camera: Camera) -> None:
+    """Whether the camera's frames can be sampled as described. Raises `InvalidInput`."""
     sampling = camera.sampling
     if not 0 <= sampling.frames_per_second <= MAX_FRAMES_PER_SECOND:  # refuses NaN as well
         raise InvalidInput(
@@ -72,14 +85,6 @@ def check(camera: Camera, policy: SourcePolicy) -> Camera:
             "camera.sampling.chunk_max_duration",
             f"must be between 0 (the default) and {MAX_CHUNK_DURATION_S:g} s",
         )
-    if camera.pacing not in (PACING_UNSPECIFIED, PACING_LIVE, PACING_AS_FAST_AS_READ):
-        raise InvalidInput("camera.pacing", "is not a known pacing")
-    if not is_file(camera.url):
-        if camera.loop:
-            raise InvalidInput("camera.loop", "only a file can be started again at its end")
-        if camera.pacing == PACING_AS_FAST_AS_READ:
-            raise InvalidInput("camera.pacing", "a network source sets its own pace: use LIVE")
-    return camera
 
 
 def check_url(url: str, policy: SourcePolicy) -> None:
@@ -153,8 +158,8 @@ def _refuse_control_characters(text: str) -> None:
 
 
 def pacing_of(camera: Camera) -> int:
-    """The camera's pacing with the default filled in."""
-    if camera.pacing != PACING_UNSPECIFIED:
+    """The camera's pacing; the default for none, or for one of a later version."""
+    if camera.pacing in (PACING_LIVE, PACING_AS_FAST_AS_READ):
         return camera.pacing
     return PACING_AS_FAST_AS_READ if is_file(camera.url) else PACING_LIVE
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import redis
 
 from services.common import logs
+from services.common.backoff import Backoff
 from services.common.heartbeats import LIMIT_S, Heartbeat, Heartbeats
 
 log = logs.get(__name__)
@@ -31,13 +32,14 @@ class Rounds:
         self._heartbeat = heartbeat
         self._outages = outages
         self._reachable = True
-        self._failures = 0
+        self._failures = Backoff(FAILURE_PAUSE_S, FAILURE_PAUSE_MOST_S)
 
     def finished(self, pause_s: float | None = None) -> float:
         """A round went well. `pause_s`: until the next; None means `every_s`."""
         if not self._reachable:
             log.info("reachable_again", thread=self._name)
-        self._reachable, self._failures = True, 0
+        self._reachable = True
+        self._failures.reset()
         pause_s = self._every_s if pause_s is None else pause_s
         self._heartbeat.beat(pause_s)
         return pause_s
@@ -52,8 +54,7 @@ class Rounds:
             self._heartbeat.beat(pause_s)
             return pause_s
         log.exception("round_failed", thread=self._name)
-        self._failures += 1
-        return min(FAILURE_PAUSE_MOST_S, FAILURE_PAUSE_S * 2.0 ** min(self._failures, 8))
+        return self._failures.next()
 
 
 class Periodic:

@@ -84,6 +84,17 @@ def start(exporter: SpanExporter, service: str, instance: str) -> None:
     _tracer = _provider.get_tracer("hermes-live")
 
 
+def active() -> bool:
+    """Whether spans are sent."""
+    return _tracer is not None
+
+
+def flush() -> None:
+    """Send the spans that have ended now, not with the next batch."""
+    if _provider is not None:
+        _provider.force_flush()
+
+
 def stop() -> None:
     """Stop tracing. Remaining spans are sent for at most `FLUSH_S`."""
     global _provider, _tracer

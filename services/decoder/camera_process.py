@@ -7,7 +7,6 @@ moment, whatever the other two are stuck in.
 from __future__ import annotations
 
 import os
-import random
 import signal
 import socket
 import threading
@@ -19,16 +18,17 @@ from typing import NoReturn
 import av
 import redis
 
-from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, Camera
+from hermes.errors import InvalidInput
+from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED, Camera
 from services.common import keys, logs
+from services.common.backoff import Backoff
 from services.common.camera_status import DURABLE_ID, MEMORY_ID
-from services.common.cameras import is_file, pacing_of
+from services.common.cameras import check_sampling, is_file, pacing_of
 from services.common.connection import connect
 from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisFrameLog
 from services.common.leases import Fence
 from services.common.parent import die_with_parent
 from services.common.redaction import redact, secrets_of
-from services.decoder.backoff import Backoff
 from services.decoder.chunker import CaptureClock, Chunker, Origin
 from services.decoder.faults import SourceFault
 from services.decoder.outbox import Outbox
@@ -132,7 +132,7 @@ class CameraProcess:
         secrets = (*self._credentials.secrets, *secrets_of(self._camera.url))
         text = redact(f"{type(error).__name__}: {error}", secrets)
         log.error("camera_process_failed", error=text)
-        self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"[:300]))
+        self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"))
         self._channel.send(self._telemetry.report().to_bytes())
 
     def _guard(self, work: Callable[[], None]) -> Callable[[], None]:
@@ -152,6 +152,13 @@ class CameraProcess:
     def _work(self) -> None:
         """The reading thread: find out where the log stands, then read."""
         job, settings, camera = self._job, self._settings, self._camera
+        try:
+            check_sampling(camera)  # what is in the registry may not have come by the gateway
+        except InvalidInput as error:
+            refusal = SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True)
+            self._telemetry.offline(refusal)
+            self._done.set()
+            return
         client = connect(settings.redis_url, access=settings.redis_access)
         frame_log = RedisFrameLog(client)
         whole = pacing_of(camera) != PACING_LIVE
@@ -179,7 +186,7 @@ class CameraProcess:
             retention,
             self._telemetry,
             lambda: _reading(client, camera.id),
-            Backoff(0.05, 1.0, random.Random()),  # noqa: S311 - jitter
+            Backoff(0.05, 1.0),
             unread_max_bytes=settings.unread_max_bytes if whole else None,
             last=last,
         )
@@ -194,20 +201,20 @@ class CameraProcess:
             outbox,
             CaptureClock(last.ms),
             self._telemetry,
-            Backoff(settings.backoff_base_s, settings.backoff_cap_s, random.Random()),  # noqa: S311
+            Backoff(settings.backoff_base_s, settings.backoff_cap_s),
             position,
             self._stop,
         )
+        final: SourceFault | None = None
         try:
             reader.run()
-            fault = None
-        except SourceFault as error:
-            fault = error
+        except SourceFault as fault:
+            final = fault
         self._telemetry.beat(float("inf"))
         outbox.close()
         self._publishing.join()
-        if fault is not None:
-            self._telemetry.offline(fault)
+        if final is not None:
+            self._telemetry.offline(final)
         elif not self._stop.is_set():
             # Said only now, so that whoever sees it finds the whole file in the log.
             self._telemetry.ended()
@@ -215,7 +222,7 @@ class CameraProcess:
 
     def _take_over(self, frame_log: FrameLog, retention: Retention) -> tuple[LogId, Position, int]:
         """The log's last id, how far a file was read, and the frames of this epoch so far."""
-        backoff = Backoff(0.1, 2.0, random.Random())  # noqa: S311 - jitter
+        backoff = Backoff(0.1, 2.0)
         while True:
             try:
                 last = frame_log.last_id(self._camera.id)

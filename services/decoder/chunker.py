@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from hermes.v1.frames_pb2 import Frame, FrameChunk
@@ -29,6 +30,11 @@ class CaptureClock:
         """The capture time of a frame that arrived at `wall_ms`."""
         self._last_ms = max(wall_ms, self._last_ms + 1)
         return self._last_ms
+
+
+def wall_ms() -> int:
+    """The wall clock in ms since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 class Chunker:

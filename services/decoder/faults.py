@@ -19,21 +19,31 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
     SOURCE_ERROR_TLS,
+    SOURCE_ERROR_UNSPECIFIED,
     SourceError,
 )
 from services.common.redaction import redact
 
 MAX_MESSAGE = 300
+"""Characters; a report carries no longer ones."""
 
 
 class SourceFault(Exception):
     """A source cannot be read. `permanent`: trying again cannot help."""
 
     def __init__(self, error: SourceError, message: str, *, permanent: bool = False) -> None:
-        super().__init__(message)
+        # A library's text may hold bytes that are no text; a report carries what fits.
+        self.message = message.encode(errors="replace").decode()[:MAX_MESSAGE]
+        super().__init__(self.message)
         self.error = error
-        self.message = message
         self.permanent = permanent
+
+
+STALLED = SourceFault(SOURCE_ERROR_TIMEOUT, "the reader was stuck and was restarted")
+"""Reported by the watchdog for a process that no longer can."""
+
+FLOODED = SourceFault(SOURCE_ERROR_UNSPECIFIED, "the reader sent too many reports; restarted")
+"""Reported by the supervisor for a process that it killed."""
 
 
 _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] = (
@@ -80,7 +90,7 @@ def classify(
     """
     code, words = _meaning(error, [line.lower() for line in lines])
     detail = error.strerror if isinstance(error, (av.FFmpegError, OSError)) else str(error)
-    message = redact(f"{words} ({detail or type(error).__name__})", secrets)[:MAX_MESSAGE]
+    message = redact(f"{words} ({detail or type(error).__name__})", secrets)
     permanent = not live and code in (SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED)
     return SourceFault(code, message, permanent=permanent)
 

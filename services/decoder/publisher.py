@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +10,9 @@ import redis
 
 from hermes.v1.frames_pb2 import FrameChunk
 from services.common import logs
+from services.common.backoff import Backoff
 from services.common.frame_log import BEGINNING, FrameLog, LogId, OutOfOrder, id_of
 from services.common.leases import Fence
-from services.decoder.backoff import Backoff
 from services.decoder.outbox import Outbox, Pending
 from services.decoder.retention import Retention
 from services.decoder.telemetry import Telemetry
@@ -147,8 +146,3 @@ def shift_above(chunk: FrameChunk, last: LogId) -> None:
     for frame in chunk.frames:
         frame.capture_time_ms = max(frame.capture_time_ms, previous_ms + 1)
         previous_ms = frame.capture_time_ms
-
-
-def wall_ms() -> int:
-    """The wall clock in ms since the epoch."""
-    return time.time_ns() // 1_000_000

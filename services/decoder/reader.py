@@ -15,18 +15,18 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_REFUSED,
     Camera,
 )
 from hermes.v1.frames_pb2 import Frame
+from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
-from services.decoder.backoff import Backoff
-from services.decoder.chunker import CaptureClock
+from services.decoder.chunker import CaptureClock, wall_ms
 from services.decoder.faults import SourceFault
 from services.decoder.outbox import Outbox
 from services.decoder.pacing import Pacer
 from services.decoder.picture import FrameSize, JpegEncoder
-from services.decoder.publisher import wall_ms
 from services.decoder.sampler import RateCap, Sampler, Timeline
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
@@ -180,6 +180,10 @@ class Reader:
             return self._credentials.open(self._camera.url)
         except CannotOpen as error:  # not for good: a file may come, or change
             raise SourceFault(SOURCE_ERROR_AUTH, str(error)) from None
+        except ValueError:  # its text may quote the URL
+            raise SourceFault(
+                SOURCE_ERROR_REFUSED, "its URL cannot be read", permanent=True
+            ) from None
 
     def _slack_s(self, frame_s: float) -> float:
         """How much later than wanted a frame may be if that spares decoding those before it.

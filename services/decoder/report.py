@@ -1,7 +1,7 @@
 """What a camera process tells its supervisor, and the channel that carries it.
 
-JSON and not pickle: a camera process handles what strangers send, and what
-it says must not be able to run anything in its supervisor.
+JSON and not pickle: a camera process handles what strangers send, so a report
+must not be able to run or to break anything in the supervisor.
 """
 
 from __future__ import annotations
@@ -9,18 +9,23 @@ from __future__ import annotations
 import json
 import select
 import socket
-from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from dataclasses import Field, asdict, dataclass, fields
+from typing import Any, Literal
 
 from hermes.v1.camera_pb2 import SOURCE_STATE_CONNECTING, SourceError, SourceState
+from services.common.camera_status import MAX_TIME_MS
+from services.decoder.faults import MAX_MESSAGE
 
 MAX_REPORT_BYTES = 8192
+MAX_COUNT = 2**53
+"""Any larger number is no count; the sum of a few of them still fits into 64 bits."""
+
 STOP = b"stop"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A camera process as it is now. All counts are since the process started."""
+    """The state of a camera process. All counts are since the process started."""
 
     state: int = SOURCE_STATE_CONNECTING
     error: int = 0
@@ -41,23 +46,41 @@ class Report:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Report:
-        """From the channel. Raises ValueError."""
-        found = json.loads(data)
+        """From the channel. Raises ValueError for anything that `to_bytes` would not write."""
+        try:
+            found = json.loads(data)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         if not isinstance(found, dict):
             raise ValueError("a report is an object")
-        kinds: dict[str, type | tuple[type, ...]] = {
-            "float": (int, float),
-            "int": int,
-            "str": str,
-            "bool": bool,
-        }
-        for item in fields(cls):
-            if not isinstance(found.get(item.name), kinds[str(item.type)]):
-                raise ValueError(f"{item.name} is missing or of another type")
-        report = cls(**{item.name: found[item.name] for item in fields(cls)})
+        report = cls(**{item.name: _checked(item, found.get(item.name)) for item in fields(cls)})
         SourceState.Name(report.state)
         SourceError.Name(report.error)
+        if report.last_frame_ms > MAX_TIME_MS:
+            raise ValueError("last_frame_ms is past the year 9999")
         return report
+
+
+def _checked(item: Field[Any], value: Any) -> Any:
+    """The value of a field, if it is one of its type and fits into the status hash."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "float": (float, int),
+        "int": (int,),
+        "str": (str,),
+        "bool": (bool,),
+    }
+    # A bool is an int in Python.
+    if not isinstance(value, kinds[str(item.type)]) or (
+        isinstance(value, bool) and item.type != "bool"
+    ):
+        raise ValueError(f"{item.name} is missing or of another type")
+    if isinstance(value, str):
+        value.encode()  # raises ValueError for half a surrogate pair
+        if len(value) > MAX_MESSAGE:
+            raise ValueError(f"{item.name} is too long")
+    elif isinstance(value, int | float) and not 0 <= value <= MAX_COUNT:  # refuses NaN as well
+        raise ValueError(f"{item.name} is out of range")
+    return value
 
 
 class Channel:

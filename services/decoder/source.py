@@ -23,7 +23,6 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_REFUSED,
-    SOURCE_ERROR_TIMEOUT,
 )
 from services.common.cameras import check_url, is_file, resolve_file
 from services.common.redaction import secrets_of
@@ -309,7 +308,3 @@ def _tls_options(settings: DecoderSettings) -> dict[str, str]:
     # The library is built with no idea where this system keeps its authorities.
     authorities = settings.tls_ca_file or ssl.get_default_verify_paths().cafile
     return {"tls_verify": "1"} | ({"ca_file": authorities} if authorities else {})
-
-
-STALLED = SourceFault(SOURCE_ERROR_TIMEOUT, "the reader was stuck and was started anew")
-"""What the watchdog reports on behalf of a process that no longer can."""

@@ -18,11 +18,38 @@ from hermes.v1.camera_pb2 import (
 )
 from services.decoder.faults import SourceFault
 from services.decoder.report import Report
-from services.decoder.sampler import RateMeter
 
 BEAT_S = 1.0
 """A beat holds at least this long: reports go out four times a second, packets
 may come at any moment between them."""
+
+
+class RateMeter:
+    """Frames a second over the last `window_s` seconds."""
+
+    def __init__(self, window_s: float = 10.0) -> None:
+        self._window_s = window_s
+        self._times: list[float] = []
+
+    def add(self, now_s: float) -> None:
+        """Count a frame."""
+        self._times.append(now_s)
+        self._forget(now_s)
+
+    def rate(self, now_s: float) -> float:
+        """Frames a second, 0 once none came for the whole window."""
+        self._forget(now_s)
+        if len(self._times) < 2:
+            return 0.0
+        # From the first frame of the window, so that a young source is not read as a slow one.
+        span_s = max(now_s - self._times[0], 1e-3)
+        return (len(self._times) - 1) / span_s
+
+    def _forget(self, now_s: float) -> None:
+        cut = now_s - self._window_s
+        keep = next((i for i, t in enumerate(self._times) if t >= cut), len(self._times))
+        if keep:
+            del self._times[:keep]
 
 
 class Telemetry:

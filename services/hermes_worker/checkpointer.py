@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from hermes.engine import Engine
 from hermes.errors import HermesError
 from hermes.v1.camera_pb2 import Camera
 from services.common import logs
@@ -56,14 +55,12 @@ class Checkpointer:
 
     def __init__(
         self,
-        engine: Engine,
         memories: Memories,
         checkpoints: Checkpoints,
         metrics: Metrics,
         cadence: Cadence,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._engine = engine
         self._memories = memories
         self._checkpoints = checkpoints
         self._metrics = metrics
@@ -145,8 +142,8 @@ class Checkpointer:
 
     def _news(self, kept: _Kept) -> int | None:
         """Frames since the last checkpoint; None if there is nothing to be kept."""
-        report = self._memories.report(kept.tracked)
-        if report is None or report.cursor in ("", kept.cursor):
+        report = kept.tracked.handle.report()
+        if report.cursor in ("", kept.cursor):
             return None
         return report.coverage.frames_seen - kept.tracked.durable_frames
 
@@ -159,7 +156,7 @@ class Checkpointer:
     def _take(self, kept: _Kept) -> None:
         camera, began = kept.tracked.camera, self._clock()
         try:
-            snapshot = self._engine.snapshot(camera.id).result(COPY_S)
+            snapshot = kept.tracked.handle.snapshot().result(COPY_S)
             now_ms = int(time.time() * 1000)
             made = self._checkpoints.commit(camera, kept.lease, snapshot, now_ms)
         except Fenced:

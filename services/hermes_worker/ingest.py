@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import redis
 from torch import Tensor
 
-from hermes.engine import Engine, FrameInput, SimilarityGate
+from hermes.engine import Batch, Engine, FrameInput, SimilarityGate
+from hermes.errors import CameraNotOwned, Unavailable
 from hermes.memory import FrameStamp
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import logs
@@ -119,15 +120,15 @@ class Ingest:
 
     def _may_take(self, tracked: Tracked, frames: int) -> bool:
         """Whether the device has come far enough to be given `frames` more of this camera."""
-        room = self._engine.room(tracked.camera.id)
+        room = tracked.handle.room()
         ahead = LIVE_AHEAD if tracked.live else self._capacity // 2
         return room >= min(frames, self._capacity) and self._capacity - room <= ahead
 
     def _take(self, tracked: Tracked, entry: Entry) -> bool:
         """Hand an entry to the device. False if it has to wait."""
         camera_id, chunk = tracked.camera.id, entry.chunk
-        if self._memories.get(camera_id) is not tracked:
-            return False  # given up, or added anew, while we read
+        if tracked.handle.closed:
+            return False  # given up while we read
         frames: list[FrameInput] = []
         if chunk is None:
             log.warning("chunk_unreadable", camera=camera_id, id=str(entry.id))
@@ -141,7 +142,12 @@ class Ingest:
             frames = self._frames(tracked, entry.id, chunk, fresh)
             self._expect_after(tracked, chunk)
         tracked.next_frames = 1
-        return self._memories.offer(tracked, entry.id, frames)
+        tracked.offset = entry.id
+        try:
+            tracked.handle.offer(Batch(frames, str(tracked.place(entry.id))))
+        except (CameraNotOwned, Unavailable):
+            return False  # given up meanwhile, or the engine stops
+        return True
 
     def _fresh(self, tracked: Tracked, id: LogId, chunk: FrameChunk) -> Sequence[Frame]:
         """Those of its frames that are not too old, the youngest."""

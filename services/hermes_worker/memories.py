@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, 
 from dataclasses import dataclass, field
 
-from hermes.engine import Batch, Engine, FrameInput, SessionReport, SimilarityGate, Snapshot
+from hermes.engine import CameraHandle, Engine, SessionReport, SimilarityGate
 from hermes.v1.camera_pb2 import Camera
 from services.common import logs
 from services.common.frame_log import BEGINNING, LogId
@@ -44,6 +43,7 @@ class Tracked:
     """
 
     camera: Camera
+    handle: CameraHandle
     lease: Lease | None
     gained_at: float
     offset: LogId = BEGINNING
@@ -116,8 +116,7 @@ class Memories:
                 self._open(camera, None)
 
     def _open(self, camera: Camera, lease: Lease | None) -> None:
-        self._engine.open(camera.id)
-        tracked = Tracked(camera, lease, self._clock())
+        tracked = Tracked(camera, self._engine.open(camera.id), lease, self._clock())
         self._tracked[camera.id] = tracked
         if self._restore is not None:
             tracked.restoring = True
@@ -128,24 +127,12 @@ class Memories:
         tracked = self._tracked.get(camera_id)
         return tracked is not None and tracked.serving and not tracked.poor
 
-    def restore(self, tracked: Tracked, snapshot: Snapshot) -> Future[None] | None:
-        """Let this camera's memory, and no later one's, become the snapshot's. None if it was
-        given up, or added anew, in between.
-        """
-        with self._lock:
-            if self._tracked.get(tracked.camera.id) is not tracked:
-                return None
-            return self._engine.restore(tracked.camera.id, snapshot)
-
     def restored(self, tracked: Tracked, place: Place) -> None:
         """The camera's memory holds all up to this place: the log is read from there."""
         with self._lock:
             tracked.offset, tracked.hole = place.id, place.hole
             tracked.next_index = dict(place.indices)
-            report = self.report(tracked)
-            self.durable(
-                tracked, str(place.id), 0 if report is None else report.coverage.frames_seen
-            )
+            self.durable(tracked, str(place.id), tracked.handle.report().coverage.frames_seen)
             tracked.restoring = False
 
     def durable(self, tracked: Tracked, id: str, frames: int) -> None:
@@ -171,34 +158,14 @@ class Memories:
     def lost(self, camera_id: str) -> None:
         """Forget the camera's memory."""
         with self._lock:
-            self._tracked.pop(camera_id, None)
-            self._engine.close(camera_id)
+            tracked = self._tracked.pop(camera_id, None)
+            if tracked is not None:
+                tracked.handle.close()
 
     def removed(self, camera: Camera) -> None:
         """Forget what was kept of it elsewhere."""
         if self._removed is not None:
             self._removed(camera)
-
-    def offer(self, tracked: Tracked, id: LogId, frames: Sequence[FrameInput]) -> bool:
-        """Hand the frames of a log entry to this camera's memory, and to no later one's.
-
-        False if the camera was given up, or added anew, in between.
-        """
-        with self._lock:
-            if self._tracked.get(tracked.camera.id) is not tracked:
-                return False
-            tracked.offset = id
-            self._engine.offer(tracked.camera.id, Batch(frames, str(tracked.place(id))))
-            return True
-
-    def report(self, tracked: Tracked) -> SessionReport | None:
-        """The camera's memory as it is now, or None while it is not open.
-
-        The engine closes and opens memories when its thread comes round to it:
-        one that is further than what was handed over is that of a former owner.
-        """
-        report = self._engine.report(tracked.camera.id)
-        return None if report is None or cursor_of(report) > tracked.offset else report
 
     def state(self, camera_id: str) -> str:
         """`replaying` until memory holds what the log held when we got the camera."""
@@ -216,10 +183,12 @@ class Memories:
 
     def progress(self, tracked: Tracked) -> None:
         """See whether memory has caught up with the log as it was when the camera came to us."""
-        report, target = self.report(tracked), tracked.target
-        if tracked.serving or tracked.restoring or target is None or report is None:
-            return
-        if cursor_of(report) >= target:
+        with self._lock:
+            target = tracked.target
+            if tracked.serving or tracked.restoring or target is None:
+                return
+            if cursor_of(tracked.handle.report()) < target:
+                return
             tracked.serving = True
             took = self._clock() - tracked.gained_at
             self._metrics.takeover.observe(took)

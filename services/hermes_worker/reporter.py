@@ -67,8 +67,8 @@ class Reporter:
         self._device()
         statuses = []
         for tracked in self._memories.all():
-            report, lease = self._memories.report(tracked), tracked.lease
-            if report is None or lease is None:
+            report, lease = tracked.handle.report(), tracked.lease
+            if lease is None:
                 continue
             self._gauges(tracked.camera.id, report)
             status = self._status(tracked, lease, report)

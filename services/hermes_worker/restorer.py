@@ -126,10 +126,7 @@ class Restorer:
                 snapshot = self._checkpoints.load(
                     tracked.camera, checkpoint, self._engine.snapshot_limit
                 )
-                done = self._memories.restore(tracked, snapshot)
-                if done is None:
-                    return None
-                done.result(WAIT_S)
+                tracked.handle.restore(snapshot).result(WAIT_S)
                 return Place.parse(snapshot.cursor)
             except (SnapshotCorrupt, SnapshotMismatch, FileNotFoundError):
                 raise
@@ -148,4 +145,4 @@ class Restorer:
         return None
 
     def _wanted(self, tracked: Tracked) -> bool:
-        return not self._stop.is_set() and self._memories.get(tracked.camera.id) is tracked
+        return not self._stop.is_set() and not tracked.handle.closed

@@ -102,8 +102,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._check_seen(tracked, target)
         sink = _QueueSink()
         asked = time.time()
-        answer = self._engine.ask(
-            camera_id, question.text, sink, max_tokens=question.max_tokens or None, ready=ready
+        answer = tracked.handle.ask(
+            question.text, sink, max_tokens=question.max_tokens or None, ready=ready
         )
         try:
             while True:
@@ -130,9 +130,9 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         camera_id = request.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
-        self._serving(camera_id)
+        tracked = self._serving(camera_id)
         async with self._looking:
-            seen = await asyncio.wrap_future(self._engine.inspect(camera_id))
+            seen = await asyncio.wrap_future(tracked.handle.inspect())
             contents = replace(seen, model=self._engine.model.name, epoch=epoch)
             response = await asyncio.to_thread(_inspected, camera_id, contents)
         if self._epoch_of(camera_id) != epoch:
@@ -149,9 +149,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
     def _check_seen(self, tracked: Tracked, target: LogId) -> None:
         """Refuse to make up an answer about a camera of which nothing was ever seen."""
-        report = self._memories.report(tracked)
-        held = 0 if report is None else report.coverage.frames
-        if not held and (report is None or target <= cursor_of(report)):
+        report = tracked.handle.report()
+        if not report.coverage.frames and target <= cursor_of(report):
             raise CameraNotReady(
                 f"no frame of camera {tracked.camera.id!r} has been seen yet; its status says why",
                 CATCH_UP_S,

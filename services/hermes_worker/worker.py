@@ -144,7 +144,7 @@ class Worker:
         memories, metrics = self._memories, self.metrics
         written = Checkpoints(self._connect(), self._store, settings.checkpoint_keep)
         cadence = Cadence(settings.checkpoint_every_s, settings.checkpoint_every_frames)
-        self._checkpointer = Checkpointer(engine, memories, written, metrics, cadence)
+        self._checkpointer = Checkpointer(memories, written, metrics, cadence)
         self._restorer = Restorer(engine, memories, written, metrics)
         memories.keep_in(self._restorer.begin, self._checkpointer.removed)
 

@@ -177,6 +177,11 @@ class Gateway:
             log.info("authentication_off", open_to="anyone who reaches the port")
         log.info("listening", port=self.port, metrics_port=self.metrics_port)
 
+    @property
+    def open_calls(self) -> int:
+        """Calls that are open now."""
+        return self._server.open_calls
+
     async def stop(self, grace_s: float | None = None) -> None:
         """Refuse new calls, let open ones end within the grace period, and close everything."""
         self._stopping = True

@@ -26,8 +26,7 @@ class Kept(InMemorySpanExporter):
         return [span for span in self.all() if span.name == name]
 
     def all(self) -> list[ReadableSpan]:
-        assert tracing._provider is not None
-        tracing._provider.force_flush()
+        tracing.flush()
         return list(self.get_finished_spans())
 
 

@@ -229,7 +229,7 @@ async def lines_of(gateway: Gateway, use: Any) -> list[dict[str, Any]]:
     with capture_logs() as lines:
         await use
         async with asyncio.timeout(5):
-            while gateway._server.open_calls:
+            while gateway.open_calls:
                 await asyncio.sleep(0.01)
     return [dict(line) for line in lines if line["event"] == "audit"]
 

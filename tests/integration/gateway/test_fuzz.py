@@ -171,7 +171,7 @@ async def test_nonsense_harms_nobody(
             assert (await client.ask("lobby", "what?").result()).text == "a red car"
         assert answered > 3
         async with asyncio.timeout(10):
-            while gateway._server.open_calls:
+            while gateway.open_calls:
                 await asyncio.sleep(0.05)
     codes = sum((fuzzer.codes for fuzzer in fuzzers), Counter[str]())
     assert codes.keys() >= REACHED

@@ -11,7 +11,7 @@ import pytest
 
 from hermes.demo.questions import KINDS, every
 from hermes.demo.scenes import HELD_OUT, TRAINED
-from services.cli.worlds import DURATION_S, World, _scene, make_worlds, questions_for
+from services.cli.worlds import DURATION_S, World, make_worlds, questions_for, scene_at_rest
 
 
 def answer(text: str, media_end_s: float | None = DURATION_S - 0.5) -> Any:
@@ -23,7 +23,7 @@ def answer(text: str, media_end_s: float | None = DURATION_S - 0.5) -> Any:
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World("lobby", _scene("lobby", 1))
+    return World("lobby", scene_at_rest("lobby", 1))
 
 
 def test_right_is_right_and_wrong_is_wrong(world: World) -> None:
@@ -52,7 +52,7 @@ def test_scenes_come_to_rest(world: World) -> None:
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_looks_are_those_that_the_model_was_trained_on(seed: int) -> None:
-    world = World("dock", _scene("dock", seed))
+    world = World("dock", scene_at_rest("dock", seed))
     seen = {look for actor in world.scene.actors for look in actor.looks_until(DURATION_S)}
     assert seen <= set(TRAINED)
     asked = " ".join(question.text for question in questions_for(world, seed, now=9, past=9))

@@ -244,7 +244,7 @@ def test_the_environment_switches(
         monkeypatch.setenv(name, value)
     tracing.configure("gateway", "one")
     try:
-        assert (tracing._tracer is not None) is on
+        assert tracing.active() is on
     finally:
         tracing.stop()
 

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import random
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.decoder.backoff import Backoff
 from services.decoder.pacing import LATE_S, MAX_WAIT_S, Pacer
 
 
@@ -42,13 +39,3 @@ def test_a_source_read_at_once_plays_at_its_own_speed(gaps: list[float]) -> None
         stream += gap
         now += pacer.delay(stream, now)
     assert abs((now - 5.0) - stream) < 1e-6
-
-
-@given(st.integers(), st.integers(1, 2000))
-def test_pauses_grow_to_the_cap_within_their_jitter(seed: int, attempts: int) -> None:
-    backoff = Backoff(0.5, 15.0, random.Random(seed))
-    for attempt in range(attempts):
-        step = min(15.0, 0.5 * 2 ** min(attempt, 32))
-        assert step / 2 <= backoff.next() <= step
-    backoff.reset()
-    assert backoff.next() <= 0.5

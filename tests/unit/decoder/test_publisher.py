@@ -8,14 +8,15 @@ import pytest
 import redis
 
 from hermes.v1.frames_pb2 import Frame, FrameChunk
+from services.common.backoff import Backoff
 from services.common.frame_log import BEGINNING, Fenced, InMemoryFrameLog, LogId
 from services.common.leases import Fence
-from services.decoder.backoff import Backoff
 from services.decoder.chunker import Chunker, Origin
-from services.decoder.outbox import Outbox, Pending
+from services.decoder.outbox import Outbox
 from services.decoder.publisher import Publisher, Reading, shift_above
 from services.decoder.retention import ENTRY_OVERHEAD, Retention
 from services.decoder.telemetry import Telemetry
+from tests.support.waiting import eventually
 
 FENCE = Fence("me", 5)
 
@@ -74,11 +75,6 @@ class Rig:
         for ms in times:
             self.outbox.add(Frame(jpeg=b"x" * size, capture_time_ms=ms))
 
-    def taken(self) -> Pending:
-        pending = self.outbox.take(1.0)
-        assert pending is not None
-        return pending
-
     def ids(self) -> list[int]:
         return [e.id.ms for e in self.log.read({"lobby": BEGINNING}, count=100, block_s=0)]
 
@@ -113,15 +109,18 @@ def test_what_waited_too_long_is_dropped_and_leaves_a_hole() -> None:
 def test_a_chunk_tells_what_was_dropped_before_it() -> None:
     log = FlakyLog(0, half_done=False)
     rig = Rig(log, staleness_s=0.05)
+    thread = threading.Thread(target=rig.publisher.run, daemon=True)
+    thread.start()
     rig.add(1)
-    rig.publisher._publish(rig.taken())
+    eventually(lambda: rig.telemetry.report().published == 1, name="the first frame")
     log.failures = 10**9
-    for ms in (2, 3):
-        rig.add(ms)
-        rig.publisher._publish(rig.taken())
+    rig.add(2, 3)
+    eventually(lambda: rig.telemetry.report().dropped == 2, name="two frames dropped")
     log.failures = 0
     rig.add(4)
-    rig.publisher._publish(rig.taken())
+    rig.outbox.close()
+    thread.join(10)
+    assert not thread.is_alive()
     entries = [e.chunk for e in rig.log.read({"lobby": BEGINNING}, count=100, block_s=0)]
     told = [(c.first_frame_index, c.dropped_before) for c in entries if c is not None]
     assert told == [(0, 0), (3, 2)]

@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.decoder.sampler import RateCap, RateMeter, Sampler, Timeline
+from services.decoder.sampler import RateCap, Sampler, Timeline
+from services.decoder.telemetry import RateMeter
 
 rates = st.sampled_from([0.1, 0.5, 1.0, 2.0, 5.0, 12.5, 30.0])
 stamps = st.one_of(

@@ -233,14 +233,14 @@ async def test_a_new_owner_that_does_not_know_it_yet_is_waited_for() -> None:
 async def test_only_so_many_wait_for_one_camera() -> None:
     """What cannot be answered for long takes no place from the others."""
     resolver = FakeResolver(CameraNotReady("moving"))
-    router = Router(resolver, FakeWorkers([done(5)]), Epochs(), hand_over_wait_s=0.5)
-    began = asyncio.get_running_loop().time()
+    router = Router(resolver, FakeWorkers([done(5)]), Epochs(), hand_over_wait_s=0.3)
 
     async def refused() -> float:
+        began = asyncio.get_running_loop().time()
         with pytest.raises(CameraNotReady):
             await ask(router)
         return asyncio.get_running_loop().time() - began
 
-    took = await asyncio.gather(*(refused() for _ in range(WAITING_FOR_ONE + 5)))
-    assert sum(seconds < 0.1 for seconds in took) == 5
-    assert router._waiting.total() == 0
+    for _ in range(2):  # the places of those that waited are free again
+        took = await asyncio.gather(*(refused() for _ in range(WAITING_FOR_ONE + 5)))
+        assert sum(seconds < 0.1 for seconds in took) == 5

@@ -21,9 +21,13 @@ def token(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def both(tmp_path: Path, token: str) -> Authenticator:
+def jwts() -> JwtVerifier:
     keys = KeySet(lambda: jwks(jwk("k1", "ES256")), refetch_s=30)
-    jwts = JwtVerifier(keys, issuer=ISSUER, audience=AUDIENCE)
+    return JwtVerifier(keys, issuer=ISSUER, audience=AUDIENCE)
+
+
+@pytest.fixture
+def both(tmp_path: Path, token: str, jwts: JwtVerifier) -> Authenticator:
     return Authenticator(TokenFile(tmp_path / "tokens.yaml"), jwts)
 
 
@@ -50,11 +54,11 @@ async def test_what_is_no_bearer_token(both: Authenticator, token: str) -> None:
         await both.caller([("authorization", b"\xff")])
 
 
-async def test_one_kind_alone(tmp_path: Path, token: str, both: Authenticator) -> None:
+async def test_one_kind_alone(tmp_path: Path, token: str, jwts: JwtVerifier) -> None:
     with pytest.raises(Unauthenticated, match="not known here"):
         await Authenticator(TokenFile(tmp_path / "tokens.yaml"), None).caller(bearer(signed()))
     with pytest.raises(Unauthenticated, match="not known here"):
-        await Authenticator(None, both._jwts).caller(bearer(token))
+        await Authenticator(None, jwts).caller(bearer(token))
 
 
 @pytest.mark.parametrize("token", ["", "hunter2\n", "hunter2 x", "hünter2", "=hunter2"])
