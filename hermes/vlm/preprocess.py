@@ -43,6 +43,7 @@ class PatchSettings:
 
     @classmethod
     def from_json(cls, found: dict[str, Any], path: Path) -> PatchSettings:
+        """From the JSON object `found` in the file at `path`."""
         try:
             size = found.get("size") or {}
             limits = [
