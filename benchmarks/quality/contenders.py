@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import torch
 
+from benchmarks.baselines.memories import MEMORIES
+from benchmarks.baselines.memory import Memory
 from hermes.memory import (
     Candidates,
     Hermes,
@@ -17,8 +19,7 @@ from hermes.memory import (
     Selection,
     SlidingWindow,
 )
-from hermes.vlm import MEMORIES, VideoMemory, VideoModel
-from hermes.vlm.memory import Memory
+from hermes.vlm import VideoMemory, VideoModel
 
 Contender = Callable[[VideoModel, int, int], Memory]
 """(model, budget in video tokens per layer, frames between two compressions) -> a new memory."""

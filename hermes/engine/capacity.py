@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from hermes.memory import CacheShape
-from hermes.memory.slab import keeps_turned
+from hermes.memory.slab import caches_rotated_keys
 
 _KEPT_FREE = 0.1
 """Share of the free memory that nobody plans with."""
@@ -28,7 +28,7 @@ class Room:
 def slab_bytes(shape: CacheShape, tokens: int) -> int:
     """Of one memory's place for `tokens` per layer: the cache, and what each token is."""
     identity = shape.axes * 4 + 8 + 4  # positions int32, frame int64, patch int32
-    turned = _turned_bytes(shape, tokens) if keeps_turned(shape) else 0
+    turned = _turned_bytes(shape, tokens) if caches_rotated_keys(shape) else 0
     return tokens * (shape.bytes_per_token + shape.layers * identity) + turned
 
 
@@ -44,7 +44,7 @@ def cameras_that_fit(room: Room, shape: CacheShape, tokens: int, readers: int) -
     """
     usable = int(room.free * (1 - _KEPT_FREE)) - room.work
     slab = slab_bytes(shape, tokens)
-    read = slab if keeps_turned(shape) else slab + _turned_bytes(shape, tokens)
+    read = slab if caches_rotated_keys(shape) else slab + _turned_bytes(shape, tokens)
     if usable < slab:
         return 0
     if usable < readers * (slab + read):

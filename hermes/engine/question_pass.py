@@ -56,11 +56,9 @@ class QuestionPass:
         ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
         if self._new_reader is not None and len(together) <= SIZES[-1]:
             size = SIZES[bisect.bisect_left(SIZES, len(together))]
-            columns = columns_of(rows, size)
-            fixed = None if columns is None else self._fixed(size, len(rows) > 1, together)
+            fixed = self._fixed(size, len(rows) > 1, together)
             if fixed is not None:
-                assert columns is not None
-                return fixed.run(together, columns, ends)
+                return fixed.run(together, columns_of(rows, size), ends)
         hidden = self._model.forward(together, PackedPass(rows))
         if len(hidden) > len(rows):  # of a question, only what comes behind it is asked
             hidden = hidden.index_select(0, ends.to(hidden.device))

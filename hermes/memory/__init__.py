@@ -9,6 +9,7 @@ from hermes.memory.append import AppendRow
 from hermes.memory.attention import PackedPass, Pass, Row
 from hermes.memory.bands import Bands
 from hermes.memory.branch import Branch, BranchRow
+from hermes.memory.capture import Capture
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.guidance import GuidanceRow
@@ -25,11 +26,10 @@ from hermes.memory.policies import (
     UniformFrames,
 )
 from hermes.memory.positions import FrameLayout
-from hermes.memory.retrieval import RetrievalConfig, RetrievalMemory
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
-from hermes.memory.state import Capture, MemoryState
+from hermes.memory.state import MemoryState
 from hermes.memory.stream import StreamMemory
 
 __all__ = [
@@ -57,8 +57,6 @@ __all__ = [
     "PackedPass",
     "Pass",
     "RetentionPolicy",
-    "RetrievalConfig",
-    "RetrievalMemory",
     "Rotary",
     "Row",
     "Selection",

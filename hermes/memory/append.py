@@ -1,4 +1,4 @@
-"""Tokens on their way into a memory: a chunk of frames, or the prefix."""
+"""Tokens on their way into a memory: frames, or the prefix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes.errors import InvalidInput
 from hermes.memory.attention import causal_attention, folded_mask, grouped_attention, tail_mask
 from hermes.memory.coverage import FrameStamp
 from hermes.memory.positions import FrameLayout
@@ -16,7 +15,12 @@ from hermes.memory.slab import Slab
 
 
 class AppendRow:
-    """Tokens on their way into a memory: sees all of it, and itself causally."""
+    """Tokens on their way into a memory. They see all of it, and each other causally.
+
+    `layout`: that of the frames; None for the prefix. `start`: the index of the
+    row's first token in the slab. `guidance`: the attention that each guidance
+    prompt of the same pass gives the video tokens.
+    """
 
     def __init__(
         self,
@@ -25,28 +29,31 @@ class AppendRow:
         positions: Tensor,
         stamps: tuple[FrameStamp, ...],
         layout: FrameLayout | None,
+        *,
+        after_gap: bool = False,
     ) -> None:
         self.slab = slab
         self.positions = positions
         self.stamps = stamps
         self.layout = layout
-        self.after_gap = False
+        self.after_gap = after_gap
+        self.start = slab.length
+        self.guidance: tuple[Tensor, ...] = ()
         self._tokens = positions.shape[1]
-        self._start = slab.length
         self._rotary = rotary
         self._tables = rotary.tables(positions)
         self._mask: Tensor | None = None
 
     @property
     def tokens(self) -> int:
-        """How many tokens of the pass are this row's."""
+        """How many tokens of the pass belong to this row."""
         return self._tokens
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Write this layer's keys and values behind the memory, and attend to all of it."""
-        end = self._start + self._tokens
-        self.slab.keys[layer, :, self._start : end] = key
-        self.slab.values[layer, :, self._start : end] = value
+        """Append this layer's keys and values to the memory, and attend to all of it."""
+        end = self.start + self._tokens
+        self.slab.keys[layer, :, self.start : end] = key
+        self.slab.values[layer, :, self.start : end] = value
         keys = self.slab.rotated_keys(layer, end, self._rotary)
         values = self.slab.values[layer, :, :end]
         if keys.device.type == "cuda":
@@ -55,35 +62,23 @@ class AppendRow:
             self._mask = folded_mask(mask, query.shape[0] // key.shape[0], query.dtype)
         return grouped_attention(rotate(query, self._tables), keys, values, self._mask, scale)
 
-    def finite(self, hidden: Tensor | None, guidance: Sequence[Tensor]) -> Tensor:
-        """[2] bool on the device: whether all that the pass made of this row is finite, and
-        whether the `guidance` prompts' attention is.
+    def finite(self, hidden: Tensor | None = None) -> Tensor:
+        """[2] bool on the device, for `StreamMemory.commit`.
 
-        Looked at are the keys and values that were written and `hidden` (what
-        the pass gave for this row). Once in memory, one number that is not
-        finite would spoil every answer.
+        The first is whether the keys and values that were written are finite,
+        and `hidden`, what the pass returned for this row, if it is given; the
+        second, whether the attention of the guidance prompts is. A number that
+        is not finite would spoil every later answer.
+
+        Reading it waits for the device: read those of many rows at once.
         """
-        new = slice(self._start, self._start + self._tokens)
-        made = [self.slab.keys[:, :, new], self.slab.values[:, :, new]]
-        made += [] if hidden is None else [hidden]
-        return torch.stack([_all_finite(made, self.positions), _all_finite(guidance, made[0])])
-
-    def refuse(self, finite: Sequence[bool]) -> None:
-        """Raises `InvalidInput` unless both of what `finite` found hold."""
-        frames, attention = finite
-        if not frames:
-            raise InvalidInput(
-                "prefix" if self.layout is None else "frames",
-                "became values that are not finite: the weights are damaged, or their dtype is too"
-                " narrow",
-            )
-        if not attention:
-            raise InvalidInput(
-                "attention", "holds values that are not finite, in a guidance prompt"
-            )
+        new = slice(self.start, self.start + self._tokens)
+        written = [self.slab.keys[:, :, new], self.slab.values[:, :, new]]
+        written += [] if hidden is None else [hidden]
+        return torch.stack([_all_finite(written, self.slab), _all_finite(self.guidance, self.slab)])
 
 
-def _all_finite(parts: Sequence[Tensor], like: Tensor) -> Tensor:
-    """A scalar bool on the device, which nobody waits for here."""
+def _all_finite(parts: Sequence[Tensor], slab: Slab) -> Tensor:
+    """A scalar bool on the slab's device; true if there are no parts."""
     found = [torch.isfinite(part).all() for part in parts]
-    return torch.stack(found).all() if found else like.new_ones((), dtype=torch.bool)
+    return torch.stack(found).all() if found else slab.keys.new_ones((), dtype=torch.bool)

@@ -45,7 +45,7 @@ class Pass(Protocol):
 
 
 class ReadingRow(ABC):
-    """A row that only reads a memory: where a pass has no others, all are turned at once.
+    """A row that only reads a memory: where a pass has no others, all are rotated at once.
 
     `tables`: cos and sin of its positions (`Rotary.tables`).
     """
@@ -59,14 +59,14 @@ class ReadingRow(ABC):
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """As every row does."""
-        turned = rotate(query, self.tables), rotate(key, self.tables)
-        return self.attend_turned(layer, query, turned, value, scale)
+        rotated = rotate(query, self.tables), rotate(key, self.tables)
+        return self.attend_rotated(layer, query, rotated, value, scale)
 
     @abstractmethod
-    def attend_turned(
-        self, layer: int, query: Tensor, turned: tuple[Tensor, Tensor], value: Tensor, scale: float
+    def attend_rotated(
+        self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor, scale: float
     ) -> Tensor:
-        """The same, with query and key turned to their positions beside the query as it came."""
+        """The same, with query and key rotated to their positions beside the query as it came."""
 
 
 class PackedPass:
@@ -100,13 +100,13 @@ class PackedPass:
             rows = zip(self.rows, q, k, v, strict=True)
             outs = [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
         else:
-            turned = zip(
+            rotated = zip(
                 rotate(query[0], self._tables).split(self.sizes, dim=1),
                 rotate(key[0], self._tables).split(self.sizes, dim=1),
                 strict=True,
             )
-            reading = zip(self._reading, q, turned, v, strict=True)
-            outs = [row.attend_turned(layer, own, a, b, scale) for row, own, a, b in reading]
+            reading = zip(self._reading, q, rotated, v, strict=True)
+            outs = [row.attend_rotated(layer, own, a, b, scale) for row, own, a, b in reading]
         return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -14,17 +13,17 @@ from hermes.errors import InvalidInput
 from hermes.memory.attention import ReadingRow, split_attention, tail_mask
 from hermes.memory.coverage import Coverage
 from hermes.memory.rope import Rotary
-from hermes.memory.shape import CacheShape
 from hermes.memory.slab import Slab
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a row's memory and its own tokens lie.
+class RowLayout:
+    """Where the tokens that a row reads lie on the device, and where its own tokens go.
 
-    `keys`, `values`: the memory's, [layers, kv_heads, capacity, head_dim], keys turned to their
-    positions; the first `seen` are seen. `own_keys`, `own_values`: [layers, kv_heads, room,
-    head_dim]; the row's first token comes at `index`, and has `position` on every axis.
+    `keys`, `values`: the memory's, [layers, kv_heads, capacity, head_dim], with keys rotated to
+    their positions; the row reads the first `seen` of them. `own_keys`, `own_values`: the
+    branch's, [layers, kv_heads, room, head_dim]. The row's first token is written at `index`, and
+    has `position` on every axis.
     """
 
     keys: Tensor
@@ -36,46 +35,61 @@ class Place:
     position: int
 
 
-class Branch(ABC):
+class Branch:
     """Reads a memory as it was when the branch was opened, and keeps its own tokens apart.
 
-    Use it as a context manager, or call `close`.
+    The slab moves nothing that the branch reads for as long as it is open. Use
+    it as a context manager, or call `close`.
     """
 
     def __init__(
-        self, shape: CacheShape, rotary: Rotary, position: int, room: int, coverage: Coverage
+        self, slab: Slab, rotary: Rotary, position: int, room: int, coverage: Coverage
     ) -> None:
-        """`position`: of its first token, on every axis. `room`: tokens that it may take."""
+        """`position`: that of the branch's first token, on every axis.
+
+        `room`: how many tokens the branch can take.
+        """
+        shape = slab.shape
+        self.slab = slab
+        self.rotary = rotary
         self.coverage = coverage
-        self._shape = shape
-        self._rotary = rotary
-        self._position = position
-        self._room = room
+        self.seen = slab.length
+        """How many tokens of the memory the branch reads."""
+        self.length = 0
+        """How many tokens the branch has of its own."""
         size = (shape.layers, shape.kv_heads, room, shape.head_dim)
-        self._keys = torch.empty(size, dtype=shape.dtype, device=shape.device)
-        self._values = torch.empty(size, dtype=shape.dtype, device=shape.device)
-        self._length = 0
+        self.keys = torch.empty(size, dtype=shape.dtype, device=shape.device)
+        """Keys of its own tokens, rotated to their positions."""
+        self.values = torch.empty(size, dtype=shape.dtype, device=shape.device)
+        self._first_position = position
+        self._room = room
         self._closed = False
+        slab.open()
+
+    @property
+    def position(self) -> int:
+        """The position of the branch's next token, on every axis."""
+        return self._first_position + self.length
 
     def row(self, tokens: int) -> BranchRow:
         """A row for the next tokens: the question, or one token of the answer."""
-        if self._length + tokens > self._room:
+        if self.length + tokens > self._room:
             raise InvalidInput(
                 "question",
-                f"{self._length + tokens} tokens exceed the {self._room} that a question and its"
+                f"{self.length + tokens} tokens exceed the {self._room} that a question and its"
                 " answer may take together",
             )
         return BranchRow(self, tokens)
 
     def commit(self, row: BranchRow) -> None:
-        """The row's forward pass is done; the next row comes behind it."""
-        self._length += row.tokens
+        """Keep the row's tokens, once its forward pass is done. The next row follows them."""
+        self.length += row.tokens
 
     def close(self) -> None:
-        """Let go of the memory. Closing twice is harmless."""
+        """Stop reading the memory. Closing twice is harmless."""
         if not self._closed:
             self._closed = True
-            self._let_go()
+            self.slab.close()
 
     def __enter__(self) -> Self:
         return self
@@ -83,66 +97,29 @@ class Branch(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _attend(
+    def attend(
         self,
         layer: int,
         query: Tensor,
-        turned: tuple[Tensor, Tensor],
+        rotated: tuple[Tensor, Tensor],
         value: Tensor,
         scale: float,
-        row: BranchRow,
+        mask: Tensor | None,
     ) -> Tensor:
-        end = self._length + row.tokens
-        self._keys[layer, :, self._length : end] = turned[1]
-        self._values[layer, :, self._length : end] = value
-        memory = self._memory(layer, query)
-        own = (self._keys[layer, :, :end], self._values[layer, :, :end])
-        return split_attention(turned[0], memory, own, row.mask, scale)
+        """Write the next row's keys and values, and attend to the memory and the branch.
 
-    @abstractmethod
-    def _memory(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys, turned to their positions, and values that a layer reads: [kv_heads, n, head_dim].
-
-        `query`: [heads, tokens, head_dim] of the row that reads, not rotated.
+        `query`: as it came from the model. `rotated`: query and key, rotated to the row's
+        positions. `mask`: `BranchRow.mask`.
         """
-
-    def _place(self) -> Place | None:
-        """Where the next row's memory lies, if it lies in one piece."""
-        return None
-
-    def _let_go(self) -> None:  # noqa: B027 - most have nothing to do
-        """The branch is closed."""
-
-
-class MemoryBranch(Branch):
-    """A branch of a slab, which does not move anything that the branch sees."""
-
-    def __init__(
-        self, slab: Slab, rotary: Rotary, position: int, room: int, coverage: Coverage
-    ) -> None:
-        super().__init__(slab.shape, rotary, position, room, coverage)
-        self._slab = slab
-        self._seen = slab.length
-        slab.open()
-
-    def _memory(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
-        keys = self._slab.rotated_keys(layer, self._seen, self._rotary)
-        return keys[:, : self._seen], self._slab.values[layer, :, : self._seen]
-
-    def _place(self) -> Place:
-        slab = self._slab
-        return Place(
-            slab.turned(self._seen, self._rotary),
-            slab.values,
-            self._seen,
-            self._keys,
-            self._values,
-            self._length,
-            self._position + self._length,
+        end = self.length + value.shape[1]
+        self.keys[layer, :, self.length : end] = rotated[1]
+        self.values[layer, :, self.length : end] = value
+        memory = (
+            self.slab.rotated_keys(layer, self.seen, self.rotary)[:, : self.seen],
+            self.slab.values[layer, :, : self.seen],
         )
-
-    def _let_go(self) -> None:
-        self._slab.close()
+        own = (self.keys[layer, :, :end], self.values[layer, :, :end])
+        return split_attention(rotated[0], memory, own, mask, scale)
 
 
 class BranchRow(ReadingRow):
@@ -152,33 +129,45 @@ class BranchRow(ReadingRow):
         self._branch = branch
         self._tokens = tokens
 
-    # Made where they are used: a recorded pass (`hermes.memory.reading`) needs neither.
+    # Computed on first use: a recorded pass (`hermes.memory.reading`) needs neither.
 
     @cached_property
     def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """cos and sin of its positions."""
         branch = self._branch
-        start = branch._position + branch._length
-        line = torch.arange(start, start + self._tokens, device=branch._keys.device)
-        return branch._rotary.tables(line.expand(branch._shape.axes, self._tokens))
+        start, shape = branch.position, branch.slab.shape
+        line = torch.arange(start, start + self._tokens, device=shape.device)
+        return branch.rotary.tables(line.expand(shape.axes, self._tokens))
 
     @cached_property
     def mask(self) -> Tensor | None:
-        """[tokens, own tokens so far] bool: what each sees of the answer; None if all of it."""
+        """[tokens, own tokens so far] bool: which of the branch's tokens each token sees.
+
+        None if it sees all of them.
+        """
         branch = self._branch
-        return tail_mask(self._tokens, branch._length + self._tokens, branch._keys.device)
+        return tail_mask(self._tokens, branch.length + self._tokens, branch.keys.device)
 
     @property
     def tokens(self) -> int:
-        """How many tokens of the pass are this row's."""
+        """How many tokens of the pass belong to this row."""
         return self._tokens
 
-    def place(self) -> Place | None:
-        """Where all of this lies on the device; None if the memory is not in one piece."""
-        return self._branch._place()
+    def layout(self) -> RowLayout:
+        """Where the row's tokens and those that it reads lie on the device."""
+        branch = self._branch
+        return RowLayout(
+            branch.slab.all_rotated_keys(branch.seen, branch.rotary),
+            branch.slab.values,
+            branch.seen,
+            branch.keys,
+            branch.values,
+            branch.length,
+            branch.position,
+        )
 
-    def attend_turned(
-        self, layer: int, query: Tensor, turned: tuple[Tensor, Tensor], value: Tensor, scale: float
+    def attend_rotated(
+        self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor, scale: float
     ) -> Tensor:
-        """Attend to the memory and to the branch; the branch remembers keys and values."""
-        return self._branch._attend(layer, query, turned, value, scale, self)
+        """Attend to the memory and to the branch, which keeps the row's keys and values."""
+        return self._branch.attend(layer, query, rotated, value, scale, self.mask)

@@ -56,14 +56,24 @@ class Coverage:
 class FrameTable:
     """The stamps of the frames that are held, and the gaps between them. Bounded by both."""
 
-    def __init__(self) -> None:
-        self._stamps: OrderedDict[int, FrameStamp] = OrderedDict()
-        self._gaps: list[Stretch] = []
-        self._first_ms: int | None = None
-        self._last_ms: int | None = None
-        self._whole_from = 0
-        self._forgotten: tuple[Stretch, ...] | None = ()  # None: to be found anew
-        self.seen = 0
+    def __init__(
+        self,
+        stamps: Iterable[tuple[int, FrameStamp]] = (),
+        gaps: Iterable[Stretch] = (),
+        *,
+        first_ms: int | None = None,
+        last_ms: int | None = None,
+        seen: int = 0,
+        whole_from: int = 0,
+    ) -> None:
+        """Empty, or as another table was that had these. `whole_from`: as in `retain`."""
+        self._stamps: OrderedDict[int, FrameStamp] = OrderedDict(stamps)
+        self._gaps: list[Stretch] = list(gaps)
+        self._first_ms = first_ms
+        self._last_ms = last_ms
+        self._whole_from = whole_from
+        self._forgotten: tuple[Stretch, ...] | None = None  # None: `coverage` must find them
+        self.seen = seen
 
     def add(self, stamp: FrameStamp, *, after_gap: bool) -> int:
         """Take in the next frame, which is held whole, and return its number."""
@@ -111,23 +121,6 @@ class FrameTable:
     def last_ms(self) -> int | None:
         """When the newest frame of all was captured."""
         return self._last_ms
-
-    @classmethod
-    def restored(
-        cls,
-        stamps: Iterable[tuple[int, FrameStamp]],
-        gaps: Iterable[Stretch],
-        ends: tuple[int | None, int | None],
-        seen: int,
-        whole_from: int,
-    ) -> FrameTable:
-        """The table of which these were told. `ends`: `first_ms` and `last_ms`."""
-        table = cls()
-        table._stamps.update(stamps)
-        table._gaps.extend(gaps)
-        table._first_ms, table._last_ms = ends
-        table.seen, table._whole_from, table._forgotten = seen, whole_from, None
-        return table
 
     def coverage(self) -> Coverage:
         """What is held now."""

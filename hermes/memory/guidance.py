@@ -7,9 +7,6 @@ and leaves nothing behind but how much its rows attended to each token.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
@@ -20,22 +17,6 @@ from hermes.memory.slab import Slab
 _AT_ONCE = {"cpu": 1 << 20}
 _AT_ONCE_ELSEWHERE = 1 << 26
 """Weights that are computed at once. A CPU is twice as slow on what its caches do not hold."""
-
-
-class Guidance(Protocol):
-    """What one prompt has shown."""
-
-    @property
-    def attention(self) -> Tensor:
-        """[layers, video tokens] fp32: the weight that each token got."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class NotedGuidance:
-    """What a prompt had shown before a snapshot was taken."""
-
-    attention: Tensor
 
 
 class GuidanceRow:

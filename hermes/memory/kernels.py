@@ -36,8 +36,8 @@ _INDEX = tl.constexpr(COLUMNS.index(Column.INDEX))
 
 
 @triton.jit
-def _turned(row, table, dims, DIM: tl.constexpr):
-    """A vector at `row`, turned by cos and sin at `table` and `table + DIM`. fp32."""
+def _rotated(row, table, dims, DIM: tl.constexpr):
+    """A vector at `row`, rotated by cos and sin at `table` and `table + DIM`. fp32."""
     half: tl.constexpr = DIM // 2
     plain = tl.load(row + dims).to(tl.float32)
     other = tl.load(row + (dims + half) % DIM).to(tl.float32)
@@ -47,9 +47,9 @@ def _turned(row, table, dims, DIM: tl.constexpr):
 
 @triton.jit
 def _write(
-    table, turns, key, value, head_stride, layer, tokens, KV: tl.constexpr, DIM: tl.constexpr
+    table, rotations, key, value, head_stride, layer, tokens, KV: tl.constexpr, DIM: tl.constexpr
 ):
-    """A token's key, turned, and its value, behind what its answer has so far."""
+    """A token's key, rotated, and its value, behind what its answer has so far."""
     token, head = tl.program_id(0), tl.program_id(1)
     index = tl.load(table + _INDEX * tokens + token)
     if index >= 0:
@@ -60,15 +60,15 @@ def _write(
         keys = tl.load(table + _OWN_KEYS * tokens + token).to(tl.pointer_type(kind))
         values = tl.load(table + _OWN_VALUES * tokens + token).to(tl.pointer_type(kind))
         source = head * head_stride + token * DIM
-        turned = _turned(key + source, turns + token * 2 * DIM, dims, DIM)
-        tl.store(keys + at, turned.to(kind))
+        rotated = _rotated(key + source, rotations + token * 2 * DIM, dims, DIM)
+        tl.store(keys + at, rotated.to(kind))
         tl.store(values + at, tl.load(value + source + dims))
 
 
 @triton.jit
 def _attend(
     table,
-    turns,
+    rotations,
     query,
     parts,
     sums,
@@ -94,8 +94,8 @@ def _attend(
         kind = query.dtype.element_ty
         dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
         half: tl.constexpr = DIM // 2
-        cos = tl.load(turns + token * 2 * DIM + dims)[None, :]
-        sin = tl.load(turns + token * 2 * DIM + DIM + dims)[None, :]
+        cos = tl.load(rotations + token * 2 * DIM + dims)[None, :]
+        sin = tl.load(rotations + token * 2 * DIM + DIM + dims)[None, :]
         lines = query + (head * GROUPS + rows[:, None]) * head_stride + token * DIM
         there = rows[:, None] < GROUPS
         plain = tl.load(lines + dims[None, :], mask=there, other=0.0).to(tl.float32)
@@ -132,10 +132,10 @@ def _attend(
             out += tl.dot(weights.to(kind), value, input_precision="ieee")
             mass = mass * shrink + tl.sum(weights, 1)
             most = higher
-        place = ((token * KV + head) * SPLITS + split) * ROWS + rows
-        tl.store(parts + place[:, None] * DIM + dims[None, :], out)
-        tl.store(sums + 2 * place, most)
-        tl.store(sums + 2 * place + 1, mass)
+        slot = ((token * KV + head) * SPLITS + split) * ROWS + rows
+        tl.store(parts + slot[:, None] * DIM + dims[None, :], out)
+        tl.store(sums + 2 * slot, most)
+        tl.store(sums + 2 * slot + 1, mass)
 
 
 @triton.jit
@@ -169,11 +169,11 @@ def _join(
     out = tl.zeros([ROWS, DIM], tl.float32)
     for split in range(SPLITS):
         there = (split * SPAN < total) & (rows < ROWS)
-        place = first + split * ROWS
-        found = tl.load(sums + 2 * place, mask=there, other=float("-inf"))
+        slot = first + split * ROWS
+        found = tl.load(sums + 2 * slot, mask=there, other=float("-inf"))
         share = tl.exp2(found - most)
-        mass += share * tl.load(sums + 2 * place + 1, mask=there, other=0.0)
-        part = tl.load(parts + place[:, None] * DIM + dims[None, :], mask=there[:, None], other=0.0)
+        mass += share * tl.load(sums + 2 * slot + 1, mask=there, other=0.0)
+        part = tl.load(parts + slot[:, None] * DIM + dims[None, :], mask=there[:, None], other=0.0)
         out += share[:, None] * part
     out = out / tl.where(mass == 0.0, 1.0, mass)[:, None]
     lines = joined + (token * KV * GROUPS + head * GROUPS + rows[:, None]) * DIM + dims[None, :]
@@ -210,7 +210,7 @@ class Reader:
     def attend(
         self,
         table: Tensor,
-        turns: Tensor,
+        rotations: Tensor,
         layer: int,
         query: Tensor,
         key: Tensor,
@@ -220,17 +220,17 @@ class Reader:
         """[heads, N, dim] queries and [kv_heads, N, dim] keys and values, as they came ->
         [N, heads, dim].
 
-        `table`: int64 [columns, N]. `turns`: fp32 [N, 2, dim], cos and sin of each token's
+        `table`: int64 [columns, N]. `rotations`: fp32 [N, 2, dim], cos and sin of each token's
         position.
         """
         query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
         tokens, kv_heads, stride = self._tokens, self._kv_heads, self._tokens * self._dim
         _write[(tokens, kv_heads)](
-            table, turns, key, value, stride, layer, tokens, KV=kv_heads, DIM=self._dim
+            table, rotations, key, value, stride, layer, tokens, KV=kv_heads, DIM=self._dim
         )
         _attend[(tokens, kv_heads, self._splits)](
             table,
-            turns,
+            rotations,
             query,
             self._parts,
             self._sums,

@@ -7,6 +7,7 @@ every frame, and text goes on, on all axes, behind the largest position.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,10 +61,14 @@ class FrameLayout:
 class Clock:
     """Positions given out so far. Plain integers, one for each axis."""
 
-    def __init__(self, axes: int) -> None:
+    def __init__(self, axes: int, largest: int = -1, origin: Sequence[int] | None = None) -> None:
+        """New, or as another clock was that had these.
+
+        `largest`: the largest position so far. `origin`: where the next frame starts on each axis.
+        """
         self.axes = axes
-        self.origin = [0] * axes
-        self.largest = -1
+        self.origin = [0] * axes if origin is None else list(origin)
+        self.largest = largest
 
     @property
     def next_text(self) -> int:

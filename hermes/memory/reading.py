@@ -34,8 +34,8 @@ class Column(StrEnum):
 
 COLUMNS = tuple(Column)
 
-_NOBODY = -1
-"""The index of a token that is only there to fill the pass."""
+_UNUSED = -1
+"""The index of a token that only fills the pass up."""
 
 
 class Attends(Protocol):
@@ -44,7 +44,7 @@ class Attends(Protocol):
     def attend(
         self,
         table: Tensor,
-        turns: Tensor,
+        rotations: Tensor,
         layer: int,
         query: Tensor,
         key: Tensor,
@@ -81,40 +81,40 @@ class ReadingPass:
         self._reach = reach
         self._new_reader = new_reader
         self.table = torch.zeros((len(COLUMNS), tokens), dtype=torch.int64, device=device)
-        self.table[COLUMNS.index(Column.INDEX)] = _NOBODY
-        self._turns: Tensor | None = None
+        self.table[COLUMNS.index(Column.INDEX)] = _UNUSED
+        self._rotations: Tensor | None = None
         self._reader: Attends | None = None
 
     def begin(self) -> None:
-        """The model is about to run: turns for the positions that the table has now."""
+        """The model is about to run: cos and sin of the positions that the table has now."""
         positions = self.table[COLUMNS.index(Column.POSITION)].expand(self._axes, -1)
-        self._turns = torch.stack(self._rotary.tables(positions), dim=1)
+        self._rotations = torch.stack(self._rotary.tables(positions), dim=1)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens, head_dim] in, [1, tokens, heads, head_dim] out."""
-        assert self._turns is not None
+        assert self._rotations is not None
         if self._reader is None:  # how many heads ask is known only now
             heads, kv_heads, dim = query.shape[1], key.shape[1], query.shape[3]
             self._reader = self._new_reader(self.tokens, heads, kv_heads, dim, self._reach, query)
-        out = self._reader.attend(self.table, self._turns, layer, query[0], key[0], value[0], scale)
+        out = self._reader.attend(
+            self.table, self._rotations, layer, query[0], key[0], value[0], scale
+        )
         return out.unsqueeze(0)
 
 
-def columns_of(rows: Sequence[BranchRow], tokens: int) -> Tensor | None:
-    """The table [columns, tokens] for these rows, on the host; None if a memory has no address.
+def columns_of(rows: Sequence[BranchRow], tokens: int) -> Tensor:
+    """The table [columns, tokens] for these rows, on the host.
 
-    Columns behind the rows' tokens are filled with nobody's.
+    Columns past the rows' tokens are marked as unused.
     """
-    found: list[tuple[int, ...]] = []  # of numbers: a tensor operation for each is slow
+    found: list[tuple[int, ...]] = []  # plain numbers: tensor operations would be slow
     for row in rows:
-        place = row.place()
-        if place is None:
-            return None
-        keys, values = place.keys.data_ptr(), place.values.data_ptr()
-        own_keys, own_values = place.own_keys.data_ptr(), place.own_values.data_ptr()
-        capacity, room = place.keys.shape[2], place.own_keys.shape[2]
-        memory = (keys, values, place.seen, capacity, own_keys, own_values, room)
-        found += [(*memory, place.index + n, place.position + n) for n in range(row.tokens)]
-    nobody = tuple(_NOBODY if column is Column.INDEX else 0 for column in COLUMNS)
-    found += [nobody] * (tokens - len(found))
+        layout = row.layout()
+        keys, values = layout.keys.data_ptr(), layout.values.data_ptr()
+        own_keys, own_values = layout.own_keys.data_ptr(), layout.own_values.data_ptr()
+        capacity, room = layout.keys.shape[2], layout.own_keys.shape[2]
+        memory = (keys, values, layout.seen, capacity, own_keys, own_values, room)
+        found += [(*memory, layout.index + n, layout.position + n) for n in range(row.tokens)]
+    unused = tuple(_UNUSED if column is Column.INDEX else 0 for column in COLUMNS)
+    found += [unused] * (tokens - len(found))
     return torch.tensor(found, dtype=torch.int64).T.contiguous()

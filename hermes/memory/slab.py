@@ -9,7 +9,7 @@ from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 
 _LAYERS_AT_ONCE = 7
-"""Whose keys are turned in one go: each takes fp32 copies of them for a moment."""
+"""Layers whose keys are rotated in one step, which takes fp32 copies of them for a moment."""
 
 
 class Slab:
@@ -20,14 +20,14 @@ class Slab:
 
     - `keys`, `values`: [layers, kv_heads, capacity, head_dim]; keys are not rotated
     - `positions`: [layers, axes, capacity] int32
-    - `frames`: [layers, capacity] int64, the number of the frame that a token
-      is of; -1 for the prefix
-    - `patches`: [layers, capacity] int32, which of its frame's tokens it is
+    - `frames`: [layers, capacity] int64, the number of a token's frame; -1 for
+      the prefix
+    - `patches`: [layers, capacity] int32, the number of a token within its frame
     """
 
-    @torch.inference_mode(False)  # what the device's thread makes may be written by any other
+    @torch.inference_mode(False)  # tensors made in inference mode could not be written outside it
     def __init__(self, shape: CacheShape, capacity: int, pool: SlabPool | None = None) -> None:
-        """`pool`: where it goes once it is retired and nobody reads it any more."""
+        """`pool`: gets the slab back once it is retired and has no readers."""
         self.shape = shape
         self.capacity = capacity
         size = (shape.layers, shape.kv_heads, capacity, shape.head_dim)
@@ -49,56 +49,56 @@ class Slab:
         self._last: tuple[int, int, Tensor] | None = None
 
     def rotated_keys(self, layer: int, length: int, rotary: Rotary) -> Tensor:
-        """Keys of a layer up to `length`, turned to their positions: [kv_heads, length, head_dim].
+        """Keys of a layer up to `length`, rotated: [kv_heads, length, head_dim].
 
-        On a CPU, and elsewhere while somebody reads the slab, the result is
-        kept, and only what was appended since the last call is turned. It
-        takes half as much again as the cache, which a GPU has better use for.
+        On a CPU, and elsewhere while the slab has readers, rotated keys are
+        cached, and only those appended since the last call are rotated. The
+        cache is half as large as the slab, which a GPU has better use for.
         """
-        if self.readers == 0 and not keeps_turned(self.shape):
-            return self._turned_once(layer, length, rotary)
+        if self.readers == 0 and not caches_rotated_keys(self.shape):
+            return self._rotated_once(layer, length, rotary)
         done = self._rotated_length[layer]
         if self._rotated is None or done < length:
-            self._turn(layer, done, length, rotary)
+            self._rotate_layer(layer, done, length, rotary)
         assert self._rotated is not None
         return self._rotated[layer, :, :length]
 
-    def turned(self, length: int, rotary: Rotary) -> Tensor:
-        """All layers' keys, turned up to `length`: [layers, kv_heads, capacity, head_dim].
+    def all_rotated_keys(self, length: int, rotary: Rotary) -> Tensor:
+        """Keys of all layers, rotated up to `length`: [layers, kv_heads, capacity, head_dim].
 
-        They stay where they are, and as they are, while somebody reads the slab.
+        Neither the tensor nor those keys change while the slab has readers.
         """
         done = min(self._rotated_length)
         if self._rotated is None or done < length:
-            self._turn_all(done, length, rotary)
+            self._rotate_all(done, length, rotary)
         assert self._rotated is not None
         return self._rotated
 
     @torch.inference_mode()
-    def _turn_all(self, done: int, length: int, rotary: Rotary) -> None:
+    def _rotate_all(self, done: int, length: int, rotary: Rotary) -> None:
         if self._rotated is None:
-            self._rotated = self._scratch()
+            self._rotated = self._room_for_keys()
         layers, new = self.shape.layers, slice(done, length)
         for first in range(0, layers, _LAYERS_AT_ONCE):
             some = slice(first, min(layers, first + _LAYERS_AT_ONCE))
-            # One table of all their tokens: a position's turn is the same in every layer.
+            # One table for all their tokens: a position is rotated alike in every layer.
             positions = self.positions[some, :, new].transpose(0, 1).flatten(1)
             cos, sin = (
                 part.unflatten(0, (-1, length - done)).unsqueeze(1)
                 for part in rotary.tables(positions)
             )
             rotate(self.keys[some, :, new], (cos, sin), out=self._rotated[some, :, new])
-        self._rotated_length = [max(length, kept) for kept in self._rotated_length]
+        self._rotated_length = [max(length, known) for known in self._rotated_length]
 
     @torch.inference_mode()
-    def _turn(self, layer: int, done: int, length: int, rotary: Rotary) -> None:
+    def _rotate_layer(self, layer: int, done: int, length: int, rotary: Rotary) -> None:
         if self._rotated is None:
-            self._rotated = self._scratch()
+            self._rotated = self._room_for_keys()
         tables = rotary.tables(self.positions[layer, :, done:length])
         rotate(self.keys[layer, :, done:length], tables, out=self._rotated[layer, :, done:length])
         self._rotated_length[layer] = length
 
-    def _turned_once(self, layer: int, length: int, rotary: Rotary) -> Tensor:
+    def _rotated_once(self, layer: int, length: int, rotary: Rotary) -> Tensor:
         # The rows of one pass ask for the same layer one after another.
         if self._last is None or self._last[:2] != (layer, length):
             tables = rotary.tables(self.positions[layer, :, :length])
@@ -106,49 +106,49 @@ class Slab:
         return self._last[2]
 
     def begin_pass(self) -> None:
-        """Keys will be written: nothing turned before is true any more behind `length`."""
+        """Keys past `length` will be written: the last rotation of a layer is stale."""
         self._last = None
 
     def forget_tail(self) -> None:
-        """What was written behind `length` will be written again."""
+        """What was written past `length` was abandoned: cached rotations past it are stale."""
         self._rotated_length = [min(done, self.length) for done in self._rotated_length]
 
     def open(self) -> None:
-        """A reader begins: from now on nothing below `length` moves in this slab."""
+        """Add a reader. While there is one, nothing below `length` moves in this slab."""
         self.readers += 1
 
     def close(self) -> None:
-        """A reader is done."""
+        """Remove a reader."""
         self.readers -= 1
         if self.readers == 0:
-            if not keeps_turned(self.shape):
+            if not caches_rotated_keys(self.shape):
                 if self._pool is not None and self._rotated is not None:
                     self._pool.give_keys(self._rotated)
                 self._rotated = None
                 self.moved()
-            self._go_home()
+            self._return_if_unused()
 
     def retire(self) -> None:
-        """Its memory lives elsewhere from now on, or ended: what is still read stays until then."""
+        """Mark the slab as left by its memory. It returns to its pool after its last reader."""
         self._retired = True
-        self._go_home()
+        self._return_if_unused()
 
-    def _go_home(self) -> None:
+    def _return_if_unused(self) -> None:
         if self._retired and self.readers == 0 and self._pool is not None:
             self._pool.give(self)
 
-    def _scratch(self) -> Tensor:
+    def _room_for_keys(self) -> Tensor:
         if self._pool is None:
             return torch.empty_like(self.keys)
         return self._pool.take_keys(self.keys)
 
     def reset(self) -> None:
-        """As good as new."""
+        """Empty the slab for another memory."""
         self.length, self._retired = 0, False
         self.moved()
 
     def moved(self) -> None:
-        """Tokens have other positions, or are others: no key was turned yet."""
+        """Tokens or their positions changed: all cached rotations are stale."""
         self._rotated_length = [0] * self.shape.layers
         self._last = None
 
@@ -168,22 +168,22 @@ class Slab:
         into.moved()
 
 
-def keeps_turned(shape: CacheShape) -> bool:
-    """Whether slabs of this shape keep all keys a second time, turned to their positions."""
+def caches_rotated_keys(shape: CacheShape) -> bool:
+    """Whether slabs of this shape keep a rotated copy of all keys even without readers."""
     return shape.device.type == "cpu"
 
 
 class SlabPool:
-    """Slabs that are used again: a memory that ends leaves its own to the next one.
+    """Slabs for memories that come and go: a memory that closes leaves its slab to the next.
 
-    So the device's memory is allocated once, and does not fall to pieces
-    however many memories come and go. Not thread-safe.
+    Device memory is allocated once, and is not fragmented however many
+    memories are opened and closed. Not thread-safe.
     """
 
     def __init__(self, shape: CacheShape) -> None:
         self.shape = shape
         self.made = 0
-        """Slabs that were allocated, ever."""
+        """How many slabs were ever allocated."""
         self._slabs: dict[int, list[Slab]] = {}
         self._keys: dict[torch.Size, list[Tensor]] = {}
 
@@ -198,14 +198,14 @@ class SlabPool:
         return Slab(self.shape, capacity, self)
 
     def give(self, slab: Slab) -> None:
-        """Nobody needs it any more."""
+        """Return a slab that is no longer used."""
         self._slabs.setdefault(slab.capacity, []).append(slab)
 
     def take_keys(self, like: Tensor) -> Tensor:
-        """Room for turned keys, with anything in it."""
+        """Room for rotated keys, uninitialised."""
         free = self._keys.get(like.shape)
         return free.pop() if free else torch.empty_like(like)
 
     def give_keys(self, keys: Tensor) -> None:
-        """The same, back."""
+        """Return the room that `take_keys` gave."""
         self._keys.setdefault(keys.shape, []).append(keys)

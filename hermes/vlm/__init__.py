@@ -2,23 +2,15 @@
 
 from hermes.vlm.base import TextStream, VideoModel
 from hermes.vlm.guidance import guidance_prompts
-from hermes.vlm.last_frames import LastFrames
 from hermes.vlm.loading import FAMILIES, load
-from hermes.vlm.memories import MEMORIES
-from hermes.vlm.memory import Memory
-from hermes.vlm.retrieval import FrameRetrieval
 from hermes.vlm.together import Arrival, Outcome, take_together
 from hermes.vlm.tower import Between
 from hermes.vlm.video_memory import VideoMemory
 
 __all__ = [
     "FAMILIES",
-    "MEMORIES",
     "Arrival",
     "Between",
-    "FrameRetrieval",
-    "LastFrames",
-    "Memory",
     "Outcome",
     "TextStream",
     "VideoMemory",

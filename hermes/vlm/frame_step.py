@@ -27,6 +27,10 @@ class FrameStep:
         self.inputs += prompts
         self.rows += rows
 
+    def finite(self, hidden: Tensor) -> Tensor:
+        """[2] bool on the device, as `AppendRow.finite`. `hidden`: [tokens of the step, hidden]."""
+        return self.frames.finite(hidden[: self.frames.tokens])
+
     @property
     def tokens(self) -> int:
         """How many tokens of the pass are this step's."""

@@ -135,9 +135,7 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
         inputs = torch.cat([part for _, step in steps for part in step.inputs])
         packed = PackedPass([row for _, step in steps for row in step.rows], between)
         hidden = model.forward(inputs, packed).split([step.tokens for _, step in steps])
-        found = [
-            run.memory.finite(step, part) for (run, step), part in zip(steps, hidden, strict=True)
-        ]
+        found = [step.finite(part) for (_, step), part in zip(steps, hidden, strict=True)]
         finite = torch.stack(found).tolist()  # the one wait for the device
     except BaseException:
         for run, step in steps:

@@ -11,6 +11,7 @@ from hermes.errors import InvalidInput, SnapshotCorrupt
 from hermes.memory import (
     POLICIES,
     Branch,
+    Capture,
     Compression,
     Coverage,
     FrameStamp,
@@ -22,11 +23,12 @@ from hermes.memory import (
     SlabPool,
     StreamMemory,
 )
-from hermes.memory.state import Capture, Header, plain, same, state_limit
+from hermes.memory.header import Header, plain, same
+from hermes.memory.state import state_limit
 from hermes.vlm.base import VideoModel
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_prompts
-from hermes.vlm.memory import PictureMemory
+from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.preprocess import fit
 
 COMPRESS_EVERY_FRAMES = 16
@@ -107,7 +109,8 @@ class VideoMemory(PictureMemory):
     def _read_prefix(self) -> None:
         prefix = self.model.prefix()
         row = self.cache.begin_prefix(len(prefix))
-        self.cache.commit(row, self.model.forward(prefix, PackedPass([row])))
+        hidden = self.model.forward(prefix, PackedPass([row]))
+        self.cache.commit(row, row.finite(hidden).tolist())
 
     @property
     def frames_at_once(self) -> int:
@@ -136,17 +139,13 @@ class VideoMemory(PictureMemory):
             raise
         return step
 
-    def finite(self, step: FrameStep, hidden: Tensor) -> Tensor:
-        """[2] bool on the device, for `end`. `hidden`: [tokens of the step, hidden]."""
-        return self.cache.finite(step.frames, hidden[: step.frames.tokens])
-
     def end(self, step: FrameStep, finite: Sequence[bool]) -> Compression | None:
-        """The step's pass is done: its frames are in memory, which is compressed if it is time.
+        """Commit the step's frames once its pass is done, and compress if it is time.
 
-        Raises `InvalidInput` if what the pass made is not finite; the step is
-        still open then: abandon it.
+        `finite`: what `FrameStep.finite` found. Raises `InvalidInput` if not
+        all is finite; the step is still open then: abandon it.
         """
-        self.cache.commit(step.frames, finite=finite)
+        self.cache.commit(step.frames, finite)
         self._after_gap = False  # only now: a frame that failed leaves the gap to the next
         if not step.due:
             self._since_compression += len(step.frames.stamps)
@@ -162,7 +161,7 @@ class VideoMemory(PictureMemory):
         step = self.begin(self.model.encode(pictures), [stamp])
         try:
             hidden = self.model.forward(torch.cat(step.inputs), PackedPass(step.rows))
-            return self.end(step, self.finite(step, hidden).tolist())
+            return self.end(step, step.finite(hidden).tolist())
         except BaseException:
             self.abandon(step)
             raise

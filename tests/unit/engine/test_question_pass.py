@@ -17,7 +17,7 @@ from hermes.demo import checkpoint
 from hermes.engine.question_pass import SIZES, QuestionPass
 from hermes.memory import Branch
 from hermes.memory.reading import NewReader
-from hermes.vlm import FrameRetrieval, VideoMemory, VideoModel, load
+from hermes.vlm import VideoMemory, VideoModel, load
 from tests.support import tiny
 
 REACH = 250
@@ -67,7 +67,7 @@ def test_the_same_is_said_whichever_way(model: VideoModel, new_reader: NewReader
     for passes in (plain, fixed):
         branches = [memory.branch(ROOM) for memory in memories(model)]
         said = spoken(model, passes, branches)
-        found.append((said, [branch._keys[:, :, : branch._length] for branch in branches]))
+        found.append((said, [branch.keys[:, :, : branch.length] for branch in branches]))
     (expected, keys), (said, its) = found
     assert fixed._passes
     assert said == expected
@@ -85,19 +85,6 @@ def test_what_cannot_be_recorded_is_packed(model: VideoModel) -> None:
     expected = spoken(model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)])
     assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected
     assert broken._new_reader is None  # it is not tried again and again
-
-
-@torch.inference_mode()
-def test_a_memory_without_an_address_is_packed(model: VideoModel, new_reader: NewReader) -> None:
-    memory = FrameRetrieval(model, fetched_frames=2)
-    memory.feed(tiny.pictures(6))
-    question = model.question("What now?")
-    found = []
-    for passes in (QuestionPass(model, REACH), QuestionPass(model, REACH, new_reader)):
-        branch = memory.branch(ROOM)
-        found.append(passes.tokens([question], [branch.row(len(question))]))
-        branch.close()
-    assert found[0] == found[1]
 
 
 def test_longer_passes_are_packed(model: VideoModel, new_reader: NewReader) -> None:

@@ -173,7 +173,7 @@ def test_times_of_a_file_come_back() -> None:
         original.take(picture, stamp)
     restored = memory()
     snapshot.restore(restored, snapshot.encode(original.state()))
-    assert restored.cache._table.stamps() == original.cache._table.stamps()
+    assert restored.cache.stamps() == original.cache.stamps()
 
 
 # -- of something else ---------------------------------------------------------

@@ -69,8 +69,13 @@ def test_forgotten_stretches_are_those_of_the_lost_frames(data: st.DataObject, r
         assert list(coverage.gaps) == told.gaps()
         assert list(coverage.forgotten) == told.forgotten()
         assert coverage.whole_since_ms is None
-    again = FrameTable.restored(
-        table.stamps(), table.gaps(), (table.first_ms, table.last_ms), table.seen, table.seen
+    again = FrameTable(
+        table.stamps(),
+        table.gaps(),
+        first_ms=table.first_ms,
+        last_ms=table.last_ms,
+        seen=table.seen,
+        whole_from=table.seen,
     )
     assert again.coverage() == table.coverage()
 

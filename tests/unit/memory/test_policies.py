@@ -54,8 +54,7 @@ class Rig:
         row = self.memory.begin_prefix(PREFIX)
         self.write(row, PREFIX)
         self.memory.commit(row)
-        assert self.memory._slab is not None
-        self.prefix = self.memory._slab.keys[:, :, :PREFIX].clone()
+        self.prefix = self.memory.held.slab.keys[:, :, :PREFIX].clone()
         self.frame = 0
 
     def noise(self, tokens: int) -> torch.Tensor:
@@ -85,8 +84,7 @@ class Rig:
             self.memory.compress()
 
     def held(self, layer: int) -> list[tuple[int, int]]:
-        slab = self.memory._slab
-        assert slab is not None
+        slab = self.memory.held.slab
         video = slice(PREFIX, slab.length)
         return list(
             zip(
@@ -119,8 +117,7 @@ def test_bounded_ordered_and_true_to_identity(
     rig = Rig(Hermes(config), budget=budget, axes=axes, eager=eager, seed=seed)
     for frames in rounds:
         rig.push(frames)
-        memory, slab = rig.memory, rig.memory._slab
-        assert slab is not None
+        memory, slab = rig.memory, rig.memory.held.slab
         assert memory.video_tokens == min(budget, rig.frame * PER_FRAME) or frames
         assert memory.video_tokens <= budget
         assert torch.equal(slab.keys[:, :, :PREFIX], rig.prefix), "the prefix is pinned"
@@ -155,8 +152,7 @@ def test_a_summary_is_the_mean_of_what_was_evicted(summary: str) -> None:
     rig = Rig(Hermes(config), budget=20)
     rig.push(4, compress=False)
     rig.push(3)
-    slab = rig.memory._slab
-    assert slab is not None
+    slab = rig.memory.held.slab
     everything = {(frame, patch) for frame in range(7) for patch in range(PER_FRAME)}
     for layer in BANDS.long_term:
         held = rig.held(layer)
@@ -187,8 +183,7 @@ def test_a_summary_is_the_mean_of_keys_turned_to_its_place(name: str, axes: int)
     rig = Rig(POLICIES[name](), budget=20, axes=axes)
     rig.push(4, compress=False)
     rig.push(3, compress=False)
-    slab, rotary = rig.memory._slab, rig.memory.rotary
-    assert slab is not None
+    slab, rotary = rig.memory.held.slab, rig.memory.rotary
     video = slice(PREFIX, slab.length)
     turned = {
         layer: slab.rotated_keys(layer, slab.length, rotary)[:, video].clone()
@@ -265,8 +260,7 @@ def test_pinned_summaries_are_never_averaged_again_and_bounded() -> None:
     layer = BANDS.long_term[0]
     for _ in range(8):
         rig.push(2)
-        slab = rig.memory._slab
-        assert slab is not None
+        slab = rig.memory.held.slab
         places = [i for i, identity in enumerate(rig.held(layer)) if identity[1] < 0]
         assert 1 <= len(places) <= 3
         now = {
@@ -284,8 +278,7 @@ def test_the_papers_summary_takes_the_last_one_in() -> None:
     rig = Rig(Hermes(HermesConfig(summary="paper", recent_frames=0)), budget=20)
     rig.push(4, compress=False)
     rig.push(2)
-    layer, slab = BANDS.long_term[0], rig.memory._slab
-    assert slab is not None
+    layer, slab = BANDS.long_term[0], rig.memory.held.slab
     first = slab.keys[layer, :, PREFIX + 19].clone()
     before = set(rig.held(layer))
     rig.push(2)
@@ -327,12 +320,10 @@ def test_moving_is_exact_a_thousand_times_over() -> None:
         row.attend(0, key, key, key, 1.0)
         memory.commit(row)
         if number == 2:
-            assert memory._slab is not None
-            first = memory._slab.rotated_keys(0, 4, rotary).clone()
+            first = memory.held.slab.rotated_keys(0, 4, rotary).clone()
         memory.compress()
-    assert memory._slab is not None
-    memory._slab.begin_pass()
-    assert torch.equal(memory._slab.rotated_keys(0, 4, rotary), first)
+    memory.held.slab.begin_pass()
+    assert torch.equal(memory.held.slab.rotated_keys(0, 4, rotary), first)
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))
@@ -354,12 +345,12 @@ def test_bad_input_is_named_and_changes_nothing() -> None:
     rig.memory.commit(row)
     rig.push(1, compress=False)
     length, position = rig.memory.length, rig.memory.next_position
-    guide = rig.memory._guidance
-    rig.memory._guidance = ()
+    guide = rig.memory.held.guidance
+    rig.memory.held.guidance = ()
     with pytest.raises(InvalidInput, match="needs guidance"):
         rig.memory.compress()
-    rig.memory._guidance = guide
-    guide[0].attention[0, 0] = torch.nan
+    rig.memory.held.guidance = guide
+    guide[0][0, 0] = torch.nan
     with pytest.raises(InvalidInput, match="not finite"):
         rig.memory.compress()
     assert (rig.memory.length, rig.memory.next_position) == (length, position)

@@ -86,9 +86,9 @@ def test_questions_and_answers_read_their_own_memories(axes: int, dtype: torch.d
         found = read(fixed, sizes, most, axes, inputs)
         torch.testing.assert_close(found, expected, atol=2e-3, rtol=2e-3)
     for ours, other in zip(fixed, plain, strict=True):
-        written = slice(0, other._length)
-        assert ours._length == other._length
-        for name in ("_keys", "_values"):
+        written = slice(0, other.length)
+        assert ours.length == other.length
+        for name in ("keys", "values"):
             own, its = (getattr(branch, name)[:, :, written] for branch in (ours, other))
             torch.testing.assert_close(own, its, atol=2e-3, rtol=1e-3)
 
@@ -116,7 +116,6 @@ def read(
     like = inputs[0][0]
     run = ReadingPass(most, rotary(axes), axes, 320, kernels.Reader, like.device)
     columns = columns_of(rows, most)
-    assert columns is not None
     run.table.copy_(columns)
     run.begin()
     used, filled = sum(sizes), most - sum(sizes)

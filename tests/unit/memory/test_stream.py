@@ -59,8 +59,7 @@ def test_bounded_ordered_and_whole(budget: int, headroom: int, frames: int, eage
         assert memory.video_tokens <= budget + headroom
         assert memory.next_position + 8 <= limit
     memory.compress()
-    slab = memory._slab
-    assert slab is not None
+    slab = memory.held.slab
     assert memory.video_tokens == min(budget, frames * PER_FRAME)
     for layer in range(SHAPE.layers):
         held = slab.frames[layer, PREFIX : slab.length]
@@ -103,10 +102,9 @@ def test_an_abandoned_row_never_was() -> None:
 def test_memory_bytes_do_not_grow() -> None:
     memory = make(MemoryConfig(budget=12, headroom=6, position_limit=200, position_reserve=8))
     push(memory, 100)
-    assert memory._slab is not None
-    pointer, size = memory._slab.keys.data_ptr(), memory._slab.keys.numel()
+    pointer, size = memory.held.slab.keys.data_ptr(), memory.held.slab.keys.numel()
     push(memory, 1000, start=100)
-    assert (memory._slab.keys.data_ptr(), memory._slab.keys.numel()) == (pointer, size)
+    assert (memory.held.slab.keys.data_ptr(), memory.held.slab.keys.numel()) == (pointer, size)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.baselines.frame_retrieval import FrameRetrieval
+from benchmarks.baselines.last_frames import LastFrames
 from hermes.errors import InvalidInput
 from hermes.memory import FrameStamp, PackedPass, StreamMemory
 from hermes.memory.guidance import GuidanceRow
-from hermes.vlm import Between, FrameRetrieval, LastFrames, VideoMemory, VideoModel
+from hermes.vlm import Between, VideoMemory, VideoModel
 from tests.support import tiny
 
 QUESTION = "What is happening now?"

@@ -76,9 +76,7 @@ def test_packed_prompts_equal_separate_passes_and_leave_no_trace() -> None:
         assert torch.allclose(guide.attention, single.attention, atol=1e-6)
     tiny.feed(unguided, frames[:-1])
     tiny.feed(unguided, frames[-1:], start_ms=99_000)
-    one, other = packed._slab, unguided._slab
-    assert one is not None
-    assert other is not None
+    one, other = packed.held.slab, unguided.held.slab
     assert torch.allclose(one.keys, other.keys, atol=1e-5)
     assert torch.allclose(one.values, other.values, atol=1e-5)
     assert (packed.length, packed.next_position) == (unguided.length, unguided.next_position)

@@ -48,13 +48,12 @@ def test_equals_the_plain_model() -> None:
 def test_a_question_leaves_memory_bit_equal() -> None:
     memory = tiny.memory()
     tiny.feed(memory, tiny.pictures(5))
-    slab = memory._slab
-    assert slab is not None
+    slab = memory.held.slab
     fields = ("keys", "values", "positions", "frames", "patches")
     before = {name: getattr(slab, name).clone() for name in fields}
     length, position = memory.length, memory.next_position
     tiny.answer(memory, QUESTION, 5)
-    assert memory._slab is slab
+    assert memory.held.slab is slab
     assert (memory.length, memory.next_position, slab.readers) == (length, position, 0)
     for name in fields:
         assert torch.equal(getattr(slab, name), before[name]), name

@@ -17,8 +17,7 @@ def test_bytes_do_not_grow() -> None:
     model = tiny.model()
     memory = VideoMemory(model, "hermes", budget=256, compress_every_frames=EVERY)
     pictures = tiny.pictures(EVERY)
-    slab = memory.cache._slab
-    assert slab is not None
+    slab = memory.cache.held.slab
     reserved, most, sizes = slab.keys.nbytes + slab.values.nbytes, 0, set()
     for start in range(0, FRAMES, EVERY):
         memory.feed(pictures, [(start + index) * 1000 for index in range(EVERY)])
@@ -27,8 +26,7 @@ def test_bytes_do_not_grow() -> None:
         if start >= EVERY:
             sizes.add((memory.device_bytes, memory.cache.video_tokens))
     assert sizes == {(256 * model.shape.bytes_per_token, 256)}
-    slab = memory.cache._slab
-    assert slab is not None
+    slab = memory.cache.held.slab
     assert slab.keys.nbytes + slab.values.nbytes == reserved
     assert most <= 64
     assert memory.coverage().frames_seen == FRAMES

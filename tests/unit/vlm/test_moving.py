@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers.models.qwen2.modeling_qwen2 import rotate_half
 
-from hermes.memory import MemoryConfig, StreamMemory, rotate
+from hermes.memory import MemoryConfig, rotate
+from hermes.memory.held import Held
 from hermes.vlm import VideoMemory
 from tests.support import tiny, tiny_qwen
 
@@ -60,13 +61,13 @@ def test_what_attention_reads_after_reindexing_is_turned_afresh(
     """Of what a memory holds behind ten compressions: as if each token had been written there."""
     model = loaded(family)
     tokens, seen = model.layout.tokens, []
-    plain = StreamMemory._reindex
+    plain = Held.reindex
 
-    def counted(self: StreamMemory, slab: Any) -> None:
+    def counted(self: Held) -> None:
         seen.append(1)
-        plain(self, slab)
+        plain(self)
 
-    monkeypatch.setattr(StreamMemory, "_reindex", counted)
+    monkeypatch.setattr(Held, "reindex", counted)
     config = MemoryConfig(5 * tokens, 2 * tokens, 4096, 512, "eager")
     memory = VideoMemory(model, policy, config=config, compress_every_frames=2)
     for number in range(12):
@@ -77,8 +78,7 @@ def test_what_attention_reads_after_reindexing_is_turned_afresh(
         )
         memory.feed(pictures)
     assert len(seen) >= 8
-    slab = memory.cache._slab
-    assert slab is not None
+    slab = memory.cache.held.slab
     slab.begin_pass()
     for layer in range(model.shape.layers):
         held = slice(slab.length)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import POLICIES, StreamMemory
+from hermes.memory.held import Held
 from hermes.memory.positions import Clock, FrameLayout
 from hermes.vlm import VideoMemory, load, multimodal_rope
 from tests.support import tiny_qwen
@@ -125,9 +126,11 @@ def test_only_where_it_counts_can_a_rate_be_chosen() -> None:
 
 def video_positions(memory: StreamMemory) -> Tensor:
     """[layers, axes, n] of the video tokens."""
-    slab = memory._slab
-    assert slab is not None
-    return slab.positions[:, :, memory.prefix_length : slab.length].clone()
+    return positions_of(memory.held)
+
+
+def positions_of(held: Held) -> Tensor:
+    return held.slab.positions[:, :, held.video].clone()
 
 
 def order(positions: Tensor) -> Tensor:
@@ -141,18 +144,18 @@ def test_eager_reindexing_keeps_order_on_each_axis(
 ) -> None:
     """At every compression, in every layer, of every two tokens: which is before which."""
     seen = []
-    plain = StreamMemory._reindex
+    plain = Held.reindex
 
-    def watched(self: StreamMemory, slab: Any) -> None:
-        before = video_positions(self)
-        plain(self, slab)
-        after = video_positions(self)
+    def watched(self: Held) -> None:
+        before = positions_of(self)
+        plain(self)
+        after = positions_of(self)
         assert torch.equal(order(before), order(after))
         assert int(after.min()) >= self.prefix_length
-        assert self.next_position == int(after.max()) + 1
+        assert self.clock.next_text == int(after.max()) + 1
         seen.append(self)
 
-    monkeypatch.setattr(StreamMemory, "_reindex", watched)
+    monkeypatch.setattr(Held, "reindex", watched)
     from hermes.memory import MemoryConfig
 
     tokens = model.layout.tokens
@@ -182,9 +185,7 @@ def test_reindexing_changes_nothing_where_there_are_no_holes(
     tiny_qwen.feed(model, memory, tiny_qwen.pictures(family, 8))
     _, expected = tiny_qwen.answer(model, memory, QUESTION, 3)
     before = video_positions(memory)
-    slab = memory._slab
-    assert slab is not None
-    memory._reindex(slab)
+    memory.held.reindex()
     _, found = tiny_qwen.answer(model, memory, QUESTION, 3)
     difference = float((found[0] - expected[0]).abs().max())
     if unbroken:

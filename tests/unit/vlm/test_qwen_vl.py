@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.baselines.memories import MEMORIES
 from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import POLICIES, FrameStamp, PackedPass, Row
-from hermes.vlm import MEMORIES, VideoMemory, guidance_prompts, load
+from hermes.vlm import VideoMemory, guidance_prompts, load
 from hermes.vlm.preprocess import patchify, to_pixels
 from tests.support import tiny_qwen
 from tests.support.tiny_qwen import Tiny
@@ -189,14 +190,13 @@ def test_packed_rows_equal_one_by_one(model: Tiny) -> None:
 def test_a_question_leaves_memory_bit_equal(model: Tiny) -> None:
     memory = tiny_qwen.memory(model)
     tiny_qwen.feed(model, memory, tiny_qwen.pictures(model.model_type, 4))
-    slab = memory._slab
-    assert slab is not None
+    slab = memory.held.slab
     fields = ("keys", "values", "positions", "frames", "patches")
     before = {name: getattr(slab, name).clone() for name in fields}
-    clock = (memory.length, memory.next_position, list(memory._clock.origin))
+    clock = (memory.length, memory.next_position, list(memory.held.clock.origin))
     tiny_qwen.answer(model, memory, QUESTION, 5)
-    assert memory._slab is slab
-    assert (memory.length, memory.next_position, memory._clock.origin) == clock
+    assert memory.held.slab is slab
+    assert (memory.length, memory.next_position, memory.held.clock.origin) == clock
     for name in fields:
         assert torch.equal(getattr(slab, name), before[name]), name
 

@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from benchmarks.baselines.frame_retrieval import FrameRetrieval
+from benchmarks.baselines.last_frames import LastFrames
+from benchmarks.baselines.memories import MEMORIES
 from hermes.errors import InvalidInput
 from hermes.memory import (
     FrameLayout,
@@ -20,7 +23,7 @@ from hermes.memory import (
     MemoryConfig,
     PackedPass,
 )
-from hermes.vlm import MEMORIES, FrameRetrieval, LastFrames, VideoMemory
+from hermes.vlm import VideoMemory
 from tests.support import tiny
 
 FRAME = 16  # tokens of the tiny model's

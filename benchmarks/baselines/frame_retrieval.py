@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from benchmarks.baselines.retrieval import RetrievalConfig, RetrievalMemory
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
-from hermes.memory.retrieval import RetrievalConfig, RetrievalMemory
-from hermes.vlm.base import VideoModel
-from hermes.vlm.memory import PictureMemory
+from hermes.vlm import VideoModel
+from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.video_memory import COMPRESS_EVERY_FRAMES, position_reserve
 
 
 class FrameRetrieval(PictureMemory):
     """Keeps every frame's cache in host memory and fetches the most relevant for each question.
 
-    `hermes.memory.retrieval` says how. Host memory grows with the stream
+    `benchmarks.baselines.retrieval` says how. Host memory grows with the stream
     unless `max_frames` bounds it.
     """
 
@@ -47,13 +47,15 @@ class FrameRetrieval(PictureMemory):
     def _read_prefix(self) -> None:
         prefix = self.model.prefix()
         row = self.cache.begin_prefix(len(prefix), self.model.layout)
-        self.cache.commit(row, self.model.forward(prefix, PackedPass([row])))
+        hidden = self.model.forward(prefix, PackedPass([row]))
+        self.cache.commit(row, row.finite(hidden).tolist())
 
     def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
         features = self.model.encode(pictures)[0]
         row = self.cache.begin_frame(stamp, after_gap=self._after_gap)
         try:
-            self.cache.commit(row, self.model.forward(features, PackedPass([row])))
+            hidden = self.model.forward(features, PackedPass([row]))
+            self.cache.commit(row, row.finite(hidden).tolist())
         except BaseException:
             self.cache.abandon(row)
             raise
@@ -74,5 +76,5 @@ class FrameRetrieval(PictureMemory):
         return self.cache.coverage()
 
     def branch(self, room: int) -> Branch:
-        """A place for one question and its answer of at most `room` tokens. Close it after use."""
+        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
         return self.cache.branch(room)

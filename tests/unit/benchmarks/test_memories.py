@@ -7,6 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from benchmarks.baselines.frame_retrieval import FrameRetrieval
+from benchmarks.baselines.last_frames import LastFrames
+from benchmarks.baselines.memories import MEMORIES
+from benchmarks.baselines.memory import Memory
+from benchmarks.baselines.retrieval import RetrievalBranch, question_vector
 from hermes.errors import InvalidInput
 from hermes.memory import (
     Branch,
@@ -16,8 +21,7 @@ from hermes.memory import (
     SlidingWindow,
     StreamMemory,
 )
-from hermes.memory.retrieval import RetrievalBranch, question_vector
-from hermes.vlm import MEMORIES, FrameRetrieval, LastFrames, Memory, VideoMemory
+from hermes.vlm import VideoMemory
 from tests.support import tiny
 
 QUESTION = "What is happening now?"
@@ -170,10 +174,10 @@ def test_the_window_is_what_a_frame_sees() -> None:
     other.feed(tiny.pictures(1, seed=2))
     for each in (one, other):
         each.feed(tiny.pictures(60, seed=3))
-    first, last = one.cache.store._frames[1], one.cache.store._frames[-1]
-    assert not torch.allclose(first.keys, other.cache.store._frames[1].keys, atol=1e-3)
+    ours, theirs = one.cache.store.view()[0], other.cache.store.view()[0]
+    assert not torch.allclose(ours[1].keys, theirs[1].keys, atol=1e-3)
     # Each layer hands on what one window holds: ten layers of at most three frames lie behind.
-    assert torch.equal(last.keys, other.cache.store._frames[-1].keys)
+    assert torch.equal(ours[-1].keys, theirs[-1].keys)
 
 
 def test_a_planted_frame_is_fetched() -> None:
@@ -183,7 +187,7 @@ def test_a_planted_frame_is_fetched() -> None:
     model = tiny.model()
     memory = FrameRetrieval(model, fetched_frames=3, max_frames=40)
     memory.feed(tiny.pictures(20))
-    vectors, question = memory.cache.store._vectors, model.question(QUESTION)
+    vectors, question = memory.cache.store.view()[1], model.question(QUESTION)
     branch = memory.branch(len(question))
     assert isinstance(branch, RetrievalBranch)
     row = branch.row(len(question))
@@ -221,10 +225,11 @@ def test_an_answer_keeps_to_its_frames() -> None:
             branch.commit(row)
             if step == 0:
                 first = dict(branch.chosen)
-                kept = {layer: id(pair) for layer, pair in branch._fetched.items()}
+                kept = branch.slab.keys.clone(), branch.slab.values.clone()
             inputs = model.embed([step + 5])
         assert branch.chosen == first
-        assert {layer: id(pair) for layer, pair in branch._fetched.items()} == kept
+        assert torch.equal(branch.slab.keys, kept[0])
+        assert torch.equal(branch.slab.values, kept[1])
 
 
 def test_a_bounded_store_tells_what_it_forgot() -> None:

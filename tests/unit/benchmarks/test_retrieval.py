@@ -8,16 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hermes.errors import InvalidInput
-from hermes.memory import (
-    CacheShape,
-    FrameLayout,
-    FrameStamp,
+from benchmarks.baselines.retrieval import (
+    FrameStore,
+    RetrievalBranch,
     RetrievalConfig,
     RetrievalMemory,
-    Rotary,
+    StoredFrame,
+    most_similar,
+    question_vector,
 )
-from hermes.memory.retrieval import FrameStore, RetrievalBranch, most_similar, question_vector
+from hermes.errors import InvalidInput
+from hermes.memory import CacheShape, FrameLayout, FrameStamp, Rotary
 
 SHAPE = CacheShape(
     layers=2, kv_heads=2, head_dim=4, axes=1, dtype=torch.float32, device=torch.device("cpu")
@@ -102,19 +103,19 @@ def test_what_was_fetched_is_what_is_read() -> None:
     for index, key in enumerate(keys):
         push(memory, key, torch.full((2, 4), float(index + 1)))
     with ask(memory, keys[2]) as branch:
-        fetched = branch._fetched[0]
-        assert fetched[1][0, :, 0].tolist() == [0.0] * PREFIX + [3.0, 3.0]
+        values = branch.slab.values[0, 0, :, 0].tolist()
+        assert values == [0.0] * PREFIX + [3.0, 3.0]
         cos, sin = ROTARY.tables(torch.arange(5)[None])
         raw = torch.cat((torch.zeros((2, PREFIX, 4)), keys[2][:, None].expand(2, 2, 4)), dim=1)
         half = torch.cat((-raw[..., 2:], raw[..., :2]), dim=-1)
-        assert torch.allclose(fetched[0], raw * cos + half * sin)
-        assert branch._position == PREFIX + 2
+        assert torch.allclose(branch.slab.rotated_keys(0, 5, ROTARY), raw * cos + half * sin)
+        assert branch.position == PREFIX + 2 + 1
         again = branch.row(1)  # the answer's token is like another frame, and reads the same
         nothing = torch.zeros((2, 1, 4))
         again.attend(0, keys[4].repeat_interleave(2, 0)[:, None], nothing, nothing, 0.5)
         assert branch.chosen[0] == [2]
-        assert branch._fetched[0] is fetched
-    assert branch._fetched == {}
+        assert branch.slab.values[0, 0, :, 0].tolist() == values
+    assert branch.slab.readers == 0
 
 
 def test_an_open_branch_sees_what_was_there() -> None:
@@ -143,7 +144,7 @@ def test_host_memory_is_bounded_if_it_is_to_be() -> None:
     for key in keys[20:]:
         push(memory, key)
     assert memory.store.bytes == size
-    assert memory.store._vectors.shape[1] <= 64
+    assert memory.store.capacity <= 64
     coverage = memory.coverage()
     assert (coverage.start_ms, coverage.end_ms, coverage.frames) == (19_500, 19_900, 5)
     assert 2 in ask(memory, keys[197]).chosen[0]
@@ -155,7 +156,7 @@ def test_vectors_stay_with_their_frames(count: int, limit: int | None) -> None:
     store, keys = FrameStore(SHAPE, limit), random_keys(max(1, count))
     for key in keys[:count]:
         cached = key[None, :, None].expand(2, 2, 3, 4)
-        store.add(cached, cached)
+        store.add(StoredFrame.of(cached, cached))
     frames, vectors = store.view()
     assert len(frames) == len(store) == vectors.shape[1] == min(count, limit or count)
     for index, frame in enumerate(frames):
@@ -184,7 +185,7 @@ def test_the_window_slides() -> None:
         push(memory, key)
     assert memory.window_bytes <= 3 * LAYOUT.tokens * SHAPE.bytes_per_token
     row = memory.begin_frame(FrameStamp(1_000))
-    assert row._start == PREFIX + 2 * LAYOUT.tokens
+    assert row.start == PREFIX + 2 * LAYOUT.tokens
     memory.abandon(row)
     assert len(memory.store) == memory.coverage().frames == 9
 

@@ -1,16 +1,15 @@
-"""Everything that can be compared, by name: retention policies, and what is none."""
+"""Every way to remember that can be compared, by name: retention policies and others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchmarks.baselines.frame_retrieval import FrameRetrieval
+from benchmarks.baselines.last_frames import LastFrames
+from benchmarks.baselines.memory import Memory
 from hermes.errors import InvalidInput
 from hermes.memory import POLICIES
-from hermes.vlm.base import VideoModel
-from hermes.vlm.last_frames import LastFrames
-from hermes.vlm.memory import Memory
-from hermes.vlm.retrieval import FrameRetrieval
-from hermes.vlm.video_memory import VideoMemory
+from hermes.vlm import VideoMemory, VideoModel
 
 MemoryFactory = Callable[[VideoModel, int, int], Memory]
 """(model, budget in video tokens per layer, frames between two compressions) -> an empty memory."""

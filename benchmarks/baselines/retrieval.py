@@ -29,15 +29,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from hermes.errors import InvalidInput
-from hermes.memory.append import AppendRow
-from hermes.memory.branch import Branch
-from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
-from hermes.memory.limits import MemoryConfig
-from hermes.memory.policies import SlidingWindow
-from hermes.memory.positions import Clock, FrameLayout
-from hermes.memory.rope import Rotary, rotate
-from hermes.memory.shape import CacheShape
-from hermes.memory.stream import StreamMemory
+from hermes.memory import (
+    AppendRow,
+    Branch,
+    CacheShape,
+    Coverage,
+    FrameLayout,
+    FrameStamp,
+    MemoryConfig,
+    Rotary,
+    SlidingWindow,
+    StreamMemory,
+)
+from hermes.memory.coverage import FrameTable
+from hermes.memory.positions import Clock
+from hermes.memory.slab import Slab
 
 _FIRST_ROOM = 64  # frames; doubles when it is full
 
@@ -70,11 +76,20 @@ class RetrievalConfig:
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredFrame:
     """One frame's cache on the host: `keys`, not rotated, and `values`, each
-    [layers, kv_heads, tokens, head_dim].
+    [layers, kv_heads, tokens, head_dim]; and `vector` [layers, kv_heads * head_dim],
+    of length 1, by which it is found.
     """
 
     keys: Tensor
     values: Tensor
+    vector: Tensor
+
+    @classmethod
+    def of(cls, keys: Tensor, values: Tensor) -> StoredFrame:
+        """A copy of a frame's cache, [layers, kv_heads, tokens, head_dim] each."""
+        mean = keys.to(torch.float32).mean(dim=2).flatten(1)
+        vector = functional.normalize(mean, dim=-1).cpu()
+        return cls(_to_host(keys), _to_host(values), vector)
 
 
 class FrameStore:
@@ -91,22 +106,28 @@ class FrameStore:
         return len(self._frames)
 
     @property
+    def capacity(self) -> int:
+        """How many vectors there is room for."""
+        return self._vectors.shape[1]
+
+    @property
     def bytes(self) -> int:
         """Bytes that keys and values take in host memory."""
         return sum(2 * f.keys.numel() * f.keys.element_size() for f in self._frames)
 
-    def add(self, keys: Tensor, values: Tensor) -> None:
-        """Take a frame, [layers, kv_heads, tokens, head_dim] each, off its device."""
-        mean = keys.to(torch.float32).mean(dim=2).flatten(1)
-        vector = functional.normalize(mean, dim=-1).cpu()
-        end = self._first + len(self._frames)
-        if end == self._vectors.shape[1]:
+    def make_room(self) -> None:
+        """Allocate what the next frame needs."""
+        if self._first + len(self._frames) == self.capacity:
             grown = self._room_for(max(_FIRST_ROOM, 2 * len(self._frames)))
             grown[:, : len(self._frames)] = self._vectors[:, self._first :]
-            # Branches keep the old ones: what they see never moves.
-            self._vectors, self._first, end = grown, 0, len(self._frames)
-        self._vectors[:, end] = vector
-        self._frames.append(StoredFrame(_to_host(keys), _to_host(values)))
+            # Open branches keep the old tensor: what they see never moves.
+            self._vectors, self._first = grown, 0
+
+    def add(self, frame: StoredFrame) -> None:
+        """Store a frame; the oldest leaves if there are more than `max_frames`."""
+        self.make_room()
+        self._vectors[:, self._first + len(self._frames)] = frame.vector
+        self._frames.append(frame)
         if self._max is not None and len(self._frames) > self._max:
             self._frames.popleft()
             self._first += 1
@@ -181,22 +202,22 @@ class RetrievalMemory:
             window.compress()
         return window.begin_frames([stamp], layout, after_gap=after_gap)
 
-    def commit(self, row: AppendRow, hidden: Tensor | None = None) -> None:
+    def commit(self, row: AppendRow, finite: Sequence[bool] | None = None) -> None:
         """Make what the row's forward pass wrote part of the memory, on the host too.
 
-        Raises as `StreamMemory.check` does; nothing has changed then, and the
-        row is still open: abandon it.
+        As `StreamMemory.commit`.
         """
         window, slab = self._require_window(), row.slab
-        window.check(row, hidden)
-        new = slice(slab.length, slab.length + row.tokens)
+        new = slice(row.start, row.start + row.tokens)
         keys, values = slab.keys[:, :, new], slab.values[:, :, new]
         if row.layout is None:
+            window.commit(row, finite)
             self._prefix = keys.clone(), values.clone()
-            window.commit(row)
             return
-        self.store.add(keys, values)  # first: the host may have no room
-        window.commit(row)
+        self.store.make_room()  # what allocates comes first
+        frame = StoredFrame.of(keys, values)
+        window.commit(row, finite)
+        self.store.add(frame)
         self._table.add(row.stamps[0], after_gap=row.after_gap)
         if (limit := self.config.max_frames) is not None and self._table.seen > limit:
             first = self._table.seen - limit
@@ -207,26 +228,20 @@ class RetrievalMemory:
         self._require_window().abandon(row)
 
     def branch(self, room: int) -> Branch:
-        """A place for one question and its answer. Its first row is what frames are fetched for."""
+        """A branch for one question and its answer. Frames are fetched for its first row."""
         _, layout = self._ready()
         assert self._prefix is not None
         frames, vectors = self.store.view()
         count = min(self.config.fetched_frames, len(frames))
         clock = Clock(self.shape.axes)
-        device = self.shape.device
-        parts = [clock.text(self._prefix_length, device)]
+        positions = [clock.text(self._prefix_length, self.shape.device)]
         clock.took_text(self._prefix_length)
         if count:
-            parts.append(clock.frames(count, layout))
+            positions.append(clock.frames(count, layout))
             clock.took_frames(count, layout)
-        return RetrievalBranch(
-            self.shape,
-            self.rotary,
-            Fetch(frames, vectors, count, self._prefix, torch.cat(parts, dim=1)),
-            clock.next_text,
-            room,
-            self.coverage(),
-        )
+        slab = _slab_for(self.shape, self._prefix, torch.cat(positions, dim=1))
+        fetch = Fetch(frames, vectors, count, self._prefix_length)
+        return RetrievalBranch(fetch, slab, self.rotary, clock.next_text, room, self.coverage())
 
     def _ready(self) -> tuple[StreamMemory, FrameLayout]:
         if self._layout is None or self._prefix is None:
@@ -243,57 +258,67 @@ class RetrievalMemory:
 class Fetch:
     """What a branch may fetch, as it was when the branch was opened.
 
-    `vectors`: [layers, frames, kv_heads * head_dim], of length 1. `prefix`: keys
-    and values [layers, kv_heads, n, head_dim]. `positions`: [axes, tokens] of
-    the prefix and `count` frames.
+    `vectors`: [layers, frames, kv_heads * head_dim], of length 1. `count`: how
+    many frames to fetch. `start`: where they go in the branch's slab.
     """
 
     frames: Sequence[StoredFrame]
     vectors: Tensor
     count: int
-    prefix: tuple[Tensor, Tensor]
-    positions: Tensor
+    start: int
 
 
 class RetrievalBranch(Branch):
-    """Fetches frames for its first row, layer by layer, and keeps them till it is closed."""
+    """Fetches frames for its first row, layer by layer, into a slab of its own."""
 
     def __init__(
         self,
-        shape: CacheShape,
-        rotary: Rotary,
         fetch: Fetch,
+        slab: Slab,
+        rotary: Rotary,
         position: int,
         room: int,
         coverage: Coverage,
     ) -> None:
-        super().__init__(shape, rotary, position, room, coverage)
+        super().__init__(slab, rotary, position, room, coverage)
         self._fetch = fetch
-        self._tables = rotary.tables(fetch.positions)
-        self._fetched: dict[int, tuple[Tensor, Tensor]] = {}
         self.chosen: dict[int, list[int]] = {}
-        """Layer -> the frames that were fetched for it, as places in the store; ascending."""
+        """Layer -> the frames that were fetched for it, as indices in the store; ascending."""
 
-    def _memory(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
-        if layer not in self._fetched:
-            self._fetched[layer] = self._fetch_for(layer, query)
-        return self._fetched[layer]
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        rotated: tuple[Tensor, Tensor],
+        value: Tensor,
+        scale: float,
+        mask: Tensor | None,
+    ) -> Tensor:
+        """As `Branch.attend`, once the layer's frames have been fetched."""
+        if layer not in self.chosen:
+            self._fetch_for(layer, query)
+        return super().attend(layer, query, rotated, value, scale, mask)
 
-    def _fetch_for(self, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
-        fetch, device = self._fetch, self._shape.device
-        prefix_keys, prefix_values = fetch.prefix[0][layer], fetch.prefix[1][layer]
-        chosen = most_similar(
-            question_vector(query, self._shape.kv_heads).cpu(), fetch.vectors[layer], fetch.count
-        )
+    def _fetch_for(self, layer: int, query: Tensor) -> None:
+        fetch, slab = self._fetch, self.slab
+        vector = question_vector(query, slab.shape.kv_heads).cpu()
+        chosen = most_similar(vector, fetch.vectors[layer], fetch.count)
+        start = fetch.start
+        for frame in (fetch.frames[index] for index in chosen):
+            end = start + frame.keys.shape[2]
+            slab.keys[layer, :, start:end].copy_(frame.keys[layer], non_blocking=True)
+            slab.values[layer, :, start:end].copy_(frame.values[layer], non_blocking=True)
+            start = end
         self.chosen[layer] = chosen
-        frames = [fetch.frames[index] for index in chosen]
-        keys = [frame.keys[layer].to(device, non_blocking=True) for frame in frames]
-        values = [frame.values[layer].to(device, non_blocking=True) for frame in frames]
-        raw = torch.cat((prefix_keys, *keys), dim=1)
-        return rotate(raw, self._tables), torch.cat((prefix_values, *values), dim=1)
 
-    def _let_go(self) -> None:
-        self._fetched.clear()
+
+def _slab_for(shape: CacheShape, prefix: tuple[Tensor, Tensor], positions: Tensor) -> Slab:
+    """A slab with the prefix, and room for as many tokens as there are positions."""
+    slab, tokens = Slab(shape, positions.shape[1]), prefix[0].shape[2]
+    slab.keys[:, :, :tokens], slab.values[:, :, :tokens] = prefix
+    slab.positions[:] = positions
+    slab.length = slab.capacity
+    return slab
 
 
 def question_vector(query: Tensor, kv_heads: int) -> Tensor:

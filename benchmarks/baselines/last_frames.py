@@ -1,4 +1,4 @@
-"""The last pictures, read afresh at every question: the alternative of SimpleStream."""
+"""The last pictures, encoded anew for every question: the alternative of SimpleStream."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from hermes.memory import (
     StreamMemory,
 )
 from hermes.memory.coverage import FrameTable
-from hermes.vlm.base import VideoModel
-from hermes.vlm.memory import PictureMemory
+from hermes.vlm import VideoModel
+from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.video_memory import position_reserve
 
 
 class LastFrames(PictureMemory):
     """Keeps pictures and no cache; a question encodes and prefills the last `frames` of them.
 
-    After SimpleStream (arXiv 2604.02317), whose N is 4: a frame knows nothing
-    of what came before the first of them. Pictures are kept as they came, in
-    host memory.
+    After SimpleStream (arXiv 2604.02317), whose N is 4: a frame sees nothing
+    from before the first of them. Pictures are kept in host memory, unchanged.
     """
 
     name = "last-frames"
@@ -70,16 +69,17 @@ class LastFrames(PictureMemory):
 
     @torch.inference_mode()
     def branch(self, room: int) -> Branch:
-        """Reads prefix and frames now, and gives a place for the question behind them."""
+        """Prefill the prefix and the frames now, and open a branch of them."""
         model = self.model
         fresh = StreamMemory(model.shape, model.rotary, self._config, SlidingWindow())
         prefix = model.prefix()
         row = fresh.begin_prefix(len(prefix))
-        fresh.commit(row, model.forward(prefix, PackedPass([row])))
+        fresh.commit(row, row.finite(model.forward(prefix, PackedPass([row]))).tolist())
         if self._kept:
             features = [model.encode(pictures)[0] for pictures, _, _ in self._kept]
             row = fresh.begin_frames([stamp for _, stamp, _ in self._kept], model.layout)
-            fresh.commit(row, model.forward(torch.cat(features), PackedPass([row])))
+            hidden = model.forward(torch.cat(features), PackedPass([row]))
+            fresh.commit(row, row.finite(hidden).tolist())
         branch = fresh.branch(room)
         branch.coverage = self.coverage()  # with the gaps and the count of the whole stream
         return branch

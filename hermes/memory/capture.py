@@ -1,0 +1,83 @@
+"""A copy of a memory, made step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hermes.memory.coverage import FrameTable
+from hermes.memory.held import Held
+from hermes.memory.state import NO_MEDIA, MemoryState
+
+
+class Capture:
+    """A copy of a memory in the making, a layer at a step: the device does other work in between.
+
+    The memory must not change until the last step, so that `state` is of one moment.
+    """
+
+    def __init__(self, held: Held, header: dict[str, Any]) -> None:
+        """`header`: what else goes into the state's header."""
+        slab, table, clock = held.slab, held.table, held.clock
+        length = slab.length
+        self._slab, self._copied = slab, 0
+        self._tensors = {
+            "keys": _like(slab.keys[:, :, :length]),
+            "values": _like(slab.values[:, :, :length]),
+            "positions": _copy(slab.positions[:, :, :length]),
+            "frames": _copy(slab.frames[:, :length]),
+            "patches": _copy(slab.patches[:, :length]),
+            "stamps": _numbers(table),
+            "gaps": torch.tensor(table.gaps(), dtype=torch.int64).reshape(-1, 2),
+        }
+        if held.guidance:
+            self._tensors["guidance"] = _copy(torch.stack(held.guidance))
+        self._header = {
+            **header,
+            "prefix_length": held.prefix_length,
+            "length": length,
+            "frame_tokens": held.frame_tokens,
+            "time_step": held.time_step,
+            "clock_largest": clock.largest,
+            "clock_origin": list(clock.origin),
+            "frames_seen": table.seen,
+            "first_ms": table.first_ms,
+            "last_ms": table.last_ms,
+        }
+
+    def step(self) -> bool:
+        """Copy the next layer. Returns whether it was the last one."""
+        layer, tensors = self._copied, self._tensors
+        for name, cached in (("keys", self._slab.keys), ("values", self._slab.values)):
+            copied = tensors[name]
+            copied[layer].copy_(cached[layer, :, : copied.shape[2]])
+        self._copied += 1
+        return self._copied == self._slab.shape.layers
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        """Add a copy of one more tensor to the state."""
+        self._tensors[name] = _copy(tensor)
+
+    def state(self) -> MemoryState:
+        """The whole copy. Layers that no step has copied yet are copied now."""
+        while self._copied < self._slab.shape.layers:
+            self.step()
+        return MemoryState(self._header, self._tensors)
+
+
+def _numbers(table: FrameTable) -> Tensor:
+    rows = [
+        (number, stamp.capture_ms, NO_MEDIA if stamp.media_ms is None else stamp.media_ms)
+        for number, stamp in table.stamps()
+    ]
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
+
+
+def _like(tensor: Tensor) -> Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype)
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True).contiguous()

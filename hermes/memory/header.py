@@ -1,0 +1,80 @@
+"""A snapshot's header, which may come from outside: every value is checked as it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hermes.errors import SnapshotCorrupt, SnapshotMismatch
+
+_SHOWN = 80
+"""Characters of a foreign value that a message repeats."""
+
+
+class Header:
+    """Reads values of a header. One that is missing, or cannot be, raises `SnapshotCorrupt`."""
+
+    def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
+        self._values = values
+        self._path = path
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """An object."""
+        found = self._values.get(name)
+        if not isinstance(found, dict):
+            raise SnapshotCorrupt(f"{self._path}{name} is missing from the snapshot's header")
+        return found
+
+    def section(self, name: str) -> Header:
+        """An object, as a header of its own."""
+        return Header(self.mapping(name), f"{self._path}{name}.")
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        """A number within [low, high]."""
+        return self._checked(name, self._values.get(name), low, high)
+
+    def integers(self, name: str, count: int, low: int, high: int) -> list[int]:
+        """`count` numbers within [low, high]."""
+        found = self._values.get(name)
+        if not isinstance(found, list) or len(found) != count:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header needs {count} numbers"
+            )
+        return [self._checked(name, value, low, high) for value in found]
+
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        found = self._values.get(name)
+        if not isinstance(found, bool):
+            raise SnapshotCorrupt(f"{self._path}{name} in the snapshot's header is no flag")
+        return found
+
+    def _checked(self, name: str, value: object, low: int, high: int) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header is {shown(value)}, which cannot be"
+            )
+        return value
+
+
+def same(what: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Raises `SnapshotMismatch` unless they are equal, naming the first difference."""
+    for name in dict.fromkeys([*ours, *theirs]):
+        if theirs.get(name) != ours.get(name):
+            raise SnapshotMismatch(
+                f"the snapshot was taken with {what}.{name} = {shown(theirs.get(name))};"
+                f" here it is {shown(ours.get(name))}"
+            )
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as they come back from JSON."""
+    made: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return made
+
+
+def shown(value: object) -> str:
+    """A foreign value for a message, cut to a bounded length."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

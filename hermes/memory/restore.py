@@ -1,0 +1,165 @@
+"""From a state, which may come from outside, to what a memory holds.
+
+Every number and every size is checked before anything is allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from hermes.errors import SnapshotCorrupt, SnapshotMismatch
+from hermes.memory.coverage import MAX_GAPS, FrameStamp, FrameTable, held_frames
+from hermes.memory.header import Header, same, shown
+from hermes.memory.held import Held
+from hermes.memory.limits import MemoryConfig
+from hermes.memory.policies import RetentionPolicy
+from hermes.memory.positions import Clock
+from hermes.memory.shape import CacheShape
+from hermes.memory.slab import Slab, SlabPool
+from hermes.memory.state import NO_MEDIA, MemoryState, kind_of
+
+OTHER_WEIGHTS = 0.1
+"""The relative distance from which two prefixes were written by different weights.
+
+Devices and kernels differ by a percent or two in 16 bits.
+"""
+
+_INT64 = 2**63
+_MOST_FRAMES = 2**53
+
+
+def restored(
+    state: MemoryState,
+    config: MemoryConfig,
+    policy: RetentionPolicy,
+    slabs: SlabPool,
+    present: Held | None,
+) -> Held:
+    """What a memory of this kind holds once it is what `state` was taken of.
+
+    `present`: what it holds now, if it has its prefix. Raises `SnapshotMismatch`
+    if the state was taken of another kind of memory, and `SnapshotCorrupt` if it
+    cannot have been taken of any.
+    """
+    shape, header, tensors = slabs.shape, Header(state.header), state.tensors
+    for name, ours in kind_of(shape, config, policy).items():
+        same(name, header.mapping(name), ours)
+    most = config.position_limit
+    prefix = header.integer("prefix_length", 1, most)
+    length = header.integer("length", prefix, prefix + config.budget + config.headroom)
+    frame_tokens = header.integer("frame_tokens", 0, config.budget + config.headroom)
+    seen = header.integer("frames_seen", 0, _MOST_FRAMES)
+    _check_tensors(tensors, shape, prefix, length)
+    _check_values(tensors, config, prefix, seen)
+    if present is not None:
+        _check_prefix(tensors, present, prefix)
+    table = _table(header, tensors, prefix, frame_tokens, seen)
+    time_step = header.integer("time_step", 0, most)
+    largest = header.integer("clock_largest", -1, most)
+    origin = header.integers("clock_origin", shape.axes, 0, 2 * most)
+    # Nothing is refused from here on.
+    slab = slabs.take(prefix + config.budget + config.headroom)
+    _fill(slab, tensors, length)
+    guidance = tensors.get("guidance")
+    return Held(
+        slab=slab,
+        clock=Clock(shape.axes, largest, origin),
+        table=table,
+        prefix_length=prefix,
+        frame_tokens=frame_tokens,
+        time_step=time_step,
+        guidance=() if guidance is None else tuple(guidance.to(shape.device)),
+    )
+
+
+def _table(
+    header: Header, tensors: Mapping[str, Tensor], prefix: int, frame_tokens: int, seen: int
+) -> FrameTable:
+    first_ms, last_ms = (
+        header.integer(name, -_INT64, _INT64) if seen else None for name in ("first_ms", "last_ms")
+    )
+    frames, patches = (tensors[name][:, prefix:] for name in ("frames", "patches"))
+    _, whole_from = held_frames(frames, patches, frame_tokens, seen)
+    return FrameTable(
+        [
+            (number, FrameStamp(capture, None if media == NO_MEDIA else media))
+            for number, capture, media in tensors["stamps"].tolist()
+        ],
+        [(start, end) for start, end in tensors["gaps"].tolist()],
+        first_ms=first_ms,
+        last_ms=last_ms,
+        seen=seen,
+        whole_from=whole_from,
+    )
+
+
+def _fill(slab: Slab, tensors: Mapping[str, Tensor], length: int) -> None:
+    for name in ("keys", "values", "positions"):
+        getattr(slab, name)[:, :, :length] = tensors[name].to(slab.shape.device)
+    for name in ("frames", "patches"):
+        getattr(slab, name)[:, :length] = tensors[name].to(slab.shape.device)
+    slab.length = length
+
+
+def _check_tensors(
+    tensors: Mapping[str, Tensor], shape: CacheShape, prefix: int, length: int
+) -> None:
+    layers, cached = shape.layers, (shape.layers, shape.kv_heads, length, shape.head_dim)
+    expected: dict[str, tuple[torch.dtype, tuple[int | None, ...]]] = {
+        "keys": (shape.dtype, cached),
+        "values": (shape.dtype, cached),
+        "positions": (torch.int32, (layers, shape.axes, length)),
+        "frames": (torch.int64, (layers, length)),
+        "patches": (torch.int32, (layers, length)),
+        "stamps": (torch.int64, (None, 3)),
+        "gaps": (torch.int64, (None, 2)),
+    }
+    if "guidance" in tensors:
+        expected["guidance"] = (torch.float32, (None, layers, length - prefix))
+    if tensors.keys() != expected.keys():
+        raise SnapshotCorrupt(f"the snapshot's tensors are {shown(sorted(tensors))}")
+    for name, (dtype, size) in expected.items():
+        found = tensors[name]
+        fits = found.ndim == len(size) and all(
+            want is None or want == have for want, have in zip(size, found.shape, strict=True)
+        )
+        if found.dtype != dtype or not fits:
+            raise SnapshotCorrupt(
+                f"{name} in the snapshot is {list(found.shape)} of {found.dtype}, not as its"
+                " header says"
+            )
+    if len(tensors["gaps"]) > MAX_GAPS:
+        raise SnapshotCorrupt(f"the snapshot has more than {MAX_GAPS} gaps")
+
+
+def _check_values(
+    tensors: Mapping[str, Tensor], config: MemoryConfig, prefix: int, seen: int
+) -> None:
+    positions, frames, patches = tensors["positions"], tensors["frames"], tensors["patches"]
+    numbers = tensors["stamps"][:, 0]
+    held = frames[:, prefix:].unique()
+    if (
+        bool(((positions < 0) | (positions >= config.position_limit)).any())
+        or bool((frames[:, :prefix] != -1).any())
+        or bool((patches < -1).any())
+        or not torch.equal(held, numbers)  # both ascending
+        or bool(((numbers < 0) | (numbers >= seen)).any())
+    ):
+        raise SnapshotCorrupt("the snapshot's tokens are of frames or positions that cannot be")
+
+
+def _check_prefix(tensors: Mapping[str, Tensor], present: Held, theirs: int) -> None:
+    """Raises `SnapshotMismatch` unless the same model wrote both prefixes of the same prompt."""
+    ours = present.prefix_length
+    if ours != theirs:
+        raise SnapshotMismatch(
+            f"the snapshot's prefix has {theirs} tokens, this model's {ours}: another template"
+        )
+    for name in ("keys", "values"):
+        here = getattr(present.slab, name)[:, :, :ours].to("cpu", torch.float32)
+        there = tensors[name][:, :, :ours].to(torch.float32)
+        if not float((here - there).norm()) <= OTHER_WEIGHTS * float(here.norm()):
+            raise SnapshotMismatch("the snapshot was taken of a model with other weights")
