@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hermes.engine import CameraHandle, Engine, SessionReport, SimilarityGate

@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from hermes.contents_message import contents_of
+from hermes.engine import CameraHandle
 from hermes.errors import (
     CameraNotOwned,
     CameraNotReady,
@@ -352,14 +353,14 @@ async def test_what_it_does_not_own_it_does_not_show(
     epoch = (await stub.Inspect(looked("lobby"), timeout=20)).contents.epoch
     assert isinstance(await not_shown(stub, looked("lobby", epoch + 1)), CameraNotOwned)
 
-    inspect = worker._engine.inspect
+    inspect = CameraHandle.inspect
 
-    def lose_it_meanwhile(camera_id: str) -> Any:
-        look = inspect(camera_id)
+    def lose_it_meanwhile(handle: CameraHandle) -> Any:
+        look = inspect(handle)
         worker._epoch_of = lambda camera_id: epoch + 1
         return look
 
-    monkeypatch.setattr(worker._engine, "inspect", lose_it_meanwhile)
+    monkeypatch.setattr(CameraHandle, "inspect", lose_it_meanwhile)
     assert isinstance(await not_shown(stub, looked("lobby")), CameraNotOwned)
 
 

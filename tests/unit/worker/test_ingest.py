@@ -10,7 +10,7 @@ import pytest
 from torch import Tensor
 
 from hermes.engine import Batch, Engine, EngineConfig, SessionReport, SimilarityGate
-from hermes.errors import Overloaded
+from hermes.errors import CameraNotOwned, Overloaded
 from hermes.v1.camera_pb2 import Camera
 from services.common.frame_log import Entry, InMemoryFrameLog, LogId
 from services.common.leases import Fence, Lease
@@ -37,14 +37,9 @@ class FakeEngine:
     opened: set[str] = field(default_factory=set)
     cursors: dict[str, str] = field(default_factory=dict)
 
-    def open(self, camera_id: str) -> None:
+    def open(self, camera_id: str) -> FakeHandle:
         self.opened.add(camera_id)
-
-    def close(self, camera_id: str) -> None:
-        self.opened.discard(camera_id)
-
-    def room(self, camera_id: str) -> int:
-        return self.config.max_pending_frames - self.waiting
+        return FakeHandle(self, camera_id)
 
     def offer(self, camera_id: str, batch: Batch) -> None:
         if self.waiting and self.waiting + len(batch.frames) > self.config.max_pending_frames:
@@ -58,8 +53,32 @@ class FakeEngine:
     def prepare(self, picture: Tensor) -> Tensor:
         return picture
 
-    def report(self, camera_id: str) -> SessionReport | None:
-        return SessionReport(cursor=self.cursors.get(camera_id, ""))
+
+@dataclass
+class FakeHandle:
+    """A camera of the fake engine. What it was offered stays with it."""
+
+    engine: FakeEngine
+    camera_id: str
+    cursor: str = ""
+    closed: bool = False
+
+    def room(self) -> int:
+        return self.engine.config.max_pending_frames - self.engine.waiting
+
+    def offer(self, batch: Batch) -> None:
+        if self.closed:
+            raise CameraNotOwned(self.camera_id)
+        self.engine.offer(self.camera_id, batch)
+        if not self.engine.slow:
+            self.cursor = batch.cursor
+
+    def report(self) -> SessionReport:
+        return SessionReport(cursor=self.cursor)
+
+    def close(self) -> None:
+        self.closed = True
+        self.engine.opened.discard(self.camera_id)
 
 
 class Rig:
