@@ -40,6 +40,7 @@ class Tracked:
     `poor`: whoever had the camera before knows more of it, as a checkpoint could
     not be used, or what came behind it is gone. `leaving_at`: since when
     nothing new is begun, as it is about to be handed over. `answers`: answers under way.
+    `faulty_until`: its log could not be read, and is left alone until then.
     """
 
     camera: Camera
@@ -59,6 +60,7 @@ class Tracked:
     durable: str | None = None
     durable_frames: int = 0
     poor: bool = False
+    faulty_until: float = 0.0
     leaving_at: float | None = None
     answers: int = 0
 
