@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -402,3 +404,54 @@ def test_a_record_that_cannot_be_read_is_none(
 ) -> None:
     redis_client.hset(keys.checkpoint("lobby"), "snapshots", raw)
     assert rig.all.of(rig.camera) == []
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "pipe", "link to nowhere", "link to itself"])
+async def test_what_will_never_be_a_snapshot_gives_way_at_once(
+    redis_url: str, redis_client: redis.Redis, kept: Path, obstacle: str
+) -> None:
+    """The patience is for stores that are out of reach."""
+    async with working(redis_url, kept, checkpoint_every_s=600, checkpoint_every_frames=3):
+        feeder = Feeder(redis_client, "lobby")
+        for _ in range(2):
+            last = feeder.push(3)
+            await until(lambda id=last: checkpoint_id(redis_client) == id)  # type: ignore[misc]
+    newest = max(kept.rglob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+    newest.unlink()
+    if obstacle == "folder":
+        newest.mkdir()
+    elif obstacle == "pipe":
+        os.mkfifo(newest)
+    else:
+        newest.symlink_to(newest if obstacle == "link to itself" else kept / "nowhere")
+    async with working(redis_url, kept) as other:
+        await until(serving(redis_client), timeout_s=15)
+        assert outcome(other, "hermes_restores_total", "older") == 1
+        assert (await complete(other)).coverage.frames_seen == 6
+
+
+async def test_keys_of_another_type_are_their_cameras_fault(
+    redis_url: str, redis_client: redis.Redis, kept: Path
+) -> None:
+    """Whatever one camera's keys hold, the others are remembered, kept and answered."""
+    async with working(redis_url, kept) as worker:
+        feeders = {camera: Feeder(redis_client, camera) for camera in ("lobby", "dock")}
+        for feeder in feeders.values():
+            feeder.push()
+        for camera in feeders:
+            await until(serving(redis_client, camera))
+        for key in (keys.frames("dock"), keys.status("dock"), keys.checkpoint("dock")):
+            redis_client.delete(key)
+            redis_client.set(key, "not what it should be")
+        for _ in range(3):
+            last = feeders["lobby"].push()
+            await until(lambda id=last: checkpoint_id(redis_client) == id)  # type: ignore[misc]
+        assert (await complete(worker)).coverage.frames_seen == 4
+        redis_client.delete(keys.lease("dock", "worker"))
+        redis_client.set(keys.lease("dock", "worker"), "no lease")
+        last = feeders["lobby"].push()
+        await until(lambda: checkpoint_id(redis_client) == last)
+        assert (await complete(worker)).coverage.frames_seen == 5
+        url = f"http://127.0.0.1:{worker.metrics_port}/healthz"
+        with await asyncio.to_thread(urllib.request.urlopen, url) as response:
+            assert response.status == 200
