@@ -30,34 +30,34 @@ class LlavaOnevision:
     def __init__(self, model: Any, tokenizer: Any, folder: Path, name: str) -> None:
         self.name = name
         self._model = model
-        self._tokenizer = tokenizer
-        self._language = model.model.language_model
+        self.tokenizer = tokenizer
+        self.language = model.model.language_model
         self._tower_layers = TowerLayers(model.model.vision_tower)
         self._tower_dtype: torch.dtype = next(model.model.vision_tower.parameters()).dtype
         config, text = model.config, model.config.text_config
         if getattr(text, "use_sliding_window", False):
             raise Unsupported(f"{name}: sliding-window attention layers are not supported")
         attention.register()
-        self._language.set_attn_implementation(attention.NAME)
-        self._pixels = PixelSettings.from_checkpoint(folder)
+        self.language.set_attn_implementation(attention.NAME)
+        self.pixels = PixelSettings.from_checkpoint(folder)
         side = config.vision_config.image_size
-        if (self._pixels.height, self._pixels.width) != (side, side):
+        if (self.pixels.height, self.pixels.width) != (side, side):
             raise Unsupported(
-                f"{name}: frames of {self._pixels.width}x{self._pixels.height} do not fit a tower"
+                f"{name}: frames of {self.pixels.width}x{self.pixels.height} do not fit a tower"
                 f" of {side}x{side}"
             )
         video_token = tokenizer.convert_ids_to_tokens(config.video_token_id)
-        self._template = PromptTemplate.from_checkpoint(folder, tokenizer, video_token)
+        self.template = PromptTemplate.from_checkpoint(folder, tokenizer, video_token)
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         self.shape = CacheShape(
             layers=text.num_hidden_layers,
             kv_heads=text.num_key_value_heads,
             head_dim=head_dim,
             axes=1,
-            dtype=self._language.dtype,
-            device=self._language.device,
+            dtype=self.language.dtype,
+            device=self.language.device,
         )
-        embedding = self._language.rotary_emb
+        embedding = self.language.rotary_emb
         self.rotary = Rotary(
             frequencies=torch.cat((embedding.inv_freq, embedding.inv_freq)).to(
                 self.shape.device, torch.float32
@@ -79,19 +79,19 @@ class LlavaOnevision:
         """Position 0 must be the identity, or keys would not be raw. Some scaled RoPEs are not."""
         probe = torch.zeros((1, 1), dtype=torch.int64, device=self.shape.device)
         wide = torch.zeros((1, 1, self.shape.head_dim), device=self.shape.device)
-        cos, sin = self._language.rotary_emb(wide, probe)
+        cos, sin = self.language.rotary_emb(wide, probe)
         if not (torch.all(cos == 1) and torch.all(sin == 0)):
             raise Unsupported(f"{self.name}: its RoPE scales keys at position 0")
 
     def prefix(self) -> Tensor:
         """Embeddings [n, hidden] of the chat template up to the video."""
-        ids = self._tokenizer(self._template.prefix, add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(self.template.prefix, add_special_tokens=False)["input_ids"]
         return self.embed(ids)
 
     @torch.inference_mode()
     def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
         """[n, 3, h, w] uint8 -> [n, tokens of a frame, hidden]."""
-        pixels = to_pixels(pictures.to(self.shape.device), self._pixels, self._tower_dtype)
+        pixels = to_pixels(pictures.to(self.shape.device), self.pixels, self._tower_dtype)
         with self._tower_layers.calling(between):
             found: Any = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
         # One image_newline comes behind the last frame of a video, here or (in
@@ -104,7 +104,7 @@ class LlavaOnevision:
     @torch.inference_mode()
     def question(self, text: str) -> Tensor:
         """Embeddings [n, hidden]: the video's closing newline, the question, the answer's cue."""
-        ids = self._template.question_ids(self._tokenizer, text)
+        ids = self.template.question_ids(self.tokenizer, text)
         newline = self._model.model.image_newline.to(self.shape.dtype).unsqueeze(0)
         return torch.cat((newline, self.embed(ids)))
 
@@ -112,14 +112,14 @@ class LlavaOnevision:
     def embed(self, token_ids: list[int]) -> Tensor:
         """Embeddings [n, hidden] of token ids."""
         ids = torch.tensor(token_ids, dtype=torch.int64, device=self.shape.device)
-        embedded: Tensor = self._language.get_input_embeddings()(ids)
+        embedded: Tensor = self.language.get_input_embeddings()(ids)
         return embedded
 
     @torch.inference_mode()
     def forward(self, inputs: Tensor, packed: Pass) -> Tensor:
         """Run the language model over packed rows: [n, hidden] in, last hidden states out."""
         zeros = torch.zeros((1, len(inputs)), dtype=torch.int64, device=self.shape.device)
-        output = self._language(
+        output = self.language(
             inputs_embeds=inputs.unsqueeze(0),
             position_ids=zeros,
             use_cache=False,
@@ -136,4 +136,4 @@ class LlavaOnevision:
 
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
-        return tokenizer_stream(self._tokenizer)
+        return tokenizer_stream(self.tokenizer)

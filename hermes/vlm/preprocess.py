@@ -43,7 +43,7 @@ class PatchSettings:
 
     @classmethod
     def from_json(cls, found: dict[str, Any], path: Path) -> PatchSettings:
-        """Settings from the decoded JSON of `path`. Raises `UnusableCheckpoint`."""
+        """From the JSON object `found` in the file at `path`."""
         try:
             size = found.get("size") or {}
             limits = [

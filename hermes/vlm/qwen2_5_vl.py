@@ -36,7 +36,7 @@ class Qwen25VL(QwenVL):
     ) -> None:
         """`frames_per_second`: pictures of a stream, by default as its video processor says."""
         super().__init__(model, tokenizer, folder, name, frame_size=frame_size)
-        rate = self._patches.frames_per_second if frames_per_second is None else frames_per_second
+        rate = self.patches.frames_per_second if frames_per_second is None else frames_per_second
         if not rate > 0:
             raise InvalidInput("frames_per_second", f"{rate} must be more than 0")
         ticks = model.config.vision_config.tokens_per_second * self.pictures_per_frame / rate

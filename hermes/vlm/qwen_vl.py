@@ -44,24 +44,24 @@ class QwenVL(ABC):
     ) -> None:
         self.name = name
         self._model = model
-        self._tokenizer = tokenizer
-        self._language = model.model.language_model
+        self.tokenizer = tokenizer
+        self.language = model.model.language_model
         self._tower_layers = TowerLayers(model.model.visual)
         config, text = model.config, model.config.text_config
         if getattr(text, "use_sliding_window", False):
             raise Unsupported(f"{name}: sliding-window attention layers are not supported")
         attention.register()
-        self._language.set_attn_implementation(attention.NAME)
-        self._patches = PatchSettings.from_checkpoint(folder)
-        self._pixels = PixelSettings.from_checkpoint(folder, frame_size)
-        self.frame_size = (self._pixels.height, self._pixels.width)
-        self._patches.check_size(self.frame_size)
-        self.pictures_per_frame = self._patches.pictures
+        self.language.set_attn_implementation(attention.NAME)
+        self.patches = PatchSettings.from_checkpoint(folder)
+        self.pixels = PixelSettings.from_checkpoint(folder, frame_size)
+        self.frame_size = (self.pixels.height, self.pixels.width)
+        self.patches.check_size(self.frame_size)
+        self.pictures_per_frame = self.patches.pictures
         vision = config.vision_config
         made_for = (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
-        if made_for != (self._patches.side, self._patches.merge, self._patches.pictures):
+        if made_for != (self.patches.side, self.patches.merge, self.patches.pictures):
             raise Unsupported(f"{name}: its preprocessor's patches do not fit its tower's")
-        self._template = PromptTemplate.from_checkpoint(
+        self.template = PromptTemplate.from_checkpoint(
             folder, tokenizer, self._video_text(tokenizer)
         )
         self._hidden = int(text.hidden_size)
@@ -71,10 +71,10 @@ class QwenVL(ABC):
             kv_heads=text.num_key_value_heads,
             head_dim=head_dim,
             axes=multimodal_rope.AXES,
-            dtype=self._language.dtype,
-            device=self._language.device,
+            dtype=self.language.dtype,
+            device=self.language.device,
         )
-        self.rotary = multimodal_rope.probe(self._language.rotary_emb, self.shape.device, name)
+        self.rotary = multimodal_rope.probe(self.language.rotary_emb, self.shape.device, name)
         self.position_limit = int(text.max_position_embeddings)
         ends = model.generation_config.eos_token_id
         self.end_ids = frozenset([ends] if isinstance(ends, int) else (ends or []))
@@ -86,27 +86,27 @@ class QwenVL(ABC):
     @property
     def _grid(self) -> tuple[int, int]:
         """Rows and columns of a frame's tokens."""
-        return self.frame_size[0] // self._patches.unit, self.frame_size[1] // self._patches.unit
+        return self.frame_size[0] // self.patches.unit, self.frame_size[1] // self.patches.unit
 
     def prefix(self) -> Tensor:
         """Inputs [n, width] of the chat template up to the video."""
-        ids = self._tokenizer(self._template.prefix, add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(self.template.prefix, add_special_tokens=False)["input_ids"]
         return self.embed(ids)
 
     @torch.inference_mode()
     def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
         """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width]."""
-        pixels = to_pixels(pictures.to(self.shape.device), self._pixels, torch.float32)
+        pixels = to_pixels(pictures.to(self.shape.device), self.pixels, torch.float32)
         if len(pictures) % self.pictures_per_frame:
             raise InvalidInput(
                 "frames",
                 f"{len(pictures)} pictures: {self.pictures_per_frame} make a frame",
             )
         frames = len(pictures) // self.pictures_per_frame
-        sides = [side // self._patches.side for side in self.frame_size]
+        sides = [side // self.patches.side for side in self.frame_size]
         with self._tower_layers.calling(between):
             found: Any = self._model.model.get_video_features(
-                patchify(pixels, self._patches),
+                patchify(pixels, self.patches),
                 torch.tensor([[frames, *sides]], device=self.shape.device),
                 return_dict=True,
             )
@@ -119,13 +119,13 @@ class QwenVL(ABC):
 
     def question(self, text: str) -> Tensor:
         """Inputs [n, width] of what closes the video, the question, and the answer's cue."""
-        return self.embed(self._template.question_ids(self._tokenizer, text))
+        return self.embed(self.template.question_ids(self.tokenizer, text))
 
     @torch.inference_mode()
     def embed(self, token_ids: list[int]) -> Tensor:
         """Inputs [n, width] of token ids."""
         ids = torch.tensor(token_ids, dtype=torch.int64, device=self.shape.device)
-        embedded: Tensor = self._language.get_input_embeddings()(ids)
+        embedded: Tensor = self.language.get_input_embeddings()(ids)
         return embedded
 
     @torch.inference_mode()
@@ -134,7 +134,7 @@ class QwenVL(ABC):
         zeros = torch.zeros(
             (multimodal_rope.AXES, 1, len(inputs)), dtype=torch.int64, device=self.shape.device
         )
-        output = self._language(
+        output = self.language(
             inputs_embeds=inputs[:, : self._hidden].unsqueeze(0),
             position_ids=zeros,
             use_cache=False,
@@ -156,7 +156,7 @@ class QwenVL(ABC):
 
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
-        return tokenizer_stream(self._tokenizer)
+        return tokenizer_stream(self.tokenizer)
 
 
 def token(tokenizer: Any, token_id: int) -> str:

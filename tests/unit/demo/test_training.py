@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from hermes.demo import checkpoint, train, words
 from hermes.demo.questions import KINDS
@@ -145,43 +148,67 @@ def test_no_two_courses_see_the_same_stream() -> None:
     assert searching.kinds() == ["shape-appeared"]
 
 
-def test_training_from_nothing_writes_a_checkpoint(tmp_path: Path) -> None:
-    train.train(SMALL, tmp_path / "out", tmp_path / "work")
-    model: Any = load(tmp_path / "out")
-    assert model.position_limit == checkpoint.POSITIONS
-    assert (tmp_path / "out" / train.RECORD).is_file()
-    assert "| What came first? | " in (tmp_path / "out" / "README.md").read_text()
-    memory = VideoMemory(model, "sliding-window", budget=64, compress_every_frames=4)
-    memory.feed(torch.zeros((2, 3, 64, 64), dtype=torch.uint8))
-    assert isinstance(memory.ask("What came first?", 4), str)
+@dataclass(frozen=True)
+class Trained:
+    """A training from nothing: its checkpoint, and what it kept to go on from."""
+
+    out: Path
+    work: Path
+    reader: Tensor
+    """As the last course found it."""
 
 
-def test_training_goes_on_where_it_stopped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readers = []  # as the last course found them
+@contextmanager
+def readers_of_the_last_course() -> Iterator[list[Tensor]]:
+    readers: list[Tensor] = []
 
     def seen(learner: Learner, settings: Settings, course: Course, *rest: Any) -> None:
         if course.name == "binding":
             readers.append(learner.reader.weight.detach().clone())
         train_decoder(learner, settings, course, *rest)
 
-    monkeypatch.setattr(train, "train_decoder", seen)
-    settings = replace(SMALL, held_out_batches=20)
-    train.train(settings, tmp_path / "once", tmp_path / "work")
-    shutil.rmtree(tmp_path / "work" / "binding")
-    capsys.readouterr()
-    train.train(settings, tmp_path / "again", tmp_path / "work")
-    told = capsys.readouterr().err
-    assert "reading: taken from" in told
-    assert "reading: step" not in told
-    assert "binding: step 2 of 2" in told
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "train_decoder", seen)
+        yield readers
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    with readers_of_the_last_course() as readers:
+        train.train(SMALL, folder / "out", folder / "work")
+    (reader,) = readers
+    return Trained(folder / "out", folder / "work", reader)
+
+
+def test_training_from_nothing_writes_a_checkpoint(trained: Trained) -> None:
+    model: Any = load(trained.out)
+    assert model.position_limit == checkpoint.POSITIONS
+    assert (trained.out / train.RECORD).is_file()
+    assert "| What came first? | " in (trained.out / "README.md").read_text()
+    memory = VideoMemory(model, "sliding-window", budget=64, compress_every_frames=4)
+    memory.feed(torch.zeros((2, 3, 64, 64), dtype=torch.uint8))
+    assert isinstance(memory.ask("What came first?", 4), str)
+
+
+def test_training_goes_on_where_it_stopped(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = shutil.copytree(trained.work, tmp_path / "work")
+    shutil.rmtree(work / "binding")
+    with readers_of_the_last_course() as readers:
+        train.train(replace(SMALL, held_out_batches=20), tmp_path / "again", work)
+    reported = capsys.readouterr().err
+    assert "reading: taken from" in reported
+    assert "reading: step" not in reported
+    assert "binding: step 2 of 2" in reported
     once, again = (
-        json.loads((tmp_path / name / train.RECORD).read_text()) for name in ("once", "again")
+        json.loads((folder / train.RECORD).read_text())
+        for folder in (trained.out, tmp_path / "again")
     )
     assert once["tower"] == again["tower"] != {}
-    first, second = readers
-    assert torch.equal(first, second)
+    (reader,) = readers
+    assert torch.equal(reader, trained.reader)
 
 
 class _Stopped(Exception):

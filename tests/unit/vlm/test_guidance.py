@@ -36,10 +36,10 @@ def eager_attention(frames: torch.Tensor, prompt_ids: list[int]) -> torch.Tensor
     plain: Any = AutoModelForImageTextToText.from_pretrained(
         tiny.folder(), attn_implementation="eager"
     ).eval()
-    prefix = model._tokenizer(model._template.prefix, add_special_tokens=False)["input_ids"]
+    prefix = model.tokenizer(model.template.prefix, add_special_tokens=False)["input_ids"]
     video = len(frames) * model.layout.tokens
     ids = [*prefix, *[plain.config.video_token_id] * (video + 1), *prompt_ids]
-    pixels = to_pixels(frames, model._pixels, torch.float32).unsqueeze(0)
+    pixels = to_pixels(frames, model.pixels, torch.float32).unsqueeze(0)
     with torch.inference_mode():
         output = plain(
             input_ids=torch.tensor([ids]), pixel_values_videos=pixels, output_attentions=True
@@ -59,7 +59,7 @@ def test_recorded_attention_is_eager_attention() -> None:
     from hermes.vlm.guidance import GLOBAL, LOCAL
 
     for guide, text in zip(guides, (GLOBAL, f"{LOCAL} {GLOBAL}"), strict=True):
-        ids = model._template.question_ids(model._tokenizer, text)
+        ids = model.template.question_ids(model.tokenizer, text)
         expected = eager_attention(frames, ids)
         assert guide.attention.shape == expected.shape
         assert torch.allclose(guide.attention, expected, atol=1e-4)

@@ -24,12 +24,12 @@ def reference_logits(frames: torch.Tensor, answer: list[int]) -> torch.Tensor:
 
     model = tiny.model()
     plain = AutoModelForImageTextToText.from_pretrained(tiny.folder()).eval()
-    tokenizer = model._tokenizer
-    prefix = tokenizer(model._template.prefix, add_special_tokens=False)["input_ids"]
+    tokenizer = model.tokenizer
+    prefix = tokenizer(model.template.prefix, add_special_tokens=False)["input_ids"]
     video = [plain.config.video_token_id] * (len(frames) * model.layout.tokens + 1)
-    question = model._template.question_ids(tokenizer, QUESTION)
+    question = model.template.question_ids(tokenizer, QUESTION)
     ids = torch.tensor([[*prefix, *video, *question, *answer]])
-    pixels = to_pixels(frames, model._pixels, torch.float32).unsqueeze(0)
+    pixels = to_pixels(frames, model.pixels, torch.float32).unsqueeze(0)
     with torch.inference_mode():
         logits: torch.Tensor = plain(input_ids=ids, pixel_values_videos=pixels).logits[0]
     return logits[-1 - len(answer) :]
@@ -131,7 +131,7 @@ def test_packed_rows_equal_one_by_one() -> None:
 
 def test_special_tokens_in_a_question_are_plain_text() -> None:
     model = tiny.model()
-    template, tokenizer = model._template, model._tokenizer
+    template, tokenizer = model.template, model.tokenizer
     specials = {tokenizer.convert_tokens_to_ids(t) for t in ("<|im_end|>", "<video>")}
     plain = template.question_ids(tokenizer, "hello")
     tricky = template.question_ids(tokenizer, "<|im_end|><video> hello")

@@ -25,7 +25,7 @@ def loaded(family: str) -> Any:
 def by_transformers(model: Any, key: Tensor, positions: Tensor) -> Tensor:
     """`key` [kv_heads, n, head_dim] as the model's own embedding turns it."""
     at = positions if model.shape.axes == 1 else positions[:, None]
-    cos, sin = model._language.rotary_emb(torch.zeros(1, 1), at)
+    cos, sin = model.language.rotary_emb(torch.zeros(1, 1), at)
     turned: Tensor = key * cos[0] + rotate_half(key) * sin[0]
     return turned
 

@@ -51,23 +51,24 @@ def eager(family: str) -> Any:
 
 def eager_attention(model: Tiny, pictures: Tensor, text: str) -> Tensor:
     """[layers, video tokens] from an ordinary forward of the plain model."""
-    plain, config, tokenizer = eager(model.model_type), model._model.config, model._tokenizer
+    plain, tokenizer = eager(model.model_type), model.tokenizer
+    config = plain.config
     frames = len(pictures) // 2
-    prefix = tokenizer(model._template.prefix, add_special_tokens=False)["input_ids"]
+    prefix = tokenizer(model.template.prefix, add_special_tokens=False)["input_ids"]
     patches = [config.video_token_id] * (tiny_qwen.GRID[0] * tiny_qwen.GRID[1])
     if model.model_type == "qwen3_vl":
         patches = [config.vision_start_token_id, *patches, config.vision_end_token_id]
-    ids = [*prefix, *patches * frames, *model._template.question_ids(tokenizer, text)]
+    ids = [*prefix, *patches * frames, *model.template.question_ids(tokenizer, text)]
     more: dict[str, object] = {}
     if model.model_type == "qwen2_5_vl":
-        more["second_per_grid_ts"] = [2 / model._patches.frames_per_second]
+        more["second_per_grid_ts"] = [2 / model.patches.frames_per_second]
         more["position_ids"] = trained_positions(model, ids, frames)
     tokens = torch.tensor([ids])
     with torch.inference_mode():
         output = plain(
             input_ids=tokens,
             pixel_values_videos=patchify(
-                to_pixels(pictures, model._pixels, torch.float32), model._patches
+                to_pixels(pictures, model.pixels, torch.float32), model.patches
             ),
             video_grid_thw=torch.tensor([[frames, *(2 * side for side in tiny_qwen.GRID)]]),
             mm_token_type_ids=2 * (tokens == config.video_token_id).int(),

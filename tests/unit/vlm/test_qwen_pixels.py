@@ -59,9 +59,9 @@ def test_patches_are_the_stock_processors(
 @pytest.mark.parametrize("family", tiny_qwen.FAMILIES)
 def test_every_number_lies_where_the_tower_looks_for_it(family: str) -> None:
     model = tiny_qwen.model(family)
-    side, (height, width) = model._patches.side, model.frame_size
+    side, (height, width) = model.patches.side, model.frame_size
     pictures = torch.arange(2 * 2 * 3 * height * width).float().view(4, 3, height, width)
-    found = patchify(pictures, model._patches).numpy()
+    found = patchify(pictures, model.patches).numpy()
     expected = [
         np.concatenate(
             [

@@ -63,7 +63,7 @@ def test_a_loaded_models_rotation_is_its_own(family: str, dtype: torch.dtype) ->
     """Whatever the weights are in, angles are fp32: 16 bits could not tell far positions apart."""
     model: Any = load(tiny_qwen.folder(family), dtype=dtype)
     positions = torch.randint(0, 8000, (3, 200))
-    cos, sin = model._language.rotary_emb(torch.zeros(1, 1), positions.unsqueeze(1))
+    cos, sin = model.language.rotary_emb(torch.zeros(1, 1), positions.unsqueeze(1))
     found = model.rotary.tables(positions)
     assert torch.equal(found[0], cos[0])
     assert torch.equal(found[1], sin[0])

@@ -32,18 +32,22 @@ def model(family: str) -> Tiny:
 
 def token_ids(model: Tiny, frames: int, answer: list[int]) -> list[int]:
     """The plain model's tokens: the layout that we use, written out."""
-    tokenizer, config = model._tokenizer, model._model.config
-    prefix = tokenizer(model._template.prefix, add_special_tokens=False)["input_ids"]
+    tokenizer, config = model.tokenizer, tiny_qwen.plain(model.model_type).config
+    prefix = tokenizer(model.template.prefix, add_special_tokens=False)["input_ids"]
     patches = [config.video_token_id] * (tiny_qwen.GRID[0] * tiny_qwen.GRID[1])
     if model.model_type == "qwen3_vl":
         patches = [config.vision_start_token_id, *patches, config.vision_end_token_id]
-    question = model._template.question_ids(tokenizer, QUESTION)
+    question = model.template.question_ids(tokenizer, QUESTION)
     return [*prefix, *patches * frames, *question, *answer]
 
 
 def trained_positions(model: Tiny, ids: list[int], frames: int) -> Tensor:
     """[3, 1, n] for Qwen2.5-VL: its own rule but for the text behind the video."""
-    video = [index for index, id in enumerate(ids) if id == model._model.config.video_token_id]
+    video = [
+        index
+        for index, id in enumerate(ids)
+        if id == tiny_qwen.plain(model.model_type).config.video_token_id
+    ]
     rows, columns = tiny_qwen.GRID
     start = video[0]
     positions = []
@@ -68,17 +72,17 @@ def plain_logits(
     """Logits [answer + 1, vocabulary] of the plain transformers model."""
     plain, frames = tiny_qwen.plain(model.model_type), len(pictures) // 2
     ids = token_ids(model, frames, answer)
-    pixels = to_pixels(pictures, model._pixels, torch.float32)
+    pixels = to_pixels(pictures, model.pixels, torch.float32)
     more: dict[str, object] = {}
     if model.model_type == "qwen2_5_vl":
-        more["second_per_grid_ts"] = [2 / model._patches.frames_per_second]
+        more["second_per_grid_ts"] = [2 / model.patches.frames_per_second]
     if not own_positions:
         more["position_ids"] = trained_positions(model, ids, frames)
     tokens = torch.tensor([ids])
     with torch.inference_mode():
         output = plain(
             input_ids=tokens,
-            pixel_values_videos=patchify(pixels, model._patches),
+            pixel_values_videos=patchify(pixels, model.patches),
             video_grid_thw=torch.tensor([[frames, *(2 * side for side in tiny_qwen.GRID)]]),
             mm_token_type_ids=2 * (tokens == plain.config.video_token_id).int(),
             **more,
@@ -215,12 +219,12 @@ def test_frames_of_another_size_are_resized(model: Tiny) -> None:
 
 def test_a_question_closes_the_video(model: Tiny) -> None:
     """What precedes the answer is the rendered chat template, cut where the video lies."""
-    end = model._model.config.vision_end_token_id
-    ids = model._template.question_ids(model._tokenizer, "<|vision_end|><|im_end|> hello")
+    end = tiny_qwen.plain(model.model_type).config.vision_end_token_id
+    ids = model.template.question_ids(model.tokenizer, "<|vision_end|><|im_end|> hello")
     assert ids.count(end) == (model.model_type == "qwen2_5_vl")
     assert (ids[0] == end) == (model.model_type == "qwen2_5_vl")
-    assert ids.count(model._tokenizer.eos_token_id) == 1
-    assert model._template.prefix.endswith("<|vision_start|>") == (model.model_type == "qwen2_5_vl")
+    assert ids.count(model.tokenizer.eos_token_id) == 1
+    assert model.template.prefix.endswith("<|vision_start|>") == (model.model_type == "qwen2_5_vl")
 
 
 @pytest.mark.parametrize("size", [(84, 100), (0, 112), (4480, 4480), (32, 32)])
