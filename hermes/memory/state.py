@@ -100,6 +100,7 @@ class Capture:
             "frames_seen": table.seen,
             "first_ms": table.first_ms,
             "last_ms": table.last_ms,
+            "lost": list(table.lost or ()),
             **more,
         }
 
@@ -156,6 +157,9 @@ def check(memory: StreamMemory, state: MemoryState, slab: Slab | None) -> Restor
         seen,
         whole_from,
     )
+    if state.header.get("lost"):  # older snapshots do not have it
+        start, end = header.integers("lost", 2, -_INT64, _INT64)
+        table.lost = (start, end)
     time_step = header.integer("time_step", 0, most)
     largest = header.integer("clock_largest", -1, most)
     origin = header.integers("clock_origin", shape.axes, 0, 2 * most)

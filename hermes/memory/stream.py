@@ -89,6 +89,10 @@ class StreamMemory:
         """What this memory can know about."""
         return self._table.coverage()
 
+    def mark_lost(self, since_ms: int) -> None:
+        """See `FrameTable.mark_lost`."""
+        self._table.mark_lost(since_ms)
+
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame of which something is held, in order."""
         return self._table.stamps()

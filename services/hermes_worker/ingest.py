@@ -175,6 +175,8 @@ class Ingest:
                 tracked.next_frames = len(fresh)
                 return False
             frames = self._frames(tracked, entry.id, chunk, fresh)
+            if frames and not tracked.next_index:
+                self._mark_lost(tracked, chunk, frames[0].stamp.capture_ms)
             self._expect_after(tracked, chunk)
         tracked.next_frames = 1
         tracked.offset = entry.id
@@ -221,6 +223,15 @@ class Ingest:
         if replayed:
             self._metrics.replayed_frames.inc(len(frames))
         return frames
+
+    def _mark_lost(self, tracked: Tracked, chunk: FrameChunk, first_ms: int) -> None:
+        """Before the first frame of a memory that begins anew: did another know more?"""
+        since_ms = None if tracked.earlier is None else tracked.earlier.lost_since(first_ms)
+        if since_ms is None and chunk.first_frame_index:
+            since_ms = first_ms  # the log begins in the middle, and nothing says who read the rest
+        if since_ms is not None:
+            log.warning("earlier_memory_lost", camera=tracked.camera.id, since_ms=since_ms)
+            tracked.handle.mark_lost(since_ms)
 
     def _shows_nothing_new(self, tracked: Tracked, picture: Tensor, capture_ms: int) -> bool:
         if self._new_gate is None:

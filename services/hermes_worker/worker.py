@@ -27,6 +27,7 @@ from services.common.placement import Member
 from services.hermes_worker.checkpointer import Cadence, Checkpointer
 from services.hermes_worker.checkpoints import Checkpoints
 from services.hermes_worker.device import load_model, warm_up
+from services.hermes_worker.earlier import earlier_memory
 from services.hermes_worker.ingest import BLOCK_S, Ingest
 from services.hermes_worker.memories import Memories
 from services.hermes_worker.observer import EngineMetrics
@@ -128,7 +129,10 @@ class Worker:
     def _assemble(self, engine: Engine) -> None:
         settings = self._settings
         self._engine = engine
-        self._memories = Memories(engine, self.metrics)
+        statuses = self._connect()
+        self._memories = Memories(
+            engine, self.metrics, earlier=lambda camera_id: earlier_memory(statuses, camera_id)
+        )
         self._keep_memories(engine)
         self._ingest = Ingest(
             RedisFrameLog(self._connect(block_s=BLOCK_S)),

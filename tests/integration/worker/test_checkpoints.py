@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 import pytest
@@ -27,7 +27,7 @@ from hermes.v1.camera_pb2 import Camera
 from hermes.v1.query_pb2 import Complete
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from hermes.vlm import VideoMemory
-from services.common import keys
+from services.common import camera_status, keys
 from services.common.frame_log import Fenced
 from services.common.leases import Leases
 from services.hermes_worker.checkpoints import Checkpoints, folder_of
@@ -132,31 +132,35 @@ async def test_a_worker_that_ends_leaves_all_that_it_knew(
         assert not (await complete(other)).coverage.gaps
 
 
-async def test_what_came_since_the_checkpoint_is_replayed_and_what_is_gone_is_told(
-    redis_url: str, redis_client: redis.Redis, kept: Path
+def no_commit(*_: object) -> None:
+    """Stands in for `Checkpoints.commit` of a worker that is killed before it comes to it."""
+    raise OSError(errno.ENOSPC, "no space left on device")
+
+
+async def test_what_came_since_the_checkpoint_is_replayed_and_what_is_gone_is_reported(
+    redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    commit = Checkpoints.commit
     async with working(redis_url, kept) as one:
         feeder = Feeder(redis_client, "lobby")
         last = feeder.push(6)
         await until(lambda: checkpoint_id(redis_client) == last)
         assert (await complete(one)).coverage.frames_seen == 6
-        one._checkpointer._stop.set()  # type: ignore[union-attr] # as if it were killed here
-        one._checkpointer._thread.join()  # type: ignore[union-attr]
+        monkeypatch.setattr(Checkpoints, "commit", no_commit)
         for _ in range(5):
             feeder.push()
-        one._checkpointer = None
+    monkeypatch.setattr(Checkpoints, "commit", commit)
     async with working(redis_url, kept) as other:
         await until(serving(redis_client))
         found = await complete(other)
         assert (found.coverage.frames_seen, list(found.coverage.gaps)) == (11, [])
         replayed = other.metrics.registry.get_sample_value("hermes_replayed_frames_total")
         assert replayed == 5
-        other._checkpointer._stop.set()  # type: ignore[union-attr]
-        other._checkpointer._thread.join()  # type: ignore[union-attr]
-        other._checkpointer = None
+        monkeypatch.setattr(Checkpoints, "commit", no_commit)
         feeder.push(3)
         redis_client.xtrim(keys.frames("lobby"), maxlen=0, approximate=False)
         feeder.push()
+    monkeypatch.setattr(Checkpoints, "commit", commit)
     async with working(redis_url, kept) as third:
         await until(serving(redis_client))
         found = await complete(third)
@@ -189,6 +193,43 @@ async def test_a_torn_snapshot_gives_way_to_the_one_before(
         await until(serving(redis_client))
         assert outcome(third, "hermes_restores_total", "lost") == 1
         assert (await complete(third)).coverage.frames_seen == 12  # from the log alone
+        assert not (await complete(third)).coverage.HasField("lost")  # which holds all of it
+
+
+async def test_a_memory_that_was_lost_is_reported(
+    redis_url: str, redis_client: redis.Redis, kept: Path
+) -> None:
+    """A camera that was robbed of its past can be told from a young one, also later."""
+    async with working(redis_url, kept) as one:
+        feeder = Feeder(redis_client, "lobby")
+        first = int(feeder.push(6).partition("-")[0]) - 5
+        await until(serving(redis_client))
+        young = (await complete(one)).coverage
+        assert young.frames_seen == 6
+        assert young.watching_since.ToMilliseconds() == first
+        assert not young.HasField("lost")
+        await until(lambda: status_frames(redis_client) == 6)
+    for path in kept.rglob("*.safetensors"):
+        path.write_bytes(b"")
+    redis_client.xtrim(keys.frames("lobby"), maxlen=0, approximate=False)
+    async with working(redis_url, kept) as other:
+        begun = int(feeder.push(2).partition("-")[0]) - 1
+        await until(serving(redis_client))
+        robbed = (await complete(other)).coverage
+        assert robbed.frames_seen == 2
+        assert robbed.watching_since.ToMilliseconds() == begun
+        assert robbed.lost.start.ToMilliseconds() == first + 5
+        assert robbed.lost.end.ToMilliseconds() == begun
+        assert robbed.gaps[0] == robbed.lost
+    async with working(redis_url, kept) as third:  # from a checkpoint of the second
+        await until(serving(redis_client))
+        assert outcome(third, "hermes_restores_total", "newest") == 1
+        assert (await complete(third)).coverage == robbed
+
+
+def status_frames(client: redis.Redis) -> int:
+    fields = cast(dict[bytes, bytes], client.hgetall(keys.status("lobby")))
+    return camera_status.parse(fields)[1].coverage.frames_seen
 
 
 async def test_a_snapshot_of_another_budget_is_left_alone(

@@ -252,9 +252,9 @@ async def test_asked_before_it_can_own_anything(
     told: list[HermesError] = []
     start = GrpcServer.start
 
-    async def start_and_be_asked(self: GrpcServer, listen: str) -> int:
-        port = await start(self, listen)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async def start_and_be_asked(self: GrpcServer) -> int:
+        port = await start(self)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
             told.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
         return port
 

@@ -64,6 +64,7 @@ class FakeHandle:
     camera_id: str
     cursor: str = ""
     closed: bool = False
+    lost_since: int | None = None
 
     def room(self) -> int:
         return self.engine.config.max_pending_frames - self.engine.waiting
@@ -74,6 +75,9 @@ class FakeHandle:
         self.engine.offer(self.camera_id, batch)
         if not self.engine.slow:
             self.cursor = batch.cursor
+
+    def mark_lost(self, since_ms: int) -> None:
+        self.lost_since = since_ms
 
     def report(self) -> SessionReport:
         return SessionReport(cursor=self.cursor)
