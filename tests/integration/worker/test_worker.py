@@ -254,7 +254,7 @@ async def test_asked_before_it_can_own_anything(
 
     async def start_and_be_asked(self: GrpcServer) -> int:
         port = await start(self)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{new.port}") as channel:
             told.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
         return port
 
@@ -268,9 +268,9 @@ async def test_asked_before_it_can_own_anything(
         threads=1,
         drain_s=0.0,
     )
-    worker = Worker(settings)
-    await worker.start()
-    await worker.stop()
+    new = Worker(settings)
+    await new.start()
+    await new.stop()
     assert isinstance(told[0], CameraNotOwned)
 
 
