@@ -12,7 +12,7 @@ from benchmarks.listening import Watch, percentile
 from benchmarks.serving import ask
 from benchmarks.table import Row, interleaved
 from hermes.demo import checkpoint
-from hermes.engine import Batch, Engine, EngineConfig, FrameInput
+from hermes.engine import Batch, CameraHandle, Engine, EngineConfig, FrameInput
 from hermes.engine.snapshot import encode, restore
 from hermes.memory import FrameStamp
 from hermes.vlm import VideoMemory, VideoModel, load
@@ -44,22 +44,22 @@ def _questions(model: VideoModel, memory: VideoMemory, budget: int) -> list[Row]
     """Warm TTFT, the device idle, and while one copy after the other is taken and summed."""
     engine = Engine(model, EngineConfig(budget_tokens=budget, max_question_tokens=64), Watch())
     engine.start()
+    camera = engine.open(CAMERA)
     stop, copies = threading.Event(), 0
 
     def copy() -> None:
         nonlocal copies
         while not stop.is_set():
-            encode(engine.snapshot(CAMERA).result().state)
+            encode(camera.snapshot().result().state)
             copies += 1
 
     try:
-        engine.open(CAMERA)
-        _fill(engine, model)
-        ask(engine, [CAMERA], 20)
-        idle = ask(engine, [CAMERA], QUESTIONS)
+        _fill(camera, model)
+        ask([camera], 20)
+        idle = ask([camera], QUESTIONS)
         copying = threading.Thread(target=copy)
         copying.start()
-        busy = ask(engine, [CAMERA], QUESTIONS)
+        busy = ask([camera], QUESTIONS)
         stop.set()
         copying.join()
     finally:
@@ -75,14 +75,14 @@ def _questions(model: VideoModel, memory: VideoMemory, budget: int) -> list[Row]
     ]
 
 
-def _fill(engine: Engine, model: VideoModel) -> None:
+def _fill(camera: CameraHandle, model: VideoModel) -> None:
     picture = torch.zeros((3, *model.frame_size), dtype=torch.uint8)
     for number in range(FRAMES):
-        while not engine.room(CAMERA):
+        while not camera.room():
             threading.Event().wait(0.001)
         frame = FrameInput(picture, FrameStamp(1000 * (number + 1)), replayed=True)
-        engine.offer(CAMERA, Batch([frame], str(number)))
-    while engine.inspect(CAMERA).result().frames_seen < FRAMES:
+        camera.offer(Batch([frame], str(number)))
+    while camera.inspect().result().frames_seen < FRAMES:
         pass
 
 

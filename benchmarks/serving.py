@@ -17,7 +17,7 @@ from benchmarks.memory import decode_steps
 from benchmarks.table import Row, interleaved
 from hermes.demo import checkpoint
 from hermes.demo.training.precision import fast_dtype
-from hermes.engine import Batch, Engine, EngineConfig, FrameInput, SimilarityGate
+from hermes.engine import Batch, CameraHandle, Engine, EngineConfig, FrameInput, SimilarityGate
 from hermes.memory import FrameStamp
 from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
 from hermes.vlm.shapes import random_model
@@ -125,29 +125,27 @@ def _under_load(model: VideoModel, name: str) -> list[Row]:
     engine = Engine(model, config, observer)
     engine.start()
     picture = torch.zeros((3, *model.frame_size), dtype=torch.uint8)
-    cameras = [f"camera-{number}" for number in range(CAMERAS)]
+    cameras = [engine.open(f"camera-{number}") for number in range(CAMERAS)]
     clock = itertools.count(1)
     stop = threading.Event()
 
     def offer() -> None:
         while not stop.is_set():
             for camera in cameras:
-                if engine.room(camera):
+                if camera.room():
                     stamp = next(clock)
                     frame = FrameInput(picture, FrameStamp(stamp), replayed=True)
-                    engine.offer(camera, Batch([frame], str(stamp)))
+                    camera.offer(Batch([frame], str(stamp)))
             stop.wait(0.001)
 
     try:
-        for camera in cameras:
-            engine.open(camera)
-        ask(engine, cameras, 2)
-        idle = ask(engine, cameras, questions)
+        ask(cameras, 2)
+        idle = ask(cameras, questions)
         saturating = threading.Thread(target=offer)
         saturating.start()
         while observer.frames == 0:
             stop.wait(0.01)
-        busy = ask(engine, cameras, questions)
+        busy = ask(cameras, questions)
         stop.set()
         saturating.join()
     finally:
@@ -171,12 +169,12 @@ def _under_load(model: VideoModel, name: str) -> list[Row]:
     ]
 
 
-def ask(engine: Engine, cameras: list[str], questions: int) -> list[float]:
+def ask(cameras: list[CameraHandle], questions: int) -> list[float]:
     """Warm TTFT of so many questions, one after the other, in seconds."""
     taken = []
     for number in range(questions):
         sink = Sink()
-        engine.ask(cameras[number % len(cameras)], "What is happening now?", sink, max_tokens=2)
+        cameras[number % len(cameras)].ask("What is happening now?", sink, max_tokens=2)
         sink.ended.wait()
         if sink.result is None:
             raise RuntimeError("a question failed")

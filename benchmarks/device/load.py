@@ -14,7 +14,7 @@ import torch
 from benchmarks.device.report import Table
 from benchmarks.device.subject import EVERY, Subject
 from benchmarks.listening import Sink, Watch, percentile
-from hermes.engine import Batch, Engine, EngineConfig, FrameInput
+from hermes.engine import Batch, CameraHandle, Engine, EngineConfig, FrameInput
 from hermes.errors import HermesError, Overloaded
 from hermes.memory import FrameStamp, MemoryState
 from hermes.vlm import VideoMemory
@@ -132,17 +132,15 @@ def under_load(
     config = EngineConfig(budget_tokens=of.budget, compress_every_frames=EVERY, max_cameras=cameras)
     engine = LoadedEngine(of, config, states, watch)
     engine.start()
-    names = [f"camera-{number}" for number in range(cameras)]
-    for name in names:
-        engine.open(name)
+    opened = [engine.open(f"camera-{number}") for number in range(cameras)]
     stop = threading.Event()
-    source = _Source(engine, names, fps, stop)
-    askers = [_Asker(engine, names, source, stop, seed) for seed in range(_ASKERS)]
+    source = _Source(engine, opened, fps, stop)
+    askers = [_Asker(opened, source, stop, seed) for seed in range(_ASKERS)]
     counting: list[Watch | _Source | _Asker] = [watch, source, *askers]
     threads = [threading.Thread(target=source.run)]
     threads += [threading.Thread(target=asker.run) for asker in askers]
     try:
-        engine.inspect(names[-1]).result()  # all memories are there
+        opened[-1].inspect().result()  # all memories are there
         for thread in threads:
             thread.start()
         stop.wait(span_s / 5)
@@ -182,7 +180,7 @@ class _Source:
     """Sends every camera's frames on time, the cameras evenly spread."""
 
     def __init__(
-        self, engine: Engine, cameras: Sequence[str], fps: float, stop: threading.Event
+        self, engine: Engine, cameras: Sequence[CameraHandle], fps: float, stop: threading.Event
     ) -> None:
         self._engine, self._cameras, self._fps, self._stop = engine, cameras, fps, stop
         self._picture = torch.full((3, *engine.model.frame_size), 127, dtype=torch.uint8)
@@ -201,7 +199,7 @@ class _Source:
                 return
             self._offer(camera)
 
-    def _offer(self, camera: str) -> None:
+    def _offer(self, camera: CameraHandle) -> None:
         self.offered += 1
         captured = int(time.time() * 1000)
         frames = [
@@ -209,7 +207,7 @@ class _Source:
             for _ in range(self._engine.model.pictures_per_frame)
         ]
         try:
-            self._engine.offer(camera, Batch(frames, str(self.cursors[camera] + 1)))
+            camera.offer(Batch(frames, str(self.cursors[camera] + 1)))
         except Overloaded:
             self.refused += 1
         else:
@@ -221,13 +219,12 @@ class _Asker:
 
     def __init__(
         self,
-        engine: Engine,
-        cameras: Sequence[str],
+        cameras: Sequence[CameraHandle],
         source: _Source,
         stop: threading.Event,
         seed: int,
     ) -> None:
-        self._engine, self._cameras, self._source, self._stop = engine, cameras, source, stop
+        self._cameras, self._source, self._stop = cameras, source, stop
         self._rng = random.Random(seed)
         self.begin()
 
@@ -242,12 +239,12 @@ class _Asker:
                 return
             self._ask(self._rng.choice(self._cameras), fresh=number % 4 == 3)
 
-    def _ask(self, camera: str, *, fresh: bool) -> None:
+    def _ask(self, camera: CameraHandle, *, fresh: bool) -> None:
         newest = self._source.cursors[camera]
         sink = Sink()
         ready = (lambda cursor: int(cursor or 0) >= newest) if fresh else None
         try:
-            self._engine.ask(camera, _QUESTION, sink, max_tokens=_ANSWER_TOKENS, ready=ready)
+            camera.ask(_QUESTION, sink, max_tokens=_ANSWER_TOKENS, ready=ready)
         except HermesError:
             self.refused += 1
             return

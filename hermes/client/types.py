@@ -47,6 +47,8 @@ class Coverage:
     frames_seen: int
     whole_since: datetime | None = None
     forgotten: tuple[Span, ...] = ()
+    watching_since: datetime | None = None
+    lost: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,8 @@ def coverage_of(coverage: camera_pb2.Coverage) -> Coverage:
         frames_seen=coverage.frames_seen,
         whole_since=_time(coverage, "whole_since"),
         forgotten=tuple(_span(stretch) for stretch in coverage.forgotten),
+        watching_since=_time(coverage, "watching_since"),
+        lost=_span(coverage.lost) if coverage.HasField("lost") else None,
     )
 
 

@@ -105,6 +105,15 @@ class CameraHandle:
             raise
         return answer
 
+    def mark_lost(self, since_ms: int) -> None:
+        """Report that an earlier memory was lost, up to the first frame offered after this call.
+
+        `since_ms`: capture time of the last frame that the earlier memory is known to have seen.
+        """
+        self._require_open()
+        session = self._session
+        self._mailbox.post(lambda: session.memory.mark_lost(since_ms))
+
     def inspect(self) -> Future[MemoryContents]:
         """What the memory holds, seen between the device's other work. Raises `Unavailable`."""
         self._require_open()

@@ -75,6 +75,11 @@ class Mailbox:
         self.post(run, lambda error: fail(future, error))
         return future
 
+    @property
+    def stopped(self) -> bool:
+        """Whether commands are refused."""
+        return self._stopped
+
     def wake(self) -> None:
         """Make the thread look around at once."""
         with self._changed:

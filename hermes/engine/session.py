@@ -85,7 +85,7 @@ class Session:
         self.pending: deque[tuple[FrameInput | None, str | None]] = deque()
         self.report = SessionReport()
         self.between = True
-        """Whether memory holds whole log entries only: all up to the cursor, no part of the next."""
+        """Whether memory holds whole log entries only: all up to the cursor."""
         self._memory: VideoMemory | None = None
 
     def open(self, memory: VideoMemory) -> None:

@@ -45,6 +45,7 @@ class Capture:
             "frames_seen": table.seen,
             "first_ms": table.first_ms,
             "last_ms": table.last_ms,
+            "lost": list(table.lost or ()),
         }
 
     def step(self) -> bool:

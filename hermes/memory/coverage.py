@@ -40,6 +40,9 @@ class Coverage:
     then begins with the first frame that was seen at all, gaps included. The
     longest `MAX_FORGOTTEN` are told, in order.
     Between the two, frames are thinned: some of their tokens are held.
+    `since_ms`: when the first frame that this memory took in was captured.
+    `lost`: an earlier memory of the same camera was lost; ends with the first
+    frame of this one, and is the first of `gaps`. None if nothing was lost.
     """
 
     start_ms: int | None = None
@@ -51,6 +54,8 @@ class Coverage:
     frames_seen: int = 0
     whole_since_ms: int | None = None
     forgotten: tuple[Stretch, ...] = ()
+    since_ms: int | None = None
+    lost: Stretch | None = None
 
 
 class FrameTable:
@@ -65,6 +70,7 @@ class FrameTable:
         last_ms: int | None = None,
         seen: int = 0,
         whole_from: int = 0,
+        lost: Stretch | None = None,
     ) -> None:
         """Empty, or as another table was that had these. `whole_from`: as in `retain`."""
         self._stamps: OrderedDict[int, FrameStamp] = OrderedDict(stamps)
@@ -74,12 +80,24 @@ class FrameTable:
         self._whole_from = whole_from
         self._forgotten: tuple[Stretch, ...] | None = None  # None: `coverage` must find them
         self.seen = seen
+        self.lost = lost
+        """From the last known frame of a lost earlier memory to the first frame of this one."""
+        self._lost_since_ms: int | None = None
+
+    def mark_lost(self, since_ms: int) -> None:
+        """Note that an earlier memory was lost whose last known frame was captured at `since_ms`.
+
+        Takes effect with the first frame; no effect after it.
+        """
+        self._lost_since_ms = since_ms
 
     def add(self, stamp: FrameStamp, *, after_gap: bool) -> int:
         """Take in the next frame, which is held whole, and return its number."""
         number = self.seen
         if self._last_ms is None:
             self._first_ms = stamp.capture_ms
+            if self._lost_since_ms is not None:
+                self.lost = (min(self._lost_since_ms, stamp.capture_ms), stamp.capture_ms)
         elif after_gap:
             self._gaps.append((self._last_ms, stamp.capture_ms))
             del self._gaps[:-MAX_GAPS]
@@ -125,7 +143,7 @@ class FrameTable:
     def coverage(self) -> Coverage:
         """What is held now."""
         if not self._stamps:
-            return Coverage(frames_seen=self.seen)
+            return Coverage(frames_seen=self.seen, since_ms=self._first_ms, lost=self.lost)
         if self._forgotten is None:  # at most once for each compression
             self._forgotten = _longest(list(self._lost()), MAX_FORGOTTEN)
         first = next(iter(self._stamps.values()))
@@ -134,13 +152,15 @@ class FrameTable:
         return Coverage(
             start_ms=first.capture_ms,
             end_ms=last.capture_ms,
-            gaps=tuple(self._gaps),
+            gaps=tuple(self._gaps) if self.lost is None else (self.lost, *self._gaps),
             media_start_ms=first.media_ms,
             media_end_ms=last.media_ms,
             frames=len(self._stamps),
             frames_seen=self.seen,
             whole_since_ms=None if whole is None else whole.capture_ms,
             forgotten=self._forgotten,
+            since_ms=self._first_ms,
+            lost=self.lost,
         )
 
     def _lost(self) -> Iterator[Stretch]:

@@ -19,6 +19,10 @@ class Header:
         self._values = values
         self._path = path
 
+    def has(self, name: str) -> bool:
+        """Whether there is anything under this name: missing, null and empty are nothing."""
+        return bool(self._values.get(name))
+
     def mapping(self, name: str) -> Mapping[str, Any]:
         """An object."""
         found = self._values.get(name)

@@ -81,6 +81,10 @@ def _table(
     first_ms, last_ms = (
         header.integer(name, -_INT64, _INT64) if seen else None for name in ("first_ms", "last_ms")
     )
+    lost = None
+    if header.has("lost"):  # older snapshots do not say
+        start, end = header.integers("lost", 2, -_INT64, _INT64)
+        lost = (start, end)
     frames, patches = (tensors[name][:, prefix:] for name in ("frames", "patches"))
     _, whole_from = held_frames(frames, patches, frame_tokens, seen)
     return FrameTable(
@@ -93,6 +97,7 @@ def _table(
         last_ms=last_ms,
         seen=seen,
         whole_from=whole_from,
+        lost=lost,
     )
 
 

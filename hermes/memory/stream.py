@@ -102,6 +102,10 @@ class StreamMemory:
         """What this memory can know about."""
         return Coverage() if self._held is None else self._held.table.coverage()
 
+    def mark_lost(self, since_ms: int) -> None:
+        """See `FrameTable.mark_lost`."""
+        self.held.table.mark_lost(since_ms)
+
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame of which a token is held, in order."""
         return [] if self._held is None else self._held.table.stamps()

@@ -196,7 +196,7 @@ class TimeSpan(_message.Message):
     def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Coverage(_message.Message):
-    __slots__ = ("span", "gaps", "media_start", "media_end", "frames", "frames_seen", "whole_since", "forgotten")
+    __slots__ = ("span", "gaps", "media_start", "media_end", "frames", "frames_seen", "whole_since", "forgotten", "watching_since", "lost")
     SPAN_FIELD_NUMBER: _ClassVar[int]
     GAPS_FIELD_NUMBER: _ClassVar[int]
     MEDIA_START_FIELD_NUMBER: _ClassVar[int]
@@ -205,6 +205,8 @@ class Coverage(_message.Message):
     FRAMES_SEEN_FIELD_NUMBER: _ClassVar[int]
     WHOLE_SINCE_FIELD_NUMBER: _ClassVar[int]
     FORGOTTEN_FIELD_NUMBER: _ClassVar[int]
+    WATCHING_SINCE_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
     span: TimeSpan
     gaps: _containers.RepeatedCompositeFieldContainer[TimeSpan]
     media_start: _duration_pb2.Duration
@@ -213,4 +215,6 @@ class Coverage(_message.Message):
     frames_seen: int
     whole_since: _timestamp_pb2.Timestamp
     forgotten: _containers.RepeatedCompositeFieldContainer[TimeSpan]
-    def __init__(self, span: _Optional[_Union[TimeSpan, _Mapping]] = ..., gaps: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ..., media_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., media_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., frames: _Optional[int] = ..., frames_seen: _Optional[int] = ..., whole_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., forgotten: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ...) -> None: ...
+    watching_since: _timestamp_pb2.Timestamp
+    lost: TimeSpan
+    def __init__(self, span: _Optional[_Union[TimeSpan, _Mapping]] = ..., gaps: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ..., media_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., media_end: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., frames: _Optional[int] = ..., frames_seen: _Optional[int] = ..., whole_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., forgotten: _Optional[_Iterable[_Union[TimeSpan, _Mapping]]] = ..., watching_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lost: _Optional[_Union[TimeSpan, _Mapping]] = ...) -> None: ...

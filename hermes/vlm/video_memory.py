@@ -166,6 +166,13 @@ class VideoMemory(PictureMemory):
             self.abandon(step)
             raise
 
+    def mark_lost(self, since_ms: int) -> None:
+        """Report in `coverage` that an earlier memory of this camera was lost.
+
+        `since_ms`: capture time of its last known frame. Before the first frame is taken.
+        """
+        self.cache.mark_lost(since_ms)
+
     def coverage(self) -> Coverage:
         """What can be answered about."""
         return self.cache.coverage()

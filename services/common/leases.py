@@ -220,8 +220,24 @@ class Leases:
         with self._redis.pipeline(transaction=False) as pipeline:
             for camera_id in camera_ids:
                 pipeline.hgetall(keys.lease(camera_id, self._role))
-            replies = pipeline.execute()
-        return dict(zip(camera_ids, map(parse_owner, replies), strict=True))
+            replies = pipeline.execute(raise_on_error=False)
+        found = zip(camera_ids, replies, strict=True)
+        return {camera_id: self._owner(camera_id, reply) for camera_id, reply in found}
+
+    def _owner(self, camera_id: str, reply: Any) -> Owner | None:
+        """The owner that a lease names. A key that is no lease is deleted: nobody holds it."""
+        key = keys.lease(camera_id, self._role)
+        try:
+            if not isinstance(reply, Exception):
+                return parse_owner(reply)
+            if not str(reply).startswith("WRONGTYPE"):
+                raise reply
+            why: Exception = reply
+        except ValueError as error:
+            why = error
+        log.error("lease_unreadable", key=key, error=str(why))
+        self._redis.delete(key)
+        return None
 
     def now_ms(self) -> int:
         """Redis's clock: the one that leases are measured by."""

@@ -1,7 +1,7 @@
-"""What runs in a camera's own process: a reader, a publisher, and a line to the supervisor.
+"""The process of one camera: a reader, a publisher, and a channel to the supervisor.
 
-The main thread only talks and watches, so that it can end the process at any
-moment, whatever the other two are stuck in.
+The main thread only sends reports and watches the other two, so that it can
+end the process at any moment, even while they are stuck.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ log = logs.get(__name__)
 
 TALK_S = 0.25
 DRAIN_S = 2.0
-"""After being told to stop: what is left is published this long."""
+"""After a request to stop, pending chunks are published for at most this long."""
 
 
 @dataclass(frozen=True)
 class CameraJob:
-    """All that a camera process needs. Passed over a pipe, never on a command line."""
+    """Everything that a camera process needs. Passed over a pipe, never on a command line."""
 
     camera: bytes
     fence: Fence
@@ -62,7 +62,7 @@ class CameraJob:
 
 def run(job: CameraJob, end: socket.socket) -> NoReturn:
     """The process, from its first line to its exit."""
-    # The supervisor decides when to stop; a Ctrl-C goes to the whole group.
+    # The supervisor decides when to stop; a terminal sends Ctrl-C to the whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with_parent(signal.SIGKILL)  # the fork server, which dies with the supervisor
@@ -78,7 +78,7 @@ def run(job: CameraJob, end: socket.socket) -> NoReturn:
 
 
 class CameraProcess:
-    """One camera's threads, and what they share."""
+    """The threads of one camera and what they share."""
 
     def __init__(self, job: CameraJob, camera: Camera, channel: Channel) -> None:
         self._job = job
@@ -94,18 +94,18 @@ class CameraProcess:
         self._publishing: threading.Thread | None = None
 
     def run(self) -> NoReturn:
-        """Talk to the supervisor until the work is done or it says stop."""
+        """Send reports to the supervisor until the work is done or it asks to stop."""
         self._telemetry.beat(self._settings.watchdog_s)
         threading.Thread(target=self._guard(self._work), name="reader", daemon=True).start()
         while True:
-            # No report while a read is stuck: silence is what the watchdog hears.
+            # No report while a read is stuck: the watchdog takes silence for a stuck process.
             if self._telemetry.alive:
                 self._channel.send(self._telemetry.report().to_bytes())
             if self._done.is_set():
                 self._exit()
             message = self._channel.receive(TALK_S)
             if message == "closed":
-                os._exit(0)  # the supervisor is gone; nobody may write for it
+                os._exit(0)  # the supervisor is gone, and so is the right to write
             if message == STOP:
                 self._drain()
 
@@ -114,7 +114,7 @@ class CameraProcess:
         if self._outbox is not None:
             self._outbox.close()
         if self._publisher is not None and pacing_of(self._camera) != PACING_LIVE:
-            self._publisher.stop()  # what does not go out now is read again from the file
+            self._publisher.stop()  # what is not published now is read again from the file
         deadline_s = time.monotonic() + DRAIN_S
         while self._publishing is not None and self._publishing.is_alive():
             if time.monotonic() > deadline_s:
@@ -124,11 +124,11 @@ class CameraProcess:
 
     def _exit(self) -> NoReturn:
         self._channel.send(self._telemetry.report().to_bytes())
-        # No clean-up of threads: the reading one may be inside a read that never returns.
+        # Threads are not joined: the reader may be inside a read that never returns.
         os._exit(0)
 
     def crashed(self, error: BaseException) -> None:
-        """Say that this process cannot go on. The text may quote anything, so it is redacted."""
+        """Report that this process cannot go on. The text may quote anything, so it is redacted."""
         secrets = (*self._credentials.secrets, *secrets_of(self._camera.url))
         text = redact(f"{type(error).__name__}: {error}", secrets)
         log.error("camera_process_failed", error=text)
@@ -150,7 +150,7 @@ class CameraProcess:
         return guarded
 
     def _work(self) -> None:
-        """The reading thread: find out where the log stands, then read."""
+        """The reading thread: find the end of the log, then read the source."""
         job, settings, camera = self._job, self._settings, self._camera
         try:
             check_sampling(camera)  # what is in the registry may not have come by the gateway
@@ -172,7 +172,7 @@ class CameraProcess:
                 sampling.chunk_max_frames or settings.chunk_max_frames,
                 (duration.seconds + duration.nanos / 1e9) or settings.chunk_max_duration_s,
                 first_index=first_index,
-                # A file goes on where it was; of a live source something was missed.
+                # A file is resumed where it was; frames of a live source were missed.
                 interrupted=not whole and (job.interrupted or last > BEGINNING),
             ),
             live=not whole,
@@ -216,7 +216,7 @@ class CameraProcess:
         if final is not None:
             self._telemetry.offline(final)
         elif not self._stop.is_set():
-            # Said only now, so that whoever sees it finds the whole file in the log.
+            # Reported last, so that by then the whole file is in the log.
             self._telemetry.ended()
         self._done.set()
 
@@ -236,7 +236,7 @@ class CameraProcess:
                     self._exit()
 
     def _resume(self, frame_log: FrameLog, last: LogId) -> tuple[Position, int]:
-        # A file goes on behind what is in the log, so that alone counts.
+        # A file is resumed after the last frame in the log, whatever was sampled.
         position, index = Position(), 0 if is_file(self._camera.url) else self._job.first_index
         if last == BEGINNING:
             return position, index
@@ -249,7 +249,7 @@ class CameraProcess:
             if chunk.epoch == self._job.fence.epoch:
                 index = max(index, chunk.first_frame_index + len(chunk.frames))
             newest = chunk.frames[-1]
-            # A log from before the camera was added anew says nothing of this file.
+            # Frames from before the camera was added again are of another file.
             same = newest.capture_time_ms >= camera.created.ToMilliseconds()
             if is_file(camera.url) and same and newest.HasField("media_time_ms"):
                 position.ms = newest.media_time_ms

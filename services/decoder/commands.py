@@ -1,4 +1,4 @@
-"""Commands: what other threads ask of one thread, done on that thread, in order."""
+"""Commands: functions that other threads hand to one thread, which runs them in order."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Commands:
         return self._wake_in.fileno()
 
     def take_all(self) -> Iterator[Command]:
-        """The commands so far, oldest first."""
+        """Take the commands that are queued, oldest first."""
         with suppress(OSError):
             self._wake_in.recv(4096)
         while self._queue:
             yield self._queue.popleft()
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Free the sockets. Later commands are queued and wake no thread."""
         self._wake_in.close()
         self._wake_out.close()

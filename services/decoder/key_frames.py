@@ -1,8 +1,8 @@
-"""When the next key frame comes: what lies before it and is not wanted need not be decoded.
+"""Predicts key frames: frames before the next one need not be decoded if none is wanted.
 
-A stream of 25 frames a second of which one a second is wanted costs 25 frames of decoding,
-because each is told as a change of the one before. Not so behind a key frame: if the next one comes
-before, or about when, the next frame is wanted, everything up to it can be left out.
+Sampling one frame a second from a stream of 25 costs decoding all 25, because each frame is
+encoded as a difference from the one before. A key frame stands alone: if the next one arrives by
+about the time at which a frame is wanted, everything before it can be skipped.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 
 _REGULAR = 3
-"""Intervals that must have been the same before the next one is believed in."""
+"""Equal intervals that must be seen before the next key frame is predicted."""
 
 _MOST_REGULAR = 96
 _SAME = 0.02  # of an interval
 
 
 class KeyFrames:
-    """Learns the interval of a stream's key frames, and unlearns it when one fails to come."""
+    """Learns the interval between key frames, and distrusts it when one fails to arrive."""
 
     def __init__(self) -> None:
         self._last_s: float | None = None
@@ -26,7 +26,7 @@ class KeyFrames:
         self._needed = _REGULAR
 
     def seen(self, at_s: float | None) -> None:
-        """A key frame with this timestamp came (None: it has none). Call once for each."""
+        """A key frame with this timestamp arrived (None: it has none). Call once for each."""
         if at_s is None or not math.isfinite(at_s):
             self._last_s, self._same = None, 0
             return
@@ -40,19 +40,19 @@ class KeyFrames:
         self._last_s = at_s
 
     def missed(self) -> None:
-        """It was believed in and did not come: more is needed to be believed again."""
+        """A predicted key frame did not arrive: ask for more equal intervals from now on."""
         self._same = 0
         self._needed = min(_MOST_REGULAR, 2 * self._needed)
 
     @property
     def next_s(self) -> float | None:
-        """Timestamp at which the next one is believed to come, if any is."""
+        """Predicted timestamp of the next key frame; None if there is no prediction."""
         if self._last_s is None or self._same < self._needed:
             return None
         return self._last_s + self._interval_s
 
     @property
     def overdue_s(self) -> float | None:
-        """Timestamp from which on it has failed to come."""
+        """Timestamp after which the predicted key frame counts as missing."""
         next_s = self.next_s
         return None if next_s is None else next_s + 0.5 * self._interval_s

@@ -12,7 +12,7 @@ from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.decoder.chunker import Chunker
 
 LIVE_BYTES = 32 << 20
-"""Memory for a live camera's frames while Redis is away, whatever the staleness budget."""
+"""Memory for a live camera's frames while Redis is out of reach, whatever the staleness budget."""
 
 FILE_BYTES = 2 << 20
 """How far a file's reader may run ahead of its publisher."""
@@ -30,8 +30,8 @@ class Pending:
 class Outbox:
     """Closes chunks and queues them. Thread-safe: one thread adds, one takes.
 
-    Of a live source the oldest chunks are dropped once they are older than
-    `staleness_s`, or too many; a file's reader waits for room instead.
+    For a live source, chunks older than `staleness_s` are dropped, oldest first, and
+    so are those above `LIVE_BYTES`; a file's reader waits for room instead.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Outbox:
         self._changed = threading.Condition()
 
     def add(self, frame: Frame) -> int:
-        """Take a sampled frame. Never waits. How many were sampled in this epoch so far."""
+        """Take a sampled frame. Never waits. Returns the frames sampled in this epoch so far."""
         with self._changed:
             now_s = self._clock()
             for chunk in self._chunker.add(frame, now_s):
@@ -63,7 +63,7 @@ class Outbox:
             return self._chunker.sampled
 
     def interrupt(self) -> None:
-        """The source went away: close the open chunk, and mark the next one."""
+        """The source was lost: close the open chunk, and mark the next one as a discontinuity."""
         self._end(self._chunker.interrupt)
 
     def flush(self) -> None:

@@ -1,16 +1,16 @@
-"""Pacing: playing what could be read faster at the speed at which it was filmed."""
+"""Pacing: playing a source at its own speed although it could be read faster."""
 
 from __future__ import annotations
 
 LATE_S = 1.0
-"""Behind by more than this, the clock is set anew instead of rushing to catch up."""
+"""A source later than this is not played faster to catch up: the clock is reset."""
 
 MAX_WAIT_S = 10.0
-"""A timestamp further ahead than this is a jump, not a long pause."""
+"""A timestamp further ahead than this is taken for a jump, not for a pause."""
 
 
 class Pacer:
-    """Says how long to hold a frame back. Both clocks in seconds, stream time never falling."""
+    """Computes how long to hold a frame back. Clocks are in seconds; stream time never falls."""
 
     def __init__(self) -> None:
         self._offset_s: float | None = None

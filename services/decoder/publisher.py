@@ -21,13 +21,13 @@ log = logs.get(__name__)
 
 TAKE_S = 0.25
 POLL_S = 0.1
-"""How often a waiting file looks whether its reader has gone on."""
+"""How often a waiting file asks for its reader's position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Of a camera's reader: the last id that it has taken in, and the last that would survive its
-    end; None if there is no such thing.
+    """How far the worker has read a camera's log: the last id that it took in, and the last that
+    is in a checkpoint. None if there is none.
     """
 
     taken_in: LogId | None = None
@@ -35,7 +35,7 @@ class Reading:
 
 
 class Publisher:
-    """Appends what an `Outbox` gives it. Runs on a thread of its own."""
+    """Appends the chunks of an `Outbox` to the log. Runs on a thread of its own."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Publisher:
         self._reachable = True
 
     def stop(self) -> None:
-        """Give up what cannot be appended at once."""
+        """Drop the chunks that cannot be appended at once."""
         self._stop.set()
 
     def run(self) -> None:
@@ -102,7 +102,7 @@ class Publisher:
         chunk = pending.chunk
         shift_above(chunk, self._last)
         if self._next_index is not None:
-            # What was sampled since and is not here was dropped by this process.
+            # Frames sampled since and not in this chunk were dropped by this process.
             chunk.dropped_before = chunk.first_frame_index - self._next_index
         while not self._outbox.is_stale(pending):
             id = id_of(chunk)

@@ -24,6 +24,7 @@ from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
 from services.decoder.chunker import CaptureClock, wall_ms
 from services.decoder.faults import SourceFault
+from services.decoder.location import patience_s
 from services.decoder.outbox import Outbox
 from services.decoder.pacing import Pacer
 from services.decoder.picture import FrameSize, JpegEncoder
@@ -33,11 +34,11 @@ from services.decoder.source import Source
 from services.decoder.telemetry import Telemetry
 
 NO_FRAME_S = 20.0
-"""Packets of which nothing could be decoded for this long are no video."""
+"""A source that sends packets but no frame for this long is not taken for video."""
 
 WAIT_S = 0.2
 CONVERT_S = 2.0
-"""What the work on one frame may take, for the watchdog."""
+"""Longest time for converting one frame, for the watchdog."""
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Position:
 
 
 class Reader:
-    """Reads one camera until told to stop, or until a file ends. One thread's own."""
+    """Reads one camera until asked to stop, or until a file ends. Used by one thread."""
 
     def __init__(
         self,
@@ -124,9 +125,9 @@ class Reader:
     def _play(self) -> None:
         """Read from opening to the end of the source. Raises `SourceFault`."""
         settings, url = self._settings, self._open_url()
-        patience_s = Source.patience_s(url, settings)
-        # Beyond its own time-out a read is not slow but stuck: then the watchdog counts.
-        slack_s = max(0.0, patience_s - settings.read_timeout_s)
+        longest_s = patience_s(url, settings)
+        # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
+        slack_s = max(0.0, longest_s - settings.read_timeout_s)
         self._telemetry.beat(settings.open_timeout_s + slack_s)
         with Source(url, settings) as source:
             if self._position.seconds is not None:
@@ -186,9 +187,9 @@ class Reader:
             ) from None
 
     def _slack_s(self, frame_s: float) -> float:
-        """How much later than wanted a frame may be if that spares decoding those before it.
+        """How much later than wanted a frame may be, to skip decoding the frames before it.
 
-        Of a file nothing may be missed at its end, so it is less than a frame.
+        For a file it is less than a frame, so that the last frame is not missed.
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
@@ -218,4 +219,4 @@ class Reader:
 
 
 class _Stopped(Exception):
-    """Unwinds the decode library's loops when the process is told to stop."""
+    """Unwinds the decode library's loops when the process is asked to stop."""

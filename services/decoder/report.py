@@ -1,4 +1,4 @@
-"""What a camera process tells its supervisor, and the channel that carries it.
+"""The report of a camera process to its supervisor, and the channel that carries it.
 
 JSON and not pickle: a camera process handles what strangers send, so a report
 must not be able to run or to break anything in the supervisor.
@@ -84,7 +84,7 @@ def _checked(item: Field[Any], value: Any) -> Any:
 
 
 class Channel:
-    """One end of a pair of sockets that keep messages whole and never block."""
+    """One end of a socket pair that keeps message boundaries and never blocks."""
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)

@@ -1,4 +1,4 @@
-"""Retention: how much of a camera's log is kept, and how much of it nobody has read. Pure."""
+"""Retention: how much of a camera's log is kept, and how much of it is unread. Pure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections import deque
 from services.common.frame_log import BEGINNING, LogId
 
 ENTRY_OVERHEAD = 96
-"""Bytes that Redis needs for an entry beside its payload, roughly."""
+"""Approximate bytes that Redis needs for an entry besides its payload."""
 
 SEED_LUMPS = 16
 
 
 class Retention:
-    """Accounts for what was appended, and picks the id below which the log is trimmed.
+    """Accounts for appended entries, and picks the id below which the log is trimmed.
 
-    Kept by time (`window_s`) and by size (`max_bytes`), whichever is less; for
-    a source that must be read whole never less than what is unread, and, as far
-    as `max_bytes` goes, never less than what is in no checkpoint yet.
+    Entries are kept for `window_s` and up to `max_bytes`, whichever is less. A
+    source that must be read whole keeps its unread entries in any case, and,
+    within `max_bytes`, those that are in no checkpoint yet.
     """
 
     def __init__(self, window_s: float, max_bytes: int, *, whole: bool) -> None:
@@ -33,9 +33,9 @@ class Retention:
         return self._bytes
 
     def seed(self, last: LogId, size: int) -> None:
-        """Take over a log that ends at `last` and is `size` bytes large.
+        """Take over a log that ends at `last` and holds `size` bytes.
 
-        Its entries are not known: they are taken to lie evenly in the window.
+        Its entries are unknown: they are assumed to be spread evenly over the window.
         """
         if size <= 0 or last <= BEGINNING:
             return
@@ -49,8 +49,8 @@ class Retention:
     ) -> LogId:
         """Where to trim when an entry of `size` bytes is appended as `new`.
 
-        `read`: the last id that the camera's reader has taken in, if any.
-        `durable`: the last one that would survive its end; None if none does.
+        `read`: the last id that the worker has taken in, if any.
+        `durable`: the last one that is in a checkpoint; None if there is none.
         """
         by_age = LogId(max(0, new.ms - self._window_ms))
         by_size = BEGINNING
@@ -59,10 +59,10 @@ class Retention:
             if excess <= 0:
                 break
             excess -= entry_bytes
-            by_size = _behind(id)
+            by_size = _after(id)
         if self._whole:
-            by_size = min(by_size, _behind(read))
-            by_age = min(by_age, _behind(read), _behind(read if durable is None else durable))
+            by_size = min(by_size, _after(read))
+            by_age = min(by_age, _after(read), _after(read if durable is None else durable))
         return min(max(by_age, by_size), new)
 
     def appended(self, id: LogId, size: int, min_id: LogId) -> None:
@@ -73,12 +73,12 @@ class Retention:
         self._bytes += size + ENTRY_OVERHEAD
 
     def unread(self, read: LogId | None) -> int:
-        """Bytes behind the reader's position; all of them if there is no reader."""
+        """Bytes after the reader's position; all of them if there is no reader."""
         position = BEGINNING if read is None else read
         return sum(size for id, size in self._entries if id > position)
 
 
-def _behind(id: LogId | None) -> LogId:
-    """The lowest id behind an entry; of none, the lowest of all that is one."""
+def _after(id: LogId | None) -> LogId:
+    """The lowest id after an entry; after None, the lowest id of all."""
     position = BEGINNING if id is None else id
     return LogId(position.ms, position.seq + 1)

@@ -11,9 +11,9 @@ import math
 
 
 class Timeline:
-    """Stream time in seconds: follows timestamps while they rise, else the best guess.
+    """Stream time in seconds: follows timestamps while they rise, otherwise estimates.
 
-    Raises nothing; any sequence of inputs is taken.
+    Accepts any sequence of inputs and never raises.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Timeline:
 
 
 class Sampler:
-    """Takes one frame from each period of stream time, the first it sees there."""
+    """Takes the first frame of each period of stream time."""
 
     def __init__(
         self, frames_per_second: float, frame_s: float = 0.0, after_s: float | None = None
@@ -77,7 +77,7 @@ class Sampler:
 
 
 class RateCap:
-    """A ceiling by arrival, for sources whose timestamps may claim anything.
+    """Limits a rate by arrival time, for sources whose timestamps may claim anything.
 
     A burst after a stall passes; timestamps that leap with each frame do not.
     """

@@ -1,4 +1,4 @@
-"""What a decoder can be told. Cameras override sampling, chunking and pacing for themselves."""
+"""The settings of a decoder. Cameras override sampling, chunking and pacing for themselves."""
 
 from __future__ import annotations
 

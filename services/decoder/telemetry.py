@@ -1,4 +1,4 @@
-"""What a camera process knows about itself: state, counts, and whether it still gets anywhere."""
+"""What a camera process knows about itself: state, counts, and whether it makes progress."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from services.decoder.faults import SourceFault
 from services.decoder.report import Report
 
 BEAT_S = 1.0
-"""A beat holds at least this long: reports go out four times a second, packets
-may come at any moment between them."""
+"""A beat is valid for at least this long: reports are sent four times a second, and a
+packet may arrive at any moment between two of them."""
 
 
 class RateMeter:
@@ -63,12 +63,12 @@ class Telemetry:
         self._alive_until = math.inf
 
     def beat(self, allow_s: float = 0.0) -> None:
-        """The reading thread got somewhere; its next beat may take `allow_s` seconds longer."""
+        """The reading thread made progress; its next beat may take `allow_s` seconds longer."""
         self._alive_until = self._clock() + BEAT_S + allow_s
 
     @property
     def alive(self) -> bool:
-        """Whether the last beat's allowance still holds: if not, a read is stuck."""
+        """Whether the last beat is still valid: if not, a read is stuck."""
         return self._clock() < self._alive_until
 
     def online(self) -> None:
@@ -76,7 +76,7 @@ class Telemetry:
         self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message="")
 
     def offline(self, fault: SourceFault) -> None:
-        """The source is away; it is tried again. Also counts the attempt to come."""
+        """The source is unavailable and is tried again: counts that attempt, too."""
         with self._lock:
             self._report = replace(
                 self._report,

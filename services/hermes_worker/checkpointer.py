@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from hermes.errors import HermesError
 from hermes.v1.camera_pb2 import Camera
 from services.common import logs
 from services.common.frame_log import Fenced
+from services.common.heartbeats import Heartbeats
 from services.common.leases import Lease
 from services.common.metrics import Metrics
+from services.common.periodic import Periodic
 from services.hermes_worker.checkpoints import Checkpoints
 from services.hermes_worker.memories import Memories, Tracked
 
@@ -23,6 +24,8 @@ log = logs.get(__name__)
 PAUSE_S = 0.25
 COPY_S = 60.0
 """The device gives a copy within this long, or it is stuck."""
+STORE_LIMIT_S = float("inf")
+"""A store that hangs makes checkpoints older and nothing else: it is no reason for a restart."""
 RETRY_S = 5.0
 RETRY_MOST_S = 120.0
 
@@ -60,6 +63,7 @@ class Checkpointer:
         metrics: Metrics,
         cadence: Cadence,
         clock: Callable[[], float] = time.monotonic,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         self._memories = memories
         self._checkpoints = checkpoints
@@ -71,22 +75,20 @@ class Checkpointer:
         self._kept: dict[str, _Kept] = {}
         self._removed: list[Camera] = []
         self._remove_at = float("-inf")
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+        self._periodic = Periodic(
+            "checkpoints", self._round, PAUSE_S, heartbeats or Heartbeats(), limit_s=STORE_LIMIT_S
+        )
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self, timeout_s: float) -> None:
         """Stop, and take a last checkpoint of every camera that has gone on since, in time."""
         until = self._clock() + timeout_s
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-            if self._thread.is_alive():
-                log.error("checkpoints_stuck")
-                return
+        if not self._periodic.stop(timeout_s):
+            log.error("checkpoints_stuck")
+            return
         self._remove_all()
         self._look()
         for kept in sorted(self._kept.values(), key=lambda kept: kept.at):
@@ -99,13 +101,9 @@ class Checkpointer:
         """The camera is registered no more: its snapshots go, too. Any thread."""
         self._removed.append(camera)
 
-    def _run(self) -> None:
-        while not self._stop.wait(PAUSE_S):
-            try:
-                while not self._stop.is_set() and self.step():
-                    pass
-            except Exception:
-                log.exception("checkpoints_failed")
+    def _round(self) -> None:
+        while not self._periodic.stopping and self.step():
+            pass
 
     def step(self) -> bool:
         """Take the checkpoint that is most overdue. Whether there was one."""

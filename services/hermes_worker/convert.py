@@ -23,6 +23,10 @@ def coverage_message(coverage: Coverage) -> camera_pb2.Coverage:
         message.whole_since.FromMilliseconds(coverage.whole_since_ms)
     for start_ms, end_ms in coverage.forgotten:
         _span(message.forgotten.add(), start_ms, end_ms)
+    if coverage.since_ms is not None:
+        message.watching_since.FromMilliseconds(coverage.since_ms)
+    if coverage.lost is not None:
+        _span(message.lost, *coverage.lost)
     if coverage.media_start_ms is not None:
         message.media_start.FromMilliseconds(coverage.media_start_ms)
     if coverage.media_end_ms is not None:

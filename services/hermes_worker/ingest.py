@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import redis
 from torch import Tensor
@@ -15,7 +16,10 @@ from hermes.memory import FrameStamp
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import logs
 from services.common.frame_log import Entry, FrameLog, LogId
+from services.common.heartbeats import Heartbeats
 from services.common.metrics import Metrics
+from services.common.periodic import Periodic
+from services.hermes_worker.chunk_check import fault_of
 from services.hermes_worker.memories import Memories, Tracked
 from services.hermes_worker.pictures import BadPicture, decode_jpeg
 
@@ -23,7 +27,8 @@ log = logs.get(__name__)
 
 BLOCK_S = 0.2
 CHUNKS_PER_READ = 4
-RETRY_S = 0.5
+FAULT_PAUSE_S = 5.0
+"""A camera whose log cannot be read is left alone for this long."""
 LIVE_AHEAD = 4
 """A live camera's frames wait in the log, where they can still be dropped for their age: it is
 read on once no more than these wait for the device."""
@@ -48,6 +53,9 @@ class Ingest:
         metrics: Metrics,
         staleness_s: float,
         new_gate: Callable[[], SimilarityGate] | None = None,
+        *,
+        heartbeats: Heartbeats | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = frame_log
         self._engine = engine
@@ -56,58 +64,83 @@ class Ingest:
         self._staleness_ms = int(staleness_s * 1000)
         self._new_gate = new_gate
         self._capacity = engine.config.max_pending_frames
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self._clock = clock
+        self._periodic = Periodic("ingest", self.step, 0.0, heartbeats or Heartbeats())
 
     def start(self) -> None:
         """Begin to read."""
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Stop reading; what was offered to the engine stays there."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+        self._periodic.stop()
 
-    def _run(self) -> None:
-        reachable = True
-        while not self._stop.is_set():
-            try:
-                self.step(BLOCK_S)
-                if not reachable:
-                    log.info("frame_log_reachable_again")
-                reachable = True
-            except redis.RedisError as error:
-                if reachable:
-                    log.warning("frame_log_unreachable", error=str(error))
-                reachable = False
-                self._stop.wait(RETRY_S)
-            except Exception:
-                log.exception("ingest_failed")
-                self._stop.wait(RETRY_S)
+    def step(self, block_s: float = BLOCK_S) -> None:
+        """One read, and everything that it brought.
 
-    def step(self, block_s: float) -> None:
-        """One read, and everything that it brought."""
+        A fault of one camera's log, entry or memory is logged and leaves the others alone.
+        Raises `redis.RedisError` if Redis is out of reach.
+        """
         by_id: dict[str, Tracked] = {}
-        cameras = [tracked for tracked in self._memories.all() if not tracked.restoring]
+        now = self._clock()
+        cameras = [
+            tracked
+            for tracked in self._memories.all()
+            if not tracked.restoring and now >= tracked.faulty_until
+        ]
         for tracked in cameras:
-            if tracked.target is None:
-                tracked.target = self._log.last_id(tracked.camera.id)
-            self._memories.progress(tracked)
-            if self._may_take(tracked, tracked.next_frames):
-                by_id[tracked.camera.id] = tracked
+            with self._fault_stays_with(tracked):
+                if tracked.target is None:
+                    tracked.target = self._log.last_id(tracked.camera.id)
+                self._memories.progress(tracked)
+                if self._may_take(tracked, tracked.next_frames):
+                    by_id[tracked.camera.id] = tracked
         if not by_id:
-            self._stop.wait(block_s / 10)
+            self._periodic.wait(block_s / 10)
             return
-        offsets = {camera_id: tracked.offset for camera_id, tracked in by_id.items()}
         if len(by_id) < len(cameras):
             block_s /= 10  # the others may have room again at any moment
         full: set[str] = set()
-        entries = self._log.read(offsets, count=CHUNKS_PER_READ, block_s=block_s)
+        entries = self._read(by_id, block_s)
         self._see_newest(by_id, entries)
         for entry in entries:
-            if entry.camera_id not in full and not self._take(by_id[entry.camera_id], entry):
+            tracked = by_id[entry.camera_id]
+            if entry.camera_id not in full and not self._take_or_skip(tracked, entry):
                 full.add(entry.camera_id)  # it stays in the log, and is read again
+
+    @contextmanager
+    def _fault_stays_with(self, tracked: Tracked) -> Iterator[None]:
+        """Whatever goes wrong within concerns this camera: it is logged, and the camera rests."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, redis.RedisError) and not isinstance(error, redis.ResponseError):
+                raise  # Redis is out of reach: no camera's fault
+            log.error("frame_log_unusable", camera=tracked.camera.id, exc_info=error)
+            tracked.faulty_until = self._clock() + FAULT_PAUSE_S
+
+    def _read(self, by_id: Mapping[str, Tracked], block_s: float) -> list[Entry]:
+        offsets = {camera_id: tracked.offset for camera_id, tracked in by_id.items()}
+        try:
+            return self._log.read(offsets, count=CHUNKS_PER_READ, block_s=block_s)
+        except redis.ResponseError:
+            # Redis refuses all for one key that is no stream: find out which.
+            found: list[Entry] = []
+            for camera_id, offset in offsets.items():
+                with self._fault_stays_with(by_id[camera_id]):
+                    one = {camera_id: offset}
+                    found += self._log.read(one, count=CHUNKS_PER_READ, block_s=0.0)
+            return found
+
+    def _take_or_skip(self, tracked: Tracked, entry: Entry) -> bool:
+        """Hand an entry to the device. False if it has to wait; one that fails is skipped."""
+        try:
+            return self._take(tracked, entry)
+        except Exception:
+            log.exception("entry_skipped", camera=tracked.camera.id, id=str(entry.id))
+        tracked.offset, tracked.hole, tracked.next_frames = entry.id, True, 1
+        self._metrics.frames.labels(tracked.camera.id, "decode_error").inc()
+        return True
 
     def _see_newest(self, by_id: Mapping[str, Tracked], entries: Sequence[Entry]) -> None:
         """How far the log of each camera reaches, as far as it matters."""
@@ -116,7 +149,8 @@ class Ingest:
             by_id[entry.camera_id].newest = entry.id
         for camera_id, count in counts.items():
             if count == CHUNKS_PER_READ:  # there may be more
-                by_id[camera_id].newest = self._log.last_id(camera_id)
+                with self._fault_stays_with(by_id[camera_id]):
+                    by_id[camera_id].newest = self._log.last_id(camera_id)
 
     def _may_take(self, tracked: Tracked, frames: int) -> bool:
         """Whether the device has come far enough to be given `frames` more of this camera."""
@@ -130,8 +164,9 @@ class Ingest:
         if tracked.handle.closed:
             return False  # given up while we read
         frames: list[FrameInput] = []
-        if chunk is None:
-            log.warning("chunk_unreadable", camera=camera_id, id=str(entry.id))
+        fault = "it cannot be parsed" if chunk is None else fault_of(chunk)
+        if chunk is None or fault:
+            log.warning("chunk_unreadable", camera=camera_id, id=str(entry.id), why=fault)
             self._metrics.frames.labels(camera_id, "decode_error").inc()
             tracked.hole = True
         else:
@@ -140,6 +175,8 @@ class Ingest:
                 tracked.next_frames = len(fresh)
                 return False
             frames = self._frames(tracked, entry.id, chunk, fresh)
+            if frames and not tracked.next_index:
+                self._mark_lost(tracked, chunk, frames[0].stamp.capture_ms)
             self._expect_after(tracked, chunk)
         tracked.next_frames = 1
         tracked.offset = entry.id
@@ -186,6 +223,15 @@ class Ingest:
         if replayed:
             self._metrics.replayed_frames.inc(len(frames))
         return frames
+
+    def _mark_lost(self, tracked: Tracked, chunk: FrameChunk, first_ms: int) -> None:
+        """Before the first frame of a memory that begins anew: did another know more?"""
+        since_ms = None if tracked.earlier is None else tracked.earlier.lost_since(first_ms)
+        if since_ms is None and chunk.first_frame_index:
+            since_ms = first_ms  # the log begins in the middle, and nothing says who read the rest
+        if since_ms is not None:
+            log.warning("earlier_memory_lost", camera=tracked.camera.id, since_ms=since_ms)
+            tracked.handle.mark_lost(since_ms)
 
     def _shows_nothing_new(self, tracked: Tracked, picture: Tensor, capture_ms: int) -> bool:
         if self._new_gate is None:

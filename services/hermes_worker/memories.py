@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hermes.engine import CameraHandle, Engine, SessionReport, SimilarityGate
@@ -20,6 +20,22 @@ log = logs.get(__name__)
 
 LEAVE_S = 10.0
 """A camera is handed over after this long, even if an answer about it has not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierMemory:
+    """What a camera's last status says of its memory: capture times (ms) of what it had seen."""
+
+    since_ms: int
+    end_ms: int
+
+    def lost_since(self, first_ms: int) -> int | None:
+        """The last known frame before `first_ms`, where a memory begins that does not have the
+        earlier one's. None if this memory sees all that the earlier one had seen.
+        """
+        if self.since_ms >= first_ms:
+            return None
+        return self.end_ms if self.end_ms < first_ms else self.since_ms
 
 
 @dataclass(slots=True)
@@ -40,6 +56,8 @@ class Tracked:
     `poor`: whoever had the camera before knows more of it, as a checkpoint could
     not be used, or what came behind it is gone. `leaving_at`: since when
     nothing new is begun, as it is about to be handed over. `answers`: answers under way.
+    `earlier`: what the last owner's memory had seen. `faulty_until`: its log could not be
+    read, and is left alone until then.
     """
 
     camera: Camera
@@ -59,6 +77,8 @@ class Tracked:
     durable: str | None = None
     durable_frames: int = 0
     poor: bool = False
+    faulty_until: float = 0.0
+    earlier: EarlierMemory | None = None
     leaving_at: float | None = None
     answers: int = 0
 
@@ -77,8 +97,15 @@ class Memories:
     """The `services.common.ownership.Holder` of a worker."""
 
     def __init__(
-        self, engine: Engine, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        earlier: Callable[[str], EarlierMemory | None] = lambda camera_id: None,
     ) -> None:
+        """`earlier` looks up what the camera's last owner had seen, before we report our own."""
+        self._earlier = earlier
         self._engine = engine
         self._metrics = metrics
         self._clock = clock
@@ -97,10 +124,11 @@ class Memories:
 
     def gained(self, camera: Camera, lease: Lease) -> None:
         """Open a memory; or keep the one that was made ready, or whose lease was retaken."""
+        earlier = None if camera.id in self._tracked else self._earlier(camera.id)
         with self._lock:
             known = self._tracked.get(camera.id)
             if known is None:
-                self._open(camera, lease)
+                self._open(camera, lease, earlier)
                 return
             if known.lease is None:
                 # It was made ready: no question sees less now than it would have a moment ago.
@@ -111,12 +139,14 @@ class Memories:
 
     def prepare(self, camera: Camera) -> None:
         """Make a memory of a camera that another worker has."""
+        earlier = self._earlier(camera.id)
         with self._lock:
             if camera.id not in self._tracked:
-                self._open(camera, None)
+                self._open(camera, None, earlier)
 
-    def _open(self, camera: Camera, lease: Lease | None) -> None:
-        tracked = Tracked(camera, self._engine.open(camera.id), lease, self._clock())
+    def _open(self, camera: Camera, lease: Lease | None, earlier: EarlierMemory | None) -> None:
+        handle = self._engine.open(camera.id)
+        tracked = Tracked(camera, handle, lease, self._clock(), earlier=earlier)
         self._tracked[camera.id] = tracked
         if self._restore is not None:
             tracked.restoring = True

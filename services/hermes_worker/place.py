@@ -9,7 +9,7 @@ from typing import Self
 
 from services.common.frame_log import BEGINNING, LogId
 
-_TEXT = re.compile(r"(\d{1,19})-(\d{1,19})(?:@(\d{1,19}):(\d{1,19}))?(!?)")
+_TEXT = re.compile(r"(\d{1,20})-(\d{1,20})(?:@(\d{1,19}):(\d{1,19}))?(!?)")
 
 
 @dataclass(frozen=True, slots=True)

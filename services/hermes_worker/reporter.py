@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import resource
-import threading
 from pathlib import Path
 
-import redis
 import torch
 
 from hermes.engine import Engine, SessionReport
@@ -18,8 +16,10 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common import logs
 from services.common.camera_status import memory_fields
+from services.common.heartbeats import Heartbeats
 from services.common.leases import Lease, Leases
 from services.common.metrics import Metrics
+from services.common.periodic import Periodic
 from services.hermes_worker.convert import coverage_message
 from services.hermes_worker.memories import Memories, Tracked, cursor_of
 
@@ -33,46 +33,43 @@ class Reporter:
     """Publishes the state of all memories from a thread of its own."""
 
     def __init__(
-        self, leases: Leases, engine: Engine, memories: Memories, metrics: Metrics
+        self,
+        leases: Leases,
+        engine: Engine,
+        memories: Memories,
+        metrics: Metrics,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         self._leases = leases
         self._engine = engine
         self._memories = memories
         self._metrics = metrics
         self._bands = Bands.of(engine.model.shape.layers)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+        self._periodic = Periodic("reporter", self.step, EVERY_S, heartbeats or Heartbeats())
 
     def start(self) -> None:
         """Begin to report."""
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Stop."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                self.step()
-            except redis.RedisError as error:
-                log.debug("status_not_written", error=str(error))
-            except Exception:
-                log.exception("report_failed")
+        self._periodic.stop()
 
     def step(self) -> None:
-        """One report of every camera."""
+        """One report of every camera. Raises `redis.RedisError`."""
         self._device()
         statuses = []
         for tracked in self._memories.all():
-            report, lease = tracked.handle.report(), tracked.lease
-            if lease is None:
+            try:
+                report, lease = tracked.handle.report(), tracked.lease
+                if lease is None:
+                    continue
+                self._gauges(tracked.camera.id, report)
+                status = self._status(tracked, lease, report)
+                fields = memory_fields(status, str(cursor_of(report)), tracked.durable)
+            except Exception:
+                log.exception("status_not_made", camera=tracked.camera.id)
                 continue
-            self._gauges(tracked.camera.id, report)
-            status = self._status(tracked, lease, report)
-            fields = memory_fields(status, str(cursor_of(report)), tracked.durable)
             statuses.append((lease, fields))
         fenced = self._leases.put_status(statuses)
         if fenced:

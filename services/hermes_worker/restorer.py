@@ -24,6 +24,10 @@ AT_ONCE = 4
 RETRY_S = 1.0
 PATIENCE_S = 120.0
 """A store that is out of reach for longer is done without."""
+ATTEMPTS = 3
+"""A file that fails this often while its store may be out of reach gives way to an older one."""
+FOR_EVER = (SnapshotCorrupt, FileNotFoundError, IsADirectoryError, NotADirectoryError)
+"""What will always be so of this file: an older one is tried at once."""
 WAIT_S = 60.0
 """The device takes a snapshot in within this long, or it is stuck."""
 
@@ -84,28 +88,50 @@ class Restorer:
         self._memories.restored(tracked, outcome.place)
 
     def _find(self, tracked: Tracked) -> _Outcome | None:
+        """What the memory was restored from; None if it is not wanted any more."""
         known = self._known(tracked)
         if known is None:
             return None
-        for nth, checkpoint in enumerate(known):
-            try:
-                place = self._load(tracked, checkpoint)
-            except SnapshotMismatch as error:
-                # Another model or budget: the ones before are of the same.
-                log.error("checkpoint_of_another_kind", camera=tracked.camera.id, error=str(error))
+        usable, attempt, until = list(known), 0, time.monotonic() + PATIENCE_S
+        while usable and self._wanted(tracked):
+            attempt += 1
+            for checkpoint in list(usable):
+                try:
+                    place = self._load(tracked, checkpoint)
+                except SnapshotMismatch as error:
+                    # Another model or budget: the ones before are of the same.
+                    log.error(
+                        "checkpoint_of_another_kind", camera=tracked.camera.id, error=str(error)
+                    )
+                    return _Outcome("lost", Place())
+                except FOR_EVER as error:
+                    self._report_unusable(tracked, checkpoint, error)
+                    usable.remove(checkpoint)
+                except (CameraNotOwned, Unavailable):
+                    return None  # the camera is closed, or the engine is
+                except PermissionError as error:
+                    self._report_unusable(tracked, checkpoint, error)  # the file's fault, or all's
+                except Exception as error:  # each file system has its own; a device may be full
+                    self._report_unusable(tracked, checkpoint, error)
+                    if attempt < ATTEMPTS:
+                        break  # the store is out of reach: the newest again, in a moment
+                else:
+                    return _Outcome("newest" if checkpoint == known[0] else "older", place)
+            if time.monotonic() > until:
                 break
-            except (SnapshotCorrupt, FileNotFoundError) as error:
-                log.error(
-                    "checkpoint_unusable",
-                    camera=tracked.camera.id,
-                    path=checkpoint.path,
-                    error=str(error),
-                )
-                continue
-            if place is None:
-                return None
-            return _Outcome("older" if nth else "newest", place)
+            if usable:
+                self._stop.wait(min(5.0, RETRY_S * attempt))
+        if not self._wanted(tracked):
+            return None
         return _Outcome("lost" if known else "log", Place())
+
+    def _report_unusable(self, tracked: Tracked, checkpoint: Checkpoint, error: Exception) -> None:
+        log.error(
+            "checkpoint_unusable",
+            camera=tracked.camera.id,
+            path=checkpoint.path,
+            error=f"{type(error).__name__}: {error}",
+        )
 
     def _known(self, tracked: Tracked) -> list[Checkpoint] | None:
         """What Redis names; it is asked until it answers."""
@@ -117,32 +143,11 @@ class Restorer:
                 self._stop.wait(RETRY_S)
         return None
 
-    def _load(self, tracked: Tracked, checkpoint: Checkpoint) -> Place | None:
-        """The place that the memory now holds; None if it is wanted no more."""
-        until, attempt = time.monotonic() + PATIENCE_S, 0
-        while self._wanted(tracked):
-            attempt += 1
-            try:
-                snapshot = self._checkpoints.load(
-                    tracked.camera, checkpoint, self._engine.snapshot_limit
-                )
-                tracked.handle.restore(snapshot).result(WAIT_S)
-                return Place.parse(snapshot.cursor)
-            except (SnapshotCorrupt, SnapshotMismatch, FileNotFoundError):
-                raise
-            except (CameraNotOwned, Unavailable):
-                return None  # the camera is closed, or the engine is
-            except Exception as error:  # each file system has its own; and a device may be full
-                log.warning(
-                    "checkpoint_unreadable",
-                    camera=tracked.camera.id,
-                    attempt=attempt,
-                    error=f"{type(error).__name__}: {error}",
-                )
-                if time.monotonic() > until:
-                    raise SnapshotCorrupt(f"not readable in {attempt} attempts") from error
-                self._stop.wait(min(5.0, RETRY_S * attempt))
-        return None
+    def _load(self, tracked: Tracked, checkpoint: Checkpoint) -> Place:
+        """Restore from one checkpoint: the place that the memory then holds."""
+        snapshot = self._checkpoints.load(tracked.camera, checkpoint, self._engine.snapshot_limit)
+        tracked.handle.restore(snapshot).result(WAIT_S)
+        return Place.parse(snapshot.cursor)
 
     def _wanted(self, tracked: Tracked) -> bool:
         return not self._stop.is_set() and not tracked.handle.closed

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
-from hermes.errors import InvalidInput, SnapshotMismatch
+from hermes.errors import InvalidInput, SnapshotCorrupt, SnapshotMismatch
 from services.common.redaction import redact
 
 SUFFIX = ".safetensors"
@@ -32,6 +34,7 @@ class SnapshotStore:
             raise InvalidInput("checkpoint_url", redact(f"{url}: {error}")) from error
         self._fs: fsspec.AbstractFileSystem = fs
         self._root = str(root).rstrip("/")
+        self._local = isinstance(fs, LocalFileSystem)
 
     def check(self) -> None:
         """Write something and take it away again. Raises `InvalidInput` if that cannot be done."""
@@ -48,8 +51,10 @@ class SnapshotStore:
         """Write a file that is not there yet. What could only be written in part is taken away."""
         full = self._full(path)
         try:
-            self._fs.makedirs(full.rpartition("/")[0], exist_ok=True)
+            self._make_folder(full.rpartition("/")[0])
             with self._fs.open(full, "wb") as file:
+                if self._local:
+                    os.chmod(full, 0o600)  # it holds what a camera saw
                 file.write(data)
                 file.flush()
                 _sync(file)
@@ -59,9 +64,14 @@ class SnapshotStore:
             raise
 
     def read(self, path: str, limit_bytes: int) -> bytes:
-        """Raises FileNotFoundError, and `SnapshotMismatch` if it is larger than `limit_bytes`."""
+        """Raises FileNotFoundError, `SnapshotCorrupt` if this is no file (a folder, a pipe), and
+        `SnapshotMismatch` if it is larger than `limit_bytes`.
+        """
         full = self._full(path)
-        size = int(self._fs.size(full) or 0)
+        found = self._fs.info(full)
+        if found.get("type", "file") != "file":
+            raise SnapshotCorrupt(f"there is no file but a {found['type']}")
+        size = int(found.get("size") or 0)
         if size > limit_bytes:
             raise SnapshotMismatch(
                 f"the snapshot has {size} bytes; one for this memory has {limit_bytes} at most"
@@ -83,9 +93,29 @@ class SnapshotStore:
         return [path[len(self._root) + 1 :] for path in found if path.endswith(SUFFIX)]
 
     def delete_folder(self, folder: str) -> None:
-        """Take a folder away with all that is in it."""
+        """Delete a folder with all that is in it, and the folders above it that are then empty."""
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm(self._full(folder), recursive=True)
+        if not self._local:
+            return  # object stores have no folders
+        for parent in PurePosixPath(folder).parents:
+            if str(parent) == ".":
+                return
+            with contextlib.suppress(OSError):
+                os.rmdir(self._full(str(parent)))
+
+    def _make_folder(self, full: str) -> None:
+        if not self._local:
+            self._fs.makedirs(full, exist_ok=True)
+            return
+        missing = []
+        path = PurePosixPath(full)
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = path.parent
+        for folder in reversed(missing):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            os.chmod(folder, 0o700)
 
     def _full(self, path: str) -> str:
         if path.startswith("/") or ".." in path.split("/"):

@@ -17,14 +17,17 @@ from services.common.announce import reachable
 from services.common.connection import connect
 from services.common.frame_log import RedisFrameLog
 from services.common.grpc_server import GrpcServer
+from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.leases import Leases
 from services.common.metrics import Metrics
 from services.common.ownership import Ownership
+from services.common.periodic_task import event_loop_watch
 from services.common.placement import Member
 from services.hermes_worker.checkpointer import Cadence, Checkpointer
 from services.hermes_worker.checkpoints import Checkpoints
 from services.hermes_worker.device import load_model, warm_up
+from services.hermes_worker.earlier import earlier_memory
 from services.hermes_worker.ingest import BLOCK_S, Ingest
 from services.hermes_worker.memories import Memories
 from services.hermes_worker.observer import EngineMetrics
@@ -39,6 +42,8 @@ log = logs.get(__name__)
 WORKER_SERVICE = "hermes.v1.WorkerService"
 ASK = f"/{WORKER_SERVICE}/Ask"
 MAX_MESSAGE_BYTES = 4 << 20
+DEVICE_LIMIT_S = 120.0
+"""The device's thread comes round within this long, even between two layers of a large pass."""
 
 
 class Worker:
@@ -53,8 +58,14 @@ class Worker:
         settings.redis_access.check()  # not after minutes of loading a model
         self._why_not_ready = "loading the model"
         self.metrics = Metrics()
+        self._heartbeats = Heartbeats()
+        self._loop_watch = event_loop_watch(self._heartbeats)
         self._status = StatusServer(
-            settings.metrics_host, settings.metrics_port, self.metrics, self._readiness
+            settings.metrics_host,
+            settings.metrics_port,
+            self.metrics,
+            self._readiness,
+            heartbeats=self._heartbeats,
         )
         self._server = GrpcServer(
             max_message_bytes=MAX_MESSAGE_BYTES,
@@ -85,17 +96,20 @@ class Worker:
         """Load the model, listen, take cameras. Raises `CannotListen` or `HermesError`."""
         settings = self._settings
         self._status.start()
+        self._loop_watch.start()
         self._store = await asyncio.to_thread(_open_store, settings.checkpoint_url)
         model = await asyncio.to_thread(load_model, settings)
         engine = Engine(model, settings.engine_config(), EngineMetrics(self.metrics))
         await asyncio.to_thread(warm_up, engine)
         self._assemble(engine)
-        self.port = await self._server.start(settings.listen)
+        self.port = self._server.bind(settings.listen)
         # The address is known only now, and goes into every lease.
         address = settings.advertised(self.port)
         leases = Leases(self._connect(), "worker", settings.instance, address)
         self._own(leases, address)
-        engine.start()
+        await self._server.start()
+        self._device = self._heartbeats.add("device", DEVICE_LIMIT_S)
+        engine.start(self._device.beat)
         for part in (self._ingest, self._reporter, self._checkpointer, self._ownership):
             if part is not None:
                 part.start()
@@ -115,7 +129,10 @@ class Worker:
     def _assemble(self, engine: Engine) -> None:
         settings = self._settings
         self._engine = engine
-        self._memories = Memories(engine, self.metrics)
+        statuses = self._connect()
+        self._memories = Memories(
+            engine, self.metrics, earlier=lambda camera_id: earlier_memory(statuses, camera_id)
+        )
         self._keep_memories(engine)
         self._ingest = Ingest(
             RedisFrameLog(self._connect(block_s=BLOCK_S)),
@@ -124,6 +141,7 @@ class Worker:
             self.metrics,
             settings.staleness_s,
             settings.new_gate,
+            heartbeats=self._heartbeats,
         )
         servicer = WorkerServicer(
             engine,
@@ -144,7 +162,9 @@ class Worker:
         memories, metrics = self._memories, self.metrics
         written = Checkpoints(self._connect(), self._store, settings.checkpoint_keep)
         cadence = Cadence(settings.checkpoint_every_s, settings.checkpoint_every_frames)
-        self._checkpointer = Checkpointer(memories, written, metrics, cadence)
+        self._checkpointer = Checkpointer(
+            memories, written, metrics, cadence, heartbeats=self._heartbeats
+        )
         self._restorer = Restorer(engine, memories, written, metrics)
         memories.keep_in(self._restorer.begin, self._checkpointer.removed)
 
@@ -170,10 +190,13 @@ class Worker:
             "worker",
             self._engine.capacity,
             balance=self._store is not None,
+            heartbeats=self._heartbeats,
         )
         self._epoch_of = self._ownership.epoch
         status_leases = Leases(self._connect(), "worker", settings.instance, address)
-        self._reporter = Reporter(status_leases, self._engine, self._memories, self.metrics)
+        self._reporter = Reporter(
+            status_leases, self._engine, self._memories, self.metrics, self._heartbeats
+        )
 
     async def stop(self) -> None:
         """Hand the cameras over, let answers end, and keep what nobody took.
@@ -191,10 +214,12 @@ class Worker:
         await asyncio.to_thread(self._ingest.stop)
         if self._checkpointer is not None:
             await asyncio.to_thread(self._checkpointer.stop, max(1.0, _left(until)))
+        self._heartbeats.remove(self._device)
         for part in (self._reporter, self._ownership, self._engine):
             await asyncio.to_thread(part.stop)
         for client in self._clients:
             client.close()
+        await self._loop_watch.stop()
         await asyncio.to_thread(self._status.stop)
         log.info("stopped")
 

@@ -125,7 +125,7 @@ class FullGpu:
         self._status.start()
         self._reporter.start()
         self._engine.start()
-        self._engine.open("lobby")
+        self._lobby = self._engine.open("lobby")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,5 +139,5 @@ class FullGpu:
         now_ms = int(time.time() * 1000)
         pictures = enumerate(tiny.pictures(8))
         frames = [FrameInput(picture, FrameStamp(now_ms + n)) for n, picture in pictures]
-        if self._engine.room("lobby") >= len(frames):
-            self._engine.offer("lobby", Batch(frames, f"{now_ms}"))
+        if self._lobby.room() >= len(frames):
+            self._lobby.offer(Batch(frames, f"{now_ms}"))

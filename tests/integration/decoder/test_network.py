@@ -57,7 +57,7 @@ def test_a_stream_that_dies_comes_back_and_the_others_never_pause(
     assert all(
         a.first_frame_index + len(a.frames) == b.first_frame_index for a, b in pairwise(everything)
     )
-    # Five a second were asked for; the other stream shows no hole around all of this.
+    # Five a second were asked for; the other stream has no gap around all of this.
     assert decoder.longest_pause_ms("steady") < 900
     assert decoder.status("steady").reconnects == 0
     assert 3 <= decoder.status("steady").frames_per_second <= 6.5

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 
-def test_a_taken_port_is_told_in_one_line() -> None:
+def test_a_taken_port_is_reported_in_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -19,7 +19,7 @@ def test_a_taken_port_is_told_in_one_line() -> None:
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
     assert ended.returncode == 1
-    told = json.loads(ended.stderr.splitlines()[-1])
-    assert told["event"] == "cannot_start"
-    assert port in told["error"]
+    reported = json.loads(ended.stderr.splitlines()[-1])
+    assert reported["event"] == "cannot_start"
+    assert port in reported["error"]
     assert "Traceback" not in ended.stderr

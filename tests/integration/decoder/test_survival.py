@@ -115,10 +115,12 @@ def test_a_stolen_lease_fences_the_writer(decoder: DecoderService) -> None:
     }
     decoder.redis.hset(key, mapping=thief)  # type: ignore[arg-type]
     last = decoder.log.last_id("lobby")
-    # Whichever comes first, its next write or its next renewal, tells it.
+    # Whichever comes first, its next write or its next renewal, reveals it.
     eventually(lambda: decoder.events("camera_given_up"), name="the camera given up")
-    told = decoder.metric("hermes_fenced_writes_total") + decoder.metric("hermes_lease_lost_total")
-    assert told >= 1
+    refused = decoder.metric("hermes_fenced_writes_total") + decoder.metric(
+        "hermes_lease_lost_total"
+    )
+    assert refused >= 1
     assert decoder.chunks("lobby", last) == []
 
 
@@ -146,10 +148,12 @@ def test_redis_restarts_under_a_live_camera(
         assert service.camera_pid("lobby") == pid
         chunks = service.chunks("lobby")
         ends = [c.first_frame_index + len(c.frames) for c in chunks]
-        holes = [b.first_frame_index - a for a, b in zip(ends, chunks[1:], strict=False)]
-        assert all(hole >= 0 for hole in holes)
-        assert sum(holes) >= 1, "what was dropped shows as a hole"
-        eventually(lambda: service.status("lobby").dropped_frames >= sum(holes), name="drops told")
+        gaps = [b.first_frame_index - a for a, b in zip(ends, chunks[1:], strict=False)]
+        assert all(gap >= 0 for gap in gaps)
+        assert sum(gaps) >= 1, "dropped frames show as a gap"
+        eventually(
+            lambda: service.status("lobby").dropped_frames >= sum(gaps), name="drops reported"
+        )
 
 
 def test_redis_loses_its_data_under_a_live_camera(

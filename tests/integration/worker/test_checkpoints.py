@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 import pytest
@@ -25,7 +27,7 @@ from hermes.v1.camera_pb2 import Camera
 from hermes.v1.query_pb2 import Complete
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from hermes.vlm import VideoMemory
-from services.common import keys
+from services.common import camera_status, keys
 from services.common.frame_log import Fenced
 from services.common.leases import Leases
 from services.hermes_worker.checkpoints import Checkpoints, folder_of
@@ -130,31 +132,35 @@ async def test_a_worker_that_ends_leaves_all_that_it_knew(
         assert not (await complete(other)).coverage.gaps
 
 
-async def test_what_came_since_the_checkpoint_is_replayed_and_what_is_gone_is_told(
-    redis_url: str, redis_client: redis.Redis, kept: Path
+def no_commit(*_: object) -> None:
+    """Stands in for `Checkpoints.commit` of a worker that is killed before it comes to it."""
+    raise OSError(errno.ENOSPC, "no space left on device")
+
+
+async def test_what_came_since_the_checkpoint_is_replayed_and_what_is_gone_is_reported(
+    redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    commit = Checkpoints.commit
     async with working(redis_url, kept) as one:
         feeder = Feeder(redis_client, "lobby")
         last = feeder.push(6)
         await until(lambda: checkpoint_id(redis_client) == last)
         assert (await complete(one)).coverage.frames_seen == 6
-        one._checkpointer._stop.set()  # type: ignore[union-attr] # as if it were killed here
-        one._checkpointer._thread.join()  # type: ignore[union-attr]
+        monkeypatch.setattr(Checkpoints, "commit", no_commit)
         for _ in range(5):
             feeder.push()
-        one._checkpointer = None
+    monkeypatch.setattr(Checkpoints, "commit", commit)
     async with working(redis_url, kept) as other:
         await until(serving(redis_client))
         found = await complete(other)
         assert (found.coverage.frames_seen, list(found.coverage.gaps)) == (11, [])
         replayed = other.metrics.registry.get_sample_value("hermes_replayed_frames_total")
         assert replayed == 5
-        other._checkpointer._stop.set()  # type: ignore[union-attr]
-        other._checkpointer._thread.join()  # type: ignore[union-attr]
-        other._checkpointer = None
+        monkeypatch.setattr(Checkpoints, "commit", no_commit)
         feeder.push(3)
         redis_client.xtrim(keys.frames("lobby"), maxlen=0, approximate=False)
         feeder.push()
+    monkeypatch.setattr(Checkpoints, "commit", commit)
     async with working(redis_url, kept) as third:
         await until(serving(redis_client))
         found = await complete(third)
@@ -187,6 +193,43 @@ async def test_a_torn_snapshot_gives_way_to_the_one_before(
         await until(serving(redis_client))
         assert outcome(third, "hermes_restores_total", "lost") == 1
         assert (await complete(third)).coverage.frames_seen == 12  # from the log alone
+        assert not (await complete(third)).coverage.HasField("lost")  # which holds all of it
+
+
+async def test_a_memory_that_was_lost_is_reported(
+    redis_url: str, redis_client: redis.Redis, kept: Path
+) -> None:
+    """A camera that was robbed of its past can be told from a young one, also later."""
+    async with working(redis_url, kept) as one:
+        feeder = Feeder(redis_client, "lobby")
+        first = int(feeder.push(6).partition("-")[0]) - 5
+        await until(serving(redis_client))
+        young = (await complete(one)).coverage
+        assert young.frames_seen == 6
+        assert young.watching_since.ToMilliseconds() == first
+        assert not young.HasField("lost")
+        await until(lambda: status_frames(redis_client) == 6)
+    for path in kept.rglob("*.safetensors"):
+        path.write_bytes(b"")
+    redis_client.xtrim(keys.frames("lobby"), maxlen=0, approximate=False)
+    async with working(redis_url, kept) as other:
+        begun = int(feeder.push(2).partition("-")[0]) - 1
+        await until(serving(redis_client))
+        robbed = (await complete(other)).coverage
+        assert robbed.frames_seen == 2
+        assert robbed.watching_since.ToMilliseconds() == begun
+        assert robbed.lost.start.ToMilliseconds() == first + 5
+        assert robbed.lost.end.ToMilliseconds() == begun
+        assert robbed.gaps[0] == robbed.lost
+    async with working(redis_url, kept) as third:  # from a checkpoint of the second
+        await until(serving(redis_client))
+        assert outcome(third, "hermes_restores_total", "newest") == 1
+        assert (await complete(third)).coverage == robbed
+
+
+def status_frames(client: redis.Redis) -> int:
+    fields = cast(dict[bytes, bytes], client.hgetall(keys.status("lobby")))
+    return camera_status.parse(fields)[1].coverage.frames_seen
 
 
 async def test_a_snapshot_of_another_budget_is_left_alone(
@@ -257,9 +300,9 @@ async def test_a_camera_that_is_removed_leaves_no_file(
         feeder = Feeder(redis_client, "lobby")
         last = feeder.push(6)
         await until(lambda: checkpoint_id(redis_client) == last)
-        assert list(kept.rglob("*.safetensors"))
+        assert (kept / "lobby").is_dir()
         remove(redis_client, "lobby")
-        await until(lambda: not list(kept.rglob("*.safetensors")))
+        await until(lambda: not list(kept.iterdir()))  # not even an empty folder
 
 
 async def test_a_camera_is_handed_over_and_asked_all_the_while(
@@ -402,3 +445,54 @@ def test_a_record_that_cannot_be_read_is_none(
 ) -> None:
     redis_client.hset(keys.checkpoint("lobby"), "snapshots", raw)
     assert rig.all.of(rig.camera) == []
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "pipe", "link to nowhere", "link to itself"])
+async def test_what_will_never_be_a_snapshot_gives_way_at_once(
+    redis_url: str, redis_client: redis.Redis, kept: Path, obstacle: str
+) -> None:
+    """The patience is for stores that are out of reach."""
+    async with working(redis_url, kept, checkpoint_every_s=600, checkpoint_every_frames=3):
+        feeder = Feeder(redis_client, "lobby")
+        for _ in range(2):
+            last = feeder.push(3)
+            await until(lambda id=last: checkpoint_id(redis_client) == id)  # type: ignore[misc]
+    newest = max(kept.rglob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+    newest.unlink()
+    if obstacle == "folder":
+        newest.mkdir()
+    elif obstacle == "pipe":
+        os.mkfifo(newest)
+    else:
+        newest.symlink_to(newest if obstacle == "link to itself" else kept / "nowhere")
+    async with working(redis_url, kept) as other:
+        await until(serving(redis_client), timeout_s=15)
+        assert outcome(other, "hermes_restores_total", "older") == 1
+        assert (await complete(other)).coverage.frames_seen == 6
+
+
+async def test_keys_of_another_type_are_their_cameras_fault(
+    redis_url: str, redis_client: redis.Redis, kept: Path
+) -> None:
+    """Whatever one camera's keys hold, the others are remembered, kept and answered."""
+    async with working(redis_url, kept) as worker:
+        feeders = {camera: Feeder(redis_client, camera) for camera in ("lobby", "dock")}
+        for feeder in feeders.values():
+            feeder.push()
+        for camera in feeders:
+            await until(serving(redis_client, camera))
+        for key in (keys.frames("dock"), keys.status("dock"), keys.checkpoint("dock")):
+            redis_client.delete(key)
+            redis_client.set(key, "not what it should be")
+        for _ in range(3):
+            last = feeders["lobby"].push()
+            await until(lambda id=last: checkpoint_id(redis_client) == id)  # type: ignore[misc]
+        assert (await complete(worker)).coverage.frames_seen == 4
+        redis_client.delete(keys.lease("dock", "worker"))
+        redis_client.set(keys.lease("dock", "worker"), "no lease")
+        last = feeders["lobby"].push()
+        await until(lambda: checkpoint_id(redis_client) == last)
+        assert (await complete(worker)).coverage.frames_seen == 5
+        url = f"http://127.0.0.1:{worker.metrics_port}/healthz"
+        with await asyncio.to_thread(urllib.request.urlopen, url) as response:
+            assert response.status == 200

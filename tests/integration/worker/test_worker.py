@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from hermes.contents_message import contents_of
+from hermes.engine import CameraHandle
 from hermes.errors import (
     CameraNotOwned,
     CameraNotReady,
@@ -251,9 +252,9 @@ async def test_asked_before_it_can_own_anything(
     told: list[HermesError] = []
     start = GrpcServer.start
 
-    async def start_and_be_asked(self: GrpcServer, listen: str) -> int:
-        port = await start(self, listen)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async def start_and_be_asked(self: GrpcServer) -> int:
+        port = await start(self)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{new.port}") as channel:
             told.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
         return port
 
@@ -267,9 +268,9 @@ async def test_asked_before_it_can_own_anything(
         threads=1,
         drain_s=0.0,
     )
-    worker = Worker(settings)
-    await worker.start()
-    await worker.stop()
+    new = Worker(settings)
+    await new.start()
+    await new.stop()
     assert isinstance(told[0], CameraNotOwned)
 
 
@@ -352,14 +353,14 @@ async def test_what_it_does_not_own_it_does_not_show(
     epoch = (await stub.Inspect(looked("lobby"), timeout=20)).contents.epoch
     assert isinstance(await not_shown(stub, looked("lobby", epoch + 1)), CameraNotOwned)
 
-    inspect = worker._engine.inspect
+    inspect = CameraHandle.inspect
 
-    def lose_it_meanwhile(camera_id: str) -> Any:
-        look = inspect(camera_id)
+    def lose_it_meanwhile(handle: CameraHandle) -> Any:
+        look = inspect(handle)
         worker._epoch_of = lambda camera_id: epoch + 1
         return look
 
-    monkeypatch.setattr(worker._engine, "inspect", lose_it_meanwhile)
+    monkeypatch.setattr(CameraHandle, "inspect", lose_it_meanwhile)
     assert isinstance(await not_shown(stub, looked("lobby")), CameraNotOwned)
 
 

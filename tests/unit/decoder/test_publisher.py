@@ -97,7 +97,7 @@ def test_a_fenced_writer_stops() -> None:
         rig.publisher.run()
 
 
-def test_what_waited_too_long_is_dropped_and_leaves_a_hole() -> None:
+def test_what_waited_too_long_is_dropped() -> None:
     rig = Rig(FlakyLog(10**9, half_done=False), staleness_s=0.02)
     rig.add(1, 2, 3)
     rig.outbox.close()
@@ -122,14 +122,14 @@ def test_a_chunk_tells_what_was_dropped_before_it() -> None:
     thread.join(10)
     assert not thread.is_alive()
     entries = [e.chunk for e in rig.log.read({"lobby": BEGINNING}, count=100, block_s=0)]
-    told = [(c.first_frame_index, c.dropped_before) for c in entries if c is not None]
-    assert told == [(0, 0), (3, 2)]
+    dropped = [(c.first_frame_index, c.dropped_before) for c in entries if c is not None]
+    assert dropped == [(0, 0), (3, 2)]
 
 
 def test_capture_times_go_above_a_log_that_reaches_further() -> None:
     log = InMemoryFrameLog()
     log.put_raw("lobby", LogId(5000), b"")
-    rig = Rig(log)  # it was not told where the log stands
+    rig = Rig(log)  # it does not know where the log ends
     rig.add(10, 20, 6000)
     rig.outbox.close()
     rig.publisher.run()

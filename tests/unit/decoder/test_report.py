@@ -60,7 +60,7 @@ def test_anything_else_is_refused(data: bytes) -> None:
         Report.from_bytes(data)
 
 
-def test_a_full_channel_loses_reports_and_blocks_nobody() -> None:
+def test_a_full_channel_loses_reports_and_blocks_no_one() -> None:
     ours, theirs = (Channel(end) for end in Channel.pair())
     sent = 0
     while ours.send(b"x" * 500):

@@ -18,9 +18,10 @@ QWEN2_7B = CacheShape(28, 4, 128, 1, torch.bfloat16, torch.device("cuda"))  # no
 
 def test_a_slab_is_as_large_as_it_says() -> None:
     shape = CacheShape(5, 2, 16, 3, torch.bfloat16, CPU)
-    slab = SlabPool(shape).take(77)
-    turned = slab._scratch()
-    parts = (slab.keys, slab.values, slab.positions, slab.frames, slab.patches, turned)
+    pool = SlabPool(shape)
+    slab = pool.take(77)
+    rotated = pool.take_keys(slab.keys)
+    parts = (slab.keys, slab.values, slab.positions, slab.frames, slab.patches, rotated)
     assert sum(part.nbytes for part in parts) == slab_bytes(shape, 77)
 
 

@@ -7,33 +7,34 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from hermes.engine import Batch, Engine, FrameInput, Snapshot
+from hermes.engine import Batch, FrameInput, Snapshot
 from hermes.engine.copying import Copy, Copying
 from hermes.engine.session import Session
 from hermes.errors import CameraNotOwned, SnapshotCorrupt, Unavailable
 from hermes.memory import FrameStamp, MemoryState, look_inside
 from hermes.vlm import VideoMemory
 from tests.support import tiny
+from tests.support.named_engine import NamedEngine
 from tests.unit.engine.test_inspect import CONFIG, Nobody, busy
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    made = Engine(tiny.model(), CONFIG, Nobody())
+def engine() -> Iterator[NamedEngine]:
+    made = NamedEngine(tiny.model(), CONFIG, Nobody())
     made.start()
     made.open("a")
     yield made
     made.stop()
 
 
-def offer(engine: Engine, camera_id: str, first: int, count: int) -> None:
+def offer(engine: NamedEngine, camera_id: str, first: int, count: int) -> None:
     for number in range(first, first + count):
         picture = tiny.pictures(1, seed=number)[0]
         stamp = FrameStamp(1000 + number * 500)
         engine.offer(camera_id, Batch([FrameInput(picture, stamp)], f"{number:06}"))
 
 
-def seen(engine: Engine, camera_id: str, frames: int) -> None:
+def seen(engine: NamedEngine, camera_id: str, frames: int) -> None:
     while engine.inspect(camera_id).result(20).frames_seen < frames:
         pass
 
@@ -41,12 +42,13 @@ def seen(engine: Engine, camera_id: str, frames: int) -> None:
 def session(frames: int = 5) -> Session:
     memory = VideoMemory(tiny.model(), budget=96, compress_every_frames=3)
     memory.feed(tiny.pictures(frames))
-    made = Session("a", memory)
+    made = Session("a", 0, 64)
+    made.open(memory)
     made.publish("000007", None)
     return made
 
 
-def test_what_is_put_back_elsewhere_goes_on_as_if_nothing_had_been(engine: Engine) -> None:
+def test_what_is_put_back_elsewhere_goes_on_as_if_nothing_had_been(engine: NamedEngine) -> None:
     offer(engine, "a", 0, 10)
     seen(engine, "a", 10)
     snapshot = engine.snapshot("a").result(20)
@@ -54,7 +56,6 @@ def test_what_is_put_back_elsewhere_goes_on_as_if_nothing_had_been(engine: Engin
     engine.open("b")
     engine.restore("b", snapshot).result(20)
     report = engine.report("b")
-    assert report is not None
     assert (report.cursor, report.coverage.frames_seen) == ("000009", 10)
     for camera_id in ("a", "b"):
         offer(engine, camera_id, 10, 7)
@@ -66,13 +67,13 @@ def test_what_is_put_back_elsewhere_goes_on_as_if_nothing_had_been(engine: Engin
 def test_a_copy_takes_a_layer_at_a_step_and_holds_up_only_its_camera() -> None:
     one = session()
     before = one.memory.state()
-    copying = Copying({"a": one}.get)
-    copy = Copy("a")
-    copying.want(copy, stopping=False)
+    copying = Copying()
+    copy = Copy(one)
+    copying.want(copy)
     layers = tiny.model().shape.layers
     for _ in range(layers - 1):
         copying.step()
-        assert copying.held == "a"
+        assert copying.held is one
         assert not copy.snapshot.done()
     copying.step()
     assert copying.held is None
@@ -83,7 +84,7 @@ def test_a_copy_takes_a_layer_at_a_step_and_holds_up_only_its_camera() -> None:
     assert all(torch.equal(t, before.tensors[n]) for n, t in snapshot.state.tensors.items())
 
 
-def test_frames_wait_while_their_memory_is_copied(engine: Engine) -> None:
+def test_frames_wait_while_their_memory_is_copied(engine: NamedEngine) -> None:
     offer(engine, "a", 0, 3)
     seen(engine, "a", 3)
     free = busy(engine)
@@ -95,7 +96,7 @@ def test_frames_wait_while_their_memory_is_copied(engine: Engine) -> None:
     seen(engine, "a", 7)
 
 
-def test_a_copy_is_of_whole_entries_of_the_log(engine: Engine) -> None:
+def test_a_copy_is_of_whole_entries_of_the_log(engine: NamedEngine) -> None:
     """What a restored memory is given again must not be in it already."""
     for number in range(40):
         frames = [
@@ -111,24 +112,31 @@ def test_a_copy_is_of_whole_entries_of_the_log(engine: Engine) -> None:
             assert snapshot.state.header["frames_seen"] == 5 * entries
 
 
-def test_a_camera_that_is_not_there_or_goes_meanwhile(engine: Engine) -> None:
+def test_a_camera_that_is_not_there_or_goes_meanwhile(engine: NamedEngine) -> None:
+    free = busy(engine)
+    copied = engine.snapshot("a")
+    restored = engine.restore("a", Snapshot(MemoryState({}, {}), ""))
+    engine.close("a")
+    free()
     with pytest.raises(CameraNotOwned):
-        engine.snapshot("nobody").result(20)
-    with pytest.raises(CameraNotOwned):
-        engine.restore("nobody", Snapshot(MemoryState({}, {}), "")).result(20)
-    sessions = {"a": session()}
-    copying = Copying(sessions.get)
-    copy = Copy("a")
-    copying.want(copy, stopping=False)
+        copied.result(20)
+    with pytest.raises(SnapshotCorrupt):  # it came before the end
+        restored.result(20)
+    one = session()
+    copying = Copying()
+    under_way, waiting = Copy(one), Copy(one)
+    copying.want(under_way)
+    copying.want(waiting)
     copying.step()
-    sessions["a"] = session()  # given up, and opened anew
-    copying.step()
-    with pytest.raises(CameraNotOwned):
-        copy.snapshot.result(0)
+    copying.fail(CameraNotOwned("a"), one)
+    for copy in (under_way, waiting):
+        with pytest.raises(CameraNotOwned):
+            copy.snapshot.result(0)
     assert copying.held is None
+    assert not copying.busy
 
 
-def test_what_cannot_be_leaves_the_memory_as_it_was(engine: Engine) -> None:
+def test_what_cannot_be_leaves_the_memory_as_it_was(engine: NamedEngine) -> None:
     offer(engine, "a", 0, 4)
     seen(engine, "a", 4)
     before = engine.inspect("a").result(20)
@@ -136,27 +144,26 @@ def test_what_cannot_be_leaves_the_memory_as_it_was(engine: Engine) -> None:
         engine.restore("a", Snapshot(MemoryState({}, {}), "000099")).result(20)
     assert engine.inspect("a").result(20) == before
     report = engine.report("a")
-    assert report is not None
     assert report.cursor == "000003"
 
 
 def test_one_that_is_cancelled_before_its_turn_costs_nothing() -> None:
-    copying = Copying({"a": session()}.get)
-    copy = Copy("a")
-    copying.want(copy, stopping=False)
+    copying = Copying()
+    copy = Copy(session())
+    copying.want(copy)
     copy.snapshot.cancel()
     copying.step()
     assert not copying.busy
 
 
 def test_an_engine_that_stops_says_so() -> None:
-    engine = Engine(tiny.model(), CONFIG, Nobody())
+    engine = NamedEngine(tiny.model(), CONFIG, Nobody())
     engine.start()
     engine.open("a")
     free = busy(engine)
     copied = engine.snapshot("a")
     restored = engine.restore("a", Snapshot(MemoryState({}, {}), ""))
-    engine._stopping = True
+    engine.stop_soon()
     free()
     engine.stop()
     with pytest.raises(Unavailable):

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from hermes.engine import AnswerResult, Batch, Engine, EngineConfig, FrameInput
+from hermes.engine import AnswerResult, Batch, EngineConfig, FrameInput, Snapshot
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Overloaded, Unavailable
-from hermes.memory import FrameStamp
+from hermes.memory import FrameStamp, MemoryState
 from tests.support import tiny
+from tests.support.named_engine import NamedEngine
 
 
 class Observer:
@@ -84,23 +85,22 @@ def observer() -> Observer:
 
 
 @pytest.fixture
-def engine(observer: Observer) -> Iterator[Engine]:
+def engine(observer: Observer) -> Iterator[NamedEngine]:
     config = EngineConfig(
         budget_tokens=160, compress_every_frames=4, max_cameras=3, max_pending_frames=8,
         max_questions=3, max_question_tokens=64, max_answer_tokens=400,
     )  # fmt: skip
-    made = Engine(tiny.model(), config, observer)
+    made = NamedEngine(tiny.model(), config, observer)
     made.start()
     yield made
     made.stop()
 
 
-def cursor_of(engine: Engine, camera_id: str) -> str:
-    report = engine.report(camera_id)
-    return "" if report is None else report.cursor
+def cursor_of(engine: NamedEngine, camera_id: str) -> str:
+    return engine.report(camera_id).cursor
 
 
-def test_an_answer_has_seen_what_it_was_to_see(engine: Engine) -> None:
+def test_an_answer_has_seen_what_it_was_to_see(engine: NamedEngine) -> None:
     engine.open("a")
     sink = Sink()
     engine.ask("a", "What now?", sink, max_tokens=4, ready=lambda cursor: cursor >= "000002")
@@ -116,7 +116,7 @@ def test_an_answer_has_seen_what_it_was_to_see(engine: Engine) -> None:
     assert 0 < sink.result.warm_ttft_s <= sink.result.fresh_ttft_s
 
 
-def test_the_engine_says_what_the_library_says(engine: Engine) -> None:
+def test_the_engine_says_what_the_library_says(engine: NamedEngine) -> None:
     """Batched with other cameras' answers, and with frames coming in: the same words."""
     expected: dict[str, list[str]] = {}
     for index, camera in enumerate("abc"):
@@ -138,24 +138,23 @@ def test_the_engine_says_what_the_library_says(engine: Engine) -> None:
         assert sink.text == "".join(expected[camera])
 
 
-def test_a_memory_stays_within_its_budget(engine: Engine, observer: Observer) -> None:
+def test_a_memory_stays_within_its_budget(engine: NamedEngine, observer: Observer) -> None:
     engine.open("a")
     for seed in range(40):
         wait_for(lambda: engine.room("a") > 0)
         engine.offer("a", batch(seed))
     wait_for(lambda: cursor_of(engine, "a") == "000039")
     report = engine.report("a")
-    assert report is not None
     assert report.tokens <= 160 + 4 * 16
     assert report.kv_bytes == report.tokens * tiny.model().shape.bytes_per_token
     assert report.coverage.frames_seen == 40
     assert observer.compressions
 
 
-def test_a_full_queue_refuses(engine: Engine) -> None:
+def test_a_full_queue_refuses(engine: NamedEngine) -> None:
     engine.open("a")
     blocked = threading.Event()
-    engine._post(lambda: wait(blocked))  # the device is busy
+    engine.run(lambda: wait(blocked))  # the device is busy
     engine.offer("a", batch(0, count=8))
     assert engine.room("a") == 0
     with pytest.raises(Overloaded):
@@ -164,7 +163,7 @@ def test_a_full_queue_refuses(engine: Engine) -> None:
     wait_for(lambda: engine.room("a") == 8)
 
 
-def test_too_many_cameras_and_questions_are_refused(engine: Engine) -> None:
+def test_too_many_cameras_and_questions_are_refused(engine: NamedEngine) -> None:
     for camera in "abc":
         engine.open(camera)
     with pytest.raises(Overloaded, match="3 memories"):
@@ -186,7 +185,7 @@ def test_too_many_cameras_and_questions_are_refused(engine: Engine) -> None:
     assert last.error is None
 
 
-def test_a_cancelled_answer_stops_at_once(engine: Engine) -> None:
+def test_a_cancelled_answer_stops_at_once(engine: NamedEngine) -> None:
     engine.open("a")
     first = threading.Event()
     sink = Sink(on_delta=first.set)
@@ -198,7 +197,7 @@ def test_a_cancelled_answer_stops_at_once(engine: Engine) -> None:
     assert not sink.ended.is_set()
 
 
-def test_bad_questions_are_refused_by_name(engine: Engine) -> None:
+def test_bad_questions_are_refused_by_name(engine: NamedEngine) -> None:
     engine.open("a")
     with pytest.raises(InvalidInput, match="max_tokens"):
         engine.ask("a", "What now?", Sink(), max_tokens=401)
@@ -208,14 +207,10 @@ def test_bad_questions_are_refused_by_name(engine: Engine) -> None:
         assert sink.ended.wait(20)
         assert isinstance(sink.error, InvalidInput)
         assert sink.error.field == field
-    stranger = Sink()
-    engine.ask("nobody", "What now?", stranger)
-    assert stranger.ended.wait(20)
-    assert isinstance(stranger.error, CameraNotOwned)
     assert engine.open_questions == 0
 
 
-def test_one_cameras_bad_frame_touches_no_other(engine: Engine, observer: Observer) -> None:
+def test_one_cameras_bad_frame_touches_no_other(engine: NamedEngine, observer: Observer) -> None:
     engine.open("a")
     engine.open("b")
     bad = FrameInput(torch.zeros((1, 5, 5), dtype=torch.uint8), FrameStamp(1))
@@ -226,11 +221,10 @@ def test_one_cameras_bad_frame_touches_no_other(engine: Engine, observer: Observ
     assert observer.failed == ["a"]
     assert sorted(observer.frames) == ["a", "b"]
     report = engine.report("a")
-    assert report is not None
     assert report.coverage.frames == 1
 
 
-def test_closing_a_camera_ends_its_answers_alone(engine: Engine) -> None:
+def test_closing_a_camera_ends_its_answers_alone(engine: NamedEngine) -> None:
     engine.open("a")
     engine.open("b")
     started = threading.Event()
@@ -243,13 +237,56 @@ def test_closing_a_camera_ends_its_answers_alone(engine: Engine) -> None:
     assert isinstance(one.error, CameraNotOwned)
     assert two.ended.wait(20)
     assert two.result is not None
-    assert engine.report("a") is None
-    engine.offer("a", batch(1))  # late frames of a closed camera are nobody's
     assert engine.room("a") == 0
 
 
+def test_a_closed_handle_refuses(engine: NamedEngine) -> None:
+    handle = engine.open("a")
+    engine.offer("a", batch(1))
+    wait_for(lambda: cursor_of(engine, "a") == "000001")
+    handle.close()
+    handle.close()
+    assert handle.closed
+    for refused in (
+        lambda: handle.offer(batch(2)),
+        lambda: handle.ask("What now?", Sink()),
+        handle.inspect,
+        handle.snapshot,
+        lambda: handle.restore(Snapshot(MemoryState({}, {}), "")),
+    ):
+        with pytest.raises(CameraNotOwned):
+            refused()
+    assert handle.report().cursor == "000001"
+    assert engine.open_questions == 0
+
+
+def test_two_handles_of_one_id_share_nothing(engine: NamedEngine) -> None:
+    first = engine.open("a")
+    second = engine.open("a")
+    first.offer(batch(1))
+    wait_for(lambda: first.report().cursor == "000001")
+    assert second.inspect().result(20).frames_seen == 0
+    first.close()
+    second.offer(batch(2))
+    wait_for(lambda: second.report().cursor == "000002")
+    assert second.report().coverage.frames_seen == 1
+
+
+def test_the_device_shows_that_it_is_alive(observer: Observer) -> None:
+    beats = threading.Semaphore(0)
+    engine = NamedEngine(
+        tiny.model(), EngineConfig(budget_tokens=160, compress_every_frames=4), observer
+    )
+    engine.start(beats.release)
+    try:
+        for _ in range(3):
+            assert beats.acquire(timeout=20)  # also while nothing happens
+    finally:
+        engine.stop()
+
+
 def test_stopping_tells_everyone(observer: Observer) -> None:
-    engine = Engine(
+    engine = NamedEngine(
         tiny.model(), EngineConfig(budget_tokens=160, compress_every_frames=4), observer
     )
     engine.start()
@@ -274,10 +311,10 @@ def test_settings_are_checked() -> None:
 def test_a_budget_that_cannot_work_is_refused_at_once(observer: Observer) -> None:
     """Two recent frames of sixteen tokens, and a summary: more than 32."""
     with pytest.raises(InvalidInput, match="recent_frames"):
-        Engine(tiny.model(), EngineConfig(budget_tokens=32), observer)
+        NamedEngine(tiny.model(), EngineConfig(budget_tokens=32), observer)
 
 
-def test_one_answers_fault_touches_no_other(engine: Engine) -> None:
+def test_one_answers_fault_touches_no_other(engine: NamedEngine) -> None:
     engine.open("a")
     engine.open("b")
     broken, fine = Sink(on_delta=lambda: 1 / 0), Sink()  # type: ignore[arg-type]

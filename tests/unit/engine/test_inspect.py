@@ -8,11 +8,12 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from hermes.engine import Batch, Engine, EngineConfig, FrameInput
+from hermes.engine import Batch, EngineConfig, FrameInput
 from hermes.errors import CameraNotOwned, HermesError, Unavailable
 from hermes.memory import FrameStamp, look_inside
 from hermes.vlm import VideoMemory
 from tests.support import tiny
+from tests.support.named_engine import NamedEngine
 
 CONFIG = EngineConfig(budget_tokens=96, compress_every_frames=3, max_cameras=2)
 
@@ -27,15 +28,15 @@ class Nobody:
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    made = Engine(tiny.model(), CONFIG, Nobody())
+def engine() -> Iterator[NamedEngine]:
+    made = NamedEngine(tiny.model(), CONFIG, Nobody())
     made.start()
     made.open("a")
     yield made
     made.stop()
 
 
-def busy(engine: Engine) -> Callable[[], None]:
+def busy(engine: NamedEngine) -> Callable[[], None]:
     """Keep the device's thread from everything else until the returned function is called."""
     begun, free = threading.Event(), threading.Event()
 
@@ -43,12 +44,12 @@ def busy(engine: Engine) -> Callable[[], None]:
         begun.set()
         assert free.wait(20)
 
-    engine._post(wait)
+    engine.run(wait)
     assert begun.wait(20)
     return free.set
 
 
-def test_what_the_engine_sees_is_what_the_library_sees(engine: Engine) -> None:
+def test_what_the_engine_sees_is_what_the_library_sees(engine: NamedEngine) -> None:
     pictures = tiny.pictures(20)
     memory = VideoMemory(tiny.model(), budget=96, compress_every_frames=3)
     for number, picture in enumerate(pictures):
@@ -60,52 +61,49 @@ def test_what_the_engine_sees_is_what_the_library_sees(engine: Engine) -> None:
     assert engine.inspect("a").result(20) == look_inside(memory.cache)
 
 
-def test_an_open_memory_is_empty_at_first(engine: Engine) -> None:
+def test_an_open_memory_is_empty_at_first(engine: NamedEngine) -> None:
     contents = engine.inspect("a").result(20)
     assert (contents.frames_seen, contents.tokens, contents.times) == (0, 0, {})
 
 
-def test_a_camera_that_is_not_open_then(engine: Engine) -> None:
-    with pytest.raises(CameraNotOwned):
-        engine.inspect("nobody").result(20)
-    free = busy(engine)
+def test_a_closed_camera_is_not_inspected(engine: NamedEngine) -> None:
     engine.close("a")
-    look = engine.inspect("a")
-    free()
     with pytest.raises(CameraNotOwned):
-        look.result(20)
+        engine.inspect("a")
 
 
 def test_a_look_that_nobody_waits_for_is_not_taken(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: NamedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hermes.engine.look.look_inside", lambda _: pytest.fail("it was taken"))
+    monkeypatch.setattr("hermes.engine.camera.look_inside", lambda _: pytest.fail("it was taken"))
     free = busy(engine)
     look = engine.inspect("a")
     assert look.cancel()
     free()
     with pytest.raises(CancelledError):
         look.result(20)
-    with pytest.raises(CameraNotOwned):  # the thread goes on
-        engine.inspect("nobody").result(20)
+    engine.open("b")  # the thread goes on
+    engine.offer("b", Batch([], "000001"))
+    while engine.report("b").cursor != "000001":
+        pass
 
 
 def test_a_look_that_fails_touches_nothing_else(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: NamedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("hermes.engine.look.look_inside", lambda _: 1 / 0)
+        patch.setattr("hermes.engine.camera.look_inside", lambda _: 1 / 0)
         with pytest.raises(HermesError, match="ZeroDivisionError"):
             engine.inspect("a").result(20)
     assert engine.inspect("a").result(20).tokens == 0
 
 
-def test_stopping_leaves_nobody_waiting(engine: Engine) -> None:
+def test_stopping_leaves_nobody_waiting(engine: NamedEngine) -> None:
     free = busy(engine)
     look = engine.inspect("a")
     stopping = threading.Thread(target=engine.stop)
     stopping.start()
-    while not engine._stopping:
+    while not engine.stopping:
         pass
     with pytest.raises(Unavailable, match="shutting down"):
         engine.inspect("a")
@@ -115,19 +113,17 @@ def test_stopping_leaves_nobody_waiting(engine: Engine) -> None:
     stopping.join()
 
 
-def test_nor_does_a_device_that_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nor_does_a_device_that_fails(engine: NamedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not touched again, not even to look."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("the device fell off the bus")
 
-    monkeypatch.setattr("hermes.engine.look.look_inside", lambda _: pytest.fail("it was touched"))
+    monkeypatch.setattr("hermes.engine.camera.look_inside", lambda _: pytest.fail("it was touched"))
     free = busy(engine)
-    monkeypatch.setattr(engine._scheduler, "next", broken)
-    look = engine.inspect("a")
+    monkeypatch.setattr("hermes.engine.scheduler.Scheduler.next", broken)
+    engine.run(lambda: engine.run(lambda: pytest.fail("it was touched")))
     free()
-    with pytest.raises(Unavailable, match="shutting down"):
-        look.result(20)
     engine.join()
     with pytest.raises(Unavailable):
         engine.inspect("a")

@@ -20,25 +20,25 @@ def chosen(work: object) -> list[str]:
 
 
 def test_nothing_to_do() -> None:
-    assert Scheduler(4).next(0, 0, {}) == Idle()
+    assert Scheduler[str](4).next(0, 0, {}) == Idle()
 
 
 def test_the_stalest_cameras_first() -> None:
     cameras = waiting(a=300, b=100, c=200)
-    assert Scheduler(4).next(0, 0, cameras) == Ingest({"b": 1})
-    assert Scheduler(4).next(0, 0, cameras, room=2) == Ingest({"b": 1, "c": 1})
+    assert Scheduler[str](4).next(0, 0, cameras) == Ingest({"b": 1})
+    assert Scheduler[str](4).next(0, 0, cameras, room=2) == Ingest({"b": 1, "c": 1})
 
 
 def test_questions_before_frames() -> None:
-    assert Scheduler(4).next(1, 0, waiting(a=1)) == Answering()
-    assert Scheduler(4).next(0, 1, waiting(a=1)) == Answering()
+    assert Scheduler[str](4).next(1, 0, waiting(a=1)) == Answering()
+    assert Scheduler[str](4).next(0, 1, waiting(a=1)) == Answering()
 
 
 @given(limit=st.integers(1, 10), questions=st.integers(1, 5), answers=st.integers(0, 5))
 def test_constant_questions_do_not_starve_the_cameras(
     limit: int, questions: int, answers: int
 ) -> None:
-    scheduler, frame = Scheduler(limit), Ingest({"a": 1})
+    scheduler, frame = Scheduler[str](limit), Ingest({"a": 1})
     steps = [scheduler.next(questions, answers, waiting(a=1)) for _ in range(3 * (limit + 1))]
     assert steps.count(frame) == 3
     assert steps[limit] == frame
@@ -46,14 +46,14 @@ def test_constant_questions_do_not_starve_the_cameras(
 
 
 def test_a_pass_gives_way_to_every_new_question() -> None:
-    scheduler = Scheduler(4)
-    assert scheduler.gives_way(1, 0, behind=0.0, given=1000)
-    assert not scheduler.gives_way(0, 0, behind=0.5, given=0)
+    scheduler: Scheduler[str] = Scheduler(4)
+    assert scheduler.gives_way(1, 0, done=0.0, given=1000)
+    assert not scheduler.gives_way(0, 0, done=0.5, given=0)
 
 
 @given(limit=st.integers(1, 16), slices=st.integers(1, 60))
 def test_answers_get_their_tokens_spread_over_a_pass(limit: int, slices: int) -> None:
-    scheduler = Scheduler(limit)
+    scheduler: Scheduler[str] = Scheduler(limit)
     given_at: list[int] = []
     for number in range(1, slices + 1):
         while scheduler.gives_way(0, 3, number / slices, len(given_at)):
@@ -65,7 +65,7 @@ def test_answers_get_their_tokens_spread_over_a_pass(limit: int, slices: int) ->
 
 def test_a_long_backlog_does_not_starve_a_live_camera() -> None:
     """A file that is read faster than the device works is always the one that is behind."""
-    scheduler, now_ms = Scheduler(4), 100_000
+    scheduler, now_ms = Scheduler[str](4), 100_000
     served = []
     for _ in range(20):
         cameras = {"file": Backlog(now_ms - 50_000, 60), "live": Backlog(now_ms)}
@@ -76,7 +76,7 @@ def test_a_long_backlog_does_not_starve_a_live_camera() -> None:
 
 def test_what_room_is_left_goes_to_backlogs() -> None:
     cameras = {"file": Backlog(1, 60), "other": Backlog(1, 3), "live": Backlog(2, 1)}
-    work = Scheduler(4).next(0, 0, cameras, room=9)
+    work = Scheduler[str](4).next(0, 0, cameras, room=9)
     assert work == Ingest({"file": 5, "other": 3, "live": 1})
 
 
@@ -86,14 +86,14 @@ def test_what_room_is_left_goes_to_backlogs() -> None:
 )
 def test_a_pass_is_as_full_as_can_be(counts: dict[str, int], room: int) -> None:
     cameras = {camera: Backlog(0, count) for camera, count in counts.items()}
-    work = Scheduler(4).next(0, 0, cameras, room)
+    work = Scheduler[str](4).next(0, 0, cameras, room)
     assert isinstance(work, Ingest)
     assert sum(work.frames.values()) == min(room, sum(counts.values()))
     assert all(1 <= share <= counts[camera] for camera, share in work.frames.items())
 
 
 def test_a_camera_with_little_to_do_waits_for_one_turn_of_each_other() -> None:
-    scheduler = Scheduler(4)
+    scheduler: Scheduler[str] = Scheduler(4)
     for _ in range(5):
         scheduler.next(0, 0, waiting(a=1, b=2))
     first = [chosen(scheduler.next(0, 0, waiting(a=1, b=2, quiet=9))) for _ in range(3)]
@@ -106,7 +106,7 @@ def test_a_camera_with_little_to_do_waits_for_one_turn_of_each_other() -> None:
 )
 def test_no_camera_is_starved_by_another(since: dict[str, int], room: int) -> None:
     """Each ingested camera comes back with a younger frame; everyone gets a turn."""
-    scheduler, clock = Scheduler(1), 1000
+    scheduler, clock = Scheduler[str](1), 1000
     served: set[str] = set()
     for _ in range(-(-len(since) // room)):
         now = chosen(scheduler.next(0, 0, waiting_of(since), room))

@@ -176,6 +176,21 @@ def test_times_of_a_file_come_back() -> None:
     assert restored.cache.stamps() == original.cache.stamps()
 
 
+def test_a_lost_memory_stays_reported_and_older_snapshots_restore() -> None:
+    original = memory()
+    original.mark_lost(5_000)
+    original.feed(tiny.pictures(2), [9_000, 10_000])
+    restored = memory()
+    snapshot.restore(restored, snapshot.encode(original.state()))
+    same_bits(original, restored)
+    assert restored.coverage().lost == (5_000, 9_000)
+    state = original.state()
+    older = {name: value for name, value in state.header.items() if name != "lost"}
+    restored.restore(MemoryState(older, state.tensors))
+    assert restored.coverage().lost is None
+    assert restored.coverage().frames == 2
+
+
 # -- of something else ---------------------------------------------------------
 
 

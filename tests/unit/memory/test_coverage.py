@@ -181,3 +181,31 @@ def test_looking_waits_for_the_device_no_more_than_finding_the_frames_does() -> 
     patches = torch.arange(4, dtype=torch.int32).repeat(4).expand(3, 16)
     assert coverage.held_frames(frames, patches, 4, 4) == ([0, 1, 2, 3], 0)
     assert waits == ["unique", "tolist"]
+
+
+def test_a_memory_says_since_when_it_watches() -> None:
+    table = FrameTable()
+    assert (table.coverage().since_ms, table.coverage().lost) == (None, None)
+    for stamp in (5_000, 6_000, 7_000):
+        table.add(FrameStamp(stamp), after_gap=False)
+    table.retain([2], 2)
+    assert (table.coverage().since_ms, table.coverage().start_ms) == (5_000, 7_000)
+    assert table.coverage().lost is None  # a young memory is not a robbed one
+
+
+def test_a_lost_memory_is_a_gap_that_stays() -> None:
+    table = FrameTable()
+    table.mark_lost(1_000)
+    table.add(FrameStamp(5_000), after_gap=False)
+    table.add(FrameStamp(9_000), after_gap=True)
+    table.mark_lost(6_000)  # too late: nothing that this memory holds was lost
+    table.retain([1], 1)
+    assert table.coverage().lost == (1_000, 5_000)
+    assert table.coverage().gaps[0] == (1_000, 5_000)
+
+
+def test_a_clock_that_went_back_makes_no_gap_of_negative_length() -> None:
+    table = FrameTable()
+    table.mark_lost(9_000)
+    table.add(FrameStamp(5_000), after_gap=False)
+    assert table.coverage().lost == (5_000, 5_000)

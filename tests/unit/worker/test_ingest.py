@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
+import redis
 from torch import Tensor
 
 from hermes.engine import Batch, Engine, EngineConfig, SessionReport, SimilarityGate
-from hermes.errors import Overloaded
+from hermes.errors import CameraNotOwned, Overloaded
 from hermes.v1.camera_pb2 import Camera
+from hermes.v1.frames_pb2 import FrameChunk
 from services.common.frame_log import Entry, InMemoryFrameLog, LogId
 from services.common.leases import Fence, Lease
 from services.common.metrics import Metrics
@@ -37,14 +39,9 @@ class FakeEngine:
     opened: set[str] = field(default_factory=set)
     cursors: dict[str, str] = field(default_factory=dict)
 
-    def open(self, camera_id: str) -> None:
+    def open(self, camera_id: str) -> FakeHandle:
         self.opened.add(camera_id)
-
-    def close(self, camera_id: str) -> None:
-        self.opened.discard(camera_id)
-
-    def room(self, camera_id: str) -> int:
-        return self.config.max_pending_frames - self.waiting
+        return FakeHandle(self, camera_id)
 
     def offer(self, camera_id: str, batch: Batch) -> None:
         if self.waiting and self.waiting + len(batch.frames) > self.config.max_pending_frames:
@@ -58,8 +55,36 @@ class FakeEngine:
     def prepare(self, picture: Tensor) -> Tensor:
         return picture
 
-    def report(self, camera_id: str) -> SessionReport | None:
-        return SessionReport(cursor=self.cursors.get(camera_id, ""))
+
+@dataclass
+class FakeHandle:
+    """A camera of the fake engine. What it was offered stays with it."""
+
+    engine: FakeEngine
+    camera_id: str
+    cursor: str = ""
+    closed: bool = False
+    lost_since: int | None = None
+
+    def room(self) -> int:
+        return self.engine.config.max_pending_frames - self.engine.waiting
+
+    def offer(self, batch: Batch) -> None:
+        if self.closed:
+            raise CameraNotOwned(self.camera_id)
+        self.engine.offer(self.camera_id, batch)
+        if not self.engine.slow:
+            self.cursor = batch.cursor
+
+    def mark_lost(self, since_ms: int) -> None:
+        self.lost_since = since_ms
+
+    def report(self) -> SessionReport:
+        return SessionReport(cursor=self.cursor)
+
+    def close(self) -> None:
+        self.closed = True
+        self.engine.opened.discard(self.camera_id)
 
 
 class Rig:
@@ -430,3 +455,110 @@ def test_frames_are_old_by_their_own_clock(rig: Rig) -> None:
         rig.ingest.step(0.0)
     assert rig.times("a") == [5_000, 9_000_000_000_000]
     assert rig.count("a", "dropped_stale") == 0
+
+
+def odd(**fields: int) -> FrameChunk:
+    """A chunk of camera `a` that parses and makes no sense."""
+    made = chunk("a", 999_100, index=1)
+    for name, value in fields.items():
+        target = (
+            made if name in ("epoch", "first_frame_index", "dropped_before") else made.frames[0]
+        )
+        setattr(target, name, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        odd(first_frame_index=2**64 - 1),
+        odd(first_frame_index=2**63),
+        odd(epoch=2**64 - 1),
+        odd(dropped_before=2**64 - 1),
+        odd(capture_time_ms=2**63 - 1),
+        odd(capture_time_ms=-1),
+        odd(media_time_ms=2**63 - 1),
+        odd(media_time_ms=-(2**63)),
+    ],
+    ids=str,
+)
+def test_an_odd_entry_is_skipped_and_touches_no_other_camera(rig: Rig, entry: FrameChunk) -> None:
+    rig.gain("b")
+    rig.log.append(chunk("a", 999_000), FENCE)
+    rig.log.put_raw("a", LogId(999_100), entry.SerializeToString())
+    rig.log.append(chunk("a", 999_200, index=2), FENCE)
+    rig.log.append(chunk("b", 999_000), FENCE)
+    for _ in range(3):
+        rig.ingest.step(0.0)
+    assert rig.times("a") == [999_000, 999_200]
+    assert rig.times("b") == [999_000]
+    assert rig.count("a", "decode_error") == 1
+    marks = [f.after_gap for camera, b in rig.engine.batches if camera == "a" for f in b.frames]
+    assert marks == [False, True]
+    assert {rig.memories.state(camera) for camera in "ab"} == {"serving"}
+
+
+def test_an_entry_that_raises_is_skipped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(jpeg: bytes) -> Tensor:
+        raise MemoryError("a picture of a petabyte")
+
+    rig.gain("b")
+    rig.log.append(chunk("a", 999_000), FENCE)
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "decode_jpeg", broken)
+        rig.ingest.step(0.0)
+    rig.log.append(chunk("a", 999_100, index=1), FENCE)
+    rig.log.append(chunk("b", 999_000), FENCE)
+    rig.ingest.step(0.0)
+    assert (rig.times("a"), rig.times("b")) == ([999_100], [999_000])
+    assert rig.count("a", "decode_error") == 1
+
+
+def test_a_log_that_is_none_rests_while_the_others_are_read(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis refuses a whole read for one key of another type."""
+    read, last_id = rig.log.read, rig.log.last_id
+    asked: list[str] = []
+
+    def refusing(after: Mapping[str, LogId], *, count: int, block_s: float) -> list[Entry]:
+        if "a" in after:
+            raise redis.ResponseError("WRONGTYPE")
+        return read(after, count=count, block_s=block_s)
+
+    def refusing_id(camera_id: str) -> LogId:
+        asked.append(camera_id)
+        if camera_id == "a":
+            raise redis.ResponseError("WRONGTYPE")
+        return last_id(camera_id)
+
+    monkeypatch.setattr(rig.log, "read", refusing)
+    monkeypatch.setattr(rig.log, "last_id", refusing_id)
+    rig.gain("b")
+    rig.log.append(chunk("b", 999_000), FENCE)
+    for _ in range(3):
+        rig.ingest.step(0.0)
+    assert rig.times("b") == [999_000]
+    assert rig.memories.state("b") == "serving"
+    rig.gain("c")
+    rig.memories.lost("a")
+    rig.gain("a")
+    for _ in range(5):
+        rig.ingest.step(0.0)
+    assert asked.count("a") == 1  # it rests
+    assert rig.memories.state("c") == "serving"
+
+
+def test_a_redis_out_of_reach_is_no_cameras_fault(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(after: Mapping[str, LogId], *, count: int, block_s: float) -> list[Entry]:
+        raise redis.ConnectionError("refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.log, "read", gone)
+        with pytest.raises(redis.ConnectionError):
+            rig.ingest.step(0.0)
+    rig.log.append(chunk("a", 999_000), FENCE)
+    rig.ingest.step(0.0)
+    assert rig.times("a") == [999_000]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hermes.errors import InvalidInput, SnapshotMismatch
+from hermes.errors import InvalidInput, SnapshotCorrupt, SnapshotMismatch
 from services.hermes_worker.snapshot_store import SnapshotStore
 
 
@@ -85,3 +86,51 @@ def test_no_password_is_quoted() -> None:
     with pytest.raises(InvalidInput) as caught:
         SnapshotStore("nonsense://user:hunter2@host/folder")
     assert "hunter2" not in str(caught.value)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_snapshots_are_for_their_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        store = SnapshotStore(str(tmp_path / "state" / "kept"))
+        store.write("lobby/7/a.safetensors", b"abc")
+    finally:
+        os.umask(before)
+    folder = tmp_path / "state"
+    assert mode(folder / "kept" / "lobby" / "7" / "a.safetensors") == 0o600
+    for made in (folder, folder / "kept", folder / "kept" / "lobby", folder / "kept/lobby/7"):
+        assert mode(made) == 0o700
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    SnapshotStore(str(tmp_path)).write("lobby/7/a.safetensors", b"abc")
+    assert mode(tmp_path) == 0o750
+
+
+def test_a_removed_camera_leaves_no_folder(tmp_path: Path) -> None:
+    store = SnapshotStore(str(tmp_path))
+    for number in range(20):
+        store.write(f"camera-{number}/7/a.safetensors", b"abc")
+    store.write("camera-0/8/b.safetensors", b"abc")  # added anew under the same id
+    for number in range(20):
+        store.delete_folder(f"camera-{number}/7")
+    assert [path.name for path in tmp_path.iterdir()] == ["camera-0"]
+    assert store.files("camera-0") == ["camera-0/8/b.safetensors"]
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    """Opening a pipe would hang."""
+    store = SnapshotStore(str(tmp_path))
+    (tmp_path / "lobby" / "7").mkdir(parents=True)
+    (tmp_path / "lobby" / "7" / "folder.safetensors").mkdir()
+    os.mkfifo(tmp_path / "lobby" / "7" / "pipe.safetensors")
+    for name in ("folder", "pipe"):
+        with pytest.raises(SnapshotCorrupt, match="no file"):
+            store.read(f"lobby/7/{name}.safetensors", 9)
+    (tmp_path / "dock").write_bytes(b"")  # where a folder should be
+    with pytest.raises((NotADirectoryError, FileNotFoundError)):
+        store.read("dock/7/a.safetensors", 9)

@@ -1,0 +1,121 @@
+"""Locations: a source's address for FFmpeg, with options that shut everything else.
+
+Whatever the address, a playlist or a redirect may lead only where the policy
+allows. This file decides what FFmpeg may open; `Source` opens it.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND
+from services.common.cameras import check_url, is_file, resolve_file
+from services.decoder.faults import SourceFault, classify
+from services.decoder.settings import DecoderSettings
+
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,h264,hevc"
+"""Formats that hold video and cannot name another file or host to open."""
+
+STREAMED = f"{CONTAINERS},hls,mpjpeg,aac,webvtt"
+"""The same over HTTP, with playlists: the protocol list applies to their entries, too."""
+
+HTTP_PATIENCE = 3.0
+"""Segments of an HTTP live stream arrive as a whole, seconds apart."""
+
+ANALYZE_US = 500_000
+
+
+@dataclass(slots=True)
+class Location:
+    """What is passed to FFmpeg. Holds a file open until it is closed."""
+
+    address: str
+    options: dict[str, str]
+    descriptor: int | None = None
+
+    def close(self) -> None:
+        """Close the file, if there is one. May be called twice."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+def locate(url: str, settings: DecoderSettings) -> Location:
+    """The location of a source that may be opened. Raises `InvalidInput` or `SourceFault`."""
+    check_url(url, settings.policy)
+    return _file(url, settings) if is_file(url) else _network(url, settings)
+
+
+def patience_s(url: str, settings: DecoderSettings) -> float:
+    """The longest silence of this kind of source, in seconds."""
+    slow = url.lower().startswith("http")
+    return settings.read_timeout_s * (HTTP_PATIENCE if slow else 1.0)
+
+
+def _file(url: str, settings: DecoderSettings) -> Location:
+    # The file is opened here and passed as a descriptor: FFmpeg may open
+    # nothing by name, so neither a playlist nor a link that changes after the
+    # check leads anywhere.
+    descriptor = _open_regular(resolve_file(url, settings.policy))
+    options = {
+        "fd": str(descriptor),
+        "protocol_whitelist": "fd",
+        "format_whitelist": CONTAINERS,
+    }
+    return Location("fd:", options, descriptor)
+
+
+def _network(url: str, settings: DecoderSettings) -> Location:
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()  # FFmpeg takes RTSP:// for the name of a file
+    address = urlunsplit(parts._replace(scheme=scheme))
+    microseconds = str(int(patience_s(url, settings) * 1e6))
+    options = {"timeout": microseconds} | _tls_options(settings)
+    if scheme.startswith("rtsp"):
+        return Location(
+            address,
+            options
+            | {
+                "protocol_whitelist": "tcp,tls,rtp",
+                "format_whitelist": "rtsp,sdp",
+                "rtsp_transport": "tcp",
+                "allowed_media_types": "video",
+                "analyzeduration": str(ANALYZE_US),
+            },
+        )
+    # Within http the lower protocol decides, so the list names both layers.
+    web = settings.policy.protocols & {"http", "https"}
+    lower = {"tcp"} | ({"tls"} if "https" in web else set())
+    options |= {
+        "protocol_whitelist": ",".join(sorted(web | lower | {"crypto"})),
+        "format_whitelist": STREAMED,
+        "rw_timeout": microseconds,
+    }
+    if len(web) < 2:
+        options["max_redirects"] = "0"  # one to the other protocol could not be refused
+    return Location(address, options)
+
+
+def _open_regular(path: os.PathLike[str]) -> int:
+    """A descriptor of a regular file. Never waits on a pipe, never follows a link."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise classify(error, (), (), live=False) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise SourceFault(SOURCE_ERROR_NOT_FOUND, "it is not a regular file")
+    return descriptor
+
+
+def _tls_options(settings: DecoderSettings) -> dict[str, str]:
+    if not settings.tls_verify:
+        return {"tls_verify": "0"}
+    # The library does not know where this system keeps its authorities.
+    authorities = settings.tls_ca_file or ssl.get_default_verify_paths().cafile
+    return {"tls_verify": "1"} | ({"ca_file": authorities} if authorities else {})
