@@ -1,22 +1,17 @@
-"""Snapshots: one memory as a safetensors file, or as its bytes.
+"""Snapshots: one memory as the bytes of a safetensors file.
 
-The file's metadata hold a versioned JSON header and a SHA-256 over every byte
-of the file (its own digits counted as zeros). The sum is compared before
+The file's metadata hold a versioned JSON header and a SHA-256 of the whole
+file, in which the sum's own digits count as zeros. The sum is compared before
 anything is parsed, so that a file that was cut short or changed goes no
-further; what the parser then finds is checked by the memory that takes it.
-The sum guards against accidents, not against forgers, and the checks behind it
-do not rely on it.
+further. It guards against accidents, not against forgers: the memory that
+restores a snapshot checks everything that the parser finds.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from safetensors import torch as safetensors
@@ -29,15 +24,17 @@ FORMAT = 3
 """Version of the header and the tensors. A snapshot of another version is refused."""
 
 HEADER_LIMIT = 1 << 20
-"""Bytes that a header takes at most; it has a few hundred numbers."""
+"""The most bytes that a header takes; it has a few hundred numbers."""
 
 _ZEROS = "0" * 64
 _CHECKSUM = re.compile(rb'"checksum":"([0-9a-f]{64})"')
 
 
 def encode(state: MemoryState) -> bytes:
-    """The snapshot of a state. Slow for a full memory (it is copied and summed): off the device's
-    thread, which only needs to take the state.
+    """The snapshot of a state.
+
+    Slow for a full memory, which is copied and summed: keep it off the
+    device's thread, which only has to take the state.
     """
     metadata = {
         "header": json.dumps({"format": FORMAT, **state.header}, separators=(",", ":")),
@@ -52,19 +49,22 @@ def encode(state: MemoryState) -> bytes:
 
 
 def decode(data: bytes, *, limit_bytes: int) -> MemoryState:
-    """The state of a snapshot. `VideoMemory.restore` says whether it fits.
+    """The state of a snapshot. `VideoMemory.restore` checks whether it fits a memory.
 
     Raises `SnapshotMismatch` if it is larger than `limit_bytes` or of another
-    format, and `SnapshotCorrupt` if it is not what was once written.
+    format, and `SnapshotCorrupt` if it is not as it was written.
     """
-    _check_size(len(data), limit_bytes)
+    if len(data) > limit_bytes:
+        raise SnapshotMismatch(
+            f"the snapshot has {len(data)} bytes; one for this memory has {limit_bytes} at most"
+        )
     found = _CHECKSUM.search(data, 0, HEADER_LIMIT)
     if found is None or _sum(data, *found.span(1)) != found[1].decode():
         raise SnapshotCorrupt("the snapshot was cut short or changed: its checksum is wrong")
     try:
         tensors = safetensors.load(data)
         header = _header(data)
-    except Exception as error:  # of outside bytes, whatever the parser says means the same
+    except Exception as error:  # outside bytes: any failure of the parser means the same
         raise SnapshotCorrupt(f"the snapshot cannot be read ({type(error).__name__})") from error
     version = header.pop("format", None)
     if version != FORMAT:
@@ -74,58 +74,17 @@ def decode(data: bytes, *, limit_bytes: int) -> MemoryState:
     return MemoryState(header, tensors)
 
 
-def save(state: MemoryState, path: str | Path) -> int:
-    """Write a snapshot and return its size in bytes. There is a whole file there, or the old one.
-
-    Its folder must exist.
-    """
-    path, data = Path(path), encode(state)
-    handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(made, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(made)
-        raise
-    return len(data)
-
-
-def load(path: str | Path, *, limit_bytes: int) -> MemoryState:
-    """Read a snapshot. Its size is looked at before anything is read.
-
-    Raises as `decode` does, and `OSError`.
-    """
-    with Path(path).open("rb") as file:
-        _check_size(os.fstat(file.fileno()).st_size, limit_bytes)
-        return decode(file.read(limit_bytes + 1), limit_bytes=limit_bytes)
-
-
 def limit_of(memory: VideoMemory) -> int:
-    """Bytes that a snapshot for this memory has at most."""
+    """The most bytes that a snapshot of this memory can have."""
     return HEADER_LIMIT + memory.state_limit
 
 
-def restore(memory: VideoMemory, source: bytes | str | Path) -> None:
-    """Make `memory` what the snapshot, its bytes or a path to it, was taken of.
+def restore(memory: VideoMemory, data: bytes) -> None:
+    """Make `memory` what the snapshot was taken of.
 
-    Raises as `decode` does. The memory is then as it was before.
+    Raises as `decode` does; the memory is then as it was before.
     """
-    limit = limit_of(memory)
-    if isinstance(source, bytes):
-        memory.restore(decode(source, limit_bytes=limit))
-    else:
-        memory.restore(load(source, limit_bytes=limit))
-
-
-def _check_size(size: int, limit_bytes: int) -> None:
-    if size > limit_bytes:
-        raise SnapshotMismatch(
-            f"the snapshot has {size} bytes; one for this memory has {limit_bytes} at most"
-        )
+    memory.restore(decode(data, limit_bytes=limit_of(memory)))
 
 
 def _sum(data: bytes, start: int, end: int) -> str:
@@ -138,7 +97,7 @@ def _sum(data: bytes, start: int, end: int) -> str:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    # The parser has just accepted this very header: eight bytes of length, then JSON.
+    # The parser has just accepted this header: eight bytes of length, then JSON.
     length = int.from_bytes(data[:8], "little")
     header: Any = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["header"])
     if not isinstance(header, dict):

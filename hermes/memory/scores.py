@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from hermes.memory.bands import Bands
 from hermes.memory.config import HermesConfig, Normalise, Weights
@@ -93,43 +92,29 @@ def smooth(
 ) -> Tensor:
     """S~(l) = (1 - g) S(l) + g S~(l+1), from the deepest layer up: [L, n].
 
-    By `index` the scores at the same place are added, by `identity` those of
-    the same (frame, patch): a token that the next deeper layer no longer holds
-    keeps its own score.
+    By `index`, a score takes over from the same index of the next deeper layer;
+    by `identity`, from the same (frame, patch), and a token that the deeper
+    layer does not hold keeps its own score.
     """
     if config.smoothing == "off":
         return scores
     shares = [SMOOTHING_SHARE[name] for name, members in bands.items() for _ in members]
     if config.smoothing == "index":
-        return torch.stack(smooth_by_index(scores.unbind(), shares))
+        return smooth_by_index(scores, shares)
     return smooth_by_identity(scores, identities(frames, patches), shares)
 
 
-def smooth_by_index(scores: Sequence[Tensor], shares: Sequence[float]) -> list[Tensor]:
-    """The same place, layer by layer. `shares`: g of each layer.
-
-    Layers may differ in length (those of a `StreamMemory` never do): the
-    deeper one's scores are then interpolated.
-    """
-    smoothed = list(scores)
+def smooth_by_index(scores: Tensor, shares: Sequence[float]) -> Tensor:
+    """The same index, layer by layer. `shares`: g of each layer."""
+    smoothed = list(scores.unbind())
     for layer in range(len(smoothed) - 2, -1, -1):
-        deeper = stretched(smoothed[layer + 1], len(smoothed[layer]))
+        deeper = smoothed[layer + 1]
         smoothed[layer] = (1 - shares[layer]) * smoothed[layer] + shares[layer] * deeper
-    return smoothed
-
-
-def stretched(values: Tensor, count: int) -> Tensor:
-    """[n] -> [count]: the same from first to last, linear between the values."""
-    if len(values) == count:
-        return values
-    wide: Tensor = functional.interpolate(
-        values[None, None], size=count, mode="linear", align_corners=True
-    )
-    return wide[0, 0]
+    return torch.stack(smoothed)
 
 
 def smooth_by_identity(scores: Tensor, tokens: Tensor, shares: Sequence[float]) -> Tensor:
-    """The same token, whatever its place. `tokens`: [L, n], as `identities` numbers them."""
+    """The same token, whatever its index. `tokens`: [L, n], as `identities` numbers them."""
     have, order = tokens[1:].sort(dim=-1)
     at = torch.searchsorted(have, tokens[:-1]).clamp_max(tokens.shape[-1] - 1)
     known = have.gather(-1, at) == tokens[:-1]

@@ -15,7 +15,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 PRODUCT = [TESTS.parent / name for name in ("hermes", "services")]
 
-MOST = 132
+MOST = 38
 """May only fall: whoever removes a reach lowers it."""
 
 OWNERS = {"self", "cls"}

@@ -13,6 +13,7 @@ from hermes.vlm import VideoMemory
 from tests.fuzz.damage import edit_json
 from tests.fuzz.target import Target
 from tests.support import tiny
+from tests.support.snapshots import sealed
 
 
 def _memory() -> VideoMemory:
@@ -39,7 +40,7 @@ def _read(data: bytes) -> str:
     memory = _memory()
     before = memory.coverage()
     try:
-        snapshot.restore(memory, _sealed(data))
+        snapshot.restore(memory, sealed(data))
     except (SnapshotCorrupt, SnapshotMismatch) as error:
         assert memory.coverage() == before, "what is refused changes nothing"
         return "".join(c for c in str(error) if not c.isdigit())[:60]
@@ -50,15 +51,6 @@ def _read(data: bytes) -> str:
     except HermesError as error:
         return f"restored; then {type(error).__name__}"
     return f"restored {coverage.frames}"
-
-
-def _sealed(data: bytes) -> bytes:
-    """With the checksum that these bytes should have: a forger computes it, too."""
-    found = snapshot._CHECKSUM.search(data, 0, snapshot.HEADER_LIMIT)
-    if found is None:
-        return data
-    start, end = found.span(1)
-    return data[:start] + snapshot._sum(data, start, end).encode() + data[end:]
 
 
 def _edit_header(data: bytes, random: Random) -> bytes:

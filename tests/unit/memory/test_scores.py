@@ -18,7 +18,6 @@ from hermes.memory.scores import (
     recency,
     recency_weight,
     smooth,
-    smooth_by_index,
     top,
     working_decay,
 )
@@ -163,29 +162,6 @@ def test_agreement(seed: int, part: float) -> None:
             if token[1] != SUMMARY_PATCH:
                 own = (1 - part) * own + part * sum(others) / len(others)
             assert float(found[layer, index]) == pytest.approx(own, abs=1e-6)
-
-
-@given(
-    lengths=st.lists(st.integers(1, 12), min_size=2, max_size=5),
-    seed=st.integers(0, 999),
-)
-def test_layers_of_different_lengths_are_interpolated(lengths: list[int], seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    scores = [torch.rand(length, generator=generator) for length in lengths]
-    shares = [0.1 * (index + 1) for index in range(len(lengths))]
-    found = smooth_by_index(scores, shares)
-    deeper = scores[-1].tolist()
-    for layer in range(len(scores) - 2, -1, -1):
-        count, values = lengths[layer], []
-        for at in range(count):
-            place = at * (len(deeper) - 1) / (count - 1) if count > 1 else 0.0
-            low = min(int(place), len(deeper) - 1)
-            high = min(low + 1, len(deeper) - 1)
-            between = deeper[low] + (place - low) * (deeper[high] - deeper[low])
-            own = float(scores[layer][at])
-            values.append((1 - shares[layer]) * own + shares[layer] * between)
-        assert found[layer].tolist() == pytest.approx(values, abs=1e-5)
-        deeper = values
 
 
 def test_index_and_identity_agree_while_all_layers_hold_the_same() -> None:
