@@ -1,4 +1,4 @@
-"""What a memory holds, layer by layer, as plain values: for looking at and for sending.
+"""What a memory holds, layer by layer, as plain values that can be drawn and sent.
 
 `hermes.memory.look_inside` makes it, `hermes.picture` draws it. No torch.
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 class HeldFrame:
     """One frame in one layer.
 
-    `number` counts the stream's frames from 0. `tokens` are its own, of
-    `MemoryContents.frame_tokens`; `summaries` are tokens that lie in its place
-    and sum up what was evicted around it.
+    `number` counts the stream's frames from 0. `tokens`: how many of its
+    `MemoryContents.frame_tokens` are held. `summaries`: tokens in its place that
+    summarise what was evicted around it.
     """
 
     number: int

@@ -1,8 +1,8 @@
 """Bounded KV-cache memory of a video stream. Pure torch.
 
-Source: HERMES (arXiv 2601.14724). A `StreamMemory` holds one camera's cache; a
-`RetentionPolicy` decides what stays when it is over its budget; a `Branch` is
-where one question is answered.
+Source: HERMES (arXiv 2601.14724). A `StreamMemory` holds one camera's cache, a
+`RetentionPolicy` chooses what it keeps within its budget, and each question is
+answered on a `Branch` of it.
 """
 
 from hermes.memory.append import AppendRow

@@ -1,9 +1,8 @@
-"""What the layers agree on.
+"""Agreement: layers that hold the same token share its score.
 
-What one layer reads of a token rests on what the layers before it did with
-it, so a token that stays in some layers only tells little. Nothing of this is
-in the HERMES paper, whose smoothing hands a share of each score to the next
-layer alone.
+What a layer reads from a token depends on what earlier layers made of it, so a
+token that only some layers keep is worth little. This is not in the HERMES
+paper, whose smoothing passes a share of each score to the next layer only.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from hermes.memory.summary import SUMMARY_PATCH
 def agreed(scores: Tensor, frames: Tensor, patches: Tensor, bands: Bands, share: float) -> Tensor:
     """A = (1 - share) S + share M: [L, n]. M is a token's mean over the layers that hold it.
 
-    The sensory band, where recency is all, takes no part, and neither do
-    summaries, which are other ones in each layer.
+    The sensory band, which goes by recency alone, keeps its scores; so do
+    summaries, which differ from layer to layer.
     """
     first = len(bands.sensory)
     own, tokens = scores[first:], identities(frames, patches)[first:]
     group = tokens.flatten().unique(return_inverse=True)[1].view_as(tokens)
     held = group.flatten().bincount()
     sums = scores.new_zeros(len(held))
-    for layer in range(len(own)):  # one at a time: the order of a sum is then always the same
+    for layer in range(len(own)):  # one at a time, so that sums always have the same order
         sums.index_add_(0, group[layer], own[layer])
     mixed = (1 - share) * own + share * (sums / held)[group]
     real = patches[first:] != SUMMARY_PATCH

@@ -24,20 +24,20 @@ class Row(Protocol):
 
     @property
     def tokens(self) -> int:
-        """How many tokens of the pass are this row's."""
+        """How many tokens of the pass belong to this row."""
         ...
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Attention output [heads, tokens, head_dim] for unrotated inputs of the same layout.
 
-        `key` and `value` have kv_heads heads. The row remembers them where it
-        needs to.
+        `key` and `value` have kv_heads heads. The row stores them if later passes
+        need them.
         """
         ...
 
 
 class Pass(Protocol):
-    """What a model's attention layers are given in place of a cache."""
+    """What a model's attention layers get instead of a cache."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens, head_dim] in, unrotated; [1, tokens, heads, head_dim] out."""
@@ -45,7 +45,7 @@ class Pass(Protocol):
 
 
 class ReadingRow(ABC):
-    """A row that only reads a memory: where a pass has no others, all are rotated at once.
+    """A row that only reads a memory. If a pass has no other rows, all are rotated at once.
 
     `tables`: cos and sin of its positions (`Rotary.tables`).
     """
@@ -55,7 +55,7 @@ class ReadingRow(ABC):
     @property
     @abstractmethod
     def tokens(self) -> int:
-        """How many tokens of the pass are this row's."""
+        """How many tokens of the pass belong to this row."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """As every row does."""
@@ -66,14 +66,14 @@ class ReadingRow(ABC):
     def attend_rotated(
         self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor, scale: float
     ) -> Tensor:
-        """The same, with query and key rotated to their positions beside the query as it came."""
+        """As `attend`, with query and key already rotated. `query`: as it came, not rotated."""
 
 
 class PackedPass:
-    """What a model's attention layers are given in place of a cache: the rows, in order.
+    """What a model's attention layers get instead of a cache: the rows, in order.
 
-    `between` is called in each layer before its attention, and may run other
-    passes of the same model: a long pass gives way to a short one there.
+    `between` is called in each layer before its attention. It may run other
+    passes of the same model, so that a long pass gives way to a short one.
     """
 
     def __init__(self, rows: Sequence[Row], between: Callable[[], None] | None = None) -> None:
@@ -111,9 +111,9 @@ class PackedPass:
 
 
 def tail_mask(queries: int, length: int, device: torch.device) -> Tensor | None:
-    """[queries, length] bool: the last `queries` keys are the queries' own, seen causally.
+    """[queries, length] bool: a causal mask, where the last `queries` keys are the queries' own.
 
-    None where a mask would hide nothing.
+    None if it would hide nothing.
     """
     if queries == 1:
         return None
@@ -122,7 +122,7 @@ def tail_mask(queries: int, length: int, device: torch.device) -> Tensor | None:
 
 
 def folded_mask(mask: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
-    """A mask to add to the scores of `grouped_attention`: made once, for all layers."""
+    """`mask` as it is added to the scores of `grouped_attention`. Make it once for all layers."""
     added = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
     return added.masked_fill_(~mask, float("-inf")).repeat(groups, 1)
 
@@ -147,9 +147,9 @@ def grouped_attention(
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """The same where the queries are the last of the keys, each of which sees what lies before it.
+    """As `grouped_attention`, where the queries are the last of the keys and attend causally.
 
-    No mask is ever made where the device has a flash kernel.
+    Needs no mask where the device has a flash kernel.
     """
     causal = causal_lower_right(query.shape[1], key.shape[1])
     out = functional.scaled_dot_product_attention(
@@ -165,9 +165,9 @@ def split_attention(
     mask: Tensor | None,
     scale: float,
 ) -> Tensor:
-    """The same over two stretches of keys that lie apart: a shared memory and a row's own tokens.
+    """As `grouped_attention`, over two separate tensors: a shared memory and a row's own tokens.
 
-    `mask` [q, own tokens] is for the own part; all of the memory is seen.
+    `mask` [q, own tokens] is for the row's own tokens; all of the memory is seen.
     Scores and softmax are fp32.
     """
     heads, queries, dim = query.shape

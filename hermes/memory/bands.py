@@ -1,4 +1,4 @@
-"""Layer bands: shallow layers are sensory memory, deep ones long-term, the rest working memory."""
+"""Layer bands: shallow layers are sensory memory, deep ones long-term memory, others working."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEEP_FROM = 0.7  # and the last three tenths
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Layer numbers of each band of a decoder; every layer is in one. A band may be empty."""
+    """The layers of each band of a decoder. Every layer is in one band; a band may be empty."""
 
     sensory: range
     working: range

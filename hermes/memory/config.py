@@ -1,4 +1,4 @@
-"""How HERMES scores, smooths and sums up: the paper's choices, and the alternatives to each."""
+"""How HERMES scores, smooths and summarises: the paper's choices and their alternatives."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class HermesConfig:
     `weights`: how attention and recency are blended in the middle band:
     `paper`, w = 0.75 - 0.6 p, or `published_code`, w = 1 - 0.9 p, where p is
     the progress of a layer through the band.
-    `smoothing`: what a layer's scores take over from the next deeper one: by
-    `index`, as the paper has it, or by `identity`, the same (frame, patch).
-    `normalise`: `minmax`, or `rank`, in which no outlier decides.
-    `summary`: what becomes of evicted tokens in the deep band. `paper`: one
+    `smoothing`: which scores of the next deeper layer are mixed into a layer's:
+    those at the same `index`, as in the paper, or of the same `identity` (frame, patch).
+    `normalise`: `minmax`, or `rank`, on which outliers have no effect.
+    `summary`: how evicted tokens of the deep band are summarised. `paper`: one
     token at the newest position, averaged again at each compression. `pinned`:
-    a ring of at most `summary_ring`, each at a position of what it sums up,
-    never averaged again. `off`: nothing.
-    `recent_frames`: newest frames that are kept whole in every layer.
-    `novelty`: from 0 to 1, how much of a token's score hangs on its being new
-    against the token before it in the same place (`hermes.memory.novelty`).
+    at most `summary_ring` tokens, each at a position of what it summarises,
+    never averaged again. `off`: not at all.
+    `recent_frames`: how many of the newest frames every layer keeps whole.
+    `novelty`: from 0 to 1, how much of a token's score depends on its difference
+    from the last token of the same patch (`hermes.memory.novelty`).
     `agreement`: from 0 to 1, how much of a token's score is its mean over the
     layers that hold it (`hermes.memory.agreement`).
     """
@@ -63,7 +63,7 @@ class HermesConfig:
 
 
 PAPER = HermesConfig(smoothing="index", summary="paper", recent_frames=0, novelty=0, agreement=0)
-"""The method as the paper states it."""
+"""The method as the paper describes it."""
 
 PUBLISHED_CODE = HermesConfig(
     weights="published_code",
@@ -73,7 +73,7 @@ PUBLISHED_CODE = HermesConfig(
     novelty=0,
     agreement=0,
 )
-"""The same with the blending weights of the authors' code."""
+"""As `PAPER`, with the blending weights of the authors' code."""
 
 PRESETS = {"default": HermesConfig(), "paper": PAPER, "published_code": PUBLISHED_CODE}
 """Configurations by name."""

@@ -1,4 +1,4 @@
-"""What a memory can know about, in capture time: what was seen, and what is held of it."""
+"""What a memory can know about, in capture time: which frames were seen, and which are held."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Stretch = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class FrameStamp:
-    """When a frame was captured, and where it lies in its source if that is a file. In ms."""
+    """When a frame was captured, and its time within its source if that is a file. In ms."""
 
     capture_ms: int
     media_ms: int | None = None
@@ -28,18 +28,21 @@ class FrameStamp:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """From the oldest frame of which something is held to the newest. In ms since the epoch.
+    """What a memory can know about. Times are in ms since the epoch, None while nothing is held.
 
-    `gaps` are stretches inside the span from which no frame was seen. Times
-    are None while nothing is held.
-    `whole_since_ms`: from the frame captured then on, every frame is held
-    whole, in every layer; None if not even the newest is.
-    `forgotten`: stretches whose frames were seen, but of which nothing is held
-    any more, in any layer: each from the last frame held before it to the
-    first held behind it, gaps left out. The first may lie before the span: it
-    then begins with the first frame that was seen at all, gaps included. The
-    longest `MAX_FORGOTTEN` are told, in order.
-    Between the two, frames are thinned: some of their tokens are held.
+    `start_ms`, `end_ms`: the span from the oldest frame of which a token is
+    held to the newest. `media_start_ms`, `media_end_ms`: the same within the
+    source, if that is a file. `frames`, `frames_seen`: how many are held, at
+    least in part, and how many were seen.
+    `gaps`: stretches from which no frame was seen.
+    `whole_since_ms`: when the first of the newest frames that every layer
+    holds whole was captured; None if not even the newest is held whole.
+    `forgotten`: stretches whose frames were seen, but of which no layer holds
+    a token any more. Each runs from the last held frame before it to the first
+    held frame after it, without the gaps. The first may start before the span:
+    it then starts with the first frame ever seen, and includes gaps. Only the
+    longest `MAX_FORGOTTEN` are reported, in order.
+    All other frames are thinned: some of their tokens are held.
     `since_ms`: when the first frame that this memory took in was captured.
     `lost`: an earlier memory of the same camera was lost; ends with the first
     frame of this one, and is the first of `gaps`. None if nothing was lost.
@@ -59,7 +62,7 @@ class Coverage:
 
 
 class FrameTable:
-    """The stamps of the frames that are held, and the gaps between them. Bounded by both."""
+    """The stamps of the frames that are held, and the gaps between them."""
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class FrameTable:
         self._lost_since_ms = since_ms
 
     def add(self, stamp: FrameStamp, *, after_gap: bool) -> int:
-        """Take in the next frame, which is held whole, and return its number."""
+        """Add the next frame, which is held whole, and return its number."""
         number = self.seen
         if self._last_ms is None:
             self._first_ms = stamp.capture_ms
@@ -102,7 +105,7 @@ class FrameTable:
             self._gaps.append((self._last_ms, stamp.capture_ms))
             del self._gaps[:-MAX_GAPS]
         if number - 1 not in self._stamps:
-            self._forgotten = None  # a last stretch ends here
+            self._forgotten = None  # the last stretch ends here
         self._stamps[number] = stamp
         self._last_ms = stamp.capture_ms
         self.seen += 1
@@ -111,8 +114,8 @@ class FrameTable:
     def retain(self, held: Iterable[int], whole_from: int) -> None:
         """Forget every frame that is not in `held`, and the gaps before the oldest.
 
-        `whole_from`: the frame from which on all are whole; `seen` if the
-        newest is not.
+        `whole_from`: the first of the newest frames that are held whole; `seen`
+        if the newest is not.
         """
         wanted = set(held)
         for number in [number for number in self._stamps if number not in wanted]:
@@ -127,7 +130,7 @@ class FrameTable:
         return list(self._stamps.items())
 
     def gaps(self) -> list[Stretch]:
-        """From the last frame before a gap to the first behind it, in order."""
+        """Each from the last frame before a gap to the first after it, in order."""
         return list(self._gaps)
 
     @property
@@ -164,7 +167,7 @@ class FrameTable:
         )
 
     def _lost(self) -> Iterator[Stretch]:
-        """Where frames that were seen are missing among those that are held."""
+        """Stretches whose frames were seen but are not held."""
         if self._first_ms is None or self._last_ms is None:
             return
         before, since = -1, self._first_ms
@@ -176,18 +179,18 @@ class FrameTable:
             yield from self._seen_within(since, self._last_ms, last=True)
 
     def _seen_within(self, start: int, end: int, *, last: bool = False) -> Iterator[Stretch]:
-        """A stretch without the gaps inside it. `last`: its end is a frame that was lost, too."""
+        """A stretch without the gaps inside it. `last`: the frame at its end was lost, too."""
         inner = [gap for gap in self._gaps if start <= gap[0] and gap[1] <= end]
         edges = [start, *(edge for gap in inner for edge in gap), end]
         for at, piece in enumerate(zip(edges[::2], edges[1::2], strict=True)):
-            # A gap that begins or ends with the held frame leaves nothing on that side of it.
+            # Nothing is left between a held frame and a gap that begins or ends with it.
             lost = 0 < at < len(inner) or (last and at == len(inner))
             if piece[0] < piece[1] or (lost and piece[0] == piece[1]):
                 yield piece
 
 
 def _longest(stretches: Sequence[Stretch], count: int) -> tuple[Stretch, ...]:
-    """The `count` longest, in their order; of equal ones the newer."""
+    """The `count` longest, in order; of equally long ones the newer."""
     lengths = [(end - start, at) for at, (start, end) in enumerate(stretches)]
     return tuple(stretches[at] for at in sorted(at for _, at in sorted(lengths)[-count:]))
 
@@ -195,12 +198,13 @@ def _longest(stretches: Sequence[Stretch], count: int) -> tuple[Stretch, ...]:
 def held_frames(
     frames: Tensor, patches: Tensor, frame_tokens: int, seen: int
 ) -> tuple[list[int], int]:
-    """Numbers of the frames of which [layers, n] tokens are held, and from which on all are whole.
+    """The frames of the held tokens [layers, n], and the first from which on all are whole.
 
-    A frame is whole if each layer holds `frame_tokens` of its own; a summary is
-    none of these. Waits for the device twice, as finding the numbers alone would.
+    A frame is whole if each layer holds `frame_tokens` of its tokens, not
+    counting summaries. Waits for the device twice, no more than finding the
+    frames alone would.
     """
-    # A layer holds no token twice, so that one count over all layers tells.
+    # No layer holds a token twice: one count over all layers is enough.
     marked = 2 * frames + (patches == SUMMARY_PATCH)
     codes, counts = torch.stack(marked.unique(return_counts=True)).tolist()
     complete = frame_tokens * frames.shape[0]

@@ -1,8 +1,8 @@
 """Guidance: prompts that stand in for the unknown question and show what is worth keeping.
 
-A prompt is a true forward pass through all layers, packed behind the frames
-into the same pass: it reads the memory and those frames, sees itself causally,
-and leaves nothing behind but how much its rows attended to each token.
+A prompt goes through all layers, packed after the frames into the same pass: it
+reads the memory and those frames, and itself causally. All that remains of it
+is how much it attended to each token.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from hermes.memory.slab import Slab
 
 _AT_ONCE = {"cpu": 1 << 20}
 _AT_ONCE_ELSEWHERE = 1 << 26
-"""Weights that are computed at once. A CPU is twice as slow on what its caches do not hold."""
+"""Attention weights computed at once. A CPU takes twice as long for what its caches cannot hold."""
 
 
 class GuidanceRow:
-    """One prompt in the pass that writes a memory's next frames. It must come behind their row."""
+    """One prompt in the pass that writes a memory's next frames. It must follow their row."""
 
     def __init__(
         self, slab: Slab, rotary: Rotary, positions: Tensor, first: int, seen: int
     ) -> None:
-        """`first`, `seen`: the video tokens that are watched are those from `first` to `seen`."""
+        """The prompt reads the first `seen` tokens; its attention is noted from `first` on."""
         self._slab = slab
         self._rotary = rotary
         self._tables = rotary.tables(positions)
@@ -36,19 +36,19 @@ class GuidanceRow:
         self.attention = torch.zeros(
             (slab.shape.layers, seen - first), dtype=torch.float32, device=slab.keys.device
         )
-        """[layers, video tokens]: the weight that each token got, averaged over heads and rows."""
+        """[layers, video tokens]: the attention weight of each, averaged over heads and queries."""
 
     @property
     def tokens(self) -> int:
-        """How many tokens of the pass are this row's."""
+        """How many tokens of the pass belong to this row."""
         return self._tokens
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Attend to the memory, the new frames and the prompt; note where the attention went."""
+        """Attend to the memory, the new frames and the prompt, and note the weights."""
         heads, queries, dim = query.shape
         groups = heads // key.shape[0]
-        # The scale sits in the query and the prompt's own keys come behind the others, so that the
-        # weights, which are many, are gone over as few times as can be.
+        # The query is scaled, and the prompt's own keys follow the others: this way the weights,
+        # which are many, are read and written as few times as possible.
         cos, sin = self._tables
         folded = rotate(query, (cos * scale, sin * scale)).reshape(-1, groups * queries, dim)
         keys = self._slab.rotated_keys(layer, self._seen, self._rotary)

@@ -1,4 +1,4 @@
-"""A look inside a memory: which frames each layer holds, and how much of each."""
+"""The contents of a memory: which frames each layer holds, and how much of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hermes.memory.summary import SUMMARY_PATCH
 
 
 def look_inside(memory: StreamMemory) -> MemoryContents:
-    """What `memory` holds now. On its thread; one copy of its tokens' identities to the host."""
+    """What `memory` holds now. Copies token identities to the host; on the memory's thread."""
     frames, patches = memory.identities()
     bands = {
         layer: name for name, layers in Bands.of(memory.shape.layers).items() for layer in layers

@@ -1,11 +1,11 @@
-"""Triton kernels: questions and answers read memories where they lie. For CUDA alone.
+"""Triton kernels by which questions and answers read memories in place. Only for CUDA.
 
-Triton comes with PyTorch's CUDA builds; nothing else imports this module. A
-pass over N tokens knows each token's memory by a column of a table of integers
-(`hermes.memory.reading`), so that its shape is always the same whoever asks.
+Triton comes with PyTorch's CUDA builds; import this module only there. A pass
+over N tokens finds each token's memory through a table of integers
+(`hermes.memory.reading`), so that the shape of the pass is always the same.
 
-Attention is computed in stretches of keys that are put together at the end, as
-in Flash-Decoding (Dao et al., 2023): one question must keep a whole GPU busy.
+Attention is computed in splits over the keys that are joined at the end, as in
+Flash-Decoding (Dao et al., 2023), so that a single question keeps a GPU busy.
 """
 
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, import-untyped, import-not-found"
@@ -23,7 +23,7 @@ from hermes.memory.reading import COLUMNS, Column
 
 _BLOCK = 64
 _FEWEST = 16
-"""Rows of a matrix product at least."""
+"""The fewest rows of a matrix product."""
 
 _KEYS = tl.constexpr(COLUMNS.index(Column.KEYS))
 _VALUES = tl.constexpr(COLUMNS.index(Column.VALUES))
@@ -49,7 +49,7 @@ def _rotated(row, table, dims, DIM: tl.constexpr):
 def _write(
     table, rotations, key, value, head_stride, layer, tokens, KV: tl.constexpr, DIM: tl.constexpr
 ):
-    """A token's key, rotated, and its value, behind what its answer has so far."""
+    """Append a token's key, rotated, and its value to its answer's own tokens."""
     token, head = tl.program_id(0), tl.program_id(1)
     index = tl.load(table + _INDEX * tokens + token)
     if index >= 0:
@@ -84,7 +84,7 @@ def _attend(
     SPLITS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """One stretch of keys for the query heads that share one key head."""
+    """One split of the keys, for the query heads that share a key head."""
     token, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     index = tl.load(table + _INDEX * tokens + token)
     seen = tl.load(table + _SEEN * tokens + token)
@@ -152,7 +152,7 @@ def _join(
     SPAN: tl.constexpr,
     SPLITS: tl.constexpr,
 ):
-    """The stretches of one token and key head, put together: [tokens, heads, DIM]."""
+    """Join the splits of one token and key head: [tokens, heads, DIM]."""
     token, head = tl.program_id(0), tl.program_id(1)
     index = tl.load(table + _INDEX * tokens + token)
     seen = tl.load(table + _SEEN * tokens + token)
@@ -181,10 +181,10 @@ def _join(
 
 
 class Reader:
-    """Attention of N tokens over their memories, in buffers that are made once.
+    """Attention of N tokens over their memories, in preallocated buffers.
 
-    `reach`: keys that a token sees at most, its own answer's included. `span`:
-    keys in a stretch.
+    `reach`: the most keys that a token sees, its own answer's included. `span`:
+    keys of one split.
     """
 
     def __init__(
@@ -200,12 +200,12 @@ class Reader:
         self._tokens, self._heads, self._kv_heads, self._dim = tokens, heads, kv_heads, dim
         self._groups = heads // kv_heads
         self._rows = max(_FEWEST, triton.next_power_of_2(self._groups))
-        # Few tokens are cut into many stretches; many keep the device busy as they are.
+        # Few tokens need many splits; many keep the device busy by themselves.
         self._span = span or (256 if tokens <= 8 else 2048)
         self._splits = -(-reach // self._span)
-        stretches = (tokens, kv_heads, self._splits, self._rows)
-        self._parts = torch.empty((*stretches, dim), dtype=torch.float32, device=like.device)
-        self._sums = torch.empty((*stretches, 2), dtype=torch.float32, device=like.device)
+        sizes = (tokens, kv_heads, self._splits, self._rows)
+        self._parts = torch.empty((*sizes, dim), dtype=torch.float32, device=like.device)
+        self._sums = torch.empty((*sizes, 2), dtype=torch.float32, device=like.device)
 
     def attend(
         self,

@@ -1,4 +1,4 @@
-"""How much a memory keeps, and what bringing it back to that did."""
+"""How much a memory keeps, and what a compression did."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class MemoryConfig:
     """How much is kept, and when.
 
     `budget`: video tokens per layer after a compression (|M|).
-    `headroom`: video tokens that may come in between two compressions.
-    `reindex`: `lazy` leaves positions as they are until they come near
-    `position_limit`; `eager` compacts them at every compression.
-    `position_limit`: one past the largest position that the model knows.
+    `headroom`: video tokens that fit on top before the next compression.
+    `reindex`: `lazy` compacts positions only when they come near
+    `position_limit`; `eager` does so at every compression.
+    `position_limit`: one past the largest position that the model was made for.
     `position_reserve`: positions kept free for a question and its answer.
     """
 

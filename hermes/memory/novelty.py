@@ -1,9 +1,9 @@
-"""How new each token is against the one before it in the same place of the picture.
+"""Novelty: how much each token differs from the last one of the same patch.
 
-A camera that does not move shows the same again and again, and a guidance
-prompt attends to each copy. What a layer caches of two copies is all but the
-same, so one tells as much as both; what is new, or has just changed, has no
-like before it. Nothing of this is in the HERMES paper.
+A fixed camera shows the same things again and again, and guidance prompts
+attend to every copy. A layer caches nearly the same values for two copies, so
+keeping one of them is enough; a token that is new, or has just changed, has no
+similar one before it. This is not in the HERMES paper.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ from torch.nn import functional
 from hermes.memory.summary import SUMMARY_PATCH
 
 QUARTER_NEW = 0.1
-"""The distance, as 1 - cosine, at which a token counts as a quarter new. Copies of a still picture
-lie ten times closer, changes several times farther.
+"""The distance, as 1 - cosine, at which novelty is a quarter. Copies of a still picture are ten
+times closer, changes several times farther apart.
 """
 
 
 def novelty(values: Tensor, patches: Tensor) -> Tensor:
-    """N = (d / (d + 0.1))^2, d = 1 - cos(v, v'): [L, n] from 0, a copy, to some 0.8, unlike it.
+    """N = (d / (d + 0.1))^2, d = 1 - cos(v, v'): [L, n], from 0 (a copy) to about 0.8 (unlike).
 
     `values` [L, kv_heads, n, head_dim] and `patches` [L, n], in stream order.
-    v' is of the token before it with the same patch that the layer still
-    holds. A token that has none before it is 1, and so is a summary.
+    v' belongs to the last token of the same patch that the layer still holds.
+    N is 1 for a token without one before it, and for a summary.
     """
-    order = torch.argsort(patches, dim=-1, stable=True)  # by place, and there in stream order
-    places = patches.gather(-1, order)
-    follows = (places[:, 1:] == places[:, :-1]) & (places[:, 1:] != SUMMARY_PATCH)
+    order = torch.argsort(patches, dim=-1, stable=True)  # by patch, then in stream order
+    sorted_patches = patches.gather(-1, order)
+    follows = (sorted_patches[:, 1:] == sorted_patches[:, :-1]) & (
+        sorted_patches[:, 1:] != SUMMARY_PATCH
+    )
     found = torch.ones(patches.shape, dtype=torch.float32, device=patches.device)
-    for layer in range(len(patches)):  # one at a time: in fp32 they are large
+    for layer in range(len(patches)):  # one at a time: they are large in fp32
         rows = values[layer].transpose(0, 1).flatten(1).index_select(0, order[layer])
         rows = functional.normalize(rows.to(torch.float32), dim=-1)
         apart = (1 - (rows[1:] * rows[:-1]).sum(dim=-1)).clamp_min(0)

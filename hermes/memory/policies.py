@@ -1,4 +1,4 @@
-"""Retention: which tokens stay when a memory is over its budget."""
+"""Retention policies: which tokens a memory keeps when it is over its budget."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Candidates:
     """The video tokens that a policy chooses from, in stream order.
 
     `frames`, `patches`: [layers, n], the identity of each token in each layer;
-    a summary has patch -1. `seen`: frames that the stream has had so far.
-    `attention`: [2, layers, n], what the global and the mixed guidance prompt
-    give each token; None for a policy that asked for none. `values`: [layers,
-    kv_heads, n, head_dim], what is cached of each token; not to be changed.
+    a summary has patch -1. `seen`: how many frames the stream has had so far.
+    `attention`: [2, layers, n], the weight that the global and the mixed
+    guidance prompt give each token; None for a policy that is not guided.
+    `values`: [layers, kv_heads, n, head_dim], as cached; must not be changed.
     """
 
     frames: Tensor
@@ -48,11 +48,10 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What stays.
+    """What a memory keeps.
 
-    `keep`: [layers, budget] int64, indices of candidates in the order in which
-    they are to lie. `merges`: by layer, evicted tokens that are summed up in
-    the place of one of `keep`.
+    `keep`: [layers, budget] int64, indices of candidates, in their new order.
+    `merges`: by layer, how evicted tokens are averaged into one of `keep`.
     """
 
     keep: Tensor
@@ -64,7 +63,7 @@ class RetentionPolicy(Protocol):
 
     @property
     def name(self) -> str:
-        """What the policy is called in settings, logs and tables."""
+        """The policy's name in settings, logs and tables."""
         ...
 
     @property
@@ -73,13 +72,13 @@ class RetentionPolicy(Protocol):
         ...
 
     def select(self, candidates: Candidates, budget: int) -> Selection:
-        """What to keep of more candidates than `budget`."""
+        """Choose `budget` tokens of each layer. There are more candidates than that."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SlidingWindow:
-    """First in, first out: the newest tokens stay, the same in every layer."""
+    """First in, first out: every layer keeps the newest tokens."""
 
     name: str = "sliding-window"
     guided: bool = False
@@ -111,15 +110,16 @@ class AttentionSinks:
 
 @dataclass(frozen=True, slots=True)
 class UniformFrames:
-    """Frames spread evenly over the whole stream, the newest always among them."""
+    """Frames spread evenly over the whole stream, the newest always included."""
 
     name: str = "uniform"
     guided: bool = False
 
     def select(self, candidates: Candidates, budget: int) -> Selection:
-        """Frames leave where they lie closest, the first and the newest never, until they fit.
+        """Drop frames until the rest fits: each time the one with the closest neighbours.
 
-        What room is left goes to the frame that left last.
+        The first and the newest are never dropped. Room that is left over goes
+        to the frame that was dropped last.
         """
         frames = candidates.frames[0]
         numbers, counts = frames.unique(return_counts=True)
@@ -136,7 +136,7 @@ class UniformFrames:
 
 
 class Hermes:
-    """The layer-wise policy of HERMES (arXiv 2601.14724), and what improves on it."""
+    """The layer-wise policy of HERMES (arXiv 2601.14724), with improvements."""
 
     def __init__(self, config: HermesConfig | None = None, name: str = "hermes") -> None:
         self.config = HermesConfig() if config is None else config
@@ -170,7 +170,7 @@ class Hermes:
         merges: dict[int, Merge] = {}
         if config.summary != "off":
             for layer in bands.long_term:
-                keep[layer], merges[layer] = self._summed_up(
+                keep[layer], merges[layer] = self._summarised(
                     scores[layer], candidates.patches[layer] == SUMMARY_PATCH, budget
                 )
         return Selection(keep, merges)
@@ -180,7 +180,7 @@ class Hermes:
         self._check_recent(self.config.recent_frames * frame_tokens, budget)
 
     def _check_recent(self, tokens: int, budget: int) -> None:
-        needed = tokens + (self.config.summary != "off")  # the summary needs a place beside them
+        needed = tokens + (self.config.summary != "off")  # the summary takes one more
         if tokens and needed > budget:
             raise InvalidInput(
                 "recent_frames",
@@ -188,7 +188,7 @@ class Hermes:
                 f" raise the budget to {needed}, or keep fewer frames whole",
             )
 
-    def _summed_up(self, scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
+    def _summarised(self, scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
         if self.config.summary == "paper":
             return merge_newest(scores, summaries, budget)
         return merge_pinned(scores, summaries, budget, self.config.summary_ring)

@@ -1,8 +1,8 @@
-"""A pass over questions and answers whose shape never changes, whoever asks: for CUDA graphs.
+"""A pass over questions and answers of fixed shape, for CUDA graphs.
 
-Each token of the pass has a column in a table of integers: where its memory
-lies, how much of it is seen, and where its own answer's keys and values go. A
-recorded pass is given another table, and works for other cameras.
+Each token of the pass has a column in a table of integers: the address of its
+memory, how much of it the token sees, and where its own answer's keys and
+values go. With another table, a recorded pass works for other cameras.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hermes.memory.rope import Rotary
 
 
 class Column(StrEnum):
-    """What the table knows of a token, in order. Addresses are bytes, the others count tokens."""
+    """The rows of the table, in order. Addresses are in bytes; the others count tokens."""
 
     KEYS = "keys"
     VALUES = "values"
@@ -60,9 +60,9 @@ NewReader = Callable[[int, int, int, int, int, Tensor], Attends]
 
 
 class ReadingPass:
-    """What a model's attention layers are given: N tokens, each with a column of `table`.
+    """What a model's attention layers get: N tokens, each with a column of `table`.
 
-    Takes the place of a `PackedPass` of branch rows, with the same results.
+    Gives the same results as a `PackedPass` of branch rows.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ReadingPass:
         new_reader: NewReader,
         device: torch.device,
     ) -> None:
-        """`reach`: tokens that one sees at most, its answer's own included."""
+        """`reach`: the most tokens that one token sees, its own answer included."""
         self.tokens = tokens
         self._rotary = rotary
         self._axes = axes
@@ -86,14 +86,14 @@ class ReadingPass:
         self._reader: Attends | None = None
 
     def begin(self) -> None:
-        """The model is about to run: cos and sin of the positions that the table has now."""
+        """Prepare a run of the model: compute cos and sin for the table's positions."""
         positions = self.table[COLUMNS.index(Column.POSITION)].expand(self._axes, -1)
         self._rotations = torch.stack(self._rotary.tables(positions), dim=1)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens, head_dim] in, [1, tokens, heads, head_dim] out."""
         assert self._rotations is not None
-        if self._reader is None:  # how many heads ask is known only now
+        if self._reader is None:  # the number of heads is known only now
             heads, kv_heads, dim = query.shape[1], key.shape[1], query.shape[3]
             self._reader = self._new_reader(self.tokens, heads, kv_heads, dim, self._reach, query)
         out = self._reader.attend(

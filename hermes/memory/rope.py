@@ -1,8 +1,8 @@
 """Rotary position embedding, applied when a key is read and not when it is written.
 
-The cache keeps keys as the projection made them, with an integer position
-beside each. Moving a token is then integer arithmetic: no key is ever rotated
-twice, and no error builds up however often positions are compacted.
+The cache keeps keys as they were projected, and an integer position for each.
+Moving a token is then integer arithmetic: no key is ever rotated twice, and no
+error builds up however often positions are compacted.
 
 Source: Su et al., RoFormer (arXiv 2104.09864); multimodal sections as in
 Qwen2-VL (arXiv 2409.12191).
@@ -21,7 +21,7 @@ class Rotary:
     """The rotation of one model family.
 
     `frequencies`: [head_dim] fp32, radians per position of each channel.
-    `axis`: [head_dim] int64, the coordinate that turns each channel.
+    `axis`: [head_dim] int64, the axis whose position rotates each channel.
     `scaling`: factor on cos and sin (1 unless the model scales its RoPE).
     """
 
@@ -36,12 +36,12 @@ class Rotary:
 
 
 def rotate(x: Tensor, tables: tuple[Tensor, Tensor], out: Tensor | None = None) -> Tensor:
-    """x [heads, n, head_dim] turned by its positions; computed in fp32, returned as x's dtype."""
+    """x [heads, n, head_dim] rotated to its positions: computed in fp32, rerotated in x's dtype."""
     cos, sin = tables
     half = x.shape[-1] // 2
     wide = x.to(torch.float32)
     swapped = torch.cat((-wide[..., half:], wide[..., :half]), dim=-1)
-    turned = wide * cos + swapped * sin
+    rotated = wide * cos + swapped * sin
     if out is None:
-        return turned.to(x.dtype)
-    return out.copy_(turned)
+        return rotated.to(x.dtype)
+    return out.copy_(rotated)

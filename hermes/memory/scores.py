@@ -1,4 +1,4 @@
-"""How much each token is worth, layer by layer (HERMES, arXiv 2601.14724, section 3).
+"""Scores: what each token is worth, layer by layer (HERMES, arXiv 2601.14724, section 3).
 
 Shapes: n video tokens in stream order, L layers. All scores are fp32.
 """
@@ -13,12 +13,12 @@ from torch import Tensor
 from hermes.memory.bands import Bands
 from hermes.memory.config import HermesConfig, Normalise, Weights
 
-SENSORY_DECAY = 20.0  # k of R in the sensory band; the paper leaves it open
-WORKING_DECAY_LAST = 0.5  # and where k has fallen to at the end of the working band
+SENSORY_DECAY = 20.0  # k of R in the sensory band; the paper gives no value
+WORKING_DECAY_LAST = 0.5  # what k has fallen to at the end of the working band
 SMOOTHING_SHARE = {"sensory": 0.1, "working": 0.3, "long_term": 0.4}  # g, by band
 
 IDENTITY_STRIDE = 1 << 20
-"""Patches that a frame can have at most, for identities as one number."""
+"""The most patches of a frame, so that (frame, patch) fits into one number."""
 
 
 def recency(count: int, decay: float, device: torch.device) -> Tensor:
@@ -30,10 +30,10 @@ def recency(count: int, decay: float, device: torch.device) -> Tensor:
 
 
 def normalised(values: Tensor, how: Normalise) -> Tensor:
-    """[..., n] brought to 0..1 along the last axis.
+    """[..., n] scaled to 0..1 along the last axis.
 
-    `rank`: by order alone, of equal values the newer one higher. A constant
-    row becomes zeros under `minmax`.
+    `rank`: by order alone; of equal values, the newer is higher. A constant row
+    becomes zeros under `minmax`.
     """
     if how == "minmax":
         low, high = values.amin(-1, keepdim=True), values.amax(-1, keepdim=True)
@@ -66,8 +66,8 @@ def working_decay(layer: int, bands: Bands) -> float:
 def layer_scores(attention: Tensor, bands: Bands, config: HermesConfig) -> Tensor:
     """Scores [L, n] before smoothing.
 
-    `attention`: [2, L, n], what the global and the mixed guidance prompt give
-    each token. Recency alone in the sensory band, the global prompt's
+    `attention`: [2, L, n], the weight that the global and the mixed guidance
+    prompt give each token. Recency alone in the sensory band, the global prompt's
     attention alone in the long-term band, a blend of the mixed prompt's and
     recency between them. Recency has no outliers and is always scaled by
     min-max: ranks would undo its decay.

@@ -9,7 +9,7 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class CacheShape:
-    """What one cached token costs, and where it lies.
+    """The dimensions, type and device of a cache.
 
     `axes`: coordinates of a position; 1 for plain RoPE, 3 (time, height,
     width) for multimodal RoPE.

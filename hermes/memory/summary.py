@@ -1,4 +1,4 @@
-"""Summary tokens: what the deep band evicts is averaged into one token.
+"""Summary tokens: tokens that the deep band evicts are averaged into one.
 
 Keys are cached unrotated, so the mean of keys "after each was rotated to the
 summary's position" is the plain mean of the raw ones.
@@ -20,11 +20,11 @@ SUMMARY_PATCH = -1
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """One layer's summing up.
+    """A summary of one layer's evicted tokens.
 
-    `slot`: where in the layer's `keep` the summary goes. `members`: [m] int64,
-    the candidates that are averaged. `position`: `own`, that of the candidate
-    whose slot it takes, or `newest`, one that no token has had.
+    `slot`: its index in the layer's `keep`. `members`: [m] int64, the
+    candidates that are averaged. `position`: `own`, that of the candidate whose
+    slot it takes, or `newest`, a new one past all others.
     """
 
     slot: int
@@ -33,7 +33,7 @@ class Merge:
 
 
 def merge_newest(scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
-    """The paper's summary: at the newest position, the last summary averaged in again."""
+    """The paper's summary: at the newest position, averaged with the last summary."""
     kept = top(torch.where(summaries, -torch.inf, scores), budget - 1)
     evicted = _others(kept, len(scores))
     keep = torch.cat((kept, evicted[-1:]))
@@ -41,9 +41,9 @@ def merge_newest(scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor
 
 
 def merge_pinned(scores: Tensor, summaries: Tensor, budget: int, ring: int) -> tuple[Tensor, Merge]:
-    """A ring of summaries, each in the place of the middle one of what it sums up.
+    """A ring of summaries, each in the slot of the middle token that it summarises.
 
-    Older summaries stay as they are; the oldest leaves when the ring is full.
+    Older summaries stay unchanged; the oldest is evicted when the ring is full.
     """
     held = summaries.nonzero().flatten()
     room = min(ring - 1, max(0, budget - 1))

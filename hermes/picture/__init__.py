@@ -1,4 +1,4 @@
-"""A memory as a picture: layers by capture time, how much of each frame is held as colour."""
+"""A memory as a picture: layers by capture time; colour shows how much of a frame is held."""
 
 from hermes.picture.draw import draw
 from hermes.picture.files import save, to_png, to_svg

@@ -1,4 +1,4 @@
-"""The time axis: where a moment lies, and where the ticks go. Times are ms since the epoch."""
+"""The time axis and its ticks. Times are in ms since the epoch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TimeAxis:
     width: float
 
     def x(self, ms: float) -> float:
-        """Where a moment lies, kept within the axis."""
+        """The x coordinate of a moment, clipped to the axis."""
         share = (ms - self.start_ms) / (self.end_ms - self.start_ms)
         return self.left + self.width * min(1.0, max(0.0, share))
 
@@ -44,7 +44,7 @@ class TimeAxis:
 
 
 def frame_ms(contents: MemoryContents) -> float:
-    """Time from one frame to the next, as far as the held ones tell: the median."""
+    """The time from one frame to the next: the median over the held ones."""
     held = list(contents.times.items())
     steps = sorted(
         (later - earlier) / (after - before)
@@ -55,7 +55,7 @@ def frame_ms(contents: MemoryContents) -> float:
 
 
 def frame_spans(contents: MemoryContents) -> dict[int, tuple[float, float]]:
-    """From when to when each held frame stands: to the next one, if that is its neighbour."""
+    """The time that each held frame covers: up to the next frame, if that one is held."""
     each = frame_ms(contents)
     gap_starts = {start for start, _ in contents.gaps}
     spans = {}
@@ -67,7 +67,7 @@ def frame_spans(contents: MemoryContents) -> dict[int, tuple[float, float]]:
 
 
 def day(ms: float) -> str:
-    """The date in UTC; nothing for times that count from the start of a file."""
+    """The date in UTC; empty for times that count from the start of a file."""
     return "" if abs(ms) < _DAY else f"{_EPOCH + timedelta(milliseconds=ms):%Y-%m-%d}"
 
 

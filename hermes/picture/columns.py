@@ -1,13 +1,13 @@
-"""Frames that are too narrow to be told apart: how much of a column's time is held."""
+"""Columns, for frames too narrow to draw: how much of a column's time is held."""
 
 from __future__ import annotations
 
 
 def spread(columns: list[float], start: float, end: float, share: float) -> None:
-    """Add to the columns from `start` to `end`, counted in columns, each for the part it covers.
+    """Add `share` to the columns from `start` to `end`, by the part of each that is covered.
 
-    Once every frame is spread, a column has the share of all that was captured
-    in its time.
+    `start` and `end` count columns. Once every frame was added, a column has
+    the held share of what was captured in its time.
     """
     while start < end:
         index = int(start)

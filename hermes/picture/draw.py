@@ -1,4 +1,4 @@
-"""From what a memory holds to shapes: shallow layers on top, old frames on the left."""
+"""A memory's contents as shapes: shallow layers at the top, old frames on the left."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SHADES = 32
 
 
 def colour(share: float) -> str:
-    """From pale, for a single token of a frame, to dark for all of it. Even a little is seen."""
+    """From pale, for one token of a frame, to dark, for the whole frame."""
     at = round(min(1.0, max(0.0, share)) ** 0.5 * _SHADES) / _SHADES
     for (low, one), (high, other) in pairwise(_RAMP):
         if at <= high:
@@ -47,7 +47,7 @@ def colour(share: float) -> str:
 
 
 def draw(contents: MemoryContents, title: str = "") -> Scene:
-    """The picture of one memory. `title` says whose it is."""
+    """The picture of one memory. `title`: the name of its camera."""
     low, high = ROW_LIMITS
     row = min(high, max(low, ROWS_HEIGHT // max(1, len(contents.layers))))
     bands = contents.bands()
@@ -123,9 +123,9 @@ def _layer(
     y: float,
     height: float,
 ) -> None:
-    """Boxes for frames that are wide enough to be told apart, and columns for those that are not.
+    """Boxes for frames that are wide enough, and columns for those that are not.
 
-    In a column, colour is the share of all that was captured in its time.
+    The colour of a column is the held share of what was captured in its time.
     """
     columns = [0.0] * (int(axis.width / COLUMN) + 1)
     for frame in layer.frames:
@@ -183,7 +183,7 @@ def _band_names(
 
 def _gaps(scene: Scene, contents: MemoryContents, axis: TimeAxis, bottom: float) -> None:
     for start, end in contents.gaps:
-        # The frame before the gap stands for its own time; nothing was seen from then on.
+        # The frame before the gap covers its own time; nothing was seen after it.
         left, right = axis.x(start + frame_ms(contents)), axis.x(end)
         if right - left < LEAST_GAP:
             left, right = right - LEAST_GAP, right

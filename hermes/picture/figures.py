@@ -1,4 +1,4 @@
-"""A band in figures: how much its layers hold, and how far back that reaches."""
+"""A band in figures: how much its layers hold, and how far back that goes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hermes.contents import LayerContents, MemoryContents
 
 @dataclass(frozen=True, slots=True)
 class BandFigures:
-    """Of the band's layers: the least and the most that one holds of each. Ages are in ms.
+    """What a band's layers hold: the least and the most of any layer. Ages are in ms.
 
-    They count from the newest frame that the memory holds: `half_ms` back lies
-    the newer half of the band's tokens, `oldest_ms` back the oldest.
+    Ages count back from the newest frame that the memory holds: half of the
+    band's tokens are not older than `half_ms`, and none is older than `oldest_ms`.
     """
 
     frames: tuple[int, int]
@@ -23,7 +23,7 @@ class BandFigures:
 
     @classmethod
     def of(cls, contents: MemoryContents, layers: tuple[LayerContents, ...]) -> BandFigures:
-        """The figures of these layers, of which there is one at least."""
+        """The figures of these layers. There is at least one."""
         tokens: dict[int, int] = {}
         for layer in layers:
             for frame in layer.frames:
@@ -51,7 +51,7 @@ def _range(counts: list[int]) -> tuple[int, int]:
 
 
 def _half(newest_first: list[int], tokens: dict[int, int]) -> int:
-    """The frame with which half of all tokens is passed."""
+    """The frame at which half of all tokens is reached."""
     half, passed = sum(tokens.values()) / 2, 0
     for number in newest_first:
         passed += tokens[number]

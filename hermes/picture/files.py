@@ -19,7 +19,7 @@ _ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
 
 
 def save(contents: MemoryContents, path: str | Path, title: str = "") -> None:
-    """Write the picture; the ending says how: `.svg` or `.png`."""
+    """Write the picture as `.svg` or `.png`, by the path's ending."""
     path = Path(path)
     if path.suffix.lower() == ".svg":
         path.write_text(to_svg(contents, title), encoding="utf-8")
@@ -114,7 +114,7 @@ def hatched(area: Hatch) -> list[tuple[float, float, float, float]]:
     lines = []
     reach = area.width + area.height
     for step in range(1, int(reach / HATCH_STEP) + 1):
-        at = step * HATCH_STEP  # where x + y is the same, seen from the upper left corner
+        at = step * HATCH_STEP  # x + y along the line, from the upper left corner
         x1, y1 = (at, 0.0) if at <= area.width else (area.width, at - area.width)
         x2, y2 = (0.0, at) if at <= area.height else (at - area.height, area.height)
         lines.append((area.x + x1, area.y + y1, area.x + x2, area.y + y2))

@@ -1,4 +1,4 @@
-"""A picture as a list of shapes, before it is an SVG or a PNG. Sizes are in pixels."""
+"""A picture as a list of shapes, to be written as SVG or PNG. Sizes are in pixels."""
 
 from __future__ import annotations
 

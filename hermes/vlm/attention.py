@@ -1,9 +1,9 @@
 """The one hook into transformers: an attention function that reads HERMES memories.
 
-It is registered under a name of its own through the public
-`AttentionInterface`, without a mask function, so that the model builds no mask
-and leaves all masking to us. The pass it works on travels as a keyword
-argument from the model's call down to the attention layers: no globals.
+It is registered under its own name through the public `AttentionInterface`,
+without a mask function, so that the model builds no mask and all masking is
+done here. The pass is a keyword argument that the model's call hands down to
+the attention layers: there are no globals.
 """
 
 from __future__ import annotations
@@ -35,5 +35,5 @@ def hermes_attention(
 
 
 def register() -> None:
-    """Make the function known to transformers. Doing it twice is harmless."""
+    """Register the function with transformers. Calling this twice is harmless."""
     AttentionInterface.register(NAME, hermes_attention)

@@ -1,4 +1,4 @@
-"""What the engine needs of a video language model, whatever its family."""
+"""What the engine needs from a video language model of any family."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hermes.vlm.tower import Between
 
 
 class TextStream(Protocol):
-    """Turns token ids into text as they come."""
+    """Decodes token ids into text one by one."""
 
     def push(self, token_id: int) -> str:
         """The text that this token completes; empty while a character is unfinished."""
@@ -21,19 +21,19 @@ class TextStream(Protocol):
 class VideoModel(Protocol):
     """One copy of a model's weights. All calls come from the device's thread.
 
-    `width` below is the hidden size; or more, in a family that hands some
-    layers further features of a token along with its embedding. Rows of all
-    kinds have the same width, so that they can be packed into one pass.
+    `width` below is the hidden size, or more in a family that gives some layers
+    further features of a token besides its embedding. Rows of all kinds have
+    the same width, so that they can be packed into one pass.
     """
 
     @property
     def name(self) -> str:
-        """What the model is called in answers and metrics."""
+        """The model's name in answers and metrics."""
         ...
 
     @property
     def shape(self) -> CacheShape:
-        """Shape of its KV cache."""
+        """The shape of its KV cache."""
         ...
 
     @property
@@ -67,18 +67,18 @@ class VideoModel(Protocol):
         ...
 
     def prefix(self) -> Tensor:
-        """Inputs [n, width] of what comes before the video."""
+        """Inputs [n, width] of everything before the video."""
         ...
 
     def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
         """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width].
 
-        `between` is called between the tower's layers: others may go first there.
+        `between` is called between the tower's layers, and may run other passes.
         """
         ...
 
     def question(self, text: str) -> Tensor:
-        """Inputs [n, width] of what comes behind the video for this question."""
+        """Inputs [n, width] of everything after the video, for this question."""
         ...
 
     def embed(self, token_ids: list[int]) -> Tensor:
@@ -99,7 +99,7 @@ class VideoModel(Protocol):
 
 
 def tokenizer_stream(tokenizer: Any) -> TextStream:
-    """A text stream over a fast tokenizer, special tokens left out."""
+    """A text stream over a fast tokenizer, without special tokens."""
     from tokenizers.decoders import DecodeStream
 
     class Stream:

@@ -1,15 +1,15 @@
-"""Chat templates of the families, for models that are made on the spot and not loaded."""
+"""Chat templates of the families, for models that are built in code and not loaded."""
 
 _TEMPLATE = (
-    "{{% for message in messages %}}<|im_start|>{{{{ message['role'] }}}}{behind_role}"
+    "{{% for message in messages %}}<|im_start|>{{{{ message['role'] }}}}{after_role}"
     "{{% for part in message['content'] %}}"
     "{{% if part['type'] == 'video' %}}{video}"
     "{{% elif part['type'] == 'text' %}}{{{{ part['text'] }}}}"
-    "{{% endif %}}{{% endfor %}}<|im_end|>{behind_message}{{% endfor %}}"
+    "{{% endif %}}{{% endfor %}}<|im_end|>{after_message}{{% endfor %}}"
     "{{% if add_generation_prompt %}}<|im_start|>assistant\n{{% endif %}}"
 )
 
-LLAVA_ONEVISION = _TEMPLATE.format(behind_role=" ", video="<video>\n", behind_message="")
+LLAVA_ONEVISION = _TEMPLATE.format(after_role=" ", video="<video>\n", after_message="")
 QWEN_VL = _TEMPLATE.format(
-    behind_role="\n", video="<|vision_start|><|video_pad|><|vision_end|>", behind_message="\n"
+    after_role="\n", video="<|vision_start|><|video_pad|><|vision_end|>", after_message="\n"
 )

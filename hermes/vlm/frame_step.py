@@ -1,4 +1,4 @@
-"""Frames of one memory on their way through a pass, which may be shared with other memories."""
+"""Frames of one memory in a pass, which other memories may share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hermes.memory import AppendRow, Row
 
 
 class FrameStep:
-    """What one memory puts into a pass: its frames and, before a compression, guidance prompts.
+    """What one memory adds to a pass: frames and, before a compression, guidance prompts.
 
-    `inputs`: embeddings, one [n, width] for each of `rows`. `due`: a
+    `inputs`: embeddings, one [n, width] for each of `rows`. `due`: whether a
     compression follows.
     """
 
@@ -23,7 +23,7 @@ class FrameStep:
         self.rows: list[Row] = [frames]
 
     def guide(self, prompts: Sequence[Tensor], rows: Sequence[Row]) -> None:
-        """Pack guidance prompts behind the frames."""
+        """Pack guidance prompts after the frames."""
         self.inputs += prompts
         self.rows += rows
 
@@ -33,5 +33,5 @@ class FrameStep:
 
     @property
     def tokens(self) -> int:
-        """How many tokens of the pass are this step's."""
+        """How many tokens of the pass belong to this step."""
         return sum(row.tokens for row in self.rows)

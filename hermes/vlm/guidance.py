@@ -1,4 +1,4 @@
-"""The guidance prompts, in our own words: what any later question may be about."""
+"""The guidance prompts: they cover what later questions may be about."""
 
 from __future__ import annotations
 

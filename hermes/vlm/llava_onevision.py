@@ -20,9 +20,9 @@ from hermes.vlm.tower import Between, TowerLayers
 class LlavaOnevision:
     """`hermes.vlm.base.VideoModel` over `LlavaOnevisionForConditionalGeneration`.
 
-    The model's forward is used as it is. It is given position 0 for every
-    token, which makes its own rotation the identity: keys arrive unrotated,
-    and the memory turns them to their true positions when they are read.
+    The model's forward is not changed. It gets position 0 for every token, which
+    makes its own rotation the identity: keys arrive unrotated, and the memory
+    rotates them to their true positions when it reads them.
     """
 
     model_type = "llava_onevision"
@@ -76,7 +76,7 @@ class LlavaOnevision:
         self.end_ids = frozenset([ends] if isinstance(ends, int) else (ends or []))
 
     def _check_identity(self) -> None:
-        """Position 0 must be the identity, or keys would not be raw. Some scaled RoPEs are not."""
+        """Raises `Unsupported` if the RoPE is not the identity at position 0."""
         probe = torch.zeros((1, 1), dtype=torch.int64, device=self.shape.device)
         wide = torch.zeros((1, 1, self.shape.head_dim), device=self.shape.device)
         cos, sin = self.language.rotary_emb(wide, probe)
@@ -94,9 +94,9 @@ class LlavaOnevision:
         pixels = to_pixels(pictures.to(self.shape.device), self.pixels, self._tower_dtype)
         with self._tower_layers.calling(between):
             found: Any = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
-        # One image_newline comes behind the last frame of a video, here or (in
-        # older transformers) in the model's forward. In a stream there is no
-        # last frame: it begins each question instead.
+        # An image_newline follows the last frame of a video, here or (in older
+        # transformers) in the model's forward. A stream has no last frame: the
+        # newline begins each question instead.
         features = found.pooler_output[0, : len(pictures) * self.layout.tokens]
         tokens: Tensor = features.reshape(len(pictures), self.layout.tokens, -1)
         return tokens.to(self.shape.dtype)

@@ -1,4 +1,4 @@
-"""From a checkpoint's name or folder to a model that the engine can use."""
+"""Loading: from a checkpoint's name or folder to a model that the engine can use."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def load(
     """Load a Hugging Face checkpoint: a folder, or a name on the hub.
 
     `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere.
-    `frame_size`: height and width of frames in pixels, and
-    `frames_per_second`: how fast pictures come, for families where it can be
-    chosen. Raises `Unsupported` for a family that is not known, and
-    `InvalidInput` for a checkpoint that cannot be found or a choice that its
+    `frame_size`: height and width of frames in pixels.
+    `frames_per_second`: the rate of pictures. Both only for families that let
+    them be chosen. Raises `Unsupported` for an unknown family, and
+    `InvalidInput` for a checkpoint that cannot be found or an option that its
     family does not have.
     """
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer

@@ -1,4 +1,4 @@
-"""The rotation of a model with multimodal RoPE, found by asking the model's own embedding."""
+"""The rotation of a model with multimodal RoPE, found by probing the model's own embedding."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ AXES = 3
 def probe(embedding: Any, device: torch.device, name: str) -> Rotary:
     """The `Rotary` that is equal to `embedding`, a transformers module.
 
-    Whatever way a family deals its channels out to the axes, a step along one
-    axis turns the channels of that axis and no other. Raises `Unsupported` for
-    a rotation that scales at position 0 or mixes axes.
+    However a family assigns channels to axes, a step along one axis rotates the
+    channels of that axis only. Raises `Unsupported` for a rotation that scales
+    at position 0 or mixes axes.
     """
     # Columns: the origin, one step on each axis, one step on all.
     positions = torch.cat((torch.zeros(AXES, 1), torch.eye(AXES), torch.ones(AXES, 1)), dim=1)
@@ -29,12 +29,12 @@ def probe(embedding: Any, device: torch.device, name: str) -> Rotary:
         raise Unsupported(f"{name}: its RoPE scales keys at position 0")
     angles = torch.atan2(sin, cos)
     axis = angles[1 : 1 + AXES].abs().argmax(dim=0)
-    # An angle read back from its sine is rounded: at far positions the model's own number counts.
+    # Angles computed from sines are rounded, which matters at far positions: take the model's own.
     half = embedding.inv_freq.to(device, torch.float32)
     frequencies = torch.cat((half, half))
     steps = torch.zeros_like(angles[: AXES + 2])
     steps[1 + axis, torch.arange(len(axis), device=device)] = frequencies
     steps[-1] = frequencies
     if not torch.allclose(angles, steps, rtol=1e-5, atol=1e-7):
-        raise Unsupported(f"{name}: its RoPE does not turn each channel by one axis")
+        raise Unsupported(f"{name}: its RoPE does not rotate each channel by one axis")
     return Rotary(frequencies, axis, float(embedding.attention_scaling))

@@ -1,4 +1,4 @@
-"""A small tokenizer made on the spot, for models without trained weights: nothing to download."""
+"""A small tokenizer that is trained in code, for models without trained weights."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _CORPUS = [
 ]
 
 END_OF_TEXT, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-"""Special tokens that it always has, as ids 0, 1 and 2."""
+"""Its special tokens with ids 0, 1 and 2."""
 END_ID = 2
 
 
 def build(further: Sequence[str], named: Mapping[str, str]) -> PreTrainedTokenizerFast:
     """Byte-level BPE of at most 512 tokens.
 
-    `further`: special tokens of a family, which get the ids from 3 on. `named`: some
-    of them, by the attribute that transformers knows them by.
+    `further`: special tokens of a family, which get ids from 3 on. `named`: some of
+    them, by the name of their attribute in transformers.
     """
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -1,4 +1,4 @@
-"""What all memories of a stream have in common, whatever they keep of it."""
+"""What all memories of a stream have in common, whatever they keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hermes.vlm.preprocess import check_pictures
 
 
 class PictureMemory(ABC):
-    """The way from pictures to frames and from questions to words, shared by all memories."""
+    """Pairs pictures into frames, and turns questions into answers."""
 
     def __init__(self, model: VideoModel) -> None:
         self.model = model
@@ -24,17 +24,17 @@ class PictureMemory(ABC):
 
     @abstractmethod
     def coverage(self) -> Coverage:
-        """What can be answered about."""
+        """What the memory can know about."""
 
     @abstractmethod
     def branch(self, room: int) -> Branch:
-        """A place for one question and its answer of at most `room` tokens. Close it after use."""
+        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
 
     @abstractmethod
     def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
         """Take in the pictures of one frame: [pictures_per_frame, 3, height, width].
 
-        A gap lies before it if `_after_gap`.
+        There is a gap before it if `_after_gap`.
         """
 
     def feed(
@@ -66,21 +66,21 @@ class PictureMemory(ABC):
     ) -> Compression | None:
         """Take in one picture [3, height, width], and compress when it is time.
 
-        Where the model merges pictures into one frame, a picture waits for the
-        others of its frame. If anything fails the frame never was.
+        Where the model merges several pictures into a frame, a picture waits for
+        the others of its frame. If anything fails, the frame leaves no trace.
         """
         pictures = self.collect(picture, after_gap=after_gap)
         if pictures is None:
             return None
         done = self._take(pictures, stamp)
-        self._after_gap = False  # only now: a frame that failed leaves the gap to the next
+        self._after_gap = False  # a frame that failed passes the gap on to the next
         return done
 
     def collect(self, picture: Tensor, *, after_gap: bool = False) -> Tensor | None:
-        """The pictures of a frame, once `picture` completes one: [pictures_per_frame, 3, h, w]."""
+        """Add a picture. Returns its frame's [pictures_per_frame, 3, h, w] once that is complete."""
         check_pictures(picture.unsqueeze(0))
         if after_gap:
-            self._unpaired.clear()  # what lies on two sides of a gap is not merged
+            self._unpaired.clear()  # pictures before and after a gap are not merged
         self._unpaired.append(picture)
         self._after_gap = self._after_gap or after_gap
         if len(self._unpaired) < self.model.pictures_per_frame:
@@ -93,7 +93,7 @@ class PictureMemory(ABC):
         return "".join(self.answer(question, max_tokens))
 
     def answer(self, question: str, max_tokens: int = 256) -> Iterator[str]:
-        """The answer, piece by piece, as it is written (greedy decoding)."""
+        """The answer, piece by piece, as it is written. Greedy decoding."""
         model, stream = self.model, self.model.text_stream()
         inputs = model.question(question)
         with self.branch(len(inputs) + max_tokens) as branch:

@@ -1,4 +1,4 @@
-"""Pictures to pixels, as a checkpoint's own preprocessor settings say."""
+"""Pictures to pixels, by a checkpoint's own preprocessor settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEFAULT_RATE = 2.0  # pictures a second, as the stock video processors have it
 
 @dataclass(frozen=True, slots=True)
 class PatchSettings:
-    """How a tower that takes frames of many sizes cuts them up.
+    """How a tower that takes frames of many sizes cuts them into patches.
 
     `side`: of a patch, in pixels. `merge`: patches along a side that become
     one token. `pictures`: how many become one frame. `min_pixels`,
@@ -66,11 +66,11 @@ class PatchSettings:
 
     @property
     def unit(self) -> int:
-        """Side of one token's share of a frame, in pixels."""
+        """The side of one token's part of a frame, in pixels."""
         return self.side * self.merge
 
     def default_size(self) -> tuple[int, int]:
-        """Height and width of 16:9 frames of some 144 tokens, or as near as the limits allow."""
+        """Height and width of 16:9 frames of about 144 tokens, or as close as the limits allow."""
         rows, columns = _DEFAULT_GRID
         area = rows * columns * self.unit**2
         factor = math.sqrt(max(self.min_pixels, min(area, self.max_pixels)) / area)
@@ -78,7 +78,7 @@ class PatchSettings:
         return max(1, fit(rows * factor)) * self.unit, max(1, fit(columns * factor)) * self.unit
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raises `InvalidInput` if frames of this height and width cannot be cut up."""
+        """Raises `InvalidInput` if frames of this height and width cannot be cut into patches."""
         height, width = size
         if min(size) < self.unit or height % self.unit or width % self.unit:
             raise InvalidInput(
@@ -94,7 +94,7 @@ class PatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class PixelSettings:
-    """Frame size in pixels, and how grey levels become numbers."""
+    """Frame size in pixels, and how grey levels are normalised."""
 
     height: int
     width: int
@@ -136,7 +136,7 @@ class PixelSettings:
 
 
 def _settings(folder: Path) -> tuple[dict[str, Any], Path]:
-    """What the checkpoint says of video, or else of pictures, and the file that says it."""
+    """The checkpoint's settings for video, or else for pictures, and the file that has them."""
     for name, section in (
         ("video_preprocessor_config.json", None),
         ("processor_config.json", "video_processor"),
@@ -163,7 +163,7 @@ def check_pictures(pictures: Tensor) -> None:
 
 
 def fit(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """[n, 3, h, w] uint8 of any size -> [n, 3, *size] uint8. The same again changes nothing."""
+    """[n, 3, h, w] uint8 of any size -> [n, 3, *size] uint8. Unchanged if it has that size."""
     if tuple(pictures.shape[-2:]) == size:
         return pictures
     return functional.interpolate(pictures, size=size, mode="bicubic", antialias=True)
@@ -185,7 +185,7 @@ def to_pixels(pictures: Tensor, settings: PixelSettings, dtype: torch.dtype) -> 
 def patchify(pixels: Tensor, patches: PatchSettings) -> Tensor:
     """[n * pictures, 3, height, width] -> [n * patches of a frame, numbers of a patch].
 
-    Patches that become one token lie side by side; a patch's numbers are
+    Patches of one token are next to each other; the numbers of a patch are
     ordered by channel, picture, row, column.
     """
     _, channels, height, width = pixels.shape

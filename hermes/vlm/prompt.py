@@ -1,4 +1,4 @@
-"""Where a stream goes in a model's chat template: what comes before it, and what after."""
+"""A model's chat template: what comes before a stream, and what after it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MARK = "\u2063question\u2063"  # invisible separators: no template and no user 
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
-    """A chat template taken apart around the video and the question.
+    """A chat template, split at the video and the question.
 
-    `prefix` is text before the video (the pinned prefix), `before` lies
-    between video and question, `after` behind the question, up to where the
+    `prefix`: the text before the video (the pinned prefix). `before`: the text
+    between video and question. `after`: the text from the question to where the
     model begins to answer.
     """
 
@@ -27,7 +27,7 @@ class PromptTemplate:
 
     @classmethod
     def from_checkpoint(cls, folder: Path, tokenizer: Any, video_token: str) -> PromptTemplate:
-        """Render the checkpoint's template once, with marks, and take it apart."""
+        """Render the checkpoint's template once, with marks, and split it there."""
         template = _find_template(folder, tokenizer)
         content = [{"type": "video"}, {"type": "text", "text": _MARK}]
         rendered: str = tokenizer.apply_chat_template(
@@ -45,10 +45,10 @@ class PromptTemplate:
         return cls(prefix, before, after)
 
     def question_ids(self, tokenizer: Any, question: str) -> list[int]:
-        """Token ids of everything behind the video.
+        """Token ids of everything after the video.
 
-        The question is data: special tokens that it spells out are read as
-        plain characters, so that nobody ends the turn from inside it.
+        The question is data: special tokens in it are read as plain characters,
+        so that it cannot end its own turn.
         """
         text = question.strip()
         if not text:

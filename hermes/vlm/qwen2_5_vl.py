@@ -1,4 +1,4 @@
-"""Qwen2.5-VL (arXiv 2502.13923): two pictures a frame, positions in time that follow the clock."""
+"""Qwen2.5-VL (arXiv 2502.13923): two pictures a frame, time positions that follow the clock."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hermes.vlm.qwen_vl import QwenVL, token
 class Qwen25VL(QwenVL):
     """`hermes.vlm.base.VideoModel` over `Qwen2_5_VLForConditionalGeneration`.
 
-    The stream is one video: one mark before it in the prefix, one behind it at
-    the head of each question. All tokens of a frame have one position in time,
-    and the next frame's is further by as much as its pictures took,
-    `tokens_per_second` to the second; in a stream that is a whole number, one
-    at least. Text goes on behind the largest position of all, as the model was
-    trained; transformers' own `get_rope_index` (5.23) goes on behind the
-    frame's height or width, which is in the midst of a longer video.
+    The stream is one video: a mark before it ends the prefix, a mark after it
+    begins each question. All tokens of a frame have one position in time. The
+    next frame's is later by the time that its pictures take, at
+    `tokens_per_second`, rounded to a whole number of at least one. Text
+    continues after the largest position of all, as the model was trained;
+    transformers' own `get_rope_index` (5.23) continues after the frame's height
+    or width, which is in the middle of a longer video.
     """
 
     model_type = "qwen2_5_vl"
@@ -34,7 +34,7 @@ class Qwen25VL(QwenVL):
         frame_size: tuple[int, int] | None = None,
         frames_per_second: float | None = None,
     ) -> None:
-        """`frames_per_second`: pictures of a stream, by default as its video processor says."""
+        """`frames_per_second`: the rate of pictures, by default that of its video processor."""
         super().__init__(model, tokenizer, folder, name, frame_size=frame_size)
         rate = self.patches.frames_per_second if frames_per_second is None else frames_per_second
         if not rate > 0:
@@ -42,7 +42,7 @@ class Qwen25VL(QwenVL):
         ticks = model.config.vision_config.tokens_per_second * self.pictures_per_frame / rate
         step = max(1, round(ticks))
         self.layout = FrameLayout.grid(*self._grid, step, self.shape.device)
-        if step > self.layout.tokens:  # a memory counts on one position a token at most
+        if step > self.layout.tokens:  # a memory assumes at most one position a token
             raise InvalidInput(
                 "frames_per_second", f"{rate}: a frame would take {step} positions in time"
             )

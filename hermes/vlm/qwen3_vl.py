@@ -1,4 +1,4 @@
-"""Qwen3-VL (arXiv 2511.21631): every frame between marks of its own, features for deeper layers."""
+"""Qwen3-VL (arXiv 2511.21631): marks around every frame, features for deeper layers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from hermes.vlm.qwen_vl import QwenVL, token, widened
 class Qwen3VL(QwenVL):
     """`hermes.vlm.base.VideoModel` over `Qwen3VLForConditionalGeneration`.
 
-    Every frame lies between a `vision_start` and a `vision_end` of its own,
-    both of which count as tokens of the frame, and goes on behind the largest
-    position of the one before: what transformers makes of this sequence of
-    tokens, and what the model knows as pictures in a row. The stock processor
-    also writes the time in seconds before each frame of a video
-    (`<12.5 seconds>`); that text is left out, since a stream has no second 0
-    and its frames must have equally many tokens. So this model is not told
-    when a frame was taken, only what came first.
+    Every frame is enclosed by a `vision_start` and a `vision_end`, which count as
+    tokens of the frame, and starts after the largest position of the one
+    before. These are the positions that transformers gives such a sequence of
+    tokens, and that the model knows from several pictures in a row. The stock
+    processor also writes the time before each frame of a video
+    (`<12.5 seconds>`). That text is omitted, since a stream has no second 0 and
+    its frames must all have the same number of tokens: the model sees the order
+    of frames, but not their times.
 
-    Its first layers each add features of their own to a frame's tokens
-    (DeepStack): these ride along as further columns behind the embedding, and
-    are zero for text.
+    Each of its first layers adds features of its own to a frame's tokens
+    (DeepStack). They are further columns after the embedding, and zero for
+    text.
     """
 
     model_type = "qwen3_vl"

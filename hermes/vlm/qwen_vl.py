@@ -22,13 +22,13 @@ from hermes.vlm.tower import Between, TowerLayers
 class QwenVL(ABC):
     """`hermes.vlm.base.VideoModel` over a Qwen-VL model of transformers.
 
-    The model's forward is used as it is. It is given position 0 on every axis
-    for every token, which makes its own rotation the identity: keys arrive
-    unrotated, and the memory turns them to their true positions when they are
-    read.
+    The model's forward is not changed. It gets position 0 on every axis for
+    every token, which makes its own rotation the identity: keys arrive
+    unrotated, and the memory rotates them to their true positions when it
+    reads them.
 
-    All frames of a stream have one size, `frame_size`: a number of whole
-    tokens in height and width, whatever shape pictures come in.
+    All frames of a stream have one size, `frame_size`: a whole number of tokens
+    in height and width, whatever the shape of the pictures.
     """
 
     layout: FrameLayout
@@ -81,7 +81,7 @@ class QwenVL(ABC):
 
     @abstractmethod
     def _video_text(self, tokenizer: Any) -> str:
-        """The stretch of a rendered chat template that stands for the video's tokens."""
+        """The part of a rendered chat template that stands for the video's tokens."""
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -145,7 +145,7 @@ class QwenVL(ABC):
         return hidden
 
     def _beside(self, inputs: Tensor) -> dict[str, Any]:
-        """What the language model is given beside embeddings."""
+        """Further arguments of the language model, besides the embeddings."""
         return {}
 
     @torch.inference_mode()
@@ -165,5 +165,5 @@ def token(tokenizer: Any, token_id: int) -> str:
 
 
 def widened(tokens: Tensor, columns: int) -> Tensor:
-    """[..., n] -> [..., n + columns], zeros behind."""
+    """[..., n] -> [..., n + columns], with zeros at the end."""
     return functional.pad(tokens, (0, columns)) if columns else tokens

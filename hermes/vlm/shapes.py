@@ -1,7 +1,7 @@
-"""Models of true size without trained weights, for measuring: nothing to download.
+"""Models of real size with random weights, for measuring without a download.
 
-Dimensions are those of the published checkpoints. Words mean nothing, time
-and memory are real.
+Dimensions are those of the published checkpoints: answers mean nothing, but
+time and memory are real.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def random_model(
 ) -> VideoModel:
     """A model of one of `SHAPES`, with random weights made on the device in `dtype`.
 
-    `layers`: at most so many of the decoder and of the tower, for a quick
-    look. `options` as its family takes them: `frame_size`, `frames_per_second`.
+    `layers`: the most layers of decoder and tower, for a quick try.
+    `options`: those of its family, such as `frame_size`, `frames_per_second`.
     """
     from transformers import AutoModelForImageTextToText, GenerationConfig
 

@@ -17,7 +17,7 @@ from hermes.vlm.tower import Between
 from hermes.vlm.video_memory import VideoMemory
 
 Outcome = Compression | Exception | None
-"""What became of a picture: in memory (and what that evicted), or why it never was."""
+"""A picture's outcome: the compression that it caused, None, or why it is not in memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Arrival:
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """Frames of one memory that go into one step; `of`: which arrivals completed them."""
+    """Frames of one memory that go into one step. `of`: the arrivals that completed them."""
 
     memory: VideoMemory
     of: list[int] = field(default_factory=list)
@@ -60,11 +60,11 @@ def take_together(
 ) -> list[Outcome]:
     """Take pictures into their memories, all of one model. Outcomes are in the order of arrivals.
 
-    What each memory then holds is what `VideoMemory.take` would have made of
-    it, within numeric noise. A pass that fails (out of memory, say) leaves no
-    trace and is tried again in halves, of which `on_retry` is told; a picture
-    that fails alone has its error as its outcome and harms no other. A memory
-    that is closed meanwhile takes nothing more.
+    Each memory then holds what `VideoMemory.take` would have made of it, within
+    numeric noise. A pass that fails (out of memory, say) leaves no trace:
+    `on_retry` gets the error, and the pass is tried again in halves. A picture
+    that fails alone has its error as its outcome, and no effect on others. A
+    memory that is closed meanwhile takes no more frames.
     `between` is called between two layers, of the tower and of the decoder.
     """
     outcomes: list[Outcome] = [None] * len(arrivals)
@@ -85,7 +85,7 @@ def _next_run(queue: deque[tuple[int, Arrival]], outcomes: list[Outcome]) -> _Ru
     while queue and len(run.of) < most:
         index, arrival = queue[0]
         if run.of and arrival.after_gap:
-            break  # only the first of a step can lie behind a gap
+            break  # only the first frame of a step can be after a gap
         queue.popleft()
         try:
             pictures = run.memory.collect(arrival.picture, after_gap=arrival.after_gap)
@@ -110,7 +110,7 @@ def _perform(
         _attempt(runs, outcomes, between)
         return
     except Exception as error:
-        failure = error.with_traceback(None)  # which would hold on to the pass's tensors
+        failure = error.with_traceback(None)  # a traceback would keep the pass's tensors alive
     if len(runs) == len(runs[0].of) == 1:
         outcomes[runs[0].of[0]] = failure
         return
@@ -128,7 +128,7 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
     steps: list[tuple[_Run, FrameStep]] = []
     try:
         for run, features in zip(runs, _features(model, runs, between), strict=True):
-            if not run.memory.cache.closed:  # while the tower read its pictures
+            if not run.memory.cache.closed:  # not closed while the tower read its pictures
                 steps.append((run, run.memory.begin(features, run.stamps)))
         if not steps:
             return
@@ -151,7 +151,7 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
 
 
 def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> Sequence[Tensor]:
-    """What the tower makes of all pictures, for each run: [frames, tokens of a frame, width]."""
+    """The tower's features of all pictures, by run: [frames, tokens of a frame, width]."""
     device, size = model.shape.device, model.frame_size
     pictures = [
         fit(own.to(device, non_blocking=True), size) for run in runs for own in run.pictures

@@ -9,11 +9,11 @@ from typing import Any
 from torch import nn
 
 Between = Callable[[], None]
-"""Called between two layers of a long pass, on the device's thread. May run passes of its own."""
+"""Called between two layers of a long pass, on the device's thread. May run other passes."""
 
 
 class TowerLayers:
-    """Calls back before each layer of a tower, through the hooks that modules have for it."""
+    """Calls a function before each layer of a tower, through forward pre-hooks."""
 
     def __init__(self, tower: nn.Module) -> None:
         self._between: Between | None = None
@@ -27,7 +27,7 @@ class TowerLayers:
 
     @contextmanager
     def calling(self, between: Between | None) -> Iterator[None]:
-        """For one pass of the tower. What `between` runs must not be a pass of this tower."""
+        """Call `between` during one pass of the tower. It must not run this tower itself."""
         self._between = between
         try:
             yield

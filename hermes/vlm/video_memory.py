@@ -1,4 +1,4 @@
-"""A model and one stream's memory together: feed frames, ask questions."""
+"""A model and one stream's memory: feed frames, ask questions."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from hermes.vlm.preprocess import fit
 COMPRESS_EVERY_FRAMES = 16
 POSITION_RESERVE = 1024
 UNPAIRED = "unpaired"
-"""Tensor of a state: [n, 3, height, width] uint8, pictures whose frame is not complete."""
+"""A tensor of a state: [n, 3, height, width] uint8, pictures of a frame that is not complete."""
 
 
 def position_reserve(model: VideoModel) -> int:
-    """Positions that are kept free for a question and its answer."""
+    """How many positions to keep free for a question and its answer."""
     return min(POSITION_RESERVE, model.position_limit // 4)
 
 
 class VideoMemory(PictureMemory):
-    """What one camera's stream leaves in a model's KV cache, within a budget.
+    """A model's KV cache of one camera's stream, within a budget.
 
-    `feed` takes frames in, `ask` answers from what is kept. Neither waits for
-    the other: an answer under way sees the memory as it was when it began.
+    `feed` adds frames, `ask` answers from what is kept. Neither waits for the
+    other: an answer under way sees the memory as it was when it began.
     Not thread-safe: the model belongs to one thread.
     """
 
@@ -63,9 +63,8 @@ class VideoMemory(PictureMemory):
     ) -> None:
         """`budget`: video tokens per layer. `config` overrides it and all limits.
 
-        `prompts`: embeddings of the guidance prompts, if they are at hand
-        already (many memories of one model can share them). `slabs`: shared by
-        memories of one model that come and go.
+        `prompts`: embeddings of the guidance prompts, to share between memories
+        of one model. `slabs`: a pool to share between them.
         """
         if isinstance(policy, str):
             if policy not in POLICIES:
@@ -97,12 +96,12 @@ class VideoMemory(PictureMemory):
 
     @property
     def device_bytes(self) -> int:
-        """Bytes of cache that are held on the device between two questions."""
+        """Bytes of cache on the device between two questions."""
         return self.cache.kv_bytes
 
     @property
     def host_bytes(self) -> int:
-        """Nothing is held in host memory."""
+        """Bytes in host memory: none."""
         return 0
 
     @torch.inference_mode()
@@ -114,15 +113,15 @@ class VideoMemory(PictureMemory):
 
     @property
     def frames_at_once(self) -> int:
-        """Frames that may come in one step: a compression follows a step's last frame."""
+        """How many frames may come in one step, so that a compression follows its last one."""
         room = self.cache.room() // self.model.layout.tokens
         return max(1, min(self._every - self._since_compression, room))
 
     def begin(self, features: Tensor, stamps: Sequence[FrameStamp]) -> FrameStep:
-        """Frames on their way into this memory: [n, tokens of a frame, width], n at most
-        `frames_at_once`. Once the model has run over the step's rows: `end`, or `abandon`.
+        """Begin a step with frames [n, tokens of a frame, width], n at most `frames_at_once`.
 
-        They come from `collect`, in order; `hermes.vlm.take_together` does all of it.
+        They come from `collect`, in order. Run the model over the step's rows,
+        then call `end` or `abandon`; `hermes.vlm.take_together` does all of it.
         """
         cache, layout = self.cache, self.model.layout
         row = cache.begin_frames(stamps, layout, after_gap=self._after_gap)
@@ -135,7 +134,7 @@ class VideoMemory(PictureMemory):
             if due and self._prompts is not None and cache.over_budget_with > 0:
                 step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
         except BaseException:
-            cache.abandon(row)  # a device without room fails here, too
+            cache.abandon(row)  # a device without room can fail here, too
             raise
         return step
 
@@ -146,7 +145,7 @@ class VideoMemory(PictureMemory):
         all is finite; the step is still open then: abandon it.
         """
         self.cache.commit(step.frames, finite)
-        self._after_gap = False  # only now: a frame that failed leaves the gap to the next
+        self._after_gap = False  # a frame that failed passes the gap on to the next
         if not step.due:
             self._since_compression += len(step.frames.stamps)
             return None
@@ -174,26 +173,26 @@ class VideoMemory(PictureMemory):
         self.cache.mark_lost(since_ms)
 
     def coverage(self) -> Coverage:
-        """What can be answered about."""
+        """What the memory can know about."""
         return self.cache.coverage()
 
     def branch(self, room: int) -> Branch:
-        """A place for one question and its answer of at most `room` tokens. Close it after use."""
+        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
         return self.cache.branch(room)
 
     def close(self) -> None:
-        """This memory is over, and leaves its place to the next one of the same pool."""
+        """End this memory. Its slab goes to the next one of the same pool."""
         self.cache.close()
 
     def state(self) -> MemoryState:
-        """A copy of everything, on the host, for `restore`. Open answers do not notice.
+        """A copy of everything, on the host, for `restore`. Open answers are not disturbed.
 
-        With it goes a picture that still waits for the others of its frame, in the model's size.
+        It includes pictures that wait for the others of their frame, in the model's size.
         """
         return self.capture().state()
 
     def capture(self) -> Capture:
-        """The same in steps. Until the last one this memory may answer, but not change."""
+        """A copy in steps. Until the last one this memory may answer, but must not change."""
         capture = self.cache.capture(
             video={
                 "since_compression": self._since_compression,
@@ -206,10 +205,10 @@ class VideoMemory(PictureMemory):
         return capture
 
     def restore(self, state: MemoryState) -> None:
-        """Become what `state` was taken of, on whatever device this model is.
+        """Become what `state` was taken of, on any device.
 
         Raises `SnapshotMismatch` if it was taken with another model, budget or
-        policy, and `SnapshotCorrupt` if it cannot be true; nothing has changed
+        policy, and `SnapshotCorrupt` if it is damaged; nothing has changed
         then.
         """
         video = Header(state.header).section("video")
@@ -235,14 +234,14 @@ class VideoMemory(PictureMemory):
 
     @property
     def state_limit(self) -> int:
-        """Bytes of tensors that a state of this memory has at most."""
+        """The most bytes of tensors that a state of this memory can have."""
         height, width = self.model.frame_size
         pictures = 3 * height * width * (self.model.pictures_per_frame - 1)
         cache = self.cache
         return pictures + state_limit(cache.shape, cache.config, cache.prefix_length)
 
     def _fingerprint(self) -> dict[str, object]:
-        """What a model must have in common with the one that a snapshot was taken of."""
+        """What a model must have in common with the one that a snapshot was taken with."""
         model = self.model
         return {
             "name": model.name,
@@ -255,7 +254,7 @@ class VideoMemory(PictureMemory):
 
 
 def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int) -> None:
-    """Raises `InvalidInput` for what could not take a frame in, or not keep what it is to keep."""
+    """Raises `InvalidInput` if a frame, or the frames to keep whole, would not fit."""
     for name, tokens in (("budget", config.budget), ("headroom", config.headroom)):
         if tokens < frame_tokens:
             raise InvalidInput(
