@@ -1,1 +1,1 @@
-"""What the demo shows: rendered scenes, and a small model that needs no download."""
+"""The demo: rendered scenes with a known truth, and a small model that needs no download."""

@@ -33,7 +33,7 @@ SIDE = 64
 PATCH = 8
 FRAME_TOKENS = (SIDE // PATCH // 2) ** 2
 POSITIONS = 512
-"""Positions that the trained one knows: some 24 frames and a question."""
+"""Positions that the trained model was made for: about 24 frames and a question."""
 
 
 def config_of(

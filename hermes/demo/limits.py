@@ -1,4 +1,4 @@
-"""What fits the demo model, which knows 512 positions."""
+"""Limits for the demo model, which was made for 512 positions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Questions about a scene, with the one true answer that its record gives.
 
-Answers are about everything up to a moment, as somebody knows it who has
-watched since second 0. A kind of question is only asked where its answer is
-beyond doubt.
+Answers are about everything from second 0 up to a moment. A kind of question is
+asked only if it has exactly one answer.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _THIRDS = (("left", 0.12, 0.30), ("middle", 0.37, 0.63), ("right", 0.70, 0.88))
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, what is true, and when that could last be seen (seconds).
+    """A question, its true answer, and when its evidence was last seen (seconds).
 
     `kind` is a name of `KINDS`. `evidence`: the time after which no picture
-    shows what the answer rests on; for questions about now, the present; None
-    for what was never there.
+    shows what the answer is based on; for questions about now, the present; None
+    if it was never there.
     """
 
     kind: str
@@ -37,7 +36,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A scene up to a moment. `asked`: the looks that questions may speak of."""
+    """A scene up to a moment. `asked`: the looks that questions may mention."""
 
     scene: Scene
     time: float
@@ -45,16 +44,16 @@ class Moment:
 
     @property
     def came(self) -> list[Actor]:
-        """Who has come by, in order."""
+        """The objects that have appeared so far, in order."""
         return self.scene.came_by(self.time)
 
     @property
     def visible(self) -> list[Actor]:
-        """Who is there now."""
+        """The objects in the picture now."""
         return self.scene.visible(self.time)
 
     def looks_now(self) -> list[Look]:
-        """What those who are there look like."""
+        """The looks of the objects in the picture now."""
         return [actor.look_at(self.time) for actor in self.visible]
 
     def looks_ever(self) -> dict[Look, float]:
@@ -69,7 +68,7 @@ class Moment:
         return found
 
     def changed(self) -> bool:
-        """Whether somebody has turned another colour."""
+        """Whether an object has changed its colour."""
         return any(len(actor.looks_until(self.time)) > 1 for actor in self.came)
 
 
@@ -182,8 +181,9 @@ def _colour_past(at: Moment) -> Iterator[Question]:
 
 
 def _came_by(least: int, most: int) -> Callable[[Moment], Iterator[Question]]:
-    """How many of a shape came by, where it was `least` to `most`. The answer counts them up by
-    their colours: `red, blue, two`.
+    """How many objects of a shape appeared, if `least` to `most`, with their colours.
+
+    For example `red, blue, two`.
     """
 
     def ask_it(at: Moment) -> Iterator[Question]:
@@ -203,7 +203,7 @@ def _came_by(least: int, most: int) -> Callable[[Moment], Iterator[Question]]:
 
 def _sign_past(at: Moment) -> Iterator[Question]:
     shown = at.scene.signs_until(at.time)
-    if len(shown) == 2:  # before which change, otherwise?
+    if len(shown) == 2:  # with more changes, "before" would be ambiguous
         text = "What was on the sign before?"
         yield Question("sign-past", text, NUMBERS[shown[0][1]], shown[1][0])
 
@@ -224,13 +224,13 @@ KINDS: dict[str, tuple[Tense, tuple[Callable[[Moment], Iterator[Question]], ...]
     "came-by": ("past", (_came_by(0, 0), _came_by(1, 1), _came_by(2, MOST_ACTORS))),
     "sign-past": ("past", (_sign_past,)),
 }
-"""Every kind of question: whether it is about now or the past, and who asks it."""
+"""Every kind of question: whether it is about now or the past, and its generators."""
 
 
 def ask(kind: str, at: Moment, rng: random.Random) -> Question | None:
-    """A question of this kind, or None where the scene has no beyond-doubt answer to any.
+    """A question of this kind, or None if the scene has a certain answer to none.
 
-    Where a kind has questions with a yes and with a no, or with other numbers, each is as likely.
+    Different answers (yes and no, or numbers) are equally likely.
     """
     askers = list(KINDS[kind][1])
     rng.shuffle(askers)
@@ -246,7 +246,7 @@ def named(look: Look) -> str:
 
 
 def story(at: Moment) -> str:
-    """What a summary should say: who came in which order, the sign, the light."""
+    """The true summary: the objects in order of appearance, the sign, the light."""
     shown: list[str] = []
     for actor in at.came:
         shown += [named(look) for look in actor.looks_until(at.time)]
@@ -258,7 +258,7 @@ def story(at: Moment) -> str:
 
 
 def present(at: Moment) -> str:
-    """What a description of the scene should say: who is where, the sign, the light."""
+    """The true description of the scene now: objects and where they are, the sign, the light."""
     there = []
     for actor in sorted(at.visible, key=lambda actor: actor.lane):
         place = actor.position(at.time)

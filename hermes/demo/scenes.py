@@ -1,4 +1,4 @@
-"""Little worlds with a known truth: objects enter, move, change and leave, and night falls.
+"""Small scenes with a known truth: objects enter, move, change and leave, and night falls.
 
 A `Scene` is a script drawn from a seed, in seconds. `hermes.demo.drawing` renders
 any moment of it, and the script itself is the record of what happened:
@@ -20,19 +20,19 @@ COLOURS: tuple[Colour, ...] = ("red", "green", "blue", "yellow", "purple", "whit
 LANES = 3
 MOST_ACTORS = 6
 SIGNS = 9
-"""The sign shows one of 1 to 9."""
+"""The sign shows a number from 1 to this."""
 
 _LANE_HEIGHTS = (0.39, 0.625, 0.87)
 _BORDER = 0.13  # a whole object fits between this and the picture's edge
 _CROSSING_S = 0.4  # how long an object takes to slide in or out
-_CHANGES = 0.1  # share of objects that turn another colour
+_CHANGES = 0.1  # share of objects that change their colour
 _CAST_SIZES = (2, 3, 4, 5, 6, 6, 6)
 _TRIES = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What an object looks like."""
+    """The shape and colour of an object."""
 
     shape: Shape
     colour: Colour
@@ -46,7 +46,7 @@ HELD_OUT = frozenset(
         Look("triangle", "green"),
     }
 )
-"""Looks that no training scene has."""
+"""Looks that do not occur in training scenes."""
 
 LOOKS = tuple(Look(shape, colour) for shape in SHAPES for colour in COLOURS)
 TRAINED = tuple(look for look in LOOKS if look not in HELD_OUT)
@@ -56,7 +56,7 @@ TRAINED = tuple(look for look in LOOKS if look not in HELD_OUT)
 class Actor:
     """An object: when it is in the picture (seconds), where it goes, and what it looks like.
 
-    `turns`: when it takes its second look, if it has one. It drifts from
+    `turns`: when it changes to its second look, if it has one. It drifts from
     `start` to `end` (picture widths) and slides in and out at the nearer side.
     """
 
@@ -84,15 +84,15 @@ class Actor:
         return x + (side - x) * outside, self.height
 
     def look_at(self, time: float) -> Look:
-        """What it looks like at that time."""
+        """Its look at a time."""
         return self.second if self.second and self.turns and time >= self.turns else self.look
 
     def looks_until(self, time: float) -> list[Look]:
-        """Every look that it has had by then."""
+        """Every look that it has had up to a time."""
         return list(dict.fromkeys((self.look, self.look_at(time))))
 
     def crossing(self, time: float) -> bool:
-        """Whether it is on its way in or out."""
+        """Whether it is just entering or leaving."""
         return (
             -_CROSSING_S < time - self.enters < _CROSSING_S
             or -_CROSSING_S < time - self.leaves < _CROSSING_S
@@ -101,7 +101,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Tones:
-    """Colours of sky and floor by day: a little different in every scene."""
+    """Colours of sky and floor by day. They vary slightly between scenes."""
 
     sky: tuple[int, int, int]
     floor: tuple[int, int, int]
@@ -109,10 +109,10 @@ class Tones:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A script: who comes and goes, what the sign shows, and when night falls (seconds).
+    """A script: its objects, what the sign shows, and when night falls (seconds).
 
     `actors` are in the order in which they enter. `sign`: (from, number), in
-    order, from 0 on. `night_from`: None where it stays day.
+    order, from 0 on. `night_from`: None if night never falls.
     """
 
     name: str
@@ -123,15 +123,15 @@ class Scene:
     tones: Tones
 
     def visible(self, time: float) -> list[Actor]:
-        """Who is in the picture."""
+        """The objects in the picture."""
         return [actor for actor in self.actors if actor.position(time) is not None]
 
     def came_by(self, time: float) -> list[Actor]:
-        """Who has come by then, in order."""
+        """The objects that have appeared up to a time, in order."""
         return [actor for actor in self.actors if actor.enters <= time]
 
     def signs_until(self, time: float) -> list[tuple[float, int]]:
-        """What the sign has shown by then, and from when on; the last one is there now."""
+        """What the sign has shown up to a time, each with its start."""
         return [(since, number) for since, number in self.sign if since <= time]
 
     def night(self, time: float) -> bool:
@@ -139,7 +139,7 @@ class Scene:
         return self.night_from is not None and time >= self.night_from
 
     def settled(self, time: float) -> bool:
-        """Nothing is half in the picture or about to change: what is there has one true answer."""
+        """Whether nothing is just entering, leaving or changing: questions have one true answer."""
         changes = [since for since, _ in self.sign[1:]]
         changes += [actor.turns for actor in self.actors if actor.turns is not None]
         changes += [] if self.night_from is None else [self.night_from]
@@ -157,10 +157,10 @@ def make_scene(
     actors: int | None = None,
     looks: Collection[Look] = LOOKS,
 ) -> Scene:
-    """A scene of its own for every name and seed.
+    """The scene of a name and a seed.
 
-    `step`: seconds between two pictures of a stream that must not miss
-    anything: whatever happens lasts longer than that. `actors`: how many
+    `step`: seconds between two pictures. Everything in the scene lasts longer
+    than that, so that no event falls between two pictures. `actors`: how many
     objects; by default up to `MOST_ACTORS`.
     """
     rng = random.Random(f"{name}:{seed}")  # noqa: S311 - pictures, not secrets

@@ -1,4 +1,4 @@
-"""`python -m hermes.demo.train`: the demo model from nothing, on scenes that are drawn on the way.
+"""`python -m hermes.demo.train`: train the demo model from scratch, on generated scenes.
 
 Two cores need four to five hours; `--device cuda` takes a GPU. `--work` keeps the tower and what is
 known after each course, and now and then within one; what is there already is taken up and not
@@ -28,9 +28,9 @@ from hermes.demo.training.settings import Settings
 from hermes.demo.training.tower import train_tower
 
 RECORD = "training.json"
-"""Beside the weights: the settings, and what the model then knew."""
+"""A file next to the weights: the settings, and the model's accuracy."""
 READER = "reader.safetensors"
-"""Beside what is kept of a course: what the next one goes on with, and no model needs."""
+"""A file next to a finished course's weights: the state that the next course continues from."""
 
 
 def main() -> None:
@@ -81,7 +81,7 @@ def train(settings: Settings, out: Path, work: Path, device: str = "cpu") -> Non
         checkpoint.write(folder, model, tokenizer)
         save_file(learner.reader.state_dict(), folder / READER)
         progress.unlink()
-    tower.load_state_dict(load_file(kept))  # it was rounded on the way
+    tower.load_state_dict(load_file(kept))  # saving rounded it
     known = learner.accuracy(held_out(settings, settings.held_out_batches))
     checkpoint.write(out, model.to(torch.float16), tokenizer)
     record = {"settings": asdict(settings), "tower": seen, "held_out": known}

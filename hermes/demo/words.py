@@ -1,4 +1,4 @@
-"""The demo model's tokenizer: one token a word, of the few hundred words that its world needs."""
+"""The demo model's tokenizer: one token for each of the few hundred words that it knows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def build() -> PreTrainedTokenizerFast:
     backend = Tokenizer(models.WordLevel(words, unk_token=UNKNOWN))
     backend.normalizer = normalizers.Lowercase()
     backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w\s]"), "removed", invert=True)
-    backend.decoder = decoders.WordPiece(prefix="##", cleanup=True)  # words apart, commas not
+    backend.decoder = decoders.WordPiece(
+        prefix="##", cleanup=True
+    )  # a space before words, none before commas
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         eos_token=END,

@@ -77,7 +77,7 @@ class PictureMemory(ABC):
         return done
 
     def collect(self, picture: Tensor, *, after_gap: bool = False) -> Tensor | None:
-        """Add a picture. Returns its frame's [pictures_per_frame, 3, h, w] once that is complete."""
+        """Add a picture. Returns its frame [pictures_per_frame, 3, h, w] once that is complete."""
         check_pictures(picture.unsqueeze(0))
         if after_gap:
             self._unpaired.clear()  # pictures before and after a gap are not merged

@@ -1,4 +1,4 @@
-"""The model card that lies beside the weights."""
+"""The model card, which is written next to the weights."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ about streams of {frames} frames of seeds that training never saw:
 | --- | --- |
 {rows}
 
-Four of the {looks} pairs of shape and colour were left out of training, to see whether it knows a
-red star when it has seen red things and stars. What each way to remember makes of longer streams is
-told in the project's page on memory quality.
+Four of the {looks} pairs of shape and colour were left out of training, to see whether it
+recognises a red star after having seen only other red objects and other stars. Answers about longer
+streams, by memory policy, are on the project's page on memory quality.
 
 ## How it was trained
 

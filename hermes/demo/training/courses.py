@@ -1,4 +1,4 @@
-"""What the decoder is taught, and when: to read, to search, to find, to compare, to bind."""
+"""The decoder's courses in order: reading, searching, finding, comparing, binding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hermes.demo.questions import KINDS
 from hermes.demo.training.settings import Settings
 
 Lengths = Callable[[random.Random, int, float], int]
-"""(chance, frames of a full stream, share of the course that is behind) -> frames of a stream."""
+"""(chance, frames of a full stream, share of the course that is done) -> frames of a stream."""
 
 _READING = {
     "light-now": 1,
@@ -74,17 +74,17 @@ class Course:
     shares: dict[str, int] = field(default_factory=dict)
 
     def kinds(self) -> list[str]:
-        """Kinds of questions, each as often as its share."""
+        """Kinds of questions, drawn by their shares."""
         return [kind for kind in KINDS for _ in range(self.shares.get(kind, 0))]
 
     def frames(self, settings: Settings, step: int) -> int:
-        """How long the streams of a step are."""
+        """The length of a step's streams."""
         rng = random.Random(f"{settings.seed}:{step}")  # noqa: S311 - a curriculum, not a secret
         return min(settings.frames, self.lengths(rng, settings.frames, step / self.steps))
 
 
 def courses(settings: Settings) -> tuple[Course, ...]:
-    """The decoder's, one after the other."""
+    """The decoder's courses, in order."""
     s, seed = settings, settings.first_seed
     reading = Course("reading", s.steps, s.rate, seed, _more_and_more_full, True, _READING)
     seed += s.steps * s.batch
@@ -99,21 +99,21 @@ def courses(settings: Settings) -> tuple[Course, ...]:
 
 
 def _more_and_more_full(rng: random.Random, full: int, done: float) -> int:
-    """Any length at first; in the end every other stream is a full one."""
+    """Any length at first; at the end every other stream is full."""
     return full if rng.random() < done / 2 else rng.choice((4, 8, 12, 16, 20))
 
 
 def _short(rng: random.Random, full: int, done: float) -> int:
-    """With little to search, that there is something to be found is found out sooner."""
+    """With few frames to search, the model learns to search sooner."""
     return rng.choice((5, 6, 7))
 
 
 def _growing(rng: random.Random, full: int, done: float) -> int:
-    """Short, then longer; every other stream is as long as it gets by then."""
+    """Short, then longer; every other stream has the greatest length so far."""
     longest = min(full, round(6 + (full - 6) * done / 0.6))
     return longest if rng.random() < 0.5 else rng.randint(4, longest)
 
 
 def _half_full(rng: random.Random, full: int, done: float) -> int:
-    """Every other stream is a full one, the rest are of any length."""
+    """Every other stream is full, the others have any length."""
     return full if rng.random() < 0.5 else rng.randint(4, full)

@@ -1,4 +1,4 @@
-"""Then projector and decoder, on streams; the tower stays as it is."""
+"""The second stage: train projector and decoder on streams; the tower is frozen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ATTENTION = "hermes-demo-training"
 MASK_GROUPS = 3
 """Groups of layers that forget different tokens."""
 
-_FIRST_WORDS = 6  # of a guidance prompt, which cannot know yet what it is
+_FIRST_WORDS = 6  # of a guidance prompt, which have not seen yet what it asks
 
 
 class Streams(IterableDataset[list[Stream]]):
@@ -86,10 +86,10 @@ class Learner:
         self.packer = packer
         self.reader = nn.Linear(model.config.text_config.hidden_size, FACTS)
         self.reader.to(self.device, model.dtype)
-        """Reads facts off the guidance prompts' rows. Only for training."""
+        """Reads facts from the guidance prompts' rows. Only for training."""
 
     def parameters(self) -> list[nn.Parameter]:
-        """What is trained: all but the tower."""
+        """The parameters that are trained: all but the tower's."""
         model = self.model.model
         return [
             *model.multi_modal_projector.parameters(),
@@ -148,11 +148,11 @@ class Learner:
     def loss(
         self, streams: Sequence[Stream], generator: torch.Generator, *, forgetful: bool = True
     ) -> Tensor:
-        """Of answers, and of what the guidance prompts' rows know."""
+        """The loss of answers, and of the facts read from the guidance prompts' rows."""
         layout, hidden = self.forward(streams, generator, forgetful=forgetful)
-        told = layout.labels != IGNORED
-        logits = self.model.lm_head(hidden[told]).float()
-        words = functional.cross_entropy(logits, layout.labels[told])
+        answered = layout.labels != IGNORED
+        logits = self.model.lm_head(hidden[answered]).float()
+        words = functional.cross_entropy(logits, layout.labels[answered])
         if layout.kinds[0][0] != "summary":
             return words
         line = torch.arange(layout.ids.shape[2], device=self.device)
@@ -169,7 +169,7 @@ class Learner:
 
     @torch.no_grad()
     def accuracy(self, batches: Iterable[Sequence[Stream]]) -> dict[str, float]:
-        """Share of answers that are right to their last word, by kind."""
+        """The share of answers with every word right, by kind."""
         right: dict[str, list[bool]] = defaultdict(list)
         for streams in batches:
             layout, hidden = self.forward(streams, None)
@@ -210,7 +210,7 @@ def train_decoder(
         done = kept["steps"]
         weights.restore(kept["weights"])
         generator.set_state(kept["generator"].cpu())
-        pace.say(f"{course.name}: goes on behind step {done}")
+        pace.say(f"{course.name}: continues after step {done}")
     checks = list(held_out(settings, settings.check_batches))
     loader = DataLoader(
         Streams(settings, course, done),

@@ -12,7 +12,7 @@ _LONGEST_GRADIENT = 1.0
 
 
 class MasterWeights:
-    """Takes steps on float32 copies of parameters, one-cycle learning rate and all."""
+    """Takes steps on float32 copies of parameters, with a one-cycle learning rate."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class MasterWeights:
         warm_up: float,
         decay: float,
     ) -> None:
-        """`warm_up`: share of the steps until the rate is at its highest."""
+        """`warm_up`: the share of steps until the rate is at its highest."""
         self._live = list(parameters)
         self._dtype = self._live[0].dtype
         self._masters = [p.detach().to(torch.float32).requires_grad_() for p in self._live]
@@ -35,7 +35,7 @@ class MasterWeights:
         )
 
     def step(self, loss: Tensor) -> None:
-        """One step down `loss`."""
+        """One step to reduce `loss`."""
         loss.backward()
         for live, master in zip(self._live, self._masters, strict=True):
             master.grad = None if live.grad is None else live.grad.to(torch.float32)
@@ -46,7 +46,7 @@ class MasterWeights:
         self.publish(self._dtype)
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on from here."""
+        """Everything that is needed to continue from here."""
         masters = [master.detach() for master in self._masters]
         return {
             "masters": masters,
@@ -56,7 +56,7 @@ class MasterWeights:
 
     @torch.no_grad()
     def restore(self, state: dict[str, Any]) -> None:
-        """Be what `state` was taken of."""
+        """Become what `state` was taken of."""
         for master, kept in zip(self._masters, state["masters"], strict=True):
             master.copy_(kept)
         self._adam.load_state_dict(state["adam"])

@@ -1,4 +1,4 @@
-"""How training goes: a line now and then."""
+"""Progress of training, as a line from time to time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Pace:
-    """Says how far training is, every `every_s` seconds."""
+    """Reports progress every `every_s` seconds."""
 
     def __init__(self, every_s: float = 20.0) -> None:
         self._began = time.monotonic()

@@ -1,8 +1,8 @@
 """Streams and their questions as one packed batch: every question sees its frames and itself.
 
-A sequence is the prefix and the tokens of all frames, and behind them slots
-of one length, a question with its answer in each. A question has the
-positions that it would have behind its last frame.
+A sequence is the prefix and the tokens of all frames, followed by slots of equal
+length, each with a question and its answer. A question has the positions that it
+would have after its last frame.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hermes.demo.training.streams import Stream
 
 IGNORED = -100
 NEWLINE = -1
-"""In `ids`: the learned newline that closes a video, not a word."""
+"""In `ids`: the learned newline that closes a video; not a word."""
 
 _NEVER = 1_000_000
-_HOLES, _WIDEST_HOLE = 0.3, 12
+_SKIPS, _WIDEST_SKIP = 0.3, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Layout:
     kinds: list[list[str]]
 
     def to(self, device: torch.device) -> Layout:
-        """The same on another device."""
+        """A copy on another device."""
         names = ("ids", "labels", "positions", "frames", "cue")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 class Packer:
-    """Lays batches out for one tokenizer."""
+    """Packs batches for one tokenizer."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -63,7 +63,7 @@ class Packer:
     def pack(self, streams: Sequence[Stream], generator: torch.Generator | None = None) -> Layout:
         """One batch. All streams have equally many frames and questions.
 
-        `generator`: half of the streams get random holes between their frames'
+        `generator`: half of the streams get random skips between their frames'
         positions, as a memory has them: where a token lies in its frame must
         be read off the token.
         """
@@ -80,17 +80,17 @@ class Packer:
                 labels[index, number, start - 1 : len(words) - 1] = line[start:]
         frames = torch.tensor([[asked.frames for asked in stream.asked] for stream in streams])
         count = len(streams[0].pictures)
-        holes = torch.zeros((len(streams), count), dtype=torch.int64)
+        skips = torch.zeros((len(streams), count), dtype=torch.int64)
         if generator is not None:
             random = torch.rand((3, len(streams), count), generator=generator)
-            holey = (random[0] < _HOLES) & (random[1, :, :1] < 0.5)
-            holes = (random[2] * _WIDEST_HOLE).long() * holey
-        behind = len(self.prefix) + holes.cumsum(1) + FRAME_TOKENS * torch.arange(1, count + 1)
+            skipping = (random[0] < _SKIPS) & (random[1, :, :1] < 0.5)
+            skips = (random[2] * _WIDEST_SKIP).long() * skipping
+        ends = len(self.prefix) + skips.cumsum(1) + FRAME_TOKENS * torch.arange(1, count + 1)
         line = torch.arange(FRAME_TOKENS) - FRAME_TOKENS
-        first = behind.gather(1, frames - 1)
+        first = ends.gather(1, frames - 1)
         positions = (
             torch.arange(len(self.prefix)).expand(len(streams), -1),
-            (behind[:, :, None] + line).flatten(1),
+            (ends[:, :, None] + line).flatten(1),
             (first[:, :, None] + torch.arange(longest)).flatten(1),
         )
         return Layout(
@@ -128,7 +128,7 @@ class Sight:
     def of(
         cls, layout: Layout, prefix: int, dtype: torch.dtype, forgotten: Tensor | None = None
     ) -> Sight:
-        """`forgotten` [B, V]: from behind how many frames on a token is no longer seen."""
+        """`forgotten` [B, V]: after how many frames a token is no longer seen."""
         count, video, length = len(layout.ids), layout.video, layout.ids.shape[2]
         device = layout.ids.device
         line = torch.arange(video, device=device)
@@ -168,9 +168,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, sight: Sight, scale: float
     far = torch.matmul(asked.flatten(2, 3), seen).unflatten(2, (-1, length)) + sight.asked
     near = torch.matmul(asked, slots(key).mT) + sight.own
     weights = torch.softmax(torch.cat((far, near), dim=-1), dim=-1)
-    told = torch.matmul(weights[..., :video].flatten(2, 3), words)
-    told = told + torch.matmul(weights[..., video:], slots(value)).flatten(2, 3)
-    out: Tensor = torch.cat((watched, told), dim=2)
+    answered = torch.matmul(weights[..., :video].flatten(2, 3), words)
+    answered = answered + torch.matmul(weights[..., video:], slots(value)).flatten(2, 3)
+    out: Tensor = torch.cat((watched, answered), dim=2)
     return out
 
 

@@ -1,4 +1,4 @@
-"""In what numbers a machine computes fastest."""
+"""The number format in which a machine computes fastest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def fast_dtype(device: torch.device | str = "cpu") -> torch.dtype:
-    """bfloat16 where the device multiplies in it, float32 elsewhere: many a CPU emulates it."""
+    """bfloat16 if the device multiplies in it, else float32: many CPUs only emulate bfloat16."""
     if torch.device(device).type != "cpu":
         return torch.bfloat16
     return min((torch.bfloat16, torch.float32), key=_multiplication_s)

@@ -1,4 +1,4 @@
-"""Everything that decides what the demo model learns, in one place."""
+"""All settings of the demo model's training."""
 
 from __future__ import annotations
 

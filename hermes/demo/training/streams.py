@@ -17,12 +17,12 @@ from hermes.demo.scenes import TRAINED, Look, Scene, make_scene
 from hermes.vlm import guidance
 
 _CROWDED = frozenset({"colour-now", "shape-now", "where-now", "where-shape"})
-"""Kinds that are hard where several objects are there: such moments are preferred."""
+"""Kinds that are hard with several objects in the picture; such moments are preferred."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question behind the first `frames` frames of a stream."""
+    """A question after the first `frames` frames of a stream."""
 
     frames: int
     kind: str
@@ -49,7 +49,7 @@ def make_stream(
     looks: tuple[Look, ...] = TRAINED,
     summaries: bool = False,
 ) -> Stream:
-    """A stream of its own for every seed, worn as a camera and a codec wear pictures.
+    """The stream of a seed, degraded as by a camera and a codec.
 
     `kinds`: of questions; one that is named twice is asked twice as often.
     `summaries`: the guidance prompts are asked, and no questions.
@@ -63,7 +63,7 @@ def make_stream(
     pictures = np.stack([np.asarray(wear.of(draw(scene, time, SIDE))) for time in times])
     moments = [index for index in range(1, frames) if scene.settled(times[index])] or [frames - 1]
     asked: list[Asked] = []
-    misses = 0  # nobody came, perhaps, and all kinds ask of somebody
+    misses = 0  # perhaps no object appeared, and all kinds ask about one
     while len(asked) < questions:
         kind = rng.choice(kinds) if misses < _PATIENCE else _ALWAYS
         index = rng.choice(moments)
@@ -82,7 +82,7 @@ def make_stream(
 
 
 def _summary(at: Moment, number: int) -> tuple[str, str]:
-    """The global prompt and the mixed one, as memories use them, take turns."""
+    """The global and the mixed prompt, as memories use them, alternately."""
     if number % 2 == 0:
         return guidance.GLOBAL, story(at)
     return f"{guidance.LOCAL} {guidance.GLOBAL}", f"{present(at)}, {story(at)}"
@@ -94,7 +94,7 @@ _ALWAYS = "light-now"
 
 
 class Wear:
-    """What a camera and a codec do to the pictures of one stream."""
+    """Degrades the pictures of one stream as a camera and a codec do."""
 
     def __init__(self, rng: random.Random) -> None:
         self._bright = rng.uniform(0.88, 1.12)
@@ -105,7 +105,7 @@ class Wear:
         self._generator = np.random.default_rng(rng.getrandbits(32))
 
     def of(self, picture: Image.Image) -> Image.Image:
-        """The picture as it would come out."""
+        """The degraded picture."""
         picture = ImageEnhance.Brightness(picture).enhance(self._bright)
         picture = ImageEnhance.Color(picture).enhance(self._colour)
         if self._blur:

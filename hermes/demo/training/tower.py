@@ -1,4 +1,4 @@
-"""First the tower alone: what stands in each cell of a picture, what the sign says, is it night."""
+"""The first stage: train the tower alone, to read objects, the sign and the light."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hermes.demo.training.settings import Settings
 from hermes.demo.training.streams import Wear
 
 CELLS = 4
-"""Cells along a side: what is left of the patches after pooling."""
+"""Cells along a side: patches after pooling."""
 
 _NOTHING = 0
 _UNSURE = -100  # an object on its way in or out: whatever the model says is right
@@ -41,11 +41,11 @@ class Pictures:
     night: Tensor
 
     def to(self, device: torch.device) -> Pictures:
-        """The same on another device."""
+        """A copy on another device."""
         return Pictures(*(part.to(device) for part in self._parts()))
 
     def some(self, chosen: Tensor) -> Pictures:
-        """Those of these numbers."""
+        """The pictures with these indices."""
         return Pictures(*(part[chosen] for part in self._parts()))
 
     def _parts(self) -> tuple[Tensor, ...]:
@@ -53,7 +53,7 @@ class Pictures:
 
 
 def make_pictures(first_seed: int, count: int, *, per_scene: int = 8) -> Pictures:
-    """Single pictures of many scenes, worn as cameras wear them."""
+    """Single pictures of many scenes, degraded as by cameras."""
     pixels = np.empty((count, SIDE, SIDE, 3), dtype=np.uint8)
     shape = torch.zeros((count, CELLS, CELLS), dtype=torch.int64)
     colour, across = torch.zeros_like(shape), torch.zeros((count, CELLS, CELLS))
@@ -114,13 +114,13 @@ class Probe(nn.Module):
         night = functional.binary_cross_entropy_with_logits(
             self.night(features.mean(dim=(1, 2)))[:, 0].float(), truth.night
         )
-        told = thirds + sign + 0.5 * night
-        loss: Tensor = 4 * shapes + 4 * colours + 4 * across + told
+        others = thirds + sign + 0.5 * night
+        loss: Tensor = 4 * shapes + 4 * colours + 4 * across + others
         return loss
 
     @torch.no_grad()
     def accuracy(self, features: Tensor, truth: Pictures) -> dict[str, float]:
-        """Share of right readings, of objects where there is one."""
+        """The share of right readings; for objects, of the cells that have one."""
         there = truth.shape > _NOTHING
         empty = truth.shape == _NOTHING
         shape, colour = self.shape(features).argmax(-1), self.colour(features).argmax(-1)

@@ -1,4 +1,4 @@
-"""Every way to remember does what a memory does; each alternative is what it says it is."""
+"""One contract for all memories; and what each baseline is compared with."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_feeds_and_answers(memory: Memory) -> None:
     assert memory.device_bytes + memory.host_bytes > 0
 
 
-def test_what_is_whole_and_what_is_forgotten_is_told(memory: Memory) -> None:
+def test_coverage_reports_whole_and_forgotten_frames(memory: Memory) -> None:
     """With room for six frames; frame by frame, the newest is whole before it is compressed."""
     memory.feed(tiny.pictures(5))
     assert memory.coverage().whole_since_ms == 0
@@ -100,7 +100,7 @@ def test_asking_changes_nothing(memory: Memory) -> None:
     assert memory.coverage() == quiet.coverage()
 
 
-def test_an_open_answer_does_not_notice_new_frames(memory: Memory) -> None:
+def test_new_frames_do_not_change_an_open_answer(memory: Memory) -> None:
     quiet = MEMORIES[memory.name](tiny.model(), BUDGET, 3)
     for each in (memory, quiet):
         each.feed(tiny.pictures(8))
@@ -110,15 +110,15 @@ def test_an_open_answer_does_not_notice_new_frames(memory: Memory) -> None:
     assert torch.equal(logits(branch), logits(quiet.branch(60)))
 
 
-def test_small_streams_are_answered_alike_by_all(memory: Memory) -> None:
-    """All that fits into the budget is read by everybody."""
+def test_all_memories_give_the_same_answer_about_a_short_stream(memory: Memory) -> None:
+    """Every memory reads all frames that fit into its budget."""
     everything = VideoMemory(tiny.model(), "sliding-window", budget=1000)
     for each in (memory, everything):
         each.feed(tiny.pictures(4))
     assert torch.allclose(logits(memory.branch(60)), logits(everything.branch(60)), atol=2e-4)
 
 
-def test_a_frame_that_fails_never_was(memory: Memory) -> None:
+def test_a_frame_that_fails_leaves_no_trace(memory: Memory) -> None:
     memory.feed(tiny.pictures(3))
     before = memory.coverage()
     for bad in (torch.zeros((3, 4, 4)), torch.zeros((1, 4, 4), dtype=torch.uint8)):
@@ -167,7 +167,7 @@ def test_fetching_all_frames_equals_a_memory_without_limit() -> None:
 
 
 def test_the_window_is_what_a_frame_sees() -> None:
-    """Streams that differ in their first frame alone are the same from some way behind it on."""
+    """Streams that differ only in their first frame have equal caches some frames later."""
     one, other = (FrameRetrieval(tiny.model(), fetched_frames=1, window_frames=2, window_slack=1)
                   for _ in range(2))  # fmt: skip
     one.feed(tiny.pictures(1, seed=1))
@@ -176,7 +176,7 @@ def test_the_window_is_what_a_frame_sees() -> None:
         each.feed(tiny.pictures(60, seed=3))
     ours, theirs = one.cache.store.view()[0], other.cache.store.view()[0]
     assert not torch.allclose(ours[1].keys, theirs[1].keys, atol=1e-3)
-    # Each layer hands on what one window holds: ten layers of at most three frames lie behind.
+    # Each layer passes on what one window holds: the first frame reaches ten times three frames.
     assert torch.equal(ours[-1].keys, theirs[-1].keys)
 
 
@@ -211,7 +211,7 @@ def test_a_planted_frame_is_fetched() -> None:
         assert 12 not in chosen
 
 
-def test_an_answer_keeps_to_its_frames() -> None:
+def test_frames_are_fetched_once_for_an_answer() -> None:
     memory = FrameRetrieval(tiny.model(), fetched_frames=3)
     memory.feed(tiny.pictures(20))
     branch = memory.branch(60)
@@ -232,7 +232,7 @@ def test_an_answer_keeps_to_its_frames() -> None:
         assert torch.equal(branch.slab.values, kept[1])
 
 
-def test_a_bounded_store_tells_what_it_forgot() -> None:
+def test_a_bounded_store_reports_forgotten_frames() -> None:
     memory = FrameRetrieval(tiny.model(), fetched_frames=3, max_frames=4)
     memory.feed(tiny.pictures(10))
     coverage = memory.coverage()

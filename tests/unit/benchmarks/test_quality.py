@@ -1,4 +1,4 @@
-"""The measure of what memories keep: its arithmetic, its worlds, and who takes part."""
+"""The benchmark of what memories keep: its arithmetic, its worlds, and its contenders."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_worlds_come_from_their_seeds() -> None:
     )
 
 
-def test_film_is_worn_but_recognisable() -> None:
+def test_filmed_pictures_are_degraded_but_recognisable() -> None:
     drawn = make_world(3, 6, looks=TRAINED).pictures.permute(0, 2, 3, 1).numpy()
     worn = filmed(list(drawn), SIDE)
     assert len(worn) == 6
@@ -76,7 +76,7 @@ def test_film_is_worn_but_recognisable() -> None:
     assert 0.1 < difference < 20
 
 
-def test_everybody_takes_part() -> None:
+def test_all_contenders_take_part() -> None:
     names = set(all_contenders())
     assert {UNBOUNDED, *contenders(), *ablations()} == names
     for wanted in (
@@ -88,7 +88,7 @@ def test_everybody_takes_part() -> None:
 
 
 @pytest.mark.parametrize("name", ["hermes", "no guidance", "last-frames", UNBOUNDED])
-def test_answers_are_held_against_the_record(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_compared_with_the_record(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world(1, 16)
     plain = tiny.model()
     encode, encoded = plain.encode, 0

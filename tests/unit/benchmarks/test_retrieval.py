@@ -1,4 +1,4 @@
-"""Everything is kept on the host, and what a question is like is found again."""
+"""Every frame is kept on the host, and those similar to a question are fetched."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def test_a_planted_frame_is_found(frames: int, planted: st.DataObject) -> None:
     at = planted.draw(st.integers(0, frames - 1))
     for key in keys:
         push(memory, key)
-    branch = ask(memory, keys[at] * 0.01)  # what it is like counts, not how long it is
+    branch = ask(memory, keys[at] * 0.01)  # its direction counts, not its length
     for layer in range(SHAPE.layers):
         assert at in branch.chosen[layer]
         assert branch.chosen[layer] == sorted(set(branch.chosen[layer]))
         assert len(branch.chosen[layer]) == min(2, frames)
 
 
-def test_layers_choose_for_themselves() -> None:
+def test_each_layer_fetches_its_own_frames() -> None:
     memory = make(fetched=1)
     keys = random_keys(6)
     for index in range(6):
@@ -118,7 +118,7 @@ def test_what_was_fetched_is_what_is_read() -> None:
     assert branch.slab.readers == 0
 
 
-def test_an_open_branch_sees_what_was_there() -> None:
+def test_an_open_branch_sees_no_later_frames() -> None:
     memory, keys = make(fetched=3, max_frames=70), random_keys(300)
     for key in keys[:70]:
         push(memory, key)
@@ -135,7 +135,7 @@ def test_an_open_branch_sees_what_was_there() -> None:
     assert branch.coverage.end_ms == 6_900
 
 
-def test_host_memory_is_bounded_if_it_is_to_be() -> None:
+def test_host_memory_is_bounded_by_max_frames() -> None:
     memory, keys = make(max_frames=5), random_keys(200)
     for key in keys[:20]:
         push(memory, key)
@@ -165,7 +165,7 @@ def test_vectors_stay_with_their_frames(count: int, limit: int | None) -> None:
         assert torch.equal(frame.keys[0, :, 0], keys[count - len(frames) + index])
 
 
-def test_heads_of_a_group_are_added_up() -> None:
+def test_queries_of_a_group_are_summed() -> None:
     """As if the key head were repeated for each of its query heads."""
     query = torch.randn((4, 5, 4), generator=torch.Generator().manual_seed(1))
     vectors = torch.nn.functional.normalize(random_keys(40).flatten(1), dim=-1)
@@ -175,7 +175,7 @@ def test_heads_of_a_group_are_added_up() -> None:
     assert most_similar(question_vector(query, 2), vectors, 7) == sorted(by_cosine.tolist())
 
 
-def test_of_equal_frames_the_newer() -> None:
+def test_of_equally_similar_frames_the_newer_is_fetched() -> None:
     assert most_similar(torch.ones(2), torch.ones((5, 2)), 2) == [3, 4]
 
 
@@ -190,7 +190,7 @@ def test_the_window_slides() -> None:
     assert len(memory.store) == memory.coverage().frames == 9
 
 
-def test_gaps_are_told() -> None:
+def test_gaps_are_reported() -> None:
     memory = make()
     push(memory, random_keys(1)[0])
     row = memory.begin_frame(FrameStamp(9_000), after_gap=True)

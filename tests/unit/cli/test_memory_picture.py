@@ -31,7 +31,7 @@ def cells(lines: list[str]) -> list[str]:
     return [line[LABEL:].ljust(WIDTH - LABEL - 1) for line in lines[first:axis]]
 
 
-def test_frames_lie_where_they_were_captured() -> None:
+def test_frames_are_drawn_at_their_capture_time() -> None:
     """One a second for a minute: the first ten are held whole, the last ten in part."""
     whole = tuple(HeldFrame(number, 16) for number in range(10))
     part = tuple(HeldFrame(number, 4) for number in range(50, 60))

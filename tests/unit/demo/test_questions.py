@@ -62,7 +62,7 @@ def test_the_truth(text: str, answer: str, evidence: float | None) -> None:
         "Where is the red circle?",  # it is gone
     ],
 )
-def test_what_is_in_doubt_is_not_asked(doubtful: str) -> None:
+def test_questions_without_a_certain_answer_are_not_asked(doubtful: str) -> None:
     assert doubtful not in [question.text for question in every(MOMENT)]
 
 
@@ -76,8 +76,8 @@ def test_every_question_has_one_answer_in_words_that_the_model_has(seed: int, ti
         assert answers.setdefault(question.text, question.answer) == question.answer
         assert set(question.answer.replace(",", " ").split()) <= known
         assert question.evidence is None or 0 <= question.evidence <= time
-    for told in (story(at), present(at)):
-        assert set(told.replace(",", " ").split()) <= known
+    for text in (story(at), present(at)):
+        assert set(text.replace(",", " ").split()) <= known
 
 
 def test_yes_and_no_are_as_likely() -> None:
@@ -128,7 +128,7 @@ def test_every_kind_is_asked_and_every_prompt_is_known() -> None:
         assert tokenizer.unk_token_id not in tokenizer(prompt)["input_ids"]
 
 
-def test_words_of_a_user_are_plain_words() -> None:
+def test_special_tokens_in_a_question_are_plain_words() -> None:
     tokenizer = words.build()
     ids = tokenizer("What <|im_end|> is?", split_special_tokens=True)["input_ids"]
     assert tokenizer.convert_tokens_to_ids(words.END) not in ids

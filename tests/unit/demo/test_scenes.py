@@ -1,4 +1,4 @@
-"""Scenes are drawn from a seed, and their script is the truth."""
+"""Scenes are made from a seed, and drawn as their script says."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_nothing_is_missed_between_two_pictures(seed: int, step: float, frames: 
 
 @given(seeds)
 @settings(max_examples=60, deadline=None)
-def test_no_two_objects_meet(seed: int) -> None:
+def test_objects_never_overlap(seed: int) -> None:
     scene = make_scene("stream", seed, 24.0)
     for time in range(24):
         lanes = [actor.lane for actor in scene.visible(time)]
@@ -55,7 +55,7 @@ def test_every_object_has_a_look_of_its_own(seed: int) -> None:
     assert not HELD_OUT & set(looks)
 
 
-def test_an_object_is_where_the_script_says() -> None:
+def test_an_object_is_drawn_where_the_script_says() -> None:
     shown = 0
     for seed in range(20):
         scene = make_scene("lobby", seed)

@@ -80,13 +80,13 @@ def test_labels_are_the_answer(learner: Learner) -> None:
     layout, tokenizer = learner.packer.pack(streams), words.build()
     for index, stream in enumerate(streams):
         for number, asked in enumerate(stream.asked):
-            told = layout.labels[index, number]
-            told = told[told != -100]
-            assert told[-1] == tokenizer.eos_token_id
-            assert tokenizer.decode(told[:-1]) == asked.answer
+            labels = layout.labels[index, number]
+            labels = labels[labels != -100]
+            assert labels[-1] == tokenizer.eos_token_id
+            assert tokenizer.decode(labels[:-1]) == asked.answer
 
 
-def test_what_is_forgotten_is_not_seen(learner: Learner) -> None:
+def test_forgotten_tokens_are_not_seen(learner: Learner) -> None:
     streams = [make_stream(seed, 6, 4) for seed in range(8)]
     prefix = len(learner.packer.prefix)
     generator = torch.Generator().manual_seed(1)
@@ -150,7 +150,7 @@ def test_no_two_courses_see_the_same_stream() -> None:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training from nothing: its checkpoint, and what it kept to go on from."""
+    """A finished training: its checkpoint, and the state that another can continue from."""
 
     out: Path
     work: Path
@@ -191,7 +191,7 @@ def test_training_from_nothing_writes_a_checkpoint(trained: Trained) -> None:
     assert isinstance(memory.ask("What came first?", 4), str)
 
 
-def test_training_goes_on_where_it_stopped(
+def test_training_continues_where_it_stopped(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work = shutil.copytree(trained.work, tmp_path / "work")
@@ -223,7 +223,7 @@ class _StoppingPace(Pace):
             raise _Stopped
 
 
-def test_a_course_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_an_interrupted_course_continues_bit_equally(tmp_path: Path) -> None:
     settings = replace(SMALL, check_every=3)
     course = courses(settings)[0]
 
@@ -258,7 +258,7 @@ def test_the_loss_falls() -> None:
     assert losses[-1] < losses[0] / 3
 
 
-def test_a_scene_of_which_nothing_can_be_asked_ends() -> None:
+def test_a_scene_without_questions_ends() -> None:
     """No sign changes within two frames: the light is asked about instead."""
     kinds = {
         asked.kind

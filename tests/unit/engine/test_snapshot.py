@@ -61,7 +61,7 @@ def same_bits(one: VideoMemory, other: VideoMemory) -> None:
 
 
 @pytest.mark.parametrize("policy", sorted(POLICIES))
-def test_answers_and_goes_on_bit_equally(policy: str) -> None:
+def test_a_restored_memory_continues_bit_equally(policy: str) -> None:
     original = fed(policy)
     data = snapshot.encode(original.state())
     restored = memory(policy)
@@ -75,11 +75,11 @@ def test_answers_and_goes_on_bit_equally(policy: str) -> None:
 
 
 @pytest.mark.parametrize("frames", [0, 1, 5, 6])
-def test_at_any_moment(frames: int) -> None:
+def test_a_snapshot_can_be_taken_at_any_moment(frames: int) -> None:
     original = memory()
     if frames:
         original.feed(tiny.pictures(frames))
-    restored = fed()  # what it had is gone
+    restored = fed()  # its own frames are replaced
     snapshot.restore(restored, snapshot.encode(original.state()))
     same_bits(original, restored)
 
@@ -117,7 +117,7 @@ def test_a_snapshot_too_large_is_not_parsed() -> None:
         snapshot.restore(other, bytes(snapshot.limit_of(other) + 1))
 
 
-def test_an_unpaired_picture_and_the_gap_before_it_come_along() -> None:
+def test_an_unpaired_picture_and_the_gap_before_it_are_restored() -> None:
     model = tiny.model()
 
     class Pairing:
@@ -153,7 +153,7 @@ def test_an_unpaired_picture_and_the_gap_before_it_come_along() -> None:
     ],
     ids=["size", "too many", "floats", "no pictures"],
 )
-def test_pictures_that_cannot_wait_are_refused(pictures: Tensor) -> None:
+def test_impossible_unpaired_pictures_are_refused(pictures: Tensor) -> None:
     state = fed(frames=2).state()
     forged = MemoryState(state.header, {**state.tensors, "unpaired": pictures})
     other = memory()
@@ -163,7 +163,7 @@ def test_pictures_that_cannot_wait_are_refused(pictures: Tensor) -> None:
     assert other.state().header == before.header
 
 
-def test_times_of_a_file_come_back() -> None:
+def test_media_times_are_restored() -> None:
     original = memory()
     for index, picture in enumerate(tiny.pictures(3)):
         stamp = FrameStamp(-5_000 + index, None if index == 1 else index * 40)
@@ -279,7 +279,7 @@ SMALL = snapshot.encode(small().state())
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_a_small_one_is_whole(empty: bool) -> None:
+def test_a_small_memory_is_restored_whole(empty: bool) -> None:
     restored = small()
     if empty:  # not even a prefix
         restored = StreamMemory(SHAPE, restored.rotary, CONFIG, SlidingWindow())
@@ -400,7 +400,7 @@ def test_metadata_are_as_the_format_says() -> None:
 
 
 @torch.inference_mode()
-def test_guidance_that_is_still_to_be_used_comes_along() -> None:
+def test_unused_guidance_is_restored() -> None:
     model = tiny.model()
 
     def half_way() -> StreamMemory:
@@ -420,7 +420,7 @@ def test_guidance_that_is_still_to_be_used_comes_along() -> None:
         assert torch.equal(tensor, restored.state().tensors[name]), name
 
 
-def test_a_state_is_not_taken_half_way() -> None:
+def test_no_state_is_taken_while_a_row_is_open() -> None:
     made = small()
     row = made.begin_frames([FrameStamp(50)], LAYOUT)
     for call in (made.state, lambda: made.restore(snapshot.decode(SMALL, limit_bytes=10_000))):

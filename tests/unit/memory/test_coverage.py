@@ -1,4 +1,4 @@
-"""What is told of a stream is true: what is held whole, what was forgotten, what was never seen."""
+"""Coverage is true: which frames are held whole, forgotten, or were never seen."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.unit.memory.test_policies import LAYERS, LAYOUTS, PER_FRAME, Rig
 
 
 @dataclass
-class Told:
-    """A stream as it was: capture times, which frames came behind a gap, which are held."""
+class Stream:
+    """A stream as it was: capture times, which frames followed a gap, which are held."""
 
     times: list[int]
     after_gap: list[bool]
@@ -41,8 +41,8 @@ class Told:
             ends = n == len(self.times) or n in self.held or self.after_gap[n]
             if run and ends:
                 start = run[0] if self.after_gap[run[0]] else run[0] - 1
-                behind = n < len(self.times) and not self.after_gap[n]
-                found.append((self.times[start], self.times[n if behind else run[-1]]))
+                followed = n < len(self.times) and not self.after_gap[n]
+                found.append((self.times[start], self.times[n if followed else run[-1]]))
                 run = []
             if n < len(self.times) and n not in self.held:
                 run.append(n)
@@ -51,23 +51,23 @@ class Told:
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), rounds=st.integers(1, 5))
-def test_forgotten_stretches_are_those_of_the_lost_frames(data: st.DataObject, rounds: int) -> None:
-    table, told, now = FrameTable(), Told([], [], set()), 0
+def test_forgotten_stretches_are_those_of_evicted_frames(data: st.DataObject, rounds: int) -> None:
+    table, record, now = FrameTable(), Stream([], [], set()), 0
     for _ in range(rounds):
         for _ in range(data.draw(st.integers(1, 8))):
             now += data.draw(st.integers(1, 50))
             gap = data.draw(st.booleans())
             number = table.add(FrameStamp(now), after_gap=gap)
-            told.times.append(now)
-            told.after_gap.append(gap and number > 0)
-            told.held.add(number)
+            record.times.append(now)
+            record.after_gap.append(gap and number > 0)
+            record.held.add(number)
         coverage = table.coverage()
-        assert list(coverage.forgotten) == told.forgotten()
-        told.held = data.draw(st.sets(st.sampled_from(sorted(told.held)), min_size=1))
-        table.retain(told.held, table.seen)
+        assert list(coverage.forgotten) == record.forgotten()
+        record.held = data.draw(st.sets(st.sampled_from(sorted(record.held)), min_size=1))
+        table.retain(record.held, table.seen)
         coverage = table.coverage()
-        assert list(coverage.gaps) == told.gaps()
-        assert list(coverage.forgotten) == told.forgotten()
+        assert list(coverage.gaps) == record.gaps()
+        assert list(coverage.forgotten) == record.forgotten()
         assert coverage.whole_since_ms is None
     again = FrameTable(
         table.stamps(),
@@ -80,7 +80,7 @@ def test_forgotten_stretches_are_those_of_the_lost_frames(data: st.DataObject, r
     assert again.coverage() == table.coverage()
 
 
-def test_the_longest_stretches_are_told() -> None:
+def test_only_the_longest_stretches_are_reported() -> None:
     table = FrameTable()
     for number in range(400):
         table.add(FrameStamp(number * 10), after_gap=False)
@@ -114,7 +114,7 @@ def whole_since(rig: Rig) -> int | None:
     rounds=st.lists(st.integers(1, 4), min_size=1, max_size=6),
     seed=st.integers(0, 99),
 )
-def test_every_policy_tells_what_its_layers_hold(
+def test_coverage_reports_what_the_layers_hold(
     name: str, budget: int, axes: int, rounds: list[int], seed: int
 ) -> None:
     rig = Rig(POLICIES[name](), budget=budget, axes=axes, seed=seed)
@@ -123,7 +123,7 @@ def test_every_policy_tells_what_its_layers_hold(
         coverage = rig.memory.coverage()
         assert coverage.whole_since_ms == whole_since(rig)
         held = {frame for layer in range(LAYERS) for frame, _ in rig.held(layer)}
-        stream = Told([n * 100 for n in range(rig.frame)], [False] * rig.frame, held)
+        stream = Stream([n * 100 for n in range(rig.frame)], [False] * rig.frame, held)
         assert list(coverage.forgotten) == stream.forgotten()
         restored = StreamMemory(rig.shape, rig.memory.rotary, rig.memory.config, rig.memory.policy)
         restored.restore(rig.memory.state())
@@ -133,7 +133,7 @@ def test_every_policy_tells_what_its_layers_hold(
         rig.memory.compress()
 
 
-def test_recent_frames_are_told_as_whole() -> None:
+def test_recent_frames_are_reported_as_whole() -> None:
     rig = Rig(POLICIES["hermes"](), budget=24)
     for _ in range(6):
         rig.push(4)
@@ -144,7 +144,7 @@ def test_recent_frames_are_told_as_whole() -> None:
 
 
 @pytest.mark.parametrize("policy", ["sliding-window", "attention-sinks"])
-def test_a_gap_is_no_stretch_that_was_forgotten(policy: str) -> None:
+def test_a_gap_is_not_a_forgotten_stretch(policy: str) -> None:
     rig = Rig(POLICIES[policy](), budget=20)
     for _ in range(3):
         rig.push(4)
@@ -158,7 +158,7 @@ def test_a_gap_is_no_stretch_that_was_forgotten(policy: str) -> None:
     assert coverage.end_ms == 50_000
 
 
-def test_looking_waits_for_the_device_no_more_than_finding_the_frames_does() -> None:
+def test_finding_whole_frames_needs_no_further_wait_for_the_device() -> None:
     """One `unique`, and one transfer of all that came of it."""
     from hermes.memory import coverage
 

@@ -1,4 +1,4 @@
-"""A look inside tells every token, of every layer, once."""
+"""A look inside counts every token of every layer once."""
 
 from __future__ import annotations
 

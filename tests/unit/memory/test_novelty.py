@@ -47,7 +47,7 @@ def test_against_a_plain_loop(count: int, seed: int) -> None:
     assert ((found >= 0) & (found <= 1)).all()
 
 
-def test_a_copy_is_nothing_new_and_a_change_is() -> None:
+def test_a_copy_is_not_new_and_a_change_is() -> None:
     still, moved = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     values = torch.stack([still, still, moved, moved, still])[None, None]
     patches = torch.zeros((1, 5), dtype=torch.int32)
@@ -72,7 +72,7 @@ def still_stream(frames: int, patches: int) -> Candidates:
     )
 
 
-def test_the_first_of_its_kind_stays_though_its_copies_get_more_attention() -> None:
+def test_a_new_token_is_kept_before_copies_with_more_attention() -> None:
     frames, patches, budget = 20, 4, 24
     candidates = still_stream(frames, patches)
     config = HermesConfig(recent_frames=2, summary="off", novelty=1)

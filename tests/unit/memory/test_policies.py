@@ -176,8 +176,8 @@ def test_a_summary_is_the_mean_of_what_was_evicted(summary: str) -> None:
 
 @pytest.mark.parametrize("axes", [1, 3])
 @pytest.mark.parametrize("name", ["hermes", "hermes-paper", "hermes-published-code"])
-def test_a_summary_is_the_mean_of_keys_turned_to_its_place(name: str, axes: int) -> None:
-    """To the letter: each evicted key, as it lay turned to its own position, is turned on by the
+def test_a_summary_is_the_mean_of_keys_rotated_to_its_position(name: str, axes: int) -> None:
+    """As the paper says: each evicted key, rotated to its own position, is rotated further by the
     way to the summary's, and then averaged.
     """
     rig = Rig(POLICIES[name](), budget=20, axes=axes)
@@ -185,7 +185,7 @@ def test_a_summary_is_the_mean_of_keys_turned_to_its_place(name: str, axes: int)
     rig.push(3, compress=False)
     slab, rotary = rig.memory.held.slab, rig.memory.rotary
     video = slice(PREFIX, slab.length)
-    turned = {
+    rotated = {
         layer: slab.rotated_keys(layer, slab.length, rotary)[:, video].clone()
         for layer in BANDS.long_term
     }
@@ -198,7 +198,7 @@ def test_a_summary_is_the_mean_of_keys_turned_to_its_place(name: str, axes: int)
         (place,) = [at for at, (_, patch) in enumerate(held) if patch < 0]
         lost = [at for at, token in enumerate(before[layer]) if token not in held]
         way = slab.positions[layer, :, PREFIX + place, None] - positions[layer][:, lost]
-        expected = rotate(turned[layer][:, lost], rotary.tables(way)).mean(dim=1)
+        expected = rotate(rotated[layer][:, lost], rotary.tables(way)).mean(dim=1)
         found = slab.rotated_keys(layer, slab.length, rotary)[:, PREFIX + place]
         assert torch.allclose(found, expected, atol=1e-5)
         mean = values[layer][:, lost].mean(dim=1)
@@ -274,7 +274,7 @@ def test_pinned_summaries_are_never_averaged_again_and_bounded() -> None:
     assert len(seen) > 3
 
 
-def test_the_papers_summary_takes_the_last_one_in() -> None:
+def test_the_papers_summary_includes_the_last_one() -> None:
     rig = Rig(Hermes(HermesConfig(summary="paper", recent_frames=0)), budget=20)
     rig.push(4, compress=False)
     rig.push(2)
@@ -327,7 +327,7 @@ def test_moving_is_exact_a_thousand_times_over() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))
-def test_every_policy_keeps_its_word(name: str) -> None:
+def test_every_policy_keeps_to_its_budget(name: str) -> None:
     policy = POLICIES[name]()
     assert policy.name == name
     rig = Rig(policy, budget=24)

@@ -43,7 +43,7 @@ def rotary(axes: int) -> Rotary:
 
 
 def memory(tokens: int, axes: int, dtype: torch.dtype, generator: torch.Generator) -> StreamMemory:
-    """A memory of random keys and values, `tokens` of video behind a prefix of three."""
+    """A memory of random keys and values, `tokens` of video after a prefix of three."""
     config = MemoryConfig(budget=300, headroom=10, position_limit=4096)
     made = StreamMemory(shape(axes, dtype), rotary(axes), config, SlidingWindow())
     layout = FrameLayout.sequential(1, DEVICE) if axes == 1 else FrameLayout.grid(1, 1, 1, DEVICE)
@@ -111,7 +111,7 @@ def read(
     axes: int,
     inputs: list[Inputs],
 ) -> Tensor:
-    """The same, in a pass of `most` tokens, with nobody's behind the others."""
+    """As `packed`, in a pass of `most` tokens, the last of which are unused."""
     rows = [branch.row(size) for branch, size in zip(branches, sizes, strict=True)]
     like = inputs[0][0]
     run = ReadingPass(most, rotary(axes), axes, 320, kernels.Reader, like.device)

@@ -45,10 +45,10 @@ coordinates = st.lists(st.integers(0, 3000), min_size=3, max_size=3)
 
 
 @given(old=coordinates, new=coordinates, axes=st.sampled_from([1, 3]), seed=st.integers(0, 99))
-def test_moving_on_is_a_fresh_rotation(
+def test_moving_a_token_is_a_fresh_rotation(
     old: list[int], new: list[int], axes: int, seed: int
 ) -> None:
-    """A key turned to p and then by q - p, each axis by its own shift, is the key turned to q."""
+    """A key rotated to p and then by q - p, each axis by its own shift, is the key rotated to q."""
     turn, key = rotary(axes), vector(seed)
     p, q = (torch.tensor(place[:axes])[:, None] for place in (old, new))
     moved = rotate(rotate(key, turn.tables(p)), turn.tables(q - p))
@@ -62,7 +62,7 @@ def test_position_zero_is_the_identity() -> None:
     assert torch.equal(rotate(key, rotary(3).tables(torch.zeros((3, 1)))), key)
 
 
-def test_each_channel_turns_by_its_own_axis() -> None:
+def test_each_channel_is_rotated_by_its_own_axis() -> None:
     turn = rotary(3)
     only_time = turn.tables(torch.tensor([[5], [0], [0]]))
     still = turn.axis != 0
@@ -70,7 +70,7 @@ def test_each_channel_turns_by_its_own_axis() -> None:
     assert torch.any(only_time[1][:, ~still] != 0)
 
 
-def test_writes_into_a_given_place() -> None:
+def test_rotates_into_a_given_tensor() -> None:
     key, tables = vector(4), rotary(1).tables(torch.tensor([[7]]))
     out = torch.empty_like(key)
     assert torch.equal(rotate(key, tables, out=out), rotate(key, tables))

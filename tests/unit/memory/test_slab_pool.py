@@ -19,7 +19,7 @@ def memory(pool: SlabPool, seed: int = 0, frames: int = 9) -> VideoMemory:
     return made
 
 
-def test_hundreds_of_memories_take_the_room_of_those_that_are_there_at_once() -> None:
+def test_slabs_are_reused_by_hundreds_of_memories() -> None:
     pool = SlabPool(tiny.model().shape)
     there: list[VideoMemory] = []
     for number in range(300):
@@ -29,7 +29,7 @@ def test_hundreds_of_memories_take_the_room_of_those_that_are_there_at_once() ->
     assert pool.made == 3
 
 
-def test_what_a_memory_leaves_behind_is_not_seen_by_the_next() -> None:
+def test_a_reused_slab_shows_nothing_of_its_last_memory() -> None:
     pool = SlabPool(tiny.model().shape)
     fresh = memory(SlabPool(tiny.model().shape), seed=7)
     memory(pool, seed=1, frames=12).close()
@@ -40,7 +40,7 @@ def test_what_a_memory_leaves_behind_is_not_seen_by_the_next() -> None:
         assert torch.equal(tensor, again.state().tensors[name]), name
 
 
-def test_what_is_being_read_stays_until_it_was_read() -> None:
+def test_a_slab_with_readers_is_not_reused() -> None:
     pool = SlabPool(tiny.model().shape)
     old, twin = memory(pool, seed=3), memory(pool, seed=3)
     model = tiny.model()
@@ -58,7 +58,7 @@ def test_what_is_being_read_stays_until_it_was_read() -> None:
     assert pool.made == made
 
 
-def test_reading_and_compressing_at_once_takes_one_slab_more_and_gives_it_back() -> None:
+def test_compressing_while_reading_borrows_one_slab() -> None:
     pool = SlabPool(tiny.model().shape)
     one = memory(pool)
     for _ in range(20):
@@ -69,7 +69,7 @@ def test_reading_and_compressing_at_once_takes_one_slab_more_and_gives_it_back()
 
 @torch.inference_mode()
 @pytest.mark.parametrize("ends", ["commit", "abandon"])
-def test_a_memory_that_ends_in_the_middle_of_a_pass_leaves_its_place_behind_it(ends: str) -> None:
+def test_a_memory_closed_during_a_pass_returns_its_slab_after_it(ends: str) -> None:
     pool = SlabPool(tiny.model().shape)
     one = memory(pool, frames=2)
     model, cache = tiny.model(), one.cache
@@ -87,7 +87,7 @@ def test_a_memory_that_ends_in_the_middle_of_a_pass_leaves_its_place_behind_it(e
     assert pool.made == 2
 
 
-def test_a_memory_that_ends_while_its_picture_is_read_leaves_one_place() -> None:
+def test_a_memory_closed_while_its_picture_is_encoded_returns_one_slab() -> None:
     """Between two layers of the tower its frame has not begun to be written."""
     pool = SlabPool(tiny.model().shape)
     ends, stays = memory(pool, seed=1), memory(pool, seed=2)
@@ -104,7 +104,7 @@ def test_a_memory_that_ends_while_its_picture_is_read_leaves_one_place() -> None
     assert pool.made == 3
 
 
-def test_closing_twice_leaves_one_place() -> None:
+def test_closing_twice_returns_one_slab() -> None:
     pool = SlabPool(tiny.model().shape)
     one = memory(pool, frames=0)
     one.close()
@@ -114,7 +114,7 @@ def test_closing_twice_leaves_one_place() -> None:
     assert pool.made == 2
 
 
-def test_a_place_that_the_device_s_thread_made_takes_a_snapshot_outside_of_it() -> None:
+def test_a_slab_made_in_inference_mode_can_be_restored_outside_it() -> None:
     pool = SlabPool(tiny.model().shape)
     with torch.inference_mode():
         for made in [memory(pool, frames=0), memory(pool, frames=0)]:

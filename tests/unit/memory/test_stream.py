@@ -75,7 +75,7 @@ def test_bounded_ordered_and_whole(budget: int, headroom: int, frames: int, eage
     assert coverage.frames == len(slab.frames[0, PREFIX : slab.length].unique())
 
 
-def test_a_gap_is_told_until_it_leaves_memory() -> None:
+def test_a_gap_is_reported_until_it_leaves_memory() -> None:
     memory = make(MemoryConfig(budget=12, headroom=6, position_limit=1000, position_reserve=8))
     push(memory, 2)
     row = memory.begin_frames([FrameStamp(9_000)], LAYOUT, after_gap=True)
@@ -89,7 +89,7 @@ def test_a_gap_is_told_until_it_leaves_memory() -> None:
     assert memory.coverage().gaps == ()
 
 
-def test_an_abandoned_row_never_was() -> None:
+def test_an_abandoned_row_leaves_no_trace() -> None:
     memory = make(MemoryConfig(budget=12, headroom=6, position_limit=1000, position_reserve=8))
     push(memory, 2)
     before = (memory.length, memory.next_position, memory.coverage())

@@ -1,4 +1,4 @@
-"""The picture shows what is held where, whatever the size of the stream."""
+"""The picture shows which frames are held in which layer, for streams of any length."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def cells(of: MemoryContents, shade: str) -> list[Box]:
     return [s for s in draw(of).shapes if isinstance(s, Box) and s.fill == shade and s.height > 15]
 
 
-def test_frames_lie_where_they_were_captured() -> None:
+def test_frames_are_drawn_at_their_capture_time() -> None:
     found = cells(contents([0, 1, 8, 9]), colour(4 / 16))
     assert len(found) == 10 * 4
     row = found[:4]
@@ -62,7 +62,7 @@ def test_frames_lie_where_they_were_captured() -> None:
     assert [box.y for box in found] == sorted(box.y for box in found)
 
 
-def test_the_more_is_held_the_darker() -> None:
+def test_frames_are_darker_the_more_of_them_is_held() -> None:
     shades = [colour(n / 196) for n in range(197)]
     grey = [sum(int(shade[i : i + 2], 16) for i in (1, 3, 5)) for shade in shades]
     assert grey == sorted(grey, reverse=True)

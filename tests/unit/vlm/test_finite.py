@@ -1,4 +1,4 @@
-"""Numbers that are not finite go into no memory: the frame is refused, and the memory goes on."""
+"""Numbers that are not finite enter no memory: their frame is refused, later ones are not."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def test_a_frame_is_refused_before_memory_changed(fault: str, value: float) -> N
     model: Any = Faulty()
     memory = VideoMemory(model, budget=96, compress_every_frames=3)
     memory.feed(tiny.pictures(8))
-    before, told = held(memory.cache), memory.coverage()
+    before, coverage = held(memory.cache), memory.coverage()
     clock = (memory.cache.length, memory.cache.next_position)
     with model.with_fault(fault, value), pytest.raises(InvalidInput, match="not finite") as refused:
         memory.take(tiny.pictures(1, seed=7)[0], FrameStamp(8_000))
     assert refused.value.field == "frames"
-    assert memory.coverage() == told
+    assert memory.coverage() == coverage
     assert (memory.cache.length, memory.cache.next_position) == clock
     after = held(memory.cache)
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
@@ -116,12 +116,12 @@ def goes_on_as_if_nothing_had_been(memory: VideoMemory) -> None:
 
 
 @pytest.mark.parametrize("value", BAD)
-def test_guidance_is_looked_at_before_the_frame_is_in(
+def test_guidance_is_checked_before_the_frame_is_committed(
     value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = VideoMemory(tiny.model(), budget=96, compress_every_frames=3)
     memory.feed(tiny.pictures(8))
-    before, told = held(memory.cache), memory.coverage()
+    before, coverage = held(memory.cache), memory.coverage()
     plain = GuidanceRow.attend
 
     def broken(self: GuidanceRow, layer: int, *args: Any) -> Tensor:
@@ -134,7 +134,7 @@ def test_guidance_is_looked_at_before_the_frame_is_in(
         memory.feed(tiny.pictures(1, seed=7))
     monkeypatch.undo()
     assert no.value.field == "attention"
-    assert memory.coverage() == told
+    assert memory.coverage() == coverage
     after = held(memory.cache)
     assert before.keys() == after.keys()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
@@ -142,32 +142,32 @@ def test_guidance_is_looked_at_before_the_frame_is_in(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_frame_retrieval_stores_no_such_frame(fault: str) -> None:
+def test_frame_retrieval_stores_no_frame_that_is_not_finite(fault: str) -> None:
     model: Any = Faulty()
     memory = FrameRetrieval(model, fetched_frames=3, window_frames=2)
     quiet = FrameRetrieval(tiny.model(), fetched_frames=3, window_frames=2)
     for each in (memory, quiet):
         each.feed(tiny.pictures(5))
-    told, size = memory.coverage(), memory.host_bytes
+    coverage, size = memory.coverage(), memory.host_bytes
     with model.with_fault(fault, torch.inf), pytest.raises(InvalidInput, match="frames: became"):
         memory.feed(tiny.pictures(1, seed=7))
-    assert (memory.coverage(), memory.host_bytes, len(memory.cache.store)) == (told, size, 5)
+    assert (memory.coverage(), memory.host_bytes, len(memory.cache.store)) == (coverage, size, 5)
     for each in (memory, quiet):
         each.feed(tiny.pictures(3, seed=5))
     assert memory.ask(QUESTION, 5) == quiet.ask(QUESTION, 5)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_last_frames_answer_nothing_made_of_such_frames(fault: str) -> None:
-    """They are pictures until somebody asks: the question is refused, the pictures stay."""
+def test_last_frames_refuse_questions_about_frames_that_are_not_finite(fault: str) -> None:
+    """They are pictures until a question comes: the question is refused, the pictures stay."""
     model: Any = Faulty()
     memory = LastFrames(model, frames=3)
     memory.feed(tiny.pictures(5))
-    told = memory.coverage()
+    coverage = memory.coverage()
     expected = memory.ask(QUESTION, 5)
     with model.with_fault(fault, torch.nan), pytest.raises(InvalidInput, match="frames: became"):
         memory.ask(QUESTION, 5)
-    assert memory.coverage() == told
+    assert memory.coverage() == coverage
     assert memory.ask(QUESTION, 5) == expected
 
 

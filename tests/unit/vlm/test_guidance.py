@@ -16,7 +16,7 @@ FRAMES = 5
 
 
 def guided_pass(memory: StreamMemory, frames: torch.Tensor, prompts: list[torch.Tensor]) -> Any:
-    """Frames go in; the last one with the prompts packed behind it. The guidance rows."""
+    """Feed frames, the last with the prompts packed after it. Returns the guidance rows."""
     model = tiny.model()
     tiny.feed(memory, frames[:-1])
     features = model.encode(frames[-1:])[0]
@@ -83,7 +83,7 @@ def test_packed_prompts_equal_separate_passes_and_leave_no_trace() -> None:
 
 
 def test_guidance_while_an_answer_is_open() -> None:
-    """The working copy of turned keys that an answer needs does not change what guidance sees."""
+    """The working copy of rotated keys that an answer needs does not change what guidance sees."""
     model, frames = tiny.model(), tiny.pictures(FRAMES)
     prompts = list(guidance_prompts(model))
     quiet = guided_pass(tiny.memory(), frames, prompts)

@@ -95,7 +95,7 @@ def test_an_answer_sees_one_memory_while_frames_arrive(eager: bool) -> None:
         assert branch.coverage == coverage
     assert torch.equal(torch.stack(seen), expected)
     assert memory.coverage() != coverage
-    # and the memory is what it would be had nobody asked
+    # and the memory is as if no question had been asked
     quiet = tiny.memory(budget=160, eager=eager)
     tiny.feed(quiet, frames[:36])
     assert torch.equal(tiny.answer(memory, QUESTION, 3)[1], tiny.answer(quiet, QUESTION, 3)[1])
@@ -152,7 +152,7 @@ def test_frames_of_another_size_are_resized() -> None:
         torch.zeros((0, 3, 8, 8), dtype=torch.uint8),
     ],
 )
-def test_what_is_no_picture_is_refused(bad: torch.Tensor) -> None:
+def test_malformed_pictures_are_refused(bad: torch.Tensor) -> None:
     with pytest.raises(InvalidInput, match="frames"):
         tiny.model().encode(bad)
 

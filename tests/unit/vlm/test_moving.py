@@ -1,4 +1,4 @@
-"""Moving a token is turning its key by as much as it moves: in every family, by its own RoPE."""
+"""Moving a token rotates its key by the distance, with the RoPE of each family."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def loaded(family: str) -> Any:
 
 
 def by_transformers(model: Any, key: Tensor, positions: Tensor) -> Tensor:
-    """`key` [kv_heads, n, head_dim] as the model's own embedding turns it."""
+    """`key` [kv_heads, n, head_dim] as the model's own embedding rotates it."""
     at = positions if model.shape.axes == 1 else positions[:, None]
     cos, sin = model.language.rotary_emb(torch.zeros(1, 1), at)
-    turned: Tensor = key * cos[0] + rotate_half(key) * sin[0]
-    return turned
+    rotated: Tensor = key * cos[0] + rotate_half(key) * sin[0]
+    return rotated
 
 
 @settings(max_examples=60, deadline=None)
@@ -37,7 +37,7 @@ def by_transformers(model: Any, key: Tensor, positions: Tensor) -> Tensor:
     places=st.lists(st.tuples(*[st.integers(0, 3000)] * 6), min_size=1, max_size=5),
     seed=st.integers(0, 999),
 )
-def test_turned_by_the_difference_is_turned_afresh(
+def test_rotating_by_the_difference_is_a_fresh_rotation(
     family: str, places: list[tuple[int, ...]], seed: int
 ) -> None:
     model = loaded(family)
@@ -55,10 +55,10 @@ def test_turned_by_the_difference_is_turned_afresh(
 
 @pytest.mark.parametrize("policy", ["hermes", "hermes-paper"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_attention_reads_after_reindexing_is_turned_afresh(
+def test_keys_are_rotated_afresh_after_reindexing(
     family: str, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of what a memory holds behind ten compressions: as if each token had been written there."""
+    """After ten compressions, each key is rotated as if it had been written at its position."""
     model = loaded(family)
     tokens, seen = model.layout.tokens, []
     plain = Held.reindex

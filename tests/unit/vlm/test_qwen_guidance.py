@@ -29,7 +29,7 @@ def model(request: pytest.FixtureRequest) -> Tiny:
 def guided_pass(
     model: Tiny, memory: StreamMemory, pictures: Tensor, prompts: list[Tensor]
 ) -> tuple[GuidanceRow, ...]:
-    """Frames go in; the last one with the prompts packed behind it. The guidance rows."""
+    """Feed frames, the last with the prompts packed after it. Returns the guidance rows."""
     tiny_qwen.feed(model, memory, pictures[:-2])
     row = memory.begin_frames([FrameStamp(99_000)], model.layout)
     guides = memory.guide([len(prompt) for prompt in prompts])
@@ -75,9 +75,9 @@ def eager_attention(model: Tiny, pictures: Tensor, text: str) -> Tensor:
             output_attentions=True,
             **more,
         )
-    first, behind = len(prefix), len(prefix) + frames * model.layout.tokens
+    first, after = len(prefix), len(prefix) + frames * model.layout.tokens
     return torch.stack(
-        [layer[0, :, behind:, first:behind].mean(dim=(0, 1)) for layer in output.attentions]
+        [layer[0, :, after:, first:after].mean(dim=(0, 1)) for layer in output.attentions]
     )
 
 

@@ -57,7 +57,7 @@ def test_patches_are_the_stock_processors(
 
 
 @pytest.mark.parametrize("family", tiny_qwen.FAMILIES)
-def test_every_number_lies_where_the_tower_looks_for_it(family: str) -> None:
+def test_patches_are_ordered_as_the_tower_reads_them(family: str) -> None:
     model = tiny_qwen.model(family)
     side, (height, width) = model.patches.side, model.frame_size
     pictures = torch.arange(2 * 2 * 3 * height * width).float().view(4, 3, height, width)

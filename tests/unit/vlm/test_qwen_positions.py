@@ -1,4 +1,4 @@
-"""Multimodal RoPE: our rotation is the model's, and re-indexing keeps what it must keep."""
+"""Multimodal RoPE: our rotation is the model's, and re-indexing keeps the order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.tiny_qwen import Tiny
 
 QUESTION = "What is happening now?"
 UNBROKEN = 4.0
-"""Pictures a second at which the frames of Qwen2.5-VL follow one another without a hole in time."""
+"""Pictures a second at which the frames of Qwen2.5-VL have consecutive positions in time."""
 
 
 @pytest.fixture(params=tiny_qwen.FAMILIES)
@@ -61,7 +61,7 @@ def test_rotation_is_the_models_own(name: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("family", tiny_qwen.FAMILIES)
 def test_a_loaded_models_rotation_is_its_own(family: str, dtype: torch.dtype) -> None:
-    """Whatever the weights are in, angles are fp32: 16 bits could not tell far positions apart."""
+    """Angles are fp32 for weights of any type: in 16 bits, far positions would be the same."""
     model: Any = load(tiny_qwen.folder(family), dtype=dtype)
     positions = torch.randint(0, 8000, (3, 200))
     cos, sin = model.language.rotary_emb(torch.zeros(1, 1), positions.unsqueeze(1))
@@ -85,7 +85,7 @@ class _Turning:
         return angles.cos()[None] * self._scale, angles.sin()[None] * self._scale
 
 
-def test_a_rotation_that_is_none_is_refused() -> None:
+def test_an_unsupported_rotation_is_refused() -> None:
     cpu = torch.device("cpu")
     assert multimodal_rope.probe(_Turning(), cpu, "m").axis.tolist() == [0, 1, 2, 0, 1, 2]
     with pytest.raises(Unsupported, match="scales keys at position 0"):
@@ -115,7 +115,7 @@ def test_time_follows_the_rate_of_pictures(rate: float | None, step: int) -> Non
     assert tiny_qwen.model("qwen2_5_vl", rate).layout.advance == (step, 0, 0)
 
 
-def test_only_where_it_counts_can_a_rate_be_chosen() -> None:
+def test_a_rate_can_be_chosen_only_where_it_matters() -> None:
     with pytest.raises(InvalidInput, match="frames_per_second"):
         tiny_qwen.model("qwen3_vl", 2.0)
     with pytest.raises(InvalidInput, match="frames_per_second"):
@@ -163,7 +163,7 @@ def test_eager_reindexing_keeps_order_on_each_axis(
     memory = VideoMemory(model, name, config=config, compress_every_frames=2)
     memory.feed(tiny_qwen.pictures(model.model_type, 14))
     assert len(seen) >= 5
-    # What comes next is behind everything, and text has one position.
+    # The next frame comes after all others, and text has one position.
     before = int(video_positions(memory.cache)[:, 0].max())
     memory.feed(tiny_qwen.pictures(model.model_type, 1))
     assert int(video_positions(memory.cache)[:, 0, -tokens:].min()) > before
@@ -176,10 +176,10 @@ def test_eager_reindexing_keeps_order_on_each_axis(
     ("family", "rate", "unbroken"),
     [("qwen2_5_vl", UNBROKEN, True), ("qwen2_5_vl", None, False), ("qwen3_vl", None, True)],
 )
-def test_reindexing_changes_nothing_where_there_are_no_holes(
+def test_reindexing_changes_nothing_where_positions_are_dense(
     family: str, rate: float | None, unbroken: bool
 ) -> None:
-    """Frames of Qwen2.5-VL that come more slowly have holes between them in time; these close."""
+    """Slower frames of Qwen2.5-VL have unused positions between them; these are closed up."""
     model = tiny_qwen.model(family, rate)
     memory = tiny_qwen.memory(model)
     tiny_qwen.feed(model, memory, tiny_qwen.pictures(family, 8))
@@ -215,7 +215,7 @@ def test_distances_inside_an_unbroken_run_stay(family: str) -> None:
 
 
 def test_a_long_stream_never_leaves_the_models_positions(model: Tiny) -> None:
-    """Lazy: positions are compacted as often as they run out, and the stream goes on."""
+    """Lazy: positions are compacted whenever they run out, and the stream continues."""
     tokens, limit = model.layout.tokens, 400
     memory = tiny_qwen.memory(model, budget=6 * tokens, headroom=2 * tokens, limit=limit)
     farthest, compacted, last = 0, 0, 0

@@ -43,7 +43,7 @@ def token_ids(model: Tiny, frames: int, answer: list[int]) -> list[int]:
 
 
 def trained_positions(model: Tiny, ids: list[int], frames: int) -> Tensor:
-    """[3, 1, n] for Qwen2.5-VL: its own rule but for the text behind the video."""
+    """[3, 1, n] for Qwen2.5-VL: its own rule except for the text after the video."""
     video = [
         index
         for index, id in enumerate(ids)
@@ -62,8 +62,8 @@ def trained_positions(model: Tiny, ids: list[int], frames: int) -> Tensor:
                 (start + frame * step, start + patch // columns, start + patch % columns)
             )
         else:
-            behind = max(max(position) for position in positions) + 1
-            positions.append((behind, behind, behind))
+            after = max(max(position) for position in positions) + 1
+            positions.append((after, after, after))
     return torch.tensor(positions).T.unsqueeze(1)
 
 
@@ -117,7 +117,7 @@ def test_equals_the_plain_model_with_its_own_positions(model: Tiny) -> None:
     assert torch.allclose(logits, expected, atol=2e-4, rtol=0)
 
 
-def test_frames_one_by_one_are_frames_together(model: Tiny) -> None:
+def test_frames_one_by_one_equal_frames_together(model: Tiny) -> None:
     pictures = tiny_qwen.pictures(model.model_type, 3)
     together = model.encode(pictures)
     alone = torch.cat([model.encode(pair) for pair in pictures.split(2)])
@@ -151,7 +151,7 @@ def test_every_policy_with_room_for_all_keeps_the_answer(model: Tiny) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(MEMORIES) - set(POLICIES)))
-def test_what_is_no_policy_answers_too(model: Tiny, name: str) -> None:
+def test_baselines_answer_too(model: Tiny, name: str) -> None:
     memory = MEMORIES[name](model, 5 * model.layout.tokens, 3)
     memory.feed(tiny_qwen.pictures(model.model_type, 9))
     memory.ask(QUESTION, 3)
@@ -159,7 +159,7 @@ def test_what_is_no_policy_answers_too(model: Tiny, name: str) -> None:
 
 
 def test_packed_rows_equal_one_by_one(model: Tiny) -> None:
-    """Frames of one camera, guidance behind them, and questions about two others in one pass."""
+    """Frames of one camera, guidance after them, and questions about two others in one pass."""
     pictures = tiny_qwen.pictures(model.model_type, 6)
     alone = [tiny_qwen.memory(model) for _ in range(3)]
     packed = [tiny_qwen.memory(model) for _ in range(3)]
@@ -201,7 +201,7 @@ def test_a_question_leaves_memory_bit_equal(model: Tiny) -> None:
         assert torch.equal(getattr(slab, name), before[name]), name
 
 
-def test_one_picture_is_no_frame(model: Tiny) -> None:
+def test_one_picture_is_not_a_frame(model: Tiny) -> None:
     pictures = tiny_qwen.pictures(model.model_type, 1)
     with pytest.raises(InvalidInput, match="2 make a frame"):
         model.encode(pictures[:1])
@@ -233,7 +233,7 @@ def test_a_size_that_does_not_fit_is_refused(family: str, size: tuple[int, int])
         load(tiny_qwen.folder(family), frame_size=size)
 
 
-def test_patches_that_are_not_the_towers_are_refused(family: str, tmp_path: Path) -> None:
+def test_patches_that_do_not_fit_the_tower_are_refused(family: str, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny_qwen.folder(family), tmp_path / "copy")
     settings = tiny_qwen.pixel_settings(family) | {"patch_size": 8}
     (copy / "preprocessor_config.json").write_text(json.dumps(settings))

@@ -51,7 +51,7 @@ def test_recent_frames_that_do_not_fit_are_refused_at_once() -> None:
     budget=st.integers(FRAME, 5 * FRAME),
     every=st.integers(1, 3),
 )
-def test_what_is_not_refused_keeps_its_recent_frames_whole(
+def test_recent_frames_that_fit_are_kept_whole(
     recent: int, summary: Any, budget: int, every: int
 ) -> None:
     policy = Hermes(HermesConfig(recent_frames=recent, summary=summary))
@@ -118,16 +118,16 @@ def test_an_empty_prefix_is_refused() -> None:
 def test_bad_frames_change_nothing(name: str, bad: Tensor) -> None:
     memory = MEMORIES[name](tiny.model(), 96, 3)
     memory.feed(tiny.pictures(4))
-    told, sizes = memory.coverage(), (memory.device_bytes, memory.host_bytes)
+    coverage, sizes = memory.coverage(), (memory.device_bytes, memory.host_bytes)
     with pytest.raises(InvalidInput) as refused:
         memory.feed(bad)
     assert refused.value.field == "frames"
-    assert (memory.coverage(), memory.device_bytes, memory.host_bytes) == (told, *sizes)
+    assert (memory.coverage(), memory.device_bytes, memory.host_bytes) == (coverage, *sizes)
     memory.feed(tiny.pictures(1))
     assert memory.coverage().frames_seen == 5
 
 
-def test_a_chunk_larger_than_the_room_changes_nothing() -> None:
+def test_frames_that_exceed_the_room_change_nothing() -> None:
     memory = tiny.memory(budget=64, headroom=32)
     layout = tiny.model().layout
     tiny.feed(memory, tiny.pictures(2))

@@ -58,7 +58,7 @@ def test_a_model_is_usable_at_once() -> None:
     assert memory.coverage().frames_seen == 1
 
 
-def test_what_is_unknown_is_named() -> None:
+def test_unknown_shapes_are_named() -> None:
     with pytest.raises(
         InvalidInput, match=r"'gpt' is no known shape; known: llava-onevision-0\.5b"
     ):

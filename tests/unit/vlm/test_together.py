@@ -88,7 +88,7 @@ def test_pictures_of_any_size_go_into_one_pass() -> None:
         same(one, other)
 
 
-def test_a_gap_is_told_before_the_frame_behind_it() -> None:
+def test_a_gap_is_reported_before_the_frame_after_it() -> None:
     (memory,) = memories(1)
     items = [
         Arrival(memory, picture, FrameStamp(1000 * n), after_gap=n == 2)
@@ -98,7 +98,7 @@ def test_a_gap_is_told_before_the_frame_behind_it() -> None:
     assert memory.coverage().gaps == ((1000, 2000),)
 
 
-def test_a_bad_picture_harms_no_other() -> None:
+def test_a_bad_picture_affects_no_other() -> None:
     one, other = memories(2)
     bad = Arrival(one, torch.zeros((1, 5, 5), dtype=torch.uint8), FrameStamp(0))
     good = [Arrival(memory, tiny.pictures(1)[0], FrameStamp(1)) for memory in (one, other)]
@@ -143,7 +143,7 @@ def test_a_pass_without_room_is_tried_again_in_halves() -> None:
         same(one, other)
 
 
-def test_what_has_no_room_alone_is_refused_alone() -> None:
+def test_a_frame_that_does_not_fit_alone_is_refused_alone() -> None:
     """One is due for a compression and needs room for guidance; the other is not."""
     model: Any = Limited()
     due, other = memories(2, model, already=(7, 1))
@@ -156,7 +156,7 @@ def test_what_has_no_room_alone_is_refused_alone() -> None:
     assert due.coverage().frames_seen == 8
 
 
-def test_a_step_that_cannot_even_begin_leaves_its_memory_as_it_was(
+def test_a_step_that_cannot_begin_leaves_its_memory_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def no_room(prompt_tokens: Sequence[int]) -> None:
@@ -171,7 +171,7 @@ def test_a_step_that_cannot_even_begin_leaves_its_memory_as_it_was(
     same(due, alone)
 
 
-def test_numbers_that_are_not_finite_stay_out_of_their_memory_alone() -> None:
+def test_only_the_frame_that_is_not_finite_is_refused() -> None:
     def spoil(hidden: Tensor) -> None:
         hidden[3] = float("nan")  # of the first memory's frame
 
@@ -185,7 +185,7 @@ def test_numbers_that_are_not_finite_stay_out_of_their_memory_alone() -> None:
 
 
 def test_a_pass_gives_way_between_its_layers() -> None:
-    """What is asked in the middle of a pass sees the memory as it was before, in every layer."""
+    """A question in the middle of a pass sees the memory as it was before it, in every layer."""
     (asked,), (before,) = memories(1, already=(9,)), memories(1, already=(9,))
     expected = before.ask(QUESTION, 5)
     heard: list[str] = []
@@ -202,7 +202,7 @@ def test_a_pass_gives_way_between_its_layers() -> None:
     same(asked, before)
 
 
-def test_a_pass_that_is_broken_off_never_was() -> None:
+def test_an_interrupted_pass_leaves_no_trace() -> None:
     class Stop(BaseException):
         pass
 
@@ -221,7 +221,7 @@ def test_a_pass_that_is_broken_off_never_was() -> None:
         same(one, other)
 
 
-def test_models_of_all_families_say_when_they_can_be_interrupted() -> None:
+def test_models_of_all_families_can_be_interrupted_between_layers() -> None:
     models: list[VideoModel] = [tiny.model(), *map(tiny_qwen.model, tiny_qwen.FAMILIES)]
     for model in models:
         calls: list[None] = []
