@@ -1,4 +1,4 @@
-"""A model of true size whose vision tower costs nothing: frames are random features."""
+"""A model of real size without its vision tower: frames are random features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bringing a full memory back to its budget costs, against the frames that filled it.
+"""What a compression of a full memory costs, against the frames that filled it.
 
 LLaVA-OneVision 0.5B at its true size, all layers, with random weights. The
 vision tower is left out: frames are random features, given straight to the
@@ -79,7 +79,7 @@ class ClockedPolicy(Hermes):
 
 
 def run(rounds: int) -> list[Row]:
-    """The rows of this module. `rounds` is not used: a chunk takes long enough to be told."""
+    """The rows of this module. `rounds` is not used: one chunk takes long enough to measure."""
     blind: Any = Blind(random_model(SHAPE, dtype=fast_dtype()))
     model = Clocked(blind)
     policy = ClockedPolicy()

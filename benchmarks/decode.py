@@ -1,4 +1,4 @@
-"""What a camera of 1080p25 costs a decoder that needs one frame a second, in CPU."""
+"""CPU time of a decoder that samples one frame a second from a 1080p25 camera."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _row(folder: Path, label: str, options: dict[str, str], rounds: int) -> Row:
 
 
 def _film(path: Path, options: dict[str, str]) -> Path:
-    """A scene that moves, with the noise of a sensor."""
+    """A moving scene with sensor noise."""
     x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     wall = ((x // 4 + y // 6) % 200).astype(np.uint8)
     noise = np.random.default_rng(0).integers(0, 12, (4, HEIGHT, WIDTH), dtype=np.uint8)
@@ -67,7 +67,7 @@ def _film(path: Path, options: dict[str, str]) -> Path:
 
 
 def _cpu_s(path: Path, *, rests: bool) -> float:
-    """CPU time of reading it once, each wanted frame made a JPEG."""
+    """CPU time of reading it once and encoding each sampled frame as JPEG."""
     began = time.process_time()
     jpeg = JpegEncoder(FrameSize(SIDE, SIDE), 90)
     kept = 0

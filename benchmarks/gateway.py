@@ -1,4 +1,4 @@
-"""What the gateway adds to an answer: real processes, the same question with and without it."""
+"""The gateway's share of an answer's latency: real processes, with and without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What listens to an engine while it is measured."""
+"""Listeners for an engine that is being measured."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Watch:
     retries: int = 0
 
     def begin(self) -> None:
-        """From here on it counts."""
+        """Start counting."""
         self.frames, self.lags = 0, []
 
     def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
@@ -55,7 +55,7 @@ class Watch:
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
-    """Of measured values; the worst where there are few; None where there is none."""
+    """A percentile of measured values; the worst if there are few, None if there are none."""
     if not values:
         return None
     return sorted(values)[min(len(values) - 1, int(percent / 100 * len(values)))]

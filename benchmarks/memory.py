@@ -1,4 +1,4 @@
-"""What a memory is worth at question time: against re-encoding, and answers together or alone."""
+"""What a memory saves at question time, against re-encoding; answers packed or one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hermes.vlm.preprocess import PixelSettings, to_pixels
 
 FRAMES = 64
 BUDGET = 256
-"""A quarter of the tokens that the frames make."""
+"""A quarter of the frames' tokens."""
 QUESTION = "What is happening now?"
 CAMERAS = 8
 
@@ -30,7 +30,7 @@ def make_memory(model: VideoModel, frames: torch.Tensor, budget: int) -> StreamM
 
 
 def first_token(model: VideoModel, memory: StreamMemory) -> int:
-    """Question to first token on a memory that is ready."""
+    """From a question to its first token, on a ready memory."""
     question = model.question(QUESTION)
     with memory.branch(len(question) + 1) as branch:
         hidden = model.forward(question, PackedPass([branch.row(len(question))]))

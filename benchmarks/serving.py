@@ -97,7 +97,7 @@ def _ingest(model: Any, name: str, rounds: int) -> Row:
 
 
 def _gate(model: VideoModel) -> Row:
-    """A camera that shows the same for ten minutes, a frame a second, with noise."""
+    """A camera that shows a still scene for ten minutes, a frame a second, with noise."""
     gate, memory = SimilarityGate(GATE_LEVELS, GATE_S), _memories(model, 2, 1)[0]
     noise = torch.randint(0, 8, (16, 3, *model.frame_size), dtype=torch.uint8)
     clock = itertools.count(1_000)

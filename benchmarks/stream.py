@@ -23,7 +23,7 @@ QUESTIONS_A_ROUND = 20
 
 
 def run(rounds: int) -> list[Row]:
-    """The rows of this module. One stream is one run; `rounds` is for questions."""
+    """The rows of this module. The stream is measured once; `rounds` is for questions."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         model = load(checkpoint.build(Path(folder) / "demo"))

@@ -1,4 +1,4 @@
-"""A model and a memory that keeps everything on the host: the alternative of ReKV."""
+"""A model, and a memory that keeps every frame on the host: the alternative of ReKV."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class FrameRetrieval(PictureMemory):
         except BaseException:
             self.cache.abandon(row)
             raise
-        return None  # what leaves the window is on the host
+        return None  # what leaves the window stays on the host
 
     @property
     def device_bytes(self) -> int:
@@ -72,7 +72,7 @@ class FrameRetrieval(PictureMemory):
         return self.cache.store.bytes
 
     def coverage(self) -> Coverage:
-        """What can be fetched."""
+        """The frames that can be fetched."""
         return self.cache.coverage()
 
     def branch(self, room: int) -> Branch:

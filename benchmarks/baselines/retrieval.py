@@ -3,18 +3,19 @@
 After ReKV (arXiv 2503.00540), its internal retrieval:
 
 - A frame is prefilled with a sliding local window: it sees the prefix, the
-  frames of the window, and itself. Its keys and values then go to host memory.
+  frames of the window, and itself. Its keys and values are then kept in host
+  memory.
 - In each layer a frame is represented by the mean of its keys, and a question
-  by the mean of its queries, both without rotation, the heads laid side by
-  side in one vector. With grouped heads, the queries that share a key head are
-  added up, which ranks as if the key head were repeated for each of them.
-- Each layer fetches the k frames of the highest cosine similarity, for itself.
-  They take dense positions behind the prefix in stream order, whatever
-  positions they were written at, and the question follows them.
-- The answer goes on over the same frames. It sees the prefix, the fetched
-  frames and itself; not the local window, unless its frames were fetched.
+  by the mean of its queries, both without rotation, with the heads
+  concatenated. With grouped heads, the queries that share a key head are
+  summed, which ranks as if the key head were repeated for each of them.
+- Each layer fetches its own k frames of the highest cosine similarity. They
+  get dense positions after the prefix in stream order, whatever positions they
+  were written at, and the question follows them.
+- The answer continues over the same frames. It sees the prefix, the fetched
+  frames and itself, but not the local window unless its frames were fetched.
 
-A block is one frame here. The paper also tells of a retriever outside the
+A block is one frame here. The paper also describes a retriever outside the
 model, which this is not.
 """
 
@@ -50,12 +51,12 @@ _FIRST_ROOM = 64  # frames; doubles when it is full
 
 @dataclass(frozen=True, slots=True)
 class RetrievalConfig:
-    """How much is fetched, and how far back a frame sees.
+    """How many frames are fetched, and how far back a frame sees.
 
-    `fetched_frames`: k, at a question, in each layer. `window_frames`: that a
-    frame sees at least when it is prefilled; up to `window_slack` more, as the
-    window moves on by so many at once. `max_frames`: that host memory holds,
-    the oldest leaving first; None lets it grow with the stream.
+    `fetched_frames`: k, for each question and layer. `window_frames`: the fewest
+    earlier frames that a frame sees when it is prefilled; up to `window_slack`
+    more, as the window moves by so many at once. `max_frames`: the most in host
+    memory, where the oldest is dropped first; None for no limit.
     """
 
     fetched_frames: int
@@ -166,7 +167,7 @@ class RetrievalMemory:
         return 0 if self._window is None else self._window.kv_bytes
 
     def coverage(self) -> Coverage:
-        """What can be fetched."""
+        """The frames that can be fetched."""
         return self._table.coverage()
 
     def begin_prefix(self, tokens: int, layout: FrameLayout) -> AppendRow:
@@ -322,15 +323,15 @@ def _slab_for(shape: CacheShape, prefix: tuple[Tensor, Tensor], positions: Tenso
 
 
 def question_vector(query: Tensor, kv_heads: int) -> Tensor:
-    """[heads, tokens, head_dim], not rotated -> [kv_heads * head_dim] fp32: what is looked for."""
+    """[heads, tokens, head_dim], not rotated -> [kv_heads * head_dim] fp32: what to search for."""
     mean = query.to(torch.float32).mean(dim=1)
     return mean.view(kv_heads, -1, mean.shape[-1]).sum(dim=1).flatten()
 
 
 def most_similar(vector: Tensor, vectors: Tensor, count: int) -> list[int]:
-    """The `count` rows of [n, width], each of length 1, that are nearest by angle; ascending.
+    """The `count` rows of [n, width], each of length 1, nearest by angle; in ascending order.
 
-    Of equal ones the newer.
+    Of equally near ones the newer.
     """
     similarity = vectors @ vector
     newest_first = torch.argsort(similarity.flip(0), descending=True, stable=True)[:count]
@@ -341,5 +342,5 @@ def _to_host(tensor: Tensor) -> Tensor:
     host: Tensor = tensor.detach().to("cpu", copy=True).contiguous()
     if not tensor.is_cuda:
         return host
-    pinned: Tensor = host.pin_memory()  # so that it is fetched without waiting
+    pinned: Tensor = host.pin_memory()  # so that fetching it does not block
     return pinned

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(of: Subject, options: argparse.Namespace, done: Callable[..., None]) -> None:
-    """All tables, each handed to `done` as soon as it is there."""
+    """All tables, each passed to `done` as soon as it is complete."""
     limits = limits_of(of.device, of.model.shape.dtype)
     plain = Plain(of)
     done(*questions.against_frames(of, plain, limits, options.frames, options.reencoded))
@@ -85,7 +85,7 @@ def measure(of: Subject, options: argparse.Namespace, done: Callable[..., None])
 
 
 def _fitting(of: Subject) -> int:
-    """Memories that an engine would take on this device."""
+    """How many memories an engine would take on this device."""
     config = EngineConfig(
         budget_tokens=of.budget, compress_every_frames=EVERY, max_cameras=_MOST_CAMERAS
     )

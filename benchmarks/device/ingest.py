@@ -1,4 +1,4 @@
-"""What frames cost: of many cameras at once, with compression, and in and out of snapshots."""
+"""The cost of frames: of many cameras at once, with compression; and of snapshots."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hermes.memory import MemoryState
 from hermes.vlm import VideoMemory, take_together
 
 _PASS = 32
-"""Frames in one pass, at most."""
+"""The most frames in one pass."""
 
 _MOST_ALONE = 8
-"""Cameras up to which the alternative, one by one, is measured, too."""
+"""The most cameras for which the alternative, one by one, is measured, too."""
 
 
 def against_cameras(
@@ -27,7 +27,7 @@ def against_cameras(
     cameras: Sequence[int],
     fitting: int,
 ) -> Table:
-    """Frames a second, by how many cameras' frames come at once."""
+    """Frames a second, by the number of cameras whose frames arrive at once."""
     flops = of.flops_per_frame(states[0])
     table = Table(
         f"{of.name}: frames a second, every memory full, compressions included",
@@ -70,7 +70,7 @@ def against_cameras(
 
 
 def _rate(of: Subject, memories: Sequence[VideoMemory], together: int) -> float:
-    """Frames a second, up to `together` in one pass. One round before, unmeasured."""
+    """Frames a second, up to `together` in one pass. One unmeasured round first."""
     # Over so many rounds, memories of all phases are compressed as often as in the long run.
     rounds = EVERY if len(memories) < len(PHASES) else EVERY // len(PHASES)
     _round(memories, together)
@@ -112,7 +112,7 @@ def compression(of: Subject, states: Sequence[MemoryState]) -> Table:
 
 
 def snapshots(of: Subject, states: Sequence[MemoryState]) -> Table:
-    """A full memory to bytes and back."""
+    """From a full memory to bytes and back."""
     memory = of.restored(states[-1])
     marks = [time.perf_counter()]
 

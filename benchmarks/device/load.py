@@ -1,4 +1,4 @@
-"""Questions while cameras send frames: first tokens and frame lag, until it is too much."""
+"""Questions while cameras send frames: first tokens and frame lag, up to overload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hermes.vlm import VideoMemory
 LAG_BUDGET_S = 4.0
 _ASKERS = 2
 _ENOUGH = 20
-"""Frames from which on their share tells something."""
+"""The fewest frames from which a share is computed."""
 
 _PAUSE_S = 0.02
 _ANSWER_TOKENS = 8
@@ -30,7 +30,7 @@ _QUESTION = "What is happening now?"
 
 
 class LoadedEngine(Engine):
-    """An engine whose memories are full from the start, a quarter of them in each phase."""
+    """An engine whose memories are full at the start, a quarter of them in each phase."""
 
     def __init__(
         self, of: Subject, config: EngineConfig, states: Sequence[MemoryState], watch: Watch
@@ -63,7 +63,7 @@ class Seen:
 
     @property
     def saturated(self) -> bool:
-        """Whether frames came faster than they were taken in."""
+        """Whether frames arrived faster than the engine took them."""
         if self.offered >= _ENOUGH and len(self.lags) < 0.8 * self.offered:
             return True
         lag = percentile(self.lags, 95)
@@ -78,7 +78,7 @@ def against_cameras(
     fps: float,
     span_s: float,
 ) -> Table:
-    """TTFT and lag by the number of cameras that send `fps`, up to the first that is too much."""
+    """TTFT and lag by the number of cameras that send `fps`, up to the first overload."""
     table = Table(
         f"{of.name}: questions while every camera sends {fps:g} frames a second",
         (

@@ -1,4 +1,4 @@
-"""The device itself: its clock, and what it could do at best."""
+"""The device itself: its clock, and its limits."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class Limits:
 
 
 def name_of(device: torch.device) -> str:
-    """What the device is called."""
+    """The device's name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
 
 
 def settle(device: torch.device) -> None:
-    """Wait until the device has done all that it was given."""
+    """Wait until the device has finished all work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds(work: Callable[[], object], device: torch.device, rounds: int = _ROUNDS) -> float:
-    """Median seconds of `work`, until the device is done with it. Once before, unmeasured."""
+    """Median seconds of `work`, device time included. It runs once unmeasured first."""
     work()
     taken = []
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""What a question costs: against what was seen, and against other ways to know it."""
+"""The cost of a question, by frames seen, and against alternatives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TEXT = "What is happening now?"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one answer, in seconds."""
+    """Times of one answer, in seconds."""
 
     ttft_s: float
     tpot_s: float
@@ -55,7 +55,7 @@ def _answer(model: VideoModel, passes: QuestionPass, memory: VideoMemory, tokens
 def against_frames(
     of: Subject, plain: Plain, limits: Limits, frames: tuple[int, ...], most_reencoded: int
 ) -> tuple[Table, Table]:
-    """TTFT and TPOT, and bytes, by the frames that were seen."""
+    """TTFT, TPOT and bytes, by the number of frames seen."""
     times = Table(
         f"{of.name}: an answer, by the frames seen (budget {of.budget} tokens a layer)",
         (

@@ -26,7 +26,7 @@ EVERY = 16
 """Frames between two compressions."""
 
 PHASES = (0, 4, 8, 12)
-"""Frames after a compression. Memories of all of these, in equal numbers, compress evenly."""
+"""Frames since the last compression. Memories spread evenly over these compress in turn."""
 
 _AT_ONCE = 32
 _RESERVE = EngineConfig().max_question_tokens + EngineConfig().max_answer_tokens
@@ -44,12 +44,12 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """Its device."""
         return self.model.shape.device
 
     @property
     def config(self) -> MemoryConfig:
-        """Of its memories."""
+        """The configuration of its memories."""
         return self._config(self.budget)
 
     def _config(self, budget: int) -> MemoryConfig:
@@ -160,7 +160,7 @@ _clock = itertools.count(1)
 
 
 def arrivals(memories: Iterable[VideoMemory]) -> list[Arrival]:
-    """A grey picture for each."""
+    """A grey picture for each memory."""
     found: list[Arrival] = []
     for memory in memories:
         picture = _picture(memory.model)
@@ -177,7 +177,7 @@ def _picture(model: VideoModel) -> Tensor:
 
 
 def feed(memory: VideoMemory, frames: int) -> None:
-    """Take in so many pictures. Raises what went wrong with one."""
+    """Take in so many pictures. Raises the error of one that failed."""
     while frames > 0:
         count = min(frames, _AT_ONCE)
         for outcome in take_together(arrivals([memory] * count)):

@@ -1,1 +1,1 @@
-"""`make bench-memory`: what each memory keeps, as right answers to questions with a known truth."""
+"""`make bench-memory`: what each memory keeps, as right answers to questions of known truth."""

@@ -1,4 +1,4 @@
-"""Who takes part: every way to remember, and HERMES with one choice changed at a time."""
+"""The contenders: every way to remember, and HERMES with one choice changed at a time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def retaining(
 
 
 def memory_config(model: VideoModel, budget: int, every: int) -> MemoryConfig:
-    """A memory for the demo model's short reach."""
+    """A memory within the demo model's few positions."""
     return MemoryConfig(
         budget=budget,
         headroom=every * model.layout.tokens,
@@ -59,14 +59,14 @@ def hermes(config: HermesConfig, reindex: Literal["lazy", "eager"] | None = None
 
 
 class Unguided(Hermes):
-    """HERMES that asks no guidance prompt: nothing but recency is left to go by."""
+    """HERMES without guidance prompts, so that only recency counts."""
 
     def __init__(self) -> None:
         super().__init__()
         self.guided = False
 
     def select(self, candidates: Candidates, budget: int) -> Selection:
-        """As HERMES does where every token gets the same attention."""
+        """As HERMES would if every token got the same attention."""
         flat = torch.zeros(
             (2, candidates.layers, candidates.count), device=candidates.frames.device
         )
@@ -101,7 +101,7 @@ def contenders() -> dict[str, Contender]:
 
 
 def unbounded(model: VideoModel, budget: int, every: int) -> Memory:
-    """Everything stays; `budget` is not asked. Positions run on past what the model knows."""
+    """Keeps everything, whatever the `budget`. Positions exceed those the model was made for."""
     config = MemoryConfig(
         budget=UNBOUNDED_FRAMES * model.layout.tokens,
         headroom=every * model.layout.tokens,

@@ -1,4 +1,4 @@
-"""Tables of what was measured, as Markdown."""
+"""The results as Markdown tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def by_kind(results: Verdicts) -> str:
 
 
 def by_era(results: Verdicts, budget_frames: float, held: Mapping[str, str]) -> str:
-    """A row for each contender, a column for each era; `held` is told beside the name."""
+    """A row for each contender, a column for each era; `held` is shown after the name."""
     rows = []
     for name, verdicts in results.items():
         parts = {

@@ -1,4 +1,4 @@
-"""Streams go through memories, and answers are held against the record."""
+"""Feed streams to memories, and compare their answers with the record."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Task:
 
 
 class SeenOnce:
-    """A model whose tower sees a picture once, however many memories take it in."""
+    """A model whose tower encodes a picture once, however many memories take it."""
 
     def __init__(self, model: VideoModel) -> None:
         self._model = model
@@ -68,7 +68,7 @@ def _model(folder: str) -> VideoModel:
 
 
 def all_contenders() -> dict[str, Contender]:
-    """Everything that can take part, by name."""
+    """All contenders, by name."""
     return {UNBOUNDED: unbounded, **contenders(), **ablations()}
 
 
@@ -82,7 +82,7 @@ def perform(task: Task, folder: str = str(WEIGHTS)) -> dict[str, Verdicts]:
 
 
 def answers(contender: Contender, model: VideoModel, world: World, budget: int) -> Verdicts:
-    """What one memory makes of a world."""
+    """The verdicts on one memory's answers about a world."""
     memory = contender(model, budget, EVERY_FRAMES)
     memory.feed(world.pictures, [int(1000 * world.step * i) for i in range(len(world.pictures))])
     return [

@@ -29,7 +29,7 @@ class Share:
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict]) -> Share:
-        """Of these."""
+        """The share of right answers among these."""
         rights = [verdict.right for verdict in verdicts]
         return cls(sum(rights), len(rights))
 

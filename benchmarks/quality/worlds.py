@@ -1,4 +1,4 @@
-"""Streams of little worlds with a known truth, and questions at their ends."""
+"""Streams of small scenes with a known truth, and questions at their ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILM_SIDE = 224
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A stream, and what is asked behind its last frame.
+    """A stream, and the questions after its last frame.
 
     `pictures` [frames, 3, SIDE, SIDE] uint8, one every `step` seconds.
     """

@@ -114,6 +114,21 @@ def test_closing_twice_returns_one_slab() -> None:
     assert pool.made == 2
 
 
+def test_a_closed_memory_is_neither_read_nor_restored() -> None:
+    """Its slab may be another memory's by now."""
+    pool = SlabPool(tiny.model().shape)
+    closed = memory(pool)
+    state = closed.state()
+    closed.close()
+    following = memory(pool, seed=5)
+    for call in (closed.state, lambda: closed.restore(state), lambda: closed.branch(4)):
+        with pytest.raises(RuntimeError, match="closed"):
+            call()
+    memory(pool, seed=6)
+    assert pool.made == 2
+    assert following.coverage().frames == 9
+
+
 def test_a_slab_made_in_inference_mode_can_be_restored_outside_it() -> None:
     pool = SlabPool(tiny.model().shape)
     with torch.inference_mode():
