@@ -22,6 +22,9 @@ _SECRET_SEGMENT = re.compile(rf"(?i)[\w.-]*{_NAMES}")
 _WORD = re.compile(r"\S+")
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#]*)(?P<rest>.*)", re.S)
 
+_ENDS = "'\"`,.:!)]}>"
+"""What ends a URL in a text: after `?secret=` it shows that the `=` is padding, not a name's."""
+
 _MIN_TOKEN_CHARS = 16
 _MIN_CHANGES = 5
 """Changes between letters, capitals and digits. `h264Preview_01_main` has four."""
@@ -159,7 +162,8 @@ def _split_at_parameters(text: str) -> tuple[str, str, str]:
 
 def _mask_parameter(match: re.Match[str]) -> str:
     mark, name, value = match["mark"], match["name"], match["value"] or ""
-    if value.strip("="):
+    after = value.lstrip("=")
+    if after and after[0] not in _ENDS:
         return f"{mark}{name}={MASK}"
     return f"{mark}{MASK}" if name else match[0]
 

@@ -5,7 +5,7 @@ import time
 from urllib.parse import quote, quote_plus, unquote
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from services.common.redaction import MASK, lacks_scheme, redact, secrets_of
@@ -147,10 +147,20 @@ values = st.text(
 ).map(lambda tail: quote(f"Hunter2{tail}", safe="!$'()*+,:=@"))
 
 
+def _is_named(value: str) -> bool:
+    after = value.partition("=")[2].lstrip("=")
+    return bool(after) and after[0] not in "'\"`,.:!)]}>"
+
+
+@example("Hunter2=", "https://host/a.m3u8?{secret}", "cannot open '{url}'", False)
+@example("Hunter2=", "https://host/a.m3u8?{secret}", '{{"url":"{url}","fps":0.5}}', False)
+@example("Hunter2==", "https://host/a.m3u8#{secret}", "({url}), again", False)
 @given(values, st.sampled_from(SHAPES), st.sampled_from(MESSAGES), st.booleans())
 def test_no_secret_part_of_a_url_is_shown(
     value: str, shape: str, message: str, twice: bool
 ) -> None:
+    # What stands alone and has a "=" with something after it is a name and its value.
+    assume(not shape.endswith(("?{secret}", "#{secret}")) or not _is_named(value))
     url = shape.format(secret=value)
     text = message.format(url=f"{url} {url}" if twice else url)
     shown = redact(text)
