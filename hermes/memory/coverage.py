@@ -37,8 +37,8 @@ class Coverage:
     `gaps`: stretches from which no frame was seen.
     `whole_since_ms`: when the first of the newest frames that every layer
     holds whole was captured; None if not even the newest is held whole.
-    `forgotten`: stretches whose frames were seen, but of which no layer holds
-    a token any more. Each runs from the last held frame before it to the first
+    `forgotten`: stretches whose frames were seen but have no token left in any
+    layer. Each runs from the last held frame before it to the first
     held frame after it, without the gaps. The first may start before the span:
     it then starts with the first frame ever seen, and includes gaps. Only the
     longest `MAX_FORGOTTEN` are reported, in order.

@@ -52,6 +52,6 @@ class Held:
         self.clock.compacted(slab.positions[:, :, video], self.prefix_length, self.time_step)
 
     def forget_lost_frames(self) -> None:
-        """Drop the frames of which no token is left from the table."""
+        """Forget the frames that have no token left in any layer."""
         frames, patches = self.slab.frames[:, self.video], self.slab.patches[:, self.video]
         self.table.retain(*held_frames(frames, patches, self.frame_tokens, self.table.seen))

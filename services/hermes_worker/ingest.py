@@ -138,9 +138,9 @@ class Ingest:
             return self._take(tracked, entry)
         except Exception:
             log.exception("entry_skipped", camera=tracked.camera.id, id=str(entry.id))
-        tracked.offset, tracked.hole, tracked.next_frames = entry.id, True, 1
         self._metrics.frames.labels(tracked.camera.id, "decode_error").inc()
-        return True
+        tracked.hole, tracked.next_frames = True, 1
+        return self._offer(tracked, entry.id, [])
 
     def _see_newest(self, by_id: Mapping[str, Tracked], entries: Sequence[Entry]) -> None:
         """How far the log of each camera reaches, as far as it matters."""
@@ -179,9 +179,13 @@ class Ingest:
                 self._mark_lost(tracked, chunk, frames[0].stamp.capture_ms)
             self._expect_after(tracked, chunk)
         tracked.next_frames = 1
-        tracked.offset = entry.id
+        return self._offer(tracked, entry.id, frames)
+
+    def _offer(self, tracked: Tracked, id: LogId, frames: Sequence[FrameInput]) -> bool:
+        """Hand over what an entry gave, possibly nothing: memory must know that it was read."""
+        tracked.offset = id
         try:
-            tracked.handle.offer(Batch(frames, str(tracked.place(entry.id))))
+            tracked.handle.offer(Batch(frames, str(tracked.place(id))))
         except (CameraNotOwned, Unavailable):
             return False  # given up meanwhile, or the engine stops
         return True

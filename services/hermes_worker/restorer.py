@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from contextlib import suppress
@@ -30,6 +31,14 @@ FOR_EVER = (SnapshotCorrupt, FileNotFoundError, IsADirectoryError, NotADirectory
 """What will always be so of this file: an older one is tried at once."""
 WAIT_S = 60.0
 """The device takes a snapshot in within this long, or it is stuck."""
+
+
+_FILE_ERRORS = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO})
+
+
+def _of_this_file(error: Exception) -> bool:
+    """Whether the file may be at fault and not its store: an older one is worth a try at once."""
+    return isinstance(error, OSError) and error.errno in _FILE_ERRORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +118,9 @@ class Restorer:
                     usable.remove(checkpoint)
                 except (CameraNotOwned, Unavailable):
                     return None  # the camera is closed, or the engine is
-                except PermissionError as error:
-                    self._report_unusable(tracked, checkpoint, error)  # the file's fault, or all's
                 except Exception as error:  # each file system has its own; a device may be full
                     self._report_unusable(tracked, checkpoint, error)
-                    if attempt < ATTEMPTS:
+                    if attempt < ATTEMPTS and not _of_this_file(error):
                         break  # the store is out of reach: the newest again, in a moment
                 else:
                     return _Outcome("newest" if checkpoint == known[0] else "older", place)

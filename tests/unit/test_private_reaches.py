@@ -16,7 +16,7 @@ TESTS = Path(__file__).parents[1]
 PRODUCT = [TESTS.parent / name for name in ("hermes", "services")]
 
 MOST = 38
-"""May only fall: whoever removes a reach lowers it."""
+"""May only fall: lower it when you remove a reach."""
 
 OWNERS = {"self", "cls"}
 BY_NAME = {"getattr", "setattr", "delattr"}

@@ -1,4 +1,4 @@
-"""What the gateway says of cameras that Redis forgot: try again, and never that there is none."""
+"""Redis forgot a camera: the gateway answers UNAVAILABLE, never NOT_FOUND."""
 
 from __future__ import annotations
 

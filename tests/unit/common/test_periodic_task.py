@@ -26,7 +26,7 @@ class Clock:
 
 
 class Step:
-    """Fails or hangs as it is told."""
+    """Fails or hangs on request."""
 
     def __init__(self) -> None:
         self.rounds = 0

@@ -507,6 +507,8 @@ def test_an_entry_that_raises_is_skipped(rig: Rig, monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patch:
         patch.setattr(ingest, "decode_jpeg", broken)
         rig.ingest.step(0.0)
+        (_, skipped), *_ = rig.engine.batches  # a question that waits for this entry goes on
+        assert (skipped.frames, skipped.cursor) == ([], "999000-0!")
     rig.log.append(chunk("a", 999_100, index=1), FENCE)
     rig.log.append(chunk("b", 999_000), FENCE)
     rig.ingest.step(0.0)
