@@ -19,13 +19,13 @@ from services.common.frame_log import (
     BEGINNING,
     Fenced,
     FrameLog,
-    InMemoryFrameLog,
     LogId,
     OutOfOrder,
     RedisFrameLog,
 )
 from services.common.leases import Fence, Leases
 from tests.contract.conftest import REDISES, emptied
+from tests.support.in_memory_frame_log import InMemoryFrameLog
 from tests.support.log_entries import chunk
 
 

@@ -9,13 +9,14 @@ import redis
 
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common.backoff import Backoff
-from services.common.frame_log import BEGINNING, Fenced, InMemoryFrameLog, LogId
+from services.common.frame_log import BEGINNING, Fenced, LogId
 from services.common.leases import Fence
 from services.decoder.chunker import Chunker, Origin
 from services.decoder.outbox import Outbox
 from services.decoder.publisher import Publisher, Reading, shift_above
 from services.decoder.retention import ENTRY_OVERHEAD, Retention
 from services.decoder.telemetry import Telemetry
+from tests.support.in_memory_frame_log import InMemoryFrameLog
 from tests.support.waiting import eventually
 
 FENCE = Fence("me", 5)

@@ -14,7 +14,7 @@ from hermes.engine import Batch, Engine, EngineConfig, SessionReport, Similarity
 from hermes.errors import CameraNotOwned, Overloaded
 from hermes.v1.camera_pb2 import Camera
 from hermes.v1.frames_pb2 import FrameChunk
-from services.common.frame_log import Entry, InMemoryFrameLog, LogId
+from services.common.frame_log import Entry, LogId
 from services.common.leases import Fence, Lease
 from services.common.metrics import Metrics
 from services.hermes_worker import ingest
@@ -23,6 +23,7 @@ from services.hermes_worker.memories import Memories
 from services.hermes_worker.pictures import decode_jpeg
 from services.hermes_worker.place import Place
 from tests.support.chunks import chunk, jpeg
+from tests.support.in_memory_frame_log import InMemoryFrameLog
 
 FENCE = Fence("decoder", 1)
 
@@ -350,8 +351,7 @@ def test_a_log_that_is_gone_is_not_waited_for(rig: Rig) -> None:
     rig.gain("b")
     rig.ingest.step(0.0)
     assert rig.memories.state("b") == "replaying"
-    rig.log._entries.clear()
-    rig.log._last.clear()
+    rig.log.clear()
     rig.memories.gained(Camera(id="b"), Lease("b", "worker", Fence("me", 9)))
     rig.ingest.step(0.0)
     assert rig.memories.state("b") == "serving"
