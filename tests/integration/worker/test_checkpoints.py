@@ -357,11 +357,11 @@ async def test_a_leaving_camera_takes_no_new_question(
     async with working(redis_url, kept) as worker, calling(worker) as stub:
         Feeder(redis_client, "lobby").push(3)
         await until(serving(redis_client))
-        assert worker._memories.leave("lobby")
+        assert worker._tenures.leave("lobby")
         told = await refused(stub, asked("lobby"))
         assert isinstance(told, CameraNotReady)
         assert told.retry_after_s > 0
-        worker._memories.stay("lobby")
+        worker._tenures.stay("lobby")
         assert (await complete(worker)).coverage.frames_seen == 3
 
 

@@ -180,7 +180,7 @@ async def test_status_and_metrics_are_published(
     assert json.loads(ready)["ready"] is True
 
     remove(redis_client, "lobby")
-    await until(lambda: worker._memories.get("lobby") is None)
+    await until(lambda: worker._tenures.get("lobby") is None)
     text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/metrics").read().decode())
     assert 'camera="lobby"' not in text
 
