@@ -14,7 +14,7 @@ from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copy, Copying, Snapshot
 from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
-from hermes.errors import CameraNotOwned, InvalidInput, Unavailable
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable
 from hermes.memory import look_inside
 
 
@@ -52,6 +52,11 @@ class CameraHandle:
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed.is_set()
+
+    @property
+    def failure(self) -> HermesError | None:
+        """Why the camera has no memory, if the device could not make one. Close it then."""
+        return self._session.failure
 
     def close(self) -> None:
         """Free the memory; open questions about it fail. Closing twice changes nothing."""

@@ -25,7 +25,7 @@ from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
 from hermes.engine.session import Session
 from hermes.engine.snapshot import limit_of
 from hermes.engine.warm_up import warm_up
-from hermes.errors import CameraNotOwned, Overloaded, Unavailable
+from hermes.errors import CameraNotOwned, Overloaded, Unavailable, as_hermes_error
 from hermes.memory import POLICIES, MemoryConfig, SlabPool
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
 from hermes.vlm.preprocess import fit
@@ -258,7 +258,11 @@ class Engine:
         return True
 
     def _begin(self, session: Session) -> None:
-        session.open(self.new_memory())
+        try:
+            session.open(self.new_memory())
+        except Exception as error:  # the device is full
+            session.failure = as_hermes_error(error, f"a memory for {session.camera_id}")
+            return
         self._sessions[session.number] = session
 
     def _end(self, session: Session) -> None:

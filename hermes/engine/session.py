@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes.engine.scheduler import Backlog
-from hermes.errors import CameraNotOwned, Overloaded
+from hermes.errors import CameraNotOwned, HermesError, Overloaded
 from hermes.memory import Coverage, FrameStamp
 from hermes.vlm import VideoMemory
 
@@ -75,7 +75,10 @@ class Room:
 
 
 class Session:
-    """State of one open camera. Only the device's thread touches it, except `report` and `room`."""
+    """State of one open camera.
+
+    Only the device's thread touches it, except `report`, `room` and `failure`.
+    """
 
     def __init__(self, camera_id: str, number: int, max_pending_frames: int) -> None:
         """`number`: unique within the engine, so that two memories of one camera id differ."""
@@ -86,6 +89,8 @@ class Session:
         self.report = SessionReport()
         self.between = True
         """Whether memory holds whole log entries only: all up to the cursor."""
+        self.failure: HermesError | None = None
+        """Why there is no memory, if it could not be made."""
         self._memory: VideoMemory | None = None
 
     def open(self, memory: VideoMemory) -> None:

@@ -12,6 +12,7 @@ import torch
 from hermes.engine import AnswerResult, Batch, EngineConfig, FrameInput, Snapshot
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Overloaded, Unavailable
 from hermes.memory import FrameStamp, MemoryState
+from hermes.vlm import VideoMemory
 from tests.support import tiny
 from tests.support.named_engine import NamedEngine
 
@@ -325,3 +326,31 @@ def test_one_answers_fault_touches_no_other(engine: NamedEngine) -> None:
     assert fine.ended.wait(20)
     assert fine.result is not None
     assert engine.alive
+
+
+class Full(NamedEngine):
+    """A device without room for a memory, while `full` is set."""
+
+    full = False
+
+    def new_memory(self) -> VideoMemory:
+        if self.full:
+            raise torch.OutOfMemoryError("the device is full")
+        return super().new_memory()
+
+
+def test_a_memory_that_cannot_be_made_is_one_cameras_failure(observer: Observer) -> None:
+    engine = Full(tiny.model(), EngineConfig(budget_tokens=160, compress_every_frames=4), observer)
+    engine.full = True
+    handle = engine.open("a")
+    assert handle.failure is None  # not known yet
+    engine.start()
+    wait_for(lambda: handle.failure is not None)
+    assert str(handle.failure) == "internal error (OutOfMemoryError)"
+    handle.close()
+    engine.full = False
+    other = engine.open("a")
+    other.offer(batch(1))
+    wait_for(lambda: other.report().coverage.frames_seen == 1)
+    assert other.failure is None
+    engine.stop()
