@@ -32,7 +32,7 @@ def test_refused_before_the_wait_gets_long() -> None:
     admission.read(1, 0.5)
     for _ in range(4):
         admission.admit("a")
-    with pytest.raises(Overloaded, match=r"4 questions wait to be read.* 2\.5 s"):
+    with pytest.raises(Overloaded, match=r"4 questions are waiting.* 2\.5 s"):
         admission.admit("b")
     admission.read(4, 2.0)
     admission.admit("b")
