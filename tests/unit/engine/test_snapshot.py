@@ -1,4 +1,4 @@
-"""A snapshot comes back bit-equal, or is refused by name."""
+"""A snapshot is restored bit-equal, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def test_saving_does_not_disturb_an_open_answer() -> None:
     assert first + "".join(words) == expected
     restored = memory()
     open_words = restored.answer(QUESTION, 6)
-    before = next(open_words)  # a branch of what the restored memory was
+    before = next(open_words)  # a branch of the memory from before the restore
     snapshot.restore(restored, data)
     assert before + "".join(open_words) == memory().ask(QUESTION, 6)
     assert restored.ask(QUESTION, 6) == expected
 
 
-def test_through_a_file(tmp_path: Path) -> None:
+def test_a_snapshot_survives_a_file(tmp_path: Path) -> None:
     original = fed()
     path = tmp_path / "lobby.safetensors"
     path.write_bytes(snapshot.encode(original.state()))
@@ -109,7 +109,7 @@ def test_through_a_file(tmp_path: Path) -> None:
     same_bits(original, restored)
 
 
-def test_a_snapshot_too_large_is_not_parsed() -> None:
+def test_a_snapshot_that_is_too_large_is_not_parsed() -> None:
     with pytest.raises(SnapshotMismatch, match="at most"):
         snapshot.decode(SMALL, limit_bytes=len(SMALL) - 1)
     other = memory()
@@ -248,7 +248,7 @@ def model_with(**changes: Any) -> VideoMemory:
     return VideoMemory(Renamed(changes), budget=96, compress_every_frames=3)
 
 
-def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     state = fed(frames=1).state()
     monkeypatch.setattr(snapshot, "FORMAT", 1)
     data = snapshot.encode(state)
@@ -289,7 +289,7 @@ def test_a_small_memory_is_restored_whole(empty: bool) -> None:
         assert torch.equal(tensor, restored.state().tensors[name]), name
 
 
-def test_cut_short_at_any_length() -> None:
+def test_a_snapshot_truncated_at_any_length_is_refused() -> None:
     for length in range(len(SMALL)):
         with pytest.raises(SnapshotCorrupt):
             snapshot.decode(SMALL[:length], limit_bytes=10_000)
@@ -297,7 +297,7 @@ def test_cut_short_at_any_length() -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(at=st.integers(0, len(SMALL) - 1), bits=st.integers(1, 255))
-def test_any_changed_byte(at: int, bits: int) -> None:
+def test_a_snapshot_with_any_byte_changed_is_refused(at: int, bits: int) -> None:
     changed = bytearray(SMALL)
     changed[at] ^= bits
     with pytest.raises(SnapshotCorrupt):
@@ -306,7 +306,7 @@ def test_any_changed_byte(at: int, bits: int) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=400))
-def test_any_bytes(data: bytes) -> None:
+def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(SnapshotCorrupt):
         snapshot.decode(data, limit_bytes=10_000)
 
@@ -371,7 +371,7 @@ def test_forged_tensors_are_refused_or_harmless(data: st.DataObject) -> None:
 
 
 def go_on(made: StreamMemory) -> None:
-    """Whatever was restored can be fed, compressed and asked; at worst it says why not."""
+    """A restored memory can be fed, compressed and asked, or raises a documented error."""
     try:
         for number in range(4):
             if made.room() < LAYOUT.tokens:
@@ -389,7 +389,7 @@ def go_on(made: StreamMemory) -> None:
         pass
 
 
-def test_metadata_are_as_the_format_says() -> None:
+def test_the_metadata_match_the_format() -> None:
     length = int.from_bytes(SMALL[:8], "little")
     metadata = json.loads(SMALL[8 : 8 + length])["__metadata__"]
     assert sorted(metadata) == ["checksum", "header"]
@@ -420,7 +420,7 @@ def test_unused_guidance_is_restored() -> None:
         assert torch.equal(tensor, restored.state().tensors[name]), name
 
 
-def test_no_state_is_taken_while_a_row_is_open() -> None:
+def test_no_state_is_captured_while_a_row_is_open() -> None:
     made = small()
     row = made.begin_frames([FrameStamp(50)], LAYOUT)
     for call in (made.state, lambda: made.restore(snapshot.decode(SMALL, limit_bytes=10_000))):
@@ -432,7 +432,7 @@ def test_no_state_is_taken_while_a_row_is_open() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_onto_another_device() -> None:
+def test_a_snapshot_is_restored_onto_another_device() -> None:
     original = fed()
     there = VideoMemory(
         load(tiny.folder(), device="cuda", dtype=torch.float32), budget=96, compress_every_frames=3
