@@ -31,7 +31,7 @@ MAX_CONTENTS_BYTES = 4_000_000
 
 
 class _QueueSink:
-    """Hands an answer from the device's thread to the event loop."""
+    """Passes an answer from the device's thread to the event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -50,11 +50,11 @@ class _QueueSink:
         try:
             self._loop.call_soon_threadsafe(self.queue.put_nowait, item)
         except RuntimeError:
-            log.debug("answer_after_shutdown")  # the loop is closed: nobody listens
+            log.debug("answer_after_shutdown")  # the loop is closed: no caller is left
 
 
 class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
-    """Answers for the cameras that this worker owns, and for no other."""
+    """Answers questions about the cameras that this worker owns."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     async def Inspect(  # noqa: N802 - the name is the interface
         self, request: worker_pb2.WorkerServiceInspectRequest, context: Any
     ) -> worker_pb2.WorkerServiceInspectResponse:
-        """What the memory holds. One look at a time: answers go on in between."""
+        """What the memory holds. One inspection at a time; answers go on in between."""
         camera_id = request.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
@@ -143,7 +143,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         return tenure
 
     def _check_seen(self, tenure: Tenure, target: LogId) -> None:
-        """Refuse to make up an answer about a camera of which nothing was ever seen."""
+        """Refuse to make up an answer about a camera without a single frame."""
         report = tenure.handle.report()
         if not report.coverage.frames and target <= cursor_of(report):
             raise CameraNotReady(
@@ -176,7 +176,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
 
 def _trace(result: AnswerResult, asked: float) -> None:
-    """What the answer spent its time on. `asked`: when the engine was, in seconds since 1970."""
+    """Trace how the answer spent its time. `asked`: when the engine was asked (Unix time, s)."""
     first_token = asked + result.fresh_ttft_s
     ready = first_token - result.warm_ttft_s
     begun = ready + result.queue_s

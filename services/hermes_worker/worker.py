@@ -1,4 +1,4 @@
-"""The worker, put together: what is made of what, and in which order it starts and stops."""
+"""The worker: how its parts are assembled, and in which order they start and stop."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ WORKER_SERVICE = "hermes.v1.WorkerService"
 ASK = f"/{WORKER_SERVICE}/Ask"
 MAX_MESSAGE_BYTES = 4 << 20
 DEVICE_LIMIT_S = 120.0
-"""The device's thread comes round within this long, even between two layers of a large pass."""
+"""The device's thread beats at least this often, even during a large pass."""
 
 
 class Worker:
@@ -129,7 +129,7 @@ class Worker:
         log.info("serving", port=self.port, address=address, metrics_port=self.metrics_port)
 
     def _connect(self, block_s: float = 0.0) -> redis.Redis:
-        """A connection of its own for each part: none waits behind another's BLOCK."""
+        """A separate connection for each part, so that none waits for another's BLOCK."""
         settings = self._settings
         client = connect(settings.redis_url, block_s=block_s, access=settings.redis_access)
         self._clients.append(client)
@@ -208,9 +208,9 @@ class Worker:
         self._statuses = StatusWriter(reporter.read, status_leases, self.metrics, self._heartbeats)
 
     async def stop(self) -> None:
-        """Hand the cameras over, let answers end, and keep what nobody took.
+        """Hand cameras over, let answers end, and take checkpoints of cameras that stayed.
 
-        A third of `drain_s` is left for the last two, whatever the first takes.
+        A third of `drain_s` is reserved for the last two.
         """
         self._why_not_ready = "stopping"
         drain_s = self._settings.drain_s
@@ -237,7 +237,7 @@ class Worker:
 
         def wait() -> None:
             self._engine.join()
-            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            with suppress(RuntimeError):  # the loop is closed: the process ends anyway
                 loop.call_soon_threadsafe(self._engine_ended)
 
         # Not the loop's pool: it would be waited for at exit.

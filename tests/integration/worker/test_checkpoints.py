@@ -107,7 +107,7 @@ def serving(client: redis.Redis, camera_id: str = "lobby") -> Callable[[], bool]
     return lambda: memory_state(client, camera_id) == "serving"
 
 
-async def test_a_worker_that_ends_leaves_all_that_it_knew(
+async def test_a_worker_that_ends_leaves_its_whole_memory(
     redis_url: str, redis_client: redis.Redis, kept: Path
 ) -> None:
     async with working(redis_url, kept) as one:
@@ -133,11 +133,11 @@ async def test_a_worker_that_ends_leaves_all_that_it_knew(
 
 
 def no_commit(*_: object) -> None:
-    """Stands in for `Checkpoints.commit` of a worker that is killed before it comes to it."""
+    """Stands in for the `Checkpoints.commit` of a worker that is killed before it can commit."""
     raise OSError(errno.ENOSPC, "no space left on device")
 
 
-async def test_what_came_since_the_checkpoint_is_replayed_and_what_is_gone_is_reported(
+async def test_frames_since_the_checkpoint_are_replayed_and_trimmed_ones_reported(
     redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = Checkpoints.commit
@@ -168,7 +168,7 @@ async def test_what_came_since_the_checkpoint_is_replayed_and_what_is_gone_is_re
         assert found.coverage.span.end == found.coverage.gaps[0].end
 
 
-async def test_a_torn_snapshot_gives_way_to_the_one_before(
+async def test_a_damaged_snapshot_gives_way_to_the_one_before(
     redis_url: str, redis_client: redis.Redis, kept: Path
 ) -> None:
     async with working(redis_url, kept, checkpoint_every_s=600, checkpoint_every_frames=3):
@@ -199,7 +199,7 @@ async def test_a_torn_snapshot_gives_way_to_the_one_before(
 async def test_a_memory_that_was_lost_is_reported(
     redis_url: str, redis_client: redis.Redis, kept: Path
 ) -> None:
-    """A camera that was robbed of its past can be told from a young one, also later."""
+    """A camera that lost its past can be told from a new one, also later."""
     async with working(redis_url, kept) as one:
         feeder = Feeder(redis_client, "lobby")
         first = int(feeder.push(6).partition("-")[0]) - 5
@@ -245,7 +245,7 @@ async def test_a_snapshot_of_another_budget_is_left_alone(
         assert (await complete(other)).coverage.frames_seen == 6
 
 
-async def test_a_full_disk_costs_checkpoints_and_nothing_else(
+async def test_a_full_disk_only_stops_checkpoints(
     redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.hermes_worker.checkpointer.RETRY_S", 0.2)
@@ -305,7 +305,7 @@ async def test_a_camera_that_is_removed_leaves_no_file(
         await until(lambda: not list(kept.iterdir()))  # not even an empty folder
 
 
-async def test_a_camera_is_handed_over_and_asked_all_the_while(
+async def test_questions_are_answered_throughout_a_hand_over(
     redis_url: str, redis_client: redis.Redis, kept: Path
 ) -> None:
     async with working(redis_url, kept) as one:
@@ -412,7 +412,7 @@ def test_only_the_owners_checkpoint_counts(rig: Rig) -> None:
     assert loaded.cursor == rig.snapshot.cursor
 
 
-def test_what_never_counted_is_tidied_up(rig: Rig) -> None:
+def test_files_that_never_counted_are_deleted(rig: Rig) -> None:
     lease = rig.leases["one"].acquire("lobby")
     assert lease is not None
     made = rig.all.commit(rig.camera, lease, rig.snapshot, 1)
@@ -426,7 +426,7 @@ def test_what_never_counted_is_tidied_up(rig: Rig) -> None:
     assert rig.store.files("lobby2")
 
 
-def test_an_id_that_was_given_anew_has_no_past(rig: Rig) -> None:
+def test_a_reused_camera_id_has_no_past(rig: Rig) -> None:
     lease = rig.leases["one"].acquire("lobby")
     assert lease is not None
     made = rig.all.commit(rig.camera, lease, rig.snapshot, 1)
@@ -440,7 +440,7 @@ def test_an_id_that_was_given_anew_has_no_past(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "no json", "[1]", '["{}"]', '["[]"]'])
-def test_a_record_that_cannot_be_read_is_none(
+def test_an_unreadable_record_counts_as_no_checkpoint(
     rig: Rig, redis_client: redis.Redis, raw: str
 ) -> None:
     redis_client.hset(keys.checkpoint("lobby"), "snapshots", raw)
@@ -448,10 +448,10 @@ def test_a_record_that_cannot_be_read_is_none(
 
 
 @pytest.mark.parametrize("obstacle", ["folder", "pipe", "link to nowhere", "link to itself"])
-async def test_what_will_never_be_a_snapshot_gives_way_at_once(
+async def test_a_path_that_can_never_be_read_gives_way_at_once(
     redis_url: str, redis_client: redis.Redis, kept: Path, obstacle: str
 ) -> None:
-    """The patience is for stores that are out of reach."""
+    """Only a store that is out of reach is waited for."""
     async with working(redis_url, kept, checkpoint_every_s=600, checkpoint_every_frames=3):
         feeder = Feeder(redis_client, "lobby")
         for _ in range(2):
@@ -471,10 +471,10 @@ async def test_what_will_never_be_a_snapshot_gives_way_at_once(
         assert (await complete(other)).coverage.frames_seen == 6
 
 
-async def test_keys_of_another_type_are_their_cameras_fault(
+async def test_keys_of_another_type_affect_only_their_camera(
     redis_url: str, redis_client: redis.Redis, kept: Path
 ) -> None:
-    """Whatever one camera's keys hold, the others are remembered, kept and answered."""
+    """Whatever one camera's keys hold, the others are ingested, checkpointed and answered."""
     async with working(redis_url, kept) as worker:
         feeders = {camera: Feeder(redis_client, camera) for camera in ("lobby", "dock")}
         for feeder in feeders.values():

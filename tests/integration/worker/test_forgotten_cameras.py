@@ -1,4 +1,4 @@
-"""A worker whose Redis forgets: its cameras stay, and so do their snapshots."""
+"""A worker whose Redis loses its data keeps its cameras and their snapshots."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ async def test_status_and_metrics_are_published(
     assert 'camera="lobby"' not in text
 
 
-async def test_what_it_does_not_own_it_does_not_answer(
+async def test_a_camera_of_another_owner_is_not_answered_for(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
     assert isinstance(await refused(stub, asked("nobody")), CameraNotOwned)
@@ -200,7 +200,7 @@ async def test_what_it_does_not_own_it_does_not_answer(
 async def test_an_answer_ends_with_the_lease(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
-    """Another worker takes the camera over in mid-answer: not one more word from this one."""
+    """Another worker takes the camera over during an answer: this one says not one more word."""
     Feeder(redis_client, "lobby").push()
     await until(lambda: memory_state(redis_client, "lobby") == "serving")
     call = stub.Ask(asked("lobby", max_tokens=4000), timeout=60)
@@ -214,7 +214,7 @@ async def test_an_answer_ends_with_the_lease(
     await until(lambda: worker._engine.open_questions == 0, timeout_s=2)
 
 
-async def test_a_client_that_leaves_frees_its_place(
+async def test_a_client_that_hangs_up_frees_its_place(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
     Feeder(redis_client, "lobby").push()
@@ -245,10 +245,10 @@ async def test_stopping_gives_the_cameras_back(redis_url: str, redis_client: red
     assert redis_client.hlen(keys.members("worker")) == 0
 
 
-async def test_asked_before_it_can_own_anything(
+async def test_questions_before_the_first_lease_are_refused(
     redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gateway that knows the address from the worker that was there before."""
+    """A gateway may know this address from an earlier worker."""
     told: list[HermesError] = []
     start = GrpcServer.start
 
@@ -277,7 +277,7 @@ async def test_asked_before_it_can_own_anything(
 async def test_a_device_that_fails_ends_the_worker(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
-    """Nothing can be answered any more: it says so and ends, and another takes the cameras."""
+    """It says so and ends, and another worker takes its cameras."""
 
     def broken(*_: object) -> bool:
         raise RuntimeError("the device fell off the bus")
@@ -298,7 +298,7 @@ def read_any_status(url: str) -> str:
             return error.read().decode()
 
 
-async def test_what_was_never_seen_is_not_made_up(
+async def test_no_answer_is_made_up_about_a_camera_without_frames(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
     feeder = Feeder(redis_client, "lobby")
@@ -322,7 +322,7 @@ async def not_shown(stub: Any, request: worker_pb2.WorkerServiceInspectRequest) 
     return error_of(caught.value, "the worker")
 
 
-async def test_a_look_shows_what_answers_are_made_of(
+async def test_inspect_shows_what_answers_are_made_of(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
     feeder = Feeder(redis_client, "lobby")
@@ -344,7 +344,7 @@ async def test_a_look_shows_what_answers_are_made_of(
     assert {contents_of(look.contents).bytes for look in looks} == {contents.bytes}
 
 
-async def test_what_it_does_not_own_it_does_not_show(
+async def test_a_memory_of_another_owner_is_not_shown(
     worker: Worker, stub: Any, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(await not_shown(stub, looked("nobody")), CameraNotOwned)
@@ -364,7 +364,7 @@ async def test_what_it_does_not_own_it_does_not_show(
     assert isinstance(await not_shown(stub, looked("lobby")), CameraNotOwned)
 
 
-async def test_what_is_too_large_for_a_message_is_told_so(
+async def test_contents_too_large_for_a_message_are_refused(
     worker: Worker, stub: Any, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.hermes_worker.servicer.MAX_CONTENTS_BYTES", 100)

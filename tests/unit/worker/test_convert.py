@@ -51,6 +51,6 @@ def test_coverage_comes_through(told: Coverage) -> None:
     )
 
 
-def test_nothing_held_is_nothing_told() -> None:
+def test_an_empty_memory_reports_no_span() -> None:
     found = coverage_of(coverage_message(Coverage()))
     assert (found.span, found.whole_since, found.forgotten) == (None, None, ())

@@ -22,7 +22,7 @@ def test_frames_arrive_once_and_in_order(rig: Rig) -> None:
     assert len(rig.times("a")) == 6
 
 
-def test_what_there_is_no_room_for_stays_in_the_log(rig: Rig) -> None:
+def test_chunks_stay_in_the_log_while_the_engine_is_full(rig: Rig) -> None:
     rig.engine.waiting = rig.engine.config.max_pending_frames
     rig.log.append(chunk("a", 999_000), FENCE)
     rig.ingest.step(0.0)
@@ -32,7 +32,7 @@ def test_what_there_is_no_room_for_stays_in_the_log(rig: Rig) -> None:
     assert rig.times("a") == [999_000]
 
 
-def test_what_has_to_wait_is_neither_read_nor_counted_twice(
+def test_a_chunk_that_waits_is_read_and_counted_once(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two large chunks of a file: the second waits until the first is in memory."""
@@ -60,8 +60,8 @@ def test_what_has_to_wait_is_neither_read_nor_counted_twice(
     assert (len(rig.times("a")), rig.count("a", "decode_error")) == (78, 2)
 
 
-def test_a_slow_device_gets_a_live_cameras_newest_frames(rig: Rig) -> None:
-    """What waits in the log can still be dropped for its age; what waits for the device cannot."""
+def test_a_slow_device_gets_the_newest_frames_of_a_live_camera(rig: Rig) -> None:
+    """Frames can still be dropped for their age in the log, but not once they wait for the device."""
     rig.engine.slow = True
     for index in range(0, 80, 4):
         rig.log.append(chunk("a", 990_500 + index * 100, frames=4, index=index), FENCE)
@@ -87,7 +87,7 @@ def test_stale_live_frames_are_dropped_and_counted(rig: Rig) -> None:
     (_, stale), (_, fresh) = rig.engine.batches
     assert (len(stale.frames), stale.cursor) == (0, "980200-0@1:3!")
     assert not fresh.frames[0].replayed
-    assert fresh.frames[0].after_gap  # dropped, and told
+    assert fresh.frames[0].after_gap  # dropped, and reported
 
 
 def test_a_files_frames_are_never_stale(rig: Rig) -> None:
@@ -96,7 +96,7 @@ def test_a_files_frames_are_never_stale(rig: Rig) -> None:
     assert rig.times("a") == [100, 200]
 
 
-def test_holes_are_marked_and_trimmed_frames_counted(rig: Rig) -> None:
+def test_gaps_are_marked_and_trimmed_frames_counted(rig: Rig) -> None:
     rig.log.append(chunk("a", 999_000, frames=2), FENCE)
     rig.log.append(chunk("a", 999_500, index=9, dropped_before=3), FENCE)  # 7 missing, 3 dropped
     rig.log.append(chunk("a", 999_600, index=10), FENCE)
@@ -108,7 +108,7 @@ def test_holes_are_marked_and_trimmed_frames_counted(rig: Rig) -> None:
 
 
 def test_a_camera_that_shows_nothing_new_costs_the_device_nothing() -> None:
-    """Colours drift by a level a frame; five make another picture, and so does a hole."""
+    """Colours drift by a level a frame; five make another picture, and so does a gap."""
     rig = Rig(lambda: SimilarityGate(5, longest_s=1000))
     rig.gain("a")
     rig.ingest.step(0.0)
@@ -125,8 +125,8 @@ def test_a_camera_that_shows_nothing_new_costs_the_device_nothing() -> None:
     assert tenure.position.offset == LogId(1_000_300)  # what was left out was seen
 
 
-def test_frames_are_old_by_their_own_clock(rig: Rig) -> None:
-    """Whatever this machine's clock says: the decoder's may be hours away."""
+def test_the_age_of_frames_is_measured_by_the_decoders_clock(rig: Rig) -> None:
+    """This machine's clock and the decoder's may be hours apart."""
     for index, first_ms in enumerate((5_000, 9_000_000_000_000)):
         rig.log.append(chunk("a", first_ms, index=index), FENCE)
         rig.ingest.step(0.0)

@@ -29,7 +29,7 @@ def test_damage_is_counted_and_skipped(rig: Rig) -> None:
 
 @pytest.mark.parametrize("field_name", ["capture_time_ms", "media_time_ms"])
 @pytest.mark.parametrize("time_ms", [-5, 2**62])
-def test_a_time_that_is_none_is_damage(rig: Rig, field_name: str, time_ms: int) -> None:
+def test_an_impossible_time_is_damage(rig: Rig, field_name: str, time_ms: int) -> None:
     damaged = chunk("a", 999_100, frames=2)
     setattr(damaged.frames[0], field_name, time_ms)
     rig.log.append(damaged, FENCE)
@@ -39,8 +39,8 @@ def test_a_time_that_is_none_is_damage(rig: Rig, field_name: str, time_ms: int) 
     assert rig.count("a", "decode_error") == 1
 
 
-def test_one_cameras_bomb_holds_up_no_other(rig: Rig) -> None:
-    """A picture that claims to be too large for its library to look at."""
+def test_a_decompression_bomb_affects_only_its_camera(rig: Rig) -> None:
+    """A picture whose header claims a size that the library refuses."""
     rig.gain("b")
     bomb = bytearray(jpeg())
     size = bomb.index(b"\xff\xc0") + 5
@@ -55,7 +55,7 @@ def test_one_cameras_bomb_holds_up_no_other(rig: Rig) -> None:
 
 
 def odd(**fields: int) -> FrameChunk:
-    """A chunk of camera `a` that parses and makes no sense."""
+    """A chunk of camera `a` that can be parsed and makes no sense."""
     made = chunk("a", 999_100, index=1)
     for name, value in fields.items():
         target = (
@@ -113,7 +113,7 @@ def test_an_entry_that_raises_is_skipped(rig: Rig, monkeypatch: pytest.MonkeyPat
     assert rig.count("a", "decode_error") == 1
 
 
-def test_a_log_that_is_none_rests_while_the_others_are_read(
+def test_a_key_that_is_no_stream_is_left_alone_while_other_logs_are_read(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis refuses a whole read for one key of another type."""
@@ -148,7 +148,7 @@ def test_a_log_that_is_none_rests_while_the_others_are_read(
     assert rig.tenures.state("c") == "serving"
 
 
-def test_a_redis_out_of_reach_is_no_cameras_fault(
+def test_an_unreachable_redis_is_no_cameras_fault(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(after: Mapping[str, LogId], *, count: int, block_s: float) -> list[Entry]:

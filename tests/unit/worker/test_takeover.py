@@ -16,7 +16,7 @@ from tests.support.chunks import chunk
 from tests.support.ingest_rig import FENCE, Rig
 
 
-def test_what_lay_in_the_log_at_takeover_is_replayed_whatever_its_age() -> None:
+def test_entries_in_the_log_at_takeover_are_replayed_whatever_their_age() -> None:
     rig = Rig()
     rig.log.set_fence("a", FENCE)
     rig.log.append(chunk("a", 100, frames=2), FENCE)
@@ -45,7 +45,7 @@ def test_a_lost_camera_is_read_no_more(rig: Rig) -> None:
     assert rig.tenures.state("a") == "replaying"
 
 
-def test_frames_of_a_camera_added_anew_are_its_own(
+def test_a_camera_added_again_gets_none_of_the_former_ones_frames(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is lost and gained again while one of its former frames is being decoded."""
@@ -61,7 +61,7 @@ def test_frames_of_a_camera_added_anew_are_its_own(
     assert rig.times("a") == []
 
 
-def test_a_former_memorys_progress_is_not_the_new_ones(rig: Rig) -> None:
+def test_a_new_memory_does_not_inherit_the_progress_of_a_former_one(rig: Rig) -> None:
     """A handle shows its memory until the device's thread comes round to closing it."""
     rig.log.append(chunk("a", 999_000), FENCE)
     rig.ingest.step(0.0)
@@ -73,7 +73,7 @@ def test_a_former_memorys_progress_is_not_the_new_ones(rig: Rig) -> None:
     assert rig.tenures.state("a") == "replaying"
 
 
-def test_a_log_that_is_gone_is_not_waited_for(rig: Rig) -> None:
+def test_a_replay_does_not_wait_for_a_log_that_was_lost(rig: Rig) -> None:
     """Redis loses its data in mid-replay, and the camera sends nothing more."""
     rig.log.set_fence("b", FENCE)
     rig.log.append(chunk("b", 999_000), FENCE)
@@ -136,7 +136,9 @@ def test_a_restored_memory_goes_on_past_its_log_position(restoring: Rig) -> None
     ],
     ids=["trimmed", "another decoder's first frames trimmed", "noted before"],
 )
-def test_what_cannot_be_replayed_is_a_gap(restoring: Rig, start: LogPosition, index: int) -> None:
+def test_frames_that_cannot_be_replayed_are_a_gap(
+    restoring: Rig, start: LogPosition, index: int
+) -> None:
     rig = restoring
     rig.log.append(chunk("a", 999_000, index=index), FENCE)
     rig.log.append(chunk("a", 999_100, index=index + 1), FENCE)
@@ -163,7 +165,7 @@ def test_frames_trimmed_before_they_were_read_make_a_memory_incomplete(rig: Rig)
     assert (tenure.caught_up, tenure.ready) == (True, False)
 
 
-def test_the_time_that_a_takeover_took_is_measured_once_the_camera_is_ours(rig: Rig) -> None:
+def test_takeover_time_is_measured_from_gaining_the_camera(rig: Rig) -> None:
     def takeovers() -> float | None:
         return rig.metrics.registry.get_sample_value("hermes_takeover_seconds_count")
 
@@ -176,7 +178,7 @@ def test_the_time_that_a_takeover_took_is_measured_once_the_camera_is_ours(rig: 
     assert takeovers() == (before or 0) + 1
 
 
-def test_a_camera_that_is_made_ready_is_serving_once_it_is_caught_up(rig: Rig) -> None:
+def test_a_prepared_camera_serves_once_it_has_caught_up(rig: Rig) -> None:
     rig.tenures.lost("a")
     rig.log.append(chunk("a", 999_000), FENCE)
     tenure = rig.prepare("a")
@@ -190,7 +192,7 @@ def test_a_camera_that_is_made_ready_is_serving_once_it_is_caught_up(rig: Rig) -
     assert tenure.phase is Phase.SERVING
 
 
-def test_what_came_while_it_was_handed_over_is_seen_before_it_serves(rig: Rig) -> None:
+def test_frames_that_came_during_a_hand_over_are_seen_before_it_serves(rig: Rig) -> None:
     rig.tenures.lost("a")
     rig.log.append(chunk("a", 999_000), FENCE)
     rig.prepare("a")
@@ -219,7 +221,7 @@ def test_a_camera_is_left_when_its_answers_have_ended(rig: Rig) -> None:
     assert rig.tenures.leave("nobody")
 
 
-def test_the_end_of_a_log_that_was_looked_up_under_a_former_lease_is_not_aimed_at(
+def test_a_target_looked_up_under_a_former_lease_is_ignored(
     rig: Rig,
 ) -> None:
     tenure = rig.prepare("b")

@@ -148,7 +148,7 @@ Tenancy.TestCase.settings = settings(max_examples=200, stateful_step_count=30, d
 TestTenancy = Tenancy.TestCase
 
 
-def test_only_a_successor_is_never_come_back_to() -> None:
-    """PREPARING is the one phase that nothing leads to: a camera that is given up is ended."""
+def test_no_phase_leads_back_to_preparing() -> None:
+    """A camera that is given up is ended; it is never prepared again."""
     assert not any(Phase.PREPARING in follows for follows in TRANSITIONS.values())
     assert set(TRANSITIONS) == set(Phase)
