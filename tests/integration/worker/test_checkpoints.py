@@ -199,7 +199,7 @@ async def test_a_damaged_snapshot_gives_way_to_the_one_before(
 async def test_a_memory_that_was_lost_is_reported(
     redis_url: str, redis_client: redis.Redis, kept: Path
 ) -> None:
-    """A camera that lost its past can be told from a new one, also later."""
+    """A camera that lost its past can be reply from a new one, also later."""
     async with working(redis_url, kept) as one:
         feeder = Feeder(redis_client, "lobby")
         first = int(feeder.push(6).partition("-")[0]) - 5
@@ -323,12 +323,12 @@ async def test_questions_are_answered_throughout_a_hand_over(
                 for worker in (one, other):
                     if "lobby" in {lease.camera_id for lease in worker._ownership.leases()}:
                         try:
-                            told = await complete(worker)
+                            reply = await complete(worker)
                         except grpc.aio.AioRpcError:
                             continue  # between the two
-                        owners.add(told.epoch)
-                        served.append(told.coverage.frames_seen)
-                        assert told.epoch >= before.epoch
+                        owners.add(reply.epoch)
+                        served.append(reply.coverage.frames_seen)
+                        assert reply.epoch >= before.epoch
                 await asyncio.sleep(0.02)
             await ending
             assert served == sorted(served)  # nothing was forgotten on the way
@@ -358,9 +358,9 @@ async def test_a_leaving_camera_takes_no_new_question(
         Feeder(redis_client, "lobby").push(3)
         await until(serving(redis_client))
         assert worker._tenures.leave("lobby")
-        told = await refused(stub, asked("lobby"))
-        assert isinstance(told, CameraNotReady)
-        assert told.retry_after_s > 0
+        reply = await refused(stub, asked("lobby"))
+        assert isinstance(reply, CameraNotReady)
+        assert reply.retry_after_s > 0
         worker._tenures.stay("lobby")
         assert (await complete(worker)).coverage.frames_seen == 3
 

@@ -249,13 +249,13 @@ async def test_questions_before_the_first_lease_are_refused(
     redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A gateway may know this address from an earlier worker."""
-    told: list[HermesError] = []
+    reply: list[HermesError] = []
     start = GrpcServer.start
 
     async def start_and_be_asked(self: GrpcServer) -> int:
         port = await start(self)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{new.port}") as channel:
-            told.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
+            reply.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
         return port
 
     monkeypatch.setattr(GrpcServer, "start", start_and_be_asked)
@@ -271,7 +271,7 @@ async def test_questions_before_the_first_lease_are_refused(
     new = Worker(settings)
     await new.start()
     await new.stop()
-    assert isinstance(told[0], CameraNotOwned)
+    assert isinstance(reply[0], CameraNotOwned)
 
 
 async def test_a_device_that_fails_ends_the_worker(
@@ -286,8 +286,8 @@ async def test_a_device_that_fails_ends_the_worker(
     worker._engine.nudge()
     await asyncio.wait_for(worker.failed.wait(), 5)
     url = f"http://127.0.0.1:{worker.metrics_port}/readyz"
-    told = await asyncio.to_thread(read_any_status, url)
-    assert "the device's thread ended" in told
+    reply = await asyncio.to_thread(read_any_status, url)
+    assert "the device's thread ended" in reply
 
 
 def read_any_status(url: str) -> str:
@@ -304,9 +304,9 @@ async def test_no_answer_is_made_up_about_a_camera_without_frames(
     feeder = Feeder(redis_client, "lobby")
     await until(lambda: memory_state(redis_client, "lobby") == "serving")
     for freshness in (query_pb2.FRESHNESS_LATEST, query_pb2.FRESHNESS_CACHED):
-        told = await refused(stub, asked("lobby", freshness=freshness))
-        assert isinstance(told, CameraNotReady)
-        assert "no frame" in str(told)
+        reply = await refused(stub, asked("lobby", freshness=freshness))
+        assert isinstance(reply, CameraNotReady)
+        assert "no frame" in str(reply)
     feeder.push()
     _, complete = await answer(stub, asked("lobby", max_tokens=2))
     assert complete.coverage.frames == 1
@@ -370,6 +370,6 @@ async def test_contents_too_large_for_a_message_are_refused(
     monkeypatch.setattr("services.hermes_worker.servicer.MAX_CONTENTS_BYTES", 100)
     Feeder(redis_client, "lobby").push()
     await until(lambda: memory_state(redis_client, "lobby") == "serving")
-    told = await not_shown(stub, looked("lobby"))
-    assert isinstance(told, Unsupported)
-    assert "too large for one message" in str(told)
+    reply = await not_shown(stub, looked("lobby"))
+    assert isinstance(reply, Unsupported)
+    assert "too large for one message" in str(reply)

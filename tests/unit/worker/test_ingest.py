@@ -61,7 +61,7 @@ def test_a_chunk_that_waits_is_read_and_counted_once(
 
 
 def test_a_slow_device_gets_the_newest_frames_of_a_live_camera(rig: Rig) -> None:
-    """Frames can still be dropped for their age in the log, but not once they wait for the device."""
+    """In the log, frames can still be dropped for their age; once they wait for the device, not."""
     rig.engine.slow = True
     for index in range(0, 80, 4):
         rig.log.append(chunk("a", 990_500 + index * 100, frames=4, index=index), FENCE)
