@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -26,55 +25,21 @@ from hermes.errors import (
 )
 from hermes.statuses import error_of
 from hermes.v1 import query_pb2, worker_pb2
-from hermes.v1.camera_pb2 import Camera
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from services.common import camera_status, keys
-from services.common.frame_log import RedisFrameLog
 from services.common.grpc_server import GrpcServer
-from services.common.leases import Leases
 from services.hermes_worker.settings import WorkerSettings
 from services.hermes_worker.worker import Worker
 from tests.support import tiny
-from tests.support.chunks import chunk
 from tests.support.holder import remove
-
-
-class Feeder:
-    """Stands in for a decoder: holds the lease, appends chunks."""
-
-    def __init__(self, client: redis.Redis, camera_id: str) -> None:
-        self.camera_id = camera_id
-        camera = Camera(id=camera_id, url="rtsp://host/1")
-        camera.created.GetCurrentTime()
-        client.hset(keys.CAMERAS, camera_id, camera.SerializeToString())
-        lease = Leases(client, "decoder", "feeder", "").acquire(camera_id, ttl_s=600)
-        assert lease is not None
-        self._lease = lease
-        self._log = RedisFrameLog(client)
-        self.index = 0
-        self._last_ms = 0
-
-    def push(self, frames: int = 1) -> str:
-        first_ms = max(int(time.time() * 1000), self._last_ms + 1)
-        self._last_ms = first_ms + frames - 1
-        made = chunk(
-            self.camera_id, first_ms, frames, epoch=self._lease.epoch, index=self.index, step_ms=1
-        )
-        self.index += frames
-        return str(self._log.append(made, self._lease.fence))
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        await asyncio.sleep(0.02)
-
-
-def memory_state(client: redis.Redis, camera_id: str) -> str:
-    owner = client.hget(keys.lease(camera_id, "worker"), "state")
-    assert owner is None or isinstance(owner, bytes)
-    return (owner or b"").decode()
+from tests.support.workers import (
+    Feeder,
+    answer,
+    asked,
+    memory_state,
+    refused,
+    until,
+)
 
 
 @pytest.fixture
@@ -102,30 +67,6 @@ async def worker(redis_url: str, redis_client: redis.Redis) -> AsyncIterator[Wor
 async def stub(worker: Worker) -> AsyncIterator[Any]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
         yield WorkerServiceStub(channel)  # type: ignore[no-untyped-call]
-
-
-def asked(camera_id: str, text: str = "What now?", epoch: int = 0, **more: Any) -> Any:
-    question = query_pb2.Question(camera_id=camera_id, text=text, **more)
-    return worker_pb2.WorkerServiceAskRequest(question=question, epoch=epoch)
-
-
-async def answer(stub: Any, request: Any) -> tuple[list[str], query_pb2.Complete]:
-    texts, complete = [], None
-    async for response in stub.Ask(request, timeout=20):
-        if response.WhichOneof("event") == "delta":
-            assert complete is None
-            texts.append(response.delta.text)
-        else:
-            complete = response.complete
-    assert complete is not None
-    return texts, complete
-
-
-async def refused(stub: Any, request: Any) -> HermesError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async for _ in stub.Ask(request, timeout=20):
-            pass
-    return error_of(caught.value, "the worker")
 
 
 async def read_all(call: Any) -> None:
