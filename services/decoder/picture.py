@@ -1,7 +1,8 @@
-"""One picture: a decoded frame becomes a JPEG of the size that the model wants."""
+"""One picture: a decoded frame becomes a JPEG, upright, in proportion and in true colours."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +10,9 @@ from fractions import Fraction
 import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange
+
+from services.decoder.conversion import SQUARE, Conversion, Form
 
 MAX_SIDE = 4096
 TICK = Fraction(1, 1000)
@@ -17,7 +20,10 @@ TICK = Fraction(1, 1000)
 
 @dataclass(frozen=True, slots=True)
 class FrameSize:
-    """Width and height in pixels, or only the longest side (then `height` is None)."""
+    """A bound on pixels, as width times height, or only the longest side (`height` is None).
+
+    A picture keeps its proportions either way.
+    """
 
     width: int
     height: int | None
@@ -34,11 +40,15 @@ class FrameSize:
             raise ValueError(f"sides must be between 16 and {MAX_SIDE} pixels")
         return cls(width, height)
 
-    def of(self, width: int, height: int) -> tuple[int, int]:
+    def of(self, width: float, height: float) -> tuple[int, int]:
         """The size to give a picture of `width` x `height`."""
-        if self.height is not None:
-            return self.width, self.height
-        scale = self.width / max(width, height)
+        longest = max(width, height)
+        if self.height is None:
+            scale = self.width / longest
+        else:
+            # A smaller picture is not enlarged: that would cost bytes and show nothing more.
+            room = math.sqrt(self.width * self.height / (width * height))
+            scale = min(1.0, room, MAX_SIDE / longest)
         # Chroma is halved in a JPEG: even sides need no padding.
         return _even(width * scale), _even(height * scale)
 
@@ -48,7 +58,7 @@ def _even(side: float) -> int:
 
 
 class JpegEncoder:
-    """Resizes and encodes. One thread's own; keeps its codec between frames.
+    """Converts and encodes. One thread's own; keeps what it made for one form of frames.
 
     FFmpeg's encoder rather than an imaging library: it takes the decoder's own
     planes (no trip through RGB), and at equal size its pictures are as good.
@@ -58,32 +68,35 @@ class JpegEncoder:
         self._size = size
         # FFmpeg's quantiser runs from 2 (best) to 31.
         self._quantiser = round(2 + (100 - quality) * 29 / 99)
-        self._reformatter = VideoReformatter()
+        self._form: Form | None = None
+        self._conversion: Conversion | None = None
         self._codec: VideoCodecContext | None = None
         self._count = 0  # the encoder wants rising timestamps, whatever they say
 
-    def encode(self, frame: VideoFrame) -> bytes:
-        """A baseline JPEG. Raises `av.FFmpegError`."""
-        width, height = self._size.of(frame.width, frame.height)
-        small = self._reformatter.reformat(
-            frame,
-            width,
-            height,
-            "yuvj420p",
-            interpolation=Interpolation.BICUBIC,
-            dst_color_range=ColorRange.JPEG,
-            threads=1,
-        )
-        small.pts, small.time_base = self._count, TICK
+    def encode(self, frame: VideoFrame, pixel_aspect: Fraction = SQUARE) -> bytes:
+        """A baseline JPEG. `pixel_aspect`: width by height of the frame's pixels.
+
+        Raises `av.FFmpegError`, and `Unsupported` for a form of picture that cannot be shown.
+        """
+        form = Form.of(frame, pixel_aspect)
+        if self._conversion is None or form != self._form:
+            self._conversion = Conversion(form, self._size.of(*form.shown_size))
+            self._form = form
+        picture = self._conversion.convert(frame)
+        picture.pts, picture.time_base = self._count, TICK
         self._count += 1
-        if self._codec is None or (self._codec.width, self._codec.height) != (width, height):
-            self._codec = self._make_codec(width, height)
-        return b"".join(bytes(packet) for packet in self._codec.encode(small))
+        if self._codec is None or (self._codec.width, self._codec.height) != (
+            picture.width,
+            picture.height,
+        ):
+            self._codec = self._make_codec(picture.width, picture.height)
+        return b"".join(bytes(packet) for packet in self._codec.encode(picture))
 
     def _make_codec(self, width: int, height: int) -> VideoCodecContext:
         codec = av.CodecContext.create("mjpeg", "w")
         codec.width, codec.height = width, height
-        codec.pix_fmt = "yuvj420p"
+        codec.pix_fmt = "yuv420p"
+        codec.color_range = ColorRange.JPEG
         codec.time_base = TICK
         codec.qmin = codec.qmax = self._quantiser
         codec.thread_count = 1  # more would hold frames back

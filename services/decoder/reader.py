@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.video.frame import VideoFrame
 
+from hermes.errors import Unsupported
 from hermes.v1.camera_pb2 import (
     PACING_LIVE,
     SOURCE_ERROR_AUTH,
@@ -164,7 +166,7 @@ class Reader:
                     if pacer is not None:
                         self._hold(pacer.delay(stream_s, now_s))
                         last_frame_s = self._clock()
-                    self._keep(frame, stream_s)
+                    self._keep(frame, source.pixel_aspect(frame), stream_s)
                     if (position_s := source.position_s(frame)) is not None:
                         ahead_s = stream_s - position_s
                         source.rest(sampler.next_s - ahead_s, slack_s=self._slack_s(source.frame_s))
@@ -193,11 +195,13 @@ class Reader:
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
-    def _keep(self, frame: VideoFrame, stream_s: float) -> None:
+    def _keep(self, frame: VideoFrame, pixel_aspect: Fraction, stream_s: float) -> None:
         self._telemetry.beat(CONVERT_S)
         arrived_ms = wall_ms()
         try:
-            jpeg = self._jpeg.encode(frame)
+            jpeg = self._jpeg.encode(frame, pixel_aspect)
+        except Unsupported as error:
+            raise SourceFault(SOURCE_ERROR_CODEC, str(error), permanent=self._is_file) from None
         except (av.FFmpegError, ValueError):
             self._telemetry.decode_error()
             return

@@ -39,7 +39,7 @@ class DecoderSettings(ServiceSettings):
 
     frame_size: str = Field(
         "384x384",
-        description="size of frames as WIDTHxHEIGHT, or the longest side (keeps the aspect ratio)",
+        description="most pixels of a frame as WIDTHxHEIGHT, or its longest side; shapes are kept",
     )
     jpeg_quality: int = Field(95, ge=1, le=100, description="1 (small) to 100 (best)")
     frames_per_second: float = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
@@ -49,6 +50,7 @@ class Source:
         self._resting = False
         self._due_s = 0.0
         self._first_pts: int | None = None
+        self._first_aspect: Fraction | None = None
         self.read_s = 0.0
         """Timestamp of the newest packet that was read, decoded or not."""
         try:
@@ -88,6 +90,12 @@ class Source:
             raise SourceFault(
                 SOURCE_ERROR_CODEC, "it holds no video stream", permanent=not self._live
             )
+        if stream.width * stream.height > MAX_PIXELS:
+            raise SourceFault(
+                SOURCE_ERROR_CODEC,
+                f"its pictures are {stream.width}x{stream.height}; at most {MAX_PIXELS} pixels",
+                permanent=not self._live,
+            )
         for other in self._container.streams:
             if other.index != stream.index:
                 other.discard = Discard.all  # other variants of a playlist are not even fetched
@@ -102,11 +110,28 @@ class Source:
         rate = self._stream.average_rate or self._stream.guessed_rate
         return float(1 / rate) if rate else 0.04
 
+    @property
+    def _indexed(self) -> bool:
+        assert self._container is not None
+        return not INDEXED.isdisjoint(self._container.format.name.split(","))
+
+    def pixel_aspect(self, frame: VideoFrame) -> Fraction:
+        """Width by height of the pixels of a frame. Call it before the next one is decoded."""
+        codec = self._stream.codec_context
+        coded = codec.sample_aspect_ratio or None
+        self._first_aspect = self._first_aspect or coded
+        # A file has the last word, unless the stream in it changed its mind since it began.
+        if coded is not None and (coded != self._first_aspect or not self._indexed):
+            aspect = coded
+        else:
+            aspect = self._stream.sample_aspect_ratio or Fraction(1)
+        # Interlaced H.265 comes as single fields, each with half the lines.
+        return aspect / 2 if codec.name == "hevc" and frame.interlaced_frame else aspect
+
     def seek(self, position_s: float) -> None:
         """Go to the key frame before `position_s`, if this format can do so exactly."""
         assert self._container is not None
-        names = set(self._container.format.name.split(","))
-        if position_s <= 0 or not names & INDEXED or not self._stream.time_base:
+        if position_s <= 0 or not self._indexed or not self._stream.time_base:
             return
         offset = int(position_s / self._stream.time_base) + (self._stream.start_time or 0)
         with suppress(av.FFmpegError, OSError):  # reading from the start skips as well, slowly

@@ -1,0 +1,67 @@
+"""The turn that makes a picture upright, as its display matrix says it."""
+
+from __future__ import annotations
+
+import struct
+from enum import Enum
+from typing import cast
+
+from av.sidedata.sidedata import SideDataContainer, Type
+from av.video.frame import VideoFrame
+
+from hermes.errors import Unsupported
+
+_MATRIX = struct.Struct("=9i")
+_LEANING = 0.02  # of the larger number: about one degree
+
+
+class Turn(Enum):
+    """One of the eight ways to lay a rectangle on itself. The value: filters with their options."""
+
+    NONE = ()
+    RIGHT = (("transpose", "dir=clock"),)
+    HALF = (("hflip", ""), ("vflip", ""))
+    LEFT = (("transpose", "dir=cclock"),)
+    MIRRORED = (("hflip", ""),)
+    UPSIDE_DOWN_MIRRORED = (("vflip", ""),)
+    RIGHT_MIRRORED = (("transpose", "dir=clock_flip"),)
+    LEFT_MIRRORED = (("transpose", "dir=cclock_flip"),)
+
+    @property
+    def swaps_sides(self) -> bool:
+        """Whether width becomes height."""
+        return self in (Turn.RIGHT, Turn.LEFT, Turn.RIGHT_MIRRORED, Turn.LEFT_MIRRORED)
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Turn:
+        """What a frame's display matrix asks for. Raises `Unsupported` for a slanted one."""
+        found = cast(SideDataContainer, frame.side_data).get(Type.DISPLAYMATRIX)
+        if found is None or found.buffer_size < _MATRIX.size:
+            return cls.NONE
+        return cls.from_matrix(_MATRIX.unpack_from(bytes(found)))
+
+    @classmethod
+    def from_matrix(cls, matrix: tuple[int, ...]) -> Turn:
+        """`matrix`: nine numbers in rows; a point (x, y) goes to (ax + cy, bx + dy)."""
+        a, b, _, c, d = matrix[:5]
+        if a * d == b * c:  # it would show nothing: a matrix that was never written
+            return cls.NONE
+        if max(abs(b), abs(c)) <= _LEANING * min(abs(a), abs(d)):
+            return _STRAIGHT[a > 0, d > 0]
+        if max(abs(a), abs(d)) <= _LEANING * min(abs(b), abs(c)):
+            return _ACROSS[b > 0, c > 0]
+        raise Unsupported("its display matrix slants the picture; only quarter turns are supported")
+
+
+_STRAIGHT = {
+    (True, True): Turn.NONE,
+    (False, True): Turn.MIRRORED,
+    (True, False): Turn.UPSIDE_DOWN_MIRRORED,
+    (False, False): Turn.HALF,
+}
+_ACROSS = {
+    (True, False): Turn.RIGHT,
+    (False, True): Turn.LEFT,
+    (True, True): Turn.LEFT_MIRRORED,
+    (False, False): Turn.RIGHT_MIRRORED,
+}
