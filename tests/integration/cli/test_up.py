@@ -59,8 +59,9 @@ def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
     (tmp_path / "films").mkdir()
     film = video.write(tmp_path / "films" / "lobby.mp4", 60)
     with running(tmp_path, "--camera", f"lobby={film}") as client:
-        first = seen(client, "ended")
-        assert first.memory.frames > 0
+        seen(client, "ended")
+        eventually(lambda: client.get_camera("lobby").memory.frames == 6, 60, "all of the film")
+        first = client.get_camera("lobby")
     with running(tmp_path) as client:
         again = seen(client, "ended")
         assert again.memory.frames == first.memory.frames
