@@ -109,7 +109,8 @@ class Metrics:
         self.frames = Counter(
             "hermes_frames",
             "Frames by outcome: encoded (in memory, or published by a decoder), unchanged (left out"
-            " by the similarity gate), dropped_stale, trimmed, decode_error.",
+            " by the similarity gate), dropped_stale, trimmed, decode_error, damaged (left out"
+            " until the stream was whole again).",
             ["camera", "outcome"],
             registry=registry,
         )

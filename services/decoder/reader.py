@@ -21,6 +21,7 @@ from hermes.v1.camera_pb2 import (
     Camera,
 )
 from hermes.v1.frames_pb2 import Frame
+from services.common import logs
 from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
@@ -35,8 +36,19 @@ from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from services.decoder.telemetry import Telemetry
 
+log = logs.get(__name__)
+
 NO_FRAME_S = 20.0
 """A source that sends packets but no frame for this long is not taken for video."""
+
+KEY_FRAME_S = 75.0
+"""Longest wait for a frame that decoding can begin with: some cameras send one a minute."""
+
+TELL_S = 5.0
+"""A wait for it that is longer than this is told in the camera's status."""
+
+MAX_HOLE = 100_000
+"""Most frames that are counted as missing at once."""
 
 WAIT_S = 0.2
 CONVERT_S = 2.0
@@ -86,6 +98,8 @@ class Reader:
         self._fps = camera.sampling.frames_per_second or settings.frames_per_second
         self._jpeg = JpegEncoder(FrameSize.parse(settings.frame_size), settings.jpeg_quality)
         self._online_since: float | None = None
+        # Whether the status says that frames come; None if it says neither yet.
+        self._telling_online: bool | None = None
 
     def run(self) -> None:
         """Read. Returns when stopped, when a file ended, or when trying again cannot help.
@@ -94,6 +108,7 @@ class Reader:
         """
         while not self._stop.is_set():
             self._online_since = None
+            self._telling_online = None
             try:
                 self._play()
                 if self._stop.is_set():
@@ -148,8 +163,8 @@ class Reader:
                 if self._stop.is_set():
                     raise _Stopped
                 silent_s = 0.0 if source.resting else self._clock() - last_frame_s
-                if not self._is_file and silent_s > NO_FRAME_S:
-                    raise SourceFault(SOURCE_ERROR_CODEC, "no frame of it could be decoded")
+                if not self._is_file:
+                    self._bear(silent_s, source.doubt)
 
             try:
                 for frame in source.frames(on_packet, self._telemetry.decode_error):
@@ -158,9 +173,14 @@ class Reader:
                     arrived_s = last_frame_s = now_s
                     stream_s = timeline.advance(source.position_s(frame), step_s)
                     end_s = stream_s + source.frame_s
+                    missing = sampler.skipped(stream_s)
                     if self._online_since is None:
                         self._online_since = now_s
+                        missing = self._periods(stream_s - (source.began_s or stream_s))
+                    if not self._telling_online:
+                        self._telling_online = True
                         self._telemetry.online()
+                    self._tell_hole(source.take_hole(), missing)
                     if not sampler.wants(stream_s) or (cap is not None and not cap.allows(now_s)):
                         continue
                     if pacer is not None:
@@ -177,6 +197,29 @@ class Reader:
                     self._hold(pacer.delay(end_s, self._clock()))
             except _Stopped:
                 return
+
+    def _bear(self, silent_s: float, doubt: str | None) -> None:
+        """Packets come and frames do not. `doubt`: why they would not be worth taking."""
+        if silent_s > (NO_FRAME_S if doubt is None else KEY_FRAME_S):
+            why = "no frame of it could be decoded"
+            if doubt is not None:
+                why = f"no key frame came in {KEY_FRAME_S:.0f} seconds; {doubt}"
+            raise SourceFault(SOURCE_ERROR_CODEC, why)
+        if doubt is not None and silent_s > TELL_S and self._telling_online is not False:
+            self._telling_online = False
+            self._telemetry.waits(f"waits for a key frame: {doubt}")
+
+    def _periods(self, span_s: float) -> int:
+        """Frames that are wanted of so many seconds."""
+        return max(0, int(span_s * self._fps))
+
+    def _tell_hole(self, reason: str | None, frames: int) -> None:
+        """Report wanted frames that were not whole, before the one that came now."""
+        if reason is not None and frames > 0:
+            frames = min(frames, MAX_HOLE)  # timestamps may claim anything
+            log.warning("frames_damaged", frames=frames, reason=reason)
+            self._telemetry.damaged(frames)
+            self._outbox.interrupt()
 
     def _open_url(self) -> str:
         try:

@@ -36,6 +36,7 @@ class Report:
     published: int = 0
     dropped: int = 0
     decode_errors: int = 0
+    damaged: int = 0
     sampled: int = 0
     """Frames sampled in this epoch, by earlier processes too."""
     fenced: bool = False

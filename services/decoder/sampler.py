@@ -66,6 +66,10 @@ class Sampler:
         self._slot = slot
         return True
 
+    def skipped(self, stream_s: float) -> int:
+        """Periods without a frame between the one that was kept last and the one of `stream_s`."""
+        return max(0, self._slot_of(stream_s) - self._slot - 1)
+
     @property
     def next_s(self) -> float:
         """Stream time from which on the next frame is wanted."""

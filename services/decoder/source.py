@@ -26,6 +26,14 @@ from services.decoder.faults import SourceFault, classify
 from services.decoder.key_frames import KeyFrames
 from services.decoder.location import locate, patience_s
 from services.decoder.settings import DecoderSettings
+from services.decoder.trust import (
+    DAMAGED_FRAME,
+    DAMAGED_PACKET,
+    NO_KEY_FRAME,
+    UNDECODABLE,
+    Complaints,
+    Trust,
+)
 
 INDEXED = frozenset({"mov", "matroska"})
 """Formats in which a position in time can be found exactly."""
@@ -47,12 +55,15 @@ class Source:
         self._live = not is_file(url)
         self._container: InputContainer | None = None
         self._key_frames = KeyFrames()
+        self._trust = Trust()
         self._resting = False
         self._due_s = 0.0
         self._first_pts: int | None = None
         self._first_aspect: Fraction | None = None
         self.read_s = 0.0
         """Timestamp of the newest packet that was read, decoded or not."""
+        self.began_s: float | None = None
+        """Timestamp of the first."""
         try:
             self._location = locate(url, settings)
         except InvalidInput as error:
@@ -149,6 +160,15 @@ class Source:
         """Whether packets are skipped until the next key frame."""
         return self._resting
 
+    @property
+    def doubt(self) -> str | None:
+        """Why frames cannot be trusted now and none is yielded; None if they can."""
+        return self._trust.doubt
+
+    def take_hole(self) -> str | None:
+        """Why frames are missing before the one that was yielded last. Says it once."""
+        return self._trust.take_hole()
+
     def rest(self, due_s: float, slack_s: float) -> None:
         """No frame is wanted before `due_s`: skip what can be skipped.
 
@@ -163,74 +183,121 @@ class Source:
     def frames(
         self, on_packet: Callable[[], None], on_error: Callable[[], None]
     ) -> Iterator[VideoFrame]:
-        """Decoded frames until the source ends.
+        """Decoded frames until the source ends, none of which lacks what it was made from.
 
         `on_packet` is called with each packet, `on_error` with each that could
         not be decoded.
         """
         assert self._container is not None
         bad_reads = 0
-        while True:
-            try:
-                for packet in self._container.demux(self._stream):
-                    on_packet()
-                    if not self._wakes(packet):
-                        continue
-                    for frame in self._decoded(packet, on_error):
-                        bad_reads = 0
-                        yield frame
-                    if self._resting:
-                        yield from self._held_back(on_error)
-                return
-            except av.FFmpegError as error:
-                # A damaged file may be readable after the damage.
-                bad_reads += 1
-                resumable = not self._live and isinstance(error, av.error.InvalidDataError)
-                if not resumable or bad_reads > MAX_BAD_READS:
+        with Complaints() as complaints:
+            while True:
+                try:
+                    for packet in self._container.demux(self._stream):
+                        on_packet()
+                        self._notice(complaints.take())
+                        if not self._wakes(packet):
+                            continue
+                        for frame in self._whole(packet, complaints, on_error):
+                            bad_reads = 0
+                            yield frame
+                        if self._resting:
+                            yield from self._held_back(complaints, on_error)
+                    return
+                except av.FFmpegError as error:
+                    # A damaged file may be readable after the damage.
+                    bad_reads += 1
+                    resumable = not self._live and isinstance(error, av.error.InvalidDataError)
+                    if not resumable or bad_reads > MAX_BAD_READS:
+                        raise classify(error, (), self._secrets, live=self._live) from None
+                    on_error()
+                    self._notice(UNDECODABLE)
+                except OSError as error:
                     raise classify(error, (), self._secrets, live=self._live) from None
-                on_error()
-            except OSError as error:
-                raise classify(error, (), self._secrets, live=self._live) from None
+
+    def _notice(self, loss: str | None) -> None:
+        """Something was lost, if anything: begin again with the next key frame."""
+        if loss is not None:
+            self._trust.lose(loss)
+            # So that the decoder waits for a whole picture, too, where there are no key frames.
+            self._stream.codec_context.flush_buffers()
 
     def _wakes(self, packet: Packet[VideoStream]) -> bool:
         """Whether the packet is to be decoded."""
         at_s = self.position_s(packet)
         if at_s is not None:
             self.read_s = at_s
+            if self.began_s is None:
+                self.began_s = at_s
         unwanted = at_s is not None and at_s < self._due_s - self.frame_s / 2
         self._stream.codec_context.skip_frame = "NONREF" if unwanted else "DEFAULT"
+        if packet.is_corrupt:
+            self._notice(DAMAGED_PACKET)
         if packet.is_keyframe:
             self._key_frames.seen(at_s)
-            if self._resting:
+        suspect = self._trust.suspects_packet()
+        if packet.is_keyframe and not suspect:
+            if self._resting or self._trust.awaits_key:
                 self._resting, self._first_pts = False, packet.pts
+                self._trust.begin()
             return True
         overdue_s = self._key_frames.overdue_s
         if self._resting and overdue_s is not None and self.read_s >= overdue_s:
             self._key_frames.missed()
-            self._resting = False  # frames may be damaged until the next key frame
-        return not self._resting or packet.size == 0  # the last one ends the stream
+            self._resting = False
+            self._notice(NO_KEY_FRAME)
+        if self._trust.awaits_key:
+            self._trust.skip()
+        # The last one ends the stream.
+        return packet.size == 0 or not (self._resting or self._trust.awaits_key)
+
+    def _whole(
+        self,
+        packet: Packet[VideoStream] | None,
+        complaints: Complaints,
+        on_error: Callable[[], None],
+    ) -> Iterator[VideoFrame]:
+        """The frames that a packet completes and that lack nothing. With None, those held back."""
+        complaints.take()
+        decoded = self._decoded(packet, on_error)
+        loss = complaints.take()
+        # A key frame may be followed by frames that refer to what came before it.
+        leads = self._first_pts is not None
+        if loss is not None and not leads:
+            self._notice(loss)
+        for frame in decoded:
+            if self._first_pts is not None and frame.pts is not None:
+                if frame.pts < self._first_pts:
+                    continue
+                self._first_pts = None
+            if frame.is_corrupt:
+                on_error()
+                self._notice(DAMAGED_FRAME)
+            if self._trust.awaits_key:
+                return
+            self._trust.regain()
+            yield frame
 
     def _decoded(
         self, packet: Packet[VideoStream] | None, on_error: Callable[[], None]
-    ) -> Iterator[VideoFrame]:
-        """The frames that a packet completes. With None, the frames still held back."""
+    ) -> list[VideoFrame]:
+        codec = self._stream.codec_context
         try:
-            decoded = self._stream.codec_context.decode(None) if packet is None else packet.decode()
+            return (
+                codec.decode(None) if packet is None or packet.size == 0 else codec.decode(packet)
+            )
         except av.error.EOFError:
-            return  # the stream ended meanwhile, and nothing is held back
+            return []  # the stream ended meanwhile, and nothing is held back
         except (av.FFmpegError, OSError, ValueError):
             on_error()
-            return
-        for frame in decoded:
-            assert isinstance(frame, VideoFrame)
-            if frame.is_corrupt:
-                on_error()
-            elif self._first_pts is None or frame.pts is None or frame.pts >= self._first_pts:
-                yield frame  # earlier frames depend on frames that were skipped
+            self._notice(UNDECODABLE)
+            return []
 
-    def _held_back(self, on_error: Callable[[], None]) -> Iterator[VideoFrame]:
+    def _held_back(
+        self, complaints: Complaints, on_error: Callable[[], None]
+    ) -> Iterator[VideoFrame]:
         """The frames that the decoder held back to put them in order. It is reset afterwards."""
-        yield from self._decoded(None, on_error)
+        yield from self._whole(None, complaints, on_error)
         self._stream.codec_context.flush_buffers()
 
     def close(self) -> None:

@@ -209,6 +209,7 @@ class SupervisedCamera:
             ("encoded", report.published - before.published),
             ("dropped_stale", report.dropped - before.dropped),
             ("decode_error", report.decode_errors - before.decode_errors),
+            ("damaged", report.damaged - before.damaged),
         ):
             if count > 0:
                 frames.labels(camera_id, outcome).inc(count)
@@ -248,7 +249,9 @@ class SupervisedCamera:
             reconnects=min(MAX_TOTAL, reconnects),
             dropped=min(MAX_TOTAL, earlier.dropped + last.dropped),
         )
-        rest = replace(last, reconnects=0, dropped=0, published=0, decode_errors=0, fps=0.0)
+        rest = replace(
+            last, reconnects=0, dropped=0, published=0, decode_errors=0, damaged=0, fps=0.0
+        )
         if fault is not None:
             rest = replace(
                 rest, state=SOURCE_STATE_OFFLINE, error=fault.error, message=fault.message

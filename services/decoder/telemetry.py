@@ -75,6 +75,10 @@ class Telemetry:
         """Frames are coming."""
         self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message="")
 
+    def waits(self, why: str) -> None:
+        """The source is connected, and no frame of it can be taken yet, or for now."""
+        self._set(message=why)
+
     def offline(self, fault: SourceFault) -> None:
         """The source is unavailable and is tried again: counts that attempt, too."""
         with self._lock:
@@ -111,6 +115,11 @@ class Telemetry:
         """Frames got too old before they could reach the log."""
         with self._lock:
             self._report = replace(self._report, dropped=self._report.dropped + frames)
+
+    def damaged(self, frames: int) -> None:
+        """Wanted frames were left out, because something that they are made from was lost."""
+        with self._lock:
+            self._report = replace(self._report, damaged=self._report.damaged + frames)
 
     def decode_error(self) -> None:
         """A packet or frame could not be decoded."""

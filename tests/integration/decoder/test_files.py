@@ -130,9 +130,13 @@ def test_damage_in_the_middle_is_counted_and_survived(decoder: DecoderService) -
     times = media_times(decoder, "damaged")
     assert times[0] == 0
     assert times[-1] == 9900
-    assert 80 <= len(times) <= 95
-    errors = decoder.metric('hermes_frames_total{camera="damaged",outcome="decode_error"}')
-    assert 5 <= errors <= 20
+    # All of the group is left out, and nothing else.
+    assert times == [ms for ms in range(0, 10_000, 100) if not 3000 <= ms < 4000]
+    assert decoder.metric('hermes_frames_total{camera="damaged",outcome="damaged"}') == 10
+    assert decoder.metric('hermes_frames_total{camera="damaged",outcome="decode_error"}') >= 1
+    chunks = decoder.chunks("damaged")
+    after = [chunk.frames[0].media_time_ms for chunk in chunks if chunk.discontinuity]
+    assert after == [4000]
 
 
 def test_live_pacing_plays_at_its_own_speed_and_loops(decoder: DecoderService) -> None:

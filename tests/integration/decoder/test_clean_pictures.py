@@ -1,0 +1,108 @@
+"""A frame that is taken shows what was filmed, whatever happened to the stream before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.decoder.settings import DecoderSettings
+from services.decoder.source import Source
+from tests.support import hurt
+from tests.support.hurt import FRAMES, GROUP, RATE, STREAMS, Luma
+
+OFF = 1.0  # mean levels
+Film = Callable[[str, str], tuple[Path, list[Luma]]]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
+    """Makes each intact film once."""
+    made: dict[tuple[str, str], tuple[Path, list[Luma]]] = {}
+
+    def of(name: str, suffix: str) -> tuple[Path, list[Luma]]:
+        if (name, suffix) not in made:
+            folder = tmp_path_factory.mktemp("films")
+            path = hurt.film(folder / f"{name}{suffix}", name)
+            made[name, suffix] = (path, hurt.shown(path))
+        return made[name, suffix]
+
+    return of
+
+
+def taken(path: Path, truth: list[Luma]) -> list[int]:
+    """The numbers of the frames that are yielded. All must show what was filmed."""
+    numbers: list[int] = []
+    with Source(path.as_uri(), DecoderSettings(media_root=path.parent)) as source:
+        for frame in source.frames(lambda: None, lambda: None):
+            shown = hurt.luma(frame).astype(int)
+            off = [float(np.abs(shown - picture).mean()) for picture in truth]
+            number = int(np.argmin(off))
+            assert off[number] <= OFF, f"after {numbers[-1:]}: {off[number]} off"
+            numbers.append(number)
+    assert numbers == sorted(set(numbers))
+    return numbers
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_an_intact_stream_is_taken_whole(film: Film, name: str, suffix: str) -> None:
+    path, truth = film(name, suffix)
+    assert taken(path, truth) == list(range(FRAMES))
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_that_was_joined_in_the_middle(
+    tmp_path: Path, film: Film, name: str, suffix: str
+) -> None:
+    path, truth = film(name, ".ts")
+    numbers = taken(hurt.changed(path, tmp_path / f"joined{suffix}", hurt.joined), truth)
+    if name == "h264-refresh":  # a refresh takes a group, and begins with the next one
+        assert GROUP <= numbers[0] <= 2 * GROUP
+    else:
+        assert GROUP - 1 <= numbers[0] <= GROUP + 3  # the frames that lead are not whole
+    assert numbers == list(range(numbers[0], FRAMES))
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_packet_that_never_came(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
+    path, truth = film(name, ".ts")
+    numbers = taken(hurt.changed(path, tmp_path / f"lost{suffix}", hurt.lost), truth)
+    assert set(range(GROUP + 6)) <= set(numbers)
+    assert FRAMES - 1 in numbers
+    assert len(numbers) >= FRAMES - 2 * GROUP
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("name", [name for name in STREAMS if name.startswith("h264")])
+def test_half_a_packet(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
+    path, truth = film(name, ".ts")
+    numbers = taken(hurt.changed(path, tmp_path / f"torn{suffix}", hurt.torn), truth)
+    assert set(range(GROUP + 6)) <= set(numbers)
+    assert FRAMES - 1 in numbers
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_hole_in_a_transport_stream(tmp_path: Path, film: Film, name: str) -> None:
+    """Bytes that were lost on the way, in the middle of the second group."""
+    path, truth = film(name, ".ts")
+    numbers = taken(hurt.holed(path, tmp_path / "holed.ts"), truth)
+    assert FRAMES - 1 in numbers
+    assert FRAMES - 2 * GROUP <= len(numbers) < FRAMES
+
+
+def test_the_reason_of_a_hole_is_told_once(tmp_path: Path, film: Film) -> None:
+    path, _ = film("h264", ".ts")
+    lost = hurt.changed(path, tmp_path / "lost.ts", hurt.lost)
+    told: list[tuple[float, str]] = []
+    with Source(lost.as_uri(), DecoderSettings(media_root=tmp_path)) as source:
+        for frame in source.frames(lambda: None, lambda: None):
+            assert source.doubt is None
+            if (reason := source.take_hole()) is not None:
+                told.append((round(source.position_s(frame) or 0, 2), reason))
+    assert [at for at, _ in told] == [2 * GROUP / RATE]
+    assert "lost" in told[0][1]
