@@ -258,11 +258,11 @@ INGEST = (
     ),
     Panel(
         "Cameras that lose most",
-        "Frames lost in the last ten minutes: too old, trimmed unread, or unreadable.",
+        "Frames lost in the last ten minutes: too old, trimmed unread, unreadable, or damaged.",
         "short",
         {
             "{{camera}} {{outcome}} {{job}}": "topk(10,"
-            ' hermes:frames:increase10m{outcome=~"dropped_stale|trimmed|decode_error"} > 0)'
+            ' hermes:frames:increase10m{outcome=~"dropped_stale|trimmed|decode_error|damaged"} > 0)'
         },
         kind="table",
         width=24,

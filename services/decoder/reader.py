@@ -176,7 +176,7 @@ class Reader:
                     missing = sampler.skipped(stream_s)
                     if self._online_since is None:
                         self._online_since = now_s
-                        missing = self._periods(stream_s - (source.began_s or stream_s))
+                        missing = self._periods(source, stream_s)
                     if not self._telling_online:
                         self._telling_online = True
                         self._telemetry.online()
@@ -209,9 +209,10 @@ class Reader:
             self._telling_online = False
             self._telemetry.waits(f"waits for a key frame: {doubt}")
 
-    def _periods(self, span_s: float) -> int:
-        """Frames that are wanted of so many seconds."""
-        return max(0, int(span_s * self._fps))
+    def _periods(self, source: Source, stream_s: float) -> int:
+        """Frames that are wanted from the first packet of the source to its first whole frame."""
+        began_s = stream_s if source.began_s is None else source.began_s
+        return max(0, int((stream_s - began_s) * self._fps + 0.5))
 
     def _tell_hole(self, reason: str | None, frames: int) -> None:
         """Report wanted frames that were not whole, before the one that came now."""
