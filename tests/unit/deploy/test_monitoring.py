@@ -44,7 +44,7 @@ VALUES = {
     "job": JOBS,
     "stage": {"warm", "fresh", "gateway"},
     "outcome": {
-        *("encoded", "unchanged", "dropped_stale", "trimmed", "decode_error"),
+        *("encoded", "unchanged", "dropped_stale", "trimmed", "decode_error", "damaged"),
         *("committed", "failed", "fenced"),
         *("newest", "older", "log", "lost"),
     },
