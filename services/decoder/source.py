@@ -41,6 +41,9 @@ INDEXED = frozenset({"mov", "matroska"})
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
 
+MAX_REORDERED = 16
+"""Frames that may be shown before a key frame that was sent before them (H.264 and H.265)."""
+
 
 class Source:
     """An open source. Not thread-safe; a context manager.
@@ -59,6 +62,7 @@ class Source:
         self._resting = False
         self._due_s = 0.0
         self._first_pts: int | None = None
+        self._leading = 0
         self._first_aspect: Fraction | None = None
         self.read_s = 0.0
         """Timestamp of the newest packet that was read, decoded or not."""
@@ -239,6 +243,7 @@ class Source:
         if packet.is_keyframe and not suspect:
             if self._resting or self._trust.awaits_key:
                 self._resting, self._first_pts = False, packet.pts
+                self._leading = MAX_REORDERED if packet.pts is None else 0
                 self._trust.begin()
             return True
         overdue_s = self._key_frames.overdue_s
@@ -246,10 +251,14 @@ class Source:
             self._key_frames.missed()
             self._resting = False
             self._notice(NO_KEY_FRAME)
+        if packet.size == 0:
+            return True  # it ends the stream
         if self._trust.awaits_key:
             self._trust.skip()
-        # The last one ends the stream.
-        return packet.size == 0 or not (self._resting or self._trust.awaits_key)
+            # H.264 that refreshes parts of the picture in turn needs earlier frames to refer to,
+            # however wrong they are.
+            return True
+        return not self._resting
 
     def _whole(
         self,
@@ -259,17 +268,25 @@ class Source:
     ) -> Iterator[VideoFrame]:
         """The frames that a packet completes and that lack nothing. With None, those held back."""
         complaints.take()
-        decoded = self._decoded(packet, on_error)
+        decoded = self._decoded(packet)
         loss = complaints.take()
-        # A key frame may be followed by frames that refer to what came before it.
-        leads = self._first_pts is not None
-        if loss is not None and not leads:
+        if self._trust.awaits_key:
+            return
+        if decoded is None:
+            on_error()
+            self._notice(UNDECODABLE)
+            return
+        if loss is not None and not self._leads(packet):
             self._notice(loss)
         for frame in decoded:
             if self._first_pts is not None and frame.pts is not None:
                 if frame.pts < self._first_pts:
                     continue
                 self._first_pts = None
+            if self._leading > 0:
+                self._leading = 0 if frame.key_frame else self._leading - 1
+                if not frame.key_frame:
+                    continue
             if frame.is_corrupt:
                 on_error()
                 self._notice(DAMAGED_FRAME)
@@ -278,20 +295,21 @@ class Source:
             self._trust.regain()
             yield frame
 
-    def _decoded(
-        self, packet: Packet[VideoStream] | None, on_error: Callable[[], None]
-    ) -> list[VideoFrame]:
+    def _leads(self, packet: Packet[VideoStream] | None) -> bool:
+        """Whether it is the first one, or refers to frames before that: what it lacks is known."""
+        if self._first_pts is None:
+            return self._leading > 0
+        return packet is None or packet.pts is None or packet.pts <= self._first_pts
+
+    def _decoded(self, packet: Packet[VideoStream] | None) -> list[VideoFrame] | None:
+        """The frames that a packet completes. None if it cannot be decoded."""
         codec = self._stream.codec_context
         try:
-            return (
-                codec.decode(None) if packet is None or packet.size == 0 else codec.decode(packet)
-            )
+            return codec.decode(packet if packet is not None and packet.size else None)
         except av.error.EOFError:
             return []  # the stream ended meanwhile, and nothing is held back
         except (av.FFmpegError, OSError, ValueError):
-            on_error()
-            self._notice(UNDECODABLE)
-            return []
+            return None
 
     def _held_back(
         self, complaints: Complaints, on_error: Callable[[], None]

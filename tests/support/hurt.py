@@ -28,6 +28,7 @@ STREAMS: dict[str, tuple[str, dict[str, str]]] = {
     "h264-open": ("libx264", {"x264-params": f"{_X264}:bframes=3:b-adapt=0:open-gop=1"}),
     "h264-slices": ("libx264", {"x264-params": f"{_X264}:bframes=0:slices=4"}),
     "h264-refresh": ("libx264", {"x264-params": f"{_X264}:bframes=0:intra-refresh=1"}),
+    "h264-refresh-b": ("libx264", {"x264-params": f"{_X264}:bframes=3:intra-refresh=1"}),
     "h265": ("libx265", {"x265-params": f"{_X265}:bframes=0:open-gop=0"}),
     "h265-open": ("libx265", {"x265-params": f"{_X265}:bframes=3:open-gop=1"}),
 }

@@ -60,11 +60,24 @@ def test_a_stream_that_was_joined_in_the_middle(
 ) -> None:
     path, truth = film(name, ".ts")
     numbers = taken(hurt.changed(path, tmp_path / f"joined{suffix}", hurt.joined), truth)
-    if name == "h264-refresh":  # a refresh takes a group, and begins with the next one
+    if "refresh" in name:  # a refresh takes a group, and begins with the next one
         assert GROUP <= numbers[0] <= 2 * GROUP
     else:
         assert GROUP - 1 <= numbers[0] <= GROUP + 3  # the frames that lead are not whole
     assert numbers == list(range(numbers[0], FRAMES))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_without_timestamps_that_was_cut(tmp_path: Path, film: Film, name: str) -> None:
+    """Anywhere, as a recorder does: what is left begins in the middle of a packet."""
+    path, truth = film(name, ".hevc" if "265" in name else ".h264")
+    data = path.read_bytes()
+    for percent in (15, 30, 45):
+        cut = tmp_path / f"cut{percent}{path.suffix}"
+        cut.write_bytes(data[len(data) * percent // 100 :])
+        numbers = taken(cut, truth)
+        assert numbers
+        assert numbers[-1] == FRAMES - 1
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
