@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -29,7 +31,9 @@ from services.decoder.settings import DecoderSettings
 from services.decoder.trust import (
     DAMAGED_FRAME,
     DAMAGED_PACKET,
+    LOST_FRAME,
     NO_KEY_FRAME,
+    NO_REFERENCE,
     UNDECODABLE,
     Complaints,
     Trust,
@@ -40,6 +44,11 @@ INDEXED = frozenset({"mov", "matroska"})
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
+
+ESCAPED = frozenset({"h264", "hevc"})
+"""Codecs whose data cannot hold a run of zeros, but for padding before the next unit."""
+
+ZEROS = re.compile(rb"\0{8}\0*[^\0\1]")
 
 MAX_REORDERED = 16
 """Frames that may be shown before a key frame that was sent before them (H.264 and H.265)."""
@@ -63,6 +72,7 @@ class Source:
         self._due_s = 0.0
         self._first_pts: int | None = None
         self._leading = 0
+        self._recent: deque[Packet[VideoStream]] = deque(maxlen=MAX_REORDERED)
         self._first_aspect: Fraction | None = None
         self.read_s = 0.0
         """Timestamp of the newest packet that was read, decoded or not."""
@@ -223,8 +233,7 @@ class Source:
         """Something was lost, if anything: begin again with the next key frame."""
         if loss is not None:
             self._trust.lose(loss)
-            # So that the decoder waits for a whole picture, too, where there are no key frames.
-            self._stream.codec_context.flush_buffers()
+            self._recent.clear()
 
     def _wakes(self, packet: Packet[VideoStream]) -> bool:
         """Whether the packet is to be decoded."""
@@ -235,12 +244,14 @@ class Source:
                 self.began_s = at_s
         unwanted = at_s is not None and at_s < self._due_s - self.frame_s / 2
         self._stream.codec_context.skip_frame = "NONREF" if unwanted else "DEFAULT"
-        if packet.is_corrupt:
+        if packet.is_corrupt or self._zeroed(packet):
             self._notice(DAMAGED_PACKET)
         if packet.is_keyframe:
             self._key_frames.seen(at_s)
         suspect = self._trust.suspects_packet()
         if packet.is_keyframe and not suspect:
+            if self._trust.awaits_key:
+                self._prime()
             if self._resting or self._trust.awaits_key:
                 self._resting, self._first_pts = False, packet.pts
                 self._leading = MAX_REORDERED if packet.pts is None else 0
@@ -255,10 +266,24 @@ class Source:
             return True  # it ends the stream
         if self._trust.awaits_key:
             self._trust.skip()
-            # H.264 that refreshes parts of the picture in turn needs earlier frames to refer to,
-            # however wrong they are.
-            return True
+            self._recent.append(packet)
+            return False
         return not self._resting
+
+    def _prime(self) -> None:
+        """Make the decoder begin with the next packet, and hold frames back until they are whole.
+
+        H.264 that refreshes parts of the picture in turn has frames that refer to earlier ones
+        even so. These need not be right, but they must be there.
+        """
+        self._stream.codec_context.flush_buffers()
+        for packet in self._recent:
+            self._decoded(packet)
+        self._recent.clear()
+
+    def _zeroed(self, packet: Packet[VideoStream]) -> bool:
+        """Whether a part was never written or never came: the decoder may not notice."""
+        return self._stream.codec_context.name in ESCAPED and bool(ZEROS.search(bytes(packet)))
 
     def _whole(
         self,
@@ -276,7 +301,7 @@ class Source:
             on_error()
             self._notice(UNDECODABLE)
             return
-        if loss is not None and not self._leads(packet):
+        if loss is not None and not self._expected(loss, packet):
             self._notice(loss)
         for frame in decoded:
             if self._first_pts is not None and frame.pts is not None:
@@ -294,6 +319,12 @@ class Source:
                 return
             self._trust.regain()
             yield frame
+
+    def _expected(self, loss: str, packet: Packet[VideoStream] | None) -> bool:
+        """Whether a frame at the beginning lacks what came before it, and need not have it."""
+        if loss == NO_REFERENCE and packet is not None and packet.is_keyframe:
+            return False
+        return loss in (LOST_FRAME, NO_REFERENCE) and self._leads(packet)
 
     def _leads(self, packet: Packet[VideoStream] | None) -> bool:
         """Whether it is the first one, or refers to frames before that: what it lacks is known."""

@@ -12,6 +12,8 @@ DAMAGED_PACKET = "a packet was damaged, or the one before it was lost"
 UNDECODABLE = "a packet could not be decoded"
 DAMAGED_FRAME = "a frame was decoded with errors"
 LOST_PACKETS = "packets were lost on the way"
+LOST_FRAME = "a frame was lost"
+NO_REFERENCE = "a frame was lost that others refer to"
 NO_KEY_FRAME = "a key frame did not come when it was due"
 
 SUSPECT_PACKETS = 3
@@ -78,8 +80,9 @@ class Trust:
 
 _PHRASES = (
     ("rtp: missed", LOST_PACKETS),
-    ("frame num gap", "a frame was lost"),
-    ("could not find ref", "a frame was lost"),
+    ("frame num gap", LOST_FRAME),
+    ("could not find ref", LOST_FRAME),
+    ("missing reference picture", NO_REFERENCE),
     ("error while decoding mb", DAMAGED_FRAME),
     ("error at mb", DAMAGED_FRAME),
     ("damaged at", DAMAGED_FRAME),

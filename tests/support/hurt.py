@@ -104,6 +104,14 @@ def torn(index: int, packet: Packet[VideoStream]) -> bytes | None:
     return bytes(packet)[: packet.size // 2] if index == GROUP + 10 else bytes(packet)
 
 
+def zeroed(index: int, packet: Packet[VideoStream]) -> bytes | None:
+    """A part of a packet was never written."""
+    data = bytearray(bytes(packet))
+    if index == GROUP + 10:
+        data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
+    return bytes(data)
+
+
 def holed(path: Path, into: Path) -> Path:
     """A transport stream without one packet of its video, in the middle of the second group."""
     data = path.read_bytes()

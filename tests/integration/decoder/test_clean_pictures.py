@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
@@ -97,6 +99,35 @@ def test_half_a_packet(tmp_path: Path, film: Film, name: str, suffix: str) -> No
     numbers = taken(hurt.changed(path, tmp_path / f"torn{suffix}", hurt.torn), truth)
     assert set(range(GROUP + 6)) <= set(numbers)
     assert FRAMES - 1 in numbers
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_part_that_was_never_written(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
+    """A decoder of H.265 makes a picture of it, and does not complain."""
+    path, truth = film(name, ".ts")
+    numbers = taken(hurt.changed(path, tmp_path / f"zeroed{suffix}", hurt.zeroed), truth)
+    assert set(range(GROUP + 6)) <= set(numbers)
+    assert FRAMES - 1 in numbers
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_damaged_key_frame(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
+    """Its whole group is left out."""
+    path, truth = film(name, ".ts")
+    keys: list[int] = []
+
+    def change(index: int, packet: Packet[VideoStream]) -> bytes:
+        keys.extend([index] if packet.is_keyframe else [])
+        if len(keys) == 2 and index == keys[-1]:
+            return bytes(packet)[: packet.size // 2] + bytes(60) + bytes(packet)[-20:]
+        return bytes(packet)
+
+    numbers = taken(hurt.changed(path, tmp_path / f"key{suffix}", change), truth)
+    assert set(range(GROUP - 6)) <= set(numbers)
+    assert FRAMES - 1 in numbers
+    assert not set(range(GROUP + 2, 2 * GROUP - 4)) & set(numbers)
 
 
 @pytest.mark.parametrize("name", STREAMS)
