@@ -70,6 +70,22 @@ def test_a_stream_that_was_joined_in_the_middle(
 
 
 @pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_that_was_joined_just_where_a_group_or_a_refresh_begins(
+    tmp_path: Path, film: Film, name: str
+) -> None:
+    path, truth = film(name, ".ts")
+    keys: list[int] = []
+
+    def change(index: int, packet: Packet[VideoStream]) -> bytes | None:
+        keys.extend([index] if packet.is_keyframe else [])
+        return bytes(packet) if len(keys) >= 2 else None
+
+    numbers = taken(hurt.changed(path, tmp_path / "joined.ts", change), truth)
+    assert GROUP - 1 <= numbers[0] <= FRAMES - 10
+    assert numbers == list(range(numbers[0], FRAMES))
+
+
+@pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_without_timestamps_that_was_cut(tmp_path: Path, film: Film, name: str) -> None:
     """Anywhere, as a recorder does: what is left begins in the middle of a packet."""
     path, truth = film(name, ".hevc" if "265" in name else ".h264")
