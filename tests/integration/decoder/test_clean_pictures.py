@@ -39,12 +39,12 @@ def taken(path: Path, truth: list[Luma]) -> list[int]:
     numbers: list[int] = []
     with Source(path.as_uri(), DecoderSettings(media_root=path.parent)) as source:
         for frame in source.frames(lambda: None, lambda: None):
-            shown = hurt.luma(frame).astype(int)
-            off = [float(np.abs(shown - picture).mean()) for picture in truth]
-            number = int(np.argmin(off))
-            assert off[number] <= OFF, f"after {numbers[-1:]}: {off[number]} off"
+            shown = hurt.luma(frame).astype(np.int16)
+            later = range(numbers[-1] + 1 if numbers else 0, len(truth))
+            same = (n for n in later if float(np.abs(shown - truth[n]).mean()) <= OFF)
+            number = next(same, None)
+            assert number is not None, f"a frame after {numbers[-1:]} shows what was never filmed"
             numbers.append(number)
-    assert numbers == sorted(set(numbers))
     return numbers
 
 

@@ -70,6 +70,7 @@ def test_the_packet_after_a_flagged_one_is_suspect_as_well(reason: str) -> None:
         ("Frame num gap 11 9", True),
         ("Could not find ref with POC 10", True),
         ("error while decoding MB 5 4, bytestream -7", True),
+        ("Missing reference picture, default is 65530", True),
         ("ac-tex damaged at 0 3", True),
         ("nal_unit_type: 5(IDR), nal_ref_idc: 3", False),
         ("mmco: unref short failure", False),
