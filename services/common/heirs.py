@@ -54,13 +54,13 @@ class Heirs:
 
     def begin(self, camera: Camera, owner: Owner) -> None:
         """Make ready, unless another instance does."""
-        if self._leases.inherit(camera.id, owner, ready=False) != "HEIR":
+        if self._leases.prepare(camera.id, owner, ready=False) != "SUCCESSOR":
             return
         try:
             self._holder.prepare(camera)
         except Exception:
             log.exception("camera_not_prepared", camera=camera.id)
-            self._leases.renounce(camera.id, owner)
+            self._leases.withdraw(camera.id, owner)
             return
         log.info("camera_preparing", camera=camera.id, owner=owner.instance)
         now = self._clock()
@@ -85,7 +85,7 @@ class Heirs:
             elif owner.instance != standing.owner.instance:
                 self.abandon(camera_id, "another instance took it")
             elif retiring or self._clock() - standing.since > PATIENCE_S:
-                self._leases.renounce(camera_id, owner)
+                self._leases.withdraw(camera_id, owner)
                 self.abandon(camera_id, "about to end" if retiring else "not handed over in time")
             else:
                 self._say(camera_id, standing, owner)
@@ -95,7 +95,7 @@ class Heirs:
         news = ready != standing.ready or owner.epoch != standing.owner.epoch
         if not news and now - standing.said_at < SAY_AGAIN_S:
             return
-        if self._leases.inherit(camera_id, owner, ready=ready) == "TAKEN":
+        if self._leases.prepare(camera_id, owner, ready=ready) == "TAKEN":
             self.abandon(camera_id, "another instance makes ready")
             return
         standing.ready, standing.owner, standing.said_at = ready, owner, now

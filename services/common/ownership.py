@@ -237,12 +237,12 @@ class Ownership:
             owner = owners.get(camera_id)
             if owner is None or owner.epoch != held.lease.epoch:
                 continue  # the next renewal finds out
-            heir = by_name.get(owner.heir) if owner.heir_until_ms > now_ms else None
+            heir = by_name.get(owner.successor) if owner.successor_until_ms > now_ms else None
             if heir is not None and heir.draining:
                 heir = None
             if heir is not None:
                 self._stood_for, self._wanted_at = True, self._clock()
-            if heir is None or owner.heir_state != "ready" or not self._consents(heir):
+            if heir is None or owner.successor_state != "ready" or not self._consents(heir):
                 if held.heir:
                     held.heir = ""
                     self._holder.stay(camera_id)
@@ -287,7 +287,7 @@ class Ownership:
             and camera_id not in self._held
             and camera_id not in self._heirs
             and camera_id not in self._resting_until
-            and (owner.heir_until_ms <= now_ms or owner.heir == own.instance)
+            and (owner.successor_until_ms <= now_ms or owner.successor == own.instance)
         }
         by_name = {member.instance: member for member in members}
         names = {camera_id: owner.instance for camera_id, owner in others.items()}
