@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 import redis
 
-from services.common import heirs, keys, ownership
+from services.common import keys, ownership_plan
 from services.common.leases import SUCCESSOR_TTL_S, SUCCESSOR_UNTIL_MS, TTL_S
 from tests.integration.common.conftest import Clock
 from tests.support.holder import Instance, add, remove, traces
@@ -95,7 +95,10 @@ def test_only_so_many_are_moved_at_a_time(client: redis.Redis, clock: Clock) -> 
     tick(clock, one)
     other.holder.unready = set(ids)
     tick(clock, one, other, rounds=5)
-    assert sum(told.startswith("prepare") for told in other.holder.told) == ownership.MOVES_AT_ONCE
+    assert (
+        sum(told.startswith("prepare") for told in other.holder.told)
+        == ownership_plan.MOVES_AT_ONCE
+    )
     assert other.has == set()
 
 
@@ -184,7 +187,7 @@ def test_a_camera_that_is_removed_meanwhile(
 def test_one_that_is_never_ready_lets_it_be(
     one: Instance, other: Instance, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heirs, "PATIENCE_S", 3.0)
+    monkeypatch.setattr(ownership_plan, "PATIENCE_S", 3.0)
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=9)
