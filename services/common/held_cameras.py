@@ -13,7 +13,7 @@ from services.common import logs
 from services.common.guarded_holder import GuardedHolder
 from services.common.leases import SAFETY_S, TTL_S, Lease, Leases, Owner
 from services.common.metrics import Metrics
-from services.common.ownership_plan import WhyDropped
+from services.common.ownership_actions import WhyDropped
 from services.common.ownership_view import HeldCamera
 from services.common.registry import CameraRegistry, Standing
 from services.common.successions import Successions

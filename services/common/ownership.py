@@ -23,7 +23,7 @@ from services.common.holder import Holder
 from services.common.leases import TTL_S, Lease, Leases
 from services.common.members import Members
 from services.common.metrics import Metrics
-from services.common.ownership_plan import (
+from services.common.ownership_actions import (
     Abandon,
     Action,
     Claim,
@@ -34,11 +34,8 @@ from services.common.ownership_plan import (
     Report,
     Stay,
     fits,
-    has_successor,
-    must_read_leases,
-    plan,
-    plan_held,
 )
+from services.common.ownership_plan import has_successor, must_read_leases, plan, plan_held
 from services.common.ownership_view import HeldView, View, free_since
 from services.common.periodic import Periodic
 from services.common.placement import Member

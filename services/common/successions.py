@@ -9,7 +9,7 @@ from hermes.v1.camera_pb2 import Camera
 from services.common import logs
 from services.common.guarded_holder import GuardedHolder
 from services.common.leases import Leases, Owner
-from services.common.ownership_plan import WhyAbandoned
+from services.common.ownership_actions import WhyAbandoned
 from services.common.ownership_view import Succession
 
 log = logs.get(__name__)
