@@ -21,7 +21,7 @@ from services.common.successions import Successions
 log = logs.get(__name__)
 
 REST_S = 5.0
-"""A camera that failed to begin here is left to other instances for this long."""
+"""A camera that failed here is left to other instances for this long."""
 
 
 class HeldCameras:
@@ -64,7 +64,7 @@ class HeldCameras:
 
     @property
     def resting(self) -> frozenset[str]:
-        """The cameras that failed to begin here within the last `REST_S`."""
+        """The cameras that failed here within the last `REST_S`."""
         now = self._clock()
         self._resting_until = {c: until for c, until in self._resting_until.items() if until > now}
         return frozenset(self._resting_until)
@@ -125,7 +125,6 @@ class HeldCameras:
         self._metrics.camera_owner_epoch.labels(camera.id).set(lease.epoch)
         log.info("camera_gained", camera=camera.id, epoch=lease.epoch)
         if not self._holder.gained(camera, lease):
-            self._resting_until[camera.id] = self._clock() + REST_S
             self.drop(camera.id, "fault")
             self._leases.release(lease)
 
@@ -166,6 +165,8 @@ class HeldCameras:
 
     def drop(self, camera_id: str, why: WhyDropped) -> None:
         """Own a camera no longer. Its lease is left as it is."""
+        if why == "fault":
+            self._resting_until[camera_id] = self._clock() + REST_S
         self._held.pop(camera_id, None)
         log.info("camera_given_up", camera=camera_id, why=why)
         self._holder.lost(camera_id)

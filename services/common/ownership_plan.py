@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 
 from services.common import tombstones
+from services.common.holder import FAILED
 from services.common.leases import RENEW_EVERY_S, Owner
 from services.common.ownership_actions import (
     Abandon,
@@ -45,7 +46,7 @@ REPORT_EVERY_S = 1.0
 
 
 def plan_held(view: HeldView) -> list[Action]:
-    """Drop cameras that are not registered any more; renew the leases of the others if it is due.
+    """Drop cameras that are not registered any more or failed here; renew the other leases if due.
 
     A renewal is also due when a state has changed: a camera that has caught up
     should be found at once.
@@ -71,6 +72,8 @@ def _dropped(camera_id: str, view: HeldView) -> Drop | None:
     if current.created != held.created:
         # Redis is an older copy of itself. The camera that we hold may come back.
         return Drop(camera_id, "the registry has an older one")
+    if view.states.get(camera_id) == FAILED:
+        return Drop(camera_id, "fault")
     return None
 
 

@@ -74,7 +74,7 @@ class View:
     free_since: Mapping[str, float] = field(default_factory=dict)
     """When we first saw that a camera could be claimed. See `free_since`."""
     resting: frozenset[str] = frozenset()
-    """Cameras that failed to begin here a moment ago."""
+    """Cameras that failed here a moment ago."""
 
     def successor_of(self, camera_id: str) -> Member | None:
         """The instance that prepares to take the camera over, if it is alive and not draining."""

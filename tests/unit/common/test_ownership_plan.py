@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.common.holder import FAILED
 from services.common.leases import RENEW_EVERY_S, Owner
 from services.common.ownership_actions import (
     Abandon,
@@ -51,6 +52,11 @@ RETIRING = member(draining=True)
 
 
 # What we hold.
+
+
+def test_a_camera_that_failed_here_is_given_up() -> None:
+    seen = replace(held_view(held()), states={"lobby": FAILED})
+    assert plan_held(seen) == [Drop("lobby", "fault")]
 
 
 def test_nothing_is_done_in_a_quiet_round() -> None:
