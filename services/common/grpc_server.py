@@ -89,18 +89,13 @@ class GrpcServer:
             raise CannotListen(f"cannot listen on {listen}: {_why_not(listen)}") from None
         return port
 
-    async def start(self, listen: str | None = None) -> int:
-        """Serve on the ports that are bound.
-
-        `listen` is bound first, and its port is returned. Raises `CannotListen`.
-        """
-        port = 0 if listen is None else self.bind(listen)
+    async def start(self) -> None:
+        """Serve on the bound ports."""
         if self._reflection:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
-        return port
 
     async def set_serving(self, serving: bool) -> None:
         """Set the health of every service, and of the server as a whole (the empty name)."""
