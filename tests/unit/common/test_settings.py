@@ -164,7 +164,7 @@ def test_help_names_flags_defaults_and_variables(capsys: pytest.CaptureFixture[s
     shown = " ".join(capsys.readouterr().out.split())
     for part in (
         "usage: hermes-x",
-        "Does things to cameras.",
+        "Settings of a test service.",
         "--fps float frames a second (default: 0.5) [env: HERMES_FPS]",
         "--reflection, --no-reflection",
         "--log-level {debug,info,warning,error}",
