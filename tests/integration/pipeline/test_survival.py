@@ -341,7 +341,8 @@ def test_killed_processes_are_replaced_and_a_camera_without_room_waits(
     assert status(full) is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert full.retry_after_s > 0
     pair.client.remove_camera(next(n for n in cameras if n not in pending))  # makes room
-    eventually(lambda: _answers(pair, pending[0]), 15)
+    # Its last lease must stand still for a TTL (10 s) before it is claimed.
+    eventually(lambda: _answers(pair, pending[0]), 2 * OWNERLESS_S)
 
 
 def _answers(pair: Pair, camera_id: str) -> bool:
