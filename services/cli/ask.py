@@ -1,4 +1,4 @@
-"""`hermes ask`: one question, its answer as it is written."""
+"""`hermes ask`: asks one question and prints the answer as it streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ask(
     gateway: Gateway = DEFAULT_GATEWAY,
     token_file: TokenFile = None,
     max_tokens: Annotated[
-        int, typer.Option(min=0, help="Longest answer; 0 leaves it to the deployment.")
+        int, typer.Option(min=0, help="Tokens of the longest answer; 0: the worker's limit.")
     ] = 0,
     cached: Annotated[
         bool,
@@ -32,7 +32,7 @@ def ask(
         bool, typer.Option("--json", help="One JSON object a line: each delta, then the result.")
     ] = False,
 ) -> None:
-    """Ask a camera a question; the answer streams as it is written."""
+    """Ask a camera a question. The answer streams as it is written."""
     with open_client(gateway, token_file) as client:
         stream = client.ask(
             camera,
@@ -48,7 +48,7 @@ def ask(
 
 
 def print_answer(stream: AnswerStream) -> Answer:
-    """Text on standard output as it comes; the figures on standard error."""
+    """Print text on standard output as it arrives, and the figures on standard error."""
     with stream:
         for text in stream:
             out.out(text, end="", highlight=False)

@@ -54,7 +54,7 @@ def add(
 def list_cameras(
     gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None, as_json: Json = False
 ) -> None:
-    """All cameras: their sources, and what is remembered of them."""
+    """List all cameras with their sources and memories."""
     with open_client(gateway, token_file) as client:
         cameras = client.list_cameras()
     if as_json:
@@ -72,14 +72,14 @@ def get(
     token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
-    """One camera."""
+    """Show one camera."""
     with open_client(gateway, token_file) as client:
         _show([client.get_camera(camera)], as_json)
 
 
 @app.command("remove")
 def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None) -> None:
-    """Forget a camera, its frames and its memory."""
+    """Remove a camera with its frames and its memory."""
     with open_client(gateway, token_file) as client:
         client.remove_camera(camera)
 

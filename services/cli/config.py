@@ -65,7 +65,7 @@ def read_config(path: Path) -> UpConfig:
     data = path.read_bytes()
     try:
         raw = yaml.safe_load(data)
-    except Exception as error:  # the parser lets much more through than its own YAMLError
+    except Exception as error:  # the parser raises more types than its own YAMLError
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
         raise InvalidInput(str(path), f"is not YAML{where}") from None
@@ -78,7 +78,7 @@ def read_config(path: Path) -> UpConfig:
 def camera_of_flag(flag: str) -> CameraConfig:
     """`ID=URL` as a camera. Raises `InvalidInput`."""
     camera_id, equals, url = flag.partition("=")
-    # A URL with a "=" in it has one, too. Neither is repeated: there may be a password in it.
+    # A URL with a "=" also passes. The value is not repeated: it may hold a password.
     if not (equals and ID_PATTERN.fullmatch(camera_id) and url):
         shown = repr(flag) if ID_PATTERN.fullmatch(flag) else "one of them"
         raise InvalidInput("--camera", f"{shown} is not ID=URL, e.g. lobby=rtsp://host/1")
@@ -96,5 +96,5 @@ def _problems(error: ValidationError) -> str:
 
 
 def _shown(name: str | int) -> str:
-    """A field's name; a URL that stands where a name should is not repeated."""
+    """A field's name for an error. A URL in place of a name is not repeated."""
     return str(name) if re.fullmatch(r"\w+", str(name)) else MASK

@@ -29,10 +29,10 @@ TokenFile = Annotated[
     typer.Option(
         exists=True,
         dir_okay=False,
-        help=f"File that holds the token to send; otherwise {TOKEN_VARIABLE} does, if it is set.",
+        help=f"File that holds the token to send; by default the variable {TOKEN_VARIABLE} does.",
     ),
 ]
-# A token on the command line could be read by everybody on the machine.
+# Every user of the machine could read a token on the command line.
 
 
 _tls: ContextVar[Tls | None] = ContextVar("tls", default=None)

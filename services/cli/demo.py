@@ -39,7 +39,7 @@ def demo(
     cameras: Annotated[int, typer.Option(min=1, max=len(NAMES), help="Cameras to play.")] = 3,
     seed: Annotated[int, typer.Option(help="Which scenes are rendered.")] = 1,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep videos, model and logs, and say where.")
+        bool, typer.Option("--keep", help="Keep videos, model and logs, and print their folder.")
     ] = False,
 ) -> None:
     """Run everything once: cameras, Redis, decoder, worker, gateway, questions."""
@@ -92,7 +92,7 @@ def _playing(client: HermesClient, names: tuple[str, ...]) -> Iterator[None]:
 def _watch(
     client: HermesClient, names: tuple[str, ...], pipeline: Pipeline, interactive: bool
 ) -> None:
-    """Wait until every camera has been watched to its end."""
+    """Wait until every camera's video has been watched to its end."""
     with _progress(interactive) as show:
         found = wait_for_cameras(client, set(names), _watched, pipeline, WAIT_S, show)
     if len(found) < len(names) or not all(map(_watched, found)):

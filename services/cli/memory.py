@@ -1,4 +1,4 @@
-"""`hermes memory`: what is remembered of a camera, and how well."""
+"""`hermes memory`: what a camera's memory holds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show(
         bool, typer.Option("--json", help="Everything, for machines: each frame of each layer.")
     ] = False,
 ) -> None:
-    """Which frames a camera's memory holds, how much of each, and in which layers."""
+    """Show which frames a camera's memory holds, how much of each, and in which layers."""
     with open_client(gateway, token_file) as client:
         contents = client.inspect(camera)
     if file is not None:

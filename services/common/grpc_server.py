@@ -25,7 +25,7 @@ MAX_PORT = 65_535
 
 
 class CannotListen(OSError):
-    """A port cannot be had. The message says which, and why."""
+    """A port cannot be bound. The message says which, and why."""
 
 
 class GrpcServer:
@@ -72,12 +72,12 @@ class GrpcServer:
         self._names.append(name)
 
     def bind(self, listen: str) -> int:
-        """Take `host:port` (port 0 picks a free one) and return the port. Raises `CannotListen`.
+        """Bind `host:port` (port 0 picks a free one) and return the port. Raises `CannotListen`.
 
         Connections are queued by the kernel from now on, and served after `start`.
         """
         number = listen.rpartition(":")[2]
-        if not (number.isdecimal() and int(number) <= MAX_PORT):  # gRPC takes it modulo 65,536
+        if not (number.isdecimal() and int(number) <= MAX_PORT):  # gRPC would use it modulo 65,536
             raise CannotListen(f"cannot listen on {listen}: {number!r} is not a port")
         try:
             port: int = (
@@ -89,18 +89,13 @@ class GrpcServer:
             raise CannotListen(f"cannot listen on {listen}: {_why_not(listen)}") from None
         return port
 
-    async def start(self, listen: str | None = None) -> int:
-        """Serve on the ports that are bound.
-
-        `listen` is bound first, and its port is returned. Raises `CannotListen`.
-        """
-        port = 0 if listen is None else self.bind(listen)
+    async def start(self) -> None:
+        """Serve on the bound ports."""
         if self._reflection:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
-        return port
 
     async def set_serving(self, serving: bool) -> None:
         """Set the health of every service, and of the server as a whole (the empty name)."""
@@ -128,8 +123,8 @@ class GrpcServer:
     async def stop(self, grace_s: float) -> None:
         """Report NOT_SERVING, refuse new calls, let open ones end within `grace_s`, and stop.
 
-        Only calls of our own services are waited for: a health watch stays open for
-        as long as its client likes.
+        It waits only for calls of our own services, because a health watch stays open
+        for as long as its client likes.
         """
         self._serving = False
         await self._health.enter_graceful_shutdown()
@@ -148,7 +143,7 @@ class GrpcServer:
 
 
 def _why_not(listen: str) -> str:
-    """Why `listen` cannot be bound: gRPC itself does not say."""
+    """Why `listen` cannot be bound. gRPC itself does not say."""
     host, _, port = listen.rpartition(":")
     try:
         found = socket.getaddrinfo(

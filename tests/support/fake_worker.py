@@ -139,7 +139,8 @@ class FakeWorker(WorkerServiceServicer):
     async def start(self, listen: str = "127.0.0.1:0") -> str:
         self._server = GrpcServer(max_message_bytes=1 << 20, tls=self.tls)
         self._server.add(add_WorkerServiceServicer_to_server, self, "hermes.v1.WorkerService")
-        port = await self._server.start(listen)
+        port = self._server.bind(listen)
+        await self._server.start()
         await self._server.set_serving(True)
         self.address = f"127.0.0.1:{port}"
         return self.address

@@ -52,7 +52,8 @@ async def serving(behave: Behave) -> AsyncIterator[tuple[Any, Generates, GrpcSer
     server = GrpcServer(max_message_bytes=1 << 16, observe=lambda *end: ended.append(end))
     servicer = Generates(behave)
     server.add(add_WorkerServiceServicer_to_server, servicer, "hermes.v1.WorkerService")
-    port = await server.start("127.0.0.1:0")
+    port = server.bind("127.0.0.1:0")
+    await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub: Any = WorkerServiceStub(channel)  # type: ignore[no-untyped-call]
         yield stub.Ask, servicer, server, ended
@@ -124,7 +125,8 @@ async def test_an_unreadable_message_is_refused_without_filling_the_log(
     server = GrpcServer(max_message_bytes=1 << 16)
     servicer = Generates(behave)
     server.add(add_WorkerServiceServicer_to_server, servicer, "hermes.v1.WorkerService")
-    port = await server.start("127.0.0.1:0")
+    port = server.bind("127.0.0.1:0")
+    await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         raw: Any = channel.unary_stream("/hermes.v1.WorkerService/Ask")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -203,7 +205,7 @@ async def test_a_client_that_leaves_during_an_answer_is_not_an_error(
 
 async def test_two_servers_do_not_share_a_port() -> None:
     first, second = GrpcServer(max_message_bytes=1024), GrpcServer(max_message_bytes=1024)
-    port = await first.start("127.0.0.1:0")
+    port = first.bind("127.0.0.1:0")
     with pytest.raises(CannotListen, match=f"127.0.0.1:{port}: Address already in use"):
         second.bind(f"127.0.0.1:{port}")
     await first.stop(0)

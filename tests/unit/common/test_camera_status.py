@@ -36,7 +36,7 @@ words = st.text(max_size=20)
 
 
 def stored(*parts: Fields) -> dict[bytes, bytes]:
-    """As Redis gives it back."""
+    """The fields as Redis returns them."""
     return {key.encode(): str(value).encode() for part in parts for key, value in part.items()}
 
 
@@ -77,7 +77,7 @@ def memories(draw: st.DrawFn) -> MemoryStatus:
 
 
 @given(sources(), memories())
-def test_both_parts_come_back_as_they_were(source: SourceStatus, memory: MemoryStatus) -> None:
+def test_both_parts_survive_the_hash(source: SourceStatus, memory: MemoryStatus) -> None:
     fields = stored(source_fields(source), memory_fields(memory, "17-0"))
     assert parse(fields) == (source, memory)
     assert fields[MEMORY_ID.encode()] == b"17-0"
@@ -87,7 +87,7 @@ def test_the_two_sides_write_different_fields() -> None:
     assert not source_fields(SourceStatus()).keys() & memory_fields(MemoryStatus(), "").keys()
 
 
-def test_what_was_never_written_is_pending() -> None:
+def test_a_status_that_was_never_written_is_pending() -> None:
     source, memory = parse({})
     assert source == SourceStatus(state=SOURCE_STATE_PENDING)
     assert memory == MemoryStatus(state=MEMORY_STATE_PENDING)
@@ -107,7 +107,7 @@ JUNK = [b"", b"?", b"-1", b"1e999", b"nan", b"\xff", b"9" * 40, b"{}", b"[]", b"
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_a_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
+def test_an_unreadable_field_counts_as_unset(junk: bytes) -> None:
     whole = stored(
         source_fields(SourceStatus(state=SOURCE_STATE_OFFLINE)),
         memory_fields(MemoryStatus(state=MEMORY_STATE_SERVING), "1-0"),
@@ -130,8 +130,8 @@ def test_a_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
         *("99", "1.5", "true", "null"),
     ],
 )
-def test_a_value_that_makes_no_sense_leaves_the_others(value: str) -> None:
-    """Whichever field it is in: that one is unset, or holds what the value does mean."""
+def test_an_impossible_value_spares_the_others(value: str) -> None:
+    """Its own field is unset, or holds the valid part of the value."""
     whole = SourceStatus(
         state=SOURCE_STATE_OFFLINE,
         error=SOURCE_ERROR_AUTH,
@@ -200,7 +200,7 @@ def test_the_fields_of_the_version_before_are_read() -> None:
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_an_old_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
+def test_an_unreadable_old_field_counts_as_unset(junk: bytes) -> None:
     for name in OLD:
         source, memory = parse({**OLD, name: junk})
         if name != b"state":

@@ -38,14 +38,14 @@ def field_of(camera: Camera, policy: SourcePolicy | None = None) -> str:
 
 
 @pytest.mark.parametrize("id", ["a", "lobby-1", "A.b_c", "0", "x" * 64])
-def test_ids_that_are_fine(id: str) -> None:
+def test_valid_ids_are_accepted(id: str) -> None:
     assert cameras.check_id(id) == id
 
 
 @pytest.mark.parametrize(
     "id", ["", "x" * 65, "-a", ".a", "..", "a b", "a/b", "a{b}", "ä", "a\n", "a\0", "a:b", "\u0661"]
 )
-def test_ids_that_are_not(id: str) -> None:
+def test_invalid_ids_are_refused(id: str) -> None:
     assert field_of(Camera(id=id, url="rtsp://host/s")) == "camera.id"
 
 
@@ -59,7 +59,7 @@ def test_ids_that_are_not(id: str) -> None:
         "https://[fe80::1]:8443/x",
     ],
 )
-def test_network_sources_that_are_fine(url: str) -> None:
+def test_valid_network_sources_are_accepted(url: str) -> None:
     cameras.check(Camera(id="a", url=url), SourcePolicy())
 
 
@@ -94,7 +94,7 @@ def test_network_sources_that_are_fine(url: str) -> None:
         "concat:a|b",
     ],
 )
-def test_sources_that_are_not(url: str) -> None:
+def test_invalid_sources_are_refused(url: str) -> None:
     assert field_of(Camera(id="a", url=url)) == "camera.url"
 
 
@@ -172,7 +172,7 @@ def test_files_below_the_media_folder(media: Path, url: str) -> None:
         "a\nb",
     ],
 )
-def test_files_that_are_not(media: Path, url: str) -> None:
+def test_other_files_are_refused(media: Path, url: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         cameras.check_url(url.format(root=media), SourcePolicy(media))
     assert refused.value.field == "camera.url"
@@ -192,7 +192,7 @@ def test_no_text_leads_out_of_the_folder(url: str) -> None:
 
 
 @pytest.mark.parametrize("fps", [math.nan, math.inf, -math.inf, -0.1, 30.5])
-def test_frame_rates_that_are_none(fps: float) -> None:
+def test_invalid_frame_rates_are_refused(fps: float) -> None:
     camera = Camera(id="a", url="rtsp://h/s", sampling=Sampling(frames_per_second=fps))
     assert field_of(camera) == "camera.sampling.frames_per_second"
 
@@ -207,7 +207,7 @@ def test_chunks_have_limits() -> None:
         assert field_of(camera) == "camera.sampling.chunk_max_duration"
 
 
-def test_what_only_a_file_can_do(media: Path) -> None:
+def test_options_for_files_are_refused_for_network_sources(media: Path) -> None:
     policy = SourcePolicy(media)
     assert field_of(Camera(id="a", url="rtsp://h/s", loop=True), policy) == "camera.loop"
     fast = Camera(id="a", url="rtsp://h/s", pacing=PACING_AS_FAST_AS_READ)
@@ -228,7 +228,7 @@ def test_the_pacing_follows_the_source() -> None:
     assert cameras.pacing_of(Camera(url="clip.mp4", pacing=PACING_LIVE)) == PACING_LIVE
 
 
-def test_what_is_shown_has_no_credentials() -> None:
+def test_shown_cameras_have_no_credentials() -> None:
     camera = Camera(id="a", url="rtsp://admin:hunter2@h/s?token=abc", loop=True)
     shown = cameras.without_credentials(camera)
     assert shown.url == "rtsp://***@h/s?token=***"
