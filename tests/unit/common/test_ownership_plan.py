@@ -369,6 +369,17 @@ def test_an_instance_prepares_its_share_of_anothers_load() -> None:
     )
 
 
+def test_cameras_that_leave_an_instance_already_are_not_counted_against_it() -> None:
+    """With 3 against 0, the successor of one camera must not ask for a second one."""
+    owners = owned_by_other(3)
+    first = succession(camera("camera-0"))
+    owners["camera-0"] = with_successor(owner(), "one", state="preparing")
+    assert prepared(*plan(view(owners, member("other", 3), prepares=[first]))) == []
+    owners["camera-0"] = with_successor(owner(), "third", state="preparing")
+    asked = prepared(*plan(view(owners, member("other", 3), member("third", 1))))
+    assert len(asked) == 1
+
+
 def test_only_so_many_are_prepared_at_a_time() -> None:
     staying = plan(view(owned_by_other(6), member("other", 6)))
     ending = plan(view(owned_by_other(6), member("other", 6, draining=True)))
