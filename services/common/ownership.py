@@ -137,6 +137,11 @@ class Ownership:
         return self._held.leases()
 
     @property
+    def retiring(self) -> bool:
+        """Whether we claim no more cameras."""
+        return self._members.retiring
+
+    @property
     def reachable(self) -> bool:
         """Whether Redis answered at the last try."""
         return self._reachable

@@ -11,6 +11,7 @@ of preference, and each is carried out only if it still `fits`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 
@@ -189,6 +190,11 @@ def _preparations(view: View, taken: Set[str], load: int) -> Iterator[Prepare]:
     }
     owners = {camera_id: owner.instance for camera_id, owner in candidates.items()}
     draining = {member.instance for member in view.members if member.draining}
-    for camera_id in moves(own, owners, view.members, balance=view.balance):
+    leaving = Counter(
+        owner.instance
+        for camera_id, owner in view.owners.items()
+        if owner is not None and view.successor_of(camera_id) is not None
+    )
+    for camera_id in moves(own, owners, view.members, balance=view.balance, leaving=leaving):
         at_once = RESCUES_AT_ONCE if owners[camera_id] in draining else MOVES_AT_ONCE
         yield Prepare(view.registered[camera_id], candidates[camera_id], at_once)

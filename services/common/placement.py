@@ -90,17 +90,24 @@ def lighter(successor: Member, owner: Member) -> bool:
 
 
 def moves(
-    own: Member, owners: Mapping[str, str], members: Iterable[Member], *, balance: bool
+    own: Member,
+    owners: Mapping[str, str],
+    members: Iterable[Member],
+    *,
+    balance: bool,
+    leaving: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Cameras that this instance should prepare to take over, the most wanted first.
 
     `owners`: instance by camera id. A camera of an instance that drains goes to
     the first choice among the instances with room. If `balance`, a camera of an
     instance with more than its share goes to one with less, as long as the move
-    makes the difference between them smaller.
+    makes the difference between them smaller. `leaving`: how many cameras of an
+    instance have a successor already, which counts them in its own load.
     """
     members = list(members)
-    load = {member.instance: member.load for member in members}
+    leaving = leaving or {}
+    load = {member.instance: member.load - leaving.get(member.instance, 0) for member in members}
     by_name = {member.instance: member for member in members}
     wanted: list[str] = []
     order = sorted(

@@ -375,6 +375,17 @@ def test_an_instance_prepares_its_share_of_anothers_load() -> None:
     )
 
 
+def test_cameras_that_leave_an_instance_already_are_not_counted_against_it() -> None:
+    """With 3 against 0, the successor of one camera must not ask for a second one."""
+    owners = owned_by_other(3)
+    first = succession(camera("camera-0"))
+    owners["camera-0"] = with_successor(owner(), "one", state="preparing")
+    assert prepared(*plan(view(owners, member("other", 3), prepares=[first]))) == []
+    owners["camera-0"] = with_successor(owner(), "third", state="preparing")
+    asked = prepared(*plan(view(owners, member("other", 3), member("third", 1))))
+    assert len(asked) == 1
+
+
 def test_only_so_many_are_prepared_at_a_time() -> None:
     staying = plan(view(owned_by_other(6), member("other", 6)))
     ending = plan(view(owned_by_other(6), member("other", 6, draining=True)))
@@ -425,3 +436,36 @@ def test_free_cameras_come_before_those_of_an_instance_that_ends() -> None:
     )
     seen = replace(seen, own=replace(seen.own, capacity=1))
     assert plan(seen) == [Claim(camera())]
+
+
+def test_a_camera_that_is_abandoned_makes_room_for_a_claim() -> None:
+    late = succession(camera("late"), since=NOW - PATIENCE_S - 1)
+    owners: dict[str, Owner | None] = {"late": owner(), "lobby": None}
+    seen = view(
+        owners,
+        member("other", 1),
+        prepares=[late],
+        capacity=1,
+        free_since={"lobby": NOW - 60},
+    )
+    assert plan(seen) == [
+        Abandon("late", "not handed over in time", owner()),
+        Claim(camera()),
+    ]
+
+
+def test_a_camera_that_is_claimed_is_not_prepared_as_well() -> None:
+    """Its owner ends, and has not renewed for a full TTL although it still announces itself."""
+    stopped = owner()
+    seen = view(
+        {"lobby": stopped},
+        member("other", 1, draining=True),
+        unattended={"lobby": stopped},
+        free_since={"lobby": NOW - 60},
+    )
+    assert plan(seen) == [Claim(camera(), stopped)]
+
+
+def test_a_camera_whose_lease_was_just_lost_is_not_prepared_yet() -> None:
+    taken = replace(owner(), epoch=EPOCH + 1)
+    assert plan(view({"lobby": taken}, member("other", 1, draining=True), holds=[held()])) == []

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common import tombstones
@@ -133,6 +133,7 @@ class After:
                 raise AssertionError(f"the second half of a round does not {action}")
 
 
+@settings(deadline=None)
 @given(views(), st.data())
 def test_a_camera_is_held_or_prepared_but_never_both(seen: View, data: st.DataObject) -> None:
     after = After(seen, lambda: data.draw(st.booleans()))
@@ -141,6 +142,7 @@ def test_a_camera_is_held_or_prepared_but_never_both(seen: View, data: st.DataOb
         assert not after.held & after.preparing
 
 
+@settings(deadline=None)
 @given(views(), st.data())
 def test_no_plan_goes_over_the_capacity(seen: View, data: st.DataObject) -> None:
     """Only what another instance handed to us comes on top: refused, it would have no owner."""
@@ -152,6 +154,7 @@ def test_no_plan_goes_over_the_capacity(seen: View, data: st.DataObject) -> None
     assert after.load <= most
 
 
+@settings(deadline=None)
 @given(views())
 def test_a_retiring_instance_takes_only_what_was_handed_to_it(seen: View) -> None:
     seen = replace(seen, own=replace(seen.own, draining=True))
@@ -160,6 +163,7 @@ def test_a_retiring_instance_takes_only_what_was_handed_to_it(seen: View) -> Non
         assert not isinstance(action, Claim) or seen.owned_by_us(action.camera.id)
 
 
+@settings(deadline=None)
 @given(views())
 def test_a_camera_with_an_owner_that_renews_is_claimed_by_no_other(seen: View) -> None:
     for action in plan(seen):
@@ -168,6 +172,7 @@ def test_a_camera_with_an_owner_that_renews_is_claimed_by_no_other(seen: View) -
             assert found is None or found.instance == "one" or found == action.unattended
 
 
+@settings(deadline=None)
 @given(views())
 def test_a_camera_is_given_only_to_a_living_successor_that_is_ready(seen: View) -> None:
     members = {one.instance: one for one in seen.members}
@@ -180,6 +185,7 @@ def test_a_camera_is_given_only_to_a_living_successor_that_is_ready(seen: View) 
             assert seen.own.draining or seen.balance
 
 
+@settings(deadline=None)
 @given(views())
 def test_a_plan_depends_on_the_view_alone_and_leaves_it_as_it_is(seen: View) -> None:
     before = deepcopy(seen)
@@ -199,6 +205,7 @@ def held_views(draw: st.DrawFn) -> HeldView:
     )
 
 
+@settings(deadline=None)
 @given(held_views())
 def test_a_held_camera_is_either_dropped_or_renewed(seen: HeldView) -> None:
     actions = plan_held(seen)
