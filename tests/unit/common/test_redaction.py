@@ -118,9 +118,9 @@ def test_secret_query_parameters_are_masked(name: str) -> None:
 
 @pytest.mark.parametrize("unit", ["://", "a://", "a.", "a@", "x://u:p@h ", "?token=", "a:// @"])
 def test_a_long_text_is_redacted_quickly(unit: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     redact(unit * (200_000 // len(unit)))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 SHAPES = [
