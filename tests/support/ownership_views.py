@@ -9,7 +9,7 @@ from typing import Any
 from hermes.v1.camera_pb2 import Camera
 from services.common.leases import Fence, Lease, Owner
 from services.common.ownership_view import HeldCamera, HeldView, Succession, View
-from services.common.placement import Member
+from services.common.placement import Member, rank
 
 NOW = 1000.0
 NOW_MS = 5_000_000
@@ -91,3 +91,9 @@ def view(
         preparing={one.camera.id: one for one in prepares},
         **fields,
     )
+
+
+def ranked(place: int, *others: Member) -> str:
+    """A camera for which `place` of these instances come before us."""
+    ids = (f"camera-{n}" for n in range(10_000))
+    return next(id for id in ids if rank(id, "one", others) == place)
