@@ -43,7 +43,7 @@ class AsyncHermesClient:
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
-        """As `HermesClient`."""
+        """Connect to `address`. The arguments are those of `HermesClient`."""
         self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
@@ -66,7 +66,7 @@ class AsyncHermesClient:
         freshness: Freshness = "latest",
         timeout: float | None = ASK_TIMEOUT_S,
     ) -> AsyncAnswerStream:
-        """Ask about a camera. Returns at once; errors come while reading the answer."""
+        """Ask about a camera. Returns at once; errors are raised while the answer is read."""
         request = ask_request(camera_id, question, max_tokens, freshness)
         call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
         return AsyncAnswerStream(call, self._peer)
@@ -94,7 +94,7 @@ class AsyncHermesClient:
         return camera_of((await self._call(self._cameras.Add, request)).camera)
 
     async def get_camera(self, camera_id: str) -> Camera:
-        """One camera as it is now."""
+        """The current state of one camera."""
         request = camera_pb2.CameraServiceGetRequest(camera_id=camera_id)
         return camera_of((await self._call(self._cameras.Get, request)).camera)
 
@@ -104,13 +104,13 @@ class AsyncHermesClient:
         return [camera_of(info) for info in response.cameras]
 
     async def remove_camera(self, camera_id: str) -> None:
-        """Forget a camera, its frames and its memory."""
+        """Remove a camera with its frames and its memory."""
         await self._call(
             self._cameras.Remove, camera_pb2.CameraServiceRemoveRequest(camera_id=camera_id)
         )
 
     async def close(self) -> None:
-        """Close the connection; calls that run are cancelled."""
+        """Close the connection. Open calls are cancelled."""
         await self._channel.close()
 
     def _sent(self) -> Metadata:

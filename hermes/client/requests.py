@@ -20,7 +20,7 @@ Metadata = Sequence[tuple[str, str]]
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # A gateway that comes back is found within seconds; gRPC's default is two minutes.
+    # Reconnect to a restarted gateway within seconds; gRPC's default is two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
@@ -50,7 +50,7 @@ def connection(
 def ask_request(
     camera_id: str, text: str, max_tokens: int, freshness: str
 ) -> query_pb2.QueryServiceAskRequest:
-    """The request of `ask`. Raises `InvalidInput` for what cannot be sent."""
+    """The request of `ask`. Raises `InvalidInput` for values that cannot be sent."""
     if freshness not in _FRESHNESS:
         raise errors.InvalidInput("question.freshness", f"is one of {', '.join(_FRESHNESS)}")
     if not 0 <= max_tokens < 2**32:
@@ -70,7 +70,7 @@ def add_request(
     pacing: str,
     loop: bool,
 ) -> camera_pb2.CameraServiceAddRequest:
-    """The request of `add_camera`. Raises `InvalidInput` for what cannot be sent."""
+    """The request of `add_camera`. Raises `InvalidInput` for values that cannot be sent."""
     if pacing not in _PACINGS:
         raise errors.InvalidInput("camera.pacing", f"is one of {', '.join(_PACINGS)}")
     if not 0 <= chunk_max_frames < 2**32:

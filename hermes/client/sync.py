@@ -46,7 +46,7 @@ class HermesClient:
 
         TLS files are read once, here; make a new client after they change.
         `token` is sent with every call as `authorization: Bearer`, and `metadata`
-        as it is. `timeout`, in seconds, applies to every call but `ask`.
+        with every call as it is. `timeout`, in seconds, applies to every call but `ask`.
         """
         self._token = token
         self._metadata = tuple(metadata)
@@ -70,7 +70,7 @@ class HermesClient:
         freshness: Freshness = "latest",
         timeout: float | None = ASK_TIMEOUT_S,
     ) -> AnswerStream:
-        """Ask about a camera. Returns at once; errors come while reading the answer.
+        """Ask about a camera. Returns at once; errors are raised while the answer is read.
 
         `max_tokens=0` and `timeout=None` leave the limit to the gateway.
         """
@@ -101,7 +101,7 @@ class HermesClient:
         return camera_of(self._call(self._cameras.Add, request).camera)
 
     def get_camera(self, camera_id: str) -> Camera:
-        """One camera as it is now."""
+        """The current state of one camera."""
         request = camera_pb2.CameraServiceGetRequest(camera_id=camera_id)
         return camera_of(self._call(self._cameras.Get, request).camera)
 
@@ -111,11 +111,11 @@ class HermesClient:
         return [camera_of(info) for info in response.cameras]
 
     def remove_camera(self, camera_id: str) -> None:
-        """Forget a camera, its frames and its memory."""
+        """Remove a camera with its frames and its memory."""
         self._call(self._cameras.Remove, camera_pb2.CameraServiceRemoveRequest(camera_id=camera_id))
 
     def close(self) -> None:
-        """Close the connection; calls that run are cancelled."""
+        """Close the connection. Open calls are cancelled."""
         self._channel.close()
 
     def _sent(self) -> Metadata:

@@ -12,7 +12,7 @@ from hermes.memory.summary import SUMMARY_PATCH
 
 
 def look_inside(memory: StreamMemory) -> MemoryContents:
-    """What `memory` holds now. Copies token identities to the host; on the memory's thread."""
+    """Describe what `memory` holds now. Call it on the memory's thread: it copies to the host."""
     frames, patches = memory.identities()
     bands = {
         layer: name for name, layers in Bands.of(memory.shape.layers).items() for layer in layers

@@ -50,7 +50,7 @@ def stored(client: redis.Redis, camera_id: str) -> Camera:
     return Camera.FromString(raw)
 
 
-async def test_cameras_are_counted_whoever_added_them(
+async def test_cameras_added_elsewhere_are_counted(
     gateway: Gateway, client: AsyncHermesClient, redis_client: redis.Redis
 ) -> None:
     sample = gateway.metrics.registry.get_sample_value
@@ -184,7 +184,7 @@ async def test_cameras_are_listed_by_id_with_their_state(
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "reported"),
     [
         ("", "is empty"),
         ("file:///etc/passwd", "outside the media folder"),
@@ -201,11 +201,11 @@ async def test_urls_that_cannot_be_cameras_are_refused(
     client: AsyncHermesClient,
     redis_client: redis.Redis,
     url: str,
-    told: str,
+    reported: str,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with pytest.raises(errors.InvalidInput, match=told) as caught:
+    with pytest.raises(errors.InvalidInput, match=reported) as caught:
         await client.add_camera("lobby", url)
     assert caught.value.field == "camera.url"
     cause = caught.value.__cause__

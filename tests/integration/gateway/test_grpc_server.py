@@ -1,4 +1,4 @@
-"""The server set-up that services share: errors as statuses, generators closed, a graceful end."""
+"""The gRPC server of all services: errors become statuses, generators are closed, stop waits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Behave = Callable[[Any], AsyncIterator[WorkerServiceAskResponse]]
 
 
 class Generates(WorkerServiceServicer):
-    """An async generator as a handler, the way that reads best."""
+    """A handler that is an async generator."""
 
     def __init__(self, behave: Behave) -> None:
         self._behave = behave
@@ -61,7 +61,7 @@ async def serving(behave: Behave) -> AsyncIterator[tuple[Any, Generates, GrpcSer
 
 
 async def ends(ended: list[Any], count: int = 1) -> list[grpc.StatusCode]:
-    """The codes of calls that ended. They are told right after the client heard of it."""
+    """The codes of ended calls. They are reported just after the client gets its status."""
     async with asyncio.timeout(2):
         while len(ended) < count:
             await asyncio.sleep(0.005)

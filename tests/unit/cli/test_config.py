@@ -1,4 +1,4 @@
-"""What `hermes up` is told is checked, and no password is ever shown."""
+"""The settings of `hermes up` are checked, and no password is ever shown."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("cameras: [{id: a, url: 'rtsp://u:hunter2@h/1', fps: 99}]", "cameras.0.fps"),
         ("cameras: [{id: a, url: 'rtsp://u:hunter2@h/1', speed: 1}]", "cameras.0.speed"),
@@ -58,10 +58,10 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("[" * 5000, "is not YAML"),
     ],
 )
-def test_what_is_wrong_is_named_and_nothing_is_shown(tmp_path: Path, text: str, told: str) -> None:
+def test_a_fault_is_named_and_no_secret_is_shown(tmp_path: Path, text: str, reported: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         read_config(written(tmp_path, text))
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 

@@ -48,8 +48,8 @@ def test_bands_times_and_figures_are_told() -> None:
     assert "30 of 59 frames held" in text
     assert "2026-01-01 UTC" in text
     assert "12:00:30" in text
-    told = {line.split()[0]: line.split()[1:] for line in lines if line.endswith(" ago")}
-    assert told == {
+    reported = {line.split()[0]: line.split()[1:] for line in lines if line.endswith(" ago")}
+    assert reported == {
         "sensory": ["30", "270", "30", "28", "s", "58", "s", "ago"],
         "working": ["30", "270", "30", "28", "s", "58", "s", "ago"],
         "long-term": ["30", "270", "30", "28", "s", "58", "s", "ago"],

@@ -157,8 +157,8 @@ def test_lines_of_a_call_carry_its_trace(kept: Kept, capsys: pytest.CaptureFixtu
         logs.get("a").warning("inside")
         tracing.end(call, grpc.StatusCode.OK)
         logs.get("a").warning("behind")
-        told = {line["event"]: line.get("trace_id") for line in lines(stderr)}
-    assert told == {"inside": TRACE, "behind": None}
+        logged = {line["event"]: line.get("trace_id") for line in lines(stderr)}
+    assert logged == {"inside": TRACE, "behind": None}
 
 
 def test_without_tracing_no_line_carries_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,10 +276,10 @@ def test_opentelemetry_is_not_loaded_unless_asked_for() -> None:
 
 
 def test_a_missing_package_is_logged_once_and_harms_nothing() -> None:
-    told = python(BLOCKED + CONFIGURE, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
-    assert len(told.splitlines()) == 1
-    assert "not_traced" in told
-    assert "pip install 'hermes-live[tracing]'" in told
+    logged = python(BLOCKED + CONFIGURE, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert len(logged.splitlines()) == 1
+    assert "not_traced" in logged
+    assert "pip install 'hermes-live[tracing]'" in logged
 
 
 @pytest.mark.parametrize(
@@ -288,9 +288,9 @@ def test_a_missing_package_is_logged_once_and_harms_nothing() -> None:
 def test_a_bad_variable_is_logged(variable: str) -> None:
     value = "-1" if variable == "OTEL_BSP_MAX_QUEUE_SIZE" else "rubbish"
     code = CONFIGURE.replace("assert", "#")
-    told = python(code, **{OTLP: "http://127.0.0.1:9", variable: value})
-    assert len(told.splitlines()) == 1
-    assert "not_traced" in told
+    logged = python(code, **{OTLP: "http://127.0.0.1:9", variable: value})
+    assert len(logged.splitlines()) == 1
+    assert "not_traced" in logged
 
 
 def test_a_call_outside_a_trace_sends_no_context() -> None:
