@@ -15,7 +15,7 @@ from hermes.picture.axis import TimeAxis, day, duration, frame_ms, frame_spans
 from hermes.picture.columns import spread
 from hermes.picture.draw import BANDS, SUMMARY
 from hermes.picture.figures import BandFigures, spoken
-from services.cli.output import human_bytes
+from services.cli.figures import human_bytes
 
 LABEL = 17  # columns for the names of bands and layers
 LEAST_PLOT = 24
