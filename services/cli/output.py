@@ -14,8 +14,8 @@ from hermes.client import Answer, Camera
 from services.cli.camera_table import CameraTable
 from services.cli.figures import milliseconds
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
