@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class MemoryContents:
     `gaps`: stretches from which no frame was seen. `layers`: shallow to deep.
     `tokens` in each layer, of `budget`; `bytes` over all layers. `model` and
     `epoch` (of the lease) say whose memory it is, where a worker was asked.
+    `media`: where the frames lie in their file, in ms from its start, by number;
+    empty unless each has such a time.
     """
 
     policy: str
@@ -57,6 +59,7 @@ class MemoryContents:
     layers: tuple[LayerContents, ...]
     model: str = ""
     epoch: int = 0
+    media: dict[int, int] = field(default_factory=dict)
 
     def bands(self) -> list[tuple[str, tuple[LayerContents, ...]]]:
         """The bands that have layers, shallow to deep."""
