@@ -15,6 +15,9 @@ from hermes.client.requests import (
     add_request,
     ask_request,
     connection,
+    get_request,
+    inspect_request,
+    remove_request,
 )
 from hermes.client.streams import AsyncAnswerStream
 from hermes.client.tls import Tls
@@ -24,7 +27,7 @@ from hermes.client.types import Camera, Freshness, Pacing, camera_of
 from hermes.contents import MemoryContents
 from hermes.contents_message import contents_of
 from hermes.statuses import error_of
-from hermes.v1 import camera_pb2, memory_pb2
+from hermes.v1 import camera_pb2
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from hermes.v1.memory_pb2_grpc import MemoryServiceStub
 from hermes.v1.query_pb2_grpc import QueryServiceStub
@@ -73,7 +76,7 @@ class AsyncHermesClient:
 
     async def inspect(self, camera_id: str) -> MemoryContents:
         """What the camera's memory holds now, layer by layer."""
-        request = memory_pb2.MemoryServiceInspectRequest(camera_id=camera_id)
+        request = inspect_request(camera_id)
         return contents_of((await self._call(self._memories.Inspect, request)).contents)
 
     async def add_camera(
@@ -95,7 +98,7 @@ class AsyncHermesClient:
 
     async def get_camera(self, camera_id: str) -> Camera:
         """The current state of one camera."""
-        request = camera_pb2.CameraServiceGetRequest(camera_id=camera_id)
+        request = get_request(camera_id)
         return camera_of((await self._call(self._cameras.Get, request)).camera)
 
     async def list_cameras(self) -> list[Camera]:
@@ -105,9 +108,7 @@ class AsyncHermesClient:
 
     async def remove_camera(self, camera_id: str) -> None:
         """Remove a camera with its frames and its memory."""
-        await self._call(
-            self._cameras.Remove, camera_pb2.CameraServiceRemoveRequest(camera_id=camera_id)
-        )
+        await self._call(self._cameras.Remove, remove_request(camera_id))
 
     async def close(self) -> None:
         """Close the connection. Open calls are cancelled."""

@@ -30,7 +30,7 @@ class Tls:
     `ca_file`: the authorities to trust; None: the public ones that gRPC knows.
     `cert_file`, `key_file`: for a server that asks for a certificate. `server_name`:
     the name that the server's certificate must have, if it is not the host of
-    the address. Raises `InvalidInput` if half of a pair is given.
+    the address. Raises `InvalidInput` if half of a pair is given, or what is no name.
     """
 
     ca_file: Path | None = None
@@ -44,6 +44,8 @@ class Tls:
             raise InvalidInput(
                 f"tls.{missing}", "is missing: a certificate and its key go together"
             )
+        if not (self.server_name.isascii() and self.server_name.isprintable()):
+            raise InvalidInput("tls.server_name", "holds characters that no host name has")
 
     def read(self) -> Material:
         """Read the files. Raises `InvalidInput` with the name of an unreadable one."""

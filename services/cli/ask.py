@@ -14,6 +14,8 @@ from hermes.errors import HermesError
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
 from services.cli.output import answer_line, err, out
 
+LONGEST_S = 86_400.0
+
 
 def ask(
     camera: Annotated[str, typer.Argument(help="Id of the camera.")],
@@ -27,7 +29,9 @@ def ask(
         bool,
         typer.Option("--cached", help="Answer at once, without waiting for the latest frames."),
     ] = False,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for the whole answer.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, max=LONGEST_S, help="Seconds for the whole answer.")
+    ] = 60.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line: each delta, then the result.")
     ] = False,

@@ -10,14 +10,31 @@ from typing import Annotated, Any
 import typer
 
 from hermes.client import Camera
+from hermes.errors import InvalidInput
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
-from services.cli.output import camera_table, out
+from services.cli.output import err, print_cameras
 
 app = typer.Typer(
     help="Add, list, look at and remove cameras.", no_args_is_help=True, add_completion=False
 )
 
-Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+class OutputChoice(StrEnum):
+    """How cameras are printed."""
+
+    table = "table"
+    wide = "wide"
+    name = "name"
+    json = "json"
+
+
+Output = Annotated[
+    OutputChoice,
+    typer.Option(
+        "--output", "-o", help="wide: every column, one line a camera. name: ids alone. json: all."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="The same as --output json.")]
 Id = Annotated[str, typer.Argument(help="Id of the camera.")]
 
 
@@ -40,6 +57,7 @@ def add(
         PacingChoice, typer.Option(help="live: play a file at its own speed.")
     ] = PacingChoice.default,
     loop: Annotated[bool, typer.Option("--loop", help="Start a file again at its end.")] = False,
+    output: Output = OutputChoice.table,
     as_json: Json = False,
 ) -> None:
     """Add a camera. Frames are in memory some seconds later."""
@@ -47,22 +65,26 @@ def add(
         added = client.add_camera(
             camera, url, frames_per_second=fps, pacing=pacing.value, loop=loop
         )
-    _show([added], as_json)
+    _show(added, _chosen(output, as_json))
 
 
 @app.command("list")
 def list_cameras(
-    gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None, as_json: Json = False
+    gateway: Gateway = DEFAULT_GATEWAY,
+    token_file: TokenFile = None,
+    output: Output = OutputChoice.table,
+    as_json: Json = False,
 ) -> None:
     """List all cameras with their sources and memories."""
+    output = _chosen(output, as_json)
     with open_client(gateway, token_file) as client:
         cameras = client.list_cameras()
-    if as_json:
+    if output is OutputChoice.json:
         print(json.dumps([_plain(camera) for camera in cameras], indent=2))
     elif cameras:
-        out.print(camera_table(cameras))
+        _print(cameras, output)
     else:
-        out.print("no cameras yet: hermes camera add ID URL")
+        err.print("no cameras yet: hermes camera add ID URL")
 
 
 @app.command("get")
@@ -70,11 +92,12 @@ def get(
     camera: Id,
     gateway: Gateway = DEFAULT_GATEWAY,
     token_file: TokenFile = None,
+    output: Output = OutputChoice.table,
     as_json: Json = False,
 ) -> None:
     """Show one camera."""
     with open_client(gateway, token_file) as client:
-        _show([client.get_camera(camera)], as_json)
+        _show(client.get_camera(camera), _chosen(output, as_json))
 
 
 @app.command("remove")
@@ -84,11 +107,25 @@ def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile
         client.remove_camera(camera)
 
 
-def _show(cameras: list[Camera], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(_plain(cameras[0]), indent=2))
+def _chosen(output: OutputChoice, as_json: bool) -> OutputChoice:
+    if as_json and output not in (OutputChoice.table, OutputChoice.json):
+        raise InvalidInput("--output", f"{output.value} and --json exclude each other")
+    return OutputChoice.json if as_json else output
+
+
+def _show(camera: Camera, output: OutputChoice) -> None:
+    if output is OutputChoice.json:
+        print(json.dumps(_plain(camera), indent=2))
     else:
-        out.print(camera_table(cameras))
+        _print([camera], output)
+
+
+def _print(cameras: list[Camera], output: OutputChoice) -> None:
+    if output is OutputChoice.name:
+        for camera in cameras:
+            print(camera.id)
+    else:
+        print_cameras(cameras, wide=output is OutputChoice.wide)
 
 
 def _plain(camera: Camera) -> dict[str, Any]:

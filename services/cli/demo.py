@@ -20,7 +20,7 @@ from services.cli import redis_server
 from services.cli.ask import print_answer
 from services.cli.connection import open_client
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
-from services.cli.output import camera_table, err, fail, out
+from services.cli.output import camera_table, err, fail, out, print_cameras
 from services.cli.processes import Pipeline
 from services.cli.prompt import ask_more
 from services.common import keys
@@ -53,7 +53,7 @@ def demo(
         with open_client(address) as client, _playing(client, names):
             _watch(client, names, pipeline, interactive)
             _ask_all(client, worlds, seed)
-            out.print(camera_table(client.list_cameras()))
+            print_cameras(client.list_cameras())
             if interactive:
                 _ask_more(client, worlds)
 
@@ -96,7 +96,7 @@ def _watch(
     with _progress(interactive) as show:
         found = wait_for_cameras(client, set(names), _watched, pipeline, WAIT_S, show)
     if len(found) < len(names) or not all(map(_watched, found)):
-        out.print(camera_table(found))
+        print_cameras(found)
         fail(f"not all cameras ended within {WAIT_S:.0f} s; try again with --keep and see the logs")
 
 

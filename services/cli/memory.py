@@ -11,6 +11,7 @@ import typer
 
 from hermes import picture
 from hermes.errors import InvalidInput
+from services.cli.camera_table import width_of
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
 from services.cli.memory_picture import ASCII, memory_picture
 from services.cli.output import fail, out
@@ -47,4 +48,5 @@ def show(
         out.print(f"drawn: {file}", markup=False, soft_wrap=True)
     else:
         glyphs = ASCII if out.options.ascii_only else None
-        out.print(memory_picture(contents, camera, out.width, glyphs))
+        width = width_of(out)
+        out.print(memory_picture(contents, camera, width, glyphs), width=width)

@@ -11,13 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes.contents import LayerContents, MemoryContents
-from hermes.picture.axis import TimeAxis, day, duration, frame_ms, frame_spans
+from hermes.picture.axis import TimeAxis, duration, frame_ms, frame_spans
+from hermes.picture.clock import on_media_time
 from hermes.picture.columns import spread
 from hermes.picture.draw import BANDS, SUMMARY
 from hermes.picture.figures import BandFigures, spoken
-from services.cli.output import human_bytes
+from services.cli.figures import human_bytes
 
-LABEL = 17  # columns for the names of bands and layers
+NAME, NUMBERS = 10, 8  # columns for a band's name and its layers' numbers
+LABEL = NAME + NUMBERS
 LEAST_PLOT = 24
 MOST_ROWS = 12  # several layers share a row where there are more
 TICK = 12  # columns from one label to the next, at least
@@ -48,6 +50,7 @@ def memory_picture(
 ) -> RenderableType:
     """The picture of one memory, `width` columns wide. `title` says whose it is."""
     glyphs = Glyphs() if glyphs is None else glyphs
+    contents = on_media_time(contents)
     heading = _heading(contents, title, glyphs)
     if not contents.times:
         return Group(*heading, Text("nothing is held yet"))
@@ -81,7 +84,8 @@ class _Plot:
         self._contents = contents
         self._width = width
         self._glyphs = glyphs
-        self._axis = TimeAxis(times[0], times[-1] + frame_ms(contents), 0, width)
+        end = times[-1] + frame_ms(contents)
+        self._axis = TimeAxis(times[0], end, 0, width, media=bool(contents.media))
         self._spans = frame_spans(contents)
         self._gaps = self._gap_cells()
         self._layers_a_row = math.ceil(len(contents.layers) / MOST_ROWS)
@@ -94,7 +98,8 @@ class _Plot:
             some = layers[start : start + step]
             first, last = some[0].number, some[-1].number
             numbers = f"{first}" if first == last else f"{first}-{last}"
-            label = f"{'' if start else known:<{LABEL - 8}}{numbers:>7} "
+            name = "" if start else known[: NAME - 1]
+            label = f"{name:<{NAME}}{numbers:>{NUMBERS - 1}} "
             rows.append(Text(label, no_wrap=True, overflow="crop").append(self._row(some, accent)))
         return rows
 
@@ -142,11 +147,14 @@ class _Plot:
             line[at] = self._glyphs.tick
             labels[start : start + len(label)] = label
             free = start + len(label) + 1
-        date = day(self._axis.start_ms)
-        when = f"{date} UTC" if date else "captured at"
         return [
             Text(" " * LABEL + "".join(line), "dim", no_wrap=True, overflow="crop"),
-            Text(f"{when:<{LABEL}}" + "".join(labels), "dim", no_wrap=True, overflow="crop"),
+            Text(
+                f"{self._axis.name:<{LABEL}}" + "".join(labels),
+                "dim",
+                no_wrap=True,
+                overflow="crop",
+            ),
         ]
 
 

@@ -20,6 +20,10 @@ log = logs.get(__name__)
 WATCHERS_GRACE_S = 0.1
 """How long health watches stay open after the last call: enough to deliver NOT_SERVING."""
 
+MAX_PENDING_CALLS = 20_000
+"""Calls that have come in and wait for the event loop. gRPC breaks off what is beyond: with a bare
+CANCELLED, from 1,000 calls on by its own default. A call that the loop reaches gets a true status.
+"""
 
 MAX_PORT = 65_535
 
@@ -58,6 +62,8 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", max_message_bytes),
                 # Otherwise two processes on one port would silently share its calls.
                 ("grpc.so_reuseport", 0),
+                ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+                ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
             ],
         )
         self._health: Any = health.aio.HealthServicer()

@@ -254,3 +254,21 @@ async def test_a_forbidden_port_is_explained() -> None:
     with pytest.raises(CannotListen, match=r"127\.0\.0\.1:1: Permission denied"):
         server.bind("127.0.0.1:1")
     await server.stop(0)
+
+
+async def test_calls_beyond_capacity_all_get_a_status_that_says_when_to_retry() -> None:
+    """gRPC on its own breaks off calls that wait for the loop, with a bare CANCELLED."""
+
+    async def full(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        raise errors.Overloaded("no room", 2.5)
+        yield WORD
+
+    async def refused(ask: Any) -> errors.HermesError | None:
+        with pytest.raises(grpc.aio.AioRpcError) as status:
+            await read_all(ask(WorkerServiceAskRequest()))
+        return typed_error(status.value)
+
+    async with serving(full) as (ask, _, _, _):
+        seen = await asyncio.gather(*(refused(ask) for _ in range(2_500)))
+    assert {type(error) for error in seen} == {errors.Overloaded}
+    assert {error.retry_after_s for error in seen if isinstance(error, errors.Retryable)} == {2.5}
