@@ -252,11 +252,10 @@ async def test_asked_before_it_can_own_anything(
     told: list[HermesError] = []
     start = GrpcServer.start
 
-    async def start_and_be_asked(self: GrpcServer) -> int:
-        port = await start(self)
+    async def start_and_be_asked(self: GrpcServer) -> None:
+        await start(self)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{new.port}") as channel:
             told.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
-        return port
 
     monkeypatch.setattr(GrpcServer, "start", start_and_be_asked)
     settings = WorkerSettings(
