@@ -21,8 +21,8 @@ from hermes.vlm import VideoMemory, load
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 COLUMNS = 92
-FIRST_LINES = 28
-"""Of the demo's output: a few questions are enough."""
+QUESTIONS = 5
+"""How many questions are shown."""
 
 
 def main() -> None:
@@ -42,12 +42,12 @@ def draw_demo(path: Path) -> None:
         text=True,
         check=True,
     )
-    lines = done.stdout.rstrip().splitlines()
-    total = next(line for line in lines if "answers are right" in line)
-    shown = [*lines[:FIRST_LINES], "...", "", total]
+    start, *questions = done.stdout.rstrip().split("\n\n")
+    total = next(part for part in questions if "answers are right" in part)
+    shown = [start, *questions[:QUESTIONS], "...", total]
     console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(Text("$ make demo", style="bold"))
-    console.print(Text.from_ansi("\n".join(shown)))
+    console.print(Text.from_ansi("\n\n".join(shown)))
     svg = console.export_svg(title="HERMES Live")
     # The same run gives the same file: ids are drawn from the content, and no font is fetched.
     path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL))
@@ -57,7 +57,7 @@ def draw_memory(path: Path) -> None:
     """What the library's example in the README leaves in memory."""
     memory = VideoMemory(load("demo"), budget=192, compress_every_frames=4)
     memory.feed(*sample_video())
-    picture.save(look_inside(memory.cache), path, title="a minute in the demo's memory")
+    picture.save(look_inside(memory.cache), path, title="the sample video")
 
 
 if __name__ == "__main__":
