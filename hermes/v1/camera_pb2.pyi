@@ -37,6 +37,9 @@ class SourceError(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_ERROR_CODEC: _ClassVar[SourceError]
     SOURCE_ERROR_ENDED: _ClassVar[SourceError]
     SOURCE_ERROR_REFUSED: _ClassVar[SourceError]
+    SOURCE_ERROR_PROTOCOL: _ClassVar[SourceError]
+    SOURCE_ERROR_UNREACHABLE: _ClassVar[SourceError]
+    SOURCE_ERROR_UNAVAILABLE: _ClassVar[SourceError]
 
 class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -62,6 +65,9 @@ SOURCE_ERROR_NOT_FOUND: SourceError
 SOURCE_ERROR_CODEC: SourceError
 SOURCE_ERROR_ENDED: SourceError
 SOURCE_ERROR_REFUSED: SourceError
+SOURCE_ERROR_PROTOCOL: SourceError
+SOURCE_ERROR_UNREACHABLE: SourceError
+SOURCE_ERROR_UNAVAILABLE: SourceError
 MEMORY_STATE_UNSPECIFIED: MemoryState
 MEMORY_STATE_PENDING: MemoryState
 MEMORY_STATE_REPLAYING: MemoryState

@@ -30,7 +30,7 @@ from services.decoder.pacing import Pacer
 from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.sampler import RateCap, Sampler, Timeline
 from services.decoder.settings import DecoderSettings
-from services.decoder.source import Source
+from services.decoder.source import Source, longest_open_s
 from services.decoder.telemetry import Telemetry
 
 NO_FRAME_S = 20.0
@@ -128,7 +128,7 @@ class Reader:
         longest_s = patience_s(url, settings)
         # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
         slack_s = max(0.0, longest_s - settings.read_timeout_s)
-        self._telemetry.beat(settings.open_timeout_s + slack_s)
+        self._telemetry.beat(longest_open_s(settings) + slack_s)
         with Source(url, settings) as source:
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -17,17 +18,26 @@ from av.video.stream import VideoStream
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_REFUSED,
+    SOURCE_ERROR_TIMEOUT,
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
 from services.decoder.faults import SourceFault, classify
+from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.key_frames import KeyFrames
 from services.decoder.location import locate, patience_s
 from services.decoder.settings import DecoderSettings
 
 INDEXED = frozenset({"mov", "matroska"})
 """Formats in which a position in time can be found exactly."""
+
+
+def longest_open_s(settings: DecoderSettings) -> float:
+    """How long opening a source may take, with finding out why it failed."""
+    return settings.open_timeout_s + LONGEST_S
+
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
@@ -41,7 +51,9 @@ class Source:
     """
 
     def __init__(self, url: str, settings: DecoderSettings) -> None:
-        """Open `url`. Takes up to the open time-out."""
+        """Open `url`. Takes up to `longest_open_s`."""
+        self._settings = settings
+        self._patience_s = patience_s(url, settings)
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
         self._container: InputContainer | None = None
@@ -56,7 +68,7 @@ class Source:
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
-            self._open((settings.open_timeout_s, patience_s(url, settings)))
+            self._open((settings.open_timeout_s, self._patience_s))
             self._stream = self._pick_stream()
         except BaseException:
             self.close()
@@ -68,6 +80,7 @@ class Source:
         av.logging.set_level(av.logging.ERROR)
         av.logging.set_skip_repeated(False)
         lines: list[tuple[int, str, str]] = []
+        began_s = time.monotonic()
         try:
             with av.logging.Capture() as lines:
                 self._container = av.open(
@@ -75,11 +88,27 @@ class Source:
                 )
         except (av.FFmpegError, OSError, ValueError) as error:
             said = [line[2] for line in lines]
-            if (last := getattr(error, "log", None)) and last[1]:
-                said.append(last[1][2])
-            raise classify(error, said, self._secrets, live=self._live) from None
+            if (last := getattr(error, "log", None)) is not None:
+                said.append(last[2])
+            fault = classify(error, said, self._secrets, live=self._live)
+            if fault.vague:
+                fault = self._explained(fault, time.monotonic() - began_s)
+            raise fault from None
         finally:
             av.logging.set_level(None)
+
+    def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
+        """What is wrong, for a fault of which the library did not say it."""
+        why = why_no_video(self._location.address, self._settings)
+        if why is not None:
+            return why
+        if took_s >= 0.9 * min(self._settings.open_timeout_s, self._patience_s):
+            return SourceFault(SOURCE_ERROR_TIMEOUT, "the server stopped answering")
+        if self._location.address.startswith("rtsp") and fault.error == SOURCE_ERROR_CODEC:
+            return SourceFault(
+                SOURCE_ERROR_PROTOCOL, "its RTSP answers break off or cannot be understood"
+            )
+        return fault
 
     def _pick_stream(self) -> VideoStream:
         assert self._container is not None
