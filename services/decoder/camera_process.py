@@ -206,8 +206,9 @@ class CameraProcess:
             self._stop,
         )
         final: SourceFault | None = None
+        how = ""
         try:
-            reader.run()
+            how = reader.run()
         except SourceFault as fault:
             final = fault
         self._telemetry.beat(float("inf"))
@@ -217,7 +218,7 @@ class CameraProcess:
             self._telemetry.offline(final)
         elif not self._stop.is_set():
             # Reported last, so that by then the whole file is in the log.
-            self._telemetry.ended()
+            self._telemetry.ended(how)
         self._done.set()
 
     def _take_over(self, frame_log: FrameLog, retention: Retention) -> tuple[LogId, Position, int]:

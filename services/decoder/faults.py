@@ -90,6 +90,11 @@ _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOW
 
 _BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
     ("not on whitelist", SOURCE_ERROR_REFUSED, "leads to a protocol or format not allowed here"),
+    (
+        "moov atom not found",
+        SOURCE_ERROR_CODEC,
+        "its index (moov) is missing: it is cut, or is still being written",
+    ),
     ("not in allowed_", SOURCE_ERROR_REFUSED, "a playlist leads to what is not allowed here"),
     (
         "temporary failure in name resolution",
@@ -114,6 +119,10 @@ def classify(
     `lines`: what the library logged while it failed. `live`: a network source,
     of which nothing but a refusal by policy is final.
     """
+    if not live and isinstance(error, EOFError):  # it may grow: it is tried again
+        return SourceFault(
+            SOURCE_ERROR_CODEC, "the file ends too soon: it is cut, or is still being written"
+        )
     lines = list(lines)
     said = [line.lower() for line in lines]
     code, words = _meaning(error, said)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -24,13 +26,14 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
+from services.decoder.ending import Ending
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.key_frames import KeyFrames
 from services.decoder.location import locate, patience_s
 from services.decoder.settings import DecoderSettings
 
-INDEXED = frozenset({"mov", "matroska"})
+INDEXED = frozenset({"mov", "matroska", "hls"})
 """Formats in which a position in time can be found exactly."""
 
 
@@ -60,6 +63,7 @@ class Source:
         self._key_frames = KeyFrames()
         self._resting = False
         self._due_s = 0.0
+        self._reached_s: float | None = None
         self._first_pts: int | None = None
         self.read_s = 0.0
         """Timestamp of the newest packet that was read, decoded or not."""
@@ -131,11 +135,44 @@ class Source:
         rate = self._stream.average_rate or self._stream.guessed_rate
         return float(1 / rate) if rate else 0.04
 
+    @property
+    def duration_s(self) -> float | None:
+        """How long the source says it is; None for one that goes on, or does not say."""
+        assert self._container is not None
+        stream, unit = self._stream, self._stream.time_base
+        if stream.duration and unit and stream.duration > 0:
+            return float(stream.duration * unit)
+        if (tagged_s := _seconds(stream.metadata.get("DURATION", ""))) > 0:
+            return tagged_s
+        whole = self._container.duration
+        return whole / av.time_base if whole and whole > 0 else None
+
+    @property
+    def is_playlist(self) -> bool:
+        """Whether it is an HLS playlist, which is a recording or goes on."""
+        return "hls" in self._names
+
+    def ending(self) -> Ending:
+        """How far it was read, once it has ended."""
+        assert self._container is not None
+        sound = any(stream.type == "audio" for stream in self._container.streams)
+        of_video = bool(self._stream.duration or self._stream.metadata.get("DURATION"))
+        ending = Ending(self._reached_s, self.duration_s, with_sound=sound and not of_video)
+        if not ending.cut or self._live or "mov" not in self._names:
+            return ending  # other formats have no index that holds every frame
+        entries = getattr(self._stream, "index_entries", ())  # not in every version of PyAV
+        needed = max((entry.pos + entry.size for entry in entries), default=None)
+        return replace(ending, bytes_there=self._container.size, bytes_needed=needed)
+
+    @property
+    def _names(self) -> set[str]:
+        assert self._container is not None
+        return set(self._container.format.name.split(","))
+
     def seek(self, position_s: float) -> None:
         """Go to the key frame before `position_s`, if this format can do so exactly."""
         assert self._container is not None
-        names = set(self._container.format.name.split(","))
-        if position_s <= 0 or not names & INDEXED or not self._stream.time_base:
+        if position_s <= 0 or not self._names & INDEXED or not self._stream.time_base:
             return
         offset = int(position_s / self._stream.time_base) + (self._stream.start_time or 0)
         with suppress(av.FFmpegError, OSError):  # reading from the start skips as well, slowly
@@ -201,6 +238,10 @@ class Source:
         at_s = self.position_s(packet)
         if at_s is not None:
             self.read_s = at_s
+            length_s = (
+                float(packet.duration * packet.time_base) if packet.duration else self.frame_s
+            )
+            self._reached_s = max(at_s + length_s, self._reached_s or 0.0)
         unwanted = at_s is not None and at_s < self._due_s - self.frame_s / 2
         self._stream.codec_context.skip_frame = "NONREF" if unwanted else "DEFAULT"
         if packet.is_keyframe:
@@ -255,3 +296,13 @@ class Source:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _seconds(text: str) -> float:
+    """Of `00:00:30.000000000`, as Matroska writes it; 0 for anything else."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        length_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
+    return length_s if math.isfinite(length_s) else 0.0

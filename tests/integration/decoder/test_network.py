@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -18,6 +19,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
     SOURCE_ERROR_TLS,
+    SOURCE_STATE_ENDED,
     SOURCE_STATE_OFFLINE,
     SOURCE_STATE_ONLINE,
 )
@@ -194,7 +196,52 @@ def test_http_sources_and_what_they_may_lead_to(
             # A film over HTTP comes all at once, and is still played at its own speed.
             frames = decoder.frames("movie")
             assert frames[4].capture_time_ms - frames[0].capture_time_ms >= 700
-            decoder.wait_for("movie", SOURCE_STATE_OFFLINE, SOURCE_ERROR_ENDED)
+            decoder.wait_for("movie", SOURCE_STATE_ENDED, SOURCE_ERROR_ENDED)
+
+
+def segments(folder: Path, count: int) -> dict[str, Page]:
+    """So many segments of two seconds, one after the other in time."""
+    pages = {}
+    for number in range(count):
+        times = [number * 2000 + i * 100 for i in range(20)]
+        part = video.write(folder / f"{number}.ts", 0, rate=10, times_ms=times)
+        pages[f"/{number}.ts"] = Page(part.read_bytes())
+    return pages
+
+
+def test_a_recording_ends_and_a_live_playlist_goes_on_until_it_does(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    pages = segments(tmp_path, 4)
+    names = [f"{number}.ts" for number in range(4)]
+    movie = video.write(tmp_path / "clip.mp4", 80, rate=10).read_bytes()
+    pages["/film.m3u8"] = Page(playlist(*names[:2]))
+    pages["/live.m3u8"] = Page(playlist(*names[:2], end=False))
+    pages["/missing.m3u8"] = Page(playlist(*names[:2], "none.ts", "none.ts"))
+    pages["/cut.mp4"] = Page(movie[: len(movie) // 2])
+    with WebServer(pages) as web, DecoderService(redis_url, tmp_path / "service") as decoder:
+        for camera_id in ("film", "live", "missing"):
+            decoder.add(camera_id, web.url(f"/{camera_id}.m3u8"))
+        decoder.add("cut", web.url("/cut.mp4"))
+        status = decoder.wait_for("film", SOURCE_STATE_ENDED)
+        assert status.error_message == "the recording was read whole (4.0 s)"
+        assert status.reconnects == 0
+        assert len(decoder.frames("film")) == 20, "five a second, each once"
+        assert not any(chunk.discontinuity for chunk in decoder.chunks("film"))
+        # What is missing is tried again; where each try ends alike, that is all there is.
+        for camera_id in ("missing", "cut"):
+            status = decoder.wait_for(camera_id, SOURCE_STATE_ENDED)
+            assert re.fullmatch(
+                r"the recording is cut: [234]\.\d of 8\.0 s could be read", status.error_message
+            )
+            assert len(decoder.frames(camera_id)) <= 21, "no frame is sampled twice"
+        assert decoder.status("live").state == SOURCE_STATE_ONLINE
+        pages["/live.m3u8"].body = playlist(*names[:3], end=False)
+        eventually(lambda: len(decoder.frames("live")) > 22, name="frames of the third segment")
+        pages["/live.m3u8"].body = playlist(*names)
+        status = decoder.wait_for("live", SOURCE_STATE_ENDED, timeout_s=30.0)
+        assert status.error_message == "the live stream has ended: its playlist is finished"
+        assert 35 <= len(decoder.frames("live")) <= 41, "the finished playlist is not begun again"
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
