@@ -36,6 +36,7 @@ class SourceFault(Exception):
     """A source cannot be read.
 
     `permanent`: trying again cannot help. `vague`: the decode library did not say what is wrong.
+    `final_after`: seen so many times on end, it is permanent.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class SourceFault(Exception):
         *,
         permanent: bool = False,
         vague: bool = False,
+        final_after: int | None = None,
     ) -> None:
         # A library's text may hold bytes that are no text; a report carries what fits.
         self.message = message.encode(errors="replace").decode()[:MAX_MESSAGE]
@@ -52,6 +54,7 @@ class SourceFault(Exception):
         self.error = error
         self.permanent = permanent
         self.vague = vague
+        self.final_after = final_after
 
 
 STALLED = SourceFault(SOURCE_ERROR_TIMEOUT, "the reader was stuck and was restarted")
@@ -60,6 +63,15 @@ STALLED = SourceFault(SOURCE_ERROR_TIMEOUT, "the reader was stuck and was restar
 FLOODED = SourceFault(SOURCE_ERROR_UNSPECIFIED, "the reader sent too many reports; restarted")
 """Reported by the supervisor for a process that it killed."""
 
+
+NO_RANGES = SourceFault(
+    SOURCE_ERROR_CODEC,
+    "the file's index (moov) is at its end, and the server answers no range requests to read it"
+    " from there: move it to the front (qt-faststart IN OUT, or"
+    " ffmpeg -i IN -c copy -movflags +faststart OUT)",
+    final_after=3,
+)
+"""The server may also have failed at that moment, so it is tried again before it is final."""
 
 _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] = (
     (
@@ -89,13 +101,32 @@ _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] =
 _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 
 _BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
-    ("not on whitelist", SOURCE_ERROR_REFUSED, "leads to a protocol or format not allowed here"),
+    (
+        "format not on whitelist",
+        SOURCE_ERROR_REFUSED,
+        "its format is not read here: give a video file, or make one of it, for example with"
+        " ffmpeg -i IN -pix_fmt yuv420p OUT.mp4",
+    ),
+    (
+        "not on whitelist",
+        SOURCE_ERROR_REFUSED,
+        "it leads to a protocol that is not allowed here: add the address that it leads to",
+    ),
     (
         "moov atom not found",
         SOURCE_ERROR_CODEC,
         "its index (moov) is missing: it is cut, or is still being written",
     ),
-    ("not in allowed_", SOURCE_ERROR_REFUSED, "a playlist leads to what is not allowed here"),
+    (
+        "not in allowed_",
+        SOURCE_ERROR_REFUSED,
+        "it is a playlist of files that are not allowed here: add what it lists",
+    ),
+    (
+        "error when loading first segment",
+        SOURCE_ERROR_NOT_FOUND,
+        "the playlist is there, but its first segment cannot be read",
+    ),
     (
         "temporary failure in name resolution",
         SOURCE_ERROR_UNREACHABLE,
@@ -109,6 +140,7 @@ _BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
 
 
 _REFUSED = re.compile(r"method [A-Z_]+ failed: (\d{3} \(.{1,60}\))")
+_UNREAD = re.compile(r"\[(\w{1,20})[\w,]*\] Format not on whitelist")
 
 
 def classify(
@@ -116,7 +148,7 @@ def classify(
 ) -> SourceFault:
     """What an exception of the decode library means.
 
-    `lines`: what the library logged while it failed. `live`: a network source,
+    `lines`: what the library logged while it failed, as `[part] text`. `live`: a network source,
     of which nothing but a refusal by policy is final.
     """
     if not live and isinstance(error, EOFError):  # it may grow: it is tried again
@@ -130,6 +162,8 @@ def classify(
     for line in lines:
         if refused := _REFUSED.search(line):
             detail = refused[1]  # the library's own text knows but a few statuses
+        if unread := _UNREAD.match(line):
+            detail = f"format: {unread[1]}"
     message = redact(f"{words} ({detail or type(error).__name__})", secrets)
     permanent = not live and code in (SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED)
     # Invalid data are the library's word for whatever it did not expect, silence too.

@@ -96,6 +96,7 @@ class Reader:
         """Whether it is a live playlist, of which a finished one repeats the end."""
         self._broke_at_s: float | None = None
         self._breaks = 0
+        self._alike, self._last_said = 0, ""
 
     def run(self) -> str:
         """Read. Returns when stopped, when the source ended for good, or when retrying is vain.
@@ -122,6 +123,10 @@ class Reader:
                 self._position.ms = None
             except SourceFault as fault:
                 self._outbox.interrupt()
+                self._alike = self._alike + 1 if fault.message == self._last_said else 1
+                self._last_said = fault.message
+                if fault.final_after is not None and self._alike >= fault.final_after:
+                    raise SourceFault(fault.error, fault.message, permanent=True) from None
                 if fault.permanent:
                     raise
                 self._pause(fault)

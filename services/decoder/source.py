@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_ENDED,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
@@ -27,7 +28,7 @@ from hermes.v1.camera_pb2 import (
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
 from services.decoder.ending import Ending
-from services.decoder.faults import SourceFault, classify
+from services.decoder.faults import NO_RANGES, SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.key_frames import KeyFrames
 from services.decoder.location import locate, patience_s
@@ -91,9 +92,9 @@ class Source:
                     self._location.address, "r", options=self._location.options, timeout=timeout
                 )
         except (av.FFmpegError, OSError, ValueError) as error:
-            said = [line[2] for line in lines]
             if (last := getattr(error, "log", None)) is not None:
-                said.append(last[2])
+                lines.append(last)
+            said = [f"[{part}] {text}" for _, part, text in lines]
             fault = classify(error, said, self._secrets, live=self._live)
             if fault.vague:
                 fault = self._explained(fault, time.monotonic() - began_s)
@@ -228,10 +229,17 @@ class Source:
                 bad_reads += 1
                 resumable = not self._live and isinstance(error, av.error.InvalidDataError)
                 if not resumable or bad_reads > MAX_BAD_READS:
-                    raise classify(error, (), self._secrets, live=self._live) from None
+                    raise self._fault(error) from None
                 on_error()
             except OSError as error:
-                raise classify(error, (), self._secrets, live=self._live) from None
+                raise self._fault(error) from None
+
+    def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
+        """Why reading an open source failed."""
+        fault = classify(error, (), self._secrets, live=self._live)
+        # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
+        seeks = self._live and "mov" in self._names and self._reached_s is None
+        return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
 
     def _wakes(self, packet: Packet[VideoStream]) -> bool:
         """Whether the packet is to be decoded."""

@@ -213,3 +213,24 @@ def test_a_file_that_was_cut_says_how_much_of_it_was_read(decoder: DecoderServic
     assert status.error_message == "the file ends too soon: it is cut, or is still being written"
     (decoder.media / "growing.mp4").write_bytes(stub)
     decoder.wait_for("growing", SOURCE_STATE_ENDED)
+
+
+def test_what_is_no_video_says_what_to_do(decoder: DecoderService) -> None:
+    gif = decoder.media / "moving.gif"
+    with av.open(gif, "w") as container:
+        stream = container.add_stream("gif", rate=5)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb8"
+        for index in range(10):
+            frame = video.picture(index, 64, 48).reformat(format="rgb8")
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (decoder.media / "still.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 500)
+    for camera_id, name, part in (("gif", "moving.gif", "gif"), ("png", "still.png", "png_pipe")):
+        decoder.add(camera_id, name)
+        status = decoder.wait_for(camera_id, SOURCE_STATE_FAILED, SOURCE_ERROR_REFUSED)
+        assert status.error_message == (
+            "its format is not read here: give a video file, or make one of it, for example with"
+            f" ffmpeg -i IN -pix_fmt yuv420p OUT.mp4 (format: {part})"
+        )

@@ -20,6 +20,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_TIMEOUT,
     SOURCE_ERROR_TLS,
     SOURCE_STATE_ENDED,
+    SOURCE_STATE_FAILED,
     SOURCE_STATE_OFFLINE,
     SOURCE_STATE_ONLINE,
 )
@@ -188,10 +189,15 @@ def test_http_sources_and_what_they_may_lead_to(
                     SOURCE_ERROR_REFUSED,
                     SOURCE_ERROR_CODEC,
                     SOURCE_ERROR_ENDED,
+                    SOURCE_ERROR_NOT_FOUND,
                 ), camera_id
                 assert decoder.chunks(camera_id) == [], camera_id
+            assert decoder.status("path").error == SOURCE_ERROR_NOT_FOUND
             assert decoder.status("redirect").error == SOURCE_ERROR_REFUSED
             assert decoder.status("file").error == SOURCE_ERROR_REFUSED
+            for camera_id in ("file", "redirect", "other"):
+                said = decoder.status(camera_id).error_message
+                assert "leads to a protocol that is not allowed here: add the address" in said
             assert decoder.status("text").error == SOURCE_ERROR_CODEC
             # A film over HTTP comes all at once, and is still played at its own speed.
             frames = decoder.frames("movie")
@@ -217,12 +223,17 @@ def test_a_recording_ends_and_a_live_playlist_goes_on_until_it_does(
     movie = video.write(tmp_path / "clip.mp4", 80, rate=10).read_bytes()
     pages["/film.m3u8"] = Page(playlist(*names[:2]))
     pages["/live.m3u8"] = Page(playlist(*names[:2], end=False))
+    late = video.write(tmp_path / "late.mov", 300, size=(320, 240)).read_bytes()  # index at its end
+    pages["/late.mp4"] = Page(late)
+    pages["/lost.m3u8"] = Page(playlist("none.ts"))
     pages["/missing.m3u8"] = Page(playlist(*names[:2], "none.ts", "none.ts"))
     pages["/cut.mp4"] = Page(movie[: len(movie) // 2])
     with WebServer(pages) as web, DecoderService(redis_url, tmp_path / "service") as decoder:
         for camera_id in ("film", "live", "missing"):
             decoder.add(camera_id, web.url(f"/{camera_id}.m3u8"))
         decoder.add("cut", web.url("/cut.mp4"))
+        decoder.add("late", web.url("/late.mp4"))
+        decoder.add("lost", web.url("/lost.m3u8"))
         status = decoder.wait_for("film", SOURCE_STATE_ENDED)
         assert status.error_message == "the recording was read whole (4.0 s)"
         assert status.reconnects == 0
@@ -235,6 +246,11 @@ def test_a_recording_ends_and_a_live_playlist_goes_on_until_it_does(
                 r"the recording is cut: [234]\.\d of 8\.0 s could be read", status.error_message
             )
             assert len(decoder.frames(camera_id)) <= 21, "no frame is sampled twice"
+        status = decoder.wait_for("late", SOURCE_STATE_FAILED, SOURCE_ERROR_CODEC)
+        assert "the server answers no range requests" in status.error_message
+        assert "qt-faststart" in status.error_message
+        status = decoder.wait_for("lost", SOURCE_STATE_OFFLINE, SOURCE_ERROR_NOT_FOUND)
+        assert "its first segment cannot be read" in status.error_message
         assert decoder.status("live").state == SOURCE_STATE_ONLINE
         pages["/live.m3u8"].body = playlist(*names[:3], end=False)
         eventually(lambda: len(decoder.frames("live")) > 22, name="frames of the third segment")
