@@ -21,12 +21,14 @@ from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
+from services.common.url_hints import ENCODE, password_ends_host
 from services.decoder.ending import Ending
 from services.decoder.faults import NO_RANGES, SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
@@ -98,6 +100,8 @@ class Source:
             fault = classify(error, said, self._secrets, live=self._live)
             if fault.vague:
                 fault = self._explained(fault, time.monotonic() - began_s)
+            if fault.error == SOURCE_ERROR_NOT_FOUND and password_ends_host(self._location.address):
+                fault = SourceFault(fault.error, f"{fault.message}; {ENCODE}")
             raise fault from None
         finally:
             av.logging.set_level(None)

@@ -129,6 +129,13 @@ def test_no_server_and_no_host(scheme: str) -> None:
         assert "there is no such host" in fault.message
 
 
+def test_a_password_that_was_read_as_the_path_is_hinted_at() -> None:
+    fault = fault_of(f"rtsp://viewer.invalid:12/{PASSWORD}@10.0.0.7/live")
+    assert fault.error == SOURCE_ERROR_NOT_FOUND
+    assert "/ as %2F" in fault.message
+    assert PASSWORD not in fault.message
+
+
 def test_the_password_is_not_sent_to_find_out_what_is_wrong() -> None:
     with WrongServer(b"", hangs_up=True) as server:
         fault_of(server.url("rtsp", credentials=f"viewer:{PASSWORD}"))
