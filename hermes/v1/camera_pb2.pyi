@@ -47,6 +47,7 @@ class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_STATE_PENDING: _ClassVar[MemoryState]
     MEMORY_STATE_REPLAYING: _ClassVar[MemoryState]
     MEMORY_STATE_SERVING: _ClassVar[MemoryState]
+    MEMORY_STATE_EMPTY: _ClassVar[MemoryState]
 PACING_UNSPECIFIED: Pacing
 PACING_LIVE: Pacing
 PACING_AS_FAST_AS_READ: Pacing
@@ -72,6 +73,7 @@ MEMORY_STATE_UNSPECIFIED: MemoryState
 MEMORY_STATE_PENDING: MemoryState
 MEMORY_STATE_REPLAYING: MemoryState
 MEMORY_STATE_SERVING: MemoryState
+MEMORY_STATE_EMPTY: MemoryState
 
 class CameraServiceAddRequest(_message.Message):
     __slots__ = ("camera",)

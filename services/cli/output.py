@@ -22,6 +22,7 @@ _STATE_STYLE = {
     "ended": "cyan",
     "connecting": "yellow",
     "replaying": "yellow",
+    "empty": "yellow",
     "pending": "yellow",
     "offline": "red",
     "failed": "red",

@@ -12,8 +12,10 @@ from google.protobuf.message import DecodeError
 
 from hermes.errors import CameraExists, CameraNotFound, InvalidInput, Unavailable
 from hermes.v1.camera_pb2 import (
+    MEMORY_STATE_EMPTY,
     MEMORY_STATE_PENDING,
     MEMORY_STATE_REPLAYING,
+    MEMORY_STATE_SERVING,
     Camera,
     CameraInfo,
     MemoryStatus,
@@ -194,4 +196,8 @@ def _info(
         memory = MemoryStatus(state=MEMORY_STATE_PENDING)
     elif owner.state in NOT_SERVING_STATES:
         memory.state = MEMORY_STATE_REPLAYING  # questions are refused until the lease says more
+    elif memory.state == MEMORY_STATE_SERVING and not (
+        memory.frames or memory.coverage.frames_seen
+    ):
+        memory.state = MEMORY_STATE_EMPTY
     return CameraInfo(camera=cameras.without_credentials(camera), source=source, memory=memory)

@@ -167,6 +167,16 @@ async def test_cameras_are_listed_by_id_with_their_state(
     assert (a.memory.state, a.memory.frames, a.memory.bytes) == ("serving", 12, 4096)
     assert cameras[2].source.state == "pending"
 
+    # A memory that has never seen a frame has nothing to answer from.
+    lease_c = own(redis_client, "c.1", "w1:1")
+    nothing = MemoryStatus(state=MEMORY_STATE_SERVING, worker="w1", epoch=lease_c.epoch)
+    for seen, state in ((0, "empty"), (7, "serving")):
+        nothing.coverage.frames_seen = seen
+        redis_client.hset(
+            keys.status("c.1"), mapping={camera_status.MEMORY: MessageToJson(nothing)}
+        )
+        assert (await client.get_camera("c.1")).memory.state == state
+
     # The lease decides whether a question is taken, so that is what is shown.
     redis_client.hset(keys.lease("a", "worker"), "state", "replaying")
     assert (await client.get_camera("a")).memory.state == "replaying"
