@@ -1,8 +1,8 @@
 """Many cameras on one device.
 
-An `Engine` owns the device's thread. `Engine.open` gives a `CameraHandle`, which
-is offered frames and asked questions; answers go to sinks. The `Scheduler`
-decides what the device does next.
+An `Engine` runs one thread, the device's. `Engine.open` returns a `CameraHandle`:
+offer it frames, ask it questions. Each answer goes to an `AnswerSink`. The
+`Scheduler` decides what the device does next.
 """
 
 from hermes.engine.answer import Answer, AnswerResult, AnswerSink

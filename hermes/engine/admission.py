@@ -11,10 +11,10 @@ _NEWEST = 0.2  # weight of the newest measurement
 
 
 class Admission:
-    """Counts open questions, and refuses those whose first token would be long in coming.
+    """Counts open questions, and refuses a question that would wait too long for its first token.
 
-    An admitted question is answered; a refused one costs nothing and is refused
-    at once. How long the device takes to read a question is measured as it goes.
+    A question is either refused at once, at no cost, or admitted and answered.
+    The time that the device takes to read a question is measured as it works.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -26,17 +26,17 @@ class Admission:
 
     @property
     def open(self) -> int:
-        """Questions that wait or are being answered."""
+        """Questions that are waiting or being answered."""
         with self._lock:
             return sum(self._open.values())
 
     @property
     def expected_wait_s(self) -> float:
-        """Until a question that came now would have its first token."""
+        """Seconds until a question that is asked now would get its first token."""
         return (self._unread + 1) * self._read_s
 
     def admit(self, camera_id: str) -> None:
-        """Count a question in. Raises `Overloaded`, saying what there is too much of."""
+        """Count a new question. Raises `Overloaded`, naming the limit that was reached."""
         with self._lock:
             self._check(camera_id)
             self._open[camera_id] = self._open.get(camera_id, 0) + 1
@@ -50,12 +50,12 @@ class Admission:
             raise Overloaded(f"{own} questions about camera {camera_id!r} are open")
         if self._unread and self.expected_wait_s > config.max_wait_s:
             raise Overloaded(
-                f"{self._unread} questions wait to be read, which takes this worker some"
-                f" {self.expected_wait_s:.1f} s; at most {config.max_wait_s:g} s are allowed"
+                f"{self._unread} questions are waiting on this worker: the first token would take"
+                f" about {self.expected_wait_s:.1f} s; at most {config.max_wait_s:g} s are allowed"
             )
 
     def read(self, questions: int, seconds: float) -> None:
-        """The device has read so many questions in one pass."""
+        """Record that the device read this many questions in one pass of `seconds`."""
         each = seconds / questions
         with self._lock:
             self._unread -= questions
@@ -63,7 +63,7 @@ class Admission:
             self._read_s = (1 - _NEWEST) * known + _NEWEST * each
 
     def ended(self, camera_id: str, *, unread: bool) -> None:
-        """A question is over, however it ended; `unread`: the device never came to it."""
+        """Count a question as over, for any reason. `unread`: the device never read it."""
         with self._lock:
             left = self._open.pop(camera_id) - 1
             if left:

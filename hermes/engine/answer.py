@@ -1,4 +1,4 @@
-"""One question on its way to its last token."""
+"""One question, and the state of its answer."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class AnswerResult:
-    """What is known at the end of an answer. Times are in seconds.
+    """Facts about a complete answer. Times are in seconds.
 
-    `warm_ttft_s`: from the moment the memory was ready for the question to the
-    first token. `fresh_ttft_s`: from the engine's receipt of the question,
-    frames it had to wait for included. `queue_s`: waiting behind other work.
+    `warm_ttft_s`: time to the first token, from the moment the memory was ready
+    for the question. `fresh_ttft_s`: the same from the moment the engine received
+    the question, so it includes the wait for frames. `queue_s`: time between
+    ready and started, spent on other work of the device.
     """
 
     finish_reason: FinishReason
@@ -37,7 +38,7 @@ class AnswerResult:
 
 
 class AnswerSink(Protocol):
-    """Where an answer goes. Called on the device's thread: hand over and return at once."""
+    """Receives an answer. Called on the device's thread, so each method must return at once."""
 
     def delta(self, text: str) -> None:
         """More text."""
@@ -48,7 +49,7 @@ class AnswerSink(Protocol):
         ...
 
     def failed(self, error: HermesError) -> None:
-        """There will be no (more of an) answer. Nothing follows."""
+        """The answer failed, before or after its first text. Nothing follows."""
         ...
 
 
@@ -77,7 +78,7 @@ class Answer:
 
     @property
     def camera_id(self) -> str:
-        """The camera that is asked about."""
+        """The camera that the question is about."""
         return self.session.camera_id
 
     def cancel(self) -> None:
@@ -85,17 +86,17 @@ class Answer:
         self.cancelled.set()
 
     def is_ready(self, cursor: str) -> bool:
-        """Whether memory, at this cursor, has all that the question must see."""
+        """Whether a memory at this cursor holds everything that the question must see."""
         return self.ready_when is None or self.ready_when(cursor)
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Release the branch of the memory."""
         if self.branch is not None:
             self.branch.close()
             self.branch = None
 
     def took_token(self, now: float) -> None:
-        """Account for one more token."""
+        """Record one more token."""
         if self.tokens == 0:
             self.first_token = now
         else:
@@ -104,7 +105,7 @@ class Answer:
         self.tokens += 1
 
     def result(self, reason: FinishReason) -> AnswerResult:
-        """What the sink is given at the end."""
+        """The result that the sink gets at the end."""
         assert self.branch is not None
         return AnswerResult(
             finish_reason=reason,

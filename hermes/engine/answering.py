@@ -1,4 +1,4 @@
-"""Questions on the device: those that wait, those that are being answered, and one pass for all."""
+"""Questions on the device: waiting, ready or under way, all served by one pass."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ log = logging.getLogger(__name__)
 class Answers:
     """All open questions of an engine. Only the device's thread touches them.
 
-    A question waits until its camera's memory has what it must see, then for
-    the device, and is then an answer under way. `read` is called with the number
-    of questions that a pass has read and the seconds it took, `ended` with each
-    answer that is over, however it ended.
+    A question first waits for frames, until its camera's memory holds what it
+    must see; then it waits for the device; then its answer is under way.
+
+    `read` is called after each pass that read questions, with their number and
+    the seconds it took. `ended` is called with each answer that is over, for any
+    reason.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Answers:
 
     @property
     def ready(self) -> int:
-        """Questions that wait for nothing but the device."""
+        """Questions that wait only for the device."""
         return len(self._ready)
 
     @property
@@ -62,10 +64,10 @@ class Answers:
     def _all(self) -> list[Answer]:
         return [*self._waiting, *self._ready, *self._under_way]
 
-    # -- coming in and going out ---------------------------------------------
+    # -- starting and ending -------------------------------------------------
 
     def accept(self, answer: Answer) -> None:
-        """Take in a question; if it cannot be answered, its sink gets the error."""
+        """Accept a question. If it cannot be answered, its sink gets the error."""
         try:
             if not answer.session.is_open:
                 raise CameraNotOwned(answer.camera_id)
@@ -85,7 +87,7 @@ class Answers:
             self._waiting.append(answer)
 
     def frames_came(self, session: Session) -> None:
-        """The camera's memory has gone on: questions may have been waiting for that."""
+        """The camera's memory took in frames: make ready the questions that waited for them."""
         for answer in list(self._waiting):
             if answer.session is session and answer.is_ready(session.report.cursor):
                 self._waiting.remove(answer)
@@ -96,19 +98,19 @@ class Answers:
         self._ready.append(answer)
 
     def drop_cancelled(self) -> None:
-        """Forget the answers whose callers have cancelled."""
+        """Drop the answers that were cancelled."""
         for answer in self._all():
             if answer.cancelled.is_set():
                 self._forget(answer)
 
     def fail_all(self, error: HermesError, session: Session | None = None) -> None:
-        """End all of them, or all about one session."""
+        """End all answers with this error, or all answers about one session."""
         for answer in self._all():
             if session in (None, answer.session):
                 self.fail(answer, error)
 
     def fail(self, answer: Answer, error: HermesError) -> None:
-        """End one answer, unless it is over."""
+        """End one answer with this error, unless it is already over."""
         if not answer.over:
             self._forget(answer)
             answer.sink.failed(error)
@@ -116,7 +118,7 @@ class Answers:
     # -- one pass -------------------------------------------------------------
 
     def step(self) -> None:
-        """Read as many ready questions as fit a pass, and give each answer under way a token."""
+        """Run one pass: read as many ready questions as fit, and add a token to each answer."""
         starting: list[Answer] = []
         tokens = 0
         while self._ready:
@@ -141,7 +143,7 @@ class Answers:
         return True
 
     def _pass(self, answers: Sequence[Answer]) -> None:
-        """One pass; where it fails, passes over halves: one answer's fault is not the others'."""
+        """Run one pass. If it fails, run each half alone, so that one bad answer fails alone."""
         if not answers:
             return
         try:
@@ -170,7 +172,7 @@ class Answers:
         return rows, self._passes.tokens(inputs, rows)
 
     def _took(self, answer: Answer, row: BranchRow, token: int) -> None:
-        """Pass one token on, and end the answer where it ends."""
+        """Add one token to an answer, send its text to the sink, and end it if it is complete."""
         try:
             assert answer.branch is not None
             assert answer.stream is not None
@@ -186,7 +188,7 @@ class Answers:
                 self._finish(answer, "length")
             else:
                 answer.next_input = self._model.embed([token])
-        except Exception as error:  # of this answer alone
+        except Exception as error:  # concerns only this answer
             self.fail(answer, as_hermes_error(error, _doing(answer)))
 
     def _finish(self, answer: Answer, reason: FinishReason) -> None:

@@ -1,4 +1,4 @@
-"""A camera on the device, as other threads hold it."""
+"""The handle through which other threads use a camera's memory on the device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copy, Copying, Snapshot
 from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
-from hermes.errors import CameraNotOwned, InvalidInput, Unavailable
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable
 from hermes.memory import look_inside
 
 
@@ -53,18 +53,23 @@ class CameraHandle:
         """Whether `close` was called."""
         return self._closed.is_set()
 
+    @property
+    def failure(self) -> HermesError | None:
+        """Why the camera has no memory, if the device could not make one. Close it then."""
+        return self._session.failure
+
     def close(self) -> None:
-        """Free the memory; open questions about it fail. Closing twice changes nothing."""
+        """Free the memory. Its open questions fail. Closing again does nothing."""
         if not self._closed.is_set():
             self._closed.set()
             self._on_close(self._session)
 
     def report(self) -> SessionReport:
-        """The memory as it was after the last pass over its frames."""
+        """The state of the memory after the last pass over its frames."""
         return self._session.report
 
     def room(self) -> int:
-        """Frames that may be offered now; 0 if the handle is closed."""
+        """How many frames may be offered now; 0 if the handle is closed."""
         return 0 if self.closed else self._session.room.free
 
     def offer(self, batch: Batch) -> None:
@@ -82,11 +87,11 @@ class CameraHandle:
         max_tokens: int | None = None,
         ready: Callable[[str], bool] | None = None,
     ) -> Answer:
-        """Ask; the answer goes to `sink`. A refusal raises before anything is started.
+        """Ask a question; the answer goes to `sink`. A refused question raises here, at once.
 
-        `ready`: begin only once this holds for the camera's cursor, so that
-        the answer has seen every frame up to there. It must be cheap: it is
-        called after each frame. Raises `InvalidInput`, `Overloaded` and `Unavailable`.
+        `ready`: a condition on the memory's cursor. The answer begins once it holds,
+        so that it has seen every frame up to there. It is called after each frame
+        and must be cheap. Raises `InvalidInput`, `Overloaded` and `Unavailable`.
         """
         self._require_open()
         limit = self._config.max_answer_tokens
@@ -106,16 +111,18 @@ class CameraHandle:
         return answer
 
     def mark_lost(self, since_ms: int) -> None:
-        """Report that an earlier memory was lost, up to the first frame offered after this call.
+        """Record that an earlier memory of this camera was lost, so that coverage reports a gap.
 
-        `since_ms`: capture time of the last frame that the earlier memory is known to have seen.
+        The gap begins at `since_ms`, the capture time of the last frame that the
+        earlier memory is known to have seen, and ends with the first frame that is
+        offered after this call.
         """
         self._require_open()
         session = self._session
         self._mailbox.post(lambda: session.memory.mark_lost(since_ms))
 
     def inspect(self) -> Future[MemoryContents]:
-        """What the memory holds, seen between the device's other work. Raises `Unavailable`."""
+        """A description of what the memory holds. Raises `Unavailable`."""
         self._require_open()
         session = self._session
         return self._mailbox.call(
@@ -136,10 +143,10 @@ class CameraHandle:
         return copy.snapshot
 
     def restore(self, snapshot: Snapshot) -> Future[None]:
-        """Make the memory that of the snapshot. Raises `Unavailable`.
+        """Replace the memory by the snapshot's. Raises `Unavailable`.
 
-        The future fails as that of `snapshot` does, and with `SnapshotMismatch`
-        or `SnapshotCorrupt`: the memory is then as it was.
+        The future fails as that of `snapshot` does. If it fails with
+        `SnapshotMismatch` or `SnapshotCorrupt`, the memory is unchanged.
         """
         self._require_open()
         session = self._session

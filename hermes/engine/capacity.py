@@ -1,4 +1,4 @@
-"""How many memories fit a device: from what it has free, and from what the work itself takes."""
+"""How many memories fit on a device, beside its weights and the passes it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hermes.memory import CacheShape
 from hermes.memory.slab import caches_rotated_keys
 
 _KEPT_FREE = 0.1
-"""Share of the free memory that nobody plans with."""
+"""Share of the free memory that is left unused."""
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
@@ -19,32 +19,33 @@ _MEMINFO = Path("/proc/meminfo")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes of a device. `work`: the most that a pass took beside weights and memories."""
+    """Free bytes of a device. `work`: the most that a pass took beside weights and memories."""
 
     free: int
     work: int = 0
 
 
 def slab_bytes(shape: CacheShape, tokens: int) -> int:
-    """Of one memory's place for `tokens` per layer: the cache, and what each token is."""
+    """Bytes of one memory's slab for `tokens` per layer: the cache and its token table."""
     identity = shape.axes * 4 + 8 + 4  # positions int32, frame int64, patch int32
-    turned = _turned_bytes(shape, tokens) if caches_rotated_keys(shape) else 0
-    return tokens * (shape.bytes_per_token + shape.layers * identity) + turned
+    rotated = _rotated_bytes(shape, tokens) if caches_rotated_keys(shape) else 0
+    return tokens * (shape.bytes_per_token + shape.layers * identity) + rotated
 
 
-def _turned_bytes(shape: CacheShape, tokens: int) -> int:
+def _rotated_bytes(shape: CacheShape, tokens: int) -> int:
+    """Bytes of a second, rotated copy of the keys."""
     return tokens * shape.bytes_per_token // 2
 
 
 def cameras_that_fit(room: Room, shape: CacheShape, tokens: int, readers: int) -> int:
-    """Memories of `tokens` per layer that fit, with up to `readers` of them being read at once.
+    """How many memories of `tokens` per layer fit, with up to `readers` of them read at once.
 
-    A memory that is read holds its keys a second time, turned, if it did not
-    before; and one that is compressed meanwhile goes on in another place.
+    Reading a memory takes a rotated copy of its keys, unless the slab caches one
+    anyway. Compressing a memory while it is read takes a second slab.
     """
     usable = int(room.free * (1 - _KEPT_FREE)) - room.work
     slab = slab_bytes(shape, tokens)
-    read = slab if caches_rotated_keys(shape) else slab + _turned_bytes(shape, tokens)
+    read = slab if caches_rotated_keys(shape) else slab + _rotated_bytes(shape, tokens)
     if usable < slab:
         return 0
     if usable < readers * (slab + read):
@@ -53,7 +54,7 @@ def cameras_that_fit(room: Room, shape: CacheShape, tokens: int, readers: int) -
 
 
 def room_of(device: torch.device, work: int = 0) -> Room:
-    """What is free now."""
+    """The room that the device has now."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         return Room(torch.cuda.mem_get_info(device)[0], work)
@@ -61,7 +62,7 @@ def room_of(device: torch.device, work: int = 0) -> Room:
 
 
 def host_memory(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
-    """Bytes of memory that this process can still get, its container's limit included."""
+    """Bytes of memory that this process can still allocate, within its container's limit."""
     free = 1 << 62
     if meminfo.is_file():
         for line in meminfo.read_text().splitlines():

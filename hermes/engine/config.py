@@ -1,4 +1,4 @@
-"""How an engine is set up."""
+"""An engine's settings."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from hermes.memory import POLICIES
 class EngineConfig:
     """Limits of one engine. Tokens are video tokens per layer; frames are sampled frames.
 
-    `budget_tokens`: what a memory holds after a compression.
+    `budget_tokens`: tokens that a memory holds after a compression.
     `compress_every_frames`: frames between two compressions.
     `max_cameras`: memories on this device.
     `max_pending_frames`: frames of one camera that may wait for the device.
-    `max_questions`: questions waiting or being answered, over all cameras.
-    `max_question_tokens`, `max_answer_tokens`: the longest of each.
-    `max_camera_questions`: the same, of one camera.
+    `max_questions`: questions that are waiting or being answered, over all cameras.
+    `max_camera_questions`: the same for one camera.
+    `max_question_tokens`, `max_answer_tokens`: length of the longest question and answer.
     `max_wait_s`: a question that would wait longer for its first token is
-    refused at once; one that finds nobody waiting never is.
-    `questions_per_ingest`: passes for questions before one over frames is let
-    in, so that constant questions do not starve the cameras.
-    `prefill_tokens`: tokens of waiting questions that are read in one pass; one
-    question at least.
-    `max_pass_frames`: frames, over all cameras, in one pass at most.
-    `slice_s`: how long the slices of a pass over frames may take on average;
-    between them it gives way to questions. Passes are made as large as that
-    allows.
+    refused at once, unless no other question is waiting.
+    `questions_per_ingest`: after this many passes for questions in a row, one
+    pass over frames runs, so that constant questions do not starve the cameras.
+    `prefill_tokens`: tokens of new questions that one pass reads; it always reads
+    at least one question.
+    `max_pass_frames`: frames in one pass, over all cameras.
+    `slice_s`: average time that one slice (a layer) of a pass over frames may
+    take. A pass gives way to questions between its slices, and takes as many
+    frames as this time allows.
+    `policy`: name of the policy that decides which tokens a memory keeps.
     """
 
     budget_tokens: int = limits.BUDGET_TOKENS.default

@@ -1,4 +1,4 @@
-"""Copies of memories, for snapshots: taken a layer at a time, between the device's other work."""
+"""Copies memories for snapshots, a layer at a time, between the device's other work."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from hermes.memory import Capture, MemoryState
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A memory at one moment, and the cursor up to which it had read."""
+    """A copy of a memory, and the cursor up to which it had taken in frames."""
 
     state: MemoryState
     cursor: str
 
 
 class Copy:
-    """A copy of one session's memory that a caller waits for."""
+    """A caller's request for a copy of one session's memory."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.snapshot: Future[Snapshot] = Future()
-        """The copy, or the `HermesError` that says why there is none."""
+        """The copy, or a `HermesError` if it failed."""
 
     @property
     def doing(self) -> str:
-        """What this is called in the log."""
+        """The name of this work in the log."""
         return f"a copy of {self.session.camera_id}"
 
 
@@ -41,12 +41,12 @@ class _UnderWay:
 
 
 class Copying:
-    """The copies that are wanted, at most one of them under way. For the device's thread alone.
+    """A queue of copies, at most one of them under way. Only the device's thread touches it.
 
-    One layer is copied between two other steps, so a question waits for one
-    layer and not for a whole memory. Frames of that camera wait for all of it:
-    a copy is of one moment. It begins when memory holds whole log entries, so
-    that what follows its cursor in the log is exactly what it lacks.
+    Each step copies one layer, so a question waits for one layer and not for a
+    whole memory. Frames of that camera wait until the copy is complete, because
+    it must show one moment. A copy begins when the memory holds whole log
+    entries, so that the entries past its cursor are exactly what it lacks.
     """
 
     def __init__(self) -> None:
@@ -59,16 +59,16 @@ class Copying:
 
     @property
     def busy(self) -> bool:
-        """Whether there is something to copy."""
+        """Whether a copy is queued or under way."""
         return self._current is not None or bool(self._wanted)
 
     @property
     def held(self) -> Session | None:
-        """The session whose memory must not change now."""
+        """The session that is being copied, whose memory must not change."""
         return None if self._current is None else self._current.copy.session
 
     def step(self) -> None:
-        """Copy one layer, if a copy is wanted."""
+        """Copy one layer of the copy under way, or begin the next copy."""
         current = self._current = self._current or self._begin()
         if current is None:
             return
@@ -86,7 +86,7 @@ class Copying:
             copy = self._wanted.popleft()
             session = copy.session
             if session.is_open and not session.between:
-                self._wanted.append(copy)  # the rest of its log entry waits for the device already
+                self._wanted.append(copy)  # the rest of its log entry is still queued
                 continue
             if not copy.snapshot.set_running_or_notify_cancel():
                 continue
@@ -97,7 +97,7 @@ class Copying:
         return None
 
     def fail(self, error: HermesError, session: Session | None = None) -> None:
-        """End all copies, or those of one session."""
+        """Fail all copies, or all copies of one session."""
         if self._current is not None and session in (None, self._current.copy.session):
             self._current.copy.snapshot.set_exception(error)
             self._current = None

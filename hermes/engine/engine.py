@@ -1,4 +1,4 @@
-"""The device's thread: many memories, one copy of the weights, one step at a time."""
+"""The engine: one device thread that serves many memories, one step at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
 from hermes.engine.session import Session
 from hermes.engine.snapshot import limit_of
 from hermes.engine.warm_up import warm_up
-from hermes.errors import CameraNotOwned, Overloaded, Unavailable
+from hermes.errors import CameraNotOwned, Overloaded, Unavailable, as_hermes_error
 from hermes.memory import POLICIES, MemoryConfig, SlabPool
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
 from hermes.vlm.preprocess import fit
@@ -33,15 +33,15 @@ from hermes.vlm.preprocess import fit
 log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
-"""An idle device thread comes round this often, to show that it is alive."""
+"""How often an idle device thread wakes to report that it is alive."""
 
 
 class Engine:
     """Runs cameras and questions on one device. All public methods are thread-safe.
 
-    `open` gives a `CameraHandle`; whatever is done with a camera is done through
-    it. The work is done on the engine's own thread. A question that cannot be
-    afforded is refused before it begins (`Overloaded`), never half-way.
+    `open` returns a `CameraHandle`, through which frames are offered and questions
+    asked. The engine's own thread does the work. Under load a question is refused
+    before it begins (`Overloaded`), never half-way.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Engine:
         )
         self._clock = clock
         self.capacity = config.max_cameras
-        """Memories that this engine takes: at most `max_cameras`; `warm_up` finds out what fits."""
+        """How many memories this engine holds: `max_cameras`, or what `warm_up` found to fit."""
         self._mailbox = Mailbox()
         self._admission = Admission(config)
         self._scheduler: Scheduler[int] = Scheduler(config.questions_per_ingest)
@@ -97,16 +97,16 @@ class Engine:
 
         self._prompts = guidance_prompts(model) if POLICIES[config.policy]().guided else None
         self._slabs = SlabPool(model.shape)
-        probe = self.new_memory()  # what cannot work is refused now, not at the first camera
+        probe = self.new_memory()  # an impossible configuration fails here, not at the first camera
         self._snapshot_limit = limit_of(probe)
         probe.close()
 
     # -- from any thread -----------------------------------------------------
 
     def warm_up(self) -> None:
-        """Do everything once, and find out how many memories fit. Before `start`.
+        """Run every kind of pass once, and measure how many memories fit. Call it before `start`.
 
-        Raises `InvalidInput` if not even one does.
+        Raises `InvalidInput` if not even one memory fits.
         """
         self._question_pass.prepare(self.model.prefix())
         memory = self.new_memory()
@@ -114,21 +114,22 @@ class Engine:
         memory.close()
 
     def prepare(self, picture: Tensor) -> Tensor:
-        """A picture [3, height, width] uint8 as the device takes it: in its size, and ready to be
-        copied. For the threads that decode, so that the device's thread has less to do.
+        """Resize a picture [3, height, width] uint8 for the model; pin it if the device is a GPU.
+
+        Decoding threads call this, so that the device's thread has less to do.
         """
         fitted = fit(picture.unsqueeze(0), self.model.frame_size)[0]
         return fitted.pin_memory() if self.model.shape.device.type == "cuda" else fitted
 
     def start(self, beat: Callable[[], None] = lambda: None) -> None:
-        """Begin to work. `beat` is called about once a second, more often under load, for as long
-        as the device's thread makes progress.
+        """Start the device's thread. It calls `beat` at least about once a second while it makes
+        progress.
         """
         self._beat = beat
         self._thread.start()
 
     def stop(self) -> None:
-        """End all answers, and the thread."""
+        """Fail all open answers and end the thread."""
         self._mailbox.stop()
         if self._thread.is_alive():
             self._thread.join()
@@ -143,9 +144,9 @@ class Engine:
         return self._thread.is_alive() and self._failure is None
 
     def open(self, camera_id: str) -> CameraHandle:
-        """Give a camera an empty memory of its own.
+        """Open a camera with an empty memory.
 
-        Raises `Overloaded` if all memories are in use, and `Unavailable` if the engine stops.
+        Raises `Overloaded` if all memories are in use, and `Unavailable` if the engine is stopping.
         """
         session = Session(camera_id, next(self._numbers), self.config.max_pending_frames)
         with self._lock:
@@ -169,7 +170,7 @@ class Engine:
         )
 
     def new_memory(self) -> VideoMemory:
-        """An empty memory, as each camera gets one. On the device's thread, or before `start`."""
+        """Make an empty memory. Call it on the device's thread, or before `start`."""
         return VideoMemory(
             self.model,
             POLICIES[self.config.policy](),
@@ -181,16 +182,16 @@ class Engine:
 
     @property
     def open_questions(self) -> int:
-        """Questions that wait or are being answered."""
+        """Questions that are waiting or being answered."""
         return self._admission.open
 
     @property
     def snapshot_limit(self) -> int:
-        """Bytes that a snapshot of a memory of this engine has at most."""
+        """The most bytes that a snapshot of one of this engine's memories can have."""
         return self._snapshot_limit
 
     def nudge(self) -> None:
-        """Make the device's thread look at cancelled answers at once."""
+        """Wake the device's thread, so that it drops cancelled answers at once."""
         self._mailbox.wake()
 
     def _close(self, session: Session) -> None:
@@ -240,7 +241,10 @@ class Engine:
         return True
 
     def _give_way(self, done: float, given: int) -> bool:
-        """In the middle of a pass over frames: run one for questions, if one should go first."""
+        """Between two slices of a pass over frames, run a pass for questions if it should go first.
+
+        Returns whether it ran one. Raises `Stopping` if the engine stops.
+        """
         if not self._look_around():
             raise Stopping
         answers = self._answers
@@ -250,7 +254,7 @@ class Engine:
         return True
 
     def _look_around(self) -> bool:
-        """Do what other threads asked for. False once the engine should stop."""
+        """Run the commands of other threads. False once the engine should stop."""
         self._beat()
         if not self._mailbox.run(_command_failed):
             return False
@@ -258,22 +262,26 @@ class Engine:
         return True
 
     def _begin(self, session: Session) -> None:
-        session.open(self.new_memory())
+        try:
+            session.open(self.new_memory())
+        except Exception as error:  # the device is full
+            session.failure = as_hermes_error(error, f"a memory for {session.camera_id}")
+            return
         self._sessions[session.number] = session
 
     def _end(self, session: Session) -> None:
         if self._sessions.pop(session.number, None) is None:
-            return  # its memory could not be made
+            return  # making its memory failed
         gone = CameraNotOwned(session.camera_id)
         self._answers.fail_all(gone, session)
         self._copying.fail(gone, session)
         session.close()
 
     def _ended(self, answer: Answer) -> None:
-        """A question is over: there is room for another."""
+        """Count a question as over, which makes room for another."""
         self._admission.ended(answer.camera_id, unread=answer.tokens == 0)
 
 
 def _command_failed(error: Exception) -> None:
-    """A command concerns one camera; the others go on."""
+    """Log it. A command concerns one camera; the others go on."""
     log.error("a command failed", exc_info=error)

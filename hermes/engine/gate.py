@@ -1,4 +1,4 @@
-"""Frames that show nothing new, told apart before they cost the device anything."""
+"""Skips frames that show nothing new, before they cost the device anything."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch.nn import functional
 from hermes.errors import InvalidInput
 
 _CELLS = 16
-"""A picture is compared in so many cells each way: noise averages out in one, a person does not."""
+"""Pictures are compared on a grid of 16 x 16 cells: a cell averages out noise, but not a person."""
 
 
 class SimilarityGate:
     """Lets a picture of one camera pass if it differs from the last one that passed.
 
     The difference of two pictures is the largest change of any cell's mean
-    colour, in 8-bit levels. What changes slowly passes once it has changed
-    enough, since it is compared with what passed and not with what came last.
+    colour, in 8-bit levels. A slow change passes once it has added up, because
+    each picture is compared with the last one that passed, not with the last one.
     """
 
     def __init__(self, threshold: float, longest_s: float) -> None:
-        """`threshold`: levels of 255 from which on a picture is another one. `longest_s`: after so
-        long one passes in any case, so that a memory knows that time goes on.
+        """`threshold`: the difference, in levels of 255, from which a picture passes. `longest_s`:
+        after this time a picture passes in any case, so that a memory sees time go on.
 
         Raises `InvalidInput`.
         """
@@ -36,7 +36,7 @@ class SimilarityGate:
         self._passed_ms = 0
 
     def passes(self, picture: Tensor, capture_ms: int) -> bool:
-        """Whether this picture [3, height, width] uint8 is to be taken in. Call it in order."""
+        """Whether this picture [3, height, width] uint8 passes. Call it in order of capture."""
         cells = functional.adaptive_avg_pool2d(picture.to(torch.float32), _CELLS)
         last, age_ms = self._passed, capture_ms - self._passed_ms
         if last is not None and 0 <= age_ms < self._longest_ms:

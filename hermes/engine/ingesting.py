@@ -1,4 +1,4 @@
-"""Frames on the device: one pass for those of many cameras, which gives way to questions."""
+"""Passes over frames: one pass takes in frames of many cameras and gives way to questions."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from hermes.vlm import Arrival, Outcome, take_together
 log = logging.getLogger(__name__)
 
 _SLICES_AT_FIRST = 64
-"""How many slices a pass has, until one has shown it."""
+"""Assumed number of slices of a pass, until the first pass has been counted."""
 
 
 class Stopping(BaseException):
-    """The engine stops in the middle of a pass; the pass leaves no trace."""
+    """Raised to abandon a pass when the engine stops. No memory is changed by that pass."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """A pass under way. `given`: passes for questions that went first."""
+    """A pass under way. `given`, `given_s`: passes that it gave way to, and their time."""
 
     slices: int = 0
     given: int = 0
@@ -47,9 +47,9 @@ class Ingesting:
         give_way: Callable[[float, int], bool],
         taken: Callable[[Session], None],
     ) -> None:
-        """`give_way`: called with (share of the pass that is done, how often it has given way);
-        runs one pass for questions if one should go first, and returns whether it did.
-        `taken`: called with each open session whose memory has moved on.
+        """`give_way`: called with the share of the pass that is done and how often it has given
+        way; runs one pass for questions if one should go first, and returns whether it did.
+        `taken`: called with each open session whose memory took in frames.
         """
         self.size = size
         self._observer = observer
@@ -61,7 +61,7 @@ class Ingesting:
         self._progress = Progress()
 
     def perform(self, frames: Mapping[Session, int]) -> None:
-        """One pass over so many waiting frames of each session."""
+        """Run one pass over the given number of waiting frames of each session."""
         entries = [
             (session, entry) for session, count in frames.items() for entry in session.take(count)
         ]
@@ -94,7 +94,7 @@ class Ingesting:
         return outcomes
 
     def _between(self) -> None:
-        """One slice of the pass is done."""
+        """Give way after a slice of the pass, as often as questions should go first."""
         progress = self._progress
         progress.slices += 1
         self._pace.tick()
@@ -104,7 +104,7 @@ class Ingesting:
         progress.given_s += time.perf_counter() - began
 
     def _retried(self, error: Exception) -> None:
-        log.warning("a pass over frames failed, and is tried again in halves: %s", error)
+        log.warning("a pass over frames failed; trying again in halves: %s", error)
         self.size.failed()
         self._observer.pass_retried()
 
@@ -128,10 +128,11 @@ def _arrival(session: Session, frame: FrameInput) -> Arrival:
 
 
 class DevicePace:
-    """Keeps the host at most a few slices ahead of a device that works through a queue.
+    """Keeps the host at most a few slices ahead of a GPU.
 
-    Otherwise a whole pass is queued before its first layer is computed, and a
-    question that goes first between two layers still runs after all of it.
+    A GPU works through a queue. Without this the host would queue a whole pass
+    before its first layer is computed, and a question that is let in between two
+    layers would still run after the whole pass.
     """
 
     AHEAD = 2
@@ -142,7 +143,7 @@ class DevicePace:
             self._events = deque()
 
     def tick(self) -> None:
-        """A slice is queued."""
+        """Record that a slice was queued, and wait if the host is too far ahead."""
         if self._events is None:
             return
         event = torch.cuda.Event()
@@ -152,6 +153,6 @@ class DevicePace:
             self._events.popleft().synchronize()
 
     def forget(self) -> None:
-        """The pass is over."""
+        """Drop the record of the pass."""
         if self._events is not None:
             self._events.clear()

@@ -1,4 +1,4 @@
-"""The device thread's mailbox: what other threads ask of it, in the order they asked."""
+"""The device thread's mailbox: commands of other threads, in the order they were posted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Refused = Callable[[HermesError], None]
 
 
 def _ignore(error: HermesError) -> None:
-    """Nothing waits for the outcome."""
+    """No caller waits for the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,7 @@ class _Letter:
 class Mailbox:
     """Commands for one thread. `post`, `call`, `wake` and `stop` may be called from any thread.
 
-    A command is either run or refused, exactly once: none is left behind when
-    the thread ends.
+    Each command is either run or refused, exactly once, also when the thread ends.
     """
 
     def __init__(self) -> None:
@@ -43,7 +42,7 @@ class Mailbox:
     # -- from any thread -----------------------------------------------------
 
     def post(self, work: Callable[[], None], refused: Refused = _ignore) -> None:
-        """Queue a command. `refused` is called instead of it if the thread ends first.
+        """Queue a command. If the thread ends first, `refused` is called instead.
 
         Raises `Unavailable` once the mailbox is stopped.
         """
@@ -57,8 +56,9 @@ class Mailbox:
         """Queue a command and return the future of its result.
 
         The future fails with a `HermesError`: `work`'s own, or `Unavailable` if the
-        thread ends first. A future that is cancelled in time costs nothing.
-        `doing` names the command in the log. Raises `Unavailable` as `post` does.
+        thread ends first. If it is cancelled before the command runs, the command
+        is skipped. `doing` names the command in the log. Raises `Unavailable` as
+        `post` does.
         """
         future: Future[T] = Future()
 
@@ -81,12 +81,12 @@ class Mailbox:
         return self._stopped
 
     def wake(self) -> None:
-        """Make the thread look around at once."""
+        """Wake the thread if it waits."""
         with self._changed:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Accept nothing more, and end the thread after its current command."""
+        """Refuse new commands, and end the thread after its current one."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -94,7 +94,7 @@ class Mailbox:
     # -- on the thread that reads it -----------------------------------------
 
     def run(self, on_error: Callable[[Exception], None]) -> bool:
-        """Run what is queued. False once the thread should end; the rest is then for `close`."""
+        """Run the queued commands. False once the thread should end; `close` refuses the rest."""
         while True:
             with self._changed:
                 if self._stopped:
@@ -108,13 +108,13 @@ class Mailbox:
                 on_error(error)
 
     def wait(self, seconds: float) -> None:
-        """Return when something is queued, on `wake` and `stop`, or after `seconds`."""
+        """Wait for a command, `wake` or `stop`, at most `seconds`."""
         with self._changed:
             if not self._letters and not self._stopped:
                 self._changed.wait(seconds)
 
     def close(self) -> None:
-        """Refuse what is queued, and everything from now on."""
+        """Refuse the queued commands and all later ones."""
         self.stop()
         with self._changed:
             letters = list(self._letters)
@@ -124,6 +124,6 @@ class Mailbox:
 
 
 def fail(future: Future[T], error: HermesError) -> None:
-    """Fail a future that nothing has begun, unless it was cancelled."""
+    """Fail a future whose work has not begun, unless it was cancelled."""
     if future.set_running_or_notify_cancel():
         future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Who is told what happens on the device."""
+"""The protocol by which an engine reports what happens on the device."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class EngineObserver(Protocol):
-    """Told what happened, on the device's thread."""
+    """Receives reports of what happened. Called on the device's thread: return at once."""
 
     def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
-        """A frame was taken in; `lag_s` since its capture."""
+        """A frame was taken in, `lag_s` seconds after its capture; None for a replayed frame."""
         ...
 
     def compressed(self, camera_id: str, evicted_tokens: int) -> None:
@@ -17,7 +17,7 @@ class EngineObserver(Protocol):
         ...
 
     def pass_retried(self) -> None:
-        """A pass over frames failed, out of memory for example, and is tried again in halves."""
+        """A pass over frames failed (out of memory, for example) and is tried again in halves."""
         ...
 
     def frame_failed(self, camera_id: str, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""One token for each of several answers: packed as they come, or in a recorded pass on a GPU."""
+"""A pass that computes one token for each of several answers; recorded as a graph on a GPU."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from hermes.vlm import VideoModel
 log = logging.getLogger(__name__)
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-"""Tokens of a recorded pass. One with more is packed: there the device has enough to do."""
+"""Sizes of recorded passes, in tokens. A larger pass keeps the GPU busy without a recording."""
 
 
 class QuestionPass:
     """The passes over questions and answers of one model.
 
-    Launching its kernels one by one takes a GPU's host longer than the GPU
-    takes to run them. So on CUDA a pass is recorded once for each of a few
-    sizes, and then replayed for whatever memories are asked about.
+    Launching the kernels of a small pass takes longer than running them. So on
+    CUDA a pass is recorded once for each of a few sizes, and replayed for any
+    memories.
     """
 
     def __init__(self, model: VideoModel, reach: int, new_reader: NewReader | None = None) -> None:
-        """`reach`: tokens that one token sees at most, its answer's own included. `new_reader`:
-        what reads memories in passes of fixed shape; by default kernels on CUDA, none elsewhere.
+        """`reach`: the most tokens that one token attends to, including its answer's own.
+        `new_reader`: makes the reader of memories for passes of a fixed shape; by default
+        kernels on CUDA, none elsewhere.
         """
         self._model = model
         self._reach = reach
@@ -41,7 +42,7 @@ class QuestionPass:
 
     @torch.inference_mode()
     def prepare(self, like: Tensor) -> None:
-        """Record every size now, before a question has to wait for it. `like`: any inputs."""
+        """Record every size now, before a question has to wait for it. `like`: example inputs."""
         if self._new_reader is None:
             return
         for size in SIZES:
@@ -51,7 +52,7 @@ class QuestionPass:
                     return
 
     def tokens(self, inputs: Sequence[Tensor], rows: Sequence[BranchRow]) -> list[int]:
-        """The token that comes behind each row. `inputs`: [n, width] of each."""
+        """The token that follows each row. `inputs`: a tensor [n, width] for each row."""
         together = torch.cat(list(inputs)) if len(inputs) > 1 else inputs[0]
         ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
         if self._new_reader is not None and len(together) <= SIZES[-1]:
@@ -60,13 +61,13 @@ class QuestionPass:
             if fixed is not None:
                 return fixed.run(together, columns_of(rows, size), ends)
         hidden = self._model.forward(together, PackedPass(rows))
-        if len(hidden) > len(rows):  # of a question, only what comes behind it is asked
+        if len(hidden) > len(rows):  # of a question, only its last token's output is needed
             hidden = hidden.index_select(0, ends.to(hidden.device))
         found: list[int] = self._model.logits(hidden).argmax(dim=-1).tolist()
         return found
 
     def _fixed(self, size: int, several: bool, like: Tensor) -> _FixedPass | None:
-        """The pass of this size, recorded if it can be. None if that failed: never again, then."""
+        """The pass of this size, recorded on CUDA. None if that failed: it is not tried again."""
         if (size, several) not in self._passes:
             assert self._new_reader is not None
             ends = size if several else 1
@@ -77,7 +78,7 @@ class QuestionPass:
                 else:
                     made.rehearse()
             except Exception as error:
-                log.warning("passes over questions cannot be recorded, and are not: %s", error)
+                log.warning("passes over questions cannot be recorded; going on without: %s", error)
                 self._new_reader = None
                 self._passes.clear()
                 return None
@@ -86,7 +87,7 @@ class QuestionPass:
 
 
 class _FixedPass:
-    """`size` tokens, of which some ask for what comes behind them: up to `ends` of them."""
+    """A pass of `size` tokens that predicts what follows up to `ends` of them."""
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class _FixedPass:
         return self._model.logits(hidden.index_select(0, self._ends)).argmax(dim=-1)
 
     def rehearse(self) -> None:
-        """Run it for nobody: what it needs is made, and what cannot work fails now."""
+        """Run it once without use, so that lazy set-up happens now and faults show now."""
         self._compute()
 
     def record(self, pool: Any) -> Any:
@@ -119,11 +120,11 @@ class _FixedPass:
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
-            for _ in range(2):  # libraries make their plans, kernels are compiled
+            for _ in range(2):  # lets libraries plan and kernels compile
                 self.rehearse()
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        # What other threads do meanwhile, pinning pictures for one, is none of its business.
+        # Thread-local: other threads may use CUDA meanwhile, to pin pictures for example.
         with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             self._found = self._compute()
         self._graph = graph
@@ -131,7 +132,7 @@ class _FixedPass:
 
     @torch.inference_mode()
     def run(self, inputs: Tensor, columns: Tensor, ends: Tensor) -> list[int]:
-        """The token behind each of `ends`."""
+        """The token that follows each of `ends`."""
         self._inputs[: len(inputs)] = inputs
         self._reading.table.copy_(columns, non_blocking=True)
         self._ends[: len(ends)] = ends.to(self._ends.device, non_blocking=True)
@@ -144,7 +145,7 @@ class _FixedPass:
 
 
 def _kernels(model: VideoModel) -> NewReader | None:
-    """Kernels for this model's heads, if there are any."""
+    """Kernels for the size of this model's heads, or None if there are none."""
     dim = model.shape.head_dim
     if dim < 16 or dim & (dim - 1):
         log.info("%s: heads of %d have no kernels; passes are packed", model.name, dim)

@@ -17,12 +17,12 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """One pass for questions: those that are ready are read, answers get one token each."""
+    """One pass for questions: ready questions are read, open answers get one token each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingest(Generic[K]):
-    """One pass over frames: how many of each camera."""
+    """One pass over frames: how many of each camera's."""
 
     frames: Mapping[K, int]
 
@@ -32,14 +32,14 @@ Work = Idle | Answering | Ingest[K]
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Frames of a camera that wait. `since`: capture time (ms) of the oldest."""
+    """Waiting frames of a camera. `since`: capture time (ms) of the oldest."""
 
     since: int
     frames: int = 1
 
 
 REMEMBERED = 4096
-"""Turns that are remembered: far more than one device has cameras at a time."""
+"""How many cameras' last turns are remembered: far more than one device has cameras."""
 
 
 class Scheduler(Generic[K]):
@@ -47,13 +47,13 @@ class Scheduler(Generic[K]):
 
     Cameras take turns, least recently served first; new ones by oldest frame.
     So a camera with a long backlog (a file, a replay) gets no more than its
-    share, and one that sends less than its share never waits for it. Room that
-    a pass has beyond one frame of each goes to the backlogs, in the same turn.
+    share, and a camera with few frames never waits for it. If a pass has room
+    for more than one frame of each, the backlogs fill it in the same order.
 
     Constant questions do not starve the cameras: after `questions_per_ingest`
-    passes for questions in a row, one over frames runs. It is long, so it gives
-    way: to a new question wherever it can, and to answers under way so that
-    they get `questions_per_ingest` tokens while it lasts.
+    passes for questions in a row, one over frames runs. That pass is long, so it
+    gives way: to a new question between any two slices, and to answers under way
+    often enough that they get `questions_per_ingest` tokens while it lasts.
     """
 
     def __init__(self, questions_per_ingest: int) -> None:
@@ -65,7 +65,7 @@ class Scheduler(Generic[K]):
     def next(
         self, ready_questions: int, answers: int, waiting: Mapping[K, Backlog], room: int = 1
     ) -> Work[K]:
-        """The next step. `waiting`: cameras with frames; `room`: how many one pass may take."""
+        """The next step. `waiting`: cameras with frames; `room`: frames that one pass may take."""
         asked = ready_questions > 0 or answers > 0
         if waiting and (not asked or self._streak >= self._limit):
             self._streak = 0
@@ -76,7 +76,7 @@ class Scheduler(Generic[K]):
         return Answering()
 
     def gives_way(self, ready_questions: int, answers: int, done: float, given: int) -> bool:
-        """Whether a pass for questions goes before the rest of a pass over frames.
+        """Whether a pass for questions runs before the rest of a pass over frames.
 
         `done`: share of the pass that is done, from 0 to 1. `given`: how often
         it has given way so far.
@@ -104,11 +104,11 @@ class Scheduler(Generic[K]):
 
 
 class PassSize:
-    """How many frames one pass takes: as many as leave its slices short.
+    """How many frames one pass takes: as many as keep its slices short.
 
-    A question that comes in the middle of a pass waits for the end of a slice
-    (a layer), so that is what bounds its wait. Starts with one frame, and finds
-    out.
+    A question that arrives in the middle of a pass waits for the end of a slice
+    (a layer), so the length of a slice bounds its wait. The size starts at one
+    frame and follows the measured times.
     """
 
     def __init__(self, most: int, slice_s: float) -> None:
@@ -117,7 +117,7 @@ class PassSize:
         self._slice_s = slice_s
 
     def took(self, frames: int, slices: int, seconds: float) -> None:
-        """A pass over `frames` took `seconds`, others' passes left out, in `slices`."""
+        """Record a pass over `frames`: its slices, and its time without passes it gave way to."""
         mean = seconds / max(1, slices)
         if mean > self._slice_s:
             self.frames = max(1, min(self.frames, int(frames * self._slice_s / mean)))
@@ -125,5 +125,5 @@ class PassSize:
             self.frames = min(self._most, 2 * self.frames)
 
     def failed(self) -> None:
-        """A pass had to be tried again in halves: there was no room for it."""
+        """Halve the size: a pass failed and had to be tried again in halves."""
         self.frames = max(1, self.frames // 2)

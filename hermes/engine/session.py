@@ -1,4 +1,4 @@
-"""One camera on the device: its memory, and the frames that wait for it."""
+"""One camera on the device: its memory, and the frames that wait to enter it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes.engine.scheduler import Backlog
-from hermes.errors import CameraNotOwned, Overloaded
+from hermes.errors import CameraNotOwned, HermesError, Overloaded
 from hermes.memory import Coverage, FrameStamp
 from hermes.vlm import VideoMemory
 
@@ -19,8 +19,9 @@ from hermes.vlm import VideoMemory
 class FrameInput:
     """A decoded frame on its way into memory.
 
-    `picture`: [3, height, width] uint8. `replayed`: it is read again after a
-    takeover, so its age says nothing about this worker.
+    `picture`: [3, height, width] uint8. `after_gap`: frames before it were not
+    seen. `replayed`: it was read from the log after a takeover, so its age says
+    nothing about this worker.
     """
 
     picture: Tensor
@@ -31,7 +32,7 @@ class FrameInput:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one log entry gives: its frames, possibly none, and the cursor past the entry."""
+    """The frames of one log entry (possibly none) and the cursor past that entry."""
 
     frames: Sequence[FrameInput]
     cursor: str
@@ -39,7 +40,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A memory as any thread may see it. Replaced as a whole, never changed."""
+    """A memory's state for other threads: replaced as a whole, never changed."""
 
     cursor: str = ""
     coverage: Coverage = field(default_factory=Coverage)
@@ -58,24 +59,27 @@ class Room:
 
     @property
     def free(self) -> int:
-        """Frames that may come now."""
+        """How many frames may be offered now."""
         return max(0, self._most - self._waiting)
 
     def reserve(self, frames: int) -> None:
-        """Count frames in. A batch larger than all the room may come alone. Raises `Overloaded`."""
+        """Count frames in. A batch larger than the limit is let in alone. Raises `Overloaded`."""
         with self._lock:
             if self._waiting and self._waiting + frames > self._most:
                 raise Overloaded(f"{self._waiting} frames of this camera wait for the device")
             self._waiting += frames
 
     def release(self, frames: int) -> None:
-        """Count frames out: they are in memory, or were skipped."""
+        """Count frames out, once they are in memory or skipped."""
         with self._lock:
             self._waiting -= frames
 
 
 class Session:
-    """State of one open camera. Only the device's thread touches it, except `report` and `room`."""
+    """State of one open camera.
+
+    Only the device's thread touches it, except `report`, `room` and `failure`.
+    """
 
     def __init__(self, camera_id: str, number: int, max_pending_frames: int) -> None:
         """`number`: unique within the engine, so that two memories of one camera id differ."""
@@ -85,11 +89,13 @@ class Session:
         self.pending: deque[tuple[FrameInput | None, str | None]] = deque()
         self.report = SessionReport()
         self.between = True
-        """Whether memory holds whole log entries only: all up to the cursor."""
+        """Whether the memory holds exactly the log entries up to the cursor, none in part."""
+        self.failure: HermesError | None = None
+        """Why there is no memory, if it could not be made."""
         self._memory: VideoMemory | None = None
 
     def open(self, memory: VideoMemory) -> None:
-        """Begin with this empty memory."""
+        """Start with this empty memory."""
         self._memory = memory
 
     def close(self) -> None:
@@ -101,7 +107,7 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a memory."""
+        """Whether the session has a memory."""
         return self._memory is not None
 
     @property
@@ -131,7 +137,7 @@ class Session:
 
     @property
     def backlog(self) -> Backlog:
-        """What waits. Its age is that of the first frame, 0 if a mere cursor comes first."""
+        """What waits. `since` is 0 if a cursor without a frame comes first."""
         frame = self.pending[0][0]
         return Backlog(0 if frame is None else frame.stamp.capture_ms, len(self.pending))
 

@@ -1,10 +1,10 @@
 """Snapshots: one memory as the bytes of a safetensors file.
 
 The file's metadata hold a versioned JSON header and a SHA-256 of the whole
-file, in which the sum's own digits count as zeros. The sum is compared before
-anything is parsed, so that a file that was cut short or changed goes no
-further. It guards against accidents, not against forgers: the memory that
-restores a snapshot checks everything that the parser finds.
+file, computed with the checksum's own digits as zeros. The checksum is compared
+before anything is parsed, so that a truncated or changed file is refused first.
+It guards against accidents, not against forgers: the memory that restores a
+snapshot checks every value itself.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ FORMAT = 3
 """Version of the header and the tensors. A snapshot of another version is refused."""
 
 HEADER_LIMIT = 1 << 20
-"""The most bytes that a header takes; it has a few hundred numbers."""
+"""The most bytes that a header may take; a header holds a few hundred numbers."""
 
 _ZEROS = "0" * 64
 _CHECKSUM = re.compile(rb'"checksum":"([0-9a-f]{64})"')
 
 
 def encode(state: MemoryState) -> bytes:
-    """The snapshot of a state.
+    """Encode a state as a snapshot.
 
-    Slow for a full memory, which is copied and summed: keep it off the
-    device's thread, which only has to take the state.
+    Slow for a full memory, which is copied and hashed: keep it off the device's
+    thread.
     """
     metadata = {
         "header": json.dumps({"format": FORMAT, **state.header}, separators=(",", ":")),
@@ -43,28 +43,28 @@ def encode(state: MemoryState) -> bytes:
     data = safetensors.save(state.tensors, metadata)
     found = _CHECKSUM.search(data, 0, HEADER_LIMIT)
     if found is None:
-        raise RuntimeError("safetensors did not write the metadata as they were given")
+        raise RuntimeError("safetensors changed the metadata")
     start, end = found.span(1)
     return b"".join((data[:start], _sum(data, start, end).encode(), data[end:]))
 
 
 def decode(data: bytes, *, limit_bytes: int) -> MemoryState:
-    """The state of a snapshot. `VideoMemory.restore` checks whether it fits a memory.
+    """Decode a snapshot. `VideoMemory.restore` checks whether the state fits a memory.
 
-    Raises `SnapshotMismatch` if it is larger than `limit_bytes` or of another
-    format, and `SnapshotCorrupt` if it is not as it was written.
+    Raises `SnapshotMismatch` if the snapshot is larger than `limit_bytes` or of
+    another format, and `SnapshotCorrupt` if it was changed since it was written.
     """
     if len(data) > limit_bytes:
         raise SnapshotMismatch(
-            f"the snapshot has {len(data)} bytes; one for this memory has {limit_bytes} at most"
+            f"the snapshot has {len(data)} bytes; this memory allows at most {limit_bytes}"
         )
     found = _CHECKSUM.search(data, 0, HEADER_LIMIT)
     if found is None or _sum(data, *found.span(1)) != found[1].decode():
-        raise SnapshotCorrupt("the snapshot was cut short or changed: its checksum is wrong")
+        raise SnapshotCorrupt("the snapshot was truncated or changed: its checksum is wrong")
     try:
         tensors = safetensors.load(data)
         header = _header(data)
-    except Exception as error:  # outside bytes: any failure of the parser means the same
+    except Exception as error:  # any failure of the parser means that the bytes are bad
         raise SnapshotCorrupt(f"the snapshot cannot be read ({type(error).__name__})") from error
     version = header.pop("format", None)
     if version != FORMAT:
@@ -80,9 +80,9 @@ def limit_of(memory: VideoMemory) -> int:
 
 
 def restore(memory: VideoMemory, data: bytes) -> None:
-    """Make `memory` what the snapshot was taken of.
+    """Replace the content of `memory` by the snapshot's.
 
-    Raises as `decode` does; the memory is then as it was before.
+    Raises as `decode` and `VideoMemory.restore` do; the memory is then unchanged.
     """
     memory.restore(decode(data, limit_bytes=limit_of(memory)))
 

@@ -1,4 +1,4 @@
-"""Before the first camera: everything once, so that nobody pays for first times; and what fits."""
+"""Warm-up before the first camera: runs passes once, and measures how many memories fit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hermes.vlm import Arrival, VideoMemory, take_together
 
 
 def warm_up(memory: VideoMemory, config: EngineConfig) -> int:
-    """Run passes as an engine will, and say how many memories fit beside what they took.
+    """Run passes as an engine does, and return how many memories fit beside them.
 
-    On a CPU it is one frame and one question. On a GPU the largest pass that
-    may come, until the memory is compressed, so that the most that a pass
-    takes is known. At most `config.max_cameras`. Raises `InvalidInput` if not
-    even one fits.
+    On a CPU this runs one frame and one question. On a GPU it runs the largest
+    possible pass, over enough frames that the memory is compressed, to measure
+    the most memory that a pass takes. Returns at most `config.max_cameras`.
+    Raises `InvalidInput` if not even one memory fits.
     """
     device = memory.model.shape.device
     before = _allocated(device, reset_peak=True)
@@ -46,7 +46,7 @@ def warm_up(memory: VideoMemory, config: EngineConfig) -> int:
 
 
 def _readers(config: EngineConfig) -> int:
-    """Memories that are read at once, at most: each open question reads one."""
+    """The most memories that are read at once: each open question reads one."""
     return min(config.max_questions, config.max_cameras)
 
 

@@ -7,6 +7,9 @@ from typing import Protocol
 from hermes.v1.camera_pb2 import Camera
 from services.common.leases import Lease
 
+FAILED = "failed"
+"""A state: the holder cannot go on with the camera. It is given up, and rests here for a while."""
+
 
 class Holder(Protocol):
     """What is done with owned cameras. Called on the ownership thread; must not block.
@@ -28,7 +31,10 @@ class Holder(Protocol):
         ...
 
     def state(self, camera_id: str) -> str:
-        """What to write into the lease: `replaying`, `serving`, ..."""
+        """What to write into the lease: `replaying`, `serving`, ...
+
+        `FAILED` has the camera given up.
+        """
         ...
 
     def prepare(self, camera: Camera) -> None:

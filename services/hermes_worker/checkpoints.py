@@ -1,8 +1,7 @@
 """A camera's checkpoints: snapshots in the store, and in Redis which of them count.
 
-A snapshot says by itself of which camera it is and which entry of its log is
-the last one in it; Redis names it only under the camera's lease. So the two
-are committed together, and one that was written by a former owner counts for
+A snapshot names its camera and the last log entry that it holds. Redis accepts
+its path only under the camera's lease: what a former owner writes counts for
 nothing.
 """
 
@@ -21,7 +20,7 @@ from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs
 from services.common.frame_log import Fenced
 from services.common.leases import Lease, load_script
-from services.hermes_worker.place import Place
+from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.snapshot_store import SUFFIX, SnapshotStore
 
 log = logs.get(__name__)
@@ -29,7 +28,8 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A snapshot that counts. `id`: the last log entry in it. `epoch`: whoever took it had."""
+    """A snapshot that counts. `id`: the last log entry in it. `epoch`: of the lease under which
+    it was taken."""
 
     path: str
     id: str
@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Writes them, finds them, and takes the old ones away."""
+    """Writes checkpoints, finds them, and deletes old ones."""
 
     def __init__(self, client: redis.Redis, store: SnapshotStore, keep: int) -> None:
         self._redis = client
@@ -53,11 +53,11 @@ class Checkpoints:
         Raises `Fenced` if the lease is not ours any more, `redis.RedisError`,
         and whatever the store's file system does: then nothing has changed.
         """
-        place = Place.parse(snapshot.cursor)
-        path = f"{folder_of(camera)}/{lease.epoch}-{place.id}-{now_ms}{SUFFIX}"
+        position = LogPosition.parse(snapshot.cursor)
+        path = f"{folder_of(camera)}/{lease.epoch}-{position.id}-{now_ms}{SUFFIX}"
         data = encode(_signed(snapshot, camera))
         self._store.write(path, data)
-        made = Checkpoint(path, str(place.id), lease.epoch, now_ms, len(data))
+        made = Checkpoint(path, str(position.id), lease.epoch, now_ms, len(data))
         dropped = self._commit(
             keys=[keys.checkpoint(camera.id), keys.lease(camera.id, "worker")],
             args=[
@@ -69,7 +69,9 @@ class Checkpoints:
             ],
         )
         if dropped == b"FENCED":
-            if made not in self.of(camera):  # else it was a retry, and somebody took over since
+            if made not in self.of(
+                camera
+            ):  # else the first try got through, and another worker has taken over since
                 self._store.delete(path)
             raise Fenced
         for entry in dropped:
@@ -77,7 +79,7 @@ class Checkpoints:
         return made
 
     def of(self, camera: Camera) -> list[Checkpoint]:
-        """Those that count, the newest first. Raises `redis.RedisError`."""
+        """The checkpoints that count, the newest first. Raises `redis.RedisError`."""
         raw = self._redis.hget(keys.checkpoint(camera.id), "snapshots")
         if not isinstance(raw, bytes):
             return []
@@ -86,7 +88,7 @@ class Checkpoints:
         except (ValueError, TypeError):
             log.error("checkpoints_unreadable", camera=camera.id)
             return []
-        # An id may have been given away and taken anew: what was before is another camera's.
+        # A camera may have been removed and its id used again: older paths are another camera's.
         return [one for one in found if one.path.startswith(f"{folder_of(camera)}/")]
 
     def load(self, camera: Camera, checkpoint: Checkpoint, limit_bytes: int) -> Snapshot:
@@ -96,14 +98,14 @@ class Checkpoints:
         if not isinstance(signed, dict) or signed.get("camera") != folder_of(camera):
             raise SnapshotCorrupt("the snapshot is of another camera")
         try:
-            place = Place.parse(str(signed.get("place")))
+            position = LogPosition.parse(str(signed.get("place")))
         except ValueError as error:
             raise SnapshotCorrupt(str(error)) from error
-        return Snapshot(state, str(place))
+        return Snapshot(state, str(position))
 
     def tidy(self, camera: Camera, lease: Lease) -> None:
-        """Take away what never counted: files whose writer died, or whose commit failed, and those
-        of cameras that had the id before. Not while a commit of this camera is under way.
+        """Delete files that count for nothing: their writer died, their commit failed, or they are
+        of an earlier camera with the same id. Not while a commit of this camera is under way.
 
         Raises as the file system does, and `redis.RedisError`.
         """
@@ -114,7 +116,7 @@ class Checkpoints:
                 self._store.delete(path)
 
     def remove(self, camera: Camera) -> None:
-        """Take away all of a camera's, whose keys are gone already."""
+        """Delete all snapshots of a camera that was removed."""
         self._store.delete_folder(folder_of(camera))
 
     def _forget(self, entry: bytes) -> None:
@@ -125,7 +127,7 @@ class Checkpoints:
 
 
 def folder_of(camera: Camera) -> str:
-    """Where the snapshots of this very camera lie, whoever has its id later."""
+    """The folder of this camera's snapshots. A later camera with the same id has another one."""
     return f"{camera.id}/{camera.created.ToMilliseconds()}"
 
 

@@ -1,4 +1,4 @@
-"""Which log entries make sense. Plain Python: a log may hold anything that parses."""
+"""Checks log entries. A log may hold anything that can be parsed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common.camera_status import MAX_TIME_MS
 
 MAX_COUNT = 2**53
-"""Largest index, epoch or count that is taken for real: a thousand years of frames at any rate."""
+"""Largest plausible index, epoch or count: a thousand years of frames at any rate."""
 
 
 def fault_of(chunk: FrameChunk) -> str:
     """Why this chunk cannot be read, or "" if it can.
 
-    A number out of its range would be carried on into cursors, statuses and
-    snapshots, where it fails far from its cause and in every round.
+    A number out of its range would get into cursors, statuses and snapshots, and
+    fail there in every round, far from its cause.
     """
     counts = {
         "epoch": chunk.epoch,

@@ -1,4 +1,4 @@
-"""From the library's types to the API's."""
+"""Converts the library's types into messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FINISH = {
 
 
 def coverage_message(coverage: Coverage) -> camera_pb2.Coverage:
-    """Coverage as the API says it."""
+    """Coverage as a message."""
     message = camera_pb2.Coverage(frames=coverage.frames, frames_seen=coverage.frames_seen)
     if coverage.start_ms is not None and coverage.end_ms is not None:
         _span(message.span, coverage.start_ms, coverage.end_ms)

@@ -59,7 +59,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise InvalidInput("device", f"{name!r} is no device; use auto, cpu or cuda") from None
+        raise InvalidInput("device", f"{name!r} is not a device; use auto, cpu or cuda") from None
     if device.type == "cuda" and not available:
         raise InvalidInput("device", f"{name!r}: PyTorch sees no GPU here; use auto or cpu")
     return device

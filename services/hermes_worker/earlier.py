@@ -1,13 +1,31 @@
-"""What the last owner of a camera had seen, from the camera's status."""
+"""What the previous owner's memory of a camera had seen, from the camera's status."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import redis
 
 from services.common import camera_status, keys, logs
-from services.hermes_worker.memories import EarlierMemory
 
 log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierMemory:
+    """Capture times (ms) of what it had seen: from `since_ms` to `end_ms`."""
+
+    since_ms: int
+    end_ms: int
+
+    def lost_since(self, first_ms: int) -> int | None:
+        """Since when frames are lost, for a memory whose first frame was captured at `first_ms`.
+
+        None if this memory holds all that the earlier one had seen.
+        """
+        if self.since_ms >= first_ms:
+            return None
+        return self.end_ms if self.end_ms < first_ms else self.since_ms
 
 
 def earlier_memory(client: redis.Redis, camera_id: str) -> EarlierMemory | None:

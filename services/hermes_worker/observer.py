@@ -1,4 +1,4 @@
-"""What the engine did, as metrics. Called on the device's thread, so it only counts."""
+"""Metrics of what the engine does. Called on the device's thread, so it only counts."""
 
 from __future__ import annotations
 

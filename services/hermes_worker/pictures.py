@@ -12,8 +12,8 @@ from torch import Tensor
 MAX_JPEG_BYTES = 4 << 20
 MAX_SIDE = 4096
 MAX_SCANS = 4
-"""A baseline JPEG has one, or one for each component. Each costs a pass over the picture, and ten
-bytes are enough for one."""
+"""A baseline JPEG has one, or one for each component. Each takes ten bytes, and costs a pass over
+the whole picture."""
 _SCAN = b"\xff\xda"
 
 
@@ -34,6 +34,6 @@ def decode_jpeg(data: bytes) -> Tensor:
             pixels = np.array(image.convert("RGB"))
     except BadPicture:
         raise
-    except Exception as error:  # the library has no common base for what damage leads to
+    except Exception as error:  # damage leads to errors of many types
         raise BadPicture(f"not a JPEG: {type(error).__name__}") from error
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()

@@ -1,4 +1,4 @@
-"""Once a second: what each memory holds, into Redis and into the metrics."""
+"""What each memory holds, for its camera's status and for the metrics."""
 
 from __future__ import annotations
 
@@ -15,69 +15,49 @@ from hermes.v1.camera_pb2 import (
     MemoryStatus,
 )
 from services.common import logs
-from services.common.camera_status import memory_fields
-from services.common.heartbeats import Heartbeats
-from services.common.leases import Lease, Leases
+from services.common.camera_status import Fields, memory_fields
+from services.common.leases import Lease
 from services.common.metrics import Metrics
-from services.common.periodic import Periodic
 from services.hermes_worker.convert import coverage_message
-from services.hermes_worker.memories import Memories, Tracked, cursor_of
+from services.hermes_worker.tenure import Tenure, cursor_of
+from services.hermes_worker.tenures import Tenures
 
 log = logs.get(__name__)
 
-EVERY_S = 1.0
 _PAGE = resource.getpagesize()
 
 
 class Reporter:
-    """Publishes the state of all memories from a thread of its own."""
+    """Reads what each memory holds: into the gauges, and for the `StatusWriter`."""
 
-    def __init__(
-        self,
-        leases: Leases,
-        engine: Engine,
-        memories: Memories,
-        metrics: Metrics,
-        heartbeats: Heartbeats | None = None,
-    ) -> None:
-        self._leases = leases
+    def __init__(self, engine: Engine, tenures: Tenures, metrics: Metrics) -> None:
         self._engine = engine
-        self._memories = memories
+        self._tenures = tenures
         self._metrics = metrics
         self._bands = Bands.of(engine.model.shape.layers)
-        self._periodic = Periodic("reporter", self.step, EVERY_S, heartbeats or Heartbeats())
 
-    def start(self) -> None:
-        """Begin to report."""
-        self._periodic.start()
-
-    def stop(self) -> None:
-        """Stop."""
-        self._periodic.stop()
-
-    def step(self) -> None:
-        """One report of every camera. Raises `redis.RedisError`."""
+    def read(self) -> list[tuple[Lease, Fields]]:
+        """Set the gauges; the status of every camera that we own, with its lease."""
         self._device()
         statuses = []
-        for tracked in self._memories.all():
+        for tenure in self._tenures.all():
             try:
-                report, lease = tracked.handle.report(), tracked.lease
+                report, lease = tenure.handle.report(), tenure.lease
                 if lease is None:
                     continue
-                self._gauges(tracked.camera.id, report)
-                status = self._status(tracked, lease, report)
-                fields = memory_fields(status, str(cursor_of(report)), tracked.durable)
+                self._gauges(tenure.camera.id, report)
+                status = self._status(tenure, lease, report)
+                durable_id = tenure.checkpoint.durable_id
+                fields = memory_fields(status, str(cursor_of(report)), durable_id)
             except Exception:
-                log.exception("status_not_made", camera=tracked.camera.id)
+                log.exception("status_not_made", camera=tenure.camera.id)
                 continue
             statuses.append((lease, fields))
-        fenced = self._leases.put_status(statuses)
-        if fenced:
-            self._metrics.fenced_writes.inc(fenced)
+        return statuses
 
-    def _status(self, tracked: Tracked, lease: Lease, report: SessionReport) -> MemoryStatus:
+    def _status(self, tenure: Tenure, lease: Lease, report: SessionReport) -> MemoryStatus:
         status = MemoryStatus(
-            state=MEMORY_STATE_SERVING if tracked.serving else MEMORY_STATE_REPLAYING,
+            state=MEMORY_STATE_SERVING if tenure.caught_up else MEMORY_STATE_REPLAYING,
             frames=report.coverage.frames,
             tokens=report.tokens,
             bytes=report.kv_bytes,

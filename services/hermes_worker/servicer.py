@@ -20,19 +20,18 @@ from services.common import logs, tracing
 from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message
-from services.hermes_worker.memories import Memories, Tracked, cursor_of
-from services.hermes_worker.place import Place
+from services.hermes_worker.log_position import LogPosition
+from services.hermes_worker.tenure import CATCH_UP_S, Tenure, cursor_of
+from services.hermes_worker.tenures import Tenures
 
 log = logs.get(__name__)
 
-CATCH_UP_S = 1.0
-LEAVING_S = 0.5
 MAX_CONTENTS_BYTES = 4_000_000
 """What gRPC lets through by default, 4 MiB, less some room: gateways and clients need no option."""
 
 
 class _QueueSink:
-    """Hands an answer from the device's thread to the event loop."""
+    """Passes an answer from the device's thread to the event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -51,23 +50,23 @@ class _QueueSink:
         try:
             self._loop.call_soon_threadsafe(self.queue.put_nowait, item)
         except RuntimeError:
-            log.debug("answer_after_shutdown")  # the loop is closed: nobody listens
+            log.debug("answer_after_shutdown")  # the loop is closed: no caller is left
 
 
 class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
-    """Answers for the cameras that this worker owns, and for no other."""
+    """Answers questions about the cameras that this worker owns."""
 
     def __init__(
         self,
         engine: Engine,
-        memories: Memories,
+        tenures: Tenures,
         epoch_of: Callable[[str], int | None],
         frame_log: FrameLog,
         metrics: Metrics,
     ) -> None:
         """`epoch_of`: the epoch under which a camera is ours at this moment, or None."""
         self._engine = engine
-        self._memories = memories
+        self._tenures = tenures
         self._epoch_of = epoch_of
         self._log = frame_log
         self._metrics = metrics
@@ -81,28 +80,25 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         camera_id = question.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
-        tracked = self._serving(camera_id)
-        tracked.answers += 1
-        try:
-            async with aclosing(self._answer(tracked, question, epoch)) as responses:
+        tenure = self._tenure(camera_id)
+        with tenure.answering():
+            async with aclosing(self._answer(tenure, question, epoch)) as responses:
                 async for response in responses:
                     yield response
-        finally:
-            tracked.answers -= 1
 
     async def _answer(
-        self, tracked: Tracked, question: query_pb2.Question, epoch: int
+        self, tenure: Tenure, question: query_pb2.Question, epoch: int
     ) -> AsyncGenerator[worker_pb2.WorkerServiceAskResponse, None]:
         camera_id = question.camera_id
         ready = None
         target = BEGINNING
         if question.freshness != query_pb2.FRESHNESS_CACHED:
             target = await self._end_of_log(camera_id)
-            ready = lambda cursor: Place.parse(cursor).id >= target  # noqa: E731
-        self._check_seen(tracked, target)
+            ready = lambda cursor: LogPosition.parse(cursor).id >= target  # noqa: E731
+        self._check_seen(tenure, target)
         sink = _QueueSink()
         asked = time.time()
-        answer = tracked.handle.ask(
+        answer = tenure.handle.ask(
             question.text, sink, max_tokens=question.max_tokens or None, ready=ready
         )
         try:
@@ -126,33 +122,32 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     async def Inspect(  # noqa: N802 - the name is the interface
         self, request: worker_pb2.WorkerServiceInspectRequest, context: Any
     ) -> worker_pb2.WorkerServiceInspectResponse:
-        """What the memory holds. One look at a time: answers go on in between."""
+        """What the memory holds. One inspection at a time; answers go on in between."""
         camera_id = request.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
-        tracked = self._serving(camera_id)
+        tenure = self._tenure(camera_id)
+        tenure.require_serving()
         async with self._looking:
-            seen = await asyncio.wrap_future(tracked.handle.inspect())
+            seen = await asyncio.wrap_future(tenure.handle.inspect())
             contents = replace(seen, model=self._engine.model.name, epoch=epoch)
             response = await asyncio.to_thread(_inspected, camera_id, contents)
         if self._epoch_of(camera_id) != epoch:
             raise CameraNotOwned(camera_id)
         return response
 
-    def _serving(self, camera_id: str) -> Tracked:
-        tracked = self._memories.get(camera_id)
-        if tracked is not None and tracked.leaving_at is not None:
-            raise CameraNotReady(f"camera {camera_id!r} is changing hands; ask again", LEAVING_S)
-        if tracked is None or not tracked.serving:
-            raise CameraNotReady(f"the memory of {camera_id!r} is catching up", CATCH_UP_S)
-        return tracked
+    def _tenure(self, camera_id: str) -> Tenure:
+        tenure = self._tenures.get(camera_id)
+        if tenure is None:  # it is about to be given up
+            raise CameraNotReady(f"the memory of {camera_id!r} is not ready", CATCH_UP_S)
+        return tenure
 
-    def _check_seen(self, tracked: Tracked, target: LogId) -> None:
-        """Refuse to make up an answer about a camera of which nothing was ever seen."""
-        report = tracked.handle.report()
+    def _check_seen(self, tenure: Tenure, target: LogId) -> None:
+        """Refuse to make up an answer about a camera without a single frame."""
+        report = tenure.handle.report()
         if not report.coverage.frames and target <= cursor_of(report):
             raise CameraNotReady(
-                f"no frame of camera {tracked.camera.id!r} has been seen yet; its status says why",
+                f"no frame of camera {tenure.camera.id!r} has been seen yet; its status says why",
                 CATCH_UP_S,
             )
 
@@ -181,7 +176,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
 
 def _trace(result: AnswerResult, asked: float) -> None:
-    """What the answer spent its time on. `asked`: when the engine was, in seconds since 1970."""
+    """Trace how the answer spent its time. `asked`: when the engine was asked (Unix time, s)."""
     first_token = asked + result.fresh_ttft_s
     ready = first_token - result.warm_ttft_s
     begun = ready + result.queue_s

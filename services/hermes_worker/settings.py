@@ -89,20 +89,20 @@ class WorkerSettings(TlsServerSettings):
     )
     checkpoint_url: str = Field(
         "",
-        description="folder in which memories are kept for whoever has the camera next, the same"
+        description="folder for snapshots of memories, from which the next owner restores; the same"
         " for all workers: a path, or any URL that fsspec knows (s3://bucket/prefix); empty: none",
     )
     checkpoint_every_s: float = Field(60.0, gt=0, description="seconds between two checkpoints")
     checkpoint_every_frames: int = Field(
-        600, ge=1, description="frames after which one is taken in any case"
+        600, ge=1, description="frames after which a checkpoint is taken in any case"
     )
     checkpoint_keep: int = Field(3, ge=1, le=100, description="checkpoints kept of each camera")
     reflection: bool = Field(False, description="serve gRPC reflection")
     drain_s: float = Field(
         30.0,
         ge=0,
-        description="time to hand cameras over at shutdown, let answers end, and take last"
-        " checkpoints; a pod's grace period must be longer",
+        description="time at shutdown to hand cameras over, end answers and take last checkpoints;"
+        " a pod's grace period must be longer",
     )
 
     @field_validator("model_frame_size")
@@ -122,7 +122,7 @@ class WorkerSettings(TlsServerSettings):
         return self
 
     def model_options(self) -> dict[str, Any]:
-        """What `hermes.vlm.load` is told beside the checkpoint: only what was chosen."""
+        """Arguments of `hermes.vlm.load` beside the checkpoint: only those that were set."""
         options: dict[str, Any] = {}
         if match := _SIZE.fullmatch(self.model_frame_size):
             options["frame_size"] = (int(match[2]), int(match[1]))  # height, width
@@ -131,7 +131,7 @@ class WorkerSettings(TlsServerSettings):
         return options
 
     def engine_config(self) -> EngineConfig:
-        """The engine's part. With the demo model, what was not set is made to fit it."""
+        """The engine's configuration. With the demo model, unset limits are the model's own."""
         ours = {field.name for field in fields(EngineConfig)} & set(type(self).model_fields)
         chosen = {name: getattr(self, name) for name in ours}
         if self.model == DEMO:
@@ -140,7 +140,7 @@ class WorkerSettings(TlsServerSettings):
 
     @property
     def new_gate(self) -> Callable[[], SimilarityGate] | None:
-        """What makes a camera's similarity gate, if there are to be any."""
+        """Makes a camera's similarity gate; None if there are to be none."""
         if not self.similarity_gate:
             return None
         return partial(SimilarityGate, self.similarity_gate, self.similarity_gate_s)

@@ -1,8 +1,8 @@
-"""Where snapshots lie: a folder of any file system that fsspec knows.
+"""Stores snapshots in a folder of any file system that fsspec knows.
 
-A file is written under a name of its own and named in Redis only once it is
-whole, so that nothing has to be moved or replaced; its checksum tells whether
-what is read is what was written.
+Each snapshot gets a new name, and Redis is given the name once the file is
+whole, so no file is ever moved or replaced. A checksum in the file shows whether
+it is read as it was written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The worker, put together: what is made of what, and in which order it starts and stops."""
+"""The worker: how its parts are assembled, and in which order they start and stop."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import grpc
 import redis
@@ -24,18 +25,20 @@ from services.common.metrics import Metrics
 from services.common.ownership import Ownership
 from services.common.periodic_task import event_loop_watch
 from services.common.placement import Member
+from services.common.status_writer import StatusWriter
 from services.hermes_worker.checkpointer import Cadence, Checkpointer
 from services.hermes_worker.checkpoints import Checkpoints
 from services.hermes_worker.device import load_model, warm_up
 from services.hermes_worker.earlier import earlier_memory
 from services.hermes_worker.ingest import BLOCK_S, Ingest
-from services.hermes_worker.memories import Memories
 from services.hermes_worker.observer import EngineMetrics
 from services.hermes_worker.reporter import Reporter
 from services.hermes_worker.restorer import Restorer
 from services.hermes_worker.servicer import WorkerServicer
 from services.hermes_worker.settings import WorkerSettings
+from services.hermes_worker.snapshot_removals import SnapshotRemovals
 from services.hermes_worker.snapshot_store import SnapshotStore
+from services.hermes_worker.tenures import Tenures
 
 log = logs.get(__name__)
 
@@ -43,7 +46,7 @@ WORKER_SERVICE = "hermes.v1.WorkerService"
 ASK = f"/{WORKER_SERVICE}/Ask"
 MAX_MESSAGE_BYTES = 4 << 20
 DEVICE_LIMIT_S = 120.0
-"""The device's thread comes round within this long, even between two layers of a large pass."""
+"""The device's thread beats at least this often, even during a large pass."""
 
 
 class Worker:
@@ -110,7 +113,13 @@ class Worker:
         await self._server.start()
         self._device = self._heartbeats.add("device", DEVICE_LIMIT_S)
         engine.start(self._device.beat)
-        for part in (self._ingest, self._reporter, self._checkpointer, self._ownership):
+        for part in (
+            self._restorer,
+            self._ingest,
+            self._statuses,
+            self._checkpointer,
+            self._ownership,
+        ):
             if part is not None:
                 part.start()
         await self._server.set_serving(True)
@@ -120,7 +129,7 @@ class Worker:
         log.info("serving", port=self.port, address=address, metrics_port=self.metrics_port)
 
     def _connect(self, block_s: float = 0.0) -> redis.Redis:
-        """A connection of its own for each part: none waits behind another's BLOCK."""
+        """A separate connection for each part, so that none waits for another's BLOCK."""
         settings = self._settings
         client = connect(settings.redis_url, block_s=block_s, access=settings.redis_access)
         self._clients.append(client)
@@ -129,15 +138,11 @@ class Worker:
     def _assemble(self, engine: Engine) -> None:
         settings = self._settings
         self._engine = engine
-        statuses = self._connect()
-        self._memories = Memories(
-            engine, self.metrics, earlier=lambda camera_id: earlier_memory(statuses, camera_id)
-        )
-        self._keep_memories(engine)
+        self._tenures = self._make_tenures(engine)
         self._ingest = Ingest(
             RedisFrameLog(self._connect(block_s=BLOCK_S)),
             engine,
-            self._memories,
+            self._tenures,
             self.metrics,
             settings.staleness_s,
             settings.new_gate,
@@ -145,28 +150,33 @@ class Worker:
         )
         servicer = WorkerServicer(
             engine,
-            self._memories,
+            self._tenures,
             lambda camera_id: self._epoch_of(camera_id),
             RedisFrameLog(self._connect()),
             self.metrics,
         )
         self._server.add(add_WorkerServiceServicer_to_server, servicer, WORKER_SERVICE)
 
-    def _keep_memories(self, engine: Engine) -> None:
-        """Checkpoints of what is ours, and memories out of those of whoever had a camera before."""
-        settings = self._settings
+    def _make_tenures(self, engine: Engine) -> Tenures:
+        """The tenures, and what restores their memories from checkpoints and takes new ones."""
+        settings, metrics, beats = self._settings, self.metrics, self._heartbeats
         self._checkpointer: Checkpointer | None = None
         self._restorer: Restorer | None = None
+        statuses = self._connect()
+        earlier = partial(earlier_memory, statuses)
         if self._store is None:
-            return
-        memories, metrics = self._memories, self.metrics
-        written = Checkpoints(self._connect(), self._store, settings.checkpoint_keep)
+            return Tenures(engine, earlier=earlier)
+        checkpoints = Checkpoints(self._connect(), self._store, settings.checkpoint_keep)
+        removals = SnapshotRemovals(checkpoints)
+        self._restorer = Restorer(checkpoints, metrics, engine.snapshot_limit, beats)
+        tenures = Tenures(
+            engine, earlier=earlier, restore=self._restorer.begin, removed=removals.add
+        )
         cadence = Cadence(settings.checkpoint_every_s, settings.checkpoint_every_frames)
         self._checkpointer = Checkpointer(
-            memories, written, metrics, cadence, heartbeats=self._heartbeats
+            tenures, checkpoints, removals, metrics, cadence, heartbeats=beats
         )
-        self._restorer = Restorer(engine, memories, written, metrics)
-        memories.keep_in(self._restorer.begin, self._checkpointer.removed)
+        return tenures
 
     def _own(self, leases: Leases, address: str) -> None:
         settings = self._settings
@@ -184,7 +194,7 @@ class Worker:
         self._ownership = Ownership(
             self._connect(),
             leases,
-            self._memories,
+            self._tenures,
             member,
             self.metrics,
             "worker",
@@ -194,14 +204,13 @@ class Worker:
         )
         self._epoch_of = self._ownership.epoch
         status_leases = Leases(self._connect(), "worker", settings.instance, address)
-        self._reporter = Reporter(
-            status_leases, self._engine, self._memories, self.metrics, self._heartbeats
-        )
+        reporter = Reporter(self._engine, self._tenures, self.metrics)
+        self._statuses = StatusWriter(reporter.read, status_leases, self.metrics, self._heartbeats)
 
     async def stop(self) -> None:
-        """Hand the cameras over, let answers end, and keep what nobody took.
+        """Hand cameras over, let answers end, and take checkpoints of cameras that stayed.
 
-        A third of `drain_s` is left for the last two, whatever the first takes.
+        A third of `drain_s` is reserved for the last two.
         """
         self._why_not_ready = "stopping"
         drain_s = self._settings.drain_s
@@ -215,7 +224,7 @@ class Worker:
         if self._checkpointer is not None:
             await asyncio.to_thread(self._checkpointer.stop, max(1.0, _left(until)))
         self._heartbeats.remove(self._device)
-        for part in (self._reporter, self._ownership, self._engine):
+        for part in (self._statuses, self._ownership, self._engine):
             await asyncio.to_thread(part.stop)
         for client in self._clients:
             client.close()
@@ -228,7 +237,7 @@ class Worker:
 
         def wait() -> None:
             self._engine.join()
-            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            with suppress(RuntimeError):  # the loop is closed: the process ends anyway
                 loop.call_soon_threadsafe(self._engine_ended)
 
         # Not the loop's pool: it would be waited for at exit.

@@ -1,4 +1,4 @@
-"""The registered cameras: added, shown and removed, in Redis."""
+"""Adds, shows and removes the registered cameras, in Redis."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CameraCatalogue:
         seal: Callable[[str], str] = str,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`seal`: turns a camera's URL into the form in which Redis stores it."""
+        """`seal`: converts a camera's URL to the form that Redis stores."""
         self._redis = client
         self._known = known
         self._policy = policy
@@ -63,8 +63,8 @@ class CameraCatalogue:
                 pipeline.hsetnx(keys.CAMERAS, kept.id, ours)
                 pipeline.hget(keys.CAMERAS, kept.id)
                 _, stored = await pipeline.execute()
-        # Asking what is there, rather than whether it was set, also holds when
-        # the connection broke after the first try and the client tried again.
+        # Comparing the stored entry, rather than asking whether it was set, is also
+        # right when the connection broke after the first try and the client retried.
         if stored != ours:
             raise CameraExists(kept.id)
         self._known.saw([kept.id])
@@ -72,10 +72,10 @@ class CameraCatalogue:
         return _info(kept, {}, {}, 0)
 
     async def _created_ns(self, camera_id: str) -> int:
-        """When a camera added now was created: after the last one of its id was removed.
+        """Creation time of a camera that is added now, later than the last removal of its id.
 
-        Raises `Unavailable` for a camera that Redis has forgotten: adding it would
-        replace it, and its memory would go.
+        Raises `Unavailable` for a camera that Redis has forgotten: adding it again
+        would replace it and delete its memory.
         """
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hexists(keys.CAMERAS, camera_id)
@@ -111,11 +111,10 @@ class CameraCatalogue:
             return await self._show(entries.values())
 
     async def remove(self, camera_id: str) -> None:
-        """Forget a camera and all that is kept of it, in one step.
+        """Remove a camera with all its keys, in one step, and leave a tombstone.
 
-        A tombstone is left, so that the processes that know the camera do not
-        take it for one that Redis has lost. Raises `InvalidInput`,
-        `CameraNotFound` or `Unavailable`.
+        The tombstone tells other processes that the camera was removed, and not
+        lost by Redis. Raises `InvalidInput`, `CameraNotFound` or `Unavailable`.
         """
         cameras.check_id(camera_id)
         async with reaching_redis():
@@ -127,7 +126,7 @@ class CameraCatalogue:
             try:
                 found = await self._remove(camera_id, entry)
             except redis.OutOfMemoryError:
-                # A tombstone needs room. The camera's frames go in any case.
+                # A tombstone needs room. The camera's frames are deleted in any case.
                 await self._redis.delete(keys.frames(camera_id))
                 found = await self._remove(camera_id, entry)
             if found is None and entry is not None:
@@ -138,7 +137,7 @@ class CameraCatalogue:
         log.info("camera_removed", camera=camera_id)
 
     async def _remove(self, camera_id: str, entry: bytes | str | None) -> bytes | str | None:
-        """Remove the camera. Returns its entry as it was then."""
+        """Remove the camera. Returns the entry that was removed."""
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hget(keys.CAMERAS, camera_id)
             pipeline.hdel(keys.CAMERAS, camera_id)
@@ -152,13 +151,13 @@ class CameraCatalogue:
         return cast("bytes | str | None", found)
 
     def _created_of(self, entry: bytes | str | None) -> int:
-        """`created` (ns) of an entry; of one that cannot be read it is not after now."""
+        """`created` (ns) of an entry; now, if the entry cannot be read."""
         for camera in _readable([] if entry is None else [entry]):
             return tombstones.created_ns(camera)
         return self._clock_ns()
 
     async def _show(self, registered: Iterable[bytes | str]) -> list[CameraInfo]:
-        """The given cameras as they are now, in one round trip for all of them."""
+        """The current state of the given cameras, read in one round trip."""
         found = sorted(_readable(registered), key=lambda camera: camera.id)
         async with self._redis.pipeline(transaction=False) as pipeline:
             for camera in found:
@@ -192,7 +191,7 @@ def _info(
     source.error_message = redact(source.error_message)
     owner = current(read_owner(camera.id, lease), now_ms)
     if owner is None or owner.epoch != memory.epoch:
-        # What a former owner wrote outlives it; its memory does not.
+        # A former owner's status stays in Redis after its memory is gone.
         memory = MemoryStatus(state=MEMORY_STATE_PENDING)
     elif owner.state in NOT_SERVING_STATES:
         memory.state = MEMORY_STATE_REPLAYING  # questions are refused until the lease says more

@@ -1,4 +1,4 @@
-"""Connections to workers, one per address, closed when nobody has used them for a while."""
+"""Connections to workers, one per address, closed when unused for a while."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from services.common.rpc import KEEPALIVE
 
 OPTIONS: list[tuple[str, Any]] = [
     *KEEPALIVE,
-    # A worker that is back at its address is found at once; gRPC's default
-    # pause grows to two minutes, and a lease lives ten seconds.
+    # Find a restarted worker at once: gRPC's default pause grows to two minutes,
+    # and a lease lives ten seconds.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 3_000),  # also the time-out of connecting
     ("grpc.max_reconnect_backoff_ms", 2_000),
@@ -52,7 +52,7 @@ class ChannelPool:
 
     @asynccontextmanager
     async def use(self, address: str) -> AsyncIterator[grpc.aio.Channel]:
-        """The channel to an address; it stays open for as long as it is used."""
+        """A channel to the address, open while inside."""
         pooled = self._pooled.get(address)
         if pooled is None:
             pooled = _Pooled(self._connect(address), 0, self._clock())
@@ -65,12 +65,12 @@ class ChannelPool:
             pooled.unused_since = self._clock()
 
     def renew(self) -> None:
-        """Give no channel of now to a new call; those that are used last as long as that."""
+        """Give new channels to new calls. Channels in use stay open until their calls end."""
         self._retired += self._pooled.values()
         self._pooled.clear()
 
     async def sweep(self) -> None:
-        """Close what was not used for `idle_s`, and what was renewed once it is not used.
+        """Close channels that were not used for `idle_s`, and replaced ones that are not in use.
 
         To be awaited a few times in each `idle_s`.
         """
@@ -85,12 +85,12 @@ class ChannelPool:
             await pooled.channel.close()
 
     async def close(self) -> None:
-        """Close all."""
+        """Close all channels."""
         self.renew()
         while self._retired:
             await self._retired.pop().channel.close()
 
     @property
     def addresses(self) -> list[str]:
-        """Where there are channels to."""
+        """The addresses that have a channel."""
         return list(self._pooled)

@@ -1,4 +1,4 @@
-"""The gateway: how its parts are assembled, and in which order they start and stop."""
+"""The gateway: assembles its parts, and starts and stops them in order."""
 
 from __future__ import annotations
 
@@ -51,10 +51,7 @@ ASK = f"/{QUERY_SERVICE}/Ask"
 
 
 class Gateway:
-    """A gateway in this process. Belongs to the running loop.
-
-    Raises `UnusableFile` if a certificate, a password or a key cannot be read.
-    """
+    """A gateway in this process. Belongs to the running event loop."""
 
     def __init__(
         self,
@@ -62,7 +59,9 @@ class Gateway:
         metrics: Metrics | None = None,
         heartbeats: Heartbeats | None = None,
     ) -> None:
-        """Raises `InvalidInput` or OSError if the file of tokens cannot be used."""
+        """Raises `UnusableFile` if a certificate, a password or a key cannot be read, and
+        `InvalidInput` or OSError if the file of tokens cannot be used.
+        """
         self._settings = settings
         self._heartbeats = Heartbeats() if heartbeats is None else heartbeats
         self._authenticator = _authenticator(settings)
@@ -103,9 +102,9 @@ class Gateway:
         self._stopping = False
         self.port = 0
         self.ready = asyncio.Event()
-        """Set once Redis was reached: from then on questions can be asked."""
+        """Set once Redis has been reached: the gateway now takes questions."""
         self.failed = asyncio.Event()
-        """Never set: nothing that fails in a gateway is beyond recovery."""
+        """Never set: a gateway recovers from every failure of its parts."""
 
     def _add_services(self) -> None:
         settings = self._settings
@@ -127,7 +126,7 @@ class Gateway:
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
 
     def _background(self) -> list[PeriodicTask]:
-        """The tasks that run beside the calls, each with a heartbeat."""
+        """Tasks that run beside the calls, each with a heartbeat."""
         redis_watch = RedisWatch(self._redis, self._known, self._redis_is, self.metrics)
         sweep_every_s = self._settings.worker_idle_s / 2
         tasks = [
@@ -157,16 +156,16 @@ class Gateway:
 
     @property
     def address(self) -> str:
-        """host:port under which this machine reaches it, once bound."""
+        """host:port at which this machine reaches the gateway, once it is bound."""
         return reachable(self._settings.listen, self.port)
 
     def bind(self) -> int:
-        """Take the port that questions come in by, and return it. Raises `CannotListen`."""
+        """Bind the gRPC port and return it. Raises `CannotListen`."""
         self.port = self._server.bind(self._settings.listen)
         return self.port
 
     async def start(self) -> None:
-        """Bind, unless that was done, and serve. Raises `CannotListen`."""
+        """Serve, after binding the port if `bind` was not called. Raises `CannotListen`."""
         if not self.port:
             self.bind()
         await self._server.start()
@@ -183,7 +182,7 @@ class Gateway:
         return self._server.open_calls
 
     async def stop(self, grace_s: float | None = None) -> None:
-        """Refuse new calls, let open ones end within the grace period, and close everything."""
+        """Refuse new calls, give open calls the grace period to end, and close everything."""
         self._stopping = True
         log.info("draining", open_questions=self._open_questions.count)
         await self._server.stop(self._settings.drain_grace_s if grace_s is None else grace_s)
@@ -196,7 +195,7 @@ class Gateway:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Full names of the services that are served."""
+        """Full names of the gRPC services."""
         return self._server.services
 
     def _guard(self, authenticator: Authenticator) -> Guard:
@@ -225,7 +224,7 @@ class Gateway:
 
 
 def _authenticator(settings: GatewaySettings) -> Authenticator | None:
-    """None if no authentication is configured: every caller may make every call."""
+    """None if no authentication is configured; every caller may then make every call."""
     if not settings.authenticated:
         return None
     tokens = None if settings.tokens_file is None else TokenFile(settings.tokens_file)

@@ -1,4 +1,4 @@
-"""Whether a camera that Redis does not have was removed, was never there, or was forgotten."""
+"""Tells whether a camera missing in Redis was removed, never existed, or was lost by Redis."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ still missing after this long is known to none of them."""
 class KnownCameras:
     """The cameras that this gateway has seen in the registry.
 
-    A missing camera is not found if there is a tombstone for it, or no trace of
-    it at all. Otherwise Redis forgot it, and it is about to be put back.
+    A camera missing in the registry was removed if it has a tombstone, and never
+    existed if it has no trace at all. Otherwise Redis lost it, and its worker or
+    decoder is about to put it back.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class KnownCameras:
         self._missing_since: dict[str, float] = {}
 
     async def refresh(self) -> int:
-        """Read which cameras are registered. Returns their number."""
+        """Read the ids of the registered cameras. Returns their number."""
         fields = await self._redis.hkeys(keys.CAMERAS)
         registered = {text_of(field) for field in fields}
         await self.check_all(registered)
@@ -40,13 +41,13 @@ class KnownCameras:
         return len(registered)
 
     def saw(self, camera_ids: Iterable[str]) -> None:
-        """These cameras are registered."""
+        """Record that these cameras are registered."""
         for camera_id in camera_ids:
             self._seen.add(camera_id)
             self._missing_since.pop(camera_id, None)
 
     async def check_all(self, registered: Iterable[str]) -> bool:
-        """Whether the registry is complete, when it holds only the cameras `registered`."""
+        """Whether a registry that holds exactly the cameras `registered` has lost none."""
         now, missing = self._clock(), sorted(self._seen.difference(registered))
         if not missing:
             return True
@@ -77,7 +78,7 @@ class KnownCameras:
         return CameraNotFound(camera_id)
 
     def forget(self, camera_id: str) -> None:
-        """The camera was removed."""
+        """Forget a camera that was removed."""
         self._seen.discard(camera_id)
         self._missing_since.pop(camera_id, None)
 
@@ -90,7 +91,7 @@ def text_of(field: bytes | str) -> str:
 def _removed(tombstone: bytes | None, traces: int) -> bool:
     """Whether the last camera of an id was removed.
 
-    A removal deletes every other key of a camera in the same step: those that
-    are there belong to one that was added later.
+    A removal deletes all other keys of a camera in the same step. Keys found
+    beside a tombstone belong to a camera that was added later.
     """
     return tombstones.newest_removed(tombstone) is not None and not traces

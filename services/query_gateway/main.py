@@ -1,4 +1,4 @@
-"""`hermes-gateway`: questions in, answers out."""
+"""`hermes-gateway`: the program that runs the gateway."""
 
 from __future__ import annotations
 

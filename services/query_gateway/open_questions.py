@@ -19,7 +19,7 @@ class OpenQuestions:
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Count a question as open while inside. Raises `Overloaded` at once if too many are."""
+        """Count a question as open while inside. Raises `Overloaded` if too many are open."""
         if self.count >= self._limit:
             raise Overloaded(f"{self._limit} questions are open, the most allowed", RETRY_AFTER_S)
         self.count += 1

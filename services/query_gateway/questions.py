@@ -1,4 +1,4 @@
-"""What a question may be."""
+"""The rules that a question must keep."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class QuestionRules:
     max_tokens: int
 
     def check(self, request: QueryServiceAskRequest) -> Question:
-        """The question, if it can be taken. Raises `InvalidInput` naming the field."""
+        """The question of a request. Raises `InvalidInput` with the field that breaks a rule."""
         if not request.HasField("question"):
             raise InvalidInput("question", "is missing")
         question = request.question

@@ -18,14 +18,14 @@ from services.query_gateway.known_cameras import KnownCameras
 log = logs.get(__name__)
 
 TIMEOUT_S = 2.0
-"""For everything that one call asks of Redis, reconnecting included."""
+"""Time for all that one call does in Redis, reconnecting included."""
 WATCH_EVERY_S = 1.0
 RETRY_AFTER_S = 1.0
 
 
 @asynccontextmanager
 async def reaching_redis() -> AsyncIterator[None]:
-    """Calls of Redis in here fail as `Unavailable`, and soon."""
+    """Make Redis calls inside fail with `Unavailable`, within `TIMEOUT_S`."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
             yield
@@ -54,7 +54,7 @@ class RedisWatch:
         self._up: bool | None = None
 
     async def step(self) -> None:
-        """Look once. To be awaited every `WATCH_EVERY_S`."""
+        """Check Redis once. To be awaited every `WATCH_EVERY_S`."""
         up = await self._look()
         if up != self._up:
             (log.info if up else log.warning)("redis_reachable" if up else "redis_unreachable")

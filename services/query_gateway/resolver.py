@@ -1,4 +1,4 @@
-"""Which worker owns a camera right now."""
+"""Finds the worker that owns a camera now."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = logs.get(__name__)
 
 RETRY_AFTER_S = 1.0
 FULL_RETRY_AFTER_S = 10.0
-"""A place among full workers is free once a camera is removed or a worker added."""
+"""Full workers have room again only after a camera is removed or a worker is added."""
 NOT_SERVING_STATES = frozenset({"replaying", "released"})
-"""States of a lease under which no question is answered. In any other, the worker knows best."""
+"""States of a lease in which no question is answered. In other states the worker decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where to take a question, and the epoch under which it must be answered."""
+    """The worker to ask, and the epoch under which it must answer."""
 
     camera_id: str
     address: str
@@ -35,17 +35,17 @@ class Route:
 
 
 def current(owner: Owner | None, now_ms: int) -> Owner | None:
-    """The owner, if it is one now.
+    """The owner, if its lease holds now; else None.
 
-    `now_ms` is Redis's clock, by which leases are measured: this machine's may
-    be wrong.
+    `now_ms` is the time on Redis's clock, which leases are measured by. This
+    machine's clock may be wrong.
     """
     held = owner is not None and bool(owner.address) and owner.expires_ms > now_ms
     return owner if held else None
 
 
 def unowned(camera_id: str, workers: Sequence[Member]) -> Retryable:
-    """Why nobody remembers a camera, given the workers that are alive."""
+    """The error for a camera without an owner, given the workers that are alive."""
     workers = [worker for worker in workers if not worker.draining]
     if not workers:
         return CameraNotReady(
@@ -63,8 +63,8 @@ def unowned(camera_id: str, workers: Sequence[Member]) -> Retryable:
 def choose(camera_id: str, owner: Owner, newest_epoch: int) -> Route:
     """The route to a camera's current owner. Raises `CameraNotReady`."""
     if owner.epoch < newest_epoch:
-        # What was read is older than what was seen: a replica that lags, or a
-        # Redis put back from a copy. The owner named here may be a former one.
+        # This lease is older than one seen before: a replica lags, or Redis was
+        # restored from a copy. The owner named here may be a former one.
         raise CameraNotReady(f"camera {camera_id!r} is changing hands", RETRY_AFTER_S)
     if owner.state in NOT_SERVING_STATES:
         raise CameraNotReady(
@@ -74,7 +74,7 @@ def choose(camera_id: str, owner: Owner, newest_epoch: int) -> Route:
 
 
 class Resolver:
-    """Reads owners from Redis: one round trip, and one more if there is none."""
+    """Reads owners from Redis: one round trip, or two if a camera has no owner."""
 
     def __init__(self, client: redis.asyncio.Redis, epochs: Epochs, known: KnownCameras) -> None:
         self._redis = client
@@ -109,7 +109,7 @@ class Resolver:
 
 
 def read_owner(camera_id: str, fields: dict[bytes, Any]) -> Owner | None:
-    """The owner that a lease names; None if what is there cannot be read."""
+    """The owner that a lease names; None if there is none or it cannot be read."""
     try:
         return parse_owner(fields)
     except ValueError:

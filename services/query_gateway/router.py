@@ -1,8 +1,8 @@
-"""Takes a call to the worker that remembers the camera, and decides when to try again.
+"""Routes a call to the worker that remembers the camera, and retries while the owner changes.
 
-Until the first piece of an answer is passed on, another attempt is invisible
-to the client; from then on it would repeat words, so an answer that breaks off
-is an error.
+The client does not notice a retry before it has received the first piece of an
+answer. After that a retry would repeat words, so an answer that breaks off is
+an error.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ log = logs.get(__name__)
 
 RETRY_AFTER_S = 1.0
 PAUSE_S = 0.1
-"""Between attempts while a call waits for a hand-over."""
+"""Pause between attempts while a call waits for a hand-over."""
 WAITING_FOR_ONE = 8
-"""Calls that may wait for one camera at a time; more are refused for now."""
+"""Calls that may wait for one camera at a time; further calls are refused at once."""
 
 
 class Resolves(Protocol):
@@ -45,7 +45,7 @@ class Asks(Protocol):
     def ask(
         self, route: Route, question: Question, deadline: float
     ) -> AsyncIterator[WorkerServiceAskResponse]:
-        """Deltas, and one complete, the last. Raises `HermesError`."""
+        """Yield deltas and, last, one complete event. Raises `HermesError`."""
         ...
 
     async def inspect(self, route: Route, deadline: float) -> MemoryContents:
@@ -61,17 +61,17 @@ class _Attempts:
         self._wait_until = min(self._now() + hand_over_wait_s, deadline)
         self.count = 0
         self.started = False
-        """Whether a part of the answer was passed on."""
+        """Whether a part of the answer was sent to the client."""
         self.refused = False
-        """Whether the last attempt met a worker that is not the owner."""
+        """Whether the last worker refused because it is not the owner."""
 
     def waited_enough(self) -> bool:
-        """Whether there is no time for another pause."""
+        """Whether no time is left for another pause."""
         return self._now() + PAUSE_S >= self._wait_until
 
 
 class Router:
-    """Takes calls to owners, and tries again while an owner changes."""
+    """Sends calls to owners, and retries while an owner changes."""
 
     def __init__(
         self,
@@ -93,7 +93,10 @@ class Router:
     async def ask(
         self, question: Question, deadline: float
     ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
-        """Deltas as they come, then one complete. `deadline`: by the running loop's clock."""
+        """Yield deltas as they arrive, then one complete event.
+
+        `deadline`: a time of the running loop's clock. Raises `HermesError`.
+        """
         attempts = _Attempts(self._hand_over_wait_s, deadline)
         while True:
             try:
@@ -107,7 +110,7 @@ class Router:
                 await self._before_next(question.camera_id, attempts, error)
 
     async def inspect(self, camera_id: str, deadline: float) -> MemoryContents:
-        """What the camera's memory holds, as its owner reports it."""
+        """What the camera's memory holds, as its owner reports it. Raises `HermesError`."""
         attempts = _Attempts(self._hand_over_wait_s, deadline)
         while True:
             try:
@@ -125,13 +128,13 @@ class Router:
         return route
 
     async def _before_next(self, camera_id: str, attempts: _Attempts, error: HermesError) -> None:
-        """Wait as long as the next attempt needs. Raises if there is to be none."""
+        """Wait before the next attempt. Raises if the call must not be tried again."""
         if isinstance(error, CameraNotOwned):
             if attempts.started or (attempts.refused and attempts.waited_enough()):
                 raise _changing_hands(camera_id) from None
-            if attempts.refused:  # handed over, but the new owner does not serve yet
+            if attempts.refused:  # handed over, and the new owner does not serve yet
                 await self._pause(camera_id, _changing_hands(camera_id))
-            attempts.refused = True  # the owner changed after it was read: read again, at once
+            attempts.refused = True  # the owner changed after it was read: read it again at once
         elif isinstance(error, Retryable) and not isinstance(error, Overloaded):
             if attempts.started or attempts.waited_enough():
                 raise error
@@ -141,7 +144,7 @@ class Router:
             raise error
 
     async def _pause(self, camera_id: str, error: Retryable) -> None:
-        """Wait a little for a camera. Raises `error` if so many wait that others would suffer."""
+        """Wait a little for a camera. Raises `error` if too many calls are waiting already."""
         waiting = self._waiting
         if waiting[camera_id] >= WAITING_FOR_ONE or waiting.total() >= self._most_waiting:
             raise error

@@ -1,4 +1,4 @@
-"""The API, as thin as it reads."""
+"""The gRPC services of the API: thin adapters between messages and the gateway's parts."""
 
 from __future__ import annotations
 
@@ -111,9 +111,9 @@ class QueryServicer(QueryServiceServicer):
     def _close(
         self, complete: Complete, received: float, first_sent: float | None, ended: float
     ) -> None:
-        """Add what only the gateway knows."""
+        """Add the times that only the gateway knows."""
         complete.timings.total.CopyFrom(_duration(ended - received))
-        if first_sent is None:  # an answer without a word
+        if first_sent is None:  # an empty answer
             return
         elapsed = first_sent - received
         complete.timings.gateway_time_to_first_token.CopyFrom(_duration(elapsed))

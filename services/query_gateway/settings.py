@@ -45,8 +45,8 @@ class GatewaySettings(TlsServerSettings):
     max_message_bytes: int = Field(
         2048 * KIB,
         ge=64 * KIB,
-        description="largest request that is read at all. Far above what the limits on fields"
-        " let through, so that a question that is too long is told so by the field's name",
+        description="largest request that is read. Far larger than the limits on fields allow, so"
+        " that the error for a long question names the field",
     )
     max_open_questions: int = Field(
         limits.MAX_QUESTIONS.default,
@@ -65,8 +65,8 @@ class GatewaySettings(TlsServerSettings):
     hand_over_wait_s: float = Field(
         5.0,
         ge=0,
-        description="how long a question waits by itself for a camera between owners, in seconds,"
-        " within its deadline; 0 tells the client at once when to come again",
+        description="how long the gateway waits for a camera that is between owners before it"
+        " refuses a question, in seconds, within the deadline; 0 refuses at once",
     )
     worker_idle_s: float = Field(
         300.0, gt=0, description="close connections to workers unused for this long, in seconds"
@@ -123,14 +123,14 @@ class GatewaySettings(TlsServerSettings):
     @model_validator(mode="after")
     def _check_access(self) -> Self:
         if self.jwt_jwks is None and (self.jwt_issuer or self.jwt_audience):
-            raise ValueError("--jwt-issuer and --jwt-audience want --jwt-jwks, the keys")
+            raise ValueError("--jwt-issuer and --jwt-audience need --jwt-jwks, the keys")
         if self.jwt_jwks is not None:
             if not (self.jwt_issuer and self.jwt_audience):
-                raise ValueError("--jwt-jwks wants --jwt-issuer and --jwt-audience")
+                raise ValueError("--jwt-jwks needs --jwt-issuer and --jwt-audience")
             if not (self.jwt_jwks.startswith("https://") or Path(self.jwt_jwks).is_file()):
-                raise ValueError("--jwt-jwks must be an https:// URL, or a file that there is")
+                raise ValueError("--jwt-jwks must be an https:// URL or an existing file")
         if self.authenticated and self.reflection:
-            raise ValueError("--reflection would answer anybody: leave it off with authentication")
+            raise ValueError("--reflection answers every caller: leave it off with authentication")
         return self
 
     @property

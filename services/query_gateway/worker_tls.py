@@ -1,4 +1,4 @@
-"""The gateway's own certificate, which it shows to workers, and whose workers it trusts."""
+"""Mutual TLS to workers: the gateway's certificate and the authorities it trusts."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class WorkerTls:
         return grpc.aio.secure_channel(address, self._usable.credentials, options=options)
 
     async def reread(self, renewed: Callable[[], None]) -> None:
-        """Take the files if they changed. To be awaited every `LOOK_EVERY_S`.
+        """Read the files again if they changed. To be awaited every `LOOK_EVERY_S`.
 
-        `renewed`: channels made before are out of date.
+        `renewed` is called after a change: channels made before it are out of date.
         """
         try:
             found = self._read()
@@ -50,7 +50,7 @@ class WorkerTls:
                 return
             self._usable = self._check(found)
         except UnusableFile as error:
-            if str(error) != self._unusable:  # logged once, not in every round
+            if str(error) != self._unusable:  # log it once, not in every round
                 log.error("certificate_not_reloaded", error=str(error))
             self._unusable = str(error)
             return

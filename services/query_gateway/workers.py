@@ -1,4 +1,4 @@
-"""Calls to workers, and what their errors mean to those who ask."""
+"""Calls to workers, and the translation of their errors for clients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ENDING_S = 1.0
 
 
 class Workers:
-    """Asks workers."""
+    """Sends calls to workers."""
 
     def __init__(self, channels: ChannelPool) -> None:
         self._channels = channels
@@ -40,11 +40,11 @@ class Workers:
     async def ask(
         self, route: Route, question: Question, deadline: float
     ) -> AsyncIterator[WorkerServiceAskResponse]:
-        """What the worker says, as it comes; complete is the last. Closing the generator cancels
-        the call.
+        """Yield the worker's events as they arrive; the last is complete. Closing the generator
+        cancels the call.
 
-        `deadline` is a time of the running loop's clock; what is left of it is
-        the worker's. Raises `HermesError`.
+        `deadline` is a time of the running loop's clock; the worker gets the time
+        that is left. Raises `HermesError`.
         """
         remaining = _left_until(deadline)
         request = WorkerServiceAskRequest(question=question, epoch=route.epoch)
@@ -63,7 +63,7 @@ class Workers:
                 call.cancel()
 
     async def inspect(self, route: Route, deadline: float) -> MemoryContents:
-        """What the memory that the route leads to holds. As `ask` otherwise."""
+        """What the memory at the end of the route holds. `deadline` and errors as for `ask`."""
         remaining = _left_until(deadline)
         request = WorkerServiceInspectRequest(camera_id=route.camera_id, epoch=route.epoch)
         async with self._channels.use(route.address) as channel:
@@ -77,10 +77,10 @@ class Workers:
 
 
 def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
-    """What a worker's status means to the client.
+    """The error shown to the client for a worker's status.
 
-    An error of our own types is passed on as it is. Of any other only the kind
-    is: its text may name addresses and internals, and goes to the log.
+    An error of our own types is passed on unchanged. Any other is passed on only
+    by its kind: its text may name addresses and internals, and goes to the log.
     """
     typed = typed_error(status)
     if typed is not None and type(typed) is not errors.HermesError:
@@ -104,13 +104,15 @@ def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
 
 
 def deadline_exceeded() -> errors.DeadlineExceeded:
-    """The one error for an answer that was not finished in time."""
+    """The error for an answer that was not finished in time."""
     return errors.DeadlineExceeded("the answer was not finished before the deadline")
 
 
 async def _end_of(call: Any, deadline: float) -> None:
-    """Let a call that said all of its answer end by itself: cancelled, it counts as broken off
-    at the worker. However it ends now, the answer is complete, and in time.
+    """Wait for the end of a call whose answer is complete.
+
+    If it were cancelled, the worker would count the answer as broken off. How the
+    call ends does not matter any more.
     """
     left = deadline - asyncio.get_running_loop().time()
     with suppress(TimeoutError):

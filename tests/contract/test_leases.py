@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from services.common import keys
 from services.common.frame_log import Fenced, RedisFrameLog
-from services.common.leases import Fence, Lease, Leases, Owner
+from services.common.leases import SUCCESSOR_UNTIL_MS, Fence, Lease, Leases, Owner
 from tests.support.log_entries import chunk
 
 
@@ -89,45 +89,58 @@ def test_a_stepped_clock_takes_no_lease_from_one_that_is_alive(
     assert taken_over(other).epoch > lease.epoch  # and from one that is not, in its time
 
 
-def test_a_camera_is_handed_to_an_heir_that_is_ready(client: redis.Redis) -> None:
+def test_a_camera_is_handed_to_a_successor_that_is_ready(client: redis.Redis) -> None:
     one, other, third = (worker(client, name) for name in ("one", "other", "third"))
     lease = acquired(one)
     owner = one.owners(["lobby"])["lobby"]
     assert owner is not None
     assert one.hand_over(lease, "other") == "KEPT"
-    assert other.inherit("lobby", owner, ready=False) == "HEIR"
-    assert third.inherit("lobby", owner, ready=True) == "TAKEN"
+    assert other.prepare("lobby", owner, ready=False) == "SUCCESSOR"
+    assert third.prepare("lobby", owner, ready=True) == "TAKEN"
     assert one.hand_over(lease, "other") == "KEPT"
-    assert other.inherit("lobby", owner, ready=True) == "HEIR"
-    told = one.owners(["lobby"])["lobby"]
-    assert told is not None
-    assert (told.heir, told.heir_state, told.instance) == ("other", "ready", "one")
+    assert other.prepare("lobby", owner, ready=True) == "SUCCESSOR"
+    seen = one.owners(["lobby"])["lobby"]
+    assert seen is not None
+    assert (seen.successor, seen.successor_state, seen.instance) == ("other", "ready", "one")
     assert one.renew([lease], {}) == {"lobby": "KEPT"}
     assert one.hand_over(lease, "third") == "KEPT"
     assert one.hand_over(lease, "other") == "GIVEN"
     now = one.owners(["lobby"])["lobby"]
     assert now is not None
-    assert (now.instance, now.address, now.heir) == ("other", "other:50051", "")
+    assert (now.instance, now.address, now.successor) == ("other", "other:50051", "")
     assert now.epoch > lease.epoch
     assert one.renew([lease], {}) == {"lobby": "LOST"}
     assert one.hand_over(lease, "other") == "LOST"
-    assert other.inherit("lobby", owner, ready=True) == "GONE"
+    assert other.prepare("lobby", owner, ready=True) == "GONE"
     assert acquired(other).epoch > now.epoch
 
 
-def test_an_heir_may_think_better_of_it(client: redis.Redis) -> None:
+def test_fields_that_name_the_successor_keep_their_names(client: redis.Redis) -> None:
+    """An owner of the last release reads them under these names."""
+    one, other = worker(client, "one"), worker(client, "other")
+    acquired(one)
+    owner = one.owners(["lobby"])["lobby"]
+    assert owner is not None
+    other.prepare("lobby", owner, ready=True)
+    fields = client.hgetall(keys.lease("lobby", "worker"))
+    assert (fields[b"heir"], fields[b"heir_address"]) == (b"other", b"other:50051")
+    assert fields[b"heir_state"] == b"ready"
+    assert int(fields[b"heir_until_ms"]) > one.now_ms()
+
+
+def test_a_successor_may_withdraw(client: redis.Redis) -> None:
     one, other, third = (worker(client, name) for name in ("one", "other", "third"))
     lease = acquired(one)
     owner = one.owners(["lobby"])["lobby"]
     assert owner is not None
-    other.inherit("lobby", owner, ready=True)
-    third.renounce("lobby", owner)  # it is not his
-    other.renounce("lobby", owner)
+    other.prepare("lobby", owner, ready=True)
+    third.withdraw("lobby", owner)  # it is not the successor
+    other.withdraw("lobby", owner)
     assert one.hand_over(lease, "other") == "KEPT"
-    other.inherit("lobby", owner, ready=True)
-    client.hset(keys.lease("lobby", "worker"), "heir_until_ms", 1)  # and was heard of no more
+    other.prepare("lobby", owner, ready=True)
+    client.hset(keys.lease("lobby", "worker"), SUCCESSOR_UNTIL_MS, 1)  # it has not reported since
     assert one.hand_over(lease, "other") == "KEPT"
-    assert third.inherit("lobby", owner, ready=True) == "HEIR"
+    assert third.prepare("lobby", owner, ready=True) == "SUCCESSOR"
 
 
 def test_a_copy_of_redis_from_before_leaves_the_lease_with_its_holder(client: redis.Redis) -> None:
@@ -334,7 +347,7 @@ class Instances(RuleBasedStateMachine):
         self.client.delete(*keys.all_of("lobby"))
         self.all = {name: Believer(worker(self.client, name)) for name in NAMES}
         self.highest = 0
-        self.ready = ""  # the heir that may be handed the camera
+        self.ready = ""  # the successor that may be given the camera
 
     def issued(self, name: str, lease: Lease) -> Lease:
         assert lease.epoch > self.highest  # no two are alike, and none is older than one before
@@ -398,27 +411,27 @@ class Instances(RuleBasedStateMachine):
         one.leases.release(lease)
 
     @rule(name=names, ready=st.booleans())
-    def inherit(self, name: str, ready: bool) -> None:
+    def prepare(self, name: str, ready: bool) -> None:
         one = self.all[name]
         owner = one.leases.owners(["lobby"])["lobby"]
-        if owner is not None and one.leases.inherit("lobby", owner, ready=ready) == "HEIR":
+        if owner is not None and one.leases.prepare("lobby", owner, ready=ready) == "SUCCESSOR":
             self.ready = name if ready else ""
 
     @rule(lease=old)
     def hand_over(self, lease: Lease) -> None:
         name = lease.fence.instance
-        one, heir = self.all[name], next(other for other in NAMES if other != name)
+        one, successor = self.all[name], next(other for other in NAMES if other != name)
         if lease == one.held:
             one.valid = False  # it acts no more, whatever the reply
-        if one.leases.hand_over(lease, heir) == "GIVEN":
-            assert self.ready == heir
+        if one.leases.hand_over(lease, successor) == "GIVEN":
+            assert self.ready == successor
             assert lease.epoch == self.highest
             now = one.leases.owners(["lobby"])["lobby"]
             assert now is not None
-            assert now.instance == heir
+            assert now.instance == successor
             if lease == one.held:
                 one.held = None
-            self.issued(heir, Lease("lobby", "worker", Fence(heir, now.epoch)))
+            self.issued(successor, Lease("lobby", "worker", Fence(successor, now.epoch)))
 
     @rule(lease=old)
     def write(self, lease: Lease) -> None:

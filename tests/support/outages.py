@@ -19,12 +19,14 @@ import torch
 from hermes.engine import Batch, Engine, EngineConfig, FrameInput
 from hermes.memory import FrameStamp
 from services.common import keys
+from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.leases import Leases
 from services.common.metrics import Metrics
-from services.hermes_worker.memories import Memories
+from services.common.status_writer import StatusWriter
 from services.hermes_worker.observer import EngineMetrics
 from services.hermes_worker.reporter import Reporter
+from services.hermes_worker.tenures import Tenures
 from tests.support import tiny
 from tests.unit.vlm.test_together import Limited
 
@@ -111,7 +113,8 @@ class FullGpu:
         shape = SimpleNamespace(device=torch.device("cuda", 0), layers=model.shape.layers)
         gpu: Any = SimpleNamespace(model=SimpleNamespace(shape=shape))
         leases = Leases(client, "worker", "full-gpu", "")
-        self._reporter = Reporter(leases, gpu, Memories(gpu, self.metrics), self.metrics)
+        reporter = Reporter(gpu, Tenures(gpu), self.metrics)
+        self._reporter = StatusWriter(reporter.read, leases, self.metrics, Heartbeats())
         self._says = mock.patch.multiple(
             torch.cuda,
             mem_get_info=lambda device: (GIB, 80 * GIB),

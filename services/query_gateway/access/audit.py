@@ -1,4 +1,4 @@
-"""Who did what, to which camera, and how it ended: one line each in the log."""
+"""The audit log: a line for each call, with the caller, the camera and the outcome."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from services.query_gateway.access.scopes import Action, shown_id
 log = logs.get(__name__)
 
 STRANGERS_EVERY_S = 10.0
-"""Whoever has no token must not be able to fill the log."""
+"""Unknown callers share a line in this time, so that they cannot fill the log."""
 
 
 class Audit:
-    """Writes of questions and of administration; of reads only when they were not permitted."""
+    """Logs questions and administration; reads only if permission was denied."""
 
     def __init__(
         self, *, with_questions: bool, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`with_questions`: the text of questions, too."""
+        """`with_questions`: log the text of questions, too."""
         self._with_questions = with_questions
         self._clock = clock
         self._strangers = 0
         self._next_line = clock()
 
     def stranger(self, method: str, why: HermesError, context: Any) -> None:
-        """Note a call of somebody unknown. One line in ten seconds, with how many there were."""
+        """Count a call of an unknown caller. A line every ten seconds says how many there were."""
         self._strangers += 1
         now = self._clock()
         if now < self._next_line:
@@ -52,7 +52,7 @@ class Audit:
     def call(
         self, who: str, method: str, action: Action, camera_id: str, request: Any, context: Any
     ) -> Iterator[None]:
-        """Stands around a call. The line is written at its end."""
+        """Wraps a call, and logs its line at the end."""
         began = self._clock()
         code = grpc.StatusCode.OK
         try:

@@ -1,4 +1,4 @@
-"""Tells who is calling, by the token that came with the call."""
+"""Identifies callers by the token in a call's metadata."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Something to await again and again."""
+    """A step to await every `every_s` seconds."""
 
     name: str
     step: Callable[[], Awaitable[None]]
@@ -28,7 +28,7 @@ class Refresh:
 
 
 class Authenticator:
-    """Static tokens, JWTs, or both."""
+    """Identifies callers by static tokens, JWTs, or both."""
 
     def __init__(self, tokens: TokenFile | None, jwts: JwtVerifier | None) -> None:
         self._tokens = tokens
@@ -36,7 +36,7 @@ class Authenticator:
 
     @property
     def refreshes(self) -> list[Refresh]:
-        """What keeps tokens and keys up to date."""
+        """The steps that keep tokens and keys up to date."""
         refreshes = []
         if self._tokens is not None:
             reread = partial(asyncio.to_thread, self._tokens.reread)
@@ -47,7 +47,7 @@ class Authenticator:
         return refreshes
 
     async def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
-        """Who sent a call with this metadata. Raises `Unauthenticated` or `Unavailable`."""
+        """The sender of a call with this metadata. Raises `Unauthenticated` or `Unavailable`."""
         token = _bearer(metadata)
         caller = self._tokens.caller(token) if self._tokens is not None else None
         if caller is not None:

@@ -1,4 +1,4 @@
-"""The one place that decides whether a call goes further."""
+"""The guard: the one place that decides whether a call is allowed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from services.query_gateway.access.rules import RULES, Rule
 from services.query_gateway.access.scopes import Caller
 
 HEALTH = "/grpc.health.v1.Health/"
-"""Open to all: whoever balances load has no token."""
+"""Open to all: load balancers have no token."""
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Stands around every call but health: who, how often, may they.
+    """Checks every call except health: the caller's token, its limits, its scopes.
 
-    What has no rule is not served (UNIMPLEMENTED), so that nothing is open
-    because it was forgotten.
+    A method without a rule is not served (UNIMPLEMENTED), so that no method is
+    left open by mistake.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Guard(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """The call's handler, guarded; none if there is no rule for it."""
+        """The call's handler, guarded; None if the method has no rule."""
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)
         if handler is None or method.startswith(HEALTH):
@@ -78,7 +78,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     @contextmanager
     def _counting(self) -> Iterator[None]:
-        """Refusals in here are counted."""
+        """Count refusals inside."""
         try:
             yield
         except HermesError as error:

@@ -1,4 +1,4 @@
-"""The public keys that JWTs are checked with: a JWKS (RFC 7517), cached."""
+"""A cached JWKS (RFC 7517): the public keys that verify JWTs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ log = logs.get(__name__)
 ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
-"""Signatures by a private key. Neither `none` nor a secret that both sides know (HS...) is one."""
+"""Algorithms that sign with a private key; not `none`, and not shared secrets (HS...)."""
 
 FETCH_TIMEOUT_S = 5.0
 REFRESH_EVERY_S = 600.0
-"""How long a key that its issuer took back is still accepted."""
+"""A key that its issuer revoked is still accepted for up to this time."""
 MAX_BYTES = 1 << 20
 
 
@@ -49,9 +49,10 @@ class KeySet:
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> jwt.PyJWK:
-        """The key. One that is not known is looked for anew.
+        """The key of this id. An unknown id makes it fetch the keys again.
 
-        Raises `Unauthenticated` if there is none, `Unavailable` if that cannot be told.
+        Raises `Unauthenticated` if there is no such key, and `Unavailable` if the
+        keys cannot be fetched.
         """
         if key_id not in self._keys:
             await self.refresh()
@@ -60,18 +61,18 @@ class KeySet:
         if self._fetched:
             raise Unauthenticated("the token is signed with a key that is not known here")
         raise Unavailable(
-            "the keys to check tokens with cannot be had right now",
+            "the keys that verify tokens cannot be fetched right now",
             max(1.0, self._next_fetch - self._clock()),
         )
 
     async def refresh(self) -> None:
-        """Fetch the keys, unless that was tried just now. Those that are known stay if it fails."""
+        """Fetch the keys, unless that was tried just now. If it fails, the known keys stay."""
         if self._fetching is None:
             if self._clock() < self._next_fetch:
                 return
             self._next_fetch = self._clock() + self._refetch_s
             self._fetching = asyncio.create_task(self._read())
-        # Who waits may be cancelled; the others still want the keys.
+        # One waiting call may be cancelled while others still need the keys.
         await asyncio.shield(self._fetching)
 
     @property
@@ -95,12 +96,12 @@ class KeySet:
 
 
 def parse(raw: bytes) -> dict[str, jwt.PyJWK]:
-    """The keys that can check a token, by id. Raises ValueError if there are none."""
+    """The keys that can verify a token, by id. Raises ValueError if there are none."""
     if len(raw) > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES} bytes")
     try:
         found = jwt.PyJWKSet.from_dict(json.loads(raw)).keys
-    except Exception as error:  # whatever the libraries trip over in it
+    except Exception as error:  # the libraries raise many types for bad input
         raise ValueError(f"not a JWKS: {type(error).__name__}: {error}"[:200]) from None
     keys = {
         str(key.key_id): key
@@ -108,19 +109,22 @@ def parse(raw: bytes) -> dict[str, jwt.PyJWK]:
         if key.key_id and key.algorithm_name in ALGORITHMS and key.public_key_use in (None, "sig")
     }
     if not keys:
-        raise ValueError("no key in it has a kid and checks signatures by a private key")
+        raise ValueError("it holds no key with a kid that verifies signatures of a private key")
     return keys
 
 
 def fetch_of(source: str) -> Callable[[], bytes]:
-    """Reads an https URL or a file. Raises OSError or `http.client.HTTPException`."""
+    """A function that reads an https URL or a file.
+
+    It raises OSError or `http.client.HTTPException`.
+    """
     if source.startswith("https://"):
         return partial(_download, source)
     return Path(source).read_bytes
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Another address, which may be of another protocol, is nobody's choice but the operator's."""
+    """Refuses redirects: only the operator chooses the address and its protocol."""
 
     def redirect_request(self, *_: Any) -> None:
         return None

@@ -1,4 +1,4 @@
-"""JSON Web Tokens: signed by an issuer that is trusted, for this audience, now."""
+"""Verifies JSON Web Tokens: signature, issuer, audience and time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNVERIFIED = "cannot be verified"
 
 
 class JwtVerifier:
-    """Tells whose a JWT is."""
+    """Identifies callers by their JWT."""
 
     def __init__(
         self, keys: KeySet, *, issuer: str, audience: str, scope_claim: str = "scope"
@@ -37,20 +37,20 @@ class JwtVerifier:
         self._scope_claim = scope_claim
 
     async def caller(self, token: str) -> Caller:
-        """The token's subject. Raises `Unauthenticated` saying why, or `Unavailable`."""
+        """The token's subject. Raises `Unauthenticated` with the reason, or `Unavailable`."""
         key = await self.keys.key(_key_id(token))
         try:
             claims = jwt.decode(
                 token,
                 key,
-                algorithms=[key.algorithm_name],  # the key's, whatever the token says
+                algorithms=[key.algorithm_name],  # the key's, not the one the token names
                 issuer=self._issuer,
                 audience=self._audience,
                 leeway=LEEWAY_S,
                 options={"require": NEEDED, "enforce_minimum_key_length": True},
             )
         except jwt.PyJWTError as error:
-            # Of a token that nobody signed, the library tells nothing but that.
+            # The message is ours: the library's may quote an unverified token.
             raise _refusal(
                 next((why for kind, why in _REASONS if isinstance(error, kind)), _UNVERIFIED)
             ) from None
@@ -61,14 +61,14 @@ class JwtVerifier:
 
 
 def scopes_of(claim: Any) -> tuple[Scope, ...]:
-    """The scopes of ours in a claim: words in a string (RFC 8693), or a list of strings."""
+    """Our scopes in a claim, which is a string of words (RFC 8693) or a list of strings."""
     words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     found = []
     for word in words:
         try:
             found.append(Scope.parse(str(word)))
         except ValueError:
-            continue  # meant for some other service
+            continue  # a scope of another service
     return tuple(found)
 
 

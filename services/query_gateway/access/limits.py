@@ -1,4 +1,4 @@
-"""How much one caller may ask of the gateway: calls a second, and calls at a time."""
+"""Limits of one caller: calls a second, and open calls."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Callable
 from hermes.errors import Overloaded
 
 MAX_CALLERS = 10_000
-"""Callers whose rates are remembered. Whoever called longest ago is forgotten first."""
+"""Callers whose rates are remembered; the least recent caller is forgotten first."""
 RETRY_AFTER_S = 1.0
 
 
 class CallerLimits:
-    """A token bucket for each caller, and a count of the calls that it has open. For one loop.
+    """A token bucket and a count of open calls for each caller. For one event loop.
 
-    Of each bucket only the time is kept at which it will be full again; one
-    that is full already is as good as none.
+    A bucket is stored as the time at which it will be full again. A full bucket
+    needs no entry.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class CallerLimits:
         self._open: Counter[str] = Counter()
 
     def enter(self, who: str) -> None:
-        """Begin a call; `leave` ends it. Raises `Overloaded` at once, which takes nothing."""
+        """Begin a call, which `leave` ends. Raises `Overloaded`; a refused call is not counted."""
         if self._open[who] >= self._open_calls:
             raise Overloaded(
                 f"{self._open_calls} calls of yours are open, the most allowed", RETRY_AFTER_S
@@ -45,7 +45,7 @@ class CallerLimits:
         now = self._clock()
         full_at = max(now, self._full_at.get(who, now)) + self._interval_s
         wait_s = full_at - now - self._burst * self._interval_s
-        if wait_s > 1e-9:  # rounding is no call
+        if wait_s > 1e-9:  # not a rounding error
             raise Overloaded(
                 f"you may call {1 / self._interval_s:g} times a second, and {self._burst} times"
                 " at once",
@@ -58,12 +58,12 @@ class CallerLimits:
         self._open[who] += 1
 
     def leave(self, who: str) -> None:
-        """End a call that was let in."""
+        """End a call that `enter` began."""
         self._open[who] -= 1
         if not self._open[who]:
             del self._open[who]
 
     @property
     def callers(self) -> int:
-        """How many are remembered."""
+        """How many callers are remembered."""
         return len(self._full_at.keys() | self._open.keys())

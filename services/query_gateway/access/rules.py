@@ -1,4 +1,4 @@
-"""What each call of the API needs. A method without a rule here is not served."""
+"""The permission that each method needs. A method without a rule is not served."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from services.query_gateway.access.scopes import Action, Caller
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A method's action, and the camera that a request of it names.
+    """A method's action, and the camera that its request names.
 
-    A method that names no camera is open to every caller; `show` then leaves
-    of its response what the caller may see.
+    A method whose requests name no camera is open to every caller; `show` then
+    filters the response for what the caller may see.
     """
 
     action: Action

@@ -1,8 +1,8 @@
-"""Scopes: what a caller may do, with which cameras.
+"""Scopes: which actions a caller may take on which cameras.
 
-A scope is written `ACTION:CAMERAS`. `CAMERAS` is a camera's id, or the
-beginning of ids and a star: `ask:lobby`, `read:dock-*`, `admin:*`. No action
-holds another.
+A scope is written `ACTION:CAMERAS`. `CAMERAS` is a camera's id, or a prefix of
+ids and a star: `ask:lobby`, `read:dock-*`, `admin:*`. No action includes
+another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from services.common.cameras import ID_PATTERN
 
 
 class Action(StrEnum):
-    """What can be done with a camera."""
+    """An action on a camera."""
 
     ASK = "ask"
     """Ask about it."""
@@ -48,7 +48,7 @@ class Scope:
         return cls(Action(match[1]), match[2])
 
     def covers(self, action: Action, camera_id: str) -> bool:
-        """Whether it lets this be done with this camera."""
+        """Whether the scope allows this action on this camera."""
         if action != self.action:
             return False
         if self.cameras.endswith("*"):
@@ -58,7 +58,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody whose token was checked. `who` names them in logs: `token:NAME` or `jwt:SUBJECT`."""
+    """A caller with a valid token. `who` is its name in logs: `token:NAME` or `jwt:SUBJECT`."""
 
     who: str
     scopes: tuple[Scope, ...]
@@ -68,7 +68,7 @@ class Caller:
         return any(scope.covers(action, camera_id) for scope in self.scopes)
 
     def check(self, action: Action, camera_id: str) -> None:
-        """Raises `PermissionDenied`, with the same words whether there is such a camera or not."""
+        """Raises `PermissionDenied`, with the same text whether or not the camera exists."""
         if not self.may(action, camera_id):
             raise PermissionDenied(
                 f"this token has no scope {action}:{shown_id(camera_id)}; ask whoever issued it"
@@ -76,5 +76,5 @@ class Caller:
 
 
 def shown_id(camera_id: str) -> str:
-    """A camera id as a client sent it, fit for logs and messages: `?` if it can be none."""
+    """A client's camera id for logs and messages; `?` if it is not a valid id."""
     return camera_id if ID_PATTERN.fullmatch(camera_id) else "?"

@@ -3,8 +3,8 @@
     - {"name": "front-desk", "sha256": "9f86d0...", "scopes": ["ask:lobby", "read:lobby"]}
     - {"name": "wall", "sha256": "60303a...", "scopes": ["read:*"], "expires": "2027-01-01T00:00Z"}
 
-Tokens are long and random (`hermes token` makes them), so a plain hash of one
-tells nothing about it; it would, of a password.
+Tokens are long and random (`hermes token` makes them), so a plain hash does not
+reveal them. A hash of a password would.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ log = logs.get(__name__)
 REREAD_EVERY_S = 2.0
 MAX_BYTES = 1 << 20
 MAX_TOKENS = 1000
-"""Every call is compared with each. For more callers there are JWTs."""
+"""Every call is compared with every token. Use JWTs for more callers."""
 
 PREFIX = "hermes_"
-"""Lets scanners for leaked secrets find one."""
+"""Lets scanners for leaked secrets recognise a token."""
 RANDOM_BYTES = 32
 
 
@@ -65,12 +65,12 @@ _ENTRIES = TypeAdapter(Annotated[tuple[Entry, ...], Field(max_length=MAX_TOKENS)
 
 
 def hash_of(token: str) -> str:
-    """What the file holds of a token: SHA-256, as 64 hexadecimal digits."""
+    """The hash of a token in the file: SHA-256, as 64 hexadecimal digits."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def new_token(name: str, scopes: list[str], expires: datetime | None = None) -> tuple[str, str]:
-    """A new token, and its line for the file. Raises `InvalidInput`."""
+    """Make a token and its line for the file. Raises `InvalidInput`."""
     token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
     entry: dict[str, Any] = {"name": name, "sha256": hash_of(token), "scopes": scopes}
     if expires is not None:
@@ -81,7 +81,7 @@ def new_token(name: str, scopes: list[str], expires: datetime | None = None) -> 
 
 
 def parse(raw: bytes, path: str) -> tuple[Entry, ...]:
-    """The file's tokens. Raises `InvalidInput` naming what is wrong, without showing hashes."""
+    """Parse the file's tokens. Raises `InvalidInput` with the fault, but without hashes."""
     if len(raw) > MAX_BYTES:
         raise InvalidInput(path, f"is larger than {MAX_BYTES} bytes")
     try:
@@ -116,9 +116,9 @@ class TokenFile:
         self._complaint = ""
 
     def caller(self, token: str) -> Caller | None:
-        """Whose token it is; None if it is none of these. Raises `Unauthenticated` if expired."""
+        """The token's owner; None if the token is unknown. Raises `Unauthenticated` if expired."""
         sha256, found = hash_of(token), None
-        for entry in self._entries:  # all of them: how long it takes tells nothing
+        for entry in self._entries:  # all of them, so that the time taken reveals nothing
             if hmac.compare_digest(entry.sha256, sha256):
                 found = entry
         if found is None:
@@ -128,7 +128,7 @@ class TokenFile:
         return Caller(f"token:{found.name}", found.scopes)
 
     def reread(self) -> None:
-        """Take the file's tokens if it changed. One that cannot be used changes nothing.
+        """Read the file again if it changed. If it cannot be used, the old tokens stay.
 
         To be called every `REREAD_EVERY_S`, on a thread.
         """

@@ -13,7 +13,7 @@ from services.hermes_worker.pictures import MAX_SIDE, BadPicture, decode_jpeg
 from tests.fuzz.damage import message_edit
 from tests.fuzz.target import Target
 from tests.support.chunks import chunk, jpeg
-from tests.unit.worker.test_ingest import Rig
+from tests.support.ingest_rig import Rig
 
 CAMERA = "a"
 

@@ -28,7 +28,7 @@ from services.common import camera_status, cameras
 from services.common.cameras import SourcePolicy
 from services.common.leases import parse_owner
 from services.common.placement import parse_members
-from services.hermes_worker.place import Place
+from services.hermes_worker.log_position import LogPosition
 from services.query_gateway.questions import QuestionRules
 from tests.fuzz.damage import edit_json, message_edit
 from tests.fuzz.target import Target
@@ -115,7 +115,7 @@ def _read_contents(data: bytes) -> str:
 
 
 def _redis() -> list[bytes]:
-    """A hash a line: a status, a lease, a member, a place."""
+    """A hash a line: a status, a lease, a member, a log position."""
     source = SourceStatus(state=SOURCE_STATE_ONLINE, frames_per_second=0.5, decoder="d")
     source.last_frame.FromMilliseconds(1_700_000_000_000)
     memory = MemoryStatus(state=MEMORY_STATE_SERVING, frames=3, bytes=4096, worker="w", epoch=7)
@@ -156,7 +156,7 @@ def _redis() -> list[bytes]:
 
 def _read_redis(data: bytes) -> str:
     try:
-        status, lease, member, place = json.loads(data)
+        status, lease, member, position = json.loads(data)
     except (ValueError, TypeError, RecursionError):
         return "no input"
     source, memory = camera_status.parse(_hash(status))
@@ -168,9 +168,9 @@ def _read_redis(data: bytes) -> str:
         said.append("no lease")
     said.append(str(len(parse_members({b"w": _bytes(member)}, 10, 1000))))
     try:
-        Place.parse(_bytes(place).decode(errors="replace"))
+        LogPosition.parse(_bytes(position).decode(errors="replace"))
     except ValueError:
-        said.append("no place")
+        said.append("no position")
     return " ".join(said)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 import pytest
 import redis
 
-from services.common import heirs, keys, ownership
-from services.common.leases import HEIR_TTL_S, TTL_S
+from services.common import keys, ownership_plan
+from services.common.leases import SUCCESSOR_TTL_S, SUCCESSOR_UNTIL_MS, TTL_S
 from tests.integration.common.conftest import Clock
 from tests.support.holder import Instance, add, remove, traces
 from tests.support.waiting import eventually
@@ -95,7 +95,10 @@ def test_only_so_many_are_moved_at_a_time(client: redis.Redis, clock: Clock) -> 
     tick(clock, one)
     other.holder.unready = set(ids)
     tick(clock, one, other, rounds=5)
-    assert sum(told.startswith("prepare") for told in other.holder.told) == ownership.MOVES_AT_ONCE
+    assert (
+        sum(told.startswith("prepare") for told in other.holder.told)
+        == ownership_plan.MOVES_AT_ONCE
+    )
     assert other.has == set()
 
 
@@ -144,11 +147,13 @@ def test_an_heir_that_dies_leaves_the_camera_where_it_is(
     one.holder.busy = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=4)
-    client.hset(keys.lease("lobby", "worker"), "heir_until_ms", 1)  # HEIR_TTL_S without a word
+    client.hset(
+        keys.lease("lobby", "worker"), SUCCESSOR_UNTIL_MS, 1
+    )  # no report for SUCCESSOR_TTL_S
     tick(clock, one)
     assert one.holder.told[-1] == "stay lobby"
     assert one.ownership.epoch("lobby") is not None
-    assert HEIR_TTL_S < TTL_S
+    assert SUCCESSOR_TTL_S < TTL_S
 
 
 def test_an_owner_that_dies_leaves_the_camera_to_its_heir(
@@ -182,7 +187,7 @@ def test_a_camera_that_is_removed_meanwhile(
 def test_one_that_is_never_ready_lets_it_be(
     one: Instance, other: Instance, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heirs, "PATIENCE_S", 3.0)
+    monkeypatch.setattr(ownership_plan, "PATIENCE_S", 3.0)
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=9)
@@ -197,7 +202,7 @@ def test_one_that_cannot_even_begin(one: Instance, other: Instance, clock: Clock
     assert other.has == set()
     owner = one.leases.owners(["lobby"])["lobby"]
     assert owner is not None
-    assert (owner.instance, owner.heir) == ("one", "")
+    assert (owner.instance, owner.successor) == ("one", "")
 
 
 def test_a_reply_that_is_lost_gives_nobody_two_owners(
@@ -253,7 +258,7 @@ def test_an_heir_that_is_about_to_end_lets_it_be(
     assert one.ownership.epoch("lobby") is not None
     owner = one.leases.owners(["lobby"])["lobby"]
     assert owner is not None
-    assert owner.heir == ""
+    assert owner.successor == ""
 
 
 def test_what_is_handed_over_in_the_last_moment_is_not_left_lying(
@@ -289,7 +294,7 @@ def test_an_heir_that_died_stands_in_nobodys_way(
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=3)
-    client.hset(keys.lease("lobby", "worker"), "heir_until_ms", 1)  # it was killed, and
+    client.hset(keys.lease("lobby", "worker"), SUCCESSOR_UNTIL_MS, 1)  # it was killed, and
     client.hdel(keys.members("worker"), "other")
     third = Instance(client, "third", clock=clock)
     tick(clock, one, third, rounds=4)

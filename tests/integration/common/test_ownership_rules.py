@@ -227,6 +227,23 @@ def test_a_camera_that_cannot_say_its_state_is_renewed_with_the_others(
     assert owner.state == "unknown"
 
 
+def test_a_camera_that_failed_is_given_up_and_rests(client: redis.Redis, clock: Clock) -> None:
+    """Another instance may have room for it."""
+    one = Instance(client, "one", clock=clock)
+    add(client, "a", "b")
+    one.ownership.tick()
+    one.holder.failed = {"a"}
+    for _ in range(4):
+        one.ownership.tick()
+        clock.now += 0.5
+    assert one.has == {"b"}
+    assert one.leases.owners(["a"])["a"] is None
+    one.holder.failed = set()
+    clock.now += 5
+    one.ownership.tick()
+    assert one.has == {"a", "b"}
+
+
 def test_one_unreadable_entry_hides_no_other(client: redis.Redis, clock: Clock) -> None:
     add(client, "lobby")
     client.hset(keys.CAMERAS, "junk", b"\xff\xff")

@@ -15,13 +15,12 @@ from services.common.files import UnusableFile
 from services.common.parent import ending_with_parent
 from services.common.settings import load
 from services.query_gateway.settings import GatewaySettings
-from tests.integration.worker.test_checkpoints import checkpoint_id, working
-from tests.integration.worker.test_worker import Feeder, until
 from tests.support.decoder_service import DecoderService
 from tests.support.gateway import register, running_gateway
 from tests.support.redises import binaries
 from tests.support.video import write
 from tests.support.waiting import eventually
+from tests.support.workers import Feeder, checkpoint_id, until, working
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ async def gateway_of(
         yield client
 
 
-async def test_keys_come_over_https(
+async def test_keys_are_fetched_over_https(
     redis_url: str, redis_client: redis.Redis, issuer: WebServer
 ) -> None:
     register(redis_client, "lobby")
@@ -72,13 +72,13 @@ async def test_what_is_refused(
             await client.list_cameras()
 
 
-async def test_an_issuer_that_is_away(
+async def test_an_unreachable_issuer_makes_calls_unavailable(
     redis_url: str, redis_client: redis.Redis, issuer: WebServer
 ) -> None:
     (issuer.pages["/jwks"], page) = (Page(status=503), issuer.pages["/jwks"])
     token = signed()
     async with gateway_of(redis_url, issuer.url("/jwks"), token, jwt_refetch_s=1.0) as client:
-        with pytest.raises(errors.Unavailable, match="keys to check tokens with") as caught:
+        with pytest.raises(errors.Unavailable, match="keys that verify tokens") as caught:
             await client.list_cameras()
         assert caught.value.retry_after_s == 1.0
         issuer.pages["/jwks"] = page
@@ -102,7 +102,7 @@ async def test_an_issuer_that_is_away(
     ],
     ids=["redirect", "no-json", "endless"],
 )
-async def test_what_is_no_set_of_keys_lets_nobody_in(
+async def test_an_invalid_key_set_accepts_no_token(
     redis_url: str, redis_client: redis.Redis, issuer: WebServer, page: Page
 ) -> None:
     issuer.pages["/jwks"] = page
@@ -111,7 +111,7 @@ async def test_what_is_no_set_of_keys_lets_nobody_in(
             await client.list_cameras()
 
 
-async def test_an_issuer_that_is_not_who_it_says_lets_nobody_in(
+async def test_an_issuer_with_an_untrusted_certificate_accepts_no_token(
     redis_url: str, redis_client: redis.Redis, issuer: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")

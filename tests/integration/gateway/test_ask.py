@@ -30,7 +30,7 @@ from tests.support.fake_worker import (
 from tests.support.gateway import running_gateway
 
 
-async def test_an_answer_with_all_that_is_known_of_it(
+async def test_an_answer_comes_with_all_its_facts(
     client: AsyncHermesClient, gateway: Gateway, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Say("a ", 0.03), Say("red ", 0.03), Say("car", 0.03), End()]]
@@ -63,7 +63,7 @@ async def test_an_answer_with_all_that_is_known_of_it(
     assert observed == pytest.approx(timings.gateway_time_to_first_token_s, abs=1e-6)
 
 
-async def test_deltas_pass_one_by_one(
+async def test_deltas_are_forwarded_one_by_one(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[*(Say(f"{n} ", 0.1) for n in range(6)), End()]]
@@ -123,7 +123,7 @@ async def test_bad_questions(
     assert await ask(client) == "a red car"  # and the rest runs on
 
 
-async def test_a_message_beyond_the_transports_limit(
+async def test_a_message_above_the_transports_limit_is_refused(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str
 ) -> None:
     with pytest.raises(errors.InvalidInput, match="too large"):
@@ -131,7 +131,7 @@ async def test_a_message_beyond_the_transports_limit(
     assert await ask(client) == "a red car"
 
 
-async def test_no_question_at_all(gateway: Gateway) -> None:
+async def test_a_request_without_a_question_is_refused(gateway: Gateway) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
         call = QueryServiceStub(channel).Ask(QueryServiceAskRequest(), timeout=5)  # type: ignore[no-untyped-call]
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -140,7 +140,7 @@ async def test_no_question_at_all(gateway: Gateway) -> None:
     assert details_of(caught.value).field == "question"
 
 
-async def test_a_full_gateway_turns_away(
+async def test_a_full_gateway_refuses_questions(
     redis_url: str, redis_client: redis.Redis, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Say("begun"), Hang()], [Say("begun"), Hang()], HELLO]
@@ -165,7 +165,7 @@ async def test_a_full_gateway_turns_away(
         assert await ask(client) == "a red car"
 
 
-async def test_a_limit_that_is_smaller_at_the_worker_reaches_the_client_by_name(
+async def test_a_lower_limit_of_the_worker_reaches_the_client_with_its_field(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str
 ) -> None:
     refusal = errors.InvalidInput("question.max_tokens", "is more than the 40 allowed here")

@@ -40,7 +40,7 @@ from tests.support.gateway import own, register, running_gateway
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_workers_errors_are_passed_on_whole(
+async def test_a_workers_errors_reach_the_client_unchanged(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str, error: errors.HermesError
 ) -> None:
     worker.scripts = [[Fail(error)]]
@@ -60,7 +60,7 @@ async def test_a_workers_errors_are_passed_on_whole(
     ],
     ids=["crash", "bare-status", "untyped"],
 )
-async def test_unknown_errors_tell_nothing(
+async def test_unknown_errors_reveal_nothing(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str, step: Crash | Abort | Fail
 ) -> None:
     worker.scripts = [[Say("so far "), step]]
@@ -73,7 +73,7 @@ async def test_unknown_errors_tell_nothing(
     assert "secret" not in f"{caught.value} {cause}"
 
 
-async def test_nobody_listens_at_the_owners_address(
+async def test_an_owner_that_does_not_listen_is_unavailable(
     client: AsyncHermesClient, redis_client: redis.Redis
 ) -> None:
     register(redis_client, "lobby")
@@ -86,7 +86,7 @@ async def test_nobody_listens_at_the_owners_address(
     assert time.monotonic() - started < 8
 
 
-async def test_a_worker_that_dies_while_it_talks(
+async def test_a_worker_that_dies_during_an_answer(
     client: AsyncHermesClient, redis_client: redis.Redis
 ) -> None:
     process = await asyncio.create_subprocess_exec(
@@ -125,7 +125,7 @@ async def test_a_worker_that_cancels(
         await asyncio.wait_for(ask(client), 2)
 
 
-async def test_a_worker_that_said_all_may_end_its_call(
+async def test_a_worker_may_end_its_call_after_a_complete_answer(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str
 ) -> None:
     """Cancelled, an answer counts as broken off at the worker."""
@@ -139,7 +139,7 @@ async def test_a_worker_that_said_all_may_end_its_call(
 @pytest.mark.parametrize(
     "last", [Crash("late"), Abort(grpc.StatusCode.UNAVAILABLE), Hang()], ids=str
 )
-async def test_a_complete_answer_stands_however_the_worker_ends(
+async def test_a_complete_answer_stands_for_any_end_of_the_call(
     client: AsyncHermesClient, gateway: Gateway, worker: FakeWorker, lobby: str, last: Fault
 ) -> None:
     worker.scripts = [[Say("all"), End(), last]]
@@ -196,7 +196,7 @@ async def test_the_deadline_reaches_the_worker(
     assert await counted(gateway, "DEADLINE_EXCEEDED") == 1
 
 
-async def test_without_a_deadline_there_is_one(
+async def test_a_call_without_a_deadline_gets_the_default(
     redis_url: str, redis_client: redis.Redis, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Say("begun"), Hang()]]

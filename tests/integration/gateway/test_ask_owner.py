@@ -26,7 +26,9 @@ from tests.support.fake_worker import (
 from tests.support.gateway import own, register, running_gateway
 
 
-async def test_nobody_owns_it_yet(client: AsyncHermesClient, redis_client: redis.Redis) -> None:
+async def test_a_camera_without_an_owner_is_not_ready(
+    client: AsyncHermesClient, redis_client: redis.Redis
+) -> None:
     register(redis_client, "lobby")
     with pytest.raises(errors.CameraNotReady) as caught:
         await ask(client)
@@ -36,7 +38,9 @@ async def test_nobody_owns_it_yet(client: AsyncHermesClient, redis_client: redis
     assert cause.code() == grpc.StatusCode.UNAVAILABLE
 
 
-async def test_nobody_has_room_for_it(client: AsyncHermesClient, redis_client: redis.Redis) -> None:
+async def test_a_camera_without_room_is_overloaded(
+    client: AsyncHermesClient, redis_client: redis.Redis
+) -> None:
     """One worker is full; one had room, but has not been heard of for a while."""
     register(redis_client, "lobby")
     now_ms = redis_client.time()[0] * 1000
@@ -49,7 +53,7 @@ async def test_nobody_has_room_for_it(client: AsyncHermesClient, redis_client: r
     assert caught.value.retry_after_s > 0
 
 
-async def test_an_expired_lease_is_nobodys(
+async def test_an_expired_lease_has_no_owner(
     client: AsyncHermesClient, redis_client: redis.Redis, worker: FakeWorker
 ) -> None:
     register(redis_client, "lobby")
@@ -69,7 +73,7 @@ async def test_this_machines_clock_does_not_matter(
     assert await ask(client) == "a red car"
 
 
-async def test_a_memory_that_catches_up(
+async def test_a_memory_that_still_catches_up_is_not_asked(
     client: AsyncHermesClient, redis_client: redis.Redis, worker: FakeWorker
 ) -> None:
     register(redis_client, "lobby")
@@ -102,7 +106,9 @@ async def test_a_wrong_owner_is_resolved_again(
     await successor.stop()
 
 
-async def test_exactly_once(client: AsyncHermesClient, worker: FakeWorker, lobby: str) -> None:
+async def test_a_wrong_owner_is_resolved_again_exactly_once(
+    client: AsyncHermesClient, worker: FakeWorker, lobby: str
+) -> None:
     worker.scripts = [[Fail(errors.CameraNotOwned("lobby"))]]
     with pytest.raises(errors.CameraNotReady):
         await ask(client)
@@ -119,7 +125,7 @@ async def test_an_older_lease_than_seen_is_not_followed(
     assert len(worker.calls) == 1
 
 
-async def test_an_answer_of_a_former_epoch_is_never_complete(
+async def test_an_answer_of_a_former_epoch_never_completes(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Say("old "), Say("news"), End(epoch=1)]]

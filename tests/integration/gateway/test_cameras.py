@@ -106,7 +106,9 @@ async def test_a_camera_comes_and_goes(
             await gone
 
 
-async def test_an_id_is_taken_once(client: AsyncHermesClient, redis_client: redis.Redis) -> None:
+async def test_an_id_can_be_added_only_once(
+    client: AsyncHermesClient, redis_client: redis.Redis
+) -> None:
     await client.add_camera("lobby", "rtsp://first/live")
     with pytest.raises(errors.CameraExists) as caught:
         await client.add_camera("lobby", "rtsp://second/live")
@@ -205,7 +207,7 @@ async def test_cameras_are_listed_by_id_with_their_state(
         ("rtsp://h/" + "x" * 3000, "longer than"),
     ],
 )
-async def test_urls_that_are_no_cameras(
+async def test_urls_that_cannot_be_cameras_are_refused(
     client: AsyncHermesClient,
     redis_client: redis.Redis,
     url: str,
@@ -261,7 +263,7 @@ async def test_what_is_wrong_is_named(
 
 
 @pytest.mark.parametrize("call", ["get_camera", "remove_camera"])
-async def test_an_id_that_is_none(client: AsyncHermesClient, call: str) -> None:
+async def test_an_invalid_id_is_refused(client: AsyncHermesClient, call: str) -> None:
     with pytest.raises(errors.InvalidInput) as caught:
         await getattr(client, call)("{*}")
     assert caught.value.field == "camera_id"
@@ -288,7 +290,7 @@ async def test_a_password_is_used_and_never_shown(
     assert "opensesame" not in everything
 
 
-async def test_one_camera_in_a_hundred_costs_the_others_nothing(
+async def test_listing_costs_a_fixed_number_of_redis_calls(
     client: AsyncHermesClient, redis_client: redis.Redis
 ) -> None:
     """Listing asks Redis a fixed number of times, however many cameras there are."""
@@ -309,7 +311,7 @@ async def test_one_camera_in_a_hundred_costs_the_others_nothing(
     assert len(await client.list_cameras()) == 50
 
 
-async def test_credentials_are_sealed_in_redis_and_shown_as_ever(
+async def test_credentials_are_sealed_in_redis_and_hidden_from_clients(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
     keys_file = tmp_path / "keys"

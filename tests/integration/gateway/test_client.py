@@ -81,7 +81,7 @@ async def test_a_time_out_is_an_error_of_ours(
     await asyncio.to_thread(use)
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_gateway_is_an_error() -> None:
     with HermesClient("127.0.0.1:9") as client:
         for call in (client.list_cameras, client.ask("lobby", "what?").result):
             with pytest.raises(errors.Unavailable, match=r"gateway at 127\.0\.0\.1:9"):
@@ -95,13 +95,13 @@ def test_nobody_there() -> None:
         ({"max_tokens": -1}, "question.max_tokens"),
     ],
 )
-def test_what_cannot_even_be_sent(changes: dict[str, object], field: str) -> None:
+def test_an_unsendable_request_names_its_field(changes: dict[str, object], field: str) -> None:
     with HermesClient("127.0.0.1:9") as client, pytest.raises(errors.InvalidInput) as caught:
         client.ask("lobby", "what?", **changes)  # type: ignore[arg-type]
     assert caught.value.field == field
 
 
-def test_a_pacing_that_is_none(redis_client: redis.Redis) -> None:
+def test_an_unknown_pacing_is_refused(redis_client: redis.Redis) -> None:
     with HermesClient("127.0.0.1:9") as client, pytest.raises(errors.InvalidInput) as caught:
         client.add_camera("lobby", "rtsp://c/x", pacing="slow")  # type: ignore[arg-type]
     assert caught.value.field == "camera.pacing"

@@ -80,7 +80,7 @@ async def test_a_client_may_ping_every_five_seconds_on_a_silent_stream(
 
 
 @pytest.mark.slow
-async def test_a_client_that_pings_every_second_is_sent_away(
+async def test_a_client_that_pings_every_second_is_disconnected(
     gateway: Gateway, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Rest(20), Say("a car"), End()]]

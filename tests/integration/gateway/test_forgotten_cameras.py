@@ -116,7 +116,7 @@ async def test_another_gateway_removes_it(
             await client.get_camera("lobby")
 
 
-async def test_what_nobody_puts_back_is_not_found_in_the_end(
+async def test_a_camera_that_is_never_put_back_is_finally_not_found(
     gateway: Gateway,
     client: AsyncHermesClient,
     redis_client: redis.Redis,

@@ -148,7 +148,7 @@ async def guarded(redis_url: str, folder: Path) -> AsyncIterator[tuple[Gateway, 
 @pytest.mark.parametrize(
     "count", [600, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
 )
-async def test_nonsense_harms_nobody(
+async def test_nonsense_does_not_harm_other_clients(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path, lobby: str, count: int,
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip

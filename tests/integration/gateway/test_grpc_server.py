@@ -115,7 +115,7 @@ async def test_errors_become_statuses(
         assert await ends(ended) == [code]
 
 
-async def test_what_is_no_message_is_told_so_and_fills_no_log(
+async def test_an_unreadable_message_is_refused_without_filling_the_log(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
@@ -181,7 +181,7 @@ async def test_cancellation_passes_through_and_closes(
         assert server.open_calls == 0
 
 
-async def test_a_client_that_goes_while_words_flow_is_no_error(
+async def test_a_client_that_leaves_during_an_answer_is_not_an_error(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def behave(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
@@ -237,7 +237,7 @@ async def test_a_port_is_known_before_it_is_served() -> None:
     ],
     ids=["not-ours", "no-port", "no-host", "no-number"],
 )
-async def test_an_address_that_cannot_be_had_is_explained(listen: str, why: str) -> None:
+async def test_an_address_that_cannot_be_bound_is_explained(listen: str, why: str) -> None:
     server = GrpcServer(max_message_bytes=1024)
     with pytest.raises(CannotListen, match=f"cannot listen on {listen}: ({why})"):
         server.bind(listen)
@@ -247,7 +247,7 @@ async def test_an_address_that_cannot_be_had_is_explained(listen: str, why: str)
 @pytest.mark.skipif(
     os.geteuid() == 0 or int(UNPRIVILEGED.read_text()) <= 1, reason="any port may be bound here"
 )
-async def test_a_port_that_is_not_permitted_is_explained() -> None:
+async def test_a_forbidden_port_is_explained() -> None:
     server = GrpcServer(max_message_bytes=1024)
     with pytest.raises(CannotListen, match=r"127\.0\.0\.1:1: Permission denied"):
         server.bind("127.0.0.1:1")

@@ -60,7 +60,7 @@ async def test_no_such_camera(
         await client.inspect(camera_id)
 
 
-async def test_a_memory_that_catches_up(
+async def test_a_memory_that_still_catches_up_is_not_asked(
     client: AsyncHermesClient, redis_client: redis.Redis, worker: FakeWorker
 ) -> None:
     register(redis_client, "lobby")
@@ -93,7 +93,9 @@ async def test_a_wrong_owner_is_resolved_again(
     await successor.stop()
 
 
-async def test_exactly_once(client: AsyncHermesClient, worker: FakeWorker, lobby: str) -> None:
+async def test_a_wrong_owner_is_resolved_again_exactly_once(
+    client: AsyncHermesClient, worker: FakeWorker, lobby: str
+) -> None:
     worker.looks = [Fail(errors.CameraNotOwned("lobby"))]
     with pytest.raises(errors.CameraNotReady, match="changing hands"):
         await client.inspect("lobby")
@@ -125,7 +127,7 @@ async def test_epochs_never_go_back(
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_workers_errors_are_passed_on_whole(
+async def test_a_workers_errors_reach_the_client_unchanged(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str, error: errors.HermesError
 ) -> None:
     worker.looks = [Fail(error)]
@@ -140,7 +142,7 @@ async def test_a_workers_errors_are_passed_on_whole(
     [Crash("secret at /srv/x"), Abort(grpc.StatusCode.DATA_LOSS, "secret at 10.0.0.9")],
     ids=["crash", "bare-status"],
 )
-async def test_unknown_errors_tell_nothing(
+async def test_unknown_errors_reveal_nothing(
     client: AsyncHermesClient, worker: FakeWorker, lobby: str, fault: Crash | Abort
 ) -> None:
     worker.looks = [fault]
@@ -158,7 +160,7 @@ async def test_a_worker_of_an_older_version(
         await client.inspect("lobby")
 
 
-async def test_nobody_listens_at_the_owners_address(
+async def test_an_owner_that_does_not_listen_is_unavailable(
     client: AsyncHermesClient, redis_client: redis.Redis
 ) -> None:
     register(redis_client, "lobby")
@@ -197,7 +199,7 @@ async def test_a_client_that_leaves_ends_the_call(
     assert worker.inspections[0].cancelled_at is not None
 
 
-async def test_a_full_gateway_turns_away(
+async def test_a_full_gateway_refuses_questions(
     redis_url: str, redis_client: redis.Redis, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Say("begun"), Hang()]]

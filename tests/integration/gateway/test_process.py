@@ -74,7 +74,7 @@ async def gateway_process(
             await process.wait()
 
 
-async def test_sigterm_lets_answers_end(
+async def test_sigterm_lets_open_answers_finish(
     tmp_path: Path, redis_url: str, redis_client: redis.Redis, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Say("a "), Say("red ", 0.6), Say("car", 0.6), End()]]
@@ -127,7 +127,9 @@ async def test_sigterm_waits_no_longer_than_the_grace(
         assert worker.calls[0].cancelled_at is not None
 
 
-async def test_it_starts_before_redis_and_is_ready_after(tmp_path: Path, redis_url: str) -> None:
+async def test_it_starts_without_redis_and_is_ready_once_redis_is(
+    tmp_path: Path, redis_url: str
+) -> None:
     """A wrong Redis at first: alive, not ready, not announced."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -159,7 +161,7 @@ async def test_it_starts_before_redis_and_is_ready_after(tmp_path: Path, redis_u
                 await process.wait()
 
 
-async def test_a_taken_port_is_told_in_one_line(tmp_path: Path, redis_url: str) -> None:
+async def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path, redis_url: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -177,7 +179,7 @@ async def test_a_taken_port_is_told_in_one_line(tmp_path: Path, redis_url: str) 
     assert b"Traceback" not in log
 
 
-async def test_a_file_of_tokens_that_cannot_be_used_is_told_in_one_line(
+async def test_an_unusable_token_file_is_reported_in_one_line(
     tmp_path: Path, redis_url: str
 ) -> None:
     path = tmp_path / "tokens.yaml"
@@ -219,7 +221,7 @@ async def test_a_token_is_in_no_log(
     assert str(tmp_path / "tokens.yaml") in log
 
 
-async def test_reflection_is_behind_its_flag(tmp_path: Path, redis_url: str) -> None:
+async def test_reflection_needs_its_flag(tmp_path: Path, redis_url: str) -> None:
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
     async def services(address: str) -> set[str]:

@@ -42,7 +42,7 @@ async def test_the_answer_is_printed_as_it_is_written(
     assert await process.wait() == 130
 
 
-async def test_the_last_line_sums_the_answer_up(
+async def test_the_last_line_summarises_the_answer(
     gateway: Gateway, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Say("A red "), Say("car."), End()]]
@@ -63,7 +63,7 @@ async def test_an_error_is_one_line(gateway: Gateway) -> None:
     assert len(err.decode().splitlines()) == 1
 
 
-async def test_a_question_that_was_refused_for_now_is_asked_again(
+async def test_a_question_refused_for_now_is_asked_again(
     redis_url: str, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Fail(CameraNotReady("replaying", 0.1))], [Say("A car."), End()]]

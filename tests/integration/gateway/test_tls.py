@@ -122,7 +122,7 @@ async def test_a_question_goes_through_both(
         assert [camera["id"] for camera in json.loads(ran.output)] == ["lobby"]
 
 
-async def test_who_may_not_call_a_worker(
+async def test_callers_without_the_right_certificate_are_refused_by_a_worker(
     worker: FakeWorker, cluster: Authority, stranger: Authority, tmp_path: Path
 ) -> None:
     good = cluster.issue(tmp_path / "good", "gateway", purposes=(CLIENT,))
@@ -147,7 +147,7 @@ async def test_who_may_not_call_a_worker(
 
 
 @pytest.mark.parametrize("wrong", ["name", "authority", "plain text"])
-async def test_a_worker_that_a_gateway_cannot_trust_is_asked_nothing(
+async def test_an_untrusted_worker_is_not_asked(
     redis_url: str,
     worker: FakeWorker,
     lobby: str,
@@ -172,7 +172,7 @@ async def test_a_worker_that_a_gateway_cannot_trust_is_asked_nothing(
     assert not worker.calls
 
 
-async def test_a_client_is_told_how_it_asked(
+async def test_a_client_of_the_wrong_kind_gets_a_clear_error(
     redis_url: str,
     redis_client: redis.Redis,
     of_gateway: Files,
@@ -233,7 +233,7 @@ async def test_a_server_shows_its_new_certificate_while_calls_go_on(
         assert await answer == "a red "
 
 
-async def test_files_that_do_not_fit_together_are_not_taken(
+async def test_files_that_do_not_match_are_not_used(
     worker: FakeWorker,
     cluster: Authority,
     of_worker: Files,
@@ -294,7 +294,7 @@ async def test_a_gateway_shows_its_new_certificate_while_answers_go_on(
         assert (await answer.result()).text == "a red "
 
 
-async def test_a_start_without_its_files_is_told_in_one_line(
+async def test_missing_files_are_reported_in_one_line_at_start(
     tmp_path: Path, redis_url: str, of_gateway: Files
 ) -> None:
     missing = tmp_path / "none.crt"

@@ -26,14 +26,13 @@ from services.common import logs, tracing
 from services.hermes_worker.worker import Worker
 from services.query_gateway.gateway import Gateway
 from tests.integration.gateway.test_process import gateway_process
-from tests.integration.worker.test_checkpoints import serving, working
-from tests.integration.worker.test_worker import Feeder, until
 from tests.support import tiny
 from tests.support.fake_worker import HELLO, MODEL, Crash, Fail, FakeWorker, Hang, Say
 from tests.support.gateway import own, register, running_gateway
 from tests.support.log_lines import lines, logging_to
 from tests.support.spans import Kept, collecting, traced
 from tests.support.tokens import write_tokens
+from tests.support.workers import Feeder, serving, until, working
 
 QUESTION = "Is the door of the sesame shop open?"
 TOKEN = "hunter2-sesame"

@@ -1,4 +1,4 @@
-"""A worker whose Redis forgets: its cameras stay, and so do their snapshots."""
+"""A worker whose Redis loses its data keeps its cameras and their snapshots."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import pytest
 import redis
 
 from services.common import keys
-from tests.integration.worker.test_checkpoints import checkpoint_id, complete, kept, working
-from tests.integration.worker.test_worker import Feeder, memory_state, until
-
-__all__ = ["kept"]
+from tests.support.workers import Feeder, checkpoint_id, complete, memory_state, until, working
 
 FORGOTTEN = {
     "the registry": [keys.CAMERAS],

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -26,55 +25,21 @@ from hermes.errors import (
 )
 from hermes.statuses import error_of
 from hermes.v1 import query_pb2, worker_pb2
-from hermes.v1.camera_pb2 import Camera
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from services.common import camera_status, keys
-from services.common.frame_log import RedisFrameLog
 from services.common.grpc_server import GrpcServer
-from services.common.leases import Leases
 from services.hermes_worker.settings import WorkerSettings
 from services.hermes_worker.worker import Worker
 from tests.support import tiny
-from tests.support.chunks import chunk
 from tests.support.holder import remove
-
-
-class Feeder:
-    """Stands in for a decoder: holds the lease, appends chunks."""
-
-    def __init__(self, client: redis.Redis, camera_id: str) -> None:
-        self.camera_id = camera_id
-        camera = Camera(id=camera_id, url="rtsp://host/1")
-        camera.created.GetCurrentTime()
-        client.hset(keys.CAMERAS, camera_id, camera.SerializeToString())
-        lease = Leases(client, "decoder", "feeder", "").acquire(camera_id, ttl_s=600)
-        assert lease is not None
-        self._lease = lease
-        self._log = RedisFrameLog(client)
-        self.index = 0
-        self._last_ms = 0
-
-    def push(self, frames: int = 1) -> str:
-        first_ms = max(int(time.time() * 1000), self._last_ms + 1)
-        self._last_ms = first_ms + frames - 1
-        made = chunk(
-            self.camera_id, first_ms, frames, epoch=self._lease.epoch, index=self.index, step_ms=1
-        )
-        self.index += frames
-        return str(self._log.append(made, self._lease.fence))
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        await asyncio.sleep(0.02)
-
-
-def memory_state(client: redis.Redis, camera_id: str) -> str:
-    owner = client.hget(keys.lease(camera_id, "worker"), "state")
-    assert owner is None or isinstance(owner, bytes)
-    return (owner or b"").decode()
+from tests.support.workers import (
+    Feeder,
+    answer,
+    asked,
+    memory_state,
+    refused,
+    until,
+)
 
 
 @pytest.fixture
@@ -102,30 +67,6 @@ async def worker(redis_url: str, redis_client: redis.Redis) -> AsyncIterator[Wor
 async def stub(worker: Worker) -> AsyncIterator[Any]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
         yield WorkerServiceStub(channel)  # type: ignore[no-untyped-call]
-
-
-def asked(camera_id: str, text: str = "What now?", epoch: int = 0, **more: Any) -> Any:
-    question = query_pb2.Question(camera_id=camera_id, text=text, **more)
-    return worker_pb2.WorkerServiceAskRequest(question=question, epoch=epoch)
-
-
-async def answer(stub: Any, request: Any) -> tuple[list[str], query_pb2.Complete]:
-    texts, complete = [], None
-    async for response in stub.Ask(request, timeout=20):
-        if response.WhichOneof("event") == "delta":
-            assert complete is None
-            texts.append(response.delta.text)
-        else:
-            complete = response.complete
-    assert complete is not None
-    return texts, complete
-
-
-async def refused(stub: Any, request: Any) -> HermesError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async for _ in stub.Ask(request, timeout=20):
-            pass
-    return error_of(caught.value, "the worker")
 
 
 async def read_all(call: Any) -> None:
@@ -180,12 +121,12 @@ async def test_status_and_metrics_are_published(
     assert json.loads(ready)["ready"] is True
 
     remove(redis_client, "lobby")
-    await until(lambda: worker._memories.get("lobby") is None)
+    await until(lambda: worker._tenures.get("lobby") is None)
     text = await asyncio.to_thread(lambda: urllib.request.urlopen(f"{url}/metrics").read().decode())
     assert 'camera="lobby"' not in text
 
 
-async def test_what_it_does_not_own_it_does_not_answer(
+async def test_a_camera_of_another_owner_is_not_answered_for(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
     assert isinstance(await refused(stub, asked("nobody")), CameraNotOwned)
@@ -200,7 +141,7 @@ async def test_what_it_does_not_own_it_does_not_answer(
 async def test_an_answer_ends_with_the_lease(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
-    """Another worker takes the camera over in mid-answer: not one more word from this one."""
+    """Another worker takes the camera over during an answer: this one says not one more word."""
     Feeder(redis_client, "lobby").push()
     await until(lambda: memory_state(redis_client, "lobby") == "serving")
     call = stub.Ask(asked("lobby", max_tokens=4000), timeout=60)
@@ -214,7 +155,7 @@ async def test_an_answer_ends_with_the_lease(
     await until(lambda: worker._engine.open_questions == 0, timeout_s=2)
 
 
-async def test_a_client_that_leaves_frees_its_place(
+async def test_a_client_that_hangs_up_frees_its_place(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
     Feeder(redis_client, "lobby").push()
@@ -245,17 +186,17 @@ async def test_stopping_gives_the_cameras_back(redis_url: str, redis_client: red
     assert redis_client.hlen(keys.members("worker")) == 0
 
 
-async def test_asked_before_it_can_own_anything(
+async def test_questions_before_the_first_lease_are_refused(
     redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gateway that knows the address from the worker that was there before."""
-    told: list[HermesError] = []
+    """A gateway may know this address from an earlier worker."""
+    reply: list[HermesError] = []
     start = GrpcServer.start
 
     async def start_and_be_asked(self: GrpcServer) -> int:
         port = await start(self)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{new.port}") as channel:
-            told.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
+            reply.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
         return port
 
     monkeypatch.setattr(GrpcServer, "start", start_and_be_asked)
@@ -271,13 +212,13 @@ async def test_asked_before_it_can_own_anything(
     new = Worker(settings)
     await new.start()
     await new.stop()
-    assert isinstance(told[0], CameraNotOwned)
+    assert isinstance(reply[0], CameraNotOwned)
 
 
 async def test_a_device_that_fails_ends_the_worker(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
-    """Nothing can be answered any more: it says so and ends, and another takes the cameras."""
+    """It says so and ends, and another worker takes its cameras."""
 
     def broken(*_: object) -> bool:
         raise RuntimeError("the device fell off the bus")
@@ -286,8 +227,8 @@ async def test_a_device_that_fails_ends_the_worker(
     worker._engine.nudge()
     await asyncio.wait_for(worker.failed.wait(), 5)
     url = f"http://127.0.0.1:{worker.metrics_port}/readyz"
-    told = await asyncio.to_thread(read_any_status, url)
-    assert "the device's thread ended" in told
+    reply = await asyncio.to_thread(read_any_status, url)
+    assert "the device's thread ended" in reply
 
 
 def read_any_status(url: str) -> str:
@@ -298,15 +239,15 @@ def read_any_status(url: str) -> str:
             return error.read().decode()
 
 
-async def test_what_was_never_seen_is_not_made_up(
+async def test_no_answer_is_made_up_about_a_camera_without_frames(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
     feeder = Feeder(redis_client, "lobby")
     await until(lambda: memory_state(redis_client, "lobby") == "serving")
     for freshness in (query_pb2.FRESHNESS_LATEST, query_pb2.FRESHNESS_CACHED):
-        told = await refused(stub, asked("lobby", freshness=freshness))
-        assert isinstance(told, CameraNotReady)
-        assert "no frame" in str(told)
+        reply = await refused(stub, asked("lobby", freshness=freshness))
+        assert isinstance(reply, CameraNotReady)
+        assert "no frame" in str(reply)
     feeder.push()
     _, complete = await answer(stub, asked("lobby", max_tokens=2))
     assert complete.coverage.frames == 1
@@ -322,7 +263,7 @@ async def not_shown(stub: Any, request: worker_pb2.WorkerServiceInspectRequest) 
     return error_of(caught.value, "the worker")
 
 
-async def test_a_look_shows_what_answers_are_made_of(
+async def test_inspect_shows_what_answers_are_made_of(
     worker: Worker, stub: Any, redis_client: redis.Redis
 ) -> None:
     feeder = Feeder(redis_client, "lobby")
@@ -344,7 +285,7 @@ async def test_a_look_shows_what_answers_are_made_of(
     assert {contents_of(look.contents).bytes for look in looks} == {contents.bytes}
 
 
-async def test_what_it_does_not_own_it_does_not_show(
+async def test_a_memory_of_another_owner_is_not_shown(
     worker: Worker, stub: Any, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(await not_shown(stub, looked("nobody")), CameraNotOwned)
@@ -364,12 +305,12 @@ async def test_what_it_does_not_own_it_does_not_show(
     assert isinstance(await not_shown(stub, looked("lobby")), CameraNotOwned)
 
 
-async def test_what_is_too_large_for_a_message_is_told_so(
+async def test_contents_too_large_for_a_message_are_refused(
     worker: Worker, stub: Any, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.hermes_worker.servicer.MAX_CONTENTS_BYTES", 100)
     Feeder(redis_client, "lobby").push()
     await until(lambda: memory_state(redis_client, "lobby") == "serving")
-    told = await not_shown(stub, looked("lobby"))
-    assert isinstance(told, Unsupported)
-    assert "too large for one message" in str(told)
+    reply = await not_shown(stub, looked("lobby"))
+    assert isinstance(reply, Unsupported)
+    assert "too large for one message" in str(reply)

@@ -50,7 +50,12 @@ def test_what_an_owner_says_of_itself_is_no_renewal() -> None:
     clock = Clock()
     sightings = Sightings(clock)
     watch(sightings, clock, OWNER, TTL_S / 2)
-    watch(sightings, clock, replace(OWNER, heir="other", heir_state="ready"), TTL_S / 2 + 0.5)
+    watch(
+        sightings,
+        clock,
+        replace(OWNER, successor="other", successor_state="ready"),
+        TTL_S / 2 + 0.5,
+    )
     assert sightings.unattended("lobby") is not None
 
 

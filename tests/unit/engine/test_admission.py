@@ -1,4 +1,4 @@
-"""Who is let in, and who is told to come again."""
+"""Which questions are admitted, and which are refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hermes.engine.config import EngineConfig
 from hermes.errors import Overloaded
 
 
-def test_only_so_many_at_once() -> None:
+def test_questions_beyond_the_limits_are_refused() -> None:
     admission = Admission(EngineConfig(max_questions=3, max_camera_questions=2))
     admission.admit("a")
     admission.admit("a")
@@ -25,20 +25,20 @@ def test_only_so_many_at_once() -> None:
     assert admission.open == 3
 
 
-def test_refused_before_the_wait_gets_long() -> None:
-    """Half a second to read a question, two seconds of patience: three may wait."""
+def test_a_question_that_would_wait_too_long_is_refused() -> None:
+    """Reading a question takes half a second and two seconds are allowed: three may wait."""
     admission = Admission(EngineConfig(max_wait_s=2.0))
     admission.admit("a")
     admission.read(1, 0.5)
     for _ in range(4):
         admission.admit("a")
-    with pytest.raises(Overloaded, match=r"4 questions wait to be read.* 2\.5 s"):
+    with pytest.raises(Overloaded, match=r"4 questions are waiting.* 2\.5 s"):
         admission.admit("b")
     admission.read(4, 2.0)
     admission.admit("b")
 
 
-def test_an_idle_worker_takes_a_question_however_slow_it_is() -> None:
+def test_an_idle_worker_takes_a_question_even_if_it_is_slow() -> None:
     admission = Admission(EngineConfig(max_wait_s=0.1))
     admission.admit("a")
     admission.read(1, 60.0)
@@ -47,7 +47,7 @@ def test_an_idle_worker_takes_a_question_however_slow_it_is() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["ask", "read", "end"]))))
-def test_the_counts_are_those_of_what_is_open(events: list[tuple[str, str]]) -> None:
+def test_the_counts_match_the_open_questions(events: list[tuple[str, str]]) -> None:
     admission = Admission(EngineConfig(max_questions=5, max_camera_questions=3, max_wait_s=1e9))
     unread: list[str] = []
     reading: list[str] = []

@@ -1,4 +1,4 @@
-"""How many memories fit."""
+"""How many memories fit on a device."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hermes.memory import CacheShape, SlabPool
 
 GIB = 1 << 30
 CPU = torch.device("cpu")
-QWEN2_7B = CacheShape(28, 4, 128, 1, torch.bfloat16, torch.device("cuda"))  # nothing is made of it
+QWEN2_7B = CacheShape(28, 4, 128, 1, torch.bfloat16, torch.device("cuda"))  # never allocated
 
 
-def test_a_slab_is_as_large_as_it_says() -> None:
+def test_a_slab_has_the_computed_size() -> None:
     shape = CacheShape(5, 2, 16, 3, torch.bfloat16, CPU)
     pool = SlabPool(shape)
     slab = pool.take(77)
@@ -25,13 +25,13 @@ def test_a_slab_is_as_large_as_it_says() -> None:
     assert sum(part.nbytes for part in parts) == slab_bytes(shape, 77)
 
 
-def test_what_fits_80_gb_beside_a_7b_model() -> None:
-    """4,000 tokens and 16 frames of 196 on top: 392 MiB and what each token is."""
+def test_memories_that_fit_80_gb_beside_a_7b_model() -> None:
+    """4,000 tokens and 16 frames of 196 on top: 392 MiB, and the token table."""
     cameras = cameras_that_fit(Room(60 * GIB, 4 * GIB), QWEN2_7B, 4000 + 16 * 196, readers=8)
     assert 100 < cameras < 130
 
 
-def test_nothing_fits_what_is_full() -> None:
+def test_nothing_fits_a_full_device() -> None:
     assert cameras_that_fit(Room(GIB // 8), QWEN2_7B, 7136, readers=8) == 0
     assert cameras_that_fit(Room(2 * GIB, 2 * GIB), QWEN2_7B, 7136, readers=8) == 0
 
@@ -42,8 +42,10 @@ def test_nothing_fits_what_is_full() -> None:
     tokens=st.integers(1, 20_000),
     readers=st.integers(0, 256),
 )
-def test_what_fits_fits(free: int, work: int, tokens: int, readers: int) -> None:
-    """Every memory has a place; those that are read have another, and their keys twice."""
+def test_the_computed_number_of_memories_fits(
+    free: int, work: int, tokens: int, readers: int
+) -> None:
+    """Every memory has a slab; one that is read has a second slab and rotated keys."""
     cameras = cameras_that_fit(Room(free, work), QWEN2_7B, tokens, readers)
     slab = slab_bytes(QWEN2_7B, tokens)
     reading = min(cameras, readers)

@@ -1,4 +1,4 @@
-"""A memory is copied between the device's other work, and put back elsewhere."""
+"""A memory is copied between the device's other work, and restored elsewhere."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def session(frames: int = 5) -> Session:
     return made
 
 
-def test_what_is_put_back_elsewhere_goes_on_as_if_nothing_had_been(engine: NamedEngine) -> None:
+def test_a_memory_restored_elsewhere_continues_unchanged(engine: NamedEngine) -> None:
     offer(engine, "a", 0, 10)
     seen(engine, "a", 10)
     snapshot = engine.snapshot("a").result(20)
@@ -64,7 +64,7 @@ def test_what_is_put_back_elsewhere_goes_on_as_if_nothing_had_been(engine: Named
     assert one == other
 
 
-def test_a_copy_takes_a_layer_at_a_step_and_holds_up_only_its_camera() -> None:
+def test_a_copy_takes_a_layer_a_step_and_delays_only_its_camera() -> None:
     one = session()
     before = one.memory.state()
     copying = Copying()
@@ -96,8 +96,8 @@ def test_frames_wait_while_their_memory_is_copied(engine: NamedEngine) -> None:
     seen(engine, "a", 7)
 
 
-def test_a_copy_is_of_whole_entries_of_the_log(engine: NamedEngine) -> None:
-    """What a restored memory is given again must not be in it already."""
+def test_a_copy_holds_whole_log_entries(engine: NamedEngine) -> None:
+    """Frames that are replayed into a restored memory must not be in it already."""
     for number in range(40):
         frames = [
             FrameInput(tiny.pictures(1, seed=5 * number + n)[0], FrameStamp(100 * (5 * number + n)))
@@ -112,7 +112,7 @@ def test_a_copy_is_of_whole_entries_of_the_log(engine: NamedEngine) -> None:
             assert snapshot.state.header["frames_seen"] == 5 * entries
 
 
-def test_a_camera_that_is_not_there_or_goes_meanwhile(engine: NamedEngine) -> None:
+def test_a_camera_that_is_missing_or_closed_meanwhile_fails_its_copy(engine: NamedEngine) -> None:
     free = busy(engine)
     copied = engine.snapshot("a")
     restored = engine.restore("a", Snapshot(MemoryState({}, {}), ""))
@@ -120,7 +120,7 @@ def test_a_camera_that_is_not_there_or_goes_meanwhile(engine: NamedEngine) -> No
     free()
     with pytest.raises(CameraNotOwned):
         copied.result(20)
-    with pytest.raises(SnapshotCorrupt):  # it came before the end
+    with pytest.raises(SnapshotCorrupt):  # the restore ran before the camera was closed
         restored.result(20)
     one = session()
     copying = Copying()
@@ -136,7 +136,7 @@ def test_a_camera_that_is_not_there_or_goes_meanwhile(engine: NamedEngine) -> No
     assert not copying.busy
 
 
-def test_what_cannot_be_leaves_the_memory_as_it_was(engine: NamedEngine) -> None:
+def test_a_refused_restore_leaves_the_memory_unchanged(engine: NamedEngine) -> None:
     offer(engine, "a", 0, 4)
     seen(engine, "a", 4)
     before = engine.inspect("a").result(20)
@@ -147,7 +147,7 @@ def test_what_cannot_be_leaves_the_memory_as_it_was(engine: NamedEngine) -> None
     assert report.cursor == "000003"
 
 
-def test_one_that_is_cancelled_before_its_turn_costs_nothing() -> None:
+def test_a_copy_cancelled_before_its_turn_costs_nothing() -> None:
     copying = Copying()
     copy = Copy(session())
     copying.want(copy)
@@ -156,7 +156,7 @@ def test_one_that_is_cancelled_before_its_turn_costs_nothing() -> None:
     assert not copying.busy
 
 
-def test_an_engine_that_stops_says_so() -> None:
+def test_a_stopping_engine_fails_its_copies() -> None:
     engine = NamedEngine(tiny.model(), CONFIG, Nobody())
     engine.start()
     engine.open("a")

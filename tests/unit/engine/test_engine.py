@@ -1,4 +1,4 @@
-"""The engine on a real (tiny) model: answers, refusals, and faults that stay where they are."""
+"""The engine on a real (tiny) model: answers, refusals, and faults that do not spread."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from hermes.engine import AnswerResult, Batch, EngineConfig, FrameInput, Snapshot
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Overloaded, Unavailable
 from hermes.memory import FrameStamp, MemoryState
+from hermes.vlm import VideoMemory
 from tests.support import tiny
 from tests.support.named_engine import NamedEngine
 
@@ -100,7 +101,7 @@ def cursor_of(engine: NamedEngine, camera_id: str) -> str:
     return engine.report(camera_id).cursor
 
 
-def test_an_answer_has_seen_what_it_was_to_see(engine: NamedEngine) -> None:
+def test_an_answer_has_seen_the_frames_it_waited_for(engine: NamedEngine) -> None:
     engine.open("a")
     sink = Sink()
     engine.ask("a", "What now?", sink, max_tokens=4, ready=lambda cursor: cursor >= "000002")
@@ -116,7 +117,7 @@ def test_an_answer_has_seen_what_it_was_to_see(engine: NamedEngine) -> None:
     assert 0 < sink.result.warm_ttft_s <= sink.result.fresh_ttft_s
 
 
-def test_the_engine_says_what_the_library_says(engine: NamedEngine) -> None:
+def test_the_engine_answers_as_the_library_does(engine: NamedEngine) -> None:
     """Batched with other cameras' answers, and with frames coming in: the same words."""
     expected: dict[str, list[str]] = {}
     for index, camera in enumerate("abc"):
@@ -197,7 +198,7 @@ def test_a_cancelled_answer_stops_at_once(engine: NamedEngine) -> None:
     assert not sink.ended.is_set()
 
 
-def test_bad_questions_are_refused_by_name(engine: NamedEngine) -> None:
+def test_bad_questions_are_refused_with_the_field_named(engine: NamedEngine) -> None:
     engine.open("a")
     with pytest.raises(InvalidInput, match="max_tokens"):
         engine.ask("a", "What now?", Sink(), max_tokens=401)
@@ -224,7 +225,7 @@ def test_one_cameras_bad_frame_touches_no_other(engine: NamedEngine, observer: O
     assert report.coverage.frames == 1
 
 
-def test_closing_a_camera_ends_its_answers_alone(engine: NamedEngine) -> None:
+def test_closing_a_camera_ends_only_its_answers(engine: NamedEngine) -> None:
     engine.open("a")
     engine.open("b")
     started = threading.Event()
@@ -285,7 +286,7 @@ def test_the_device_shows_that_it_is_alive(observer: Observer) -> None:
         engine.stop()
 
 
-def test_stopping_tells_everyone(observer: Observer) -> None:
+def test_stopping_fails_every_open_answer(observer: Observer) -> None:
     engine = NamedEngine(
         tiny.model(), EngineConfig(budget_tokens=160, compress_every_frames=4), observer
     )
@@ -308,7 +309,7 @@ def test_settings_are_checked() -> None:
         EngineConfig(budget_tokens=0)
 
 
-def test_a_budget_that_cannot_work_is_refused_at_once(observer: Observer) -> None:
+def test_an_impossible_budget_is_refused_at_once(observer: Observer) -> None:
     """Two recent frames of sixteen tokens, and a summary: more than 32."""
     with pytest.raises(InvalidInput, match="recent_frames"):
         NamedEngine(tiny.model(), EngineConfig(budget_tokens=32), observer)
@@ -325,3 +326,31 @@ def test_one_answers_fault_touches_no_other(engine: NamedEngine) -> None:
     assert fine.ended.wait(20)
     assert fine.result is not None
     assert engine.alive
+
+
+class Full(NamedEngine):
+    """A device without room for a memory, while `full` is set."""
+
+    full = False
+
+    def new_memory(self) -> VideoMemory:
+        if self.full:
+            raise torch.OutOfMemoryError("the device is full")
+        return super().new_memory()
+
+
+def test_a_memory_that_cannot_be_made_is_one_cameras_failure(observer: Observer) -> None:
+    engine = Full(tiny.model(), EngineConfig(budget_tokens=160, compress_every_frames=4), observer)
+    engine.full = True
+    handle = engine.open("a")
+    assert handle.failure is None  # not known yet
+    engine.start()
+    wait_for(lambda: handle.failure is not None)
+    assert str(handle.failure) == "internal error (OutOfMemoryError)"
+    handle.close()
+    engine.full = False
+    other = engine.open("a")
+    other.offer(batch(1))
+    wait_for(lambda: other.report().coverage.frames_seen == 1)
+    assert other.failure is None
+    engine.stop()

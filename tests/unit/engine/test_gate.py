@@ -1,4 +1,4 @@
-"""What shows nothing new does not pass, and everything that does, does."""
+"""Pictures that show nothing new do not pass; pictures that show something new do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_noise_does_not_pass_and_a_small_object_does() -> None:
     assert gate.passes(still(51), 51_000)  # and is gone again
 
 
-def test_slow_change_passes_in_the_end() -> None:
+def test_a_slow_change_passes_once_it_adds_up() -> None:
     gate = SimilarityGate(threshold=6, longest_s=1000)
     passed = [
         level
@@ -36,20 +36,20 @@ def test_slow_change_passes_in_the_end() -> None:
     assert passed == [100, 106, 112, 118, 124]
 
 
-def test_one_passes_after_a_while_in_any_case() -> None:
+def test_a_picture_passes_after_the_longest_time_in_any_case() -> None:
     gate = SimilarityGate(threshold=200, longest_s=10)
     passed = [second for second in range(35) if gate.passes(still(), 1000 * second)]
     assert passed == [0, 10, 20, 30]
 
 
-def test_a_clock_that_was_set_back_holds_nothing_up() -> None:
+def test_a_clock_set_back_blocks_no_pictures() -> None:
     gate = SimilarityGate(threshold=200, longest_s=10)
     assert gate.passes(still(), 1_000_000)
     assert gate.passes(still(), 0)
     assert not gate.passes(still(), 1)
 
 
-def test_sizes_may_change() -> None:
+def test_pictures_may_change_their_size() -> None:
     gate = SimilarityGate(threshold=6, longest_s=10)
     assert gate.passes(torch.zeros((3, 32, 32), dtype=torch.uint8), 0)
     assert not gate.passes(torch.zeros((3, 8, 200), dtype=torch.uint8), 1)

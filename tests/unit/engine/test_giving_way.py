@@ -14,7 +14,7 @@ from tests.unit.engine.test_engine import Observer, Sink, batch, cursor_of, wait
 
 
 class Notebook(Observer):
-    """Notes frames as they come into memory, among other things that happen."""
+    """Records frames that enter memory, in order with the other events."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,13 +70,11 @@ def test_a_question_goes_before_the_rest_of_a_pass(
     wait_for(lambda: "frame a" in notebook.events)
     assert notebook.events[0] == "answer"
     assert sink.result is not None
-    assert sink.result.coverage.frames == 0  # of the frame that was under way it saw nothing
+    assert sink.result.coverage.frames == 0  # it saw nothing of the frame under way
 
 
-def test_answers_under_way_go_on_in_the_course_of_a_pass(
-    engine: NamedEngine, notebook: Notebook
-) -> None:
-    """Eight tokens a pass, as the scheduler has it, and not one more than that."""
+def test_answers_under_way_continue_during_a_pass(engine: NamedEngine, notebook: Notebook) -> None:
+    """Eight tokens a pass, as the scheduler allows, and not one more."""
     engine.open("a")
     sink = Sink(on_delta=lambda: notebook.events.append("answer"))
     in_the_middle(engine, 1, lambda: void(engine.ask("a", "What now?", sink, max_tokens=30)))
@@ -134,7 +132,7 @@ def test_the_engine_stops_in_the_middle_of_a_pass(engine: NamedEngine) -> None:
 
 
 def test_frames_of_many_cameras_go_into_one_pass(engine: NamedEngine, notebook: Notebook) -> None:
-    """Once a pass has shown that it is short."""
+    """Once a first pass was measured to be short."""
     sizes: list[int] = []
     original = engine._ingesting.size.took
 
@@ -177,4 +175,4 @@ def test_one_cameras_questions_leave_room_for_others() -> None:
 
 
 def void(_: object) -> None:
-    """For its effect alone."""
+    """Call a function only for its effect."""

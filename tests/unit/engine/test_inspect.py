@@ -37,7 +37,7 @@ def engine() -> Iterator[NamedEngine]:
 
 
 def busy(engine: NamedEngine) -> Callable[[], None]:
-    """Keep the device's thread from everything else until the returned function is called."""
+    """Block the device's thread until the returned function is called."""
     begun, free = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -72,7 +72,7 @@ def test_a_closed_camera_is_not_inspected(engine: NamedEngine) -> None:
         engine.inspect("a")
 
 
-def test_a_look_that_nobody_waits_for_is_not_taken(
+def test_a_cancelled_inspection_is_skipped(
     engine: NamedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hermes.engine.camera.look_inside", lambda _: pytest.fail("it was taken"))
@@ -88,7 +88,7 @@ def test_a_look_that_nobody_waits_for_is_not_taken(
         pass
 
 
-def test_a_look_that_fails_touches_nothing_else(
+def test_a_failed_inspection_touches_nothing_else(
     engine: NamedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -98,7 +98,7 @@ def test_a_look_that_fails_touches_nothing_else(
     assert engine.inspect("a").result(20).tokens == 0
 
 
-def test_stopping_leaves_nobody_waiting(engine: NamedEngine) -> None:
+def test_stopping_fails_waiting_inspections(engine: NamedEngine) -> None:
     free = busy(engine)
     look = engine.inspect("a")
     stopping = threading.Thread(target=engine.stop)
@@ -113,8 +113,10 @@ def test_stopping_leaves_nobody_waiting(engine: NamedEngine) -> None:
     stopping.join()
 
 
-def test_nor_does_a_device_that_fails(engine: NamedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not touched again, not even to look."""
+def test_a_failed_device_fails_waiting_inspections(
+    engine: NamedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device is not touched again after a failure, not even to inspect."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("the device fell off the bus")

@@ -34,7 +34,7 @@ def new_reader() -> NewReader:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> VideoModel:
-    """As the tiny one, with two layers: interpreted kernels take their time."""
+    """The tiny model with two layers, because interpreted kernels are slow."""
     return load(checkpoint.build(tmp_path_factory.mktemp("model"), layers=2))
 
 
@@ -46,7 +46,7 @@ def memories(model: VideoModel) -> list[VideoMemory]:
 
 
 def spoken(model: VideoModel, passes: QuestionPass, branches: Sequence[Branch]) -> list[list[int]]:
-    """What each answer says: two begin together, the third with the second token of those."""
+    """The three answers: two begin together, the third joins at their second token."""
     said: list[list[int]] = [[] for _ in branches]
     inputs: list[Tensor] = [model.question(text) for text in ("What now?", "Who?", "Where is it?")]
     for step in range(4):
@@ -61,7 +61,7 @@ def spoken(model: VideoModel, passes: QuestionPass, branches: Sequence[Branch]) 
 
 
 @torch.inference_mode()
-def test_the_same_is_said_whichever_way(model: VideoModel, new_reader: NewReader) -> None:
+def test_recorded_and_packed_passes_say_the_same(model: VideoModel, new_reader: NewReader) -> None:
     plain, fixed = QuestionPass(model, REACH), QuestionPass(model, REACH, new_reader)
     found = []
     for passes in (plain, fixed):
@@ -80,7 +80,7 @@ def _fails(*_: object) -> Any:
 
 
 @torch.inference_mode()
-def test_what_cannot_be_recorded_is_packed(model: VideoModel) -> None:
+def test_a_pass_that_cannot_be_recorded_is_packed(model: VideoModel) -> None:
     broken = QuestionPass(model, REACH, _fails)
     expected = spoken(model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)])
     assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected

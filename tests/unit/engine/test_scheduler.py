@@ -19,11 +19,11 @@ def chosen(work: object) -> list[str]:
     return list(work.frames)
 
 
-def test_nothing_to_do() -> None:
+def test_an_idle_scheduler_has_nothing_to_do() -> None:
     assert Scheduler[str](4).next(0, 0, {}) == Idle()
 
 
-def test_the_stalest_cameras_first() -> None:
+def test_the_camera_with_the_oldest_frame_comes_first() -> None:
     cameras = waiting(a=300, b=100, c=200)
     assert Scheduler[str](4).next(0, 0, cameras) == Ingest({"b": 1})
     assert Scheduler[str](4).next(0, 0, cameras, room=2) == Ingest({"b": 1, "c": 1})
@@ -64,7 +64,7 @@ def test_answers_get_their_tokens_spread_over_a_pass(limit: int, slices: int) ->
 
 
 def test_a_long_backlog_does_not_starve_a_live_camera() -> None:
-    """A file that is read faster than the device works is always the one that is behind."""
+    """A file that is read faster than the device works always has the oldest frame."""
     scheduler, now_ms = Scheduler[str](4), 100_000
     served = []
     for _ in range(20):
@@ -74,7 +74,7 @@ def test_a_long_backlog_does_not_starve_a_live_camera() -> None:
     assert served.count("live") == 10
 
 
-def test_what_room_is_left_goes_to_backlogs() -> None:
+def test_room_that_is_left_goes_to_backlogs() -> None:
     cameras = {"file": Backlog(1, 60), "other": Backlog(1, 3), "live": Backlog(2, 1)}
     work = Scheduler[str](4).next(0, 0, cameras, room=9)
     assert work == Ingest({"file": 5, "other": 3, "live": 1})
@@ -84,7 +84,7 @@ def test_what_room_is_left_goes_to_backlogs() -> None:
     st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 9), min_size=1),
     st.integers(1, 40),
 )
-def test_a_pass_is_as_full_as_can_be(counts: dict[str, int], room: int) -> None:
+def test_a_pass_is_as_full_as_possible(counts: dict[str, int], room: int) -> None:
     cameras = {camera: Backlog(0, count) for camera, count in counts.items()}
     work = Scheduler[str](4).next(0, 0, cameras, room)
     assert isinstance(work, Ingest)
@@ -92,7 +92,7 @@ def test_a_pass_is_as_full_as_can_be(counts: dict[str, int], room: int) -> None:
     assert all(1 <= share <= counts[camera] for camera, share in work.frames.items())
 
 
-def test_a_camera_with_little_to_do_waits_for_one_turn_of_each_other() -> None:
+def test_a_camera_with_few_frames_waits_at_most_one_turn_of_each_other() -> None:
     scheduler: Scheduler[str] = Scheduler(4)
     for _ in range(5):
         scheduler.next(0, 0, waiting(a=1, b=2))
@@ -127,7 +127,7 @@ def test_passes_grow_while_their_slices_stay_short() -> None:
     assert size.frames == 12
 
 
-def test_passes_shrink_to_what_is_short_enough() -> None:
+def test_passes_shrink_until_their_slices_are_short() -> None:
     size = PassSize(most=32, slice_s=0.010)
     for _ in range(8):
         size.took(size.frames, slices=50, seconds=50 * 0.002 * size.frames)
@@ -136,7 +136,7 @@ def test_passes_shrink_to_what_is_short_enough() -> None:
     assert size.frames == 2
 
 
-def test_a_frame_that_takes_long_is_taken_all_the_same() -> None:
+def test_a_slow_frame_is_taken_all_the_same() -> None:
     size = PassSize(most=32, slice_s=0.010)
     size.took(1, slices=50, seconds=60)
     assert size.frames == 1
@@ -144,7 +144,7 @@ def test_a_frame_that_takes_long_is_taken_all_the_same() -> None:
     assert size.frames == 1
 
 
-def test_a_pass_that_was_not_full_says_nothing_of_larger_ones() -> None:
+def test_a_pass_that_was_not_full_does_not_grow_the_size() -> None:
     size = PassSize(most=32, slice_s=0.010)
     for _ in range(4):
         size.took(size.frames, slices=50, seconds=0.05)

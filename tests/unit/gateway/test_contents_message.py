@@ -46,7 +46,7 @@ memories = st.builds(
 
 @settings(deadline=None)
 @given(memories)
-def test_what_is_sent_is_what_is_read(contents: MemoryContents) -> None:
+def test_contents_survive_the_wire(contents: MemoryContents) -> None:
     sent = message_of(contents).SerializeToString()
     assert contents_of(memory_pb2.MemoryContents.FromString(sent)) == contents
 
@@ -82,7 +82,7 @@ def test_the_largest_memory_fits_into_a_message(summaries: int) -> None:
     assert contents_of(message) == contents
 
 
-def test_lists_that_do_not_belong_together_are_refused() -> None:
+def test_lists_of_different_lengths_are_refused() -> None:
     layer = memory_pb2.LayerContents(frame_steps=[1, 2], tokens=[1])
     for message in (
         memory_pb2.MemoryContents(layers=[layer]),
@@ -92,7 +92,7 @@ def test_lists_that_do_not_belong_together_are_refused() -> None:
             contents_of(message)
 
 
-def test_a_band_that_is_not_known_yet() -> None:
+def test_an_unknown_band_is_read() -> None:
     message = memory_pb2.MemoryContents()
     message.layers.add().MergeFromString(b"\x10\x63")  # band = 99
     assert contents_of(message).layers[0].band == "99"

@@ -65,7 +65,7 @@ async def test_a_generator_is_closed_before_its_call_ends() -> None:
     assert calls.count == 0
 
 
-async def test_grpcs_own_services_are_left_alone() -> None:
+async def test_grpcs_own_services_are_not_wrapped() -> None:
     interceptor = ErrorInterceptor(OpenCalls())
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: request)
     assert await wrapped(handler, "/grpc.health.v1.Health/Check", interceptor) is handler
@@ -111,7 +111,7 @@ async def test_a_client_that_does_not_read_meets_the_default_deadline() -> None:
     assert open_questions.count == 0
 
 
-async def test_a_write_to_a_client_that_is_gone_is_no_error_of_ours() -> None:
+async def test_a_write_to_a_client_that_is_gone_is_not_logged_as_a_failure() -> None:
     """The write may fail before the cancellation arrives; gRPC itself knows what to do with it."""
     ended: list[grpc.StatusCode] = []
 

@@ -41,7 +41,7 @@ def test_what_is_wrong_is_named(request_: QueryServiceAskRequest, field: str) ->
     assert caught.value.field == field
 
 
-def test_a_full_house_turns_away_and_a_free_place_lets_in() -> None:
+def test_a_question_is_refused_at_the_limit_and_admitted_below_it() -> None:
     open_questions = OpenQuestions(limit=2)
     with open_questions.enter():
         with open_questions.enter():
@@ -54,7 +54,7 @@ def test_a_full_house_turns_away_and_a_free_place_lets_in() -> None:
     assert open_questions.count == 0
 
 
-def test_a_place_is_given_back_however_the_question_ends() -> None:
+def test_a_question_is_counted_out_for_any_end() -> None:
     open_questions = OpenQuestions(limit=1)
     with pytest.raises(KeyError), open_questions.enter():
         raise KeyError

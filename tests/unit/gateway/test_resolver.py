@@ -32,7 +32,7 @@ def test_a_lease_just_taken_is_left_to_its_worker() -> None:
         pytest.param(OWNER, 8, id="older-than-seen"),
     ],
 )
-def test_otherwise_come_again(owner: Owner, newest: int) -> None:
+def test_other_owners_are_answered_with_a_retry(owner: Owner, newest: int) -> None:
     with pytest.raises(CameraNotReady) as caught:
         choose("lobby", owner, newest)
     assert caught.value.retry_after_s > 0
@@ -52,12 +52,12 @@ def worker(load: int) -> Member:
         pytest.param(replace(OWNER, address=""), id="no-address"),
     ],
 )
-def test_a_lease_that_is_nobodys(nobody: Owner | None) -> None:
+def test_an_expired_or_empty_lease_has_no_owner(nobody: Owner | None) -> None:
     assert current(nobody, NOW_MS) is None
     assert current(OWNER, NOW_MS) is OWNER
 
 
-def test_a_camera_that_nobody_has_room_for_says_so() -> None:
+def test_a_camera_is_refused_while_all_workers_are_full() -> None:
     full = unowned("lobby", [worker(2), worker(2)])
     assert isinstance(full, Overloaded)
     assert "lobby" in str(full)
@@ -74,7 +74,7 @@ def test_a_camera_that_is_about_to_be_taken(workers: list[Member], says: str) ->
         raise unowned("lobby", workers)
 
 
-def test_a_lease_that_cannot_be_read_names_nobody() -> None:
+def test_an_unreadable_lease_has_no_owner() -> None:
     assert read_owner("lobby", {b"instance": b"w", b"epoch": b"not a number"}) is None
 
 

@@ -100,7 +100,7 @@ async def test_a_wrong_owner_is_resolved_again_once() -> None:
     assert workers.asked == [FIRST, SECOND]
 
 
-async def test_and_no_more_than_once() -> None:
+async def test_a_wrong_owner_is_resolved_again_only_once() -> None:
     resolver, workers = FakeResolver(FIRST), FakeWorkers([NOT_OWNED])
     with pytest.raises(CameraNotReady):
         await ask(Router(resolver, workers, Epochs()))
@@ -118,7 +118,7 @@ async def test_a_begun_answer_is_never_started_again(error: HermesError) -> None
     assert (resolver.calls, len(workers.asked)) == (1, 1)
 
 
-async def test_a_complete_of_a_former_owner_is_no_complete() -> None:
+async def test_a_complete_event_of_a_former_owner_is_refused() -> None:
     epochs = Epochs()
     epochs.saw("lobby", 6)
     events: list[Event] = []
@@ -139,7 +139,7 @@ async def test_an_answer_without_an_end_is_an_error() -> None:
         await ask(Router(FakeResolver(FIRST), FakeWorkers([WORD]), Epochs()))
 
 
-async def test_nothing_is_waited_for_unless_told_to() -> None:
+async def test_nothing_is_waited_for_by_default() -> None:
     resolver = FakeResolver(CameraNotReady("moving"))
     with pytest.raises(CameraNotReady):
         await ask(Router(resolver, FakeWorkers([done(5)]), Epochs()))
@@ -159,7 +159,7 @@ async def test_a_hand_over_is_waited_for() -> None:
     assert len(pauses) == 2
 
 
-async def test_but_not_past_the_deadline() -> None:
+async def test_a_hand_over_is_not_waited_for_past_the_deadline() -> None:
     resolver = FakeResolver(CameraNotReady("moving"))
     router = Router(resolver, FakeWorkers([done(5)]), Epochs(), hand_over_wait_s=60.0)
     with pytest.raises(CameraNotReady):
@@ -170,7 +170,7 @@ async def test_but_not_past_the_deadline() -> None:
 @pytest.mark.parametrize(
     "error", [Overloaded("full"), InvalidInput("question.text", "long"), CameraNotFound("lobby")]
 )
-async def test_what_no_waiting_mends_is_passed_on(error: HermesError) -> None:
+async def test_errors_that_waiting_does_not_mend_are_passed_on(error: HermesError) -> None:
     workers = FakeWorkers([error])
     router = Router(FakeResolver(FIRST), workers, Epochs(), hand_over_wait_s=30.0)
     with pytest.raises(type(error)):
@@ -193,7 +193,7 @@ async def inspect(router: Router) -> MemoryContents:
     return await router.inspect("lobby", asyncio.get_running_loop().time() + 60)
 
 
-async def test_a_look_goes_the_same_way() -> None:
+async def test_an_inspection_is_retried_like_a_question() -> None:
     resolver = FakeResolver(FIRST, SECOND)
     workers = FakeWorkers([NOT_OWNED], [MemoryContents(epoch=7)])
     epochs = Epochs()
@@ -202,7 +202,7 @@ async def test_a_look_goes_the_same_way() -> None:
     assert epochs.newest("lobby") == 7
 
 
-async def test_what_a_former_owner_holds_is_looked_at_again_elsewhere() -> None:
+async def test_an_inspection_of_a_former_owner_is_repeated_at_the_new_one() -> None:
     """Nothing was passed on yet: unlike an answer, a look can be taken again."""
     epochs = Epochs()
     epochs.saw("lobby", 6)
@@ -217,7 +217,7 @@ async def test_what_a_former_owner_holds_is_looked_at_again_elsewhere() -> None:
     assert (await inspect(router)).epoch == 6
 
 
-async def test_a_new_owner_that_does_not_know_it_yet_is_waited_for() -> None:
+async def test_a_new_owner_that_does_not_know_of_its_lease_is_waited_for() -> None:
     """The lease was handed over: its new holder finds out within a tenth of a second."""
     workers = FakeWorkers([CameraNotOwned("lobby")], [CameraNotOwned("lobby")], [done(5)])
     slept: list[float] = []
@@ -230,7 +230,7 @@ async def test_a_new_owner_that_does_not_know_it_yet_is_waited_for() -> None:
     assert slept == [PAUSE_S]  # at once the first time
 
 
-async def test_only_so_many_wait_for_one_camera() -> None:
+async def test_calls_that_wait_for_one_camera_are_bounded() -> None:
     """What cannot be answered for long takes no place from the others."""
     resolver = FakeResolver(CameraNotReady("moving"))
     router = Router(resolver, FakeWorkers([done(5)]), Epochs(), hand_over_wait_s=0.3)

@@ -45,10 +45,13 @@ def test_what_cannot_be_used_is_told_by_its_flag(
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "reported"),
     [
         (["--jwt-jwks", "http://issuer/jwks", "--jwt-issuer", "i", "--jwt-audience", "a"], "https"),
-        (["--jwt-jwks", "/no/such/file", "--jwt-issuer", "i", "--jwt-audience", "a"], "a file"),
+        (
+            ["--jwt-jwks", "/no/such/file", "--jwt-issuer", "i", "--jwt-audience", "a"],
+            "existing file",
+        ),
         (["--jwt-jwks", "https://issuer/jwks", "--jwt-issuer", "i"], "--jwt-audience"),
         (["--jwt-jwks", "https://issuer/jwks", "--jwt-audience", "a"], "--jwt-issuer"),
         (["--jwt-audience", "a"], "--jwt-jwks"),
@@ -56,12 +59,12 @@ def test_what_cannot_be_used_is_told_by_its_flag(
         (["--caller-calls-per-second", "0"], "--caller-calls-per-second"),
     ],
 )
-def test_half_an_authentication_is_none(
-    args: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_incomplete_authentication_is_refused(
+    args: list[str], reported: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         load(GatewaySettings, "hermes-gateway", args)
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
 
 
 def test_authentication_is_off_unless_it_is_asked_for() -> None:

@@ -44,7 +44,7 @@ def bare(
 
 
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
-def test_there_and_back(error: errors.HermesError) -> None:
+def test_every_error_survives_the_wire(error: errors.HermesError) -> None:
     back = typed_error(sent(error))
     assert type(back) is type(error)
     assert str(back) == str(error)
@@ -88,7 +88,7 @@ def test_a_status_shows_no_password() -> None:
         (grpc.StatusCode.DATA_LOSS, "no", errors.HermesError),
     ],
 )
-def test_a_status_that_is_none_of_ours(
+def test_a_status_of_another_service_becomes_a_general_error(
     code: grpc.StatusCode, text: str, kind: type[errors.HermesError]
 ) -> None:
     status = bare(code, text)
@@ -106,7 +106,7 @@ def test_a_type_outside_the_table_has_the_code_of_the_type_above_it() -> None:
     assert code_of(errors.Retryable("later")) == grpc.StatusCode.UNAVAILABLE
 
 
-def test_details_of_somebody_else_are_not_ours() -> None:
+def test_details_of_another_service_are_ignored() -> None:
     status = status_of(errors.CameraNotFound("lobby"))
     info = status.details[0]
     info.value = info.value.replace(b"hermes.v1", b"other.org")
@@ -114,6 +114,6 @@ def test_details_of_somebody_else_are_not_ours() -> None:
     assert typed_error(bare(foreign.code, "x", foreign.trailing_metadata)) is None
 
 
-def test_unreadable_details_are_no_details() -> None:
+def test_unreadable_details_are_ignored() -> None:
     trailing = (("grpc-status-details-bin", b"\xff\xff\xff"),)
     assert typed_error(bare(grpc.StatusCode.NOT_FOUND, "x", trailing)) is None

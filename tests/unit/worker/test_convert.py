@@ -35,22 +35,22 @@ def at(ms: int) -> datetime:
         forgotten=STRETCHES,
     )
 )
-def test_coverage_comes_through(told: Coverage) -> None:
-    assert told.start_ms is not None
-    assert told.end_ms is not None
-    wire = camera_pb2.Coverage.FromString(coverage_message(told).SerializeToString())
+def test_coverage_comes_through(original: Coverage) -> None:
+    assert original.start_ms is not None
+    assert original.end_ms is not None
+    wire = camera_pb2.Coverage.FromString(coverage_message(original).SerializeToString())
     found = coverage_of(wire)
-    assert found.span == Span(at(told.start_ms), at(told.end_ms))
-    assert found.gaps == tuple(Span(at(start), at(end)) for start, end in told.gaps)
-    assert found.forgotten == tuple(Span(at(start), at(end)) for start, end in told.forgotten)
-    whole = told.whole_since_ms
+    assert found.span == Span(at(original.start_ms), at(original.end_ms))
+    assert found.gaps == tuple(Span(at(start), at(end)) for start, end in original.gaps)
+    assert found.forgotten == tuple(Span(at(start), at(end)) for start, end in original.forgotten)
+    whole = original.whole_since_ms
     assert found.whole_since == (None if whole is None else at(whole))
-    assert (found.frames, found.frames_seen) == (told.frames, told.frames_seen)
+    assert (found.frames, found.frames_seen) == (original.frames, original.frames_seen)
     assert found.media_start_s == (
-        None if told.media_start_ms is None else pytest.approx(told.media_start_ms / 1000)
+        None if original.media_start_ms is None else pytest.approx(original.media_start_ms / 1000)
     )
 
 
-def test_nothing_held_is_nothing_told() -> None:
+def test_an_empty_memory_reports_no_span() -> None:
     found = coverage_of(coverage_message(Coverage()))
     assert (found.span, found.whole_since, found.forgotten) == (None, None, ())

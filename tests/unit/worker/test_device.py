@@ -1,4 +1,4 @@
-"""The model as the settings ask for it, and what they cannot ask for."""
+"""Settings of the model: what they change, and what is refused."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_time_at_a_chosen_rate() -> None:
         ),
     ],
 )
-def test_what_the_family_does_not_have_is_refused_by_the_settings_name(
+def test_an_option_that_the_family_lacks_is_refused_by_the_name_of_its_setting(
     model: object, chosen: dict[str, object], reason: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -69,7 +69,7 @@ def test_what_the_family_does_not_have_is_refused_by_the_settings_name(
 
 
 @pytest.mark.parametrize("size", ["364", "644*364", "0x364", "x", "12345x10", "644x364x3"])
-def test_a_size_that_is_none_is_refused_at_once(
+def test_an_unparsable_size_is_refused_at_once(
     size: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -77,7 +77,7 @@ def test_a_size_that_is_none_is_refused_at_once(
     assert "--model-frame-size: must be WIDTHxHEIGHT in pixels" in capsys.readouterr().err
 
 
-def test_nothing_chosen_is_the_models_own() -> None:
+def test_defaults_are_the_models_own() -> None:
     assert settings().model_options() == {}
     assert load_model(settings(model=tiny.folder())).frame_size == tiny.model().frame_size
 

@@ -47,8 +47,8 @@ def test_anything_else_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_picture_is_not_passed_over_again_and_again(progressive: bool) -> None:
-    """Ten bytes for a pass over all pixels: a small file could take a decoder's afternoon."""
+def test_a_picture_with_many_scans_is_refused(progressive: bool) -> None:
+    """Ten bytes cost a pass over all pixels: a small file could keep a decoder busy for hours."""
     buffer = BytesIO()
     Image.new("RGB", (64, 64)).save(buffer, "JPEG", progressive=progressive)
     data = buffer.getvalue()

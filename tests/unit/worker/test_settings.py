@@ -1,4 +1,4 @@
-"""What a worker makes of its settings."""
+"""How a worker reads its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store, on a folder and on a file system that is none."""
+"""The store, on a local folder and on another kind of file system."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> SnapshotStore:
     return SnapshotStore(urls[request.param])
 
 
-def test_what_is_written_is_read_and_found_until_it_is_taken_away(store: SnapshotStore) -> None:
+def test_a_file_is_found_and_read_until_it_is_deleted(store: SnapshotStore) -> None:
     store.check()
     assert store.files("lobby") == []
     store.write("lobby/7/a.safetensors", b"abc")
@@ -41,20 +41,20 @@ def test_what_is_written_is_read_and_found_until_it_is_taken_away(store: Snapsho
     assert store.files("dock") == ["dock/1/c.safetensors"]
 
 
-def test_more_than_expected_is_not_read(store: SnapshotStore) -> None:
+def test_a_file_larger_than_expected_is_not_read(store: SnapshotStore) -> None:
     store.write("lobby/7/a.safetensors", b"abc")
     with pytest.raises(SnapshotMismatch, match="3 bytes; one for this memory has 2"):
         store.read("lobby/7/a.safetensors", 2)
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../other", "lobby/../../other"])
-def test_nothing_outside_is_touched(store: SnapshotStore, path: str) -> None:
+def test_paths_outside_the_store_are_refused(store: SnapshotStore, path: str) -> None:
     for operation in (lambda: store.read(path, 9), lambda: store.delete(path)):
         with pytest.raises(PermissionError, match="outside"):
             operation()
 
 
-def test_half_a_file_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_written_file_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SnapshotStore(str(tmp_path))
     opened = store._fs.open
 
@@ -82,7 +82,7 @@ def test_a_url_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
         SnapshotStore(str(tmp_path / "file" / "below")).check()
 
 
-def test_no_password_is_quoted() -> None:
+def test_no_password_is_shown() -> None:
     with pytest.raises(InvalidInput) as caught:
         SnapshotStore("nonsense://user:hunter2@host/folder")
     assert "hunter2" not in str(caught.value)
@@ -92,7 +92,7 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_snapshots_are_for_their_user_alone(tmp_path: Path) -> None:
+def test_only_their_user_may_read_snapshots(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         store = SnapshotStore(str(tmp_path / "state" / "kept"))
@@ -122,7 +122,7 @@ def test_a_removed_camera_leaves_no_folder(tmp_path: Path) -> None:
     assert store.files("camera-0") == ["camera-0/8/b.safetensors"]
 
 
-def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     """Opening a pipe would hang."""
     store = SnapshotStore(str(tmp_path))
     (tmp_path / "lobby" / "7").mkdir(parents=True)

@@ -10,7 +10,7 @@ from hermes.errors import Unauthenticated
 from services.query_gateway.access.audit import Audit
 
 
-def test_strangers_are_told_now_and_then_and_counted() -> None:
+def test_unknown_callers_are_counted_and_logged_now_and_then() -> None:
     now = 0.0
     audit = Audit(with_questions=False, clock=lambda: now)
     context = SimpleNamespace(peer=lambda: "ipv4:10.0.0.9:1")

@@ -40,7 +40,7 @@ async def test_both_kinds_are_told_apart(both: Authenticator, token: str) -> Non
             await both.caller(bearer(other))
 
 
-async def test_what_is_no_bearer_token(both: Authenticator, token: str) -> None:
+async def test_malformed_bearer_tokens_are_refused(both: Authenticator, token: str) -> None:
     with pytest.raises(Unauthenticated, match="wants a token"):
         await both.caller([("x-token", token)])
     for value in (token, f"Basic {token}", f"Bearer {token} ", f"Bearer {token}, x", "Bearer", ""):
@@ -62,7 +62,7 @@ async def test_one_kind_alone(tmp_path: Path, token: str, jwts: JwtVerifier) -> 
 
 
 @pytest.mark.parametrize("token", ["", "hunter2\n", "hunter2 x", "hünter2", "=hunter2"])
-def test_what_cannot_be_sent_is_not_shown(token: str) -> None:
+def test_an_unsendable_token_is_not_shown(token: str) -> None:
     for given in (token, lambda: token):
         with pytest.raises(InvalidInput, match="token: ") as caught:
             bearer(given)

@@ -31,7 +31,7 @@ def answer(request: Any, context: Any) -> Any:
     raise AssertionError("nobody was let in")
 
 
-async def test_health_alone_is_left_open() -> None:
+async def test_only_health_is_open_to_all() -> None:
     handler: Any = grpc.unary_unary_rpc_method_handler(answer)
     assert await guarded("/grpc.health.v1.Health/Check", handler) is handler
     for method in METHODS:
@@ -48,7 +48,7 @@ async def test_health_alone_is_left_open() -> None:
         "/grpc.health.v1.HealthX/Check",
     ],
 )
-async def test_what_has_no_rule_is_not_served(method: str) -> None:
+async def test_a_method_without_a_rule_is_not_served(method: str) -> None:
     assert await guarded(method, grpc.unary_unary_rpc_method_handler(answer)) is None
 
 

@@ -34,7 +34,7 @@ class Issuer:
         return KeySet(self.fetch, refetch_s=30, clock=lambda: self.now)
 
 
-async def test_an_unknown_key_is_looked_for_at_most_every_n_seconds() -> None:
+async def test_an_unknown_key_is_fetched_at_most_every_n_seconds() -> None:
     issuer = Issuer("k1")
     keys = issuer.keys()
     assert (await keys.key("k1")).key_id == "k1"
@@ -51,7 +51,7 @@ async def test_an_unknown_key_is_looked_for_at_most_every_n_seconds() -> None:
     assert issuer.asked == 2
 
 
-async def test_while_the_issuer_is_away_known_keys_go_on() -> None:
+async def test_known_keys_stay_in_use_while_the_issuer_is_away() -> None:
     issuer = Issuer("k1")
     keys = issuer.keys()
     await keys.refresh()
@@ -65,7 +65,7 @@ async def test_while_the_issuer_is_away_known_keys_go_on() -> None:
         await keys.key("k2")
 
 
-async def test_without_any_key_nobody_gets_in() -> None:
+async def test_without_any_key_every_token_is_refused() -> None:
     issuer = Issuer("k1")
     issuer.away = True
     keys = issuer.keys()
@@ -77,7 +77,7 @@ async def test_without_any_key_nobody_gets_in() -> None:
     assert (await keys.key("k1")).key_id == "k1"
 
 
-async def test_many_wait_for_one_fetch_and_one_who_leaves_stops_nobody() -> None:
+async def test_many_calls_share_one_fetch_and_a_cancelled_one_stops_no_other() -> None:
     begun, go_on = threading.Event(), threading.Event()
     issuer = Issuer("k1")
 
@@ -121,12 +121,12 @@ async def test_keys_are_fetched_again_by_themselves(monkeypatch: pytest.MonkeyPa
      b'{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a"}]}', b"[" * 100_000,
      b'{"keys": [{"kty": "RSA", "n": 5, "e": [], "kid": "a"}]}', b" " * (1 << 21)],
 )  # fmt: skip
-def test_what_holds_no_key_is_refused(raw: bytes) -> None:
+def test_a_document_without_a_key_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(raw)
 
 
-def test_no_other_protocol_is_followed() -> None:
+def test_redirects_are_not_followed() -> None:
     for source in ("http://issuer.test/jwks", "ftp://issuer.test/jwks", "file:///etc/passwd"):
         with pytest.raises(FileNotFoundError):  # taken for the name of a file
             fetch_of(source)()

@@ -43,7 +43,7 @@ def verifier(**changes: str) -> JwtVerifier:
     ("key_id", "algorithm"),
     [("k1", "ES256"), ("rsa", "RS256"), ("pss", "PS256"), ("ed", "EdDSA")],
 )
-async def test_a_good_one_is_its_subject(key_id: str, algorithm: str) -> None:
+async def test_a_valid_token_identifies_its_subject(key_id: str, algorithm: str) -> None:
     caller = await verifier().caller(signed(key_id, algorithm))
     assert caller.who == "jwt:alice"
     assert caller.may(Action.ASK, "lobby")
@@ -123,7 +123,9 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
 
 
 @pytest.mark.parametrize(("make", "told"), REFUSED.values(), ids=REFUSED)
-async def test_others_are_refused_and_told_why(make: Callable[[], str], told: str) -> None:
+async def test_invalid_tokens_are_refused_with_the_reason(
+    make: Callable[[], str], told: str
+) -> None:
     token = make()
     with pytest.raises(Unauthenticated, match=told) as caught:
         await verifier().caller(token)
@@ -134,7 +136,7 @@ async def test_clocks_may_differ_a_little() -> None:
     await verifier().caller(signed(exp=in_(-5), nbf=in_(5)))
 
 
-async def test_scopes_may_have_a_claim_of_their_own() -> None:
+async def test_scopes_may_be_in_another_claim() -> None:
     token = signed(scope=None, scp=["ask:dock-*", "email"])
     caller = await verifier(scope_claim="scp").caller(token)
     assert caller.may(Action.ASK, "dock-1")
@@ -142,13 +144,13 @@ async def test_scopes_may_have_a_claim_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("claim", [None, 5, {"ask:*": True}, "", "openid", [["ask:*"], 5, None]])
-def test_what_holds_no_scope(claim: Any) -> None:
+def test_claims_without_a_scope_give_none(claim: Any) -> None:
     assert scopes_of(claim) == ()
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from("AZaz09-_."))
-async def test_one_changed_character_spoils_it(place: int, character: str) -> None:
+async def test_a_token_with_one_changed_character_is_refused(place: int, character: str) -> None:
     """In header, claims and signature alike; but for spare bits of the encoding."""
     token = signed()
     place %= len(token)

@@ -56,7 +56,7 @@ def test_a_list_shows_what_the_caller_may_read() -> None:
     assert [info.camera.id for info in shown.cameras] == ["dock-1", "dock-2", "yard"]
 
 
-def test_the_services_are_those_of_the_protos() -> None:
+def test_the_rules_name_the_services_of_the_protos() -> None:
     packages = (camera_pb2, memory_pb2, query_pb2)
     named = {s.full_name for p in packages for s in p.DESCRIPTOR.services_by_name.values()}
     assert {name.split("/")[1] for name in METHODS} == named

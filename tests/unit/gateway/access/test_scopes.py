@@ -30,14 +30,14 @@ def test_cameras(scope: str, covered: list[str], not_covered: list[str]) -> None
 
 @settings(deadline=None)
 @given(actions, actions, ids)
-def test_no_action_holds_another(had: Action, wanted: Action, camera: str) -> None:
+def test_no_action_includes_another(had: Action, wanted: Action, camera: str) -> None:
     for cameras in ("*", camera, f"{camera[:-1]}*"):
         assert Scope(had, cameras).covers(wanted, camera) == (had is wanted)
 
 
 @settings(deadline=None)
 @given(actions, ids, ids)
-def test_an_id_covers_itself_alone(action: Action, one: str, other: str) -> None:
+def test_an_id_covers_only_itself(action: Action, one: str, other: str) -> None:
     assert Scope.parse(f"{action}:{one}").covers(action, other) == (one == other)
 
 
@@ -56,7 +56,7 @@ def test_an_id_covers_itself_alone(action: Action, one: str, other: str) -> None
         ),
     ],
 )
-def test_what_is_no_scope(text: str) -> None:
+def test_malformed_scopes_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write ACTION:CAMERAS"):
         Scope.parse(text)
 

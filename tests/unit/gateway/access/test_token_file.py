@@ -69,7 +69,7 @@ def test_an_expired_token_is_refused(tmp_path: Path) -> None:
         (f"- &a {{name: a, sha256: {HASH}, scopes: []}}\n- *a", "is in it twice"),
     ],
 )
-def test_what_is_wrong_is_named_and_not_shown(text: str, told: str) -> None:
+def test_a_fault_in_the_file_is_named_but_not_shown(text: str, told: str) -> None:
     with pytest.raises(InvalidInput, match=told) as caught:
         parse(text.encode(), "tokens.yaml")
     assert str(caught.value).startswith("tokens.yaml: ")
@@ -85,7 +85,7 @@ def test_a_file_too_large_is_refused() -> None:
         parse(json.dumps(entries).encode(), "tokens.yaml")
 
 
-def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
+def test_an_empty_file_accepts_no_token(tmp_path: Path) -> None:
     (tmp_path / "tokens.yaml").write_text("# nobody yet\n")
     assert TokenFile(tmp_path / "tokens.yaml").caller("x") is None
 
