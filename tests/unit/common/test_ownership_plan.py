@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.common.holder import FAILED
+from services.common.holder import FAILED, FINISHED
 from services.common.leases import RENEW_EVERY_S, Owner
 from services.common.ownership_actions import (
     Abandon,
@@ -373,6 +373,14 @@ def test_an_instance_prepares_its_share_of_anothers_load() -> None:
     assert (
         plan(view(owned_by_other(4), member("other", 4), capacity=8, own=member(capacity=0))) == []
     )
+
+
+def test_a_finished_camera_is_moved_only_from_an_instance_that_ends() -> None:
+    finished = replace(owner(), state=FINISHED)
+    owners: dict[str, Owner | None] = {"camera-0": finished, "camera-1": owner()}
+    assert prepared(*plan(view(owners, member("other", 2)))) == ["camera-1"]
+    ending = plan(view(owners, member("other", 2, draining=True)))
+    assert {*prepared(*ending)} == {"camera-0", "camera-1"}
 
 
 def test_only_so_many_are_prepared_at_a_time() -> None:
