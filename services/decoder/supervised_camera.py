@@ -102,6 +102,11 @@ class SupervisedCamera:
         """The number of the source's `SourceState`."""
         return self._report.state
 
+    @property
+    def finished(self) -> bool:
+        """Whether the source has ended or failed for good, and its process has ended."""
+        return self._child is None and self.state in (SOURCE_STATE_ENDED, SOURCE_STATE_FAILED)
+
     def waitables(self) -> list[Any]:
         """What becomes readable when there is something to do, for `multiprocessing.wait`."""
         return [] if self._child is None else self._child.waitables()

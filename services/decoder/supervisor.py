@@ -18,6 +18,7 @@ from typing import Any
 from hermes.v1.camera_pb2 import Camera, SourceState, SourceStatus
 from services.common import logs
 from services.common.heartbeats import Heartbeat, Heartbeats
+from services.common.holder import FINISHED
 from services.common.leases import Lease
 from services.common.metrics import Metrics
 from services.decoder.commands import Commands
@@ -91,9 +92,11 @@ class Supervisor:
         self._do(camera_id, lambda: self._stay(camera_id))
 
     def state(self, camera_id: str) -> str:
-        """The source's state, in lower case: `online`, `offline`, ..."""
+        """The source's state, in lower case: `online`, `offline`, ...; or `FINISHED`."""
         with self._lock:
             camera = self._cameras.get(camera_id)
+        if camera is not None and camera.finished:
+            return FINISHED
         number = 0 if camera is None else camera.state
         return SourceState.Name(number).removeprefix("SOURCE_STATE_").lower()
 
