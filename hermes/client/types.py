@@ -79,7 +79,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a camera's frames come from, and how that goes. `error` is "" if all is well."""
+    """Where a camera's frames come from, and how that goes. `error` is "" if all is well.
+
+    `error_message`: also what a pending source waits for, or how much was read of one that ended.
+    """
 
     state: str
     error: str
@@ -93,7 +96,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of a camera, and by whom."""
+    """What is remembered of a camera, and by whom. `message`: what a pending memory waits for."""
 
     state: str
     frames: int
@@ -103,6 +106,7 @@ class Memory:
     coverage: Coverage
     worker: str
     epoch: int
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,7 @@ def camera_of(info: camera_pb2.CameraInfo) -> Camera:
             coverage=coverage_of(memory.coverage),
             worker=memory.worker,
             epoch=memory.epoch,
+            message=memory.message,
         ),
     )
 

@@ -176,7 +176,7 @@ class SourceStatus(_message.Message):
     def __init__(self, state: _Optional[_Union[SourceState, str]] = ..., error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., last_frame: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reconnects: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., decoder: _Optional[str] = ...) -> None: ...
 
 class MemoryStatus(_message.Message):
-    __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch")
+    __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch", "message")
     STATE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +185,7 @@ class MemoryStatus(_message.Message):
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     state: MemoryState
     frames: int
     tokens: int
@@ -193,7 +194,8 @@ class MemoryStatus(_message.Message):
     coverage: Coverage
     worker: str
     epoch: int
-    def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+    message: str
+    def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TimeSpan(_message.Message):
     __slots__ = ("start", "end")

@@ -54,9 +54,16 @@ def camera_table(cameras: Sequence[Camera]) -> Table:
             str(memory.tokens),
             human_bytes(memory.bytes),
             milliseconds(memory.lag_s) if memory.frames else "-",
-            escape(": ".join(part for part in (source.error, source.error_message) if part)),
+            escape(_note(camera)),
         )
     return table
+
+
+def _note(camera: Camera) -> str:
+    """What is wrong with the source, and what source and memory wait for."""
+    source = camera.source
+    said = ": ".join(part for part in (source.error, source.error_message) if part)
+    return "; ".join(part for part in (said, camera.memory.message) if part)
 
 
 def answer_line(answer: Answer) -> str:

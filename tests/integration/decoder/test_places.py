@@ -49,7 +49,7 @@ def test_ended_and_failed_cameras_leave_their_places(
         time.sleep(6.0)  # longer than a camera that failed at its owner would rest
         assert states() == two_of_three
         assert not decoder.events("camera_given_up")
-        started = [event["camera"] for event in decoder.events("camera_process_started")]
+        started = [str(event["camera"]) for event in decoder.events("camera_process_started")]
         assert sorted(set(started)) == sorted(started), "no camera is read a second time"
         for camera_id in ("file-0", "bad-1"):
             assert redis_client.hget(keys.lease(camera_id, "decoder"), "state") == FINISHED.encode()

@@ -32,6 +32,7 @@ from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from services.common import camera_status, keys
 from services.common.camera_credentials import CameraCredentials
 from services.common.metrics import ALERTED_CODES
+from services.common.placement import Member
 from services.query_gateway.gateway import Gateway
 from tests.support.gateway import own, register, running_gateway
 
@@ -193,6 +194,26 @@ async def test_cameras_are_listed_by_id_with_their_state(
     assert a.source.state == "offline"
 
 
+async def test_a_camera_says_what_it_waits_for(
+    client: AsyncHermesClient, redis_client: redis.Redis
+) -> None:
+    added = await client.add_camera("lobby", "rtsp://lobby/live")
+    assert added.source.error_message == "waiting for a decoder: none is running"
+    assert added.memory.message == "waiting for a worker: none is running"
+    now_ms = redis_client.time()[0] * 1000
+    full = {"decoder": Member("d1", "", "cpu", 64, 64, now_ms)}
+    full["worker"] = Member("w1", "", "cpu", 2, 2, now_ms)
+    for role in ("decoder", "worker"):
+        redis_client.hset(keys.members(role), full[role].instance, full[role].to_json())
+    added = await client.add_camera("dock", "rtsp://dock/live")
+    for camera in (added, await client.get_camera("lobby"), *await client.list_cameras()):
+        assert (camera.source.state, camera.memory.state) == ("pending", "pending")
+        assert camera.source.error_message == (
+            "waiting for a decoder: 64 of 64 places taken; --capacity"
+        )
+        assert camera.memory.message.startswith("waiting for a worker: 2 of 2 places taken;")
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [
@@ -307,7 +328,7 @@ async def test_listing_costs_a_fixed_number_of_redis_calls(
 
     for n in range(50):
         register(redis_client, f"camera-{n:03}")
-    assert await commands_for_a_list() == 1 + 2 * 50  # one list, and two hashes a camera
+    assert await commands_for_a_list() == 3 + 2 * 50  # three lists, and two hashes a camera
     assert len(await client.list_cameras()) == 50
 
 
