@@ -260,6 +260,28 @@ def test_a_recording_ends_and_a_live_playlist_goes_on_until_it_does(
         assert 35 <= len(decoder.frames("live")) <= 41, "the finished playlist is not begun again"
 
 
+def test_the_next_decoder_does_not_read_a_recording_again_but_one_that_is_added_anew(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    pages = segments(tmp_path, 1)
+    pages["/film.m3u8"] = Page(playlist("0.ts"))
+    with WebServer(pages) as web:
+        with DecoderService(redis_url, tmp_path / "a", HERMES_INSTANCE="first") as decoder:
+            decoder.add("film", web.url("/film.m3u8"))
+            decoder.wait_for("film", SOURCE_STATE_ENDED)
+        fetched = web.asked.count("/0.ts")
+        with DecoderService(redis_url, tmp_path / "b", HERMES_INSTANCE="second") as decoder:
+            eventually(lambda: decoder.status("film").decoder == "second")
+            status = decoder.wait_for("film", SOURCE_STATE_ENDED)
+            assert status.error_message == "the recording was read whole (2.0 s)"
+            assert web.asked.count("/0.ts") == fetched
+            assert len(decoder.frames("film")) == 10
+            decoder.remove("film")
+            decoder.add("film", web.url("/film.m3u8"))
+            eventually(lambda: web.asked.count("/0.ts") > fetched, name="it is read anew")
+            decoder.wait_for("film", SOURCE_STATE_ENDED)
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
 def test_certificates_are_checked(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
