@@ -36,7 +36,7 @@ class SourceFault(Exception):
     """A source cannot be read.
 
     `permanent`: trying again cannot help. `vague`: the decode library did not say what is wrong.
-    `final_after`: seen so many times on end, it is permanent.
+    `final_after`: seen so many times in a row, it is permanent.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ _BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
 )
 
 
-_REFUSED = re.compile(r"method [A-Z_]+ failed: (\d{3} \(.{1,60}\))")
+_REFUSED = re.compile(r"method [A-Z_]+ failed: (\d{3}) \((.{1,60})\)")
 _UNREAD = re.compile(r"\[(\w{1,20})[\w,]*\] Format not on whitelist")
 
 
@@ -161,12 +161,12 @@ def classify(
     detail = error.strerror if isinstance(error, (av.FFmpegError, OSError)) else str(error)
     for line in lines:
         if refused := _REFUSED.search(line):
-            detail = refused[1]  # the library's own text knows but a few statuses
+            detail = f"{refused[1]} {refused[2]}"  # the library's own text knows but a few statuses
         if unread := _UNREAD.match(line):
             detail = f"format: {unread[1]}"
     message = redact(f"{words} ({detail or type(error).__name__})", secrets)
     permanent = not live and code in (SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED)
-    # Invalid data are the library's word for whatever it did not expect, silence too.
+    # The library calls everything invalid data that it did not expect, silence too.
     unsaid = isinstance(error, errors.InvalidDataError) and not said
     vague = live and (unsaid or code in (SOURCE_ERROR_ENDED, SOURCE_ERROR_TIMEOUT))
     return SourceFault(code, message, permanent=permanent, vague=vague)

@@ -14,15 +14,21 @@ SSH = b"SSH-2.0-OpenSSH_9.6\r\n"
 class WrongServer:
     """A TCP server in this process. A context manager.
 
-    `answer`: what it says to every request; None says nothing. `hangs_up`: it
-    closes the connection then, or at once without an answer. `greets`: it
-    speaks before it is asked.
+    `answer`: what it says to every request, or to the first `answers` of a
+    connection; None says nothing. `hangs_up`: it closes the connection then, or
+    at once without an answer. `greets`: it speaks before it is asked.
     """
 
     def __init__(
-        self, answer: bytes | None = None, *, hangs_up: bool = False, greets: bool = False
+        self,
+        answer: bytes | None = None,
+        *,
+        answers: int | None = None,
+        hangs_up: bool = False,
+        greets: bool = False,
     ) -> None:
         self._answer = answer
+        self._answers = answers
         self._hangs_up = hangs_up
         self._greets = greets
         self._connections: list[socket.socket] = []
@@ -64,13 +70,16 @@ class WrongServer:
         try:
             if self._greets and self._answer is not None:
                 connection.sendall(self._answer)
+            answered = 0
             while not (self._hangs_up and self._answer is None):
                 request = connection.recv(65536)
                 if not request:
                     return
                 self.asked.append(request)
-                if self._answer is not None and not self._greets:
+                left = self._answers is None or answered < self._answers
+                if self._answer is not None and not self._greets and left:
                     connection.sendall(_in_turn(self._answer, request))
+                    answered += 1
                 if self._hangs_up:
                     break
             connection.close()

@@ -40,6 +40,8 @@ SERVERS: dict[str, Callable[[], WrongServer]] = {
     "closes when asked": lambda: WrongServer(b"", hangs_up=True),
     "garbage": lambda: WrongServer(GARBAGE, hangs_up=True),
     "ssh": lambda: WrongServer(SSH, greets=True),
+    "stops answering": lambda: WrongServer(refusal(200, "OK"), answers=1),
+    "breaks off": lambda: WrongServer(refusal(200, "OK"), answers=1, hangs_up=True),
 } | {
     f"{protocol.split('/')[0]} {code}": (
         lambda code=code, reason=reason, protocol=protocol: WrongServer(
@@ -62,11 +64,13 @@ RTSP = {
     "closes when asked": (SOURCE_ERROR_ENDED, "closes the connection without an answer"),
     "garbage": (SOURCE_ERROR_PROTOCOL, "does not speak RTSP"),
     "ssh": (SOURCE_ERROR_PROTOCOL, "does not speak RTSP"),
+    "stops answering": (SOURCE_ERROR_TIMEOUT, "the server stopped answering"),
+    "breaks off": (SOURCE_ERROR_PROTOCOL, "its RTSP answers break off"),
     "RTSP 400": (SOURCE_ERROR_REFUSED, "the server refused the request"),
     "RTSP 401": (SOURCE_ERROR_AUTH, "wrong or missing credentials"),
     "RTSP 404": (SOURCE_ERROR_NOT_FOUND, "the server has no such path"),
-    "RTSP 461": (SOURCE_ERROR_REFUSED, "461 (Unsupported Transport)"),
-    "RTSP 503": (SOURCE_ERROR_UNAVAILABLE, "cannot serve now (503 (Service Unavailable))"),
+    "RTSP 461": (SOURCE_ERROR_REFUSED, "(461 Unsupported Transport)"),
+    "RTSP 503": (SOURCE_ERROR_UNAVAILABLE, "cannot serve now (503 Service Unavailable)"),
     "HTTP 400": (SOURCE_ERROR_PROTOCOL, "an HTTP server answers there (400 Bad Request)"),
     "HTTP 404": (SOURCE_ERROR_PROTOCOL, "or write http://"),
 }
