@@ -24,9 +24,7 @@ _MISTAKES = (
 _QUOTED = re.compile(r"""["'<\u2018\u201c].*""", re.S)
 _WINDOWS = re.compile(r"(?:[A-Za-z]:[\\/]|\\\\)(?!.*://)", re.S)
 _ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|www\.[\w.-]+)(?::\d+)?(?:/|$)")
-_AFTER_HOST = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#@]*:[^/?#@]*)[/?#].*@", re.S
-)
+_AFTER_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@:]*:[^/?#@]*[/?#].*@", re.S)
 
 
 def mistake_in(url: str) -> str | None:
