@@ -83,7 +83,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The state of a camera's source. `error` is "" if there is no fault."""
+    """The state of a camera's source. `error` is "" if there is no fault.
+
+    `error_message`: also what a pending source waits for, or how much was read of one that ended.
+    """
 
     state: str
     error: str
@@ -97,7 +100,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The state of a camera's memory, and the worker that holds it."""
+    """The state of a camera's memory, and the worker that holds it.
+
+    `message`: what a pending memory waits for.
+    """
 
     state: str
     frames: int
@@ -107,6 +113,7 @@ class Memory:
     coverage: Coverage
     worker: str
     epoch: int
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,7 @@ def camera_of(info: camera_pb2.CameraInfo) -> Camera:
             coverage=coverage_of(memory.coverage),
             worker=memory.worker,
             epoch=memory.epoch,
+            message=memory.message,
         ),
     )
 

@@ -26,6 +26,7 @@ _STATE_STYLE = {
     "ended": "cyan",
     "connecting": "yellow",
     "replaying": "yellow",
+    "empty": "yellow",
     "pending": "yellow",
     "offline": "red",
     "failed": "red",
@@ -168,8 +169,10 @@ def width_of(console: Console) -> int:
 
 
 def _note(camera: Camera) -> str:
+    """What is wrong with the source, and what source and memory wait for."""
     source = camera.source
-    return _one_line(": ".join(part for part in (source.error, source.error_message) if part))
+    said = ": ".join(part for part in (source.error, source.error_message) if part)
+    return _one_line("; ".join(part for part in (said, camera.memory.message) if part))
 
 
 def _one_line(text: str) -> str:

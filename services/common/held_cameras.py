@@ -11,6 +11,7 @@ import redis
 from hermes.v1.camera_pb2 import Camera
 from services.common import logs
 from services.common.guarded_holder import GuardedHolder
+from services.common.holder import FINISHED
 from services.common.leases import SAFETY_S, TTL_S, Lease, Leases, Owner
 from services.common.metrics import Metrics
 from services.common.ownership_actions import WhyDropped
@@ -56,6 +57,11 @@ class HeldCameras:
     def all(self) -> dict[str, HeldCamera]:
         """Every held camera by its id, as it is now."""
         return dict(self._held)
+
+    @property
+    def places(self) -> int:
+        """How many places are taken: one for each camera that is not finished."""
+        return sum(held.reported_state != FINISHED for held in list(self._held.values()))
 
     @property
     def states(self) -> dict[str, str]:

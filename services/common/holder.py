@@ -10,6 +10,9 @@ from services.common.leases import Lease
 FAILED = "failed"
 """A state: the holder cannot go on with the camera. It is given up, and rests here for a while."""
 
+FINISHED = "finished"
+"""A state: nothing is left to do for the camera. It is kept, and takes up no place."""
+
 
 class Holder(Protocol):
     """Keeps (worker) or reads (decoder) owned cameras. Called on the ownership thread.
@@ -34,7 +37,7 @@ class Holder(Protocol):
     def state(self, camera_id: str) -> str:
         """The state to report in the lease: `replaying`, `serving`, ...
 
-        `FAILED` has the camera given up.
+        `FAILED` has the camera given up; a `FINISHED` one leaves its place to another.
         """
         ...
 

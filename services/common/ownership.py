@@ -53,7 +53,7 @@ NO_SUCCESSOR_S = 4.0
 
 
 class Ownership:
-    """Owns up to `capacity` cameras for a `Holder`."""
+    """Owns up to `capacity` cameras for a `Holder`, and finished ones besides."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class Ownership:
 
     @property
     def _load(self) -> int:
-        return len(self._held) + len(self._successions)
+        return self._held.places + len(self._successions)
 
     @property
     def _room(self) -> int:

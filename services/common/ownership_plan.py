@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 
 from services.common import tombstones
-from services.common.holder import FAILED
+from services.common.holder import FAILED, FINISHED
 from services.common.leases import RENEW_EVERY_S, Owner
 from services.common.ownership_actions import (
     Abandon,
@@ -188,8 +188,13 @@ def _preparations(view: View, taken: Set[str], load: int) -> Iterator[Prepare]:
         and camera_id not in view.resting
         and (owner.successor_until_ms <= view.redis_now_ms or owner.successor == own.instance)
     }
-    owners = {camera_id: owner.instance for camera_id, owner in candidates.items()}
     draining = {member.instance for member in view.members if member.draining}
+    owners = {
+        camera_id: owner.instance
+        for camera_id, owner in candidates.items()
+        # To move a finished camera takes no load off its owner.
+        if owner.state != FINISHED or owner.instance in draining
+    }
     leaving = Counter(
         owner.instance
         for camera_id, owner in view.owners.items()

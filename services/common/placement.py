@@ -16,8 +16,8 @@ ALIVE_S = 8.0
 class Member:
     """An instance of a role, as it announces itself.
 
-    `load`: cameras that it owns or prepares to take over. `draining`: it takes
-    no more cameras and gives up its own.
+    `load`: cameras that it owns, but for finished ones, or prepares to take over.
+    `draining`: it takes no more cameras and gives up its own.
     """
 
     instance: str

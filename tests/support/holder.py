@@ -9,7 +9,7 @@ import redis
 
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, tombstones
-from services.common.holder import FAILED
+from services.common.holder import FAILED, FINISHED
 from services.common.leases import Lease, Leases
 from services.common.metrics import Metrics
 from services.common.ownership import Ownership
@@ -28,6 +28,7 @@ class FakeHolder:
         self.calls: list[str] = []
         self.fault: set[str] = set()
         self.failed: set[str] = set()
+        self.finished: set[str] = set()
         self.unready: set[str] = set()
         self.busy: set[str] = set()
 
@@ -66,6 +67,8 @@ class FakeHolder:
     def state(self, camera_id: str) -> str:
         if camera_id in self.failed:
             return FAILED
+        if camera_id in self.finished:
+            return FINISHED
         if camera_id in self.fault:
             raise RuntimeError("cannot say")
         return "serving"

@@ -48,6 +48,28 @@ def test_capacity_is_a_limit(client: redis.Redis, clock: Clock) -> None:
     assert not one.has & other.has
 
 
+def test_a_finished_camera_is_kept_and_leaves_its_place_to_another(
+    client: redis.Redis, clock: Clock
+) -> None:
+    one, other = (
+        Instance(client, "one", capacity=2, clock=clock),
+        Instance(client, "other", capacity=0, clock=clock),
+    )
+    add(client, *"abcde")
+    one.ownership.tick()
+    for _ in range(3):
+        one.holder.finished |= one.has
+        for _ in range(4):
+            one.ownership.tick()
+            other.ownership.tick()
+            clock.now += 0.5
+    assert one.has == {*"abcde"}
+    assert one.holder.calls == [f"gained {id}" for id in "abcde"], "none is begun with again"
+    clock.now += 3
+    one.ownership.tick()
+    assert all(one.ownership.epoch(id) is not None for id in "abcde")
+
+
 def test_a_lease_is_ours_until_it_ends_by_our_own_clock(client: redis.Redis, clock: Clock) -> None:
     one = Instance(client, "one", clock=clock)
     add(client, "lobby")

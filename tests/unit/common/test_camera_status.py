@@ -22,10 +22,13 @@ from hermes.v1.camera_pb2 import (
     TimeSpan,
 )
 from services.common.camera_status import (
+    ENDED,
     MEMORY,
     MEMORY_ID,
     SOURCE,
     Fields,
+    ended_before,
+    ended_fields,
     memory_fields,
     parse,
     source_fields,
@@ -221,3 +224,11 @@ def test_new_services_take_over_from_old_ones_and_back() -> None:
     assert memory.worker == "new"
     _, memory = parse(mixed | {b"worker": b"old-again", b"worker_epoch": b"9"})
     assert memory.worker == "old-again"
+
+
+def test_a_recording_that_ended_is_that_of_one_camera_alone() -> None:
+    noted = str(ended_fields(17, "read whole: 3 s of rtsp://u:hunter2@h/s")[ENDED]).encode()
+    assert ended_before(noted, 17) == "read whole: 3 s of rtsp://***@h/s"
+    assert ended_before(noted, 18) is None
+    for nothing in (None, b"", b":", b"17", b"x:y", b"\xff"):
+        assert ended_before(nothing, 18) is None

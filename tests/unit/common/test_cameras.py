@@ -249,3 +249,50 @@ def test_a_file_whose_name_looks_like_an_address_can_be_written_with_a_dot(media
     resolved = cameras.resolve_file("./12:30@lobby.mp4", SourcePolicy(media))
     cameras.check_url("./12:30@lobby.mp4", SourcePolicy(media))
     assert resolved == media / "12:30@lobby.mp4"
+
+
+PASSWORD = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        (f"rtsp://admin:{PASSWORD}/x@host/s", "/ as %2F"),
+        (f"rtsp://admin:{PASSWORD}?x@host/s", "? as %3F"),
+        (f"rtsp://admin:{PASSWORD}#x@host/s", "# as %23"),
+        (f"rtsp://admin:12#{PASSWORD}@host/s", "# as %23"),
+        (f"rtsp:/admin:{PASSWORD}@host/x", "has one slash after the colon; write rtsp://"),
+        (f"http//admin:{PASSWORD}@host/x", "lacks the colon; write http://"),
+        (f"HTTPS;//admin:{PASSWORD}@host/x", "has a semicolon for the colon; write https://"),
+        (f"rtsp:\\\\host\\{PASSWORD}", "has backslashes; write rtsp://"),
+        (f"rstp://admin:{PASSWORD}@host/x", "did you mean rtsp://?"),
+        ("htp://host/x", "did you mean http://?"),
+        ("://host/x", "has no protocol before ://"),
+        ("rtsp:///host/x", "two slashes and the host follow the colon"),
+        ("192.168.1.10/live", "is a URL without a scheme; write rtsp://"),
+        ("www.example.org/live", "is a URL without a scheme; write rtsp://"),
+        (f"C:\\Users\\{PASSWORD}\\clip.mp4", "is a path of Windows"),
+        (f"c:/Users/{PASSWORD}/clip.mp4", "is a path of Windows"),
+        (f"\\\\nas\\{PASSWORD}\\clip.mp4", "is a path of Windows"),
+        (f'"rtsp://admin:{PASSWORD}@host/x"', "begins with a quote"),
+        (f" rtsp://admin:{PASSWORD}@host/x", "begins or ends with a space"),
+        (f"rtsp://admin:{PASSWORD} x@host/x", "in a URL it is written %20"),
+    ],
+)
+def test_a_mistyped_url_gets_a_hint_that_repeats_no_password(
+    url: str, hint: str, media: Path
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        cameras.check_url(url, SourcePolicy(media))
+    assert hint in str(refused.value)
+    assert PASSWORD not in str(refused.value)
+
+
+def test_a_file_that_is_not_enabled_is_hinted_to_be_a_url() -> None:
+    with pytest.raises(InvalidInput, match="a URL begins with rtsp://"):
+        cameras.check_url("camera.example.org/live", SourcePolicy())
+
+
+@pytest.mark.parametrize("name", ["192.168.1.10.mp4", "./C:/x.mp4", "a\\b.mp4", "www/x.mp4"])
+def test_a_file_whose_name_only_looks_like_a_mistake_is_taken(name: str, media: Path) -> None:
+    cameras.check_url(name, SourcePolicy(media))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.common.holder import FINISHED
 from services.common.leases import Owner
 from services.common.ownership_actions import (
     Abandon,
@@ -272,3 +273,11 @@ def test_free_cameras_come_before_those_of_an_instance_that_ends() -> None:
     )
     seen = replace(seen, own=replace(seen.own, capacity=1))
     assert plan(seen) == [Claim(camera())]
+
+
+def test_a_finished_camera_is_moved_only_from_an_instance_that_ends() -> None:
+    finished = replace(owner(), state=FINISHED)
+    owners: dict[str, Owner | None] = {"camera-0": finished, "camera-1": owner()}
+    assert prepared(*plan(view(owners, member("other", 2)))) == ["camera-1"]
+    ending = plan(view(owners, member("other", 2, draining=True)))
+    assert {*prepared(*ending)} == {"camera-0", "camera-1"}
