@@ -19,6 +19,7 @@ from hermes.errors import HermesError
 from services.cli import redis_server
 from services.cli.ask import print_answer
 from services.cli.connection import open_client
+from services.cli.frame_size import DEMO, frame_size_of
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
 from services.cli.output import camera_table, err, fail, out
 from services.cli.processes import Pipeline
@@ -114,13 +115,11 @@ def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> list[World]:
 
 
 def _settings(folder: Path) -> LocalSettings:
-    from hermes.demo import checkpoint
-
     return LocalSettings(
-        model="demo",
+        model=DEMO,
         device="cpu",
         media_root=folder / "media",
-        frame_size=f"{checkpoint.SIDE}x{checkpoint.SIDE}",
+        frame_size=frame_size_of(DEMO),
         frames_per_second=FRAMES_PER_SECOND,
     )
 
