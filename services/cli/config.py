@@ -110,12 +110,15 @@ def read_config_file(path: Path) -> ConfigFile:
     faults = [f"{marks.where(key)}: {_name(key)}: stands twice" for key in marks.repeated]
     config, kept = _validated({} if raw is None else raw, marks, faults)
     places: dict[str, str] = {}
+    cameras: list[CameraConfig] = []
     for camera, index in zip(config.cameras, kept, strict=True):
         where = marks.where(("cameras", index))
         if camera.id in places:
             faults.append(f"{where}: there is a camera {camera.id} already, at {places[camera.id]}")
-        places.setdefault(camera.id, where)
-    return ConfigFile(config, places, tuple(faults))
+            continue
+        places[camera.id] = where
+        cameras.append(camera)
+    return ConfigFile(config.model_copy(update={"cameras": cameras}), places, tuple(faults))
 
 
 def _validated(raw: Any, marks: Marks, faults: list[str]) -> tuple[UpConfig, list[int]]:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from hermes import __version__
 from hermes.client import HermesClient, Tls
 from hermes.client.requests import CALL_TIMEOUT_S
 from hermes.errors import InvalidInput
@@ -39,6 +40,12 @@ TokenFile = Annotated[
 _tls: ContextVar[Tls | None] = ContextVar("tls", default=None)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hermes {__version__}")
+        raise typer.Exit
+
+
 def options(
     ca_file: Annotated[
         Path | None,
@@ -64,6 +71,10 @@ def options(
             help="Name in the gateway's certificate, if it is not the host of its address.",
         ),
     ] = "",
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Many cameras, one question away."""
     given = ca_file or cert_file or key_file or server_name

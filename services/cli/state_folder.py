@@ -53,8 +53,9 @@ def _made(path: Path) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)  # URLs with passwords lie in it
         folder = path.resolve()
         os.listdir(folder)
-    except FileExistsError:
-        raise StateUnusable(f"--state {path} is a file: name a folder") from None
+    except FileExistsError as error:
+        told = "is a file: name a folder" if path.exists() else f"cannot be used: {error.strerror}"
+        raise StateUnusable(f"--state {path} {told}") from None
     except NotADirectoryError:
         raise StateUnusable(f"--state {path}: a part of this path is a file") from None
     except (OSError, RuntimeError, ValueError) as error:
