@@ -166,9 +166,9 @@ def _wanted(
 def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | None) -> None:
     """Start everything, and watch it until Ctrl-C."""
     root, cameras = wanted.media_root, wanted.config.cameras
-    before = root
+    before = None
     if kept is not None:
-        before = kept_media_root(folder / "media-root") or root
+        before = kept_media_root(folder / "media-root")
         root = keep_media_root(folder / "media-root", root)
     roster = Roster(
         cameras,
@@ -187,7 +187,8 @@ def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | 
             open_client(address, timeout=READ_TIMEOUT_S) as reader,
             contextlib.closing(Storage(folder, pipeline.redis)) as storage,
         ):
-            _set_up(client, pipeline, roster, before)
+            # Under another folder, a relative path is another file.
+            _set_up(client, pipeline, roster, root if root == before else None)
             _greet(address, folder, wanted.config.model)
             with contextlib.suppress(KeyboardInterrupt), board_for(out, err) as board:
                 supervision_says.board = board
@@ -203,13 +204,11 @@ class _Speaker:
         (_say if self.board is None else self.board.say)(text)
 
 
-def _set_up(
-    client: HermesClient, pipeline: Pipeline, roster: Roster, root_before: Path | None
-) -> None:
+def _set_up(client: HermesClient, pipeline: Pipeline, roster: Roster, root: Path | None) -> None:
     key_file = os.environ.get("HERMES_CREDENTIALS_KEY_FILE")
     credentials = CameraCredentials(Path(key_file) if key_file else None)
     assert pipeline.redis is not None
-    there = registered_cameras(pipeline.redis.url, credentials, root_before)
+    there = registered_cameras(pipeline.redis.url, credentials, root)
     try:
         roster.apply(client, there, _say)
     except HermesError as error:

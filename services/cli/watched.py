@@ -62,6 +62,8 @@ class WatchedService:
     needed: bool = False
     keeps_address: bool = False
     """Whether it is known by its address, and must have it again."""
+    refused: str = ""
+    """Why it could not be started."""
     _ports: dict[str, Setting] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,7 +82,7 @@ class WatchedService:
     def ended(self) -> str:
         """How it ended, for people; empty while it runs."""
         status = self.child.process.poll()
-        return "" if status is None else how_it_ended(status)
+        return self.refused or ("" if status is None else how_it_ended(status))
 
     def why(self) -> str:
         """The last error in its log."""
@@ -89,7 +91,11 @@ class WatchedService:
     def start_again(self, same_ports: bool) -> None:
         """Start it, on the ports that it had."""
         settings = dict(self._ports) if same_ports or self.keeps_address else {}
-        self.pipeline.start_again(self.child, **settings)
+        self.refused = ""
+        try:
+            self.pipeline.start_again(self.child, **settings)
+        except OSError as error:  # no memory, no processes, no room
+            self.refused = f"cannot be started: {error.strerror}"
 
     def is_ready(self) -> bool:
         """Whether it has announced itself."""

@@ -25,10 +25,16 @@ def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
     """Cameras, their memories, and the folder that their films lie in."""
     (tmp_path / "films").mkdir()
     film = video.write(tmp_path / "films" / "lobby.mp4", 60)
-    with running(tmp_path, "--camera", f"lobby={film}") as run:
+    told = ("--fps", "2", "--budget", "150", "--capacity", "3", "--reflection")
+    with running(tmp_path, "--camera", f"lobby={film}", *told) as run:
+        logs = tmp_path / "state" / "logs"
+        assert '"capacity": 3,' in (logs / "decoder.log").read_text()
+        assert '"frames_per_second": 2.0,' in (logs / "decoder.log").read_text()
+        assert '"budget_tokens": 150,' in (logs / "worker.log").read_text()
+        assert '"reflection": true,' in (logs / "gateway.log").read_text()
         first = run.seen("lobby", "ended")
         assert first.memory.frames > 0
-    with running(tmp_path) as run:
+    with running(tmp_path, "--budget", "150") as run:
         again = run.seen("lobby", "ended")
         assert again.memory.frames == first.memory.frames
         answer = run.client.ask("lobby", "Is it day or night?", timeout=30).result()
