@@ -16,7 +16,7 @@ from services.cli import redis_server
 from services.cli.log_file import how_it_ended, last_words
 from services.cli.stopping import stop_all
 from services.common.files import PRIVATE_UMASK, append_private, private_folder, write_private
-from services.common.parent import DIE_WITH_PARENT
+from services.common.parent import DIE_WITH_PARENT, ending_with_parent
 
 START_TIMEOUT_S = 120.0
 
@@ -118,7 +118,8 @@ class Pipeline:
         }
         with append_private(log) as output:
             return subprocess.Popen(
-                [sys.executable, "-m", module],
+                # From its first moment on, not only once it has imported everything.
+                [*ending_with_parent(), sys.executable, "-m", module],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
