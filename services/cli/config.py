@@ -82,6 +82,8 @@ class ConfigFile:
     config: UpConfig
     places: dict[str, str]
     """Where each camera of `config` stands, by its id."""
+    settings: dict[str, str]
+    """Where each of the other settings stands, by its name."""
     faults: tuple[str, ...]
 
 
@@ -118,7 +120,9 @@ def read_config_file(path: Path) -> ConfigFile:
             continue
         places[camera.id] = where
         cameras.append(camera)
-    return ConfigFile(config.model_copy(update={"cameras": cameras}), places, tuple(faults))
+    settings = {str(path[0]): marks.where(path) for path in marks.places if len(path) == 1}
+    config = config.model_copy(update={"cameras": cameras})
+    return ConfigFile(config, places, settings, tuple(faults))
 
 
 def _validated(raw: Any, marks: Marks, faults: list[str]) -> tuple[UpConfig, list[int]]:

@@ -47,7 +47,7 @@ def demo(
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     end_on_sigterm()
     _check_given_redis()
-    with _folder(keep) as folder, Pipeline(folder) as pipeline:
+    with _folder(keep) as folder, Pipeline(folder, say=_say) as pipeline:
         names = NAMES[:cameras]
         worlds = _prepare(folder, names, seed)
         address = start_services(pipeline, _settings(folder), _say)

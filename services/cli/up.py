@@ -13,6 +13,7 @@ import typer
 
 from hermes import limits
 from hermes.client import HermesClient
+from hermes.demo.limits import LIMITS
 from hermes.errors import HermesError
 from services.cli.board import Board, board_for
 from services.cli.cameras import PacingChoice
@@ -90,7 +91,7 @@ def up(
         typer.Option(
             min=1,
             help="Video tokens per layer that a memory keeps.",
-            show_default=f"{limits.BUDGET_TOKENS.default}; as many as it can take for demo",
+            show_default=f"{limits.BUDGET_TOKENS.default}; {LIMITS['budget_tokens']} for demo",
         ),
     ] = None,
     capacity: Annotated[
@@ -145,7 +146,7 @@ def _wanted(
         one.model_copy(update={"pacing": pacing.value, "loop": loop} if is_file(one.url) else {})
         for one in check.flags(flags)
     ]
-    check.flag_counts(of_flags)
+    check.flags_count(of_flags, [name for name, value in given.items() if value])
     wanted = from_file.overridden(of_flags, **given)
     check.listen(wanted.listen)
     check.device(wanted.device)

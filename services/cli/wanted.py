@@ -44,6 +44,7 @@ class Check:
     def __init__(self) -> None:
         self.faults: list[str] = []
         self._places: dict[str, str] = {}
+        self._settings: dict[str, str] = {}
 
     def flags(self, flags: list[str]) -> list[CameraConfig]:
         """The cameras of the command line."""
@@ -62,36 +63,40 @@ class Check:
         """The faults of a configuration file, and where its cameras stand."""
         self.faults += [f"{path}: {fault}" for fault in read.faults]
         self._places = {id: f"{path}: {place}: " for id, place in read.places.items()}
+        self._settings = {name: f"{path}: {place}: " for name, place in read.settings.items()}
 
-    def flag_counts(self, given: list[CameraConfig]) -> None:
-        """Cameras that the command line names, too, stand there."""
-        for camera in given:
+    def flags_count(self, cameras: list[CameraConfig], settings: list[str]) -> None:
+        """What the command line gives, too, stands there."""
+        for camera in cameras:
             self._places.pop(camera.id, None)
+        for name in settings:
+            self._settings.pop(name, None)
 
     def listen(self, listen: str) -> None:
         """Whether the gateway can listen there."""
         if not _LISTEN.fullmatch(listen) or int(listen.rpartition(":")[2]) > MAX_PORT:
-            self.faults.append(f"listen: {listen!r} is not HOST:PORT, e.g. 127.0.0.1:50051")
+            self._setting("listen", f"{listen!r} is not HOST:PORT, e.g. 127.0.0.1:50051")
         elif why := why_not_listen(listen):
-            self.faults.append(f"listen: {listen}: {why}")
+            self._setting("listen", f"{listen}: {why}")
 
     def device(self, device: str) -> None:
         """Whether it has the form of a device's name."""
         if not _DEVICE.fullmatch(device):
-            self.faults.append(f"device: {device!r} is not auto, cpu, cuda, cuda:1 ...")
+            self._setting("device", f"{device!r} is not auto, cpu, cuda, cuda:1 ...")
 
     def model(self, model: str) -> str:
         """The size of the model's frames."""
         if model != DEMO and not Path(model).is_dir() and not _HUB_NAME.fullmatch(model):
-            self.faults.append(
-                f"model: {redact(model)!r} is no folder that is there, and no owner/name on the"
-                " Hugging Face hub"
+            self._setting(
+                "model",
+                f"{redact(model)!r} is no folder that is there, and no owner/name on the"
+                " Hugging Face hub",
             )
             return ""
         try:
             return frame_size_of(model)
         except UnknownFrameSize as error:
-            self.faults.append(f"model: {error}")
+            self._setting("model", str(error))
             return ""
 
     def cameras(
@@ -126,7 +131,7 @@ class Check:
     def _root(self, files: dict[str, Path], media_root: Path | None) -> Path | None:
         if media_root is not None:
             if not media_root.is_dir():
-                self.faults.append(f"media_root: there is no folder {media_root}")
+                self._setting("media_root", f"there is no folder {media_root}")
             return media_root.resolve()
         if not files:
             return None
@@ -149,6 +154,9 @@ class Check:
             cameras.check(request.camera, policy)
         except InvalidInput as error:
             self._camera(camera.id, f"{error.field.removeprefix('camera.')} {error.message}")
+
+    def _setting(self, name: str, text: str) -> None:
+        self.faults.append(f"{self._settings.get(name, '')}{name}: {text}")
 
     def _camera(self, camera_id: str, text: str) -> None:
         self.faults.append(f"{self._places.get(camera_id, '')}camera {camera_id}: {text}")

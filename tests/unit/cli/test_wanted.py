@@ -48,7 +48,7 @@ def test_all_faults_are_listed_with_their_places(tmp_path: Path) -> None:
         f"line 6, column 5: camera dock: there is no such file: {tmp_path / 'missing.mp4'}",
         "line 7, column 5: camera roof: loop only a file",
         "line 8, column 40: cameras.5.fps: ",
-        "device: 'my gpu' is not auto, cpu, cuda",
+        "line 1, column 9: device: 'my gpu' is not auto, cpu, cuda",
         "listen: 'nowhere' is not HOST:PORT",
         "--camera: 'x' is not ID=URL",
         "--camera: gate is given 2 times",
