@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
+from rich.styled import Styled
 from rich.text import Text
 
 from hermes.client import Camera
@@ -100,9 +101,8 @@ class TableBoard:
         remarks = [Text(text, style="yellow") for text in picture.remarks()]
         room = max(1, self._console.height - FOOTER_ROWS - len(remarks))
         rows, more = first_rows(picture.cameras, room)
-        table = camera_table(rows)
-        if picture.stale_since is not None:
-            table.style = "dim"
+        style = "" if picture.stale_since is None else "dim"
+        table = Styled(camera_table(rows), style)
         below = [Text(f"and {more} more: hermes camera list", style="dim")] if more else []
         self._live.update(Group(table, *below, *remarks), refresh=True)
 
