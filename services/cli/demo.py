@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from services.cli.local import LocalSettings, end_on_sigterm, start_services, wa
 from services.cli.output import camera_table, err, fail, out
 from services.cli.processes import Pipeline
 from services.cli.prompt import ask_more
+from services.cli.run_folder import temporary_folder
 from services.common import keys
 from services.common.connection import connect
 
@@ -167,14 +167,15 @@ def _ask_more(client: HermesClient, worlds: list[World]) -> None:
 
 @contextlib.contextmanager
 def _folder(keep: bool) -> Iterator[Path]:
+    if not keep:
+        with temporary_folder("hermes-demo-") as folder:
+            yield folder
+        return
     folder = Path(tempfile.mkdtemp(prefix="hermes-demo-"))
     try:
         yield folder
     finally:
-        if keep:
-            _say(f"kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        _say(f"kept: {folder}")
 
 
 @contextlib.contextmanager

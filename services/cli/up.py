@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +23,7 @@ from services.cli.local import LocalSettings, end_on_sigterm, start_services
 from services.cli.output import err, fail, out
 from services.cli.processes import Pipeline
 from services.cli.roster import Roster, registered_cameras
+from services.cli.run_folder import temporary_folder
 from services.cli.state_folder import StateFolder, open_state
 from services.cli.storage import Storage
 from services.cli.supervision import Supervision
@@ -281,5 +281,5 @@ def _folder(kept: StateFolder | None) -> Iterator[Path]:
     if kept is not None:
         yield kept.path
         return
-    with tempfile.TemporaryDirectory(prefix="hermes-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with temporary_folder("hermes-") as folder:
+        yield folder
