@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -103,7 +104,7 @@ class TableBoard:
         rows, more = first_rows(picture.cameras, room)
         style = "" if picture.stale_since is None else "dim"
         table = Styled(camera_table(rows), style)
-        below = [Text(f"and {more} more: hermes camera list", style="dim")] if more else []
+        below = [Text(_left_out(picture.cameras, more), style="dim")] if more else []
         self._live.update(Group(table, *below, *remarks), refresh=True)
 
     def say(self, text: str) -> None:
@@ -164,6 +165,12 @@ def first_rows(cameras: Sequence[Camera], room: int) -> tuple[Sequence[Camera], 
         return cameras, 0
     in_order = sorted(cameras, key=lambda camera: camera.source.state in _CALM)
     return in_order[: room - 1], len(cameras) - (room - 1)
+
+
+def _left_out(cameras: Sequence[Camera], more: int) -> str:
+    states = Counter(camera.source.state for camera in cameras)
+    counted = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    return f"and {more} more; of {len(cameras)}: {counted} (hermes camera list)"
 
 
 def _line(camera: Camera) -> str:

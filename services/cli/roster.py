@@ -20,6 +20,8 @@ from services.common.cameras import is_file
 from services.common.connection import connect
 from services.common.files import write_private
 
+MOST_LINES = 20
+"""More new cameras than this are said in one line."""
 FILE_CAMERAS = "file-cameras.json"
 
 
@@ -120,7 +122,10 @@ class Roster:
             say(f"camera {camera_id}: removed with its memory, as {self._file} names it no more")
         for camera_id in todo.added:
             self._add(client, camera_id)
-            say(f"camera {camera_id}: added")
+            if len(todo.added) <= MOST_LINES:
+                say(f"camera {camera_id}: added")
+        if len(todo.added) > MOST_LINES:
+            say(f"{len(todo.added)} cameras added: {', '.join(todo.added)}")
         for camera_id, different in todo.changed.items():
             _remove(client, camera_id)
             self._add(client, camera_id)

@@ -76,6 +76,15 @@ def test_a_table_is_drawn_when_something_has_changed() -> None:
     assert "not refreshed since 12:00:03: x" in shown
 
 
+def test_what_does_not_fit_is_counted() -> None:
+    made, written = console(terminal=True, height=10)
+    cameras = [camera(f"c{n}") for n in range(9)]
+    cameras[7] = camera("c7", SourceState.SOURCE_STATE_FAILED)
+    with TableBoard(made) as board:
+        board.show(Picture(tuple(cameras)))
+    assert "and 4 more; of 9: 8 online, 1 failed (hermes camera list)" in written.getvalue()
+
+
 def test_cameras_in_trouble_are_shown_first_where_not_all_fit() -> None:
     cameras = [camera(f"c{n}") for n in range(9)]
     cameras[7] = camera("c7", SourceState.SOURCE_STATE_FAILED)
