@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,10 +18,12 @@ from hermes.errors import HermesError
 from services.cli import redis_server
 from services.cli.ask import print_answer
 from services.cli.connection import open_client
+from services.cli.frame_size import DEMO, frame_size_of
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
 from services.cli.output import camera_table, err, fail, out, print_cameras
 from services.cli.processes import Pipeline
 from services.cli.prompt import ask_more
+from services.cli.run_folder import temporary_folder
 from services.common import keys
 from services.common.connection import connect
 
@@ -46,7 +47,7 @@ def demo(
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     end_on_sigterm()
     _check_given_redis()
-    with _folder(keep) as folder, Pipeline(folder) as pipeline:
+    with _folder(keep) as folder, Pipeline(folder, say=_say) as pipeline:
         names = NAMES[:cameras]
         worlds = _prepare(folder, names, seed)
         address = start_services(pipeline, _settings(folder), _say)
@@ -114,13 +115,11 @@ def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> list[World]:
 
 
 def _settings(folder: Path) -> LocalSettings:
-    from hermes.demo import checkpoint
-
     return LocalSettings(
-        model="demo",
+        model=DEMO,
         device="cpu",
         media_root=folder / "media",
-        frame_size=f"{checkpoint.SIDE}x{checkpoint.SIDE}",
+        frame_size=frame_size_of(DEMO),
         frames_per_second=FRAMES_PER_SECOND,
     )
 
@@ -168,14 +167,15 @@ def _ask_more(client: HermesClient, worlds: list[World]) -> None:
 
 @contextlib.contextmanager
 def _folder(keep: bool) -> Iterator[Path]:
+    if not keep:
+        with temporary_folder("hermes-demo-") as folder:
+            yield folder
+        return
     folder = Path(tempfile.mkdtemp(prefix="hermes-demo-"))
     try:
         yield folder
     finally:
-        if keep:
-            _say(f"kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        _say(f"kept: {folder}")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from services.cli.output import err
-from services.query_gateway.access.token_file import new_token
 
 
 def token(
@@ -22,6 +21,9 @@ def token(
     ] = 0,
 ) -> None:
     """Make a token. It is shown only now; put the line with its hash in the gateway's file."""
+    # Not at the top: `hermes up` and the others carry nothing of the gateway.
+    from services.query_gateway.access.token_file import new_token
+
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
     made, line = new_token(name, scope, expires)
     err.print("[dim]The token, for the caller (it is stored nowhere):[/]")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.common import logs
+from services.common.listening import why_not_listen
 from services.common.rpc import SERVER_KEEPALIVE, ErrorInterceptor, Observe, OpenCalls
 from services.common.tls import ServerTls
 
@@ -26,6 +26,7 @@ CANCELLED, from 1,000 calls on by its own default. A call that the loop reaches 
 """
 
 MAX_PORT = 65_535
+UNKNOWN = "gRPC could not bind it"
 
 
 class CannotListen(OSError):
@@ -92,7 +93,9 @@ class GrpcServer:
                 else self._server.add_secure_port(listen, self._credentials)
             )
         except RuntimeError:
-            raise CannotListen(f"cannot listen on {listen}: {_why_not(listen)}") from None
+            raise CannotListen(
+                f"cannot listen on {listen}: {why_not_listen(listen) or UNKNOWN}"
+            ) from None
         return port
 
     async def start(self) -> None:
@@ -146,23 +149,3 @@ class GrpcServer:
     async def _say(self, status: int) -> None:
         for name in ("", *self._names):
             await self._health.set(name, status)
-
-
-def _why_not(listen: str) -> str:
-    """Why `listen` cannot be bound. gRPC itself does not say."""
-    host, _, port = listen.rpartition(":")
-    try:
-        found = socket.getaddrinfo(
-            host.strip("[]") or None,
-            int(port),
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_PASSIVE,
-        )
-        for family, kind, protocol, _, address in found:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-                probe.listen()
-    except OSError as error:
-        return error.strerror or str(error)
-    return "gRPC could not bind it"

@@ -32,7 +32,10 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 def test_flags_win(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, "cameras: [{id: a, url: 'rtsp://h/1'}]"))
     both = config.overridden(
-        [camera_of_flag("a=rtsp://h/2"), camera_of_flag("b=x=y.mp4")], "m", "", "", None
+        [camera_of_flag("a=rtsp://h/2"), camera_of_flag("b=x=y.mp4")],
+        model="m",
+        device="",
+        media_root=None,
     )
     assert [(c.id, c.url) for c in both.cameras] == [("a", "rtsp://h/2"), ("b", "x=y.mp4")]
     assert (both.model, both.device) == ("m", "auto")
