@@ -25,7 +25,7 @@ rows = st.lists(shares, min_size=len(AGES) - 1, max_size=len(AGES) - 1)
 @settings(max_examples=5, deadline=None)
 @given(st.fixed_dictionaries(dict.fromkeys(NAMES, rows)))
 def test_no_word_lies_over_a_curve(tmp_path_factory: Any, found: dict[str, list[Share]]) -> None:
-    kept = []
+    kept: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pyplot, "close", kept.append)
         curves.against_age(found, AGES, 12, tmp_path_factory.mktemp("curves") / "age.png")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
@@ -92,7 +94,7 @@ def test_flat_bands_have_room_for_their_names() -> None:
 printable = st.text(
     st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_categories=["Cc"]), max_size=40
 )
-FONTS = {
+FONTS: dict[str, Callable[[int], Any]] = {
     "DejaVu Sans": lambda size: ImageFont.truetype(str(DEJAVU), size),
     "Pillow's own": ImageFont.load_default,
 }
