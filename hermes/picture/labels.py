@@ -26,6 +26,7 @@ _WIDTHS = (
 )
 # fmt: on
 _OTHER = 1_100
+_ROUNDED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Area:
 
 
 def width_of(text: str, size: int) -> float:
-    """The width that a text has at most."""
-    return sum(map(_width, text)) * size / 1_000
+    """The width that a text has at most. Some fonts round each character to whole pixels."""
+    return sum(map(_width, text)) * size / 1_000 + _ROUNDED * len(text)
 
 
 def area_of(label: Text) -> Area:

@@ -13,6 +13,7 @@ from hermes.client import Answer, AnswerStream
 from hermes.errors import HermesError
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
 from services.cli.output import answer_line, err, out
+from services.cli.progress import waiting
 
 LONGEST_S = 86_400.0
 
@@ -53,8 +54,9 @@ def ask(
 
 def print_answer(stream: AnswerStream) -> Answer:
     """Print text on standard output as it arrives, and the figures on standard error."""
-    with stream:
+    with stream, waiting("waiting for the answer") as over:
         for text in stream:
+            over()
             out.out(text, end="", highlight=False)
             out.file.flush()
         answer = stream.result()

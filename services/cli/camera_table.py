@@ -82,19 +82,24 @@ class CameraTable:
 
     In a terminal the table is as wide as the terminal: columns of less worth are
     dropped, notes are folded, and ids stay whole. Elsewhere, and with `wide`, no
-    column is dropped and each camera is one line, however long.
+    column is dropped and each camera is one line, however long. `style` is that
+    of the whole table.
     """
 
     def __init__(self, cameras: Sequence[Camera], *, wide: bool = False) -> None:
         self._columns = [column for column in _COLUMNS if wide or not column.wide_only]
         self._wide = wide
+        self.style = ""
         self._rows = [[_one_line(column.text(c)) or "-" for column in _COLUMNS] for c in cameras]
         self._notes = [_note(camera) for camera in cameras]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The lines, for `console.print` and for `Live`."""
         fits = console.is_terminal and not self._wide
-        yield from self._lines(console, min(options.max_width, width_of(console)) if fits else None)
+        width = min(options.max_width, width_of(console)) if fits else None
+        for line in self._lines(console, width):
+            line.style = self.style
+            yield line
 
     def _lines(self, console: Console, width: int | None) -> Iterator[Text]:
         columns = [(column, self._width(column)) for column in self._columns]

@@ -11,8 +11,9 @@ import typer
 
 from hermes.client import Camera
 from hermes.errors import InvalidInput
-from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
+from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
 from services.cli.output import err, print_cameras
+from services.cli.progress import calling
 
 app = typer.Typer(
     help="Add, list, look at and remove cameras.", no_args_is_help=True, add_completion=False
@@ -61,11 +62,12 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a camera. Frames are in memory some seconds later."""
-    with open_client(gateway, token_file) as client:
+    output = _chosen(output, as_json)
+    with calling(gateway, token_file) as client:
         added = client.add_camera(
             camera, url, frames_per_second=fps, pacing=pacing.value, loop=loop
         )
-    _show(added, _chosen(output, as_json))
+    _show(added, output)
 
 
 @app.command("list")
@@ -77,7 +79,7 @@ def list_cameras(
 ) -> None:
     """List all cameras with their sources and memories."""
     output = _chosen(output, as_json)
-    with open_client(gateway, token_file) as client:
+    with calling(gateway, token_file) as client:
         cameras = client.list_cameras()
     if output is OutputChoice.json:
         print(json.dumps([_plain(camera) for camera in cameras], indent=2))
@@ -96,14 +98,16 @@ def get(
     as_json: Json = False,
 ) -> None:
     """Show one camera."""
-    with open_client(gateway, token_file) as client:
-        _show(client.get_camera(camera), _chosen(output, as_json))
+    output = _chosen(output, as_json)
+    with calling(gateway, token_file) as client:
+        found = client.get_camera(camera)
+    _show(found, output)
 
 
 @app.command("remove")
 def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None) -> None:
     """Remove a camera with its frames and its memory."""
-    with open_client(gateway, token_file) as client:
+    with calling(gateway, token_file) as client:
         client.remove_camera(camera)
 
 

@@ -6,12 +6,14 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 
 from hermes.client import Answer, Camera, HermesClient
 from hermes.errors import HermesError
@@ -20,8 +22,9 @@ from services.cli.ask import print_answer
 from services.cli.connection import open_client
 from services.cli.frame_size import DEMO, frame_size_of
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
-from services.cli.output import camera_table, err, fail, out, print_cameras
+from services.cli.output import camera_table, fail, out, print_cameras
 from services.cli.processes import Pipeline
+from services.cli.progress import redraws, say, working
 from services.cli.prompt import ask_more
 from services.cli.run_folder import temporary_folder
 from services.common import keys
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 NAMES = ("lobby", "dock", "street", "corridor", "yard", "gate", "garage", "roof")
 QUESTIONS_NOW, QUESTIONS_PAST = 1, 2  # about each camera
 WAIT_S = 90.0
+REPORTED_S = 10.0  # until a memory's state is that of its answers
 FRAMES_PER_SECOND = 2.0
 
 
@@ -47,14 +51,15 @@ def demo(
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     end_on_sigterm()
     _check_given_redis()
-    with _folder(keep) as folder, Pipeline(folder, say=_say) as pipeline:
+    with _folder(keep) as folder, Pipeline(folder, _scratch(folder), say=say) as pipeline:
         names = NAMES[:cameras]
         worlds = _prepare(folder, names, seed)
-        address = start_services(pipeline, _settings(folder), _say)
+        with working("starting Redis, decoder, worker and gateway; loading the model"):
+            address = start_services(pipeline, _settings(folder), say)
         with open_client(address) as client, _playing(client, names):
-            _watch(client, names, pipeline, interactive)
-            _ask_all(client, worlds, seed)
-            print_cameras(client.list_cameras())
+            _watch(client, names, pipeline)
+            answers = _ask_all(client, worlds, seed)
+            print_cameras(_current(client, answers))
             if interactive:
                 _ask_more(client, worlds)
 
@@ -90,11 +95,9 @@ def _playing(client: HermesClient, names: tuple[str, ...]) -> Iterator[None]:
                 client.remove_camera(name)
 
 
-def _watch(
-    client: HermesClient, names: tuple[str, ...], pipeline: Pipeline, interactive: bool
-) -> None:
+def _watch(client: HermesClient, names: tuple[str, ...], pipeline: Pipeline) -> None:
     """Wait until every camera's video has been watched to its end."""
-    with _progress(interactive) as show:
+    with _progress() as show:
         found = wait_for_cameras(client, set(names), _watched, pipeline, WAIT_S, show)
     if len(found) < len(names) or not all(map(_watched, found)):
         print_cameras(found)
@@ -102,16 +105,29 @@ def _watch(
 
 
 def _watched(camera: Camera) -> bool:
-    return camera.source.state == "ended" and camera.memory.state == "serving"
+    """Whether the film was read to its end, and is in memory but for its last moments.
+
+    A memory that serves may be seconds behind on a slow machine.
+    """
+    from services.cli.worlds import DURATION_S, STILL_S
+
+    seen = camera.memory.coverage.media_end_s or 0.0
+    ended = camera.source.state == "ended" and camera.memory.state == "serving"
+    return ended and seen >= DURATION_S - STILL_S
 
 
 def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> list[World]:
     from services.cli.worlds import DURATION_S, make_worlds
 
-    _say(f"filming {len(names)} little worlds, {DURATION_S:.0f} s of H.264 each")
     media = folder / "media"
     media.mkdir()
-    return make_worlds(names, seed, media)
+    with working(f"filming {len(names)} little worlds, {DURATION_S:.0f} s of H.264 each"):
+        return make_worlds(names, seed, media)
+
+
+def _scratch(folder: Path) -> dict[str, str]:
+    """Keep PyTorch's cache, which it makes and leaves in any case, within the demo's folder."""
+    return {"TORCHINDUCTOR_CACHE_DIR": str(folder / "torch")}
 
 
 def _settings(folder: Path) -> LocalSettings:
@@ -124,35 +140,58 @@ def _settings(folder: Path) -> LocalSettings:
     )
 
 
-def _ask_all(client: HermesClient, worlds: list[World], seed: int) -> None:
+def _ask_all(client: HermesClient, worlds: list[World], seed: int) -> dict[str, Answer]:
+    """The last answer of each camera."""
     from services.cli.worlds import questions_for
 
-    verdicts = []
+    verdicts, answers = [], {}
     for world in worlds:
         for question in questions_for(world, seed, QUESTIONS_NOW, QUESTIONS_PAST):
             out.print(f"\n[bold]{world.camera}[/]: {question.text}")
-            verdicts.append(_ask(client, world, question.text))
+            answers[world.camera] = _ask(client, world, question.text)
+            verdicts.append(_judge(world, question.text, answers[world.camera]))
     right = verdicts.count(True)
     style = "green" if right == len(verdicts) else "yellow"
     out.print(f"\n[bold {style}]{right} of {len(verdicts)} answers are right[/]\n")
+    return answers
 
 
-def _ask(client: HermesClient, world: World, question: str) -> bool | None:
-    """Ask, and compare the answer with the record. None if the record has no answer."""
+def _ask(client: HermesClient, world: World, question: str) -> Answer:
     try:
-        answer = print_answer(client.ask(world.camera, question))
+        return print_answer(client.ask(world.camera, question))
     except HermesError as error:
         fail(f"{world.camera} did not answer: {error}")
-    return _judge(world, question, answer)
+
+
+def _current(client: HermesClient, answers: dict[str, Answer]) -> list[Camera]:
+    """The cameras, once their states show what the answers were based on.
+
+    Workers report their memories every second or so.
+    """
+    deadline = time.monotonic() + REPORTED_S
+    while True:
+        cameras = client.list_cameras()
+        late = [
+            camera.id
+            for camera in cameras
+            if camera.id in answers
+            and camera.memory.coverage.frames_seen < answers[camera.id].coverage.frames_seen
+        ]
+        if not late or time.monotonic() > deadline:
+            return cameras
+        time.sleep(0.1)
 
 
 def _judge(world: World, question: str, answer: Answer) -> bool | None:
+    """Compare the answer with the record, and say so. None if the record has no answer."""
     verdict = world.judge(question, answer)
     if verdict is None:
         out.print("[dim]the record has no answer to this[/]")
         return None
     right, truth = verdict
-    out.print("[green]right[/]" if right else f"[red]wrong[/]: it is {truth!r}")
+    told = "[green]right[/]" if right else f"[red]wrong[/]: it is {escape(repr(truth))}"
+    meaning = world.meaning(question, truth)
+    out.print(f"{told} [dim]({meaning})[/]" if meaning else told)
     return right
 
 
@@ -175,18 +214,14 @@ def _folder(keep: bool) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _say(f"kept: {folder}")
+        say(f"kept: {folder}")
 
 
 @contextlib.contextmanager
-def _progress(interactive: bool) -> Iterator[Callable[[list[Camera]], None]]:
-    if not interactive:
-        _say("watching the cameras to their end")
+def _progress() -> Iterator[Callable[[list[Camera]], None]]:
+    if not redraws(out):
+        say("watching the cameras to their end")
         yield lambda cameras: None
         return
     with Live(console=out, transient=True, refresh_per_second=8) as live:
         yield lambda cameras: live.update(camera_table(cameras))
-
-
-def _say(text: str) -> None:
-    err.print(f"[dim]·[/] {text}")

@@ -12,9 +12,10 @@ import typer
 from hermes import picture
 from hermes.errors import InvalidInput
 from services.cli.camera_table import width_of
-from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
+from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
 from services.cli.memory_picture import ASCII, memory_picture
 from services.cli.output import fail, out
+from services.cli.progress import calling
 
 app = typer.Typer(help="Look inside memories.", no_args_is_help=True, add_completion=False)
 
@@ -33,7 +34,7 @@ def show(
     ] = False,
 ) -> None:
     """Show which frames a camera's memory holds, how much of each, and in which layers."""
-    with open_client(gateway, token_file) as client:
+    with calling(gateway, token_file) as client:
         contents = client.inspect(camera)
     if file is not None:
         try:

@@ -22,6 +22,7 @@ NAME, NUMBERS = 10, 8  # columns for a band's name and its layers' numbers
 LABEL = NAME + NUMBERS
 LEAST_PLOT = 24
 MOST_ROWS = 12  # several layers share a row where there are more
+LEAST_WORTH_FIRST = ("summaries", "tokens", "frames")  # of the figures below the plot
 TICK = 12  # columns from one label to the next, at least
 ACCENTS = {  # lighter than the drawn picture's, to be visible on black and on white
     "sensory": "#f59f00",
@@ -59,7 +60,14 @@ def memory_picture(
     for name, layers in contents.bands():
         rows.extend(plot.band(name, layers))
     return Group(
-        *heading, Text(), *rows, *plot.time(), Text(), _figures(contents), Text(), _legend(glyphs)
+        *heading,
+        Text(),
+        *rows,
+        *plot.time(),
+        Text(),
+        _figures(contents, width),
+        Text(),
+        _legend(glyphs),
     )
 
 
@@ -170,22 +178,35 @@ def shade(share: float, glyphs: Glyphs) -> str:
     return glyphs.shades[max(1, level) - 1]
 
 
-def _figures(contents: MemoryContents) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("in a layer", overflow="fold")
-    for name in ("frames", "tokens", "summaries", "half within", "oldest"):
-        table.add_column(name, justify="right", overflow="fold")
+def _figures(contents: MemoryContents, width: int) -> Table:
+    """The bands in figures. In a narrow terminal, columns are left out, and none is folded."""
+    names = ["in a layer", "frames", "tokens", "summaries", "half within", "oldest"]
+    rows, accents = [], []
     for name, layers in contents.bands():
         figures = BandFigures.of(contents, layers)
         known, accent = _named(name)
-        table.add_row(
-            Text(known, accent),
-            spoken(figures.frames),
-            spoken(figures.tokens),
-            spoken(figures.summaries),
-            duration(figures.half_ms),
-            f"{duration(figures.oldest_ms)} ago",
+        accents.append(accent)
+        rows.append(
+            [
+                known,
+                spoken(figures.frames),
+                spoken(figures.tokens),
+                spoken(figures.summaries),
+                duration(figures.half_ms),
+                f"{duration(figures.oldest_ms)} ago",
+            ]
         )
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    kept = set(range(len(names)))
+    for column in LEAST_WORTH_FIRST:
+        if sum(widths[at] + 2 for at in kept) - 2 > width:
+            kept.remove(names.index(column))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for at in sorted(kept):
+        table.add_column(names[at], justify="right" if at else "left", no_wrap=True)
+    for row, accent in zip(rows, accents, strict=True):
+        cells = [row[at] for at in sorted(kept)]
+        table.add_row(Text(cells[0], accent), *cells[1:])
     return table
 
 

@@ -13,7 +13,7 @@ from hermes.demo.scenes import TRAINED, Scene, make_scene
 from services.cli.film import film
 
 DURATION_S = 60.0
-_STILL_S = 2.0  # nothing changes at the end, so that the last picture is unambiguous
+STILL_S = 2.0  # nothing changes at the end, so that the last picture is unambiguous
 _TRIES = 200
 
 
@@ -39,6 +39,15 @@ class World:
             return None
         return _plain(answer.text) == _plain(found.answer), found.answer
 
+    def meaning(self, question: str, answer: str) -> str:
+        """How an answer is to be read that looks odd to people; else empty.
+
+        The demo's model counts what came by aloud: `yellow, purple, two`.
+        """
+        if not _plain(question).startswith("how many") or "," not in answer:
+            return ""
+        return f"counted up by colour: {answer.rpartition(', ')[2]}"
+
 
 def make_worlds(names: Sequence[str], seed: int, folder: Path) -> list[World]:
     """Make a world for each camera and film it into `folder`.
@@ -61,7 +70,7 @@ def questions_for(world: World, seed: int, now: int, past: int) -> list[Question
     """
     rng = random.Random(f"{world.camera}:{seed}")  # noqa: S311 - a choice, not a secret
     by_kind: dict[str, list[Question]] = {}
-    for question in every(Moment(world.scene, DURATION_S - _STILL_S / 2, TRAINED)):
+    for question in every(Moment(world.scene, DURATION_S - STILL_S / 2, TRAINED)):
         by_kind.setdefault(question.kind, []).append(question)
     chosen: list[Question] = []
     for tense, count in (("now", now), ("past", past)):
@@ -74,7 +83,7 @@ def scene_at_rest(name: str, seed: int) -> Scene:
     """A scene in which nothing moves at the end, so that the last picture is unambiguous."""
     for attempt in range(_TRIES):
         scene = make_scene(f"{name}-{attempt}", seed, DURATION_S, actors=5, looks=TRAINED)
-        still = [DURATION_S - _STILL_S + tenth / 10 for tenth in range(int(_STILL_S * 10))]
+        still = [DURATION_S - STILL_S + tenth / 10 for tenth in range(int(STILL_S * 10))]
         if all(map(scene.settled, still)) and scene.visible(DURATION_S - 1) and scene.actors[3:]:
             return scene
     raise RuntimeError("no scene of this seed comes to rest")

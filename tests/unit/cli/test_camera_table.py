@@ -90,6 +90,17 @@ def test_an_id_is_never_cut() -> None:
     assert NOTE in " ".join(" ".join(lines[2:]).split())
 
 
+def test_a_whole_table_can_be_dimmed() -> None:
+    table = CameraTable([camera()])
+    table.style = "dim"
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    assert all(
+        "\x1b[1;2m" in line or "\x1b[2" in line for line in console.file.getvalue().splitlines()
+    )
+
+
 def test_wide_shows_where_a_camera_is_and_no_secret() -> None:
     made = camera(last_frame=datetime(2026, 1, 1, 12, tzinfo=UTC), reconnects=3, decoder="d-1")
     made = replace(made, url="rtsp://u:hunter2@camera/live?token=hunter2")

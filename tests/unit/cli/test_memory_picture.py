@@ -160,3 +160,20 @@ def test_a_file_is_shown_in_its_own_time() -> None:
     assert any("0:30" in line for line in lines)
     figures = next(line for line in lines if line.startswith("working") and "ago" in line)
     assert "59 s ago" in figures
+
+
+@pytest.mark.parametrize(
+    ("width", "heading"),
+    [
+        (80, "in a layer frames tokens summaries half within oldest"),
+        (60, "in a layer frames tokens half within oldest"),
+        (42, "in a layer half within oldest"),
+    ],
+)
+def test_figures_leave_out_columns_where_there_is_no_room(width: int, heading: str) -> None:
+    numbers = list(range(0, 600, 2))
+    lines = shown(contents(numbers, tokens=8, summaries=1), width)
+    (found,) = [line for line in lines if line.startswith("in a layer")]
+    assert " ".join(found.split()) == heading
+    bands = [line for line in lines if line.endswith(" ago")]
+    assert [line.split()[0] for line in bands] == ["sensory", "working", "long-term"]
