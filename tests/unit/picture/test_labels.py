@@ -107,7 +107,7 @@ def test_a_text_is_not_wider_than_is_reckoned(font: str, text: str) -> None:
     assert drawn <= width_of(text, 16) + 1
 
 
-@given(st.text(max_size=200), st.integers(9, 30), st.floats(10, 500))
+@given(st.text(max_size=200), st.integers(9, 30), st.floats(12, 500))
 def test_a_label_is_made_to_fit(text: str, size: int, room: float) -> None:
     label = fitted(Text(0, 0, text, size, "#000000"), room)
     assert width_of(label.text, label.size) <= room
