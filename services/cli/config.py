@@ -110,7 +110,7 @@ def read_config_file(path: Path) -> ConfigFile:
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise InvalidInput(str(path), f"is not YAML{where}") from None
     faults = [f"{marks.where(key)}: {_name(key)}: stands twice" for key in marks.repeated]
-    config, kept = _validated({} if raw is None else raw, marks, faults)
+    config, kept = _validated(raw or {}, marks, faults)
     places: dict[str, str] = {}
     cameras: list[CameraConfig] = []
     for camera, index in zip(config.cameras, kept, strict=True):
@@ -141,8 +141,8 @@ def _validated(raw: Any, marks: Marks, faults: list[str]) -> tuple[UpConfig, lis
             for index, _ in enumerate(listed)
             if not any(loc[:2] == ("cameras", index) for loc in wrong)
         ]
-        tops = {loc[0] for loc in wrong if loc} | {"cameras"}
-        usable = {name: value for name, value in raw.items() if name not in tops}
+        known = UpConfig.model_fields.keys() - {loc[0] for loc in wrong if loc} - {"cameras"}
+        usable = {name: value for name, value in raw.items() if name in known}
         usable["cameras"] = [listed[index] for index in kept]
         return UpConfig.model_validate(usable), kept
     return config, list(range(len(config.cameras)))

@@ -55,6 +55,8 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("cameras: [{id: a, 'u:hunter2@h/1': 1, url: x}]", "cameras.0.***"),
         ("cameras: [{id: 'u:hunter2@h/1', url: x}]", "cameras.0.id"),
         ("- a\n", "the file"),
+        ("null: u:hunter2@h/1", "Keys should be strings"),
+        ("1: x\ncameras: [1, {id: a, url: b}]", "line 2, column 11: cameras.0"),
         ("model: 2001-99-99", "is not YAML"),
         ("model: !!float x", "is not YAML"),
         ("model: \0", "is not YAML"),
