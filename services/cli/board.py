@@ -36,9 +36,7 @@ class Picture:
 
     def remarks(self) -> list[str]:
         """What is wrong now, one line each."""
-        lines = [
-            f"{one.name} is being restarted, since {_clock(one.since)}" for one in self.away
-        ]
+        lines = [f"{one.name} is being restarted, since {_clock(one.since)}" for one in self.away]
         if self.stale_since is not None:
             lines.append(f"not refreshed since {_clock(self.stale_since)}: {self.stale_why}")
         if self.disk:

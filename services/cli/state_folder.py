@@ -54,7 +54,9 @@ def _made(path: Path) -> Path:
         folder = path.resolve()
         os.listdir(folder)
     except FileExistsError as error:
-        problem = "is a file: name a folder" if path.exists() else f"cannot be used: {error.strerror}"
+        problem = (
+            "is a file: name a folder" if path.exists() else f"cannot be used: {error.strerror}"
+        )
         raise StateUnusable(f"--state {path} {problem}") from None
     except NotADirectoryError:
         raise StateUnusable(f"--state {path}: a part of this path is a file") from None
