@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ _OPTIONS: dict[Family, frozenset[str]] = {
     Qwen3VL: frozenset({"frame_size"}),
 }
 
+DEMO = "demo"
+"""The name of the small model that comes with the package."""
+
 _FILES = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]
 
 
@@ -40,7 +44,10 @@ def load(
     frame_size: tuple[int, int] | None = None,
     frames_per_second: float | None = None,
 ) -> VideoModel:
-    """Load a Hugging Face checkpoint: a folder, or a name on the hub.
+    """Load a Hugging Face checkpoint: a folder, a name on the hub, or "demo".
+
+    "demo" is the small model that comes with the package; a folder of that name
+    is "./demo".
 
     `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere.
     `frame_size`: height and width of frames in pixels.
@@ -71,10 +78,21 @@ def load(
     model.to(device).eval()
     model.requires_grad_(False)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return family(model, tokenizer, folder, Path(checkpoint).name, **options)
+    return family(model, tokenizer, folder, _name_of(checkpoint, folder), **options)
+
+
+def _demo_folder() -> Path:
+    """The demo model is data of the package; `hermes.demo`, which made it, is not needed."""
+    return Path(str(resources.files("hermes"))) / "demo" / "weights"
+
+
+def _name_of(checkpoint: str | Path, folder: Path) -> str:
+    return DEMO if folder.resolve() == _demo_folder().resolve() else Path(checkpoint).name
 
 
 def _folder_of(checkpoint: str) -> Path:
+    if checkpoint == DEMO:
+        return _demo_folder()
     path = Path(checkpoint).expanduser()
     if path.is_dir():
         return path

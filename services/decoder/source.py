@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections import deque
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
@@ -20,38 +20,27 @@ from av.video.stream import VideoStream
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_ENDED,
     SOURCE_ERROR_REFUSED,
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
-from services.decoder.faults import SourceFault, classify
-from services.decoder.key_frames import KeyFrames
+from services.decoder.ending import Ending
+from services.decoder.faults import NO_RANGES, SourceFault, classify
 from services.decoder.location import locate, patience_s
+from services.decoder.opening import Opening
 from services.decoder.settings import DecoderSettings
-from services.decoder.trust import (
-    DAMAGED_FRAME,
-    DAMAGED_PACKET,
-    LOST_FRAME,
-    NO_KEY_FRAME,
-    NO_REFERENCE,
-    UNDECODABLE,
-    Complaints,
-    Trust,
-)
+from services.decoder.trust import UNDECODABLE, Complaints
+from services.decoder.whole_frames import WholeFrames
 
-INDEXED = frozenset({"mov", "matroska"})
+FILES = frozenset({"mov", "matroska"})
+"""Formats that hold an index, and the shape of the pixels."""
+
+INDEXED = FILES | {"hls"}
 """Formats in which a position in time can be found exactly."""
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
-
-ESCAPED = frozenset({"h264", "hevc"})
-"""Codecs whose data cannot hold a run of zeros, but for padding before the next unit."""
-
-ZEROS = re.compile(rb"\0{8}\0*[^\0\1]")
-
-MAX_REORDERED = 16
-"""Frames that may be shown before a key frame that was sent before them (H.264 and H.265)."""
 
 
 class Source:
@@ -62,17 +51,11 @@ class Source:
     """
 
     def __init__(self, url: str, settings: DecoderSettings) -> None:
-        """Open `url`. Takes up to the open time-out."""
+        """Open `url`. Takes up to `longest_open_s`."""
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
         self._container: InputContainer | None = None
-        self._key_frames = KeyFrames()
-        self._trust = Trust()
-        self._resting = False
-        self._due_s = 0.0
-        self._first_pts: int | None = None
-        self._leading = 0
-        self._recent: deque[Packet[VideoStream]] = deque(maxlen=MAX_REORDERED)
+        self._reached_s: float | None = None
         self._first_aspect: Fraction | None = None
         self.read_s = 0.0
         """Timestamp of the newest packet that was read, decoded or not."""
@@ -83,30 +66,14 @@ class Source:
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
-            self._open((settings.open_timeout_s, patience_s(url, settings)))
+            self._container = Opening(
+                self._location, settings, patience_s(url, settings), self._secrets, live=self._live
+            ).container()
             self._stream = self._pick_stream()
         except BaseException:
             self.close()
             raise
-
-    def _open(self, timeout: tuple[float, float]) -> None:
-        # The library says why it failed only in its log. It is listened to
-        # here alone: later on its callbacks could only cost time.
-        av.logging.set_level(av.logging.ERROR)
-        av.logging.set_skip_repeated(False)
-        lines: list[tuple[int, str, str]] = []
-        try:
-            with av.logging.Capture() as lines:
-                self._container = av.open(
-                    self._location.address, "r", options=self._location.options, timeout=timeout
-                )
-        except (av.FFmpegError, OSError, ValueError) as error:
-            said = [line[2] for line in lines]
-            if (last := getattr(error, "log", None)) and last[1]:
-                said.append(last[1][2])
-            raise classify(error, said, self._secrets, live=self._live) from None
-        finally:
-            av.logging.set_level(None)
+        self._whole = WholeFrames(self._stream)
 
     def _pick_stream(self) -> VideoStream:
         assert self._container is not None
@@ -132,13 +99,41 @@ class Source:
     @property
     def frame_s(self) -> float:
         """Nominal seconds from frame to frame."""
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        return float(1 / rate) if rate else 0.04
+        return self._whole.frame_s
 
     @property
-    def _indexed(self) -> bool:
+    def duration_s(self) -> float | None:
+        """How long the source says it is; None for one that goes on, or does not say."""
         assert self._container is not None
-        return not INDEXED.isdisjoint(self._container.format.name.split(","))
+        stream, unit = self._stream, self._stream.time_base
+        if stream.duration and unit and stream.duration > 0:
+            return float(stream.duration * unit)
+        if (tagged_s := _seconds(stream.metadata.get("DURATION", ""))) > 0:
+            return tagged_s
+        whole = self._container.duration
+        return whole / av.time_base if whole and whole > 0 else None
+
+    @property
+    def is_playlist(self) -> bool:
+        """Whether it is an HLS playlist, which is a recording or goes on."""
+        return "hls" in self._names
+
+    def ending(self) -> Ending:
+        """How far it was read, once it has ended."""
+        assert self._container is not None
+        sound = any(stream.type == "audio" for stream in self._container.streams)
+        of_video = bool(self._stream.duration or self._stream.metadata.get("DURATION"))
+        ending = Ending(self._reached_s, self.duration_s, with_sound=sound and not of_video)
+        if not ending.cut or self._live or "mov" not in self._names:
+            return ending  # other formats have no index that holds every frame
+        entries = getattr(self._stream, "index_entries", ())  # not in every version of PyAV
+        needed = max((entry.pos + entry.size for entry in entries), default=None)
+        return replace(ending, bytes_there=self._container.size, bytes_needed=needed)
+
+    @property
+    def _names(self) -> set[str]:
+        assert self._container is not None
+        return set(self._container.format.name.split(","))
 
     def pixel_aspect(self, frame: VideoFrame) -> Fraction:
         """Width by height of the pixels of a frame. Call it before the next one is decoded."""
@@ -146,7 +141,7 @@ class Source:
         coded = codec.sample_aspect_ratio or None
         self._first_aspect = self._first_aspect or coded
         # A file has the last word, unless the stream in it changed its mind since it began.
-        if coded is not None and (coded != self._first_aspect or not self._indexed):
+        if coded is not None and (coded != self._first_aspect or not self._names & FILES):
             aspect = coded
         else:
             aspect = self._stream.sample_aspect_ratio or Fraction(1)
@@ -156,7 +151,7 @@ class Source:
     def seek(self, position_s: float) -> None:
         """Go to the key frame before `position_s`, if this format can do so exactly."""
         assert self._container is not None
-        if position_s <= 0 or not self._indexed or not self._stream.time_base:
+        if position_s <= 0 or not self._names & INDEXED or not self._stream.time_base:
             return
         offset = int(position_s / self._stream.time_base) + (self._stream.start_time or 0)
         with suppress(av.FFmpegError, OSError):  # reading from the start skips as well, slowly
@@ -172,27 +167,20 @@ class Source:
     @property
     def resting(self) -> bool:
         """Whether packets are skipped until the next key frame."""
-        return self._resting
+        return self._whole.resting
 
     @property
     def doubt(self) -> str | None:
         """Why frames cannot be trusted now and none is yielded; None if they can."""
-        return self._trust.doubt
+        return self._whole.doubt
 
-    def take_hole(self) -> str | None:
+    def take_gap(self) -> str | None:
         """Why frames are missing before the one that was yielded last. Says it once."""
-        return self._trust.take_hole()
+        return self._whole.take_gap()
 
     def rest(self, due_s: float, slack_s: float) -> None:
-        """No frame is wanted before `due_s`: skip what can be skipped.
-
-        If the next key frame is predicted for at most `slack_s` after that, all frames
-        before it are skipped; otherwise only non-reference frames are.
-        """
-        self._due_s = due_s
-        next_s = self._key_frames.next_s
-        if next_s is not None and self.read_s < next_s <= due_s + slack_s:
-            self._resting = True
+        """No frame is wanted before `due_s`, or `slack_s` later: skip what can be skipped."""
+        self._whole.rest(due_s, slack_s, self.read_s)
 
     def frames(
         self, on_packet: Callable[[], None], on_error: Callable[[], None]
@@ -209,145 +197,41 @@ class Source:
                 try:
                     for packet in self._container.demux(self._stream):
                         on_packet()
-                        self._notice(complaints.take())
-                        if not self._wakes(packet):
-                            continue
-                        for frame in self._whole(packet, complaints, on_error):
+                        at_s = self._reach(packet)
+                        for frame in self._whole.of(packet, at_s, complaints, on_error):
                             bad_reads = 0
                             yield frame
-                        if self._resting:
-                            yield from self._held_back(complaints, on_error)
                     return
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
                     bad_reads += 1
                     resumable = not self._live and isinstance(error, av.error.InvalidDataError)
                     if not resumable or bad_reads > MAX_BAD_READS:
-                        raise classify(error, (), self._secrets, live=self._live) from None
+                        raise self._fault(error) from None
                     on_error()
-                    self._notice(UNDECODABLE)
+                    self._whole.lose(UNDECODABLE)
                 except OSError as error:
-                    raise classify(error, (), self._secrets, live=self._live) from None
+                    raise self._fault(error) from None
 
-    def _notice(self, loss: str | None) -> None:
-        """Something was lost, if anything: begin again with the next key frame."""
-        if loss is not None:
-            self._trust.lose(loss)
-            self._recent.clear()
-
-    def _wakes(self, packet: Packet[VideoStream]) -> bool:
-        """Whether the packet is to be decoded."""
+    def _reach(self, packet: Packet[VideoStream]) -> float | None:
+        """Note how far the source was read. Returns the packet's timestamp."""
         at_s = self.position_s(packet)
         if at_s is not None:
             self.read_s = at_s
             if self.began_s is None:
                 self.began_s = at_s
-        unwanted = at_s is not None and at_s < self._due_s - self.frame_s / 2
-        self._stream.codec_context.skip_frame = "NONREF" if unwanted else "DEFAULT"
-        if packet.is_corrupt or self._zeroed(packet):
-            self._notice(DAMAGED_PACKET)
-        if packet.is_keyframe:
-            self._key_frames.seen(at_s)
-        suspect = self._trust.suspects_packet()
-        if packet.is_keyframe and not suspect:
-            if self._trust.awaits_key:
-                self._prime()
-            if self._resting or self._trust.awaits_key:
-                self._resting, self._first_pts = False, packet.pts
-                self._leading = MAX_REORDERED if packet.pts is None else 0
-                self._trust.begin()
-            return True
-        overdue_s = self._key_frames.overdue_s
-        if self._resting and overdue_s is not None and self.read_s >= overdue_s:
-            self._key_frames.missed()
-            self._resting = False
-            self._notice(NO_KEY_FRAME)
-        if packet.size == 0:
-            return True  # it ends the stream
-        if self._trust.awaits_key:
-            self._trust.skip()
-            self._recent.append(packet)
-            return False
-        return not self._resting
+            length_s = (
+                float(packet.duration * packet.time_base) if packet.duration else self.frame_s
+            )
+            self._reached_s = max(at_s + length_s, self._reached_s or 0.0)
+        return at_s
 
-    def _prime(self) -> None:
-        """Make the decoder begin with the next packet, and hold frames back until they are whole.
-
-        H.264 that refreshes parts of the picture in turn has frames that refer to earlier ones
-        even so. These need not be right, but they must be there.
-        """
-        self._stream.codec_context.flush_buffers()
-        for packet in self._recent:
-            self._decoded(packet)
-        self._recent.clear()
-
-    def _zeroed(self, packet: Packet[VideoStream]) -> bool:
-        """Whether a part was never written or never came: the decoder may not notice."""
-        return self._stream.codec_context.name in ESCAPED and bool(ZEROS.search(bytes(packet)))
-
-    def _whole(
-        self,
-        packet: Packet[VideoStream] | None,
-        complaints: Complaints,
-        on_error: Callable[[], None],
-    ) -> Iterator[VideoFrame]:
-        """The frames that a packet completes and that lack nothing. With None, those held back."""
-        complaints.take()
-        decoded = self._decoded(packet)
-        loss = complaints.take()
-        if self._trust.awaits_key:
-            return
-        if decoded is None:
-            on_error()
-            self._notice(UNDECODABLE)
-            return
-        if loss is not None and not self._expected(loss, packet):
-            self._notice(loss)
-        for frame in decoded:
-            if self._first_pts is not None and frame.pts is not None:
-                if frame.pts < self._first_pts:
-                    continue
-                self._first_pts = None
-            if self._leading > 0:
-                self._leading = 0 if frame.key_frame else self._leading - 1
-                if not frame.key_frame:
-                    continue
-            if frame.is_corrupt:
-                on_error()
-                self._notice(DAMAGED_FRAME)
-            if self._trust.awaits_key:
-                return
-            self._trust.regain()
-            yield frame
-
-    def _expected(self, loss: str, packet: Packet[VideoStream] | None) -> bool:
-        """Whether a frame at the beginning lacks what came before it, and need not have it."""
-        if loss == NO_REFERENCE and packet is not None and packet.is_keyframe:
-            return False
-        return loss in (LOST_FRAME, NO_REFERENCE) and self._leads(packet)
-
-    def _leads(self, packet: Packet[VideoStream] | None) -> bool:
-        """Whether it is the first one, or refers to frames before that: what it lacks is known."""
-        if self._first_pts is None:
-            return self._leading > 0
-        return packet is None or packet.pts is None or packet.pts <= self._first_pts
-
-    def _decoded(self, packet: Packet[VideoStream] | None) -> list[VideoFrame] | None:
-        """The frames that a packet completes. None if it cannot be decoded."""
-        codec = self._stream.codec_context
-        try:
-            return codec.decode(packet if packet is not None and packet.size else None)
-        except av.error.EOFError:
-            return []  # the stream ended meanwhile, and nothing is held back
-        except (av.FFmpegError, OSError, ValueError):
-            return None
-
-    def _held_back(
-        self, complaints: Complaints, on_error: Callable[[], None]
-    ) -> Iterator[VideoFrame]:
-        """The frames that the decoder held back to put them in order. It is reset afterwards."""
-        yield from self._whole(None, complaints, on_error)
-        self._stream.codec_context.flush_buffers()
+    def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
+        """Why reading an open source failed."""
+        fault = classify(error, (), self._secrets, live=self._live)
+        # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
+        seeks = self._live and "mov" in self._names and self._reached_s is None
+        return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
 
     def close(self) -> None:
         """Free what is open. May be called twice."""
@@ -367,3 +251,13 @@ class Source:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _seconds(text: str) -> float:
+    """Of `00:00:30.000000000`, as Matroska writes it; 0 for anything else."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        length_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
+    return length_s if math.isfinite(length_s) else 0.0

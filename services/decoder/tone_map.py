@@ -3,7 +3,7 @@
 Each of red, green and blue goes through one curve. Up to the knee it keeps the light as it was,
 relative to HDR's reference white, and codes it for an SDR display; lights from the knee up to the
 brightest are compressed into what is left. So a grey card (38 % of the signal in both, ITU-R
-BT.2408) has the level that it has in SDR, and white clouds are still told from the sun.
+BT.2408) has the level that it has in SDR, and white clouds still differ from the sun.
 """
 
 from __future__ import annotations

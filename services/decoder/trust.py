@@ -33,7 +33,7 @@ class Trust:
         self._awaits_key = True
         self._skipped = False
         self._suspects = 0
-        self._hole: str | None = None
+        self._gap: str | None = None
 
     @property
     def doubt(self) -> str | None:
@@ -70,12 +70,12 @@ class Trust:
     def regain(self) -> None:
         """A whole frame came."""
         if self._doubt is not None and not self._awaits_key:
-            self._hole, self._doubt = self._doubt, None
+            self._gap, self._doubt = self._doubt, None
 
-    def take_hole(self) -> str | None:
+    def take_gap(self) -> str | None:
         """Why frames are missing before the newest one; None if none are. Says it once."""
-        hole, self._hole = self._hole, None
-        return hole
+        gap, self._gap = self._gap, None
+        return gap
 
 
 _PHRASES = (

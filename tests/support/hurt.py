@@ -112,7 +112,7 @@ def zeroed(index: int, packet: Packet[VideoStream]) -> bytes | None:
     return bytes(data)
 
 
-def holed(path: Path, into: Path) -> Path:
+def interrupted(path: Path, into: Path) -> Path:
     """A transport stream without one packet of its video, in the middle of the second group."""
     data = path.read_bytes()
     packets = [data[start : start + 188] for start in range(0, len(data), 188)]

@@ -147,22 +147,22 @@ def test_a_damaged_key_frame(tmp_path: Path, film: Film, name: str, suffix: str)
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_hole_in_a_transport_stream(tmp_path: Path, film: Film, name: str) -> None:
+def test_a_gap_in_a_transport_stream(tmp_path: Path, film: Film, name: str) -> None:
     """Bytes that were lost on the way, in the middle of the second group."""
     path, truth = film(name, ".ts")
-    numbers = taken(hurt.holed(path, tmp_path / "holed.ts"), truth)
+    numbers = taken(hurt.interrupted(path, tmp_path / "interrupted.ts"), truth)
     assert FRAMES - 1 in numbers
     assert FRAMES - 2 * GROUP <= len(numbers) < FRAMES
 
 
-def test_the_reason_of_a_hole_is_told_once(tmp_path: Path, film: Film) -> None:
+def test_the_reason_of_a_gap_is_reported_once(tmp_path: Path, film: Film) -> None:
     path, _ = film("h264", ".ts")
     lost = hurt.changed(path, tmp_path / "lost.ts", hurt.lost)
-    told: list[tuple[float, str]] = []
+    reported: list[tuple[float, str]] = []
     with Source(lost.as_uri(), DecoderSettings(media_root=tmp_path)) as source:
         for frame in source.frames(lambda: None, lambda: None):
             assert source.doubt is None
-            if (reason := source.take_hole()) is not None:
-                told.append((round(source.position_s(frame) or 0, 2), reason))
-    assert [at for at, _ in told] == [2 * GROUP / RATE]
-    assert "lost" in told[0][1]
+            if (reason := source.take_gap()) is not None:
+                reported.append((round(source.position_s(frame) or 0, 2), reason))
+    assert [at for at, _ in reported] == [2 * GROUP / RATE]
+    assert "lost" in reported[0][1]

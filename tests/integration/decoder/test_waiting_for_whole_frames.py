@@ -18,8 +18,9 @@ from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials
 from services.decoder.chunker import CaptureClock, Chunker, Origin
 from services.decoder.faults import SourceFault
+from services.decoder.frame_wait import KEY_FRAME_S, NO_FRAME_S
 from services.decoder.outbox import Outbox
-from services.decoder.reader import KEY_FRAME_S, NO_FRAME_S, Position, Reader
+from services.decoder.reader import Position, Reader
 from services.decoder.report import Report
 from services.decoder.settings import DecoderSettings
 from services.decoder.telemetry import Telemetry
@@ -114,7 +115,7 @@ def test_a_key_frame_within_the_time_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["h264", "h264-refresh"])
-def test_a_hole_is_counted_and_marked(tmp_path: Path, name: str) -> None:
+def test_a_gap_is_counted_and_marked(tmp_path: Path, name: str) -> None:
     film = hurt.film(tmp_path / "film.ts", name)
     rig = Rig(hurt.changed(film, tmp_path / "lost.ts", hurt.lost), second_of_packet=0.01)
     marks = list(rig.discontinuities())

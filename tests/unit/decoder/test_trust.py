@@ -23,13 +23,13 @@ def trusted() -> Trust:
     return trust
 
 
-def test_a_stream_that_begins_with_a_key_frame_has_no_hole() -> None:
+def test_a_stream_that_begins_with_a_key_frame_has_no_gap() -> None:
     trust = Trust()
     assert trust.awaits_key
     trust.begin()
     assert (trust.doubt, trust.awaits_key) == (None, False)
     trust.regain()
-    assert trust.take_hole() is None
+    assert trust.take_gap() is None
 
 
 def test_a_stream_that_was_joined_has_one() -> None:
@@ -39,8 +39,8 @@ def test_a_stream_that_was_joined_has_one() -> None:
     assert trust.doubt == OPENED  # the decoder holds frames back until they are whole
     trust.regain()
     assert trust.doubt is None
-    assert trust.take_hole() == OPENED
-    assert trust.take_hole() is None
+    assert trust.take_gap() == OPENED
+    assert trust.take_gap() is None
 
 
 def test_the_first_reason_counts() -> None:
@@ -52,7 +52,7 @@ def test_the_first_reason_counts() -> None:
     assert trust.doubt == DAMAGED_FRAME
     trust.begin()
     trust.regain()
-    assert trust.take_hole() == DAMAGED_FRAME
+    assert trust.take_gap() == DAMAGED_FRAME
 
 
 @pytest.mark.parametrize("reason", [DAMAGED_PACKET, LOST_PACKETS])

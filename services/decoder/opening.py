@@ -1,0 +1,88 @@
+"""Opening a source: the container at a location, or why there is none."""
+
+from __future__ import annotations
+
+import time
+
+import av
+from av.container import InputContainer
+
+from hermes.v1.camera_pb2 import (
+    SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_NOT_FOUND,
+    SOURCE_ERROR_PROTOCOL,
+    SOURCE_ERROR_TIMEOUT,
+)
+from services.common.url_hints import ENCODE, password_ends_host
+from services.decoder.faults import SourceFault, classify
+from services.decoder.first_answer import LONGEST_S, why_no_video
+from services.decoder.location import Location
+from services.decoder.settings import DecoderSettings
+
+
+def longest_open_s(settings: DecoderSettings) -> float:
+    """How long opening a source may take, with finding out why it failed."""
+    return settings.open_timeout_s + LONGEST_S
+
+
+class Opening:
+    """One attempt to open a source.
+
+    `patience_s`: how long a read may take. `live`: whether it is a network source.
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        settings: DecoderSettings,
+        patience_s: float,
+        secrets: tuple[str, ...],
+        *,
+        live: bool,
+    ) -> None:
+        self._location = location
+        self._settings = settings
+        self._patience_s = patience_s
+        self._secrets = secrets
+        self._live = live
+
+    def container(self) -> InputContainer:
+        """The open container. Takes up to `longest_open_s`; raises `SourceFault`."""
+        # The library says why it failed only in its log.
+        av.logging.set_level(av.logging.ERROR)
+        av.logging.set_skip_repeated(False)
+        lines: list[tuple[int, str, str]] = []
+        began_s = time.monotonic()
+        try:
+            with av.logging.Capture() as lines:
+                return av.open(
+                    self._location.address,
+                    "r",
+                    options=self._location.options,
+                    timeout=(self._settings.open_timeout_s, self._patience_s),
+                )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if (last := getattr(error, "log", None)) is not None:
+                lines.append(last)
+            said = [f"[{part}] {text}" for _, part, text in lines]
+            fault = classify(error, said, self._secrets, live=self._live)
+            if fault.vague:
+                fault = self._explained(fault, time.monotonic() - began_s)
+            if fault.error == SOURCE_ERROR_NOT_FOUND and password_ends_host(self._location.address):
+                fault = SourceFault(fault.error, f"{fault.message}; {ENCODE}")
+            raise fault from None
+        finally:
+            av.logging.set_level(None)
+
+    def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
+        """What is wrong, for a fault of which the library did not say it."""
+        why = why_no_video(self._location.address, self._settings)
+        if why is not None:
+            return why
+        if took_s >= 0.9 * min(self._settings.open_timeout_s, self._patience_s):
+            return SourceFault(SOURCE_ERROR_TIMEOUT, "the server stopped answering")
+        if self._location.address.startswith("rtsp") and fault.error == SOURCE_ERROR_CODEC:
+            return SourceFault(
+                SOURCE_ERROR_PROTOCOL, "its RTSP answers break off or cannot be understood"
+            )
+        return fault
