@@ -227,8 +227,8 @@ class Reader:
     def _periods(self, source: Source, stream_s: float) -> int:
         """Frames that are wanted from the first packet of the source to its first whole frame."""
         began_s = stream_s if source.began_s is None else source.began_s
-        if self._position.seconds is not None:  # what comes before was wanted the first time
-            began_s = max(began_s, self._position.seconds)
+        if self._position.seconds is not None:  # frames up to there were counted the first time
+            began_s = max(began_s, self._position.seconds + 1 / self._fps)
         return max(0, int((stream_s - began_s) * self._fps + 0.5))
 
     def _report_gap(self, reason: str | None, frames: int) -> None:

@@ -51,7 +51,9 @@ class Watched(Telemetry):
 class Rig:
     """A reader of a stream that is served over HTTP, on a clock that the packets move."""
 
-    def __init__(self, path: Path, second_of_packet: float) -> None:
+    def __init__(
+        self, path: Path, second_of_packet: float, position: Position | None = None
+    ) -> None:
         self.outbox = Outbox(
             Chunker(Origin("camera", 1, True), 1, 1.0),
             live=True,
@@ -75,7 +77,7 @@ class Rig:
                 CaptureClock(),
                 self.telemetry,
                 Backoff(0.01, 0.01),
-                Position(),
+                position or Position(),
                 stop,
                 clock=lambda: next(now),
             ).run()
@@ -111,6 +113,14 @@ def test_a_key_frame_within_the_time_is_waited_for(tmp_path: Path) -> None:
     assert rig.telemetry.messages
     assert rig.telemetry.faults[0].message.startswith("the source closed")
     assert rig.report.damaged == GROUP // 2
+    assert rig.report.sampled == FRAMES - GROUP
+
+
+def test_frames_that_were_missing_before_a_break_are_counted_once(tmp_path: Path) -> None:
+    film = hurt.film(tmp_path / "film.ts", "h264")
+    joined = hurt.changed(film, tmp_path / "joined.ts", hurt.joined)
+    rig = Rig(joined, second_of_packet=0.01, position=Position(ms=1000))
+    assert rig.report.damaged == GROUP // 2 - RATE - 1
     assert rig.report.sampled == FRAMES - GROUP
 
 
