@@ -29,6 +29,7 @@ from services.decoder.ending import Ending
 from services.decoder.faults import NO_RANGES, SourceFault, classify
 from services.decoder.location import locate, patience_s
 from services.decoder.opening import Opening
+from services.decoder.seams import Seams
 from services.decoder.settings import DecoderSettings
 from services.decoder.trust import UNDECODABLE, Complaints
 from services.decoder.whole_frames import WholeFrames
@@ -74,6 +75,7 @@ class Source:
             self.close()
             raise
         self._whole = WholeFrames(self._stream)
+        self._seams = Seams(self.frame_s) if self.is_playlist else None
 
     def _pick_stream(self) -> VideoStream:
         assert self._container is not None
@@ -197,10 +199,14 @@ class Source:
                 try:
                     for packet in self._container.demux(self._stream):
                         on_packet()
-                        at_s = self._reach(packet)
-                        for frame in self._whole.of(packet, at_s, complaints, on_error):
-                            bad_reads = 0
-                            yield frame
+                        self._reach(packet)
+                        for judged, damaged in self._judged(packet):
+                            at_s = self.position_s(judged)
+                            for frame in self._whole.of(
+                                judged, at_s, complaints, on_error, damaged=damaged
+                            ):
+                                bad_reads = 0
+                                yield frame
                     return
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
@@ -213,8 +219,14 @@ class Source:
                 except OSError as error:
                     raise self._fault(error) from None
 
-    def _reach(self, packet: Packet[VideoStream]) -> float | None:
-        """Note how far the source was read. Returns the packet's timestamp."""
+    def _judged(self, packet: Packet[VideoStream]) -> list[tuple[Packet[VideoStream], bool]]:
+        """The packets that are next, and whether each is damaged."""
+        if self._seams is None:
+            return [(packet, packet.is_corrupt)]
+        return self._seams.next(packet)
+
+    def _reach(self, packet: Packet[VideoStream]) -> None:
+        """Note how far the source was read."""
         at_s = self.position_s(packet)
         if at_s is not None:
             self.read_s = at_s
@@ -224,7 +236,6 @@ class Source:
                 float(packet.duration * packet.time_base) if packet.duration else self.frame_s
             )
             self._reached_s = max(at_s + length_s, self._reached_s or 0.0)
-        return at_s
 
     def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
         """Why reading an open source failed."""

@@ -93,13 +93,16 @@ class WholeFrames:
         at_s: float | None,
         complaints: Complaints,
         on_error: Callable[[], None],
+        *,
+        damaged: bool,
     ) -> Iterator[VideoFrame]:
         """The frames that the next packet completes. `at_s`: its timestamp.
 
-        `on_error` is called if it could not be decoded.
+        `damaged`: whether a part of it, or what came before it, is missing. `on_error` is
+        called if it could not be decoded.
         """
         self.lose(complaints.take())
-        if not self._wakes(packet, at_s):
+        if not self._wakes(packet, at_s, damaged):
             return
         yield from self._completed(packet, complaints, on_error)
         if self._resting:
@@ -107,11 +110,11 @@ class WholeFrames:
             yield from self._completed(None, complaints, on_error)
             self._stream.codec_context.flush_buffers()
 
-    def _wakes(self, packet: Packet[VideoStream], at_s: float | None) -> bool:
+    def _wakes(self, packet: Packet[VideoStream], at_s: float | None, damaged: bool) -> bool:
         """Whether the packet is to be decoded."""
         unwanted = at_s is not None and at_s < self._due_s - self.frame_s / 2
         self._stream.codec_context.skip_frame = "NONREF" if unwanted else "DEFAULT"
-        if packet.is_corrupt or self._zeroed(packet):
+        if damaged or self._zeroed(packet):
             self.lose(DAMAGED_PACKET)
         if packet.is_keyframe:
             self._key_frames.seen(at_s)
