@@ -12,7 +12,7 @@ from services.decoder.seams import Seams
 
 
 def packet(number: int, *, flagged: bool = False, key: bool = False) -> Packet[VideoStream]:
-    made = cast(Packet[VideoStream], Packet(b"data"))
+    made = cast("Packet[VideoStream]", Packet(b"data"))
     made.dts, made.time_base = number, Fraction(1, 10)
     made.is_keyframe, made.is_corrupt = key, flagged
     return made
@@ -45,5 +45,5 @@ def test_a_missing_segment_is_damage() -> None:
 
 
 def test_the_end_lets_go_of_what_is_held() -> None:
-    end = cast(Packet[VideoStream], Packet())
+    end = cast("Packet[VideoStream]", Packet())
     assert judged(packet(1, flagged=True), end) == [(1, True), (end.dts, False)]
