@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hermes.errors import InvalidInput, Unsupported
+from hermes.vlm.model_folder import read_json
 
 _MARK = "\u2063question\u2063"  # invisible separators: no template and no user writes this
 
@@ -64,7 +64,7 @@ def _find_template(folder: Path, tokenizer: Any) -> str:
     if jinja.is_file():
         return jinja.read_text()
     if legacy.is_file():
-        return str(json.loads(legacy.read_text())["chat_template"])
+        return str(read_json(legacy).get("chat_template"))
     if tokenizer.chat_template:
         return str(tokenizer.chat_template)
     raise Unsupported(f"{folder} has no chat template: not a complete checkpoint")

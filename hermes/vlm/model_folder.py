@@ -1,0 +1,118 @@
+"""A model's files: where they are, and what the small ones among them say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hermes.errors import InvalidInput
+
+_FILES = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]
+_CONFIG, _ADAPTER, _INDEX = "config.json", "adapter_config.json", "model.safetensors.index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """The folder of a model as the Hugging Face hub has it.
+
+    `path`: with configuration, weights and processor settings. `adapter`: a
+    folder whose adapter (LoRA and its like) changes the weights; None if there is
+    none.
+    """
+
+    path: Path
+    adapter: Path | None = None
+
+    @classmethod
+    def find(cls, model: str, revision: str | None = None) -> ModelFolder:
+        """The folder `model`, or a download of `model` from the hub.
+
+        `revision`: branch, tag or commit on the hub. The base model of a folder
+        that has only an adapter is found as well. Raises `InvalidInput`.
+        """
+        found = _folder_of(model, revision)
+        if not (found / _ADAPTER).is_file():
+            return cls(found)
+        if (found / _CONFIG).is_file():
+            return cls(found, adapter=found)
+        base = read_json(found / _ADAPTER).get("base_model_name_or_path")
+        if not base:
+            raise InvalidInput(
+                "model", f"{model!r} is an adapter that does not name its base model: merge the two"
+            )
+        return cls(_folder_of(str(base), None), adapter=found)
+
+    def model_type(self) -> str:
+        """The family, from the configuration. Raises `InvalidInput` if it names none."""
+        path = self.path / _CONFIG
+        if not path.is_file():
+            raise InvalidInput("model", f"{self.path} is no checkpoint: it has no {_CONFIG}")
+        found = read_json(path).get("model_type")
+        if not isinstance(found, str):
+            raise InvalidInput("model", f"{path} names no model_type: it is no checkpoint's")
+        return found
+
+    def check_weights(self) -> None:
+        """Raises `InvalidInput` if a file of weights is missing or cut. Reads only their heads."""
+        index = self.path / _INDEX
+        if index.is_file():
+            shards = read_json(index).get("weight_map")
+            if not isinstance(shards, dict):
+                raise InvalidInput("model", f"{index} has no weight_map: fetch it again")
+            files = [self.path / name for name in sorted(set(map(str, shards.values())))]
+        else:
+            files = sorted(self.path.glob("*.safetensors"))
+        for file in files:
+            _check_head(file)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model. Raises `InvalidInput` if there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput("model", f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidInput("model", f"{path} is no JSON object")
+    return found
+
+
+def _check_head(file: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt"):
+            pass
+    except FileNotFoundError:
+        raise InvalidInput("model", f"{file} is missing: fetch it again") from None
+    except (SafetensorError, OSError) as error:
+        raise InvalidInput(
+            "model", f"{file} is damaged or was cut short ({error}): fetch it again"
+        ) from error
+
+
+def _folder_of(model: str, revision: str | None) -> Path:
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if revision is not None:
+            raise InvalidInput("revision", f"{revision!r}: {model!r} is a folder and has none")
+        return path
+    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
+        raise InvalidInput("model", f"{model!r} is neither a folder nor owner/name on a hub")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
+    except RevisionNotFoundError as error:
+        raise InvalidInput("revision", f"{model!r} has no {revision!r} on the hub") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise InvalidInput(
+            "model", f"{model!r} could not be fetched ({type(error).__name__}): give a folder"
+        ) from error
