@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from hermes.errors import InvalidInput, Unsupported
-from hermes.vlm import load
+from hermes.memory import PackedPass
+from hermes.vlm import VideoMemory, load
 from tests.support import tiny_hub
 
 HAS_PEFT = importlib.util.find_spec("peft") is not None
@@ -57,12 +58,7 @@ def adapter_weights() -> tuple[torch.Tensor, torch.Tensor]:
 def logits(folder: Path) -> torch.Tensor:
     """What the model says after a question, without a video."""
     model = load(folder)
-    from hermes.memory import SlidingWindow
-    from hermes.vlm import VideoMemory
-
-    memory = VideoMemory(model, SlidingWindow(), budget=1000)
-    from hermes.memory import PackedPass
-
+    memory = VideoMemory(model, "sliding-window", budget=1000)
     inputs = model.question("Who is there?")
     with torch.inference_mode(), memory.branch(len(inputs)) as branch:
         hidden = model.forward(inputs, PackedPass([branch.row(len(inputs))]))
@@ -72,8 +68,6 @@ def logits(folder: Path) -> torch.Tensor:
 @pytest.fixture
 def merged(tmp_path: Path) -> Path:
     """The base model with the adapter added to its weights by hand."""
-    from safetensors.torch import load_file
-
     copy = shutil.copytree(tiny_hub.folder(FAMILY), tmp_path / "merged")
     down, up = adapter_weights()
     for shard in copy.glob("*.safetensors"):
