@@ -8,6 +8,7 @@ from typing import Any
 
 from hermes.errors import InvalidInput, Unsupported
 from hermes.vlm.model_folder import read_json
+from hermes.vlm.plain_text import PlainText
 
 _MARK = "\u2063question\u2063"  # invisible separators: no template and no user writes this
 
@@ -47,14 +48,14 @@ class PromptTemplate:
     def question_ids(self, tokenizer: Any, question: str) -> list[int]:
         """Token ids of everything after the video.
 
-        The question is data: special tokens in it are read as plain characters,
+        The question is data: added tokens in it are read as plain characters,
         so that it cannot end its own turn.
         """
         text = question.strip()
         if not text:
             raise InvalidInput("question.text", "is empty; ask something")
         plain = tokenizer(self.before, add_special_tokens=False)["input_ids"]
-        asked = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        asked = PlainText(tokenizer).ids(text)
         closing = tokenizer(self.after, add_special_tokens=False)["input_ids"]
         return [*plain, *asked, *closing]
 
