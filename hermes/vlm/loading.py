@@ -12,13 +12,13 @@ from hermes.vlm.base import VideoModel
 from hermes.vlm.llava_onevision import LlavaOnevision
 from hermes.vlm.model_folder import ModelFolder
 from hermes.vlm.qwen2_5_vl import Qwen25VL
-from hermes.vlm.qwen3_vl import Qwen3VL
+from hermes.vlm.qwen3_vl import Qwen3VL, Qwen3VLMoe
 from hermes.vlm.weights import read_config, read_model, read_tokenizer
 
 Family = type[LlavaOnevision] | type[Qwen25VL] | type[Qwen3VL]
 
 FAMILIES: dict[str, Family] = {
-    family.model_type: family for family in (LlavaOnevision, Qwen25VL, Qwen3VL)
+    family.model_type: family for family in (LlavaOnevision, Qwen25VL, Qwen3VL, Qwen3VLMoe)
 }
 """Model families by the `model_type` of their configuration."""
 
@@ -26,6 +26,7 @@ _OPTIONS: dict[Family, frozenset[str]] = {
     LlavaOnevision: frozenset(),
     Qwen25VL: frozenset({"frame_size", "frames_per_second"}),
     Qwen3VL: frozenset({"frame_size"}),
+    Qwen3VLMoe: frozenset({"frame_size"}),
 }
 
 

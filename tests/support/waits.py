@@ -1,0 +1,97 @@
+"""Counts the times that computing waits for the device, on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_ALWAYS = {
+    torch.ops.aten._local_scalar_dense.default,  # item(), int(), bool(), if
+    torch.ops.aten.nonzero.default,
+    torch.ops.aten.masked_select.default,
+    torch.ops.aten.equal.default,
+    torch.ops.aten._unique2.default,
+    torch.ops.aten.unique_dim.default,
+    torch.ops.aten.unique_consecutive.default,
+    torch.ops.aten.repeat_interleave.Tensor,
+    torch.ops.aten.bincount.default,
+}
+_BY_MASK = {
+    torch.ops.aten.index.Tensor,
+    torch.ops.aten.index_put.default,
+    torch.ops.aten.index_put_.default,
+}
+_TO_HOST = {
+    Tensor.tolist,
+    Tensor.numpy,
+    Tensor.cpu,
+    Tensor.item,
+    Tensor.__bool__,
+    Tensor.__int__,
+    Tensor.__float__,
+    Tensor.__index__,
+}
+
+
+class Waits:
+    """Names of the operations, in order, for which the host would wait for a GPU.
+
+    Sizes that depend on values (boolean indices, for example), and values that the
+    host reads.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self._modes = (_Operations(self.seen), _Methods(self.seen))
+
+    def __enter__(self) -> Self:
+        for mode in self._modes:
+            mode.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for mode in reversed(self._modes):
+            mode.__exit__(kind, error, trace)
+
+
+class _Operations(TorchDispatchMode):
+    def __init__(self, seen: list[str]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        if func in _ALWAYS or (func in _BY_MASK and _has_mask(args[1])):
+            self._seen.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+class _Methods(TorchFunctionMode):
+    """Reads of a CPU tensor that are no operations; in inference mode, `item` is none either."""
+
+    def __init__(self, seen: list[str]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        if func in _TO_HOST:
+            self._seen.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def _has_mask(indices: Sequence[Tensor | None]) -> bool:
+    return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in indices)
