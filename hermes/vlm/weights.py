@@ -79,8 +79,10 @@ def quantization(config: Any) -> str | None:
     for part in (config, config.get_text_config()):
         found = getattr(part, "quantization_config", None)
         if found is not None:
-            method = str(dict(found).get("quant_method") or _BITSANDBYTES)
-            if not AutoHfQuantizer.supports_quant_method(dict(found)):
+            settings = dict(found)
+            old = settings.get("load_in_8bit") or settings.get("load_in_4bit")
+            method = str(settings.get("quant_method") or (_BITSANDBYTES if old else "no named one"))
+            if not (old or AutoHfQuantizer.supports_quant_method({"quant_method": method})):
                 raise Unsupported(f"weights that are quantised by {method!r} are not supported")
             return method
     return None
@@ -108,8 +110,10 @@ def _read(
         raise
     except Exception as error:  # transformers and each quantiser have their own exceptions
         if method is not None:
+            missing = error.name if isinstance(error, ModuleNotFoundError) else None
             raise Unsupported(
-                f"{path.name} is quantised ({method}), and cannot be loaded here: {error}"
+                f"{path.name} is quantised ({method}), and cannot be loaded here:"
+                f" {f'install {missing}' if missing else error}"
             ) from error
         raise InvalidInput(
             "model", f"the weights in {path} cannot be read ({type(error).__name__}: {error})"
