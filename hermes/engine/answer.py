@@ -71,6 +71,7 @@ class Answer:
     branch: Branch | None = None
     stream: TextStream | None = None
     next_input: Tensor | None = None
+    choice: int | None = None
     tokens: int = 0
     intervals: list[float] = field(default_factory=list)
     over: bool = False

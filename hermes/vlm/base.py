@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
+from hermes.vlm.decoding import Decoding
 from hermes.vlm.tower import Between
 
 
@@ -62,8 +63,8 @@ class VideoModel(Protocol):
         ...
 
     @property
-    def end_ids(self) -> frozenset[int]:
-        """Token ids that end an answer."""
+    def decoding(self) -> Decoding:
+        """How its answers are decoded."""
         ...
 
     def prefix(self) -> Tensor:
@@ -79,6 +80,10 @@ class VideoModel(Protocol):
 
     def question(self, text: str) -> Tensor:
         """Inputs [n, width] of everything after the video, for this question."""
+        ...
+
+    def prompt_ids(self, text: str) -> list[int]:
+        """Token ids of all that precedes the answer to this question, the video as one."""
         ...
 
     def embed(self, token_ids: list[int]) -> Tensor:

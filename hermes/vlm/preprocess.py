@@ -145,8 +145,8 @@ def _settings(folder: Path) -> tuple[dict[str, Any], Path]:
     ):
         path = folder / name
         if path.is_file():
-            found = read_json(path)
-            found = found if section is None else found.get(section)
+            whole = read_json(path)
+            found = whole if section is None else whole.get(section)
             if isinstance(found, dict):
                 return found, path
     raise Unsupported(f"{folder} has no preprocessor_config.json: not a complete checkpoint")

@@ -45,6 +45,16 @@ class PromptTemplate:
         before, after = rest.split(_MARK)
         return cls(prefix, before, after)
 
+    def prefix_ids(self, tokenizer: Any) -> list[int]:
+        """Token ids of everything before the video."""
+        ids: list[int] = tokenizer(self.prefix, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def prompt_ids(self, tokenizer: Any, question: str, video_id: int) -> list[int]:
+        """Token ids of the whole prompt. `video_id` stands for all tokens of the video."""
+        asked = self.question_ids(tokenizer, question)
+        return [*self.prefix_ids(tokenizer), video_id, *asked]
+
     def question_ids(self, tokenizer: Any, question: str) -> list[int]:
         """Token ids of everything after the video.
 

@@ -74,7 +74,7 @@ def quantization(config: Any) -> str | None:
     Raises `Unsupported` for a method that transformers does not know: it would
     read the weights as if they were plain.
     """
-    from transformers.quantizers import AutoHfQuantizer
+    from transformers.quantizers.auto import AutoHfQuantizer
 
     for part in (config, config.get_text_config()):
         found = getattr(part, "quantization_config", None)
@@ -93,11 +93,14 @@ def _read(
 ) -> Any:
     from transformers import AutoModelForImageTextToText
 
+    model: Any
+    found: dict[str, Any]
+    reader: Any = AutoModelForImageTextToText
     placed: dict[str, Any] = {}
     if _installed("accelerate") and (method or device.type != "cpu"):
         placed["device_map"] = {"": device}  # straight there, without a copy on the host
     try:
-        model, found = AutoModelForImageTextToText.from_pretrained(
+        model, found = reader.from_pretrained(
             path,
             config=config,
             dtype=dtype,

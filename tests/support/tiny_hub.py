@@ -110,7 +110,7 @@ def _tokenizer() -> Any:
     )
     backend.train_from_iterator(TEXT, trainer)
     trained = json.loads(backend.to_str())["model"]
-    merges = [tuple(pair) for pair in trained["merges"]]
+    merges: Any = [tuple(pair) for pair in trained["merges"]]
     tokenizer = Qwen2Tokenizer(vocab=trained["vocab"], merges=merges)
     tokenizer.add_tokens([AddedToken(text, special=True) for text in SPECIAL], special_tokens=True)
     tokenizer.add_tokens([AddedToken(text, special=False) for text in NOT_SPECIAL])
@@ -135,7 +135,7 @@ def config_of(family: str, ids: dict[str, int], *, tied: bool = False) -> Any:
     }
     if family == "llava_onevision":
         return _llava(text, ids, tied)
-    marks = {
+    marks: dict[str, Any] = {
         "vision_start_token_id": ids["<|vision_start|>"],
         "vision_end_token_id": ids["<|vision_end|>"],
         "image_token_id": ids["<|image_pad|>"],

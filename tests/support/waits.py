@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,11 +49,11 @@ class Waits:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        self._modes = (_Operations(self.seen), _Methods(self.seen))
+        self._modes = ExitStack()
 
     def __enter__(self) -> Self:
-        for mode in self._modes:
-            mode.__enter__()
+        self._modes.enter_context(_Operations(self.seen))
+        self._modes.enter_context(_Methods(self.seen))
         return self
 
     def __exit__(
@@ -61,13 +62,12 @@ class Waits:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for mode in reversed(self._modes):
-            mode.__exit__(kind, error, trace)
+        self._modes.close()
 
 
 class _Operations(TorchDispatchMode):
     def __init__(self, seen: list[str]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._seen = seen
 
     def __torch_dispatch__(

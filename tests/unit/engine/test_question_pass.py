@@ -4,6 +4,7 @@ interpreted; what is replayed on a GPU is the same computation.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -32,10 +33,15 @@ def new_reader() -> NewReader:
     return partial(kernels.Reader, span=256)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> VideoModel:
+@pytest.fixture(scope="module", params=[None, 1.5], ids=["no penalty", "penalty"])
+def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> VideoModel:
     """The tiny model with two layers, because interpreted kernels are slow."""
-    return load(checkpoint.build(tmp_path_factory.mktemp("model"), layers=2))
+    folder = checkpoint.build(tmp_path_factory.mktemp("model"), layers=2)
+    if request.param is not None:
+        settings = folder / "generation_config.json"
+        found = json.loads(settings.read_text()) | {"repetition_penalty": request.param}
+        settings.write_text(json.dumps(found))
+    return load(folder)
 
 
 def memories(model: VideoModel) -> list[VideoMemory]:
@@ -48,11 +54,17 @@ def memories(model: VideoModel) -> list[VideoMemory]:
 def spoken(model: VideoModel, passes: QuestionPass, branches: Sequence[Branch]) -> list[list[int]]:
     """The three answers: two begin together, the third joins at their second token."""
     said: list[list[int]] = [[] for _ in branches]
-    inputs: list[Tensor] = [model.question(text) for text in ("What now?", "Who?", "Where is it?")]
+    texts = ("What now?", "Who?", "Where is it?")
+    inputs: list[Tensor] = [model.question(text) for text in texts]
+    answers = [passes.choice.begin(text) for text in texts]
     for step in range(4):
         taking_part = [0, 1] if step == 0 else [0, 1, 2]
         rows = [branches[index].row(len(inputs[index])) for index in taking_part]
-        found = passes.tokens([inputs[index] for index in taking_part], rows)
+        found = passes.tokens(
+            [inputs[index] for index in taking_part],
+            rows,
+            [answers[index] for index in taking_part],
+        )
         for index, row, token in zip(taking_part, rows, found, strict=True):
             branches[index].commit(row)
             said[index].append(token)
@@ -93,5 +105,6 @@ def test_longer_passes_are_packed(model: VideoModel, new_reader: NewReader) -> N
     inputs = model.embed([20] * (SIZES[-1] + 1))
     with torch.inference_mode(), memory.branch(len(inputs)) as branch:
         passes = QuestionPass(model, REACH, new_reader)
-        assert len(passes.tokens([inputs], [branch.row(len(inputs))])) == 1
+        answer = passes.choice.begin("What now?")
+        assert len(passes.tokens([inputs], [branch.row(len(inputs))], [answer])) == 1
         assert not passes._passes
