@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -15,7 +15,19 @@ class TextStream(Protocol):
     """Decodes token ids into text one by one."""
 
     def push(self, token_id: int) -> str:
-        """The text that this token completes; empty while a character is unfinished."""
+        """The text that this token completes; empty while a character is unfinished, and in
+        reasoning, which is no part of the answer.
+        """
+        ...
+
+    @property
+    def reasoning(self) -> str:
+        """The text of the reasoning so far."""
+        ...
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many tokens the reasoning has so far."""
         ...
 
 
@@ -101,17 +113,3 @@ class VideoModel(Protocol):
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
         ...
-
-
-def tokenizer_stream(tokenizer: Any) -> TextStream:
-    """A text stream over a fast tokenizer, without special tokens."""
-    from tokenizers.decoders import DecodeStream
-
-    class Stream:
-        def __init__(self) -> None:
-            self._stream = DecodeStream(skip_special_tokens=True)
-
-        def push(self, token_id: int) -> str:
-            return self._stream.step(tokenizer.backend_tokenizer, token_id) or ""
-
-    return Stream()

@@ -11,7 +11,8 @@ from torch import Tensor
 from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
 from hermes.vlm import attention
-from hermes.vlm.base import TextStream, tokenizer_stream
+from hermes.vlm.answer_text import AnswerText
+from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.preprocess import PixelSettings, to_pixels
 from hermes.vlm.prompt import PromptTemplate
@@ -139,4 +140,4 @@ class LlavaOnevision:
 
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
-        return tokenizer_stream(self.tokenizer)
+        return AnswerText(self.tokenizer, self.template.thinking)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hermes.errors import InvalidInput, Unsupported
+from hermes.vlm.answer_text import END_THINK, THINK
 from hermes.vlm.model_folder import read_json
 from hermes.vlm.plain_text import PlainText
 
@@ -28,7 +29,10 @@ class PromptTemplate:
 
     @classmethod
     def from_checkpoint(cls, folder: Path, tokenizer: Any, video_token: str) -> PromptTemplate:
-        """Render the checkpoint's template once, with marks, and split it there."""
+        """Render the checkpoint's template once, with marks, and split it there.
+
+        Where the template has a switch for reasoning, it is off.
+        """
         template = _find_template(folder, tokenizer)
         content = [{"type": "video"}, {"type": "text", "text": _MARK}]
         rendered: str = tokenizer.apply_chat_template(
@@ -36,6 +40,7 @@ class PromptTemplate:
             chat_template=template,
             tokenize=False,
             add_generation_prompt=True,
+            enable_thinking=False,
         )
         if rendered.count(video_token) != 1 or rendered.count(_MARK) != 1:
             raise Unsupported(
@@ -44,6 +49,11 @@ class PromptTemplate:
         prefix, rest = rendered.split(video_token)
         before, after = rest.split(_MARK)
         return cls(prefix, before, after)
+
+    @property
+    def thinking(self) -> bool:
+        """Whether the model begins to answer in the midst of its reasoning."""
+        return self.after.rfind(THINK) > self.after.rfind(END_THINK)
 
     def prefix_ids(self, tokenizer: Any) -> list[int]:
         """Token ids of everything before the video."""

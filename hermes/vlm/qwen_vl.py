@@ -13,7 +13,8 @@ from torch.nn import functional
 from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass
 from hermes.vlm import attention, multimodal_rope
-from hermes.vlm.base import TextStream, tokenizer_stream
+from hermes.vlm.answer_text import AnswerText
+from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.preprocess import PatchSettings, PixelSettings, patchify, to_pixels
 from hermes.vlm.prompt import PromptTemplate
@@ -159,7 +160,7 @@ class QwenVL(ABC):
 
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
-        return tokenizer_stream(self.tokenizer)
+        return AnswerText(self.tokenizer, self.template.thinking)
 
 
 def token(tokenizer: Any, token_id: int) -> str:
