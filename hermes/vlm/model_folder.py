@@ -103,16 +103,28 @@ def _folder_of(model: str, revision: str | None) -> Path:
         raise InvalidInput("model", f"{model!r} is neither a folder nor owner/name on a hub")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
+        GatedRepoError,
         HfHubHTTPError,
         LocalEntryNotFoundError,
+        RepositoryNotFoundError,
         RevisionNotFoundError,
     )
+
+    named = repr(model) if revision is None else f"{model!r} at {revision!r}"
 
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
     except RevisionNotFoundError as error:
         raise InvalidInput("revision", f"{model!r} has no {revision!r} on the hub") from error
+    except GatedRepoError as error:
+        raise InvalidInput(
+            "model", f"{named} is gated: accept its terms on the hub, and set HF_TOKEN"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise InvalidInput(
+            "model", f"{named} is not on the hub, or private: check the name, or set HF_TOKEN"
+        ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise InvalidInput(
-            "model", f"{model!r} could not be fetched ({type(error).__name__}): give a folder"
+            "model", f"{named} could not be fetched ({type(error).__name__}): give a folder"
         ) from error

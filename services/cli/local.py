@@ -28,6 +28,7 @@ class LocalSettings:
     """The settings of a local run. Empty strings and zeros mean the services' defaults."""
 
     model: str = "demo"
+    revision: str = ""
     device: str = "auto"
     gateway: str = "127.0.0.1:0"
     media_root: Path | None = None
@@ -48,6 +49,8 @@ def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[s
         "device": settings.device,
         "listen": "127.0.0.1:0",
     }
+    if settings.revision:
+        worker_options["model_revision"] = settings.revision
     if settings.budget_tokens:
         worker_options["budget_tokens"] = settings.budget_tokens
     if settings.memories is not None:

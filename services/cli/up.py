@@ -38,6 +38,9 @@ def up(
     model: Annotated[
         str, typer.Option(help="Checkpoint folder, or owner/name on the Hugging Face hub.")
     ] = "",
+    revision: Annotated[
+        str, typer.Option(help="Branch, tag or commit of the model on the hub.")
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "",
     listen: Annotated[str, typer.Option(help="Address of the gateway.")] = "",
     media_root: Annotated[
@@ -60,6 +63,7 @@ def up(
         root = keep_media_root(_made(state) / "media-root", root)
     settings = LocalSettings(
         model=wanted.model,
+        revision=revision or wanted.revision,
         device=wanted.device,
         gateway=wanted.listen,
         media_root=root,

@@ -54,6 +54,11 @@ def test_time_at_a_chosen_rate() -> None:
             "model_frames_per_second: cannot be chosen for qwen3_vl: leave it out",
         ),
         (
+            lambda: tiny.folder(),
+            {"model_revision": "main"},
+            f"model_revision: 'main': {str(tiny.folder())!r} is a folder and has none",
+        ),
+        (
             lambda: tiny_qwen.folder("qwen2_5_vl"),
             {"model_frame_size": "650x364"},
             "model_frame_size: 650x364: sides must be multiples of 28",
