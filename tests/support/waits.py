@@ -13,21 +13,17 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _ALWAYS = {
-    torch.ops.aten._local_scalar_dense.default,  # item(), int(), bool(), if
-    torch.ops.aten.nonzero.default,
-    torch.ops.aten.masked_select.default,
-    torch.ops.aten.equal.default,
-    torch.ops.aten._unique2.default,
-    torch.ops.aten.unique_dim.default,
-    torch.ops.aten.unique_consecutive.default,
-    torch.ops.aten.repeat_interleave.Tensor,
-    torch.ops.aten.bincount.default,
+    "aten::_local_scalar_dense",  # item(), int(), bool(), if
+    "aten::nonzero",
+    "aten::masked_select",
+    "aten::equal",
+    "aten::_unique2",
+    "aten::unique_dim",
+    "aten::unique_consecutive",
+    "aten::repeat_interleave.Tensor",
+    "aten::bincount",
 }
-_BY_MASK = {
-    torch.ops.aten.index.Tensor,
-    torch.ops.aten.index_put.default,
-    torch.ops.aten.index_put_.default,
-}
+_BY_MASK = {"aten::index.Tensor", "aten::index_put", "aten::index_put_"}
 _TO_HOST = {
     Tensor.tolist,
     Tensor.numpy,
@@ -73,8 +69,9 @@ class _Operations(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        if func in _ALWAYS or (func in _BY_MASK and _has_mask(args[1])):
-            self._seen.append(str(func))
+        name = func.name()
+        if name in _ALWAYS or (name in _BY_MASK and _has_mask(args[1])):
+            self._seen.append(name)
         return func(*args, **(kwargs or {}))
 
 
