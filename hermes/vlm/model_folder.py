@@ -9,7 +9,7 @@ from typing import Any
 
 from hermes.errors import InvalidInput
 
-_FILES = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]
+_SMALL, _WEIGHTS = ["*.json", "*.jinja", "*.txt", "*.model"], ["*.safetensors"]
 _CONFIG, _ADAPTER, _INDEX = "config.json", "adapter_config.json", "model.safetensors.index.json"
 
 
@@ -19,30 +19,34 @@ class ModelFolder:
 
     `path`: with configuration, weights and processor settings. `adapter`: a
     folder whose adapter (LoRA and its like) changes the weights; None if there is
-    none.
+    none. `fetched`: whether the weights were to be fetched as well.
     """
 
     path: Path
     adapter: Path | None = None
+    fetched: bool = True
 
     @classmethod
-    def find(cls, model: str, revision: str | None = None) -> ModelFolder:
+    def find(cls, model: str, revision: str | None = None, *, weights: bool = True) -> ModelFolder:
         """The folder `model`, or a download of `model` from the hub.
 
-        `revision`: branch, tag or commit on the hub. The base model of a folder
-        that has only an adapter is found as well. Raises `InvalidInput`.
+        `revision`: branch, tag or commit on the hub. `weights`: fetch them, too.
+        The base model of a folder that has only an adapter is found as well.
+        Raises `InvalidInput`.
         """
-        found = _folder_of(model, revision)
+        files = [*_SMALL, *_WEIGHTS] if weights else _SMALL
+        found = _folder_of(model, revision, files)
+        fetched = weights or Path(model).expanduser().is_dir()
         if not (found / _ADAPTER).is_file():
-            return cls(found)
+            return cls(found, fetched=fetched)
         if (found / _CONFIG).is_file():
-            return cls(found, adapter=found)
+            return cls(found, found, fetched)
         base = read_json(found / _ADAPTER).get("base_model_name_or_path")
         if not base:
             raise InvalidInput(
                 "model", f"{model!r} is an adapter that does not name its base model: merge the two"
             )
-        return cls(_folder_of(str(base), None), adapter=found)
+        return cls(_folder_of(str(base), None, files), found, weights or Path(base).is_dir())
 
     def model_type(self) -> str:
         """The family, from the configuration. Raises `InvalidInput` if it names none."""
@@ -64,8 +68,19 @@ class ModelFolder:
             files = [self.path / name for name in sorted(set(map(str, shards.values())))]
         else:
             files = sorted(self.path.glob("*.safetensors"))
+            if not files and not any(self.path.glob("*.bin")):
+                raise InvalidInput("model", f"{self.path} has no weights: fetch it again")
         for file in files:
             _check_head(file)
+
+    def stored_bytes(self) -> int:
+        """Bytes of the weights as they are stored, by the index or the files; 0 if unknown."""
+        index = self.path / _INDEX
+        if index.is_file():
+            total = read_json(index).get("metadata", {}).get("total_size")
+            if isinstance(total, int | float):
+                return int(total)
+        return sum(file.stat().st_size for file in self.path.glob("*.safetensors"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -93,7 +108,7 @@ def _check_head(file: Path) -> None:
         ) from error
 
 
-def _folder_of(model: str, revision: str | None) -> Path:
+def _folder_of(model: str, revision: str | None, files: list[str]) -> Path:
     path = Path(model).expanduser()
     if path.is_dir():
         if revision is not None:
@@ -113,7 +128,7 @@ def _folder_of(model: str, revision: str | None) -> Path:
     named = repr(model) if revision is None else f"{model!r} at {revision!r}"
 
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=files))
     except RevisionNotFoundError as error:
         raise InvalidInput("revision", f"{model!r} has no {revision!r} on the hub") from error
     except GatedRepoError as error:

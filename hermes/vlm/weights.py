@@ -50,12 +50,8 @@ def read_model(folder: ModelFolder, config: Any, device: torch.device, dtype: to
     shape, and `Unsupported` if a package is missing that they need.
     """
     folder.check_weights()
+    check_adapter(folder)
     method = quantization(config)
-    if folder.adapter is not None and not _installed("peft"):
-        raise Unsupported(
-            f"{folder.adapter} has an adapter ({_adapter_type(folder.adapter)}): install peft to"
-            " load it, or merge it into its base model"
-        )
     if folder.adapter == folder.path:
         with tempfile.TemporaryDirectory(prefix="hermes-base-") as made:
             model = _read(_without_adapter(folder.path, Path(made)), config, device, dtype, method)
@@ -66,6 +62,41 @@ def read_model(folder: ModelFolder, config: Any, device: torch.device, dtype: to
     model.eval()
     model.requires_grad_(False)
     return model
+
+
+def check_adapter(folder: ModelFolder) -> None:
+    """Raises `Unsupported` if the model has an adapter, and the package for it is missing."""
+    if folder.adapter is not None and not _installed("peft"):
+        raise Unsupported(
+            f"{folder.adapter} has an adapter ({_adapter_type(folder.adapter)}): install peft to"
+            " load it, or merge it into its base model"
+        )
+
+
+def check_quantiser(folder: ModelFolder, config: Any) -> None:
+    """Raises `Unsupported` if the weights are quantised, and cannot be read on this machine."""
+    from transformers.quantizers.auto import AutoHfQuantizer
+
+    method = quantization(config)
+    if method is None:
+        return
+    found = getattr(config, "quantization_config", None)
+    try:
+        reader: Any = AutoHfQuantizer.from_config(
+            config.get_text_config().quantization_config if found is None else found,
+            pre_quantized=True,
+        )
+        reader.validate_environment(device_map=None, weights_only=True)
+    except Exception as error:  # each quantiser has its own exceptions
+        raise _not_here(folder.path, method, error) from error
+
+
+def _not_here(path: Path, method: str, error: Exception) -> Unsupported:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    return Unsupported(
+        f"{path.name} is quantised ({method}), and cannot be loaded here:"
+        f" {f'install {missing}' if missing else error}"
+    )
 
 
 def quantization(config: Any) -> str | None:
@@ -113,11 +144,7 @@ def _read(
         raise
     except Exception as error:  # transformers and each quantiser have their own exceptions
         if method is not None:
-            missing = error.name if isinstance(error, ModuleNotFoundError) else None
-            raise Unsupported(
-                f"{path.name} is quantised ({method}), and cannot be loaded here:"
-                f" {f'install {missing}' if missing else error}"
-            ) from error
+            raise _not_here(path, method, error) from error
         raise InvalidInput(
             "model", f"the weights in {path} cannot be read ({type(error).__name__}: {error})"
         ) from error

@@ -88,7 +88,7 @@ def test_a_missing_file_is_named(copy: Path) -> None:
 def test_a_folder_without_weights_is_named(copy: Path) -> None:
     for path in [*shards(copy), copy / "model.safetensors.index.json"]:
         path.unlink()
-    with pytest.raises(InvalidInput, match=r"the weights in .* cannot be read"):
+    with pytest.raises(InvalidInput, match="has no weights"):
         load(copy)
 
 
