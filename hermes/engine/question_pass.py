@@ -37,7 +37,7 @@ class QuestionPass:
         self._reach = reach
         self._on_cuda = model.shape.device.type == "cuda"
         self._new_reader = new_reader or (_kernels(model) if self._on_cuda else None)
-        self._passes: dict[tuple[int, bool], _FixedPass] = {}
+        self._passes: dict[tuple[int, bool], _FixedPass | None] = {}
         self._pool: Any = None
         self.choice = TokenChoice(model)
 
@@ -49,8 +49,6 @@ class QuestionPass:
         for size in SIZES:
             for several in (False, True) if size > 1 else (False,):
                 self._fixed(size, several, like)
-                if self._new_reader is None:
-                    return
 
     def tokens(
         self, inputs: Sequence[Tensor], rows: Sequence[BranchRow], answers: Sequence[int]
@@ -73,7 +71,10 @@ class QuestionPass:
         return list(self.choice.choose(self._model.logits(hidden), answers).tolist())
 
     def _fixed(self, size: int, several: bool, like: Tensor) -> _FixedPass | None:
-        """The pass of this size, recorded on CUDA. None if that failed: it is not tried again."""
+        """The pass of this size, recorded on CUDA. None if that failed: it is not tried again.
+
+        Other sizes may still be recorded.
+        """
         if (size, several) not in self._passes:
             assert self._new_reader is not None
             ends = size if several else 1
@@ -87,11 +88,10 @@ class QuestionPass:
                 else:
                     made.rehearse()
             except Exception as error:
-                log.warning("passes over questions cannot be recorded; going on without: %s", error)
-                self._new_reader = None
-                self._passes.clear()
-                return None
-            self._passes[size, several] = made
+                log.warning("question passes of %d tokens cannot be recorded: %s", size, error)
+                self._passes[size, several] = None
+            else:
+                self._passes[size, several] = made
         return self._passes[size, several]
 
 
@@ -138,8 +138,12 @@ class _FixedPass:
                 self.rehearse()
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
+        # Where recording fails, `graph` does not give the stream back: the outer context does.
         # Thread-local: other threads may use CUDA meanwhile, to pin pictures for example.
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"),
+        ):
             self._found = self._compute()
         self._graph = graph
         return graph.pool() if pool is None else pool

@@ -87,16 +87,44 @@ def test_recorded_and_packed_passes_say_the_same(model: VideoModel, new_reader: 
         torch.testing.assert_close(ours, other, atol=1e-4, rtol=1e-4)
 
 
-def _fails(*_: object) -> Any:
-    raise RuntimeError("this device knows no such thing")
+class Broken:
+    """Readers that cannot be made for some sizes, or for any."""
+
+    def __init__(self, make: NewReader | None = None, sizes: Sequence[int] = SIZES) -> None:
+        self.tried: list[int] = []
+        self._make = make
+        self._sizes = sizes
+
+    def __call__(self, tokens: int, *more: Any) -> Any:
+        self.tried.append(tokens)
+        if tokens in self._sizes or self._make is None:
+            raise RuntimeError("this device knows no such thing")
+        return self._make(tokens, *more)
 
 
 @torch.inference_mode()
 def test_a_pass_that_cannot_be_recorded_is_packed(model: VideoModel) -> None:
-    broken = QuestionPass(model, REACH, _fails)
+    readers = Broken()
+    broken = QuestionPass(model, REACH, readers)
     expected = spoken(model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)])
     assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected
-    assert broken._new_reader is None  # it is not tried again and again
+    before = len(readers.tried)
+    assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected
+    assert len(readers.tried) == before > 0  # it is not tried again and again
+
+
+@torch.inference_mode()
+def test_a_size_that_cannot_be_recorded_loses_that_size_alone(
+    model: VideoModel, new_reader: NewReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pass over three tokens has size 4: it is packed, and the longer ones are recorded."""
+    readers = Broken(new_reader, [4])
+    broken = QuestionPass(model, REACH, readers)
+    expected = spoken(model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)])
+    assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected
+    assert readers.tried.count(4) == 1
+    assert set(readers.tried) > {4}
+    assert caplog.text.count("cannot be recorded") == 1
 
 
 def test_longer_passes_are_packed(model: VideoModel, new_reader: NewReader) -> None:
