@@ -79,6 +79,9 @@ protos: $(STAMP) ## Generate hermes/v1 from protos/
 dashboard: $(STAMP) ## Generate the Grafana dashboard from scripts/dashboard_panels.py
 	@$(BIN)/python -m scripts.generate_dashboard
 
+pictures: $(STAMP) ## Draw the README's pictures anew, from a run of the demo
+	@$(BIN)/python -m scripts.generate_pictures
+
 FUZZ_S ?= 60
 fuzz: $(STAMP) ## Damaged data for everything that parses outside data (FUZZ_S seconds a target)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(FUZZ_TARGETS)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +13,8 @@ class HeldFrame:
     """One frame in one layer.
 
     `number` counts the stream's frames from 0. `tokens`: how many of its
-    `MemoryContents.frame_tokens` are held. `summaries`: tokens in its place that
-    summarise what was evicted around it.
+    `MemoryContents.frame_tokens` are held. `summaries`: tokens at its position
+    that summarise evicted ones.
     """
 
     number: int
@@ -42,8 +42,10 @@ class MemoryContents:
 
     `times`: when each held frame was captured, by its number, oldest first.
     `gaps`: stretches from which no frame was seen. `layers`: shallow to deep.
-    `tokens` in each layer, of `budget`; `bytes` over all layers. `model` and
-    `epoch` (of the lease) say whose memory it is, where a worker was asked.
+    `tokens`: held in each layer, of `budget`. `bytes`: over all layers. `model`
+    and `epoch`: the worker's model and its lease's epoch, if a worker was asked.
+    `media`: where each frame lies in its file, in ms from its start, by number;
+    empty unless all frames have such a time.
     """
 
     policy: str
@@ -57,6 +59,7 @@ class MemoryContents:
     layers: tuple[LayerContents, ...]
     model: str = ""
     epoch: int = 0
+    media: dict[int, int] = field(default_factory=dict)
 
     def bands(self) -> list[tuple[str, tuple[LayerContents, ...]]]:
         """The bands that have layers, shallow to deep."""

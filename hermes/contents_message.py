@@ -35,12 +35,15 @@ def message_of(contents: MemoryContents) -> memory_pb2.MemoryContents:
         time_steps=_steps(contents.times.values()),
         gaps=[_span(start_ms, end_ms) for start_ms, end_ms in contents.gaps],
         layers=map(_layer_message, contents.layers),
+        media_steps=_steps(contents.media.values()),
     )
 
 
 def contents_of(message: memory_pb2.MemoryContents) -> MemoryContents:
     """From the wire. Raises `HermesError` if lists that belong together differ in length."""
     try:
+        numbers = list(accumulate(message.frame_steps))
+        media = list(accumulate(message.media_steps))
         return MemoryContents(
             policy=message.policy,
             budget=message.budget,
@@ -48,15 +51,14 @@ def contents_of(message: memory_pb2.MemoryContents) -> MemoryContents:
             bytes=message.bytes,
             frame_tokens=message.frame_tokens,
             frames_seen=message.frames_seen,
-            times=dict(
-                zip(accumulate(message.frame_steps), accumulate(message.time_steps), strict=True)
-            ),
+            times=dict(zip(numbers, accumulate(message.time_steps), strict=True)),
             gaps=tuple(
                 (gap.start.ToMilliseconds(), gap.end.ToMilliseconds()) for gap in message.gaps
             ),
             layers=tuple(map(_layer, message.layers)),
             model=message.model,
             epoch=message.epoch,
+            media=dict(zip(numbers, media, strict=True)) if media else {},
         )
     except ValueError as error:
         raise HermesError(f"the memory's contents cannot be read: {error}") from error

@@ -33,7 +33,7 @@ _OFFLINE = re.compile(
 
 
 class Unreachable(Exception):
-    """Nobody could be asked; the message says why."""
+    """The source could not be reached; the message says why."""
 
 
 class Failed(Exception):

@@ -132,7 +132,7 @@ def check_file(root: Path, file: Path) -> Iterator[Problem]:
 
 
 def markdown_files(root: Path) -> list[Path]:
-    """Those that git tracks or would track."""
+    """The Markdown files that git tracks or would track."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.md"],
         cwd=root,

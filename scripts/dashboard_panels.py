@@ -79,7 +79,7 @@ FLEET = (
     ),
     Panel(
         "Frame lag",
-        "From capture of a frame to its being in memory, over all cameras. Frames that were read"
+        "From capture of a frame until it is in memory, over all cameras. Frames that were read"
         " again after a takeover are left out.",
         "s",
         quantiles("hermes_frame_lag_seconds"),
@@ -296,7 +296,7 @@ RECOVERY = (
     ),
     Panel(
         "Takeovers",
-        "From taking over a camera to its memory having caught up.",
+        "From taking over a camera until its memory has caught up.",
         "s",
         quantiles("hermes_takeover_seconds"),
     ),

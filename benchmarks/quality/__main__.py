@@ -22,6 +22,7 @@ SHARE = 0.32
 
 BUDGETS = (96, 128, 192, 256)
 AGES = (0, 6, 12, 24, 40, 60, 80, 120)
+AGE_FIGURES = "memory-age.json"
 
 
 def main() -> None:
@@ -32,7 +33,11 @@ def main() -> None:
     parser.add_argument("--model", default=str(WEIGHTS), help="checkpoint folder")
     parser.add_argument("--plots", type=Path, default=Path("docs/images"))
     parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--redraw", action="store_true", help="the recorded figures; no run")
     options = parser.parse_args()
+    if options.redraw:
+        draw_ages(options)
+        return
     began = time.monotonic()
     for name in options.only:
         print(f"\n## {name}\n", flush=True)
@@ -74,7 +79,14 @@ def long(options: argparse.Namespace) -> None:
     print(by_era(found, BUDGET / FRAME_TOKENS, held))
     print()
     print(by_kind(found))
-    curves.against_age(found, AGES, BUDGET / FRAME_TOKENS, options.plots / "memory-age.png")
+    curves.record(curves.by_age(found, AGES), options.plots / AGE_FIGURES)
+    draw_ages(options)
+
+
+def draw_ages(options: argparse.Namespace) -> None:
+    """Draw the curves by age from the figures of the last run."""
+    shares = curves.recorded(options.plots / AGE_FIGURES)
+    curves.against_age(shares, AGES, BUDGET / FRAME_TOKENS, options.plots / "memory-age.png")
 
 
 def changes(options: argparse.Namespace) -> None:

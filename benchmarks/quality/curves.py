@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -27,23 +28,48 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def against_age(
-    results: Mapping[str, Sequence[Verdict]],
-    edges: Sequence[float],
-    budget_frames: float,
-    path: Path,
-) -> None:
-    """Questions about the past, by how many frames ago their evidence was last seen."""
-    figure, axes = pyplot.subplots(figsize=(8, 4.6), layout="constrained")
-    bins = list(pairwise(edges))
+Shares = Mapping[str, Sequence[Share]]
+
+
+def by_age(results: Mapping[str, Sequence[Verdict]], edges: Sequence[float]) -> Shares:
+    """Right answers about the past, by how many frames ago their evidence was last seen."""
+    found = {}
     for name, verdicts in results.items():
-        if name not in _STYLES:
-            continue
-        past = [(v.age, v) for v in verdicts if KINDS[v.kind][0] == "past" and v.age is not None]
-        shares = [Share.of(v for age, v in past if low <= age < high) for low, high in bins]
-        _line(axes, [(low + high) / 2 for low, high in bins], shares, name)
-    axes.axvline(budget_frames, color="#57606a", linewidth=1, linestyle=(0, (2, 3)))
-    axes.text(budget_frames + 1, 0.45, "the budget holds this many frames", color="#57606a")
+        if name in _STYLES:
+            past = [v for v in verdicts if KINDS[v.kind][0] == "past" and v.age is not None]
+            found[name] = [
+                Share.of(v for v in past if v.age is not None and low <= v.age < high)
+                for low, high in pairwise(edges)
+            ]
+    return found
+
+
+def record(shares: Shares, path: Path) -> None:
+    """Keep the figures of a picture, so that it can be drawn again without measuring again."""
+    plain = {name: [[share.right, share.asked] for share in row] for name, row in shares.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(plain, indent=1) + "\n")
+
+
+def recorded(path: Path) -> Shares:
+    """The figures that `record` kept."""
+    return {
+        name: [Share(*pair) for pair in row] for name, row in json.loads(path.read_text()).items()
+    }
+
+
+def against_age(shares: Shares, edges: Sequence[float], budget_frames: float, path: Path) -> None:
+    """Draw what `by_age` found. All words are outside the axes: none can lie over a curve."""
+    figure, axes = pyplot.subplots(figsize=(8, 4.6), layout="constrained")
+    for name, row in shares.items():
+        _line(axes, [(low + high) / 2 for low, high in pairwise(edges)], row, name)
+    axes.axvline(
+        budget_frames,
+        color="#57606a",
+        linewidth=1,
+        linestyle=(0, (2, 3)),
+        label=f"budget: {budget_frames:g} frames",
+    )
     axes.set_xlabel("frames since the evidence was last seen")
     _finish(figure, axes, "Questions about the past", path)
 

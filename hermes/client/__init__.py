@@ -1,4 +1,4 @@
-"""Clients of the gateway: one that blocks, and one for asyncio.
+"""Clients of the gateway: a blocking one, and one for asyncio.
 
     with HermesClient("127.0.0.1:50051") as client:
         answer = client.ask("lobby", "What happened at the door?")

@@ -15,6 +15,9 @@ from hermes.client.requests import (
     add_request,
     ask_request,
     connection,
+    get_request,
+    inspect_request,
+    remove_request,
 )
 from hermes.client.streams import AsyncAnswerStream
 from hermes.client.tls import Tls
@@ -24,7 +27,7 @@ from hermes.client.types import Camera, Freshness, Pacing, camera_of
 from hermes.contents import MemoryContents
 from hermes.contents_message import contents_of
 from hermes.statuses import error_of
-from hermes.v1 import camera_pb2, memory_pb2
+from hermes.v1 import camera_pb2
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from hermes.v1.memory_pb2_grpc import MemoryServiceStub
 from hermes.v1.query_pb2_grpc import QueryServiceStub
@@ -43,7 +46,7 @@ class AsyncHermesClient:
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
-        """As `HermesClient`."""
+        """Connect to `address`. The arguments are those of `HermesClient`."""
         self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
@@ -66,14 +69,14 @@ class AsyncHermesClient:
         freshness: Freshness = "latest",
         timeout: float | None = ASK_TIMEOUT_S,
     ) -> AsyncAnswerStream:
-        """Ask about a camera. Returns at once; errors come while reading the answer."""
+        """Ask about a camera. Returns at once; errors are raised while the answer is read."""
         request = ask_request(camera_id, question, max_tokens, freshness)
         call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
         return AsyncAnswerStream(call, self._peer)
 
     async def inspect(self, camera_id: str) -> MemoryContents:
         """What the camera's memory holds now, layer by layer."""
-        request = memory_pb2.MemoryServiceInspectRequest(camera_id=camera_id)
+        request = inspect_request(camera_id)
         return contents_of((await self._call(self._memories.Inspect, request)).contents)
 
     async def add_camera(
@@ -94,8 +97,8 @@ class AsyncHermesClient:
         return camera_of((await self._call(self._cameras.Add, request)).camera)
 
     async def get_camera(self, camera_id: str) -> Camera:
-        """One camera as it is now."""
-        request = camera_pb2.CameraServiceGetRequest(camera_id=camera_id)
+        """The current state of one camera."""
+        request = get_request(camera_id)
         return camera_of((await self._call(self._cameras.Get, request)).camera)
 
     async def list_cameras(self) -> list[Camera]:
@@ -104,13 +107,11 @@ class AsyncHermesClient:
         return [camera_of(info) for info in response.cameras]
 
     async def remove_camera(self, camera_id: str) -> None:
-        """Forget a camera, its frames and its memory."""
-        await self._call(
-            self._cameras.Remove, camera_pb2.CameraServiceRemoveRequest(camera_id=camera_id)
-        )
+        """Remove a camera with its frames and its memory."""
+        await self._call(self._cameras.Remove, remove_request(camera_id))
 
     async def close(self) -> None:
-        """Close the connection; calls that run are cancelled."""
+        """Close the connection. Open calls are cancelled."""
         await self._channel.close()
 
     def _sent(self) -> Metadata:

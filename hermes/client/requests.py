@@ -9,8 +9,9 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from hermes import errors
+from hermes.client.address import check_address
 from hermes.client.tls import Tls
-from hermes.v1 import camera_pb2, query_pb2
+from hermes.v1 import camera_pb2, memory_pb2, query_pb2
 
 CALL_TIMEOUT_S = 10.0
 ASK_TIMEOUT_S = 60.0
@@ -20,7 +21,7 @@ Metadata = Sequence[tuple[str, str]]
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # A gateway that comes back is found within seconds; gRPC's default is two minutes.
+    # Reconnect to a restarted gateway within seconds; gRPC's default is two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
@@ -39,7 +40,11 @@ _FRESHNESS: dict[str, query_pb2.Freshness] = {
 def connection(
     address: str, tls: Tls | None, credentials: grpc.ChannelCredentials | None
 ) -> tuple[str, grpc.ChannelCredentials | None, list[tuple[str, Any]]]:
-    """The gateway's name in errors, and the credentials and options of a channel to it."""
+    """The gateway's name in errors, and the credentials and options of a channel to it.
+
+    Raises `InvalidInput` for what is no address.
+    """
+    check_address(address, encrypted=tls is not None or credentials is not None)
     if tls is not None:
         credentials = tls.read().credentials()
     how = "in plain text" if credentials is None else "over TLS"
@@ -50,11 +55,13 @@ def connection(
 def ask_request(
     camera_id: str, text: str, max_tokens: int, freshness: str
 ) -> query_pb2.QueryServiceAskRequest:
-    """The request of `ask`. Raises `InvalidInput` for what cannot be sent."""
+    """The request of `ask`. Raises `InvalidInput` for values that cannot be sent."""
     if freshness not in _FRESHNESS:
         raise errors.InvalidInput("question.freshness", f"is one of {', '.join(_FRESHNESS)}")
     if not 0 <= max_tokens < 2**32:
         raise errors.InvalidInput("question.max_tokens", "must be 0 (the default) or more")
+    _check_text("question.camera_id", camera_id)
+    _check_text("question.text", text)
     question = query_pb2.Question(
         camera_id=camera_id, text=text, max_tokens=max_tokens, freshness=_FRESHNESS[freshness]
     )
@@ -70,11 +77,13 @@ def add_request(
     pacing: str,
     loop: bool,
 ) -> camera_pb2.CameraServiceAddRequest:
-    """The request of `add_camera`. Raises `InvalidInput` for what cannot be sent."""
+    """The request of `add_camera`. Raises `InvalidInput` for values that cannot be sent."""
     if pacing not in _PACINGS:
         raise errors.InvalidInput("camera.pacing", f"is one of {', '.join(_PACINGS)}")
     if not 0 <= chunk_max_frames < 2**32:
         raise errors.InvalidInput("camera.sampling.chunk_max_frames", "must be 0 or more")
+    _check_text("camera.id", camera_id)
+    _check_text("camera.url", url)
     sampling = camera_pb2.Sampling(
         frames_per_second=frames_per_second, chunk_max_frames=chunk_max_frames
     )
@@ -86,3 +95,29 @@ def add_request(
         id=camera_id, url=url, sampling=sampling, pacing=_PACINGS[pacing], loop=loop
     )
     return camera_pb2.CameraServiceAddRequest(camera=camera)
+
+
+def get_request(camera_id: str) -> camera_pb2.CameraServiceGetRequest:
+    """The request of `get_camera`. Raises `InvalidInput` for what cannot be sent."""
+    return camera_pb2.CameraServiceGetRequest(camera_id=_check_text("camera_id", camera_id))
+
+
+def remove_request(camera_id: str) -> camera_pb2.CameraServiceRemoveRequest:
+    """The request of `remove_camera`. Raises `InvalidInput` for what cannot be sent."""
+    return camera_pb2.CameraServiceRemoveRequest(camera_id=_check_text("camera_id", camera_id))
+
+
+def inspect_request(camera_id: str) -> memory_pb2.MemoryServiceInspectRequest:
+    """The request of `inspect`. Raises `InvalidInput` for what cannot be sent."""
+    return memory_pb2.MemoryServiceInspectRequest(camera_id=_check_text("camera_id", camera_id))
+
+
+def _check_text(field: str, text: str) -> str:
+    """The text. Bytes of a command line that are no UTF-8 come as lone surrogates: not sendable."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise errors.InvalidInput(
+            field, f"holds bytes that are not UTF-8, at character {error.start + 1}"
+        ) from None
+    return text

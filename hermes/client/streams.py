@@ -1,4 +1,4 @@
-"""Answers as they are written, for blocking and for asyncio callers."""
+"""Streams of an answer's text, for blocking and for asyncio callers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hermes.v1 import query_pb2
 
 
 class _Parts:
-    """An answer as it comes in: its text so far, and its closing message."""
+    """The state of an answer: its text so far, and its closing message."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._complete: query_pb2.Complete | None = None
 
     def take(self, response: query_pb2.QueryServiceAskResponse) -> str | None:
-        """Note one message. Its text, if it is a delta."""
+        """Take one message. Returns its text if it is a delta."""
         if response.WhichOneof("event") == "complete":
             self._complete = response.complete
             return None
@@ -38,7 +38,7 @@ class _Parts:
 
 
 class AnswerStream(Iterator[str]):
-    """Pieces of an answer as they are written. Leaving it as a context cancels the rest."""
+    """Iterates over the pieces of an answer. As a context manager it cancels the rest on exit."""
 
     def __init__(self, call: Any, peer: str) -> None:
         self._call = call
@@ -82,7 +82,7 @@ class AnswerStream(Iterator[str]):
 
 
 class AsyncAnswerStream(AsyncIterator[str]):
-    """The same for asyncio. Leaving it as a context cancels the rest."""
+    """`AnswerStream` for asyncio. As a context manager it cancels the rest on exit."""
 
     def __init__(self, call: Any, peer: str) -> None:
         self._call = call

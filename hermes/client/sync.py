@@ -14,6 +14,9 @@ from hermes.client.requests import (
     add_request,
     ask_request,
     connection,
+    get_request,
+    inspect_request,
+    remove_request,
 )
 from hermes.client.streams import AnswerStream
 from hermes.client.tls import Tls
@@ -23,7 +26,7 @@ from hermes.client.types import Camera, Freshness, Pacing, camera_of
 from hermes.contents import MemoryContents
 from hermes.contents_message import contents_of
 from hermes.statuses import error_of
-from hermes.v1 import camera_pb2, memory_pb2
+from hermes.v1 import camera_pb2
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from hermes.v1.memory_pb2_grpc import MemoryServiceStub
 from hermes.v1.query_pb2_grpc import QueryServiceStub
@@ -46,7 +49,7 @@ class HermesClient:
 
         TLS files are read once, here; make a new client after they change.
         `token` is sent with every call as `authorization: Bearer`, and `metadata`
-        as it is. `timeout`, in seconds, applies to every call but `ask`.
+        with every call as it is. `timeout`, in seconds, applies to every call but `ask`.
         """
         self._token = token
         self._metadata = tuple(metadata)
@@ -70,7 +73,7 @@ class HermesClient:
         freshness: Freshness = "latest",
         timeout: float | None = ASK_TIMEOUT_S,
     ) -> AnswerStream:
-        """Ask about a camera. Returns at once; errors come while reading the answer.
+        """Ask about a camera. Returns at once; errors are raised while the answer is read.
 
         `max_tokens=0` and `timeout=None` leave the limit to the gateway.
         """
@@ -80,7 +83,7 @@ class HermesClient:
 
     def inspect(self, camera_id: str) -> MemoryContents:
         """What the camera's memory holds now, layer by layer. `hermes.picture` draws it."""
-        request = memory_pb2.MemoryServiceInspectRequest(camera_id=camera_id)
+        request = inspect_request(camera_id)
         return contents_of(self._call(self._memories.Inspect, request).contents)
 
     def add_camera(
@@ -101,8 +104,8 @@ class HermesClient:
         return camera_of(self._call(self._cameras.Add, request).camera)
 
     def get_camera(self, camera_id: str) -> Camera:
-        """One camera as it is now."""
-        request = camera_pb2.CameraServiceGetRequest(camera_id=camera_id)
+        """The current state of one camera."""
+        request = get_request(camera_id)
         return camera_of(self._call(self._cameras.Get, request).camera)
 
     def list_cameras(self) -> list[Camera]:
@@ -111,11 +114,11 @@ class HermesClient:
         return [camera_of(info) for info in response.cameras]
 
     def remove_camera(self, camera_id: str) -> None:
-        """Forget a camera, its frames and its memory."""
-        self._call(self._cameras.Remove, camera_pb2.CameraServiceRemoveRequest(camera_id=camera_id))
+        """Remove a camera with its frames and its memory."""
+        self._call(self._cameras.Remove, remove_request(camera_id))
 
     def close(self) -> None:
-        """Close the connection; calls that run are cancelled."""
+        """Close the connection. Open calls are cancelled."""
         self._channel.close()
 
     def _sent(self) -> Metadata:

@@ -1,4 +1,4 @@
-"""TLS on the side of a client: the authorities to trust, and a certificate to show."""
+"""A client's side of TLS: the authorities to trust, and a certificate to show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hermes.errors import InvalidInput
 
 
 class Material(NamedTuple):
-    """What the files hold, as PEM."""
+    """The contents of the files, as PEM."""
 
     ca: bytes | None
     cert: bytes | None
@@ -28,9 +28,9 @@ class Tls:
     """A client's side of TLS, as PEM files.
 
     `ca_file`: the authorities to trust; None: the public ones that gRPC knows.
-    `cert_file`, `key_file`: who we are, for a server that asks. `server_name`:
+    `cert_file`, `key_file`: for a server that asks for a certificate. `server_name`:
     the name that the server's certificate must have, if it is not the host of
-    the address. Raises `InvalidInput` if half of a pair is given.
+    the address. Raises `InvalidInput` if half of a pair is given, or what is no name.
     """
 
     ca_file: Path | None = None
@@ -44,9 +44,11 @@ class Tls:
             raise InvalidInput(
                 f"tls.{missing}", "is missing: a certificate and its key go together"
             )
+        if not (self.server_name.isascii() and self.server_name.isprintable()):
+            raise InvalidInput("tls.server_name", "holds characters that no host name has")
 
     def read(self) -> Material:
-        """What the files hold now. Raises `InvalidInput` naming the one that cannot be read."""
+        """Read the files. Raises `InvalidInput` with the name of an unreadable one."""
         return Material(
             _read("tls.ca_file", self.ca_file),
             _read("tls.cert_file", self.cert_file),

@@ -1,4 +1,4 @@
-"""The trace that the caller is in, as the metadata of a call."""
+"""The caller's trace, as the metadata of a call."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 
 
 def trace_context() -> tuple[tuple[str, str], ...]:
-    """W3C `traceparent` and `tracestate` of OpenTelemetry's current span; nothing without one.
+    """W3C `traceparent` and `tracestate` of OpenTelemetry's current span, if there is one.
 
-    A process that has not loaded OpenTelemetry is in no trace, so this does not load it.
+    OpenTelemetry is not loaded for this: without it there is no span.
     """
     if "opentelemetry.trace" not in sys.modules:
         return ()

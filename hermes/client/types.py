@@ -1,4 +1,4 @@
-"""What the client gives back: frozen records with plain Python values.
+"""What the client returns: frozen records with plain Python values.
 
 Durations are seconds, times are aware datetimes in UTC, states are the words
 of the API in lower case (`online`, `serving`, `stop` ...).
@@ -34,9 +34,13 @@ class Span:
 class Coverage:
     """What a memory can know about. Empty (`span` is None) before the first frame.
 
-    `whole_since`: from the frame captured then on, every frame is held whole.
-    `forgotten`: stretches whose frames were seen, but of which nothing is held
-    any more. Between the two, frames are thinned: a part of each is held.
+    `span`: from the oldest held frame to the newest. `gaps`: stretches from which
+    no frame was seen. `frames`, `frames_seen`: how many are held, at least in
+    part, and how many were seen. `whole_since`: every frame from this time on is
+    held whole. `forgotten`: stretches whose frames were seen but are no longer
+    held. All other frames are thinned: a part of each is held.
+    `watching_since`: time of the memory's first frame. `lost`: what an earlier
+    memory of the camera had seen, which is lost.
     """
 
     span: Span | None
@@ -53,7 +57,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time of an answer went, in seconds. None: not measured."""
+    """The times of an answer, in seconds. None: not measured."""
 
     warm_time_to_first_token_s: float | None
     fresh_time_to_first_token_s: float | None
@@ -79,7 +83,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a camera's frames come from, and how that goes. `error` is "" if all is well."""
+    """The state of a camera's source. `error` is "" if there is no fault.
+
+    `error_message`: also what a pending source waits for, or how much was read of one that ended.
+    """
 
     state: str
     error: str
@@ -93,7 +100,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of a camera, and by whom."""
+    """The state of a camera's memory, and the worker that holds it.
+
+    `message`: what a pending memory waits for.
+    """
 
     state: str
     frames: int
@@ -103,11 +113,12 @@ class Memory:
     coverage: Coverage
     worker: str
     epoch: int
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera as it was added, and as it is now. The URL carries no credentials."""
+    """A camera: its settings, and its current state. The URL carries no credentials."""
 
     id: str
     url: str
@@ -152,6 +163,7 @@ def camera_of(info: camera_pb2.CameraInfo) -> Camera:
             coverage=coverage_of(memory.coverage),
             worker=memory.worker,
             epoch=memory.epoch,
+            message=memory.message,
         ),
     )
 
@@ -214,7 +226,7 @@ def _seconds(message: Message, name: str) -> float | None:
 
 
 def _word(kind: Any, value: int) -> str:
-    """`SOURCE_STATE_ONLINE` -> `online`; "" for unspecified; a newer server's value as a number."""
+    """`SOURCE_STATE_ONLINE` -> `online`; "" for unspecified; an unknown value as its number."""
     if value not in kind.values():
         return str(value)
     prefix = kind.keys()[0].removesuffix("UNSPECIFIED")

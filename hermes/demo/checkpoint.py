@@ -22,14 +22,13 @@ from transformers import (
 )
 
 from hermes.demo import words
+from hermes.demo.limits import SIDE as SIDE
 from hermes.vlm import chat_templates
 
 NAME = "hermes-demo"
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the trained checkpoint."""
 
-SIDE = 64
-"""Width and height of the frames it takes, in pixels."""
 PATCH = 8
 FRAME_TOKENS = (SIDE // PATCH // 2) ** 2
 POSITIONS = 512

@@ -1,6 +1,9 @@
-"""Limits for the demo model, which was made for 512 positions."""
+"""Limits for the demo model, which was made for 512 positions. No torch."""
 
 from __future__ import annotations
+
+SIDE = 64
+"""Width and height of the frames it takes, in pixels."""
 
 LIMITS = {
     "budget_tokens": 192,  # twelve frames

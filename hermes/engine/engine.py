@@ -92,6 +92,7 @@ class Engine:
         self._open: set[int] = set()
         self._lock = threading.Lock()  # of `_open`
         self._failure: BaseException | None = None
+        self._winding_down = False
         self._beat: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
@@ -127,6 +128,14 @@ class Engine:
         """
         self._beat = beat
         self._thread.start()
+
+    def wind_down(self) -> None:
+        """Take in no more frames, but for those that complete a log entry already begun.
+
+        For the last snapshots, which would otherwise wait for the frames of all cameras, layer by
+        layer. The frames that are left out are in the log still.
+        """
+        self._winding_down = True
 
     def stop(self) -> None:
         """Fail all open answers and end the thread."""
@@ -227,7 +236,9 @@ class Engine:
         waiting = {
             number: session.backlog
             for number, session in self._sessions.items()
-            if session.pending and session is not held
+            if session.pending
+            and session is not held
+            and not (self._winding_down and session.between)
         }
         answers, room = self._answers, self._ingesting.size.frames
         match self._scheduler.next(answers.ready, answers.under_way, waiting, room):

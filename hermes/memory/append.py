@@ -15,9 +15,9 @@ from hermes.memory.slab import Slab
 
 
 class AppendRow:
-    """Tokens on their way into a memory. They see all of it, and each other causally.
+    """New tokens of a memory in one pass. They attend to all of it, and causally to each other.
 
-    `layout`: that of the frames; None for the prefix. `start`: the index of the
+    `layout`: the layout of the frames; None for the prefix. `start`: the index of the
     row's first token in the slab. `guidance`: the attention that each guidance
     prompt of the same pass gives the video tokens.
     """

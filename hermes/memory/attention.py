@@ -37,7 +37,7 @@ class Row(Protocol):
 
 
 class Pass(Protocol):
-    """What a model's attention layers get instead of a cache."""
+    """One forward pass, which a model's attention layers use instead of a cache."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens, head_dim] in, unrotated; [1, tokens, heads, head_dim] out."""
@@ -70,7 +70,7 @@ class ReadingRow(ABC):
 
 
 class PackedPass:
-    """What a model's attention layers get instead of a cache: the rows, in order.
+    """A pass of several rows, in order, which attention layers use instead of a cache.
 
     `between` is called in each layer before its attention. It may run other
     passes of the same model, so that a long pass gives way to a short one.

@@ -36,10 +36,10 @@ class RowLayout:
 
 
 class Branch:
-    """Reads a memory as it was when the branch was opened, and keeps its own tokens apart.
+    """A question's view of a memory as it was when the branch was opened, with tokens of its own.
 
-    The slab moves nothing that the branch reads for as long as it is open. Use
-    it as a context manager, or call `close`.
+    While the branch is open, nothing that it reads moves in the slab. Use it as a
+    context manager, or call `close`.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class BranchRow(ReadingRow):
         return self._tokens
 
     def layout(self) -> RowLayout:
-        """Where the row's tokens and those that it reads lie on the device."""
+        """Where the row's tokens, and the tokens that it reads, are on the device."""
         branch = self._branch
         return RowLayout(
             branch.slab.all_rotated_keys(branch.seen, branch.rotary),

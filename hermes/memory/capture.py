@@ -13,9 +13,9 @@ from hermes.memory.state import NO_MEDIA, MemoryState
 
 
 class Capture:
-    """A copy of a memory in the making, a layer at a step: the device does other work in between.
+    """A copy of a memory that is made a layer at a time, with other work of the device in between.
 
-    The memory must not change until the last step, so that `state` is of one moment.
+    The memory must not change until the last step, so that `state` shows one moment.
     """
 
     def __init__(self, held: Held, header: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ Stretch = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class FrameStamp:
-    """When a frame was captured, and its time within its source if that is a file. In ms."""
+    """The capture time of a frame, and its time within its source if that is a file. In ms."""
 
     capture_ms: int
     media_ms: int | None = None

@@ -20,7 +20,7 @@ _AT_ONCE_ELSEWHERE = 1 << 26
 
 
 class GuidanceRow:
-    """One prompt in the pass that writes a memory's next frames. It must follow their row."""
+    """A guidance prompt in the pass that writes a memory's next frames. It follows their row."""
 
     def __init__(
         self, slab: Slab, rotary: Rotary, positions: Tensor, first: int, seen: int

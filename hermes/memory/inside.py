@@ -12,12 +12,13 @@ from hermes.memory.summary import SUMMARY_PATCH
 
 
 def look_inside(memory: StreamMemory) -> MemoryContents:
-    """What `memory` holds now. Copies token identities to the host; on the memory's thread."""
+    """Describe what `memory` holds now. Call it on the memory's thread: it copies to the host."""
     frames, patches = memory.identities()
     bands = {
         layer: name for name, layers in Bands.of(memory.shape.layers).items() for layer in layers
     }
-    times = {number: stamp.capture_ms for number, stamp in memory.stamps()}
+    stamps = memory.stamps()
+    media = {number: stamp.media_ms for number, stamp in stamps if stamp.media_ms is not None}
     return MemoryContents(
         policy=memory.policy.name,
         budget=memory.config.budget,
@@ -25,12 +26,13 @@ def look_inside(memory: StreamMemory) -> MemoryContents:
         bytes=memory.kv_bytes,
         frame_tokens=memory.frame_tokens,
         frames_seen=memory.coverage().frames_seen,
-        times=times,
+        times={number: stamp.capture_ms for number, stamp in stamps},
         gaps=memory.coverage().gaps,
         layers=tuple(
             LayerContents(layer, bands[layer], _held(frames[layer], patches[layer]))
             for layer in range(memory.shape.layers)
         ),
+        media=media if len(media) == len(stamps) else {},
     )
 
 

@@ -10,7 +10,7 @@ from hermes.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class MemoryConfig:
-    """How much is kept, and when.
+    """The limits of a memory.
 
     `budget`: video tokens per layer after a compression (|M|).
     `headroom`: video tokens that fit on top before the next compression.
@@ -41,7 +41,7 @@ class MemoryConfig:
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """What one compression did: tokens evicted over all layers, and whether positions moved."""
+    """The effect of a compression: tokens evicted over all layers, and whether positions moved."""
 
     evicted_tokens: int
     reindexed: bool

@@ -72,7 +72,7 @@ class RetentionPolicy(Protocol):
         ...
 
     def select(self, candidates: Candidates, budget: int) -> Selection:
-        """Choose `budget` tokens of each layer. There are more candidates than that."""
+        """Choose `budget` tokens of each layer, from more candidates than that."""
         ...
 
 

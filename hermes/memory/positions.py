@@ -72,7 +72,7 @@ class Clock:
 
     @property
     def next_text(self) -> int:
-        """The position that text gets next, on every axis."""
+        """The position of the next text token, on every axis."""
         return self.largest + 1
 
     @property

@@ -36,7 +36,10 @@ class Rotary:
 
 
 def rotate(x: Tensor, tables: tuple[Tensor, Tensor], out: Tensor | None = None) -> Tensor:
-    """x [heads, n, head_dim] rotated to its positions: computed in fp32, rerotated in x's dtype."""
+    """Rotate `x` [heads, n, head_dim] to its positions, given their `tables`.
+
+    Computed in fp32, returned in the type of `x`, or written to `out`.
+    """
     cos, sin = tables
     half = x.shape[-1] // 2
     wide = x.to(torch.float32)

@@ -174,10 +174,10 @@ def caches_rotated_keys(shape: CacheShape) -> bool:
 
 
 class SlabPool:
-    """Slabs for memories that come and go: a memory that closes leaves its slab to the next.
+    """A pool of slabs: a memory that is closed returns its slab for the next one.
 
-    Device memory is allocated once, and is not fragmented however many
-    memories are opened and closed. Not thread-safe.
+    Device memory is allocated once, so that opening and closing many memories does
+    not fragment it. Not thread-safe.
     """
 
     def __init__(self, shape: CacheShape) -> None:
@@ -202,10 +202,10 @@ class SlabPool:
         self._slabs.setdefault(slab.capacity, []).append(slab)
 
     def take_keys(self, like: Tensor) -> Tensor:
-        """Room for rotated keys, uninitialised."""
+        """An uninitialised tensor for rotated keys."""
         free = self._keys.get(like.shape)
         return free.pop() if free else torch.empty_like(like)
 
     def give_keys(self, keys: Tensor) -> None:
-        """Return the room that `take_keys` gave."""
+        """Return a tensor that `take_keys` gave."""
         self._keys.setdefault(keys.shape, []).append(keys)

@@ -26,7 +26,7 @@ class MemoryState:
     `positions` [L, axes, n] int32; `frames` [L, n] int64; `patches` [L, n]
     int32; `stamps` [frames held, 3] int64 (number, capture ms, media ms);
     `gaps` [gaps, 2] int64; and `guidance` [prompts, L, video tokens] fp32 if the
-    next compression has any to go by.
+    next compression has any to use.
     """
 
     header: dict[str, Any]

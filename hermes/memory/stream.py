@@ -30,10 +30,11 @@ class StreamMemory:
     """Bounded KV cache of one stream. Not thread-safe: it belongs to the device's thread.
 
     Forward passes write through rows (`begin_prefix`, `begin_frames`), which
-    become part of the memory with `commit`. Questions read through `branch`,
-    which leaves no trace and sees the memory as it was when it was opened,
-    while frames keep coming: new tokens are appended past what it reads, and a
-    compression writes to another slab while this one has readers.
+    become part of the memory with `commit`. Questions read through a `branch`,
+    which sees the memory as it was when the branch was opened, and leaves no
+    trace. Frames may be added meanwhile: their tokens are appended past what a
+    branch reads, and a compression writes to another slab while this one has
+    readers.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class StreamMemory:
 
     @property
     def next_position(self) -> int:
-        """The position that text gets next, on every axis."""
+        """The position of the next text token, on every axis."""
         return 0 if self._held is None else self._held.clock.next_text
 
     @property
@@ -107,7 +108,7 @@ class StreamMemory:
         self.held.table.mark_lost(since_ms)
 
     def stamps(self) -> list[tuple[int, FrameStamp]]:
-        """Number and stamp of every frame of which a token is held, in order."""
+        """Number and stamp of every frame that is held, at least in part, in order."""
         return [] if self._held is None else self._held.table.stamps()
 
     def identities(self) -> tuple[Tensor, Tensor]:
@@ -187,8 +188,8 @@ class StreamMemory:
     def guide(self, prompt_tokens: Sequence[int]) -> tuple[GuidanceRow, ...]:
         """Rows for the guidance prompts, to be packed after the open row in the same pass.
 
-        The next compression goes by what they attend to, if no more frames
-        come before it.
+        The next compression uses their attention, unless more frames are added
+        before it.
         """
         row = self._pending
         if row is None or row.layout is None:
@@ -204,11 +205,11 @@ class StreamMemory:
         return tuple(rows)
 
     def commit(self, row: AppendRow, finite: Sequence[bool] | None = None) -> None:
-        """Make what the row's forward pass wrote part of the memory.
+        """Make the tokens that the row's forward pass wrote part of the memory.
 
-        `finite`: what `row.finite` found, if it was read already. Raises
-        `InvalidInput` if not all is finite; nothing has changed then, and the
-        row is still open: abandon it.
+        `finite`: the values of `row.finite`, if they were read already. Raises
+        `InvalidInput` if not all is finite. Nothing has changed then, and the row
+        is still open: abandon it.
         """
         if row is not self._pending:
             raise RuntimeError("this row is not open")
@@ -240,7 +241,7 @@ class StreamMemory:
             held.table.add(stamp, after_gap=row.after_gap and number == 0)
 
     def abandon(self, row: AppendRow) -> None:
-        """Forget what the row's forward pass wrote, as if it had never begun."""
+        """Discard the tokens that the row's forward pass wrote, as if it had never begun."""
         if row is self._pending:
             self._pending = None
             row.slab.begin_pass()
@@ -257,7 +258,7 @@ class StreamMemory:
         return self.video_tokens + pending - self.config.budget
 
     def compress(self) -> Compression | None:
-        """Bring every layer back to its budget. None if there was nothing to do."""
+        """Compress every layer to its budget. Returns None if there was nothing to do."""
         self._require_no_row()
         if self._closed:
             return None
@@ -288,7 +289,10 @@ class StreamMemory:
     # -- reading -----------------------------------------------------------
 
     def branch(self, room: int) -> Branch:
-        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
+        """Open a branch for a question and its answer of at most `room` tokens in all.
+
+        Close it after use.
+        """
         self._require_open()
         return Branch(self.held.slab, self.rotary, self.next_position, room, self.coverage())
 
@@ -298,10 +302,10 @@ class StreamMemory:
         return self._closed
 
     def close(self) -> None:
-        """End this memory. Open branches can still be read, and a pass under way can end.
+        """Close this memory. Open branches can still be read, and a pass under way can end.
 
-        Its slab goes to the next memory of the same pool. Closing twice is
-        harmless; the memory cannot be used in any other way afterwards.
+        Its slab returns to the pool. Closing again does nothing; any other use of a
+        closed memory is an error.
         """
         if self._closed or self._held is None:
             return
@@ -312,7 +316,7 @@ class StreamMemory:
     # -- copying and restoring ---------------------------------------------
 
     def state(self) -> MemoryState:
-        """A copy of everything, on the host. Open branches are not disturbed."""
+        """A copy of the whole memory, on the host. Open branches are not disturbed."""
         return self.capture().state()
 
     def capture(self, **header: Any) -> Capture:
@@ -324,7 +328,7 @@ class StreamMemory:
         return Capture(self.held, {**kind_of(self.shape, self.config, self.policy), **header})
 
     def restore(self, state: MemoryState) -> None:
-        """Become what `state` was taken of, bit-equal from there on.
+        """Replace the content by that of `state`. The memory continues bit-equal from there.
 
         Raises `SnapshotMismatch` or `SnapshotCorrupt`; nothing has changed
         then. A memory that has its prefix also refuses a state whose prefix was

@@ -22,12 +22,16 @@ DEFAULT_FRAME_MS = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """Linear from `start_ms` at `left` to `end_ms` at `left + width`."""
+    """Linear from `start_ms` at `left` to `end_ms` at `left + width`.
+
+    `media`: times count from the start of a file.
+    """
 
     start_ms: float
     end_ms: float
     left: float
     width: float
+    media: bool = False
 
     def x(self, ms: float) -> float:
         """The x coordinate of a moment, clipped to the axis."""
@@ -35,12 +39,21 @@ class TimeAxis:
         return self.left + self.width * min(1.0, max(0.0, share))
 
     def ticks(self, most: int = 9) -> list[tuple[float, str]]:
-        """Round moments and their labels, in UTC; not more than about `most`."""
+        """Round moments and their labels, in UTC or of the file; not more than about `most`."""
         span = self.end_ms - self.start_ms
         step = next((s for s in _STEPS if span / s <= most), _STEPS[-1])
         first = -(-int(self.start_ms) // step) * step
         moments = range(first, int(self.end_ms) + 1, step)[: 4 * most]
-        return [(self.x(ms), _label(ms, step)) for ms in moments]
+        label = _position if self.media else _label
+        return [(self.x(ms), label(ms, step)) for ms in moments]
+
+    @property
+    def name(self) -> str:
+        """What the axis shows."""
+        if self.media:
+            return "in the file"
+        date = day(self.start_ms)
+        return f"{date} UTC" if date else "captured at"
 
 
 def frame_ms(contents: MemoryContents) -> float:
@@ -92,3 +105,11 @@ def _label(ms: float, step: int) -> str:
     if step >= _MIN:
         return f"{moment:%H:%M}"
     return f"{moment:%H:%M:%S}" + ("" if step >= _S else f".{moment.microsecond // 100_000}")
+
+
+def _position(ms: float, step: int) -> str:
+    """`0:30`, `1:02:30`; with tenths where ticks are closer than a second."""
+    seconds = int(ms // _S)
+    hours, minutes = seconds // 3_600, seconds // 60 % 60
+    whole = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+    return f"{whole}:{seconds % 60:02}" + ("" if step >= _S else f".{int(ms % _S) // 100}")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from hermes.contents import LayerContents, MemoryContents
-from hermes.picture.axis import TimeAxis, day, duration, frame_ms, frame_spans
+from hermes.picture.axis import TimeAxis, duration, frame_ms, frame_spans
+from hermes.picture.clock import on_media_time
 from hermes.picture.columns import spread
 from hermes.picture.figures import BandFigures, spoken
+from hermes.picture.labels import Area, area_of, fitted, width_of
 from hermes.picture.scene import Box, Dot, Hatch, Line, Scene, Text
 
 WIDTH = 1280
-LEFT, RIGHT = 158, 150
+MARGIN = 24
+LEFT, RIGHT = 186, 190
 TOP = 96
 ROWS_HEIGHT = 440  # of all layers together, as far as one row's limits allow
 ROW_LIMITS = (7, 30)
 BAND_GAP = 16
+NAME_HEIGHT = 40  # of the two lines beside a band, however flat the band is
+LABEL_SPACE = 8
 COLUMN = 2.0  # narrower frames than two of these are averaged into columns
 LEAST_GAP = 3.0  # so that a short gap is seen
 
@@ -46,33 +52,67 @@ def colour(share: float) -> str:
     raise AssertionError("the ramp ends at 1")
 
 
-def draw(contents: MemoryContents, title: str = "") -> Scene:
-    """The picture of one memory. `title`: the name of its camera."""
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """A band of layers and where its rows lie: from `y` on."""
+
+    name: str
+    layers: tuple[LayerContents, ...]
+    y: float
+    row: int
+
+    @property
+    def height(self) -> float:
+        """The height of its rows."""
+        return self.row * len(self.layers) - 1
+
+    def rows(self) -> list[tuple[LayerContents, float]]:
+        """Each layer and the upper edge of its row."""
+        return [(layer, self.y + at * self.row) for at, layer in enumerate(self.layers)]
+
+
+def _bands(contents: MemoryContents) -> tuple[list[_Band], float]:
+    """The bands from the top, each with room for its names, and where the last one ends."""
     low, high = ROW_LIMITS
     row = min(high, max(low, ROWS_HEIGHT // max(1, len(contents.layers))))
-    bands = contents.bands()
-    bottom = TOP + row * len(contents.layers) + BAND_GAP * (len(bands) - 1)
-    scene = Scene(WIDTH, bottom + 104, f"Memory {title}".strip())
+    bands, y = [], float(TOP)
+    for name, layers in contents.bands():
+        height = row * len(layers)
+        room = max(height, NAME_HEIGHT)
+        bands.append(_Band(name, layers, y + (room - height) / 2, row))
+        y += room + BAND_GAP
+    return bands, (y - BAND_GAP if bands else y)
+
+
+def draw(contents: MemoryContents, title: str = "") -> Scene:
+    """The picture of one memory. `title`: the name of its camera."""
+    contents = on_media_time(contents)
+    title = "".join(char for char in title if char.isprintable())  # fonts have no other
+    bands, bottom = _bands(contents)
+    scene = Scene(WIDTH, round(bottom) + 104, f"Memory {title}".strip())
     scene.add(Box(0, 0, scene.width, scene.height, PAPER))
     _heading(scene, contents, title)
     if not contents.times:
         scene.add(Text(LEFT, TOP + 30, "nothing is held yet", 16, SOFT))
         return scene
     times = list(contents.times.values())
-    each = frame_ms(contents)
-    axis = TimeAxis(times[0], times[-1] + each, LEFT, WIDTH - LEFT - RIGHT)
+    axis = TimeAxis(
+        times[0],
+        times[-1] + frame_ms(contents),
+        LEFT,
+        WIDTH - LEFT - RIGHT,
+        media=bool(contents.media),
+    )
     spans = frame_spans(contents)
-    y = float(TOP)
-    for name, layers in bands:
-        _band_names(scene, name, layers, y, row, contents)
-        for layer in layers:
-            scene.add(Box(LEFT, y, axis.width, row - 1, EMPTY))
-            _layer(scene, contents, layer, axis, spans, y, row - 1)
-            y += row
-        y += BAND_GAP
+    for band in bands:
+        _band_names(scene, band, contents)
+        for layer, y in band.rows():
+            scene.add(Box(LEFT, y, axis.width, band.row - 1, EMPTY))
+            _layer(scene, contents, layer, axis, spans, y, band.row - 1)
     _gaps(scene, contents, axis, bottom)
-    for layer, at in _rows(bands, row):
-        _summaries(scene, layer, axis, spans, at, row - 1)
+    for band in bands:
+        for layer, y in band.rows():
+            _summaries(scene, layer, axis, spans, y, band.row - 1)
     _time(scene, axis, bottom)
     _legend(scene, bottom + 62)
     return scene
@@ -80,18 +120,19 @@ def draw(contents: MemoryContents, title: str = "") -> Scene:
 
 def _heading(scene: Scene, contents: MemoryContents, title: str) -> None:
     held, seen = len(contents.times), contents.frames_seen
+    room = WIDTH - 2 * MARGIN
+    policy = fitted(Text(WIDTH - MARGIN, 38, contents.policy, 18, SOFT, "end"), room / 3)
+    room_of_name = room - width_of(policy.text, policy.size) - 2 * LABEL_SPACE
+    name = f"Memory of {title}" if title else "Memory"
+    figures = (
+        f"{contents.tokens:,} video tokens in each of {len(contents.layers)} layers"
+        f" (budget {contents.budget:,})  ·  {_size(contents.bytes)}"
+        f"  ·  {held:,} of {seen:,} frames held, in whole or in part"
+    )
     scene.add(
-        Text(24, 38, f"Memory of {title}" if title else "Memory", 24, INK),
-        Text(WIDTH - 24, 38, contents.policy, 18, SOFT, "end"),
-        Text(
-            24,
-            64,
-            f"{contents.tokens:,} video tokens in each of {len(contents.layers)} layers"
-            f" (budget {contents.budget:,})  ·  {_size(contents.bytes)}"
-            f"  ·  {held:,} of {seen:,} frames held, in whole or in part",
-            15,
-            SOFT,
-        ),
+        fitted(Text(MARGIN, 38, name, 24, INK), room_of_name),
+        policy,
+        fitted(Text(MARGIN, 64, figures, 15, SOFT), room),
     )
 
 
@@ -100,18 +141,6 @@ def _size(amount: int) -> str:
         if amount >= size:
             return f"{amount / size:.1f} {unit}"
     return f"{amount / 2**10:.0f} KiB"
-
-
-def _rows(
-    bands: list[tuple[str, tuple[LayerContents, ...]]], row: int
-) -> list[tuple[LayerContents, float]]:
-    y, found = float(TOP), []
-    for _, layers in bands:
-        for layer in layers:
-            found.append((layer, y))
-            y += row
-        y += BAND_GAP
-    return found
 
 
 def _layer(
@@ -153,32 +182,24 @@ def _columns(scene: Scene, columns: list[float], axis: TimeAxis, y: float, heigh
         start = end
 
 
-def _band_names(
-    scene: Scene,
-    name: str,
-    layers: tuple[LayerContents, ...],
-    y: float,
-    row: int,
-    contents: MemoryContents,
-) -> None:
-    known, meaning, accent = BANDS.get(name, (name, "", SOFT))
-    height = row * len(layers) - 1
-    middle = y + height / 2
-    first, last = layers[0].number, layers[-1].number
+def _band_names(scene: Scene, band: _Band, contents: MemoryContents) -> None:
+    known, meaning, accent = BANDS.get(band.name, (band.name, "", SOFT))
+    middle = band.y + band.height / 2
+    first, last = band.layers[0].number, band.layers[-1].number
     numbers = f"layer {first}" if first == last else f"layers {first} to {last}"
-    scene.add(
-        Box(LEFT - 10, y, 4, height, accent),
-        Text(24, middle - 4, known, 17, INK),
-        Text(24, middle + 12, numbers, 12, SOFT),
-    )
-    figures = BandFigures.of(contents, layers)
+    scene.add(Box(LEFT - 10, band.y, 4, band.height, accent))
+    left = [Text(MARGIN, middle - 4, known, 17, INK), Text(MARGIN, middle + 12, numbers, 12, SOFT)]
+    if band.height >= 60 and meaning:
+        left.append(Text(MARGIN, middle + 28, meaning, 12, accent))
+    figures = BandFigures.of(contents, band.layers)
     x = WIDTH - RIGHT + 14
-    scene.add(
+    half = f"half within {duration(figures.half_ms)}"
+    right = [
         Text(x, middle - 4, f"{spoken(figures.frames)} frames", 14, INK),
-        Text(x, middle + 12, f"half within {duration(figures.half_ms)}", 12, SOFT),
-    )
-    if height >= 60 and meaning:
-        scene.add(Text(24, middle + 28, meaning, 12, accent))
+        Text(x, middle + 12, half, 12, SOFT),
+    ]
+    scene.add(*(fitted(label, LEFT - 10 - LABEL_SPACE - MARGIN) for label in left))
+    scene.add(*(fitted(label, WIDTH - MARGIN / 2 - x) for label in right))
 
 
 def _gaps(scene: Scene, contents: MemoryContents, axis: TimeAxis, bottom: float) -> None:
@@ -206,21 +227,26 @@ def _summaries(
 
 
 def _time(scene: Scene, axis: TimeAxis, bottom: float) -> None:
+    """The axis; a tick whose label would lie over another one has none."""
     scene.add(Line(axis.left, bottom + 6, axis.left + axis.width, bottom + 6, RULE))
-    for x, label in axis.ticks():
-        scene.add(
-            Line(x, bottom + 6, x, bottom + 12, SOFT),
-            Text(x, bottom + 28, label, 13, SOFT, "middle"),
-        )
-    date = day(axis.start_ms)
-    scene.add(
-        Text(24, bottom + 28, f"{date} UTC" if date else "captured at", 13, SOFT),
-        Text(WIDTH - RIGHT + 14, bottom + 28, "newest", 13, SOFT),
-    )
+    labels = [
+        Text(MARGIN, bottom + 28, axis.name, 13, SOFT),
+        Text(WIDTH - RIGHT + 28, bottom + 28, "newest", 13, SOFT),
+    ]
+    taken = [area_of(label) for label in labels]
+    for x, told in axis.ticks():
+        label = Text(x, bottom + 28, told, 13, SOFT, "middle")
+        area = area_of(label)
+        spaced = Area(area.left - LABEL_SPACE, area.top, area.right + LABEL_SPACE, area.bottom)
+        scene.add(Line(x, bottom + 6, x, bottom + 12, SOFT))
+        if not any(map(spaced.overlaps, taken)):
+            labels.append(label)
+            taken.append(area)
+    scene.add(*labels)
 
 
 def _legend(scene: Scene, y: float) -> None:
-    scene.add(Text(24, y + 12, "held of a frame", 13, SOFT))
+    scene.add(Text(MARGIN, y + 12, "held of a frame", 13, SOFT))
     x, width = float(LEFT), 5.0
     for shade in range(_SHADES + 1):
         scene.add(Box(x + shade * width, y, width + 0.5, 14, colour((shade / _SHADES) ** 2)))

@@ -37,6 +37,9 @@ class SourceError(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_ERROR_CODEC: _ClassVar[SourceError]
     SOURCE_ERROR_ENDED: _ClassVar[SourceError]
     SOURCE_ERROR_REFUSED: _ClassVar[SourceError]
+    SOURCE_ERROR_PROTOCOL: _ClassVar[SourceError]
+    SOURCE_ERROR_UNREACHABLE: _ClassVar[SourceError]
+    SOURCE_ERROR_UNAVAILABLE: _ClassVar[SourceError]
 
 class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -44,6 +47,7 @@ class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_STATE_PENDING: _ClassVar[MemoryState]
     MEMORY_STATE_REPLAYING: _ClassVar[MemoryState]
     MEMORY_STATE_SERVING: _ClassVar[MemoryState]
+    MEMORY_STATE_EMPTY: _ClassVar[MemoryState]
 PACING_UNSPECIFIED: Pacing
 PACING_LIVE: Pacing
 PACING_AS_FAST_AS_READ: Pacing
@@ -62,10 +66,14 @@ SOURCE_ERROR_NOT_FOUND: SourceError
 SOURCE_ERROR_CODEC: SourceError
 SOURCE_ERROR_ENDED: SourceError
 SOURCE_ERROR_REFUSED: SourceError
+SOURCE_ERROR_PROTOCOL: SourceError
+SOURCE_ERROR_UNREACHABLE: SourceError
+SOURCE_ERROR_UNAVAILABLE: SourceError
 MEMORY_STATE_UNSPECIFIED: MemoryState
 MEMORY_STATE_PENDING: MemoryState
 MEMORY_STATE_REPLAYING: MemoryState
 MEMORY_STATE_SERVING: MemoryState
+MEMORY_STATE_EMPTY: MemoryState
 
 class CameraServiceAddRequest(_message.Message):
     __slots__ = ("camera",)
@@ -168,7 +176,7 @@ class SourceStatus(_message.Message):
     def __init__(self, state: _Optional[_Union[SourceState, str]] = ..., error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., last_frame: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reconnects: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., decoder: _Optional[str] = ...) -> None: ...
 
 class MemoryStatus(_message.Message):
-    __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch")
+    __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch", "message")
     STATE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +185,7 @@ class MemoryStatus(_message.Message):
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     state: MemoryState
     frames: int
     tokens: int
@@ -185,7 +194,8 @@ class MemoryStatus(_message.Message):
     coverage: Coverage
     worker: str
     epoch: int
-    def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+    message: str
+    def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TimeSpan(_message.Message):
     __slots__ = ("start", "end")

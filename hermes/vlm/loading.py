@@ -10,7 +10,7 @@ import torch
 from hermes.errors import InvalidInput, Unsupported
 from hermes.vlm.base import VideoModel
 from hermes.vlm.llava_onevision import LlavaOnevision
-from hermes.vlm.model_folder import ModelFolder
+from hermes.vlm.model_folder import DEMO, ModelFolder
 from hermes.vlm.qwen2_5_vl import Qwen25VL
 from hermes.vlm.qwen3_vl import Qwen3VL, Qwen3VLMoe
 from hermes.vlm.weights import read_config, read_model, read_tokenizer
@@ -39,7 +39,10 @@ def load(
     frame_size: tuple[int, int] | None = None,
     frames_per_second: float | None = None,
 ) -> VideoModel:
-    """Load a Hugging Face checkpoint: a folder, or a name on the hub.
+    """Load a Hugging Face checkpoint: a folder, a name on the hub, or "demo".
+
+    "demo" is the small model that comes with the package; a folder of that name
+    is "./demo".
 
     `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere.
     `revision`: branch, tag or commit on the hub.
@@ -59,7 +62,7 @@ def load(
     for option in options.keys() - _OPTIONS[family]:
         raise InvalidInput(option, f"cannot be chosen for {family.model_type}: leave it out")
     model = read_model(folder, read_config(folder), device, dtype)
-    name = Path(checkpoint).name
+    name = DEMO if folder.is_demo else Path(checkpoint).name
     return family(model, read_tokenizer(folder), folder.path, name, **options)
 
 

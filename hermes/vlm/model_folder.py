@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from hermes.errors import InvalidInput
 
 _SMALL, _WEIGHTS = ["*.json", "*.jinja", "*.txt", "*.model"], ["*.safetensors"]
+DEMO = "demo"
+"""The name of the small model that comes with the package."""
 _CONFIG, _ADAPTER, _INDEX = "config.json", "adapter_config.json", "model.safetensors.index.json"
 
 
@@ -26,9 +29,14 @@ class ModelFolder:
     adapter: Path | None = None
     fetched: bool = True
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether it is the model that comes with the package."""
+        return self.adapter is None and self.path.resolve() == _demo_folder().resolve()
+
     @classmethod
     def find(cls, model: str, revision: str | None = None, *, weights: bool = True) -> ModelFolder:
-        """The folder `model`, or a download of `model` from the hub.
+        """The folder `model`, or a download of `model` from the hub, or the demo model.
 
         `revision`: branch, tag or commit on the hub. `weights`: fetch them, too.
         The base model of a folder that has only an adapter is found as well.
@@ -36,7 +44,7 @@ class ModelFolder:
         """
         files = [*_SMALL, *_WEIGHTS] if weights else _SMALL
         found = _folder_of(model, revision, files)
-        fetched = weights or Path(model).expanduser().is_dir()
+        fetched = weights or model == DEMO or Path(model).expanduser().is_dir()
         if not (found / _ADAPTER).is_file():
             return cls(found, fetched=fetched)
         if (found / _CONFIG).is_file():
@@ -108,8 +116,13 @@ def _check_head(file: Path) -> None:
         ) from error
 
 
+def _demo_folder() -> Path:
+    """The demo model is data of the package; `hermes.demo`, which made it, is not needed."""
+    return Path(str(resources.files("hermes"))) / "demo" / "weights"
+
+
 def _folder_of(model: str, revision: str | None, files: list[str]) -> Path:
-    path = Path(model).expanduser()
+    path = _demo_folder() if model == DEMO else Path(model).expanduser()
     if path.is_dir():
         if revision is not None:
             raise InvalidInput("revision", f"{revision!r}: {model!r} is a folder and has none")

@@ -36,6 +36,9 @@ POSITION_RESERVE = 1024
 UNPAIRED = "unpaired"
 """A tensor of a state: [n, 3, height, width] uint8, pictures of a frame that is not complete."""
 
+_NAMES_IN_SNAPSHOTS = {"demo": "weights"}
+"""Snapshots of the demo model carry its folder's name, which once was its name everywhere."""
+
 
 def position_reserve(model: VideoModel) -> int:
     """How many positions to keep free for a question and its answer."""
@@ -244,7 +247,7 @@ class VideoMemory(PictureMemory):
         """What a model must have in common with the one that a snapshot was taken with."""
         model = self.model
         return {
-            "name": model.name,
+            "name": _NAMES_IN_SNAPSHOTS.get(model.name, model.name),
             "pictures_per_frame": model.pictures_per_frame,
             "frame_tokens": model.layout.tokens,
             "frame_extent": model.layout.offsets.amax(dim=1).tolist(),

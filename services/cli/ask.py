@@ -1,4 +1,4 @@
-"""`hermes ask`: one question, its answer as it is written."""
+"""`hermes ask`: asks one question and prints the answer as it streams."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from hermes.client import Answer, AnswerStream
 from hermes.errors import HermesError
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
 from services.cli.output import answer_line, err, out
+from services.cli.progress import waiting
+
+LONGEST_S = 86_400.0
 
 
 def ask(
@@ -21,18 +24,20 @@ def ask(
     gateway: Gateway = DEFAULT_GATEWAY,
     token_file: TokenFile = None,
     max_tokens: Annotated[
-        int, typer.Option(min=0, help="Longest answer; 0 leaves it to the deployment.")
+        int, typer.Option(min=0, help="Tokens of the longest answer; 0: the worker's limit.")
     ] = 0,
     cached: Annotated[
         bool,
         typer.Option("--cached", help="Answer at once, without waiting for the latest frames."),
     ] = False,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for the whole answer.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, max=LONGEST_S, help="Seconds for the whole answer.")
+    ] = 60.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line: each delta, then the result.")
     ] = False,
 ) -> None:
-    """Ask a camera a question; the answer streams as it is written."""
+    """Ask a camera a question. The answer streams as it is written."""
     with open_client(gateway, token_file) as client:
         stream = client.ask(
             camera,
@@ -48,9 +53,10 @@ def ask(
 
 
 def print_answer(stream: AnswerStream) -> Answer:
-    """Text on standard output as it comes; the figures on standard error."""
-    with stream:
+    """Print text on standard output as it arrives, and the figures on standard error."""
+    with stream, waiting("waiting for the answer") as over:
         for text in stream:
+            over()
             out.out(text, end="", highlight=False)
             out.file.flush()
         answer = stream.result()

@@ -10,14 +10,32 @@ from typing import Annotated, Any
 import typer
 
 from hermes.client import Camera
-from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
-from services.cli.output import camera_table, out
+from hermes.errors import InvalidInput
+from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
+from services.cli.output import err, print_cameras
+from services.cli.progress import calling
 
 app = typer.Typer(
     help="Add, list, look at and remove cameras.", no_args_is_help=True, add_completion=False
 )
 
-Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+class OutputChoice(StrEnum):
+    """How cameras are printed."""
+
+    table = "table"
+    wide = "wide"
+    name = "name"
+    json = "json"
+
+
+Output = Annotated[
+    OutputChoice,
+    typer.Option(
+        "--output", "-o", help="wide: every column, one line a camera. name: ids alone. json: all."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="The same as --output json.")]
 Id = Annotated[str, typer.Argument(help="Id of the camera.")]
 
 
@@ -40,29 +58,35 @@ def add(
         PacingChoice, typer.Option(help="live: play a file at its own speed.")
     ] = PacingChoice.default,
     loop: Annotated[bool, typer.Option("--loop", help="Start a file again at its end.")] = False,
+    output: Output = OutputChoice.table,
     as_json: Json = False,
 ) -> None:
     """Add a camera. Frames are in memory some seconds later."""
-    with open_client(gateway, token_file) as client:
+    output = _chosen(output, as_json)
+    with calling(gateway, token_file) as client:
         added = client.add_camera(
             camera, url, frames_per_second=fps, pacing=pacing.value, loop=loop
         )
-    _show([added], as_json)
+    _show(added, output)
 
 
 @app.command("list")
 def list_cameras(
-    gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None, as_json: Json = False
+    gateway: Gateway = DEFAULT_GATEWAY,
+    token_file: TokenFile = None,
+    output: Output = OutputChoice.table,
+    as_json: Json = False,
 ) -> None:
-    """All cameras: their sources, and what is remembered of them."""
-    with open_client(gateway, token_file) as client:
+    """List all cameras with their sources and memories."""
+    output = _chosen(output, as_json)
+    with calling(gateway, token_file) as client:
         cameras = client.list_cameras()
-    if as_json:
+    if output is OutputChoice.json:
         print(json.dumps([_plain(camera) for camera in cameras], indent=2))
     elif cameras:
-        out.print(camera_table(cameras))
+        _print(cameras, output)
     else:
-        out.print("no cameras yet: hermes camera add ID URL")
+        err.print("no cameras yet: hermes camera add ID URL")
 
 
 @app.command("get")
@@ -70,25 +94,42 @@ def get(
     camera: Id,
     gateway: Gateway = DEFAULT_GATEWAY,
     token_file: TokenFile = None,
+    output: Output = OutputChoice.table,
     as_json: Json = False,
 ) -> None:
-    """One camera."""
-    with open_client(gateway, token_file) as client:
-        _show([client.get_camera(camera)], as_json)
+    """Show one camera."""
+    output = _chosen(output, as_json)
+    with calling(gateway, token_file) as client:
+        found = client.get_camera(camera)
+    _show(found, output)
 
 
 @app.command("remove")
 def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None) -> None:
-    """Forget a camera, its frames and its memory."""
-    with open_client(gateway, token_file) as client:
+    """Remove a camera with its frames and its memory."""
+    with calling(gateway, token_file) as client:
         client.remove_camera(camera)
 
 
-def _show(cameras: list[Camera], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(_plain(cameras[0]), indent=2))
+def _chosen(output: OutputChoice, as_json: bool) -> OutputChoice:
+    if as_json and output not in (OutputChoice.table, OutputChoice.json):
+        raise InvalidInput("--output", f"{output.value} and --json exclude each other")
+    return OutputChoice.json if as_json else output
+
+
+def _show(camera: Camera, output: OutputChoice) -> None:
+    if output is OutputChoice.json:
+        print(json.dumps(_plain(camera), indent=2))
     else:
-        out.print(camera_table(cameras))
+        _print([camera], output)
+
+
+def _print(cameras: list[Camera], output: OutputChoice) -> None:
+    if output is OutputChoice.name:
+        for camera in cameras:
+            print(camera.id)
+    else:
+        print_cameras(cameras, wide=output is OutputChoice.wide)
 
 
 def _plain(camera: Camera) -> dict[str, Any]:

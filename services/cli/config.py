@@ -1,17 +1,20 @@
-"""`hermes.yaml`: cameras and models of one machine, checked."""
+"""`hermes.yaml`: cameras and models of one machine, checked, each fault with its place."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hermes.errors import InvalidInput
-from services.common.cameras import ID_PATTERN
-from services.common.redaction import MASK, redact
+from services.cli.frame_size import DEMO
+from services.cli.yaml_marks import Marks, marks_of
+from services.common.cameras import ID_PATTERN, is_file
+from services.common.redaction import MASK, lacks_scheme, redact
 
 
 class CameraConfig(BaseModel):
@@ -32,70 +35,145 @@ class UpConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     cameras: list[CameraConfig] = Field(default_factory=list)
-    model: str = "demo"
+    model: str = DEMO
     revision: str = ""
     device: str = "auto"
     listen: str = "127.0.0.1:50051"
     media_root: Path | None = None
     budget_tokens: int = Field(0, ge=0)
     frames_per_second: float = Field(0.0, ge=0, le=30)
+    capacity: int = Field(0, ge=0, le=4096)
+    reflection: bool = False
 
-    def overridden(
-        self,
-        cameras: list[CameraConfig],
-        model: str,
-        device: str,
-        listen: str,
-        media_root: Path | None,
-    ) -> UpConfig:
-        """A copy with the command line's values on top. The later of two equal ids counts."""
+    def overridden(self, cameras: list[CameraConfig], **given: Any) -> UpConfig:
+        """A copy with the command line's values on top, but for those that are None or empty.
+
+        The later of two equal ids counts.
+        """
         by_id = {camera.id: camera for camera in [*self.cameras, *cameras]}
-        return self.model_copy(
-            update={
-                "cameras": list(by_id.values()),
-                "model": model or self.model,
-                "device": device or self.device,
-                "listen": listen or self.listen,
-                "media_root": media_root or self.media_root,
-            }
-        )
+        chosen = {name: value for name, value in given.items() if value not in (None, "")}
+        return self.model_copy(update={"cameras": list(by_id.values()), **chosen})
+
+    def relative_to(self, folder: Path) -> UpConfig:
+        """A copy whose relative paths are those of `folder`."""
+        changes: dict[str, Any] = {}
+        if self.media_root is not None:
+            changes["media_root"] = folder / self.media_root.expanduser()
+        model = folder / Path(self.model).expanduser()
+        if self.model != DEMO and model.is_dir():
+            changes["model"] = str(model)
+        changes["cameras"] = [
+            camera.model_copy(update={"url": str(folder / Path(camera.url).expanduser())})
+            if is_path(camera.url)
+            else camera
+            for camera in self.cameras
+        ]
+        return self.model_copy(update=changes)
+
+
+def is_path(url: str) -> bool:
+    """Whether a camera's URL is the path of a file."""
+    return is_file(url) and not url.lower().startswith("file:") and not lacks_scheme(url)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """What a file says as far as it can be used, and what is wrong with the rest of it."""
+
+    config: UpConfig
+    places: dict[str, str]
+    """Where each camera of `config` stands, by its id."""
+    settings: dict[str, str]
+    """Where each of the other settings stands, by its name."""
+    faults: tuple[str, ...]
 
 
 def read_config(path: Path) -> UpConfig:
     """Read and check a file. Raises `InvalidInput` naming what is wrong, without showing URLs."""
-    data = path.read_bytes()
+    read = read_config_file(path)
+    if read.faults:
+        raise InvalidInput(str(path), "; ".join(read.faults))
+    return read.config
+
+
+def read_config_file(path: Path) -> ConfigFile:
+    """Read a file, and find everything that is wrong with it. Raises `InvalidInput` if it cannot
+    be read as YAML.
+    """
     try:
-        raw = yaml.safe_load(data)
-    except Exception as error:  # the parser lets much more through than its own YAMLError
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(str(path), f"cannot be read: {error.strerror}") from None
+    try:
+        raw, marks = yaml.safe_load(data), marks_of(data)
+    except Exception as error:  # the parser raises more types than its own YAMLError
         mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark is not None else ""
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise InvalidInput(str(path), f"is not YAML{where}") from None
+    faults = [f"{marks.where(key)}: {_name(key)}: stands twice" for key in marks.repeated]
+    config, kept = _validated(raw or {}, marks, faults)
+    places: dict[str, str] = {}
+    cameras: list[CameraConfig] = []
+    for camera, index in zip(config.cameras, kept, strict=True):
+        where = marks.where(("cameras", index))
+        if camera.id in places:
+            faults.append(f"{where}: there is a camera {camera.id} already, at {places[camera.id]}")
+            continue
+        places[camera.id] = where
+        cameras.append(camera)
+    settings = {str(path[0]): marks.where(path) for path in marks.places if len(path) == 1}
+    config = config.model_copy(update={"cameras": cameras})
+    return ConfigFile(config, places, settings, tuple(faults))
+
+
+def _validated(raw: Any, marks: Marks, faults: list[str]) -> tuple[UpConfig, list[int]]:
+    """What can be used of `raw`, and at which places of the list its cameras stood."""
     try:
-        return UpConfig.model_validate(raw or {})
+        config = UpConfig.model_validate(raw)
     except ValidationError as error:
-        raise InvalidInput(str(path), _problems(error)) from None
+        wrong = [tuple(item["loc"]) for item in error.errors(include_input=False)]
+        faults += [f"{marks.where(loc)}: {text}" for loc, text in _problems(error)]
+        if not isinstance(raw, dict):
+            return UpConfig(), []
+        found = raw.get("cameras")
+        listed: list[Any] = found if isinstance(found, list) else []
+        kept = [
+            index
+            for index, _ in enumerate(listed)
+            if not any(loc[:2] == ("cameras", index) for loc in wrong)
+        ]
+        known = UpConfig.model_fields.keys() - {loc[0] for loc in wrong if loc} - {"cameras"}
+        usable = {name: value for name, value in raw.items() if name in known}
+        usable["cameras"] = [listed[index] for index in kept]
+        return UpConfig.model_validate(usable), kept
+    return config, list(range(len(config.cameras)))
 
 
 def camera_of_flag(flag: str) -> CameraConfig:
     """`ID=URL` as a camera. Raises `InvalidInput`."""
     camera_id, equals, url = flag.partition("=")
-    # A URL with a "=" in it has one, too. Neither is repeated: there may be a password in it.
+    # A URL with a "=" also passes. The value is not repeated: it may hold a password.
     if not (equals and ID_PATTERN.fullmatch(camera_id) and url):
         shown = repr(flag) if ID_PATTERN.fullmatch(flag) else "one of them"
         raise InvalidInput("--camera", f"{shown} is not ID=URL, e.g. lobby=rtsp://host/1")
     try:
         return CameraConfig(id=camera_id, url=url)
     except ValidationError as error:
-        raise InvalidInput("--camera", _problems(error)) from None
+        text = "; ".join(text for _, text in _problems(error))
+        raise InvalidInput("--camera", text) from None
 
 
-def _problems(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(_shown, item['loc'])) or 'the file'}: {redact(item['msg'])}"
+def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
+    return [
+        (item["loc"], f"{_name(item['loc'])}: {redact(item['msg'])}")
         for item in error.errors(include_url=False, include_input=False)
-    )
+    ]
+
+
+def _name(loc: tuple[str | int, ...]) -> str:
+    return ".".join(map(_shown, loc)) or "the file"
 
 
 def _shown(name: str | int) -> str:
-    """A field's name; a URL that stands where a name should is not repeated."""
+    """A field's name for an error. A URL in place of a name is not repeated."""
     return str(name) if re.fullmatch(r"\w+", str(name)) else MASK

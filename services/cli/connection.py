@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from hermes import __version__
 from hermes.client import HermesClient, Tls
+from hermes.client.requests import CALL_TIMEOUT_S
 from hermes.errors import InvalidInput
 
 DEFAULT_GATEWAY = "127.0.0.1:50051"
@@ -29,13 +31,19 @@ TokenFile = Annotated[
     typer.Option(
         exists=True,
         dir_okay=False,
-        help=f"File that holds the token to send; otherwise {TOKEN_VARIABLE} does, if it is set.",
+        help=f"File that holds the token to send; by default the variable {TOKEN_VARIABLE} does.",
     ),
 ]
-# A token on the command line could be read by everybody on the machine.
+# Every user of the machine could read a token on the command line.
 
 
 _tls: ContextVar[Tls | None] = ContextVar("tls", default=None)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hermes {__version__}")
+        raise typer.Exit
 
 
 def options(
@@ -63,19 +71,26 @@ def options(
             help="Name in the gateway's certificate, if it is not the host of its address.",
         ),
     ] = "",
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Many cameras, one question away."""
     given = ca_file or cert_file or key_file or server_name
     _tls.set(Tls(ca_file, cert_file, key_file, server_name) if given else None)
 
 
-def open_client(gateway: str, token_file: Path | None = None) -> HermesClient:
+def open_client(
+    gateway: str, token_file: Path | None = None, *, timeout: float = CALL_TIMEOUT_S
+) -> HermesClient:
     """A client with the token of the file or the environment. Raises `InvalidInput`."""
     tls = _tls.get()
     if token_file is None:
-        return HermesClient(gateway, tls=tls, token=os.environ.get(TOKEN_VARIABLE) or None)
+        token = os.environ.get(TOKEN_VARIABLE) or None
+        return HermesClient(gateway, tls=tls, token=token, timeout=timeout)
     try:
         token = token_file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise InvalidInput("--token-file", f"{token_file} cannot be read as a token") from None
-    return HermesClient(gateway, tls=tls, token=token)
+    return HermesClient(gateway, tls=tls, token=token, timeout=timeout)

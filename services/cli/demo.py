@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 
 from hermes.client import Answer, Camera, HermesClient
 from hermes.errors import HermesError
 from services.cli import redis_server
 from services.cli.ask import print_answer
 from services.cli.connection import open_client
+from services.cli.frame_size import DEMO, frame_size_of
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
-from services.cli.output import camera_table, err, fail, out
+from services.cli.output import camera_table, fail, out, print_cameras
 from services.cli.processes import Pipeline
+from services.cli.progress import redraws, say, working
 from services.cli.prompt import ask_more
+from services.cli.run_folder import temporary_folder
 from services.common import keys
 from services.common.connection import connect
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 NAMES = ("lobby", "dock", "street", "corridor", "yard", "gate", "garage", "roof")
 QUESTIONS_NOW, QUESTIONS_PAST = 1, 2  # about each camera
 WAIT_S = 90.0
+REPORTED_S = 10.0  # until a memory's state is that of its answers
 FRAMES_PER_SECOND = 2.0
 
 
@@ -39,21 +44,22 @@ def demo(
     cameras: Annotated[int, typer.Option(min=1, max=len(NAMES), help="Cameras to play.")] = 3,
     seed: Annotated[int, typer.Option(help="Which scenes are rendered.")] = 1,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep videos, model and logs, and say where.")
+        bool, typer.Option("--keep", help="Keep videos, model and logs, and print their folder.")
     ] = False,
 ) -> None:
     """Run everything once: cameras, Redis, decoder, worker, gateway, questions."""
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     end_on_sigterm()
     _check_given_redis()
-    with _folder(keep) as folder, Pipeline(folder) as pipeline:
+    with _folder(keep) as folder, Pipeline(folder, _scratch(folder), say=say) as pipeline:
         names = NAMES[:cameras]
         worlds = _prepare(folder, names, seed)
-        address = start_services(pipeline, _settings(folder), _say)
+        with working("starting Redis, decoder, worker and gateway; loading the model"):
+            address = start_services(pipeline, _settings(folder), say)
         with open_client(address) as client, _playing(client, names):
-            _watch(client, names, pipeline, interactive)
-            _ask_all(client, worlds, seed)
-            out.print(camera_table(client.list_cameras()))
+            _watch(client, names, pipeline)
+            answers = _ask_all(client, worlds, seed)
+            print_cameras(_current(client, answers))
             if interactive:
                 _ask_more(client, worlds)
 
@@ -89,71 +95,103 @@ def _playing(client: HermesClient, names: tuple[str, ...]) -> Iterator[None]:
                 client.remove_camera(name)
 
 
-def _watch(
-    client: HermesClient, names: tuple[str, ...], pipeline: Pipeline, interactive: bool
-) -> None:
-    """Wait until every camera has been watched to its end."""
-    with _progress(interactive) as show:
+def _watch(client: HermesClient, names: tuple[str, ...], pipeline: Pipeline) -> None:
+    """Wait until every camera's video has been watched to its end."""
+    with _progress() as show:
         found = wait_for_cameras(client, set(names), _watched, pipeline, WAIT_S, show)
     if len(found) < len(names) or not all(map(_watched, found)):
-        out.print(camera_table(found))
+        print_cameras(found)
         fail(f"not all cameras ended within {WAIT_S:.0f} s; try again with --keep and see the logs")
 
 
 def _watched(camera: Camera) -> bool:
-    return camera.source.state == "ended" and camera.memory.state == "serving"
+    """Whether the film was read to its end, and is in memory but for its last moments.
+
+    A memory that serves may be seconds behind on a slow machine.
+    """
+    from services.cli.worlds import DURATION_S, STILL_S
+
+    seen = camera.memory.coverage.media_end_s or 0.0
+    ended = camera.source.state == "ended" and camera.memory.state == "serving"
+    return ended and seen >= DURATION_S - STILL_S
 
 
 def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> list[World]:
     from services.cli.worlds import DURATION_S, make_worlds
 
-    _say(f"filming {len(names)} little worlds, {DURATION_S:.0f} s of H.264 each")
     media = folder / "media"
     media.mkdir()
-    return make_worlds(names, seed, media)
+    with working(f"filming {len(names)} little worlds, {DURATION_S:.0f} s of H.264 each"):
+        return make_worlds(names, seed, media)
+
+
+def _scratch(folder: Path) -> dict[str, str]:
+    """Keep PyTorch's cache, which it makes and leaves in any case, within the demo's folder."""
+    return {"TORCHINDUCTOR_CACHE_DIR": str(folder / "torch")}
 
 
 def _settings(folder: Path) -> LocalSettings:
-    from hermes.demo import checkpoint
-
     return LocalSettings(
-        model="demo",
+        model=DEMO,
         device="cpu",
         media_root=folder / "media",
-        frame_size=f"{checkpoint.SIDE}x{checkpoint.SIDE}",
+        frame_size=frame_size_of(DEMO),
         frames_per_second=FRAMES_PER_SECOND,
     )
 
 
-def _ask_all(client: HermesClient, worlds: list[World], seed: int) -> None:
+def _ask_all(client: HermesClient, worlds: list[World], seed: int) -> dict[str, Answer]:
+    """The last answer of each camera."""
     from services.cli.worlds import questions_for
 
-    verdicts = []
+    verdicts, answers = [], {}
     for world in worlds:
         for question in questions_for(world, seed, QUESTIONS_NOW, QUESTIONS_PAST):
             out.print(f"\n[bold]{world.camera}[/]: {question.text}")
-            verdicts.append(_ask(client, world, question.text))
+            answers[world.camera] = _ask(client, world, question.text)
+            verdicts.append(_judge(world, question.text, answers[world.camera]))
     right = verdicts.count(True)
     style = "green" if right == len(verdicts) else "yellow"
     out.print(f"\n[bold {style}]{right} of {len(verdicts)} answers are right[/]\n")
+    return answers
 
 
-def _ask(client: HermesClient, world: World, question: str) -> bool | None:
-    """Ask, and compare the answer with the record. None if the record has no answer."""
+def _ask(client: HermesClient, world: World, question: str) -> Answer:
     try:
-        answer = print_answer(client.ask(world.camera, question))
+        return print_answer(client.ask(world.camera, question))
     except HermesError as error:
         fail(f"{world.camera} did not answer: {error}")
-    return _judge(world, question, answer)
+
+
+def _current(client: HermesClient, answers: dict[str, Answer]) -> list[Camera]:
+    """The cameras, once their states show what the answers were based on.
+
+    Workers report their memories every second or so.
+    """
+    deadline = time.monotonic() + REPORTED_S
+    while True:
+        cameras = client.list_cameras()
+        late = [
+            camera.id
+            for camera in cameras
+            if camera.id in answers
+            and camera.memory.coverage.frames_seen < answers[camera.id].coverage.frames_seen
+        ]
+        if not late or time.monotonic() > deadline:
+            return cameras
+        time.sleep(0.1)
 
 
 def _judge(world: World, question: str, answer: Answer) -> bool | None:
+    """Compare the answer with the record, and say so. None if the record has no answer."""
     verdict = world.judge(question, answer)
     if verdict is None:
         out.print("[dim]the record has no answer to this[/]")
         return None
     right, truth = verdict
-    out.print("[green]right[/]" if right else f"[red]wrong[/]: it is {truth!r}")
+    told = "[green]right[/]" if right else f"[red]wrong[/]: it is {escape(repr(truth))}"
+    meaning = world.meaning(question, truth)
+    out.print(f"{told} [dim]({meaning})[/]" if meaning else told)
     return right
 
 
@@ -168,25 +206,22 @@ def _ask_more(client: HermesClient, worlds: list[World]) -> None:
 
 @contextlib.contextmanager
 def _folder(keep: bool) -> Iterator[Path]:
+    if not keep:
+        with temporary_folder("hermes-demo-") as folder:
+            yield folder
+        return
     folder = Path(tempfile.mkdtemp(prefix="hermes-demo-"))
     try:
         yield folder
     finally:
-        if keep:
-            _say(f"kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        say(f"kept: {folder}")
 
 
 @contextlib.contextmanager
-def _progress(interactive: bool) -> Iterator[Callable[[list[Camera]], None]]:
-    if not interactive:
-        _say("watching the cameras to their end")
+def _progress() -> Iterator[Callable[[list[Camera]], None]]:
+    if not redraws(out):
+        say("watching the cameras to their end")
         yield lambda cameras: None
         return
     with Live(console=out, transient=True, refresh_per_second=8) as live:
         yield lambda cameras: live.update(camera_table(cameras))
-
-
-def _say(text: str) -> None:
-    err.print(f"[dim]·[/] {text}")

@@ -11,7 +11,12 @@ from pathlib import Path
 
 from hermes.client import Camera, HermesClient
 from hermes.errors import HermesError
-from services.cli.processes import Pipeline, wait_ready
+from services.cli.processes import Pipeline, Setting, wait_ready
+
+DRAIN_S = 15.0
+"""Nobody is there to hand cameras to: this is for checkpoints, and less than what `stop` waits."""
+GATEWAY_GRACE_S = 3.0
+"""How long Ctrl-C waits for an answer that is being written."""
 
 
 def end_on_sigterm() -> None:
@@ -35,6 +40,10 @@ class LocalSettings:
     frame_size: str = ""
     budget_tokens: int = 0
     frames_per_second: float = 0.0
+    capacity: int = 0
+    """Cameras that are read at a time."""
+    max_memories: int = 0
+    reflection: bool = False
     memories: Path | None = None
     """Where memories are kept for the next run; None keeps none."""
 
@@ -43,30 +52,13 @@ def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[s
     """Start Redis, worker, decoder and gateway; the gateway's address. Raises `StartFailed`."""
     redis = pipeline.start_redis()
     say(f"Redis: {redis.origin}")
-    media = {} if settings.media_root is None else {"media_root": settings.media_root}
-    worker_options: dict[str, str | int] = {
-        "model": settings.model,
-        "device": settings.device,
-        "listen": "127.0.0.1:0",
-    }
-    if settings.revision:
-        worker_options["model_revision"] = settings.revision
-    if settings.budget_tokens:
-        worker_options["budget_tokens"] = settings.budget_tokens
-    if settings.memories is not None:
-        worker_options["checkpoint_url"] = str(settings.memories)
-    if settings.device != "cuda" and "HERMES_THREADS" not in os.environ:
-        # One core stays free for decoding, serving and the leases.
-        worker_options["threads"] = max(1, (os.cpu_count() or 2) - 1)
-    decoder_options: dict[str, str | float] = {}
-    if settings.frame_size:
-        decoder_options["frame_size"] = settings.frame_size
-    if settings.frames_per_second:
-        decoder_options["frames_per_second"] = settings.frames_per_second
-    worker = pipeline.start("worker", "services.hermes_worker.main", **worker_options)
-    decoder = pipeline.start("decoder", "services.decoder.main", **decoder_options, **media)
+    media: dict[str, Setting] = (
+        {} if settings.media_root is None else {"media_root": settings.media_root}
+    )
+    worker = pipeline.start("worker", "services.hermes_worker.main", **_for_worker(settings))
+    decoder = pipeline.start("decoder", "services.decoder.main", **_for_decoder(settings), **media)
     gateway = pipeline.start(
-        "gateway", "services.query_gateway.main", listen=settings.gateway, **media
+        "gateway", "services.query_gateway.main", **_for_gateway(settings), **media
     )
     address = str(wait_ready(gateway)["address"])
     say(f"gateway: {address}")
@@ -75,6 +67,48 @@ def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[s
     wait_ready(worker)
     say(f"worker: ready, model {Path(settings.model).name}")
     return address
+
+
+def _for_worker(settings: LocalSettings) -> dict[str, Setting]:
+    options: dict[str, Setting] = {
+        "model": settings.model,
+        "device": settings.device,
+        "listen": "127.0.0.1:0",
+    }
+    if settings.revision:
+        options["model_revision"] = settings.revision
+    if settings.budget_tokens:
+        options["budget_tokens"] = settings.budget_tokens
+    if settings.max_memories:
+        options["max_cameras"] = settings.max_memories
+    if settings.memories is not None:
+        options["checkpoint_url"] = str(settings.memories)
+    if settings.device != "cuda" and "HERMES_THREADS" not in os.environ:
+        # One core stays free for decoding, serving and the leases.
+        options["threads"] = max(1, (os.cpu_count() or 2) - 1)
+    if "HERMES_DRAIN_S" not in os.environ:
+        options["drain_s"] = DRAIN_S
+    return options
+
+
+def _for_decoder(settings: LocalSettings) -> dict[str, Setting]:
+    options: dict[str, Setting] = {}
+    if settings.frame_size:
+        options["frame_size"] = settings.frame_size
+    if settings.frames_per_second:
+        options["frames_per_second"] = settings.frames_per_second
+    if settings.capacity:
+        options["capacity"] = settings.capacity
+    return options
+
+
+def _for_gateway(settings: LocalSettings) -> dict[str, Setting]:
+    options: dict[str, Setting] = {"listen": settings.gateway}
+    if settings.reflection:
+        options["reflection"] = "true"
+    if "HERMES_DRAIN_GRACE_S" not in os.environ:
+        options["drain_grace_s"] = GATEWAY_GRACE_S
+    return options
 
 
 def wait_for_cameras(
@@ -89,6 +123,7 @@ def wait_for_cameras(
     deadline = time.monotonic() + timeout_s
     while True:
         pipeline.check()
+        pipeline.check_redis()
         try:
             cameras = [camera for camera in client.list_cameras() if camera.id in wanted]
         except HermesError:

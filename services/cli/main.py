@@ -11,6 +11,7 @@ from services.cli import ask, cameras, connection, demo, memory, model, token, u
 from services.cli.output import fail
 from services.cli.processes import StartFailed
 from services.cli.redis_server import NoRedis
+from services.cli.state_folder import StateUnusable
 
 app = typer.Typer(
     name="hermes",
@@ -34,7 +35,7 @@ def main() -> None:
     """Run a command. An expected error is printed as one line; 130 after Ctrl-C."""
     try:
         app()
-    except (HermesError, StartFailed, NoRedis) as error:
+    except (HermesError, StartFailed, NoRedis, StateUnusable) as error:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

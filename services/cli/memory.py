@@ -1,4 +1,4 @@
-"""`hermes memory`: what is remembered of a camera, and how well."""
+"""`hermes memory`: what a camera's memory holds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import typer
 
 from hermes import picture
 from hermes.errors import InvalidInput
-from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
+from services.cli.camera_table import width_of
+from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
 from services.cli.memory_picture import ASCII, memory_picture
 from services.cli.output import fail, out
+from services.cli.progress import calling
 
 app = typer.Typer(help="Look inside memories.", no_args_is_help=True, add_completion=False)
 
@@ -31,8 +33,8 @@ def show(
         bool, typer.Option("--json", help="Everything, for machines: each frame of each layer.")
     ] = False,
 ) -> None:
-    """Which frames a camera's memory holds, how much of each, and in which layers."""
-    with open_client(gateway, token_file) as client:
+    """Show which frames a camera's memory holds, how much of each, and in which layers."""
+    with calling(gateway, token_file) as client:
         contents = client.inspect(camera)
     if file is not None:
         try:
@@ -47,4 +49,5 @@ def show(
         out.print(f"drawn: {file}", markup=False, soft_wrap=True)
     else:
         glyphs = ASCII if out.options.ascii_only else None
-        out.print(memory_picture(contents, camera, out.width, glyphs))
+        width = width_of(out)
+        out.print(memory_picture(contents, camera, width, glyphs), width=width)

@@ -11,17 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes.contents import LayerContents, MemoryContents
-from hermes.picture.axis import TimeAxis, day, duration, frame_ms, frame_spans
+from hermes.picture.axis import TimeAxis, duration, frame_ms, frame_spans
+from hermes.picture.clock import on_media_time
 from hermes.picture.columns import spread
 from hermes.picture.draw import BANDS, SUMMARY
 from hermes.picture.figures import BandFigures, spoken
-from services.cli.output import human_bytes
+from services.cli.figures import human_bytes
 
-LABEL = 17  # columns for the names of bands and layers
+NAME, NUMBERS = 10, 8  # columns for a band's name and its layers' numbers
+LABEL = NAME + NUMBERS
 LEAST_PLOT = 24
 MOST_ROWS = 12  # several layers share a row where there are more
+LEAST_WORTH_FIRST = ("summaries", "tokens", "frames")  # of the figures below the plot
 TICK = 12  # columns from one label to the next, at least
-ACCENTS = {  # lighter than the drawn picture's: to be seen on black as on white
+ACCENTS = {  # lighter than the drawn picture's, to be visible on black and on white
     "sensory": "#f59f00",
     "working": "#37b24d",
     "long_term": "#8b6cf6",
@@ -48,6 +51,7 @@ def memory_picture(
 ) -> RenderableType:
     """The picture of one memory, `width` columns wide. `title` says whose it is."""
     glyphs = Glyphs() if glyphs is None else glyphs
+    contents = on_media_time(contents)
     heading = _heading(contents, title, glyphs)
     if not contents.times:
         return Group(*heading, Text("nothing is held yet"))
@@ -56,7 +60,14 @@ def memory_picture(
     for name, layers in contents.bands():
         rows.extend(plot.band(name, layers))
     return Group(
-        *heading, Text(), *rows, *plot.time(), Text(), _figures(contents), Text(), _legend(glyphs)
+        *heading,
+        Text(),
+        *rows,
+        *plot.time(),
+        Text(),
+        _figures(contents, width),
+        Text(),
+        _legend(glyphs),
     )
 
 
@@ -81,7 +92,8 @@ class _Plot:
         self._contents = contents
         self._width = width
         self._glyphs = glyphs
-        self._axis = TimeAxis(times[0], times[-1] + frame_ms(contents), 0, width)
+        end = times[-1] + frame_ms(contents)
+        self._axis = TimeAxis(times[0], end, 0, width, media=bool(contents.media))
         self._spans = frame_spans(contents)
         self._gaps = self._gap_cells()
         self._layers_a_row = math.ceil(len(contents.layers) / MOST_ROWS)
@@ -94,12 +106,13 @@ class _Plot:
             some = layers[start : start + step]
             first, last = some[0].number, some[-1].number
             numbers = f"{first}" if first == last else f"{first}-{last}"
-            label = f"{'' if start else known:<{LABEL - 8}}{numbers:>7} "
+            name = "" if start else known[: NAME - 1]
+            label = f"{name:<{NAME}}{numbers:>{NUMBERS - 1}} "
             rows.append(Text(label, no_wrap=True, overflow="crop").append(self._row(some, accent)))
         return rows
 
     def _row(self, layers: Sequence[LayerContents], accent: str) -> Text:
-        shares = [0.0] * (self._width + 1)  # one more for what rounding puts past the end
+        shares = [0.0] * (self._width + 1)  # one more, because rounding may exceed the width
         summed_up: set[int] = set()
         for layer in layers:
             for frame in layer.frames:
@@ -118,11 +131,11 @@ class _Plot:
         return row
 
     def _gap_cells(self) -> set[int]:
-        """Cells most of which lie in a gap; of a short gap, the one in its middle."""
+        """Cells that lie mostly in a gap; for a short gap, the cell in its middle."""
         cells: set[int] = set()
         each = frame_ms(self._contents)
         for start, end in self._contents.gaps:
-            # The frame before the gap stands for its own time.
+            # The frame before the gap covers its own time.
             left, right = self._axis.x(start + each), self._axis.x(end)
             cells.update(range(round(left), round(right)) or [int((left + right) / 2)])
         return cells
@@ -142,42 +155,58 @@ class _Plot:
             line[at] = self._glyphs.tick
             labels[start : start + len(label)] = label
             free = start + len(label) + 1
-        date = day(self._axis.start_ms)
-        when = f"{date} UTC" if date else "captured at"
         return [
             Text(" " * LABEL + "".join(line), "dim", no_wrap=True, overflow="crop"),
-            Text(f"{when:<{LABEL}}" + "".join(labels), "dim", no_wrap=True, overflow="crop"),
+            Text(
+                f"{self._axis.name:<{LABEL}}" + "".join(labels),
+                "dim",
+                no_wrap=True,
+                overflow="crop",
+            ),
         ]
 
 
 def _named(band: str) -> tuple[str, str]:
-    """What a band is called, and its colour."""
+    """A band's name and colour."""
     known, *_ = BANDS.get(band, (band,))
     return known, ACCENTS.get(band, "")
 
 
 def shade(share: float, glyphs: Glyphs) -> str:
-    """From a trace to nearly all, by the root, as the drawn picture. Even a little is seen."""
+    """The shade of a share, by its square root, so that a small share is visible."""
     level = math.ceil(math.sqrt(min(1.0, share)) * len(glyphs.shades))
     return glyphs.shades[max(1, level) - 1]
 
 
-def _figures(contents: MemoryContents) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("in a layer", overflow="fold")
-    for name in ("frames", "tokens", "summaries", "half within", "oldest"):
-        table.add_column(name, justify="right", overflow="fold")
+def _figures(contents: MemoryContents, width: int) -> Table:
+    """The bands in figures. In a narrow terminal, columns are left out, and none is folded."""
+    names = ["in a layer", "frames", "tokens", "summaries", "half within", "oldest"]
+    rows, accents = [], []
     for name, layers in contents.bands():
         figures = BandFigures.of(contents, layers)
         known, accent = _named(name)
-        table.add_row(
-            Text(known, accent),
-            spoken(figures.frames),
-            spoken(figures.tokens),
-            spoken(figures.summaries),
-            duration(figures.half_ms),
-            f"{duration(figures.oldest_ms)} ago",
+        accents.append(accent)
+        rows.append(
+            [
+                known,
+                spoken(figures.frames),
+                spoken(figures.tokens),
+                spoken(figures.summaries),
+                duration(figures.half_ms),
+                f"{duration(figures.oldest_ms)} ago",
+            ]
         )
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    kept = set(range(len(names)))
+    for column in LEAST_WORTH_FIRST:
+        if sum(widths[at] + 2 for at in kept) - 2 > width:
+            kept.remove(names.index(column))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for at in sorted(kept):
+        table.add_column(names[at], justify="right" if at else "left", no_wrap=True)
+    for row, accent in zip(rows, accents, strict=True):
+        cells = [row[at] for at in sorted(kept)]
+        table.add_row(Text(cells[0], accent), *cells[1:])
     return table
 
 

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from hermes.limits import BUDGET_TOKENS
-from services.cli.output import fail, human_bytes, out
+from services.cli.figures import human_bytes
+from services.cli.output import fail, out
 
 if TYPE_CHECKING:
     from hermes.vlm.model_facts import ModelFacts

@@ -9,23 +9,13 @@ from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from hermes.client import Answer, Camera
+from services.cli.camera_table import CameraTable
+from services.cli.figures import milliseconds
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
-
-_STATE_STYLE = {
-    "online": "green",
-    "serving": "green",
-    "ended": "cyan",
-    "connecting": "yellow",
-    "replaying": "yellow",
-    "pending": "yellow",
-    "offline": "red",
-    "failed": "red",
-}
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
@@ -34,28 +24,14 @@ def fail(message: str, status: int = 1) -> NoReturn:
     sys.exit(status)
 
 
-def camera_table(cameras: Sequence[Camera]) -> Table:
-    """A table of cameras: their sources and their memories."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("camera", "source", "memory"):
-        table.add_column(name)
-    for name in ("fps", "frames", "tokens", "KV cache", "lag"):
-        table.add_column(name, justify="right")
-    table.add_column("note", overflow="fold")
-    for camera in cameras:
-        source, memory = camera.source, camera.memory
-        table.add_row(
-            camera.id,
-            _state(source.state),
-            _state(memory.state),
-            f"{source.frames_per_second:.1f}" if source.frames_per_second else "-",
-            str(memory.frames),
-            str(memory.tokens),
-            human_bytes(memory.bytes),
-            milliseconds(memory.lag_s) if memory.frames else "-",
-            escape(": ".join(part for part in (source.error, source.error_message) if part)),
-        )
-    return table
+def camera_table(cameras: Sequence[Camera], *, wide: bool = False) -> CameraTable:
+    """A table of cameras, for a `Live` display."""
+    return CameraTable(cameras, wide=wide)
+
+
+def print_cameras(cameras: Sequence[Camera], *, wide: bool = False) -> None:
+    """Print a table of cameras. Lines are whole where there is no terminal."""
+    out.print(CameraTable(cameras, wide=wide), soft_wrap=True)
 
 
 def answer_line(answer: Answer) -> str:
@@ -88,25 +64,3 @@ def _clock(time: datetime) -> str:
 
 def _position(seconds: float) -> str:
     return f"{int(seconds) // 60}:{seconds % 60:04.1f}"
-
-
-def milliseconds(seconds: float | None) -> str:
-    """For people: `12.3 ms`, `4.5 s`."""
-    if seconds is None:
-        return "-"
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def human_bytes(count: int) -> str:
-    """For people: `2.5 MiB`."""
-    size = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
-
-
-def _state(state: str) -> str:
-    style = _STATE_STYLE.get(state)
-    return f"[{style}]{escape(state)}[/]" if style else escape(state)

@@ -1,27 +1,30 @@
-"""The pipeline as child processes of one command, all of which end with it."""
+"""Runs the pipeline as child processes of one command. All of them end with it."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from services.cli import redis_server
-from services.common.files import PRIVATE_UMASK, private_folder, write_private
-from services.common.parent import DIE_WITH_PARENT
+from services.cli.log_file import how_it_ended, last_words
+from services.cli.stopping import stop_all
+from services.common.files import PRIVATE_UMASK, append_private, private_folder, write_private
+from services.common.parent import DIE_WITH_PARENT, ending_with_parent
 
 START_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 20.0
+
+Setting = str | int | float | Path
 
 
 class StartFailed(Exception):
-    """A process ended, or did not come up in time. The message shows the end of its log."""
+    """A process ended, or was not ready in time. The message says why, and where its log is."""
 
 
 @dataclass
@@ -32,17 +35,32 @@ class Child:
     process: subprocess.Popen[bytes]
     announce: Path
     log: Path
+    module: str
+    settings: dict[str, Setting]
 
     def ready(self) -> dict[str, Any] | None:
         """What it announced, or None while it is not ready. Raises `StartFailed` if it ended."""
-        if self.announce.is_file() and (text := self.announce.read_text()):
-            announced: dict[str, Any] = json.loads(text)
+        if (announced := self.announced()) is not None:
             return announced
-        if self.process.poll() is not None:
-            raise StartFailed(
-                f"{self.name} ended with status {self.process.returncode}:\n{tail(self.log)}"
-            )
+        self.check()
         return None
+
+    def announced(self) -> dict[str, Any] | None:
+        """What it announced, or None while it is not ready."""
+        if not (self.announce.is_file() and (text := self.announce.read_text())):
+            return None
+        announced: dict[str, Any] = json.loads(text)
+        return announced
+
+    def check(self) -> None:
+        """Raise `StartFailed` if it has ended."""
+        status = self.process.poll()
+        if status is not None:
+            words = last_words(self.log)
+            because = f":\n{words}" if words else ""
+            raise StartFailed(
+                f"{self.name} ended ({how_it_ended(status)}){because}\n  log: {self.log}"
+            )
 
 
 @dataclass
@@ -50,27 +68,44 @@ class Pipeline:
     """Redis, gateway, worker and decoder on this machine.
 
     Each service has its own process, and its log in `folder`/logs. Use it as a
-    context manager: whatever happens, the processes end with it; should this
-    process be killed, the kernel ends them.
+    context manager: the processes end with it. If this process is killed, the
+    kernel ends them. `keep_open`: open files that Redis
+    inherits. `say` is called with what stopping waits for.
     """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     redis: redis_server.LocalRedis | None = None
     children: list[Child] = field(default_factory=list)
-    _files: list[IO[bytes]] = field(default_factory=list)
+    keep_open: tuple[int, ...] = ()
+    say: Callable[[str], None] = lambda text: None
 
     def start_redis(self) -> redis_server.LocalRedis:
         """Find or start Redis."""
-        self.redis = redis_server.find_or_start(self.folder / "redis")
+        self.redis = redis_server.find_or_start(self.folder / "redis", self.keep_open)
         return self.redis
 
-    def start(self, name: str, module: str, **settings: str | int | float | Path) -> Child:
+    def start(self, name: str, module: str, **settings: Setting) -> Child:
         """Start a service; its settings travel in the environment, not on the command line."""
+        log = private_folder(self.folder / "logs") / f"{name}.log"
+        write_private(log).close()  # what an earlier run wrote goes
+        announce = self.folder / f"{name}.json"
+        process = self._launch(module, announce, log, settings)
+        child = Child(name, process, announce, log, module, settings)
+        self.children.append(child)
+        return child
+
+    def start_again(self, child: Child, **settings: Setting) -> None:
+        """Start a service that has ended; `settings` count before its own. Its log goes on."""
+        child.process = self._launch(
+            child.module, child.announce, child.log, child.settings | settings
+        )
+
+    def _launch(
+        self, module: str, announce: Path, log: Path, settings: dict[str, Setting]
+    ) -> subprocess.Popen[bytes]:
         if self.redis is None:
             raise RuntimeError("Redis comes first")
-        logs = private_folder(self.folder / "logs")
-        announce = self.folder / f"{name}.json"
         announce.unlink(missing_ok=True)
         environment = {
             **os.environ,
@@ -81,59 +116,42 @@ class Pipeline:
             "HERMES_METRICS_HOST": "127.0.0.1",
             **{f"HERMES_{key.upper()}": str(value) for key, value in settings.items()},
         }
-        log = logs / f"{name}.log"
-        output = write_private(log)
-        self._files.append(output)
-        process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches it through us, in order
-            umask=PRIVATE_UMASK,
-        )
-        child = Child(name, process, announce, log)
-        self.children.append(child)
-        return child
+        with append_private(log) as output:
+            return subprocess.Popen(
+                # From its first moment on, not only once it has imported everything.
+                [*ending_with_parent(), sys.executable, "-m", module],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches it through us, in order
+                umask=PRIVATE_UMASK,
+            )
 
     def check(self) -> None:
         """Raise `StartFailed` if a service has ended."""
         for child in self.children:
-            if child.process.poll() is not None:
-                raise StartFailed(
-                    f"{child.name} ended with status {child.process.returncode}:\n{tail(child.log)}"
-                )
+            child.check()
+
+    def check_redis(self) -> None:
+        """Raise `StartFailed` if Redis has ended, and we started it."""
+        server = self.redis
+        if server is not None and server.process is not None and server.process.poll() is not None:
+            raise StartFailed(
+                f"Redis ended ({how_it_ended(server.process.returncode)})\n  log: {server.log}"
+            )
 
     def stop(self) -> None:
-        """End everything: questions first, then memory, then cameras, then Redis."""
-        order = {"gateway": 0, "worker": 1, "decoder": 2}
-        children = sorted(self.children, key=lambda child: order.get(child.name, 1))
-        for child in children:
-            if child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        for child in children:
-            try:
-                child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-                child.process.wait()
-        if self.redis is not None:
-            self.redis.stop()
-        for file in self._files:
-            file.close()
+        """End everything: the services together, then Redis, in which they leave what they know."""
+        services = {child.name: child.process for child in self.children}
+        server = None if self.redis is None else self.redis.process
+        stop_all([services, {} if server is None else {"Redis": server}], self.say)
 
     def __enter__(self) -> Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A second Ctrl-C must not interrupt the clean-up.
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            self.stop()
-        finally:
-            signal.signal(signal.SIGINT, previous)
+        self.stop()
 
 
 def wait_ready(child: Child, timeout_s: float = START_TIMEOUT_S) -> dict[str, Any]:
@@ -143,18 +161,7 @@ def wait_ready(child: Child, timeout_s: float = START_TIMEOUT_S) -> dict[str, An
         if (announced := child.ready()) is not None:
             return announced
         time.sleep(0.05)
-    raise StartFailed(f"{child.name} is not ready after {timeout_s:.0f} s:\n{tail(child.log)}")
-
-
-def tail(log: Path, lines: int = 15) -> str:
-    """Why a service ended: its last error, or else the end of its log."""
-    written = log.read_text(errors="replace").splitlines()[-lines:]
-    for line in reversed(written):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("level") in ("error", "critical"):
-            reason = event.get("error") or event.get("exception") or ""
-            return f"  {event.get('event')}: {reason}".rstrip(": ")
-    return "\n".join(written)
+    raise StartFailed(
+        f"{child.name} is not ready after {timeout_s:.0f} s\n  {last_words(child.log)}".rstrip()
+        + f"\n  log: {child.log}"
+    )

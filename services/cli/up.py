@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
 
+from hermes import limits
 from hermes.client import HermesClient
+from hermes.demo.limits import LIMITS
 from hermes.errors import HermesError
-from services.cli.config import CameraConfig, UpConfig, camera_of_flag, read_config
+from services.cli.board import Board, board_for
+from services.cli.cameras import PacingChoice
+from services.cli.config import UpConfig, read_config_file
 from services.cli.connection import open_client
+from services.cli.frame_size import DEMO
 from services.cli.local import LocalSettings, end_on_sigterm, start_services
-from services.cli.output import camera_table, err, fail, out
+from services.cli.output import err, fail, out
 from services.cli.processes import Pipeline
+from services.cli.roster import Roster, registered_cameras
+from services.cli.run_folder import temporary_folder
+from services.cli.state_folder import StateFolder, open_state
+from services.cli.storage import Storage
+from services.cli.supervision import Supervision
+from services.cli.wanted import Check, Refused, Wanted
+from services.cli.watched import everything_of
+from services.cli.watching import READ_TIMEOUT_S, Watching
+from services.common.camera_credentials import CameraCredentials
 from services.common.cameras import is_file
-from services.common.redaction import lacks_scheme, redact
 
-REFRESH_S = 1.0
+CAPACITY = 64
+"""Cameras that are read at a time unless it is said: one process each."""
 
 
 def up(
@@ -36,112 +46,214 @@ def up(
         Path | None, typer.Option(exists=True, dir_okay=False, help="YAML: see docs/running.md.")
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Checkpoint folder, or owner/name on the Hugging Face hub.")
+        str,
+        typer.Option(
+            help="Checkpoint folder, or owner/name on the Hugging Face hub.", show_default=DEMO
+        ),
     ] = "",
     revision: Annotated[
-        str, typer.Option(help="Branch, tag or commit of the model on the hub.")
+        str,
+        typer.Option(
+            help="Branch, tag or commit of the model on the hub.", show_default="its main branch"
+        ),
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "",
-    listen: Annotated[str, typer.Option(help="Address of the gateway.")] = "",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:1 ...", show_default="auto")
+    ] = "",
+    listen: Annotated[
+        str, typer.Option(help="Address of the gateway.", show_default="127.0.0.1:50051")
+    ] = "",
     media_root: Annotated[
         Path | None,
-        typer.Option(exists=True, file_okay=False, help="Folder that video files may lie in."),
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Folder that video files may lie in.",
+            show_default="the one that they have in common",
+        ),
     ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
-            file_okay=False, help="Folder that keeps cameras, memories and logs between runs."
+            help="Folder that keeps cameras, memories and logs between runs.",
+            show_default="nothing is kept",
         ),
     ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=30, help="Frames sampled of each camera a second.", show_default="1"
+        ),
+    ] = None,
+    pacing: Annotated[
+        PacingChoice,
+        typer.Option(help="How the files of --camera are read. live: at their own speed."),
+    ] = PacingChoice.default,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Start the files of --camera again at their end.")
+    ] = False,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Video tokens per layer that a memory keeps.",
+            show_default=f"{limits.BUDGET_TOKENS.default}; {LIMITS['budget_tokens']} for demo",
+        ),
+    ] = None,
+    capacity: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=4096,
+            help="Cameras that are read at a time.",
+            show_default=f"{CAPACITY}, or as many as are given and never end",
+        ),
+    ] = None,
+    reflection: Annotated[
+        bool, typer.Option("--reflection", help="Let clients ask the gateway for its API.")
+    ] = False,
 ) -> None:
     """Run everything for your own cameras until Ctrl-C."""
-    wanted = UpConfig() if config is None else read_config(config)
-    given = [camera_of_flag(flag) for flag in camera or []]
-    wanted = wanted.overridden(given, model, device, listen, media_root)
-    root, cameras = _place_files(wanted)
-    if state is not None:
-        root = keep_media_root(_made(state) / "media-root", root)
-    settings = LocalSettings(
-        model=wanted.model,
-        revision=revision or wanted.revision,
-        device=wanted.device,
-        gateway=wanted.listen,
-        media_root=root,
-        frame_size=_frame_size(wanted.model),
-        budget_tokens=wanted.budget_tokens,
-        frames_per_second=wanted.frames_per_second,
+    wanted = _wanted(
+        camera or [],
+        config,
+        pacing,
+        loop,
+        model=model,
+        revision=revision,
+        device=device,
+        listen=listen,
+        media_root=media_root,
+        frames_per_second=fps,
+        budget_tokens=budget,
+        capacity=capacity,
+        reflection=reflection or None,
     )
     end_on_sigterm()
-    with _folder(state) as folder, Pipeline(folder) as pipeline:
-        if state is not None:
-            settings = replace(settings, memories=folder / "memories")
-        address = start_services(pipeline, settings, lambda text: err.print(f"[dim]·[/] {text}"))
-        with open_client(address) as client:
-            _add(client, cameras)
-            if wanted.model == "demo":
-                err.print(
-                    "[yellow]The demo's model knows nothing but its little worlds:[/] give --model"
-                )
-            out.print(f"Ask away: [bold]hermes ask CAMERA 'What happened?' -g {address}[/]")
-            out.print(f"[dim]logs: {folder}/logs    end: Ctrl-C[/]")
-            with contextlib.suppress(KeyboardInterrupt):
-                _watch(client, pipeline)
+    with _state(state) as kept, _folder(kept) as folder:
+        _run(wanted, folder, kept, config)
     out.print("stopped")
 
 
-def _watch(client: HermesClient, pipeline: Pipeline) -> None:
-    """Show the cameras until Ctrl-C, or until a service ends."""
-    if not out.is_terminal:
-        while True:
-            pipeline.check()
-            time.sleep(REFRESH_S)
-    with Live(console=out, refresh_per_second=4) as live:
-        while True:
-            pipeline.check()
-            with contextlib.suppress(HermesError):
-                live.update(camera_table(client.list_cameras()))
-            time.sleep(REFRESH_S)
+def _wanted(
+    flags: list[str],
+    config: Path | None,
+    pacing: PacingChoice,
+    loop: bool,
+    **given: object,
+) -> Wanted:
+    """What is to be run, checked; or every fault is said, and nothing starts."""
+    check = Check()
+    from_file = UpConfig()
+    if config is not None:
+        read = read_config_file(config)
+        check.file(config, read)
+        from_file = read.config.relative_to(config.resolve().parent)
+    of_flags = [
+        one.model_copy(update={"pacing": pacing.value, "loop": loop} if is_file(one.url) else {})
+        for one in check.flags(flags)
+    ]
+    check.flags_count(of_flags, [name for name, value in given.items() if value])
+    wanted = from_file.overridden(of_flags, **given)
+    check.listen(wanted.listen)
+    check.device(wanted.device)
+    root, cameras = check.cameras(wanted.cameras, wanted.media_root)
+    frame_size = check.model(wanted.model) if not check.faults else ""
+    try:
+        check.end()
+    except Refused as error:
+        fail(str(error))
+    return Wanted(
+        wanted.model_copy(update={"cameras": cameras}),
+        root,
+        frame_size,
+        frozenset(one.id for one in from_file.cameras),
+    )
 
 
-def _add(client: HermesClient, cameras: list[CameraConfig]) -> None:
-    known = {camera.id for camera in client.list_cameras()}
-    for camera in cameras:
-        if camera.id in known:
-            client.remove_camera(camera.id)  # of an earlier run: the new settings count
-        try:
-            client.add_camera(
-                camera.id,
-                camera.url,
-                frames_per_second=camera.fps,
-                pacing=camera.pacing,
-                loop=camera.loop,
-            )
-        except HermesError as error:
-            fail(f"camera {camera.id}: {error}")
+def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | None) -> None:
+    """Start everything, and watch it until Ctrl-C."""
+    root, cameras = wanted.media_root, wanted.config.cameras
+    before = None
+    if kept is not None:
+        before = kept_media_root(folder / "media-root")
+        root = keep_media_root(folder / "media-root", root)
+    roster = Roster(
+        cameras,
+        wanted.from_file,
+        None if config is None else config.resolve(),
+        None if kept is None else folder,
+    )
+    keep_open = () if kept is None else (kept.lock,)
+    with Pipeline(folder, keep_open=keep_open, say=_say) as pipeline:
+        settings = _settings(wanted, root, None if kept is None else folder / "memories")
+        address = start_services(pipeline, settings, _say)
+        supervision_says = _Speaker()
+        supervision = Supervision(everything_of(pipeline), supervision_says)
+        with (
+            open_client(address) as client,
+            open_client(address, timeout=READ_TIMEOUT_S) as reader,
+            contextlib.closing(Storage(folder, pipeline.redis)) as storage,
+        ):
+            # Under another folder, a relative path is another file.
+            _set_up(client, pipeline, roster, root if root == before else None)
+            _greet(address, folder, wanted.config.model)
+            with contextlib.suppress(KeyboardInterrupt), board_for(out, err) as board:
+                supervision_says.board = board
+                Watching(reader, supervision, storage, board).run()
 
 
-def _place_files(config: UpConfig) -> tuple[Path | None, list[CameraConfig]]:
-    """The media folder, and the cameras with paths below it."""
-    files = {c.id: Path(c.url).expanduser().resolve() for c in config.cameras if _is_path(c.url)}
-    for camera_id, path in files.items():
-        if not path.is_file():
-            fail(f"camera {camera_id}: there is no such file{_named(path)}")
-    root = config.media_root
-    if root is None and files:
-        root = Path(os.path.commonpath([path.parent for path in files.values()]))
-        if root in (Path(root.anchor), Path.home()):
-            fail(f"the videos have no folder of their own in common ({root}): give --media-root")
-    if root is not None:
-        root = root.resolve()
-    placed = []
-    for camera in config.cameras:
-        file = files.get(camera.id)
-        if file is not None and root is not None:
-            if not file.is_relative_to(root):
-                fail(f"camera {camera.id}: {file} lies outside the media folder {root}")
-            camera = camera.model_copy(update={"url": str(file.relative_to(root))})
-        placed.append(camera)
-    return root, placed
+class _Speaker:
+    """Says on the board what supervision tells, once there is a board."""
+
+    board: Board | None = None
+
+    def __call__(self, text: str) -> None:
+        (_say if self.board is None else self.board.say)(text)
+
+
+def _set_up(client: HermesClient, pipeline: Pipeline, roster: Roster, root: Path | None) -> None:
+    key_file = os.environ.get("HERMES_CREDENTIALS_KEY_FILE")
+    credentials = CameraCredentials(Path(key_file) if key_file else None)
+    assert pipeline.redis is not None
+    there = registered_cameras(pipeline.redis.url, credentials, root)
+    try:
+        roster.apply(client, there, _say)
+    except HermesError as error:
+        fail(f"cameras: {error}")
+
+
+def _settings(wanted: Wanted, root: Path | None, memories: Path | None) -> LocalSettings:
+    config = wanted.config
+    endless = sum(1 for one in config.cameras if one.loop or not is_file(one.url))
+    capacity = config.capacity or (endless if endless > CAPACITY else 0)
+    many = max(capacity, len(config.cameras))
+    return LocalSettings(
+        model=config.model,
+        revision=config.revision,
+        device=config.device,
+        gateway=config.listen,
+        media_root=root,
+        frame_size=wanted.frame_size,
+        budget_tokens=config.budget_tokens,
+        frames_per_second=config.frames_per_second,
+        capacity=capacity,
+        max_memories=many if many > limits.MAX_CAMERAS.default else 0,
+        reflection=config.reflection,
+        memories=memories,
+    )
+
+
+def _greet(address: str, folder: Path, model: str) -> None:
+    if model == DEMO:
+        err.print("[yellow]The demo's model knows nothing but its little worlds:[/] give --model")
+    out.print(f"Ask away: [bold]hermes ask CAMERA 'What happened?' -g {address}[/]")
+    out.print(f"[dim]logs: {folder}/logs    end: Ctrl-C[/]")
+
+
+def kept_media_root(kept: Path) -> Path | None:
+    """The media folder of the previous run."""
+    return kept.resolve() if kept.is_dir() else None
 
 
 def keep_media_root(kept: Path, root: Path | None) -> Path | None:
@@ -149,54 +261,33 @@ def keep_media_root(kept: Path, root: Path | None) -> Path | None:
 
     Cameras of earlier runs have paths below it.
     """
+    before = kept_media_root(kept)
     if root is None:
-        return kept.resolve() if kept.is_dir() else None
-    if kept.is_dir() and kept.resolve() != root:
-        err.print(
-            f"[yellow]The media folder was[/] {kept.resolve()}: files are now those of {root}"
-        )
+        return before
+    if before not in (None, root):
+        err.print(f"[yellow]The media folder was[/] {before}: files are now those of {root}")
     kept.unlink(missing_ok=True)
     kept.symlink_to(root)
     return root
 
 
-def _named(path: Path) -> str:
-    """The path, for a message; what may be a URL with a password is not repeated."""
-    if {*"@?="} & {*str(path)}:
-        return " (a URL begins with rtsp://, rtsps://, http:// or https://)"
-    return f": {redact(str(path))}"
-
-
-def _is_path(url: str) -> bool:
-    return is_file(url) and not url.lower().startswith("file:") and not lacks_scheme(url)
-
-
-def _frame_size(model: str) -> str:
-    """The frame size that the model takes, so that decoders scale frames before sending them."""
-    from hermes.demo import checkpoint
-    from hermes.errors import Unsupported
-    from hermes.vlm.preprocess import PixelSettings
-
-    if model == "demo":
-        return f"{checkpoint.SIDE}x{checkpoint.SIDE}"
-    if not Path(model).is_dir():
-        return ""
-    try:
-        pixels = PixelSettings.from_checkpoint(Path(model))
-    except Unsupported as error:
-        fail(str(error))
-    return f"{pixels.width}x{pixels.height}"
-
-
-def _made(state: Path) -> Path:
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # URLs with passwords lie in it
-    return state.resolve()
+def _say(text: str) -> None:
+    err.print(f"[dim]·[/] {text}", soft_wrap=True)
 
 
 @contextlib.contextmanager
-def _folder(state: Path | None) -> Iterator[Path]:
-    if state is not None:
-        yield _made(state)
+def _state(state: Path | None) -> Iterator[StateFolder | None]:
+    if state is None:
+        yield None
         return
-    with tempfile.TemporaryDirectory(prefix="hermes-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with open_state(state) as kept:
+        yield kept
+
+
+@contextlib.contextmanager
+def _folder(kept: StateFolder | None) -> Iterator[Path]:
+    if kept is not None:
+        yield kept.path
+        return
+    with temporary_folder("hermes-") as folder:
+        yield folder

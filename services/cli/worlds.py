@@ -13,13 +13,13 @@ from hermes.demo.scenes import TRAINED, Scene, make_scene
 from services.cli.film import film
 
 DURATION_S = 60.0
-_STILL_S = 2.0  # at the end nothing changes, so that the last picture is beyond doubt
+STILL_S = 2.0  # nothing changes at the end, so that the last picture is unambiguous
 _TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One camera's world. Its scene is the record of what was to be seen."""
+    """One camera's world. Its scene records what could be seen."""
 
     camera: str
     scene: Scene
@@ -29,7 +29,7 @@ class World:
         return Moment(self.scene, seconds)
 
     def judge(self, question: str, answer: Answer) -> tuple[bool, str] | None:
-        """Whether the answer is right, and what is; None where the record has no answer."""
+        """Whether the answer is right, and the right answer; None if the record has no answer."""
         end = answer.coverage.media_end_s
         if end is None:
             return None
@@ -39,10 +39,21 @@ class World:
             return None
         return _plain(answer.text) == _plain(found.answer), found.answer
 
+    def meaning(self, question: str, answer: str) -> str:
+        """How an answer is to be read that looks odd to people; else empty.
+
+        The demo's model counts what came by aloud: `yellow, purple, two`.
+        """
+        if not _plain(question).startswith("how many") or "," not in answer:
+            return ""
+        return f"counted up by colour: {answer.rpartition(', ')[2]}"
+
 
 def make_worlds(names: Sequence[str], seed: int, folder: Path) -> list[World]:
-    """A world for each camera, filmed into `folder`. What is in them has looks that the demo's
-    model was trained on; docs/memory-quality.md tells how it fares with others.
+    """Make a world for each camera and film it into `folder`.
+
+    All things in it look like those that the demo's model was trained on.
+    docs/memory-quality.md reports how the model does on others.
     """
     worlds = []
     for name in names:
@@ -53,12 +64,13 @@ def make_worlds(names: Sequence[str], seed: int, folder: Path) -> list[World]:
 
 
 def questions_for(world: World, seed: int, now: int, past: int) -> list[Question]:
-    """Some questions about the end of the world, of different kinds, about looks that the model
-    was trained on.
+    """Questions of different kinds about the end of a world.
+
+    They are about things that look like those that the model was trained on.
     """
     rng = random.Random(f"{world.camera}:{seed}")  # noqa: S311 - a choice, not a secret
     by_kind: dict[str, list[Question]] = {}
-    for question in every(Moment(world.scene, DURATION_S - _STILL_S / 2, TRAINED)):
+    for question in every(Moment(world.scene, DURATION_S - STILL_S / 2, TRAINED)):
         by_kind.setdefault(question.kind, []).append(question)
     chosen: list[Question] = []
     for tense, count in (("now", now), ("past", past)):
@@ -68,10 +80,10 @@ def questions_for(world: World, seed: int, now: int, past: int) -> list[Question
 
 
 def scene_at_rest(name: str, seed: int) -> Scene:
-    """A scene in which nothing moves at the end, so that the last picture is beyond doubt."""
+    """A scene in which nothing moves at the end, so that the last picture is unambiguous."""
     for attempt in range(_TRIES):
         scene = make_scene(f"{name}-{attempt}", seed, DURATION_S, actors=5, looks=TRAINED)
-        still = [DURATION_S - _STILL_S + tenth / 10 for tenth in range(int(_STILL_S * 10))]
+        still = [DURATION_S - STILL_S + tenth / 10 for tenth in range(int(STILL_S * 10))]
         if all(map(scene.settled, still)) and scene.visible(DURATION_S - 1) and scene.actors[3:]:
             return scene
     raise RuntimeError("no scene of this seed comes to rest")

@@ -18,7 +18,7 @@ def announce(path: str, **ports: str | int) -> None:
 
 
 def reachable(listen: str, port: int) -> str:
-    """host:port under which this machine reaches a server that listens on `listen`."""
+    """host:port at which this machine reaches a server that listens on `listen`."""
     host = listen.rpartition(":")[0]
     if host in ("0.0.0.0", "[::]", ""):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"

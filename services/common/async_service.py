@@ -1,4 +1,4 @@
-"""A service in an event loop: its traces, its announcement, signals, an orderly end."""
+"""Runs a service in an event loop: traces, announcement, signals, orderly shutdown."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class AsyncService(Protocol):
     """A gateway or a worker. Made and used on the running loop."""
 
     ready: asyncio.Event
-    """Set once it may be announced: it can be asked."""
+    """Set once the service can take calls and may be announced."""
     failed: asyncio.Event
-    """Set if it cannot go on, so that the process should end."""
+    """Set if the service cannot go on and the process should end."""
 
     @property
     def address(self) -> str:
-        """host:port under which this machine reaches it."""
+        """host:port at which this machine reaches the service."""
         ...
 
     @property

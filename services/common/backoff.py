@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 MAX_DOUBLINGS = 32
-"""Bounds the exponent, so that a source that is away for a year overflows nothing."""
+"""Bounds the exponent, so that the pause never overflows."""
 
 
 class Backoff:

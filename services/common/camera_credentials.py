@@ -29,7 +29,7 @@ _REFERENCE = re.compile(r"([A-Za-z]+)://\$\{secret:([^{}]*)\}@(.*)")
 
 
 class CannotOpen(Exception):
-    """A camera's credentials cannot be had here. The message says why, and holds none."""
+    """A camera's credentials are not available. The message says why, without credentials."""
 
 
 class CameraCredentials:
@@ -40,7 +40,7 @@ class CameraCredentials:
         self._key_file = key_file
         self._folder = folder
         self.secrets: tuple[str, ...] = ()
-        """What the URL that was opened last must not be quoted with."""
+        """Secrets of the URL that was opened last, to be masked in messages."""
 
     def check(self) -> None:
         """Whether the keys can be used. Raises `UnusableFile`."""
@@ -48,7 +48,7 @@ class CameraCredentials:
             _read_keys(self._key_file)
 
     def seal(self, url: str) -> str:
-        """The URL as it may lie in Redis: as it is without a key, or without credentials in it.
+        """The URL as Redis stores it: sealed, if there are a key and credentials in the URL.
 
         Raises `UnusableFile`.
         """
@@ -102,7 +102,7 @@ class CameraCredentials:
         user, colon, password = pair.partition(":")
         if not colon:
             raise CannotOpen(f"the first line of the secret {name!r} is not user:password")
-        # Whoever may add a camera must not learn what it refers to by naming a host of theirs.
+        # A person who adds a camera must not learn a secret by naming a host of their own.
         host = urlsplit(f"{scheme}://{rest}").hostname or ""
         if "@" in rest or not any(fnmatchcase(host, pattern.lower()) for pattern in hosts):
             raise CannotOpen(

@@ -2,7 +2,8 @@
 
 Each side writes fields of its own, under its own lease: the decoder `source`, the
 worker `memory`, both messages of hermes.v1 in protobuf's JSON mapping; beside them
-the worker writes two log ids that decoders read by themselves.
+the worker writes two log ids, and the decoder that a recording has ended. Decoders
+read these by themselves.
 
 Services of the version before wrote one flat field a value. They are read where the
 JSON is missing, so a new gateway shows old services during a rolling update. They
@@ -45,6 +46,10 @@ MEMORY_ID = "memory_id"
 DURABLE_ID = "memory_durable_id"
 """Field: the id of the last log entry that is in a checkpoint; empty if none are taken."""
 
+ENDED = "source_ended"
+"""Field: `created` (ns) of a camera whose recording was read to its end, `:`, and how it ended.
+Decoders read it: one that takes the camera over does not read the recording again."""
+
 MAX_TIME_MS = 253_402_300_799_999
 """The end of the year 9999, where protobuf's timestamps end."""
 
@@ -67,6 +72,17 @@ def memory_fields(status: MemoryStatus, last_id: str, durable_id: str | None = N
         MEMORY_ID: last_id,
         DURABLE_ID: durable_id or "",
     }
+
+
+def ended_fields(created_ns: int, how: str) -> Fields:
+    """A decoder's note that a recording was read to its end."""
+    return {ENDED: f"{created_ns}:{redact(how)}"}
+
+
+def ended_before(field: bytes | None, created_ns: int) -> str | None:
+    """How the recording of the camera `created` then ended; None if it did not, or not of this."""
+    noted_ns, _, how = (field or b"").decode(errors="replace").partition(":")
+    return how if noted_ns == str(created_ns) else None
 
 
 def parse(fields: Mapping[bytes, bytes]) -> tuple[SourceStatus, MemoryStatus]:

@@ -16,6 +16,7 @@ from hermes.v1.camera_pb2 import (
     Camera,
 )
 from services.common.redaction import MASK, lacks_scheme, redact
+from services.common.url_hints import ENCODE, mistake_in, nearest_scheme
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_URL_LENGTH = 2048
@@ -94,6 +95,8 @@ def check_url(url: str, policy: SourcePolicy) -> None:
     if len(url) > MAX_URL_LENGTH:
         raise InvalidInput("camera.url", f"is longer than {MAX_URL_LENGTH} characters")
     _refuse_control_characters(url)
+    if (mistake := mistake_in(url)) is not None:
+        raise InvalidInput("camera.url", mistake)
     if lacks_scheme(url):
         raise InvalidInput(
             "camera.url",
@@ -103,6 +106,8 @@ def check_url(url: str, policy: SourcePolicy) -> None:
     if is_file(url):
         resolve_file(url, policy)
         return
+    if url != url.strip():
+        raise InvalidInput("camera.url", "begins or ends with a space; leave it out")
     if any(character.isspace() for character in url):
         raise InvalidInput("camera.url", "holds a space; in a URL it is written %20")
     try:
@@ -110,15 +115,24 @@ def check_url(url: str, policy: SourcePolicy) -> None:
         host = parts.hostname
         _ = parts.port  # raises ValueError if it is no number
     except ValueError:
-        raise InvalidInput("camera.url", f"{redact(url)!r} cannot be read as a URL") from None
+        hint = f"; {ENCODE}" if "@" in url else ""
+        raise InvalidInput("camera.url", f"{redact(url)!r} cannot be read as a URL{hint}") from None
     if parts.scheme.lower() not in policy.protocols:
-        allowed = ", ".join(sorted(policy.protocols))
-        raise InvalidInput(
-            "camera.url",
-            f"protocol {parts.scheme!r} is not allowed; use one of {allowed}, or a file",
-        )
+        raise InvalidInput("camera.url", _not_allowed(parts.scheme, policy))
     if not host:
-        raise InvalidInput("camera.url", f"{redact(url)!r} names no host")
+        hint = "; two slashes and the host follow the colon" if not parts.netloc else ""
+        raise InvalidInput("camera.url", f"{redact(url)!r} names no host{hint}")
+    if "@" in parts.fragment:
+        raise InvalidInput("camera.url", f"{redact(url)!r} holds a # before an @; {ENCODE}")
+
+
+def _not_allowed(scheme: str, policy: SourcePolicy) -> str:
+    if not scheme:
+        return "has no protocol before ://; write rtsp://, rtsps://, http:// or https://"
+    near = nearest_scheme(scheme, policy.protocols)
+    meant = f" (did you mean {near}://?)" if near else ""
+    allowed = ", ".join(sorted(policy.protocols))
+    return f"protocol {scheme!r} is not allowed{meant}; use one of {allowed}, or a file"
 
 
 def resolve_file(url: str, policy: SourcePolicy) -> Path:
@@ -130,7 +144,9 @@ def resolve_file(url: str, policy: SourcePolicy) -> Path:
     """
     if policy.media_root is None:
         raise InvalidInput(
-            "camera.url", "local files are not enabled here (no media folder is set)"
+            "camera.url",
+            "local files are not enabled here (no media folder is set);"
+            " a URL begins with rtsp://, rtsps://, http:// or https://",
         )
     path = url
     if url.lower().startswith("file:"):

@@ -43,3 +43,8 @@ def write_private(path: Path) -> IO[bytes]:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.fchmod(descriptor, 0o600)  # it may be left from an earlier run
     return os.fdopen(descriptor, "wb")
+
+
+def append_private(path: Path) -> IO[bytes]:
+    """The file, open for writing at its end, which only its owner may read. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb")

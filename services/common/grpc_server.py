@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.common import logs
+from services.common.listening import why_not_listen
 from services.common.rpc import SERVER_KEEPALIVE, ErrorInterceptor, Observe, OpenCalls
 from services.common.tls import ServerTls
 
@@ -20,12 +20,17 @@ log = logs.get(__name__)
 WATCHERS_GRACE_S = 0.1
 """How long health watches stay open after the last call: enough to deliver NOT_SERVING."""
 
+MAX_PENDING_CALLS = 20_000
+"""Calls that have come in and wait for the event loop. gRPC breaks off what is beyond: with a bare
+CANCELLED, from 1,000 calls on by its own default. A call that the loop reaches gets a true status.
+"""
 
 MAX_PORT = 65_535
+UNKNOWN = "gRPC could not bind it"
 
 
 class CannotListen(OSError):
-    """A port cannot be had. The message says which, and why."""
+    """A port cannot be bound. The message says which, and why."""
 
 
 class GrpcServer:
@@ -58,6 +63,8 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", max_message_bytes),
                 # Otherwise two processes on one port would silently share its calls.
                 ("grpc.so_reuseport", 0),
+                ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+                ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
             ],
         )
         self._health: Any = health.aio.HealthServicer()
@@ -72,12 +79,12 @@ class GrpcServer:
         self._names.append(name)
 
     def bind(self, listen: str) -> int:
-        """Take `host:port` (port 0 picks a free one) and return the port. Raises `CannotListen`.
+        """Bind `host:port` (port 0 picks a free one) and return the port. Raises `CannotListen`.
 
         Connections are queued by the kernel from now on, and served after `start`.
         """
         number = listen.rpartition(":")[2]
-        if not (number.isdecimal() and int(number) <= MAX_PORT):  # gRPC takes it modulo 65,536
+        if not (number.isdecimal() and int(number) <= MAX_PORT):  # gRPC would use it modulo 65,536
             raise CannotListen(f"cannot listen on {listen}: {number!r} is not a port")
         try:
             port: int = (
@@ -86,21 +93,18 @@ class GrpcServer:
                 else self._server.add_secure_port(listen, self._credentials)
             )
         except RuntimeError:
-            raise CannotListen(f"cannot listen on {listen}: {_why_not(listen)}") from None
+            raise CannotListen(
+                f"cannot listen on {listen}: {why_not_listen(listen) or UNKNOWN}"
+            ) from None
         return port
 
-    async def start(self, listen: str | None = None) -> int:
-        """Serve on the ports that are bound.
-
-        `listen` is bound first, and its port is returned. Raises `CannotListen`.
-        """
-        port = 0 if listen is None else self.bind(listen)
+    async def start(self) -> None:
+        """Serve on the bound ports."""
         if self._reflection:
             names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
-        return port
 
     async def set_serving(self, serving: bool) -> None:
         """Set the health of every service, and of the server as a whole (the empty name)."""
@@ -128,8 +132,8 @@ class GrpcServer:
     async def stop(self, grace_s: float) -> None:
         """Report NOT_SERVING, refuse new calls, let open ones end within `grace_s`, and stop.
 
-        Only calls of our own services are waited for: a health watch stays open for
-        as long as its client likes.
+        It waits only for calls of our own services, because a health watch stays open
+        for as long as its client likes.
         """
         self._serving = False
         await self._health.enter_graceful_shutdown()
@@ -145,23 +149,3 @@ class GrpcServer:
     async def _say(self, status: int) -> None:
         for name in ("", *self._names):
             await self._health.set(name, status)
-
-
-def _why_not(listen: str) -> str:
-    """Why `listen` cannot be bound: gRPC itself does not say."""
-    host, _, port = listen.rpartition(":")
-    try:
-        found = socket.getaddrinfo(
-            host.strip("[]") or None,
-            int(port),
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_PASSIVE,
-        )
-        for family, kind, protocol, _, address in found:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-                probe.listen()
-    except OSError as error:
-        return error.strerror or str(error)
-    return "gRPC could not bind it"

@@ -6,24 +6,17 @@ A service is alive while each of its long-lived threads has a recent heartbeat.
 from __future__ import annotations
 
 import json
-import socket
-import socketserver
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from prometheus_client.exposition import choose_encoder
 
 from services.common import logs
+from services.common.bounded_http import BoundedHandler, BoundedHttpServer, HttpLimits
 from services.common.heartbeats import Heartbeats
 from services.common.metrics import Metrics
 
 log = logs.get(__name__)
-
-MAX_CONNECTIONS = 64
-"""One more closes the oldest, so that clients with idle connections cannot block a probe."""
-READ_TIMEOUT_S = 10.0
 
 
 class StatusServer:
@@ -40,6 +33,7 @@ class StatusServer:
         ready: Callable[[], tuple[bool, str]],
         *,
         heartbeats: Heartbeats | None = None,
+        limits: HttpLimits = HttpLimits(),  # noqa: B008 - frozen
     ) -> None:
         health = _Health(Heartbeats() if heartbeats is None else heartbeats)
 
@@ -65,10 +59,8 @@ class StatusServer:
                 return (200 if is_ready else 503), "application/json", body
             return 404, "text/plain", b"/metrics, /healthz or /readyz\n"
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = READ_TIMEOUT_S
-
-            def do_GET(self) -> None:
+        class Handler(BoundedHandler):
+            def do_GET(self) -> None:  # noqa: N802 - the name is the interface
                 try:
                     accepted = self.headers.get("Accept", "")
                     status, kind, body = respond(self.path.partition("?")[0], accepted)
@@ -84,13 +76,10 @@ class StatusServer:
 
             do_HEAD = do_GET  # noqa: N815 - the name is the interface
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Not logged: probes come every few seconds."""
-
         metrics.ready.set_function(is_ready)
         metrics.threads.heartbeats = health.heartbeats
         try:
-            self._server = _Server((host, port), Handler)
+            self._server = BoundedHttpServer((host, port), Handler, limits)
         except OSError as error:
             reason = error.strerror or str(error)
             raise OSError(error.errno, f"HTTP port {host}:{port}: {reason}") from None
@@ -108,13 +97,13 @@ class StatusServer:
 
     def stop(self) -> None:
         """Stop serving and free the port."""
-        if self._thread.is_alive():  # shutdown() would wait for ever for a loop that never began
+        if self._thread.is_alive():  # shutdown() waits for ever if the loop never began
             self._server.shutdown()
         self._server.server_close()
 
 
 class _Health:
-    """Which threads are late, with a line in the log whenever that changes."""
+    """Finds the threads that are late, and logs every change."""
 
     def __init__(self, heartbeats: Heartbeats) -> None:
         self.heartbeats = heartbeats
@@ -130,40 +119,3 @@ class _Health:
         elif changed:
             log.info("threads_on_time")
         return late
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        self._open: dict[int, socket.socket] = {}
-        self._lock = threading.Lock()
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(address, handler)
-
-    def server_bind(self) -> None:
-        """Bind without the reverse DNS look-up of the base class, which may take seconds."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._open[id(request)] = request
-            excess = list(self._open.values())[:-MAX_CONNECTIONS]
-        for oldest in excess:
-            try:
-                oldest.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # its own thread closed it first
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.pop(id(request), None)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("status_connection_failed", exc_info=True)

@@ -1,9 +1,9 @@
-"""Leases: who may read a camera, and who may remember it.
+"""Leases: the right to read a camera (decoders) or to keep its memory (workers).
 
 A lease has a fencing epoch that only grows, `max(stored + 1, now in ms)`, even
-across a Redis that lost its data. Every write that only an owner may make is
-checked against (instance, epoch) inside Redis, so that an owner that was
-paused past its lease can do no harm when it wakes.
+if Redis loses its data. Redis checks every write of an owner against (instance,
+epoch), so an owner that was paused past the end of its lease can do no harm
+when it wakes.
 """
 
 from __future__ import annotations
@@ -24,24 +24,36 @@ log = logs.get(__name__)
 TTL_S = 10.0
 RENEW_EVERY_S = 3.0
 SAFETY_S = 1.0
-"""An owner stops this long before its lease ends, by its own monotonic clock."""
+"""An owner stops acting this long before its lease ends, by its own monotonic clock."""
 KEEP_KEY_S = 86_400.0
-"""The key of a lease that nobody renews goes after this long: it may be of a removed camera."""
+"""Redis deletes a lease that was not renewed for this long: its camera may have been removed."""
 
 OWNER_FIELD: dict[Role, str] = {"worker": "worker_epoch", "decoder": "decoder"}
 """The field of a camera's status that shows that it had an owner of the role."""
 
-HEIR_TTL_S = 5.0
-"""Whoever makes ready to be handed a camera says so again within this long."""
+SUCCESSOR_TTL_S = 5.0
+"""A successor that has not reported for this long is no longer the successor."""
+
+# The fields of a lease that name the successor. Workers of two versions share one Redis during a
+# rolling update, so the names stay as they were when a successor was still called an heir.
+SUCCESSOR = "heir"
+SUCCESSOR_ADDRESS = "heir_address"
+SUCCESSOR_STATE = "heir_state"
+SUCCESSOR_UNTIL_MS = "heir_until_ms"
+_FIELDS = f"""\
+local SUCCESSOR, SUCCESSOR_ADDRESS = '{SUCCESSOR}', '{SUCCESSOR_ADDRESS}'
+local SUCCESSOR_STATE, SUCCESSOR_UNTIL_MS = '{SUCCESSOR_STATE}', '{SUCCESSOR_UNTIL_MS}'
+"""
+"""The same names, put before the scripts that use them."""
 
 Renewal = Literal["KEPT", "LOST", "MISSING"]
-Inheritance = Literal["HEIR", "TAKEN", "GONE"]
+Candidacy = Literal["SUCCESSOR", "TAKEN", "GONE"]
 HandOver = Literal["GIVEN", "KEPT", "LOST"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """What a fenced write is checked against."""
+    """What Redis checks a write of an owner against."""
 
     instance: str
     epoch: int
@@ -49,7 +61,7 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A lease as its holder knows it. `previous_epoch` is 0 if nobody held it before."""
+    """A lease as its holder knows it. `previous_epoch` is 0 for the first holder."""
 
     camera_id: str
     role: Role
@@ -64,22 +76,26 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A lease as others see it. `heir`: who makes ready to be handed the camera, "" if nobody."""
+    """A lease as other instances read it.
+
+    `successor` is the instance that prepares to take the camera over, or "".
+    `successor_state` is `preparing` or `ready`.
+    """
 
     instance: str
     address: str
     epoch: int
     expires_ms: int
     state: str
-    heir: str = ""
-    heir_state: str = ""
-    heir_until_ms: int = 0
+    successor: str = ""
+    successor_state: str = ""
+    successor_until_ms: int = 0
 
 
-def load_script(client: redis.Redis, name: str) -> Any:
-    """The script of that name from the folder lua."""
+def load_script(client: redis.Redis, name: str, prelude: str = "") -> Any:
+    """The script of that name from the folder lua, with `prelude` in front of it."""
     source = resources.files("services.common.lua").joinpath(f"{name}.lua").read_text()
-    return client.register_script(source)
+    return client.register_script(prelude + source)
 
 
 class Leases:
@@ -90,11 +106,11 @@ class Leases:
         self._role: Role = role
         self.instance = instance
         self._address = address
-        self._acquire = load_script(client, "acquire")
+        self._acquire = load_script(client, "acquire", _FIELDS)
         self._renew = load_script(client, "renew")
-        self._release = load_script(client, "release")
-        self._inherit = load_script(client, "inherit")
-        self._hand_over = load_script(client, "hand_over")
+        self._release = load_script(client, "release", _FIELDS)
+        self._put_successor = load_script(client, "put_successor", _FIELDS)
+        self._hand_over = load_script(client, "hand_over", _FIELDS)
         self._put_status = load_script(client, "put_status")
 
     def acquire(
@@ -108,11 +124,11 @@ class Leases:
     ) -> Lease | None:
         """Take the camera's lease, or return None while another instance may hold it.
 
-        `above`: an epoch that the new one must exceed, if Redis may have
-        forgotten the one that we held. `resume`: we hold the lease still, by
-        our own clock, so that one that is set aside is set aside for us.
-        `unattended`: an owner that was seen not to renew for as long as a lease
-        lasts, by our own clock; it is taken from that one, and from no other.
+        `above`: the new epoch exceeds this one; Redis may have forgotten the
+        epoch that we held. `resume`: by our own clock we still hold the lease,
+        so a lease that is set aside is set aside for us. `unattended`: an owner
+        that has not renewed for a full TTL, by our clock; the lease may be taken
+        from this owner, but from no other.
         """
         seen = ("", "") if unattended is None else (unattended.epoch, unattended.expires_ms)
         epoch, previous = self._acquire(
@@ -139,10 +155,10 @@ class Leases:
     def renew(
         self, leases: Iterable[Lease], states: Mapping[str, str], ttl_s: float = TTL_S
     ) -> dict[str, Renewal]:
-        """Keep leases, in one round trip.
+        """Keep leases, in one round trip. Returns the outcome by camera id.
 
-        The outcome by camera id. A lease is missing from it if Redis refused
-        that one command: whether it was kept is then unknown.
+        A lease whose command Redis refused is missing from the result: whether
+        it was kept is unknown.
         """
         leases = list(leases)
         if not leases:
@@ -169,38 +185,47 @@ class Leases:
             if reply is not None
         }
 
-    def inherit(self, camera_id: str, owner: Owner, *, ready: bool) -> Inheritance:
-        """Say that we make ready to be handed the camera by `owner`, or are."""
-        return self._told_as_heir(camera_id, owner, "ready" if ready else "preparing")
+    def prepare(self, camera_id: str, owner: Owner, *, ready: bool) -> Candidacy:
+        """Report to `owner`, in its lease, that we prepare to take the camera over, or are ready.
 
-    def renounce(self, camera_id: str, owner: Owner) -> None:
-        """Say that we do not."""
-        self._told_as_heir(camera_id, owner, "")
+        Also keeps us the successor for another `SUCCESSOR_TTL_S`.
+        """
+        return self._as_successor(camera_id, owner, "ready" if ready else "preparing")
 
-    def _told_as_heir(self, camera_id: str, owner: Owner, state: str) -> Inheritance:
-        reply = self._inherit(
+    def withdraw(self, camera_id: str, owner: Owner) -> None:
+        """Report to `owner` that we no longer prepare to take the camera over."""
+        self._as_successor(camera_id, owner, "")
+
+    def _as_successor(self, camera_id: str, owner: Owner, state: str) -> Candidacy:
+        reply = self._put_successor(
             keys=[keys.lease(camera_id, self._role)],
-            args=[self.instance, self._address, owner.epoch, state, _ms(HEIR_TTL_S)],
+            args=[self.instance, self._address, owner.epoch, state, _ms(SUCCESSOR_TTL_S)],
         )
-        return cast(Inheritance, reply.decode())
+        return cast(Candidacy, reply.decode())
 
-    def hand_over(self, lease: Lease, heir: str, ttl_s: float = TTL_S) -> HandOver:
-        """Make an heir that is ready the holder. Whoever calls this acts for the camera no more."""
+    def hand_over(self, lease: Lease, successor: str, ttl_s: float = TTL_S) -> HandOver:
+        """Make a successor that is ready the holder.
+
+        The caller must have stopped acting for the camera: the reply may be lost.
+        """
         reply = self._hand_over(
             keys=[keys.lease(lease.camera_id, self._role)],
-            args=[self.instance, lease.epoch, heir, _ms(ttl_s)],
+            args=[self.instance, lease.epoch, successor, _ms(ttl_s)],
         )
         return cast(HandOver, reply.decode())
 
     def release(self, lease: Lease, *, forget: bool = False) -> None:
-        """Give the lease back, if it is still ours. `forget`: and leave no trace of it."""
+        """Give the lease back, if it is still ours. `forget`: delete it altogether."""
         self._release(
             keys=[keys.lease(lease.camera_id, self._role)],
             args=[self.instance, lease.epoch, "forget" if forget else "keep"],
         )
 
     def put_status(self, statuses: Iterable[tuple[Lease, Mapping[str, str | int | float]]]) -> int:
-        """Write status fields under their leases, in one round trip. How many were fenced off."""
+        """Write status fields under their leases, in one round trip.
+
+        Returns how many writes Redis refused because the lease is not ours.
+        """
         calls: list[tuple[list[str], list[str | int | float]]] = []
         for lease, fields in statuses:
             flat = [part for pair in fields.items() for part in pair]
@@ -215,7 +240,7 @@ class Leases:
         return sum(1 for reply in self._pipelined(self._put_status, calls) if reply == 0)
 
     def owners(self, camera_ids: Iterable[str]) -> dict[str, Owner | None]:
-        """Who holds each camera now, expired leases included."""
+        """The owner of each camera now, whether its lease has expired or not."""
         camera_ids = list(camera_ids)
         with self._redis.pipeline(transaction=False) as pipeline:
             for camera_id in camera_ids:
@@ -225,7 +250,7 @@ class Leases:
         return {camera_id: self._owner(camera_id, reply) for camera_id, reply in found}
 
     def _owner(self, camera_id: str, reply: Any) -> Owner | None:
-        """The owner that a lease names. A key that is no lease is deleted: nobody holds it."""
+        """The owner that a lease names. A key that cannot be read as a lease is deleted."""
         key = keys.lease(camera_id, self._role)
         try:
             if not isinstance(reply, Exception):
@@ -240,15 +265,15 @@ class Leases:
         return None
 
     def now_ms(self) -> int:
-        """Redis's clock: the one that leases are measured by."""
+        """Redis's clock: leases expire by it."""
         seconds, micros = self._redis.time()
         return seconds * 1000 + micros // 1000
 
     def _pipelined(self, script: Any, calls: list[tuple[list[str], list[Any]]]) -> list[Any]:
         """One reply for each call, in one round trip; None where Redis refused that call.
 
-        A Redis that was restarted has forgotten the script: then, and only
-        then, it is loaded and what was refused is sent again.
+        A Redis that was restarted has forgotten the script. Only then the script
+        is loaded, and the refused calls are sent again.
         """
         replies: list[Any] = [NoScriptError()] * len(calls)
         for attempt in (1, 2):
@@ -275,7 +300,7 @@ def _ms(seconds: float) -> int:
 
 
 def parse_owner(fields: Mapping[bytes, bytes]) -> Owner | None:
-    """The owner that a lease hash names, or None if it names none."""
+    """The owner that the fields of a lease name, or None if they name none."""
     if not fields.get(b"instance"):
         return None
     return Owner(
@@ -284,7 +309,7 @@ def parse_owner(fields: Mapping[bytes, bytes]) -> Owner | None:
         epoch=int(fields.get(b"epoch", b"0")),
         expires_ms=int(fields.get(b"expires_ms", b"0")),
         state=fields.get(b"state", b"").decode(),
-        heir=fields.get(b"heir", b"").decode(),
-        heir_state=fields.get(b"heir_state", b"").decode(),
-        heir_until_ms=int(fields.get(b"heir_until_ms", b"0")),
+        successor=fields.get(SUCCESSOR.encode(), b"").decode(),
+        successor_state=fields.get(SUCCESSOR_STATE.encode(), b"").decode(),
+        successor_until_ms=int(fields.get(SUCCESSOR_UNTIL_MS.encode(), b"0")),
     )

@@ -1,4 +1,4 @@
-"""Who is there of a role: each instance says so itself, in Redis."""
+"""The instances of a role: each announces itself in Redis."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from services.common.leases import Leases
 from services.common.placement import ALIVE_S, Member, gone, parse_members
 
 GONE_S = 3600.0
-"""Members silent for this long are removed from the list."""
+"""A member whose heartbeat is this old is removed from the list."""
 
 
 class Members:
-    """The list of one role, and our own entry in it."""
+    """The members of one role, and our own entry among them."""
 
     def __init__(
         self,
@@ -25,27 +25,27 @@ class Members:
         role: keys.Role,
         entry: Callable[[int, int], Member],
     ) -> None:
-        """`entry`: our own, by load and time (ms)."""
+        """`entry` makes our own entry from our load and the time in ms."""
         self._redis = client
         self._leases = leases
         self._key = keys.members(role)
         self._entry = entry
         self.retiring = False
-        """Whether we take nothing more."""
+        """Whether we take no more cameras."""
 
     def own(self, load: int, now_ms: int = 0) -> Member:
-        """Our own entry, as it would be with this load."""
+        """Our own entry with this load."""
         return replace(self._entry(load, now_ms), draining=self.retiring)
 
     def alive(self, load: int) -> tuple[list[Member], int]:
-        """Those that are alive, ourselves first, as we are now; and Redis's time in ms."""
+        """The members that are alive, ourselves first with this load; and Redis's time in ms."""
         now_ms = self._leases.now_ms()
         found = parse_members(self._all(), now_ms, int(ALIVE_S * 1000))
         own = self.own(load, now_ms)
         return [own, *(member for member in found if member.instance != own.instance)], now_ms
 
     def announce(self, load: int) -> None:
-        """Say that we are there, and take away whoever has been silent for long."""
+        """Write our own entry, and delete those of members that are long gone."""
         now_ms = self._leases.now_ms()
         member = self.own(load, now_ms)
         self._redis.hset(self._key, member.instance, member.to_json())
@@ -53,7 +53,7 @@ class Members:
             self._redis.hdel(self._key, *silent)
 
     def leave(self) -> None:
-        """Take our own entry away."""
+        """Delete our own entry."""
         self._redis.hdel(self._key, self.own(0).instance)
 
     def _all(self) -> dict[bytes, bytes]:

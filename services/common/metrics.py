@@ -32,7 +32,7 @@ ALERTED_CODES = (
     "OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN",
     "DATA_LOSS", "ABORTED",
 )  # fmt: skip
-"""Codes that a gateway exports from the start, at 0, so that the first failure shows as a rate."""
+"""Codes that a gateway exports as 0 from the start, so that the first failure shows as a rate."""
 
 
 class Metrics:
@@ -96,13 +96,13 @@ class Metrics:
         )
         self.frame_lag = Histogram(
             "hermes_frame_lag_seconds",
-            "From capture of a frame to its being in memory.",
+            "From capture of a frame until it is in memory.",
             buckets=LAG_BUCKETS,
             registry=registry,
         )
         self.frame_lag_last = Gauge(
             "hermes_frame_lag_last_seconds",
-            "The same of the last frame.",
+            "From capture of a camera's newest frame until it was in memory.",
             ["camera"],
             registry=registry,
         )
@@ -133,7 +133,7 @@ class Metrics:
         )
         self.pass_retries = Counter(
             "hermes_pass_retries",
-            "Passes over frames that failed, out of memory for example, and were tried in halves.",
+            "Passes over frames that failed (out of memory, for example) and were tried in halves.",
             registry=registry,
         )
         self.device_memory = Gauge(
@@ -172,7 +172,7 @@ class Metrics:
         )
         self.takeover = Histogram(
             "hermes_takeover_seconds",
-            "From taking over a camera to its memory having caught up.",
+            "From taking over a camera until its memory has caught up.",
             buckets=LAG_BUCKETS,
             registry=registry,
         )
@@ -243,7 +243,7 @@ class ThreadMetrics(Collector):
         self.heartbeats = Heartbeats()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Both gauges; a thread that has ended as planned has no series."""
+        """Both gauges. A thread that ended as planned has no series."""
         heartbeats = self.heartbeats.all()
         ages = GaugeMetricFamily(
             "hermes_thread_heartbeat_age_seconds",

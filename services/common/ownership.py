@@ -1,62 +1,59 @@
-"""Ownership: claims free cameras, keeps their leases, gives them up.
+"""Ownership: claims free cameras, keeps their leases, and gives them up.
 
-One loop, the same for workers (who remember cameras) and decoders (who read
-them), on a thread of its own so that nothing else a service does can hold up a
-renewal.
+One loop for workers, which keep memories of cameras, and decoders, which read
+them. It has a thread of its own, so that nothing else in a service can delay a
+renewal. Each round reads what there is to know, plans (`ownership_plan`) and
+carries the plan out.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
 
 import redis
 
 from hermes.v1.camera_pb2 import Camera
-from services.common import keys, logs, tombstones
+from services.common import keys, logs
 from services.common.eviction import EvictionCheck
+from services.common.guarded_holder import GuardedHolder
 from services.common.heartbeats import Heartbeats
-from services.common.heirs import Heirs
+from services.common.held_cameras import HeldCameras
 from services.common.holder import Holder
-from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Lease, Leases, Owner
+from services.common.leases import TTL_S, Lease, Leases
 from services.common.members import Members
 from services.common.metrics import Metrics
+from services.common.ownership_actions import (
+    Abandon,
+    Action,
+    Claim,
+    Drop,
+    Give,
+    Prepare,
+    Renew,
+    Report,
+    Stay,
+    fits,
+)
+from services.common.ownership_plan import has_successor, must_read_leases, plan, plan_held
+from services.common.ownership_view import HeldView, View, free_since
 from services.common.periodic import Periodic
-from services.common.placement import Member, lighter, moves, rank
-from services.common.registry import CameraRegistry, Standing
+from services.common.placement import Member
+from services.common.registry import CameraRegistry
 from services.common.sightings import Sightings
+from services.common.successions import Successions
 
 log = logs.get(__name__)
 
 TICK_S = 0.5
 URGENT_TICK_S = 0.1
-"""While a camera is handed over: nobody answers for it between the two."""
-TURN_S = 1.5
-"""The n-th choice for a camera waits n of these before it claims: the first is usually quicker."""
-MAX_TURNS = 2
-"""Whoever is further down waits no longer, so that TTL and turns stay below 15 s together."""
-REST_S = 5.0
-"""How long a camera that this instance could not begin with is left to the others."""
-MOVES_AT_ONCE = 2
-"""Cameras that an instance makes ready to be handed at a time, to have its share."""
-RESCUES_AT_ONCE = 8
-"""The same of cameras whose owner is about to end."""
-HEIRLESS_S = 4.0
-"""An instance that drains waits so long for anybody to make ready for what it has."""
-
-
-@dataclass(slots=True)
-class _Held:
-    camera: Camera
-    lease: Lease
-    valid_until: float  # by our own monotonic clock
-    told: str = ""  # the state that the lease tells
-    heir: str = ""  # whom it is being handed to
+"""While a camera is handed over: between two owners, no instance answers for it."""
+NO_SUCCESSOR_S = 4.0
+"""An instance that drains stops waiting when it has had no successor for this long."""
 
 
 class Ownership:
-    """Owns up to `capacity` cameras for a `Holder`."""
+    """Owns up to `capacity` cameras for a `Holder`, and finished ones besides."""
 
     def __init__(
         self,
@@ -72,31 +69,32 @@ class Ownership:
         balance: bool = True,
         heartbeats: Heartbeats | None = None,
     ) -> None:
-        """`balance`: a camera may be moved to an instance that has less, as nothing of it is lost
-        by that; without, it leaves only an instance that ends.
+        """`member` makes our entry among the members from our load and the time in ms.
+
+        `balance`: a camera may move to an instance that has less load, because
+        nothing is lost by that. Otherwise it leaves only an instance that ends.
         """
+        self._redis = client
         self._leases = leases
-        self._holder = holder
-        self._members = Members(client, leases, role, member)
         self._metrics = metrics
         self._capacity = capacity
         self._clock = clock
         self._balance = balance
-        self._redis = client
+        guarded = GuardedHolder(holder)
+        self._members = Members(client, leases, role, member)
         self._registry = CameraRegistry(client)
         self._eviction = EvictionCheck(metrics, clock)
-        self._heirs = Heirs(leases.instance, leases, holder, clock)
+        self._successions = Successions(leases, guarded, clock)
+        self._held = HeldCameras(leases, self._registry, guarded, self._successions, metrics, clock)
         self._sightings = Sightings(clock)
-        self._held: dict[str, _Held] = {}
         self._free_since: dict[str, float] = {}
-        self._resting_until: dict[str, float] = {}
         self._renewed_at = float("-inf")
         self._announced_load = -1
         self._reachable = True
-        self._wanted_at = float("-inf")
-        self._rounds = 0
+        self._successor_seen_at = float("-inf")
+        self._has_successor = False
         self._alone = False
-        self._stood_for = False
+        self._rounds = 0
         beats = heartbeats or Heartbeats()
         self._thread = Periodic(f"ownership-{role}", self._round, TICK_S, beats)
 
@@ -105,44 +103,43 @@ class Ownership:
         self._thread.start()
 
     def retire(self) -> None:
-        """Claim nothing more, and let others take what is held. Any thread."""
-        self._wanted_at = self._clock()
+        """Claim nothing more, and let other instances take what is held. Any thread."""
+        self._successor_seen_at = self._clock()
         self._members.retiring = True
         self._announced_load = -1
 
     def drain(self, timeout_s: float) -> None:
-        """Hand over what is held, as far as others make ready for it. Returns when that is done."""
+        """Retire, and return once every camera that has a successor is handed over."""
         self.retire()
-        # The round that is under way has looked around already, perhaps before somebody came.
+        # The round under way may have read the members before a successor announced itself.
         until, current = self._clock() + timeout_s, self._rounds + 1
         while self._held and self._reachable and self._clock() < until:
             alone = self._alone and self._rounds > current
-            if alone or self._clock() - self._wanted_at > HEIRLESS_S:
+            if alone or self._clock() - self._successor_seen_at > NO_SUCCESSOR_S:
                 return
             self._thread.wait(URGENT_TICK_S)
 
     def stop(self) -> None:
         """Claim nothing more and give back every lease. The holder is not called."""
         self._thread.stop(TTL_S)
-        held = list(self._held.values())
-        self._held.clear()  # before the leases go: nobody may act under one that is released
         try:
-            for one in held:
-                self._leases.release(one.lease)
+            self._held.release_all()
             self._members.leave()
         except redis.RedisError as error:
             log.warning("leases_not_released", error=str(error))
 
     def epoch(self, camera_id: str) -> int | None:
-        """The epoch under which the camera is ours right now, or None. Any thread."""
-        held = self._held.get(camera_id)
-        if held is None or self._clock() >= held.valid_until:
-            return None
-        return held.lease.epoch
+        """The epoch under which we own the camera right now, or None. Any thread."""
+        return self._held.epoch(camera_id)
 
     def leases(self) -> list[Lease]:
-        """All leases held."""
-        return [held.lease for held in list(self._held.values())]
+        """All leases that we hold. Any thread."""
+        return self._held.leases()
+
+    @property
+    def retiring(self) -> bool:
+        """Whether we claim no more cameras."""
+        return self._members.retiring
 
     @property
     def reachable(self) -> bool:
@@ -156,243 +153,111 @@ class Ownership:
             self._reachable = False
             raise  # logged once, and tried again
         self._reachable = True
-        return URGENT_TICK_S if self._urgent() else TICK_S
-
-    def _urgent(self) -> bool:
-        return self._heirs.urgent or any(held.heir for held in list(self._held.values()))
+        urgent = self._successions.urgent or self._held.leaving
+        return URGENT_TICK_S if urgent else TICK_S
 
     def tick(self) -> None:
-        """One round: drop what was removed, renew what is held, hand over, claim what is free."""
+        """One round: renew or drop what is held, then hand over, claim and prepare."""
         incarnation = self._registry.incarnation
-        cameras = self._registry.cameras(held.camera for held in list(self._held.values()))
+        registered = self._registry.cameras(held.camera for held in self._held.all.values())
         lost_data = self._registry.incarnation != incarnation
-        for camera_id, held in list(self._held.items()):
-            current = cameras.get(camera_id)
-            if current is None or tombstones.replaces(current, held.camera):
-                self._drop(camera_id, "removed")
-                self._tell_removed(held.camera)
-                self._leases.release(held.lease, forget=True)
-            elif current.created != held.camera.created:
-                self._drop(camera_id, "the registry has an older one")
-                self._leases.release(held.lease)
-        due = self._clock() - self._renewed_at >= RENEW_EVERY_S
-        states = {camera_id: self._state(camera_id) for camera_id in self._held}
-        # A camera that has caught up should not wait for the next renewal to be found.
-        news = any(states[camera_id] != held.told for camera_id, held in self._held.items())
-        if due or lost_data or news or any(self.epoch(c) is None for c in self._held):
-            self._renew(states)
+        self._carry_out(plan_held(self._held_view(registered, lost_data)))
         members, now_ms = self._members.alive(self._load)
-        if self._wants_to_look(cameras, members):
-            owners = self._leases.owners(cameras)
-            self._sightings.look(owners)
-            self._hand_over(owners, members, now_ms)
-            self._heirs.tick(cameras, owners, retiring=self._members.retiring)
-            self._claim(cameras, owners, members)
-            self._make_ready(cameras, owners, members, now_ms)
+        if must_read_leases(
+            registered=len(registered),
+            held=len(self._held),
+            preparing=len(self._successions),
+            room=self._room,
+            members=len(members),
+        ):
+            view = self._view(registered, members, now_ms)
+            self._has_successor = has_successor(view)
+            if self._has_successor:
+                self._successor_seen_at = view.now
+            self._carry_out(plan(view))
         if self._load != self._announced_load:
             self._announce()
         if self._eviction.due:
             self._eviction.look(self._redis)
-        self._alone = not self._stood_for and not any(m.has_room for m in members[1:])
+        self._alone = not self._has_successor and not any(m.has_room for m in members[1:])
         self._rounds += 1
 
     @property
     def _load(self) -> int:
-        return len(self._held) + len(self._heirs)
+        return self._held.places + len(self._successions)
 
-    def _wants_to_look(self, cameras: Mapping[str, Camera], members: list[Member]) -> bool:
-        """Whether leases have to be read: to take some, or because somebody may take ours."""
-        takes = self._has_room() and len(self._held) < len(cameras)
-        return takes or len(self._heirs) > 0 or len(members) > 1
+    @property
+    def _room(self) -> int:
+        return 0 if self._members.retiring else self._capacity - self._load
+
+    def _held_view(self, registered: Mapping[str, Camera], lost_data: bool) -> HeldView:
+        return HeldView(
+            now=self._clock(),
+            renewed_at=self._renewed_at,
+            held=self._held.all,
+            states=self._held.states,
+            registered=registered,
+            redis_lost_data=lost_data,
+        )
+
+    def _view(self, registered: Mapping[str, Camera], members: list[Member], now_ms: int) -> View:
+        owners = self._leases.owners(registered)
+        self._sightings.look(owners)
+        stopped = {camera_id: self._sightings.unattended(camera_id) for camera_id in owners}
+        unattended = {c: owner for c, owner in stopped.items() if owner is not None}
+        now, held, own = self._clock(), self._held.all, members[0]
+        self._free_since = free_since(self._free_since, now, own.instance, owners, unattended, held)
+        return View(
+            now=now,
+            redis_now_ms=now_ms,
+            own=own,
+            members=tuple(members),
+            capacity=self._capacity,
+            balance=self._balance,
+            registered=registered,
+            owners=owners,
+            held=held,
+            preparing=self._successions.all,
+            ready=self._successions.ready,
+            unattended=unattended,
+            free_since=self._free_since,
+            resting=self._held.resting,
+        )
+
+    def _carry_out(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Claim | Prepare) and self._thread.stopping:
+                return
+            if fits(action, room=self._room, preparing=len(self._successions)):
+                self._do(action)
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Drop(camera_id, why, removed):
+                self._held.give_up(camera_id, why, removed=removed)
+            case Renew(states):
+                self._renew(states)
+            case Give(camera_id, successor):
+                if self._held.give(camera_id, successor):
+                    self._announce()  # before others compare our load with theirs
+            case Stay(camera_id):
+                self._held.stay(camera_id)
+            case Report(camera_id, owner, ready):
+                self._successions.report(camera_id, owner, ready=ready)
+            case Abandon(camera_id, why, owner):
+                self._successions.abandon(camera_id, why, owner)
+            case Claim(camera, unattended):
+                self._held.take(camera, unattended)
+            case Prepare(camera, owner):
+                self._successions.begin(camera, owner)
 
     def _renew(self, states: Mapping[str, str]) -> None:
         sent_at = self._clock()
-        outcomes = self._leases.renew([held.lease for held in self._held.values()], states)
-        for camera_id, outcome in outcomes.items():
-            held = self._held[camera_id]
-            if outcome == "KEPT":
-                held.valid_until = sent_at + TTL_S - SAFETY_S
-                held.told = states[camera_id]
-            elif outcome == "LOST":
-                self._metrics.lease_lost.inc()
-                self._drop(camera_id, "lost")
-            else:
-                # No lease at all: Redis lost its data, or the camera was just removed.
-                self._take(held.camera)
+        self._held.renew(states)
         self._announce()
-        self._metrics.retain([*self._held, *self._heirs])
+        self._metrics.retain([*self._held.all, *self._successions.all])
         self._renewed_at = sent_at
 
     def _announce(self) -> None:
         self._announced_load = self._load
         self._members.announce(self._load)
-
-    def _hand_over(
-        self, owners: Mapping[str, Owner | None], members: list[Member], now_ms: int
-    ) -> None:
-        """Hand cameras of ours to those that are ready for them."""
-        by_name = {member.instance: member for member in members}
-        self._stood_for = False
-        for camera_id, held in list(self._held.items()):
-            owner = owners.get(camera_id)
-            if owner is None or owner.epoch != held.lease.epoch:
-                continue  # the next renewal finds out
-            heir = by_name.get(owner.heir) if owner.heir_until_ms > now_ms else None
-            if heir is not None and heir.draining:
-                heir = None
-            if heir is not None:
-                self._stood_for, self._wanted_at = True, self._clock()
-            if heir is None or owner.heir_state != "ready" or not self._consents(heir):
-                if held.heir:
-                    held.heir = ""
-                    self._holder.stay(camera_id)
-                continue
-            held.heir = heir.instance
-            if self._holder.leave(camera_id):
-                self._give(camera_id, held)
-
-    def _consents(self, heir: Member) -> bool:
-        if self._members.retiring:
-            return True
-        # The heir counts this camera already.
-        before = replace(heir, load=heir.load - 1)
-        return self._balance and lighter(before, self._members.own(self._load))
-
-    def _give(self, camera_id: str, held: _Held) -> None:
-        held.valid_until = float("-inf")  # nobody acts under it from here on, whatever is heard
-        outcome = self._leases.hand_over(held.lease, held.heir)
-        if outcome == "GIVEN":
-            log.info("camera_handed_over", camera=camera_id, to=held.heir)
-            self._drop(camera_id, "handed over")
-            self._announce()  # before we look again who has how much
-        elif outcome == "KEPT":
-            held.heir = ""
-            self._holder.stay(camera_id)  # the next renewal makes it valid again
-
-    def _make_ready(
-        self,
-        cameras: Mapping[str, Camera],
-        owners: Mapping[str, Owner | None],
-        members: list[Member],
-        now_ms: int,
-    ) -> None:
-        """Stand as heir to cameras that others have too many of, or are about to give up."""
-        if not self._has_room():
-            return
-        own = self._members.own(self._load)
-        others = {
-            camera_id: owner
-            for camera_id, owner in owners.items()
-            if owner is not None
-            and camera_id not in self._held
-            and camera_id not in self._heirs
-            and camera_id not in self._resting_until
-            and (owner.heir_until_ms <= now_ms or owner.heir == own.instance)
-        }
-        by_name = {member.instance: member for member in members}
-        names = {camera_id: owner.instance for camera_id, owner in others.items()}
-        for camera_id in moves(own, names, members, balance=self._balance):
-            owner = others[camera_id]
-            at_once = RESCUES_AT_ONCE if by_name[owner.instance].draining else MOVES_AT_ONCE
-            if len(self._heirs) < at_once and self._has_room():
-                self._heirs.begin(cameras[camera_id], owner)
-
-    def _claim(
-        self,
-        cameras: Mapping[str, Camera],
-        owners: Mapping[str, Owner | None],
-        members: list[Member],
-    ) -> None:
-        wanted = {camera_id for camera_id in cameras if camera_id not in self._held}
-        self._free_since = {c: t for c, t in self._free_since.items() if c in wanted}
-        own = members[0].instance
-        self._resting_until = {c: t for c, t in self._resting_until.items() if t > self._clock()}
-        for camera_id in sorted(wanted, key=lambda id: id not in self._heirs):
-            owner, unattended = owners[camera_id], self._sightings.unattended(camera_id)
-            if owner is not None and owner.instance != own and unattended is None:
-                self._free_since.pop(camera_id, None)
-                continue
-            since = self._free_since.setdefault(camera_id, self._clock())
-            turn = min(rank(camera_id, own, members), MAX_TURNS) * TURN_S
-            handed = owner is not None and owner.instance == own
-            if handed or camera_id in self._heirs:
-                turn = 0.0  # nobody is further with it
-            if self._thread.stopping:
-                return
-            may = handed or camera_id in self._heirs or self._has_room()
-            if camera_id in self._resting_until or not may:
-                continue
-            if self._clock() - since >= turn:
-                self._take(cameras[camera_id], unattended)
-
-    def _has_room(self) -> bool:
-        return not self._members.retiring and self._load < self._capacity
-
-    def _take(self, camera: Camera, unattended: Owner | None = None) -> None:
-        before = self._held.get(camera.id)
-        asked_at = self._clock()
-        lease = self._leases.acquire(
-            camera.id,
-            above=before.lease.epoch if before else 0,
-            resume=before is not None and asked_at < before.valid_until,
-            unattended=unattended,
-        )
-        if lease is None:
-            self._heirs.leave_to(camera.id)
-            # Without an owner it is set aside: nobody has it, and it may be ours again.
-            if before is not None and self._leases.owners([camera.id])[camera.id] is not None:
-                self._metrics.lease_lost.inc()
-                self._drop(camera.id, "lost")
-            return
-        standing = self._look_up(camera)
-        if standing == "removed" or (standing == "unknown" and before is None):
-            # Removed since this round began: its keys are gone, and the lease
-            # that was just made must not be the one that stays. Or Redis lost
-            # its data since: someone may hold the lease that it forgot.
-            if before is not None:
-                self._drop(camera.id, "removed")
-            if standing == "removed":
-                self._tell_removed(camera)
-            self._heirs.abandon(camera.id, "removed")
-            self._leases.release(lease, forget=True)
-            return
-        self._held[camera.id] = _Held(camera, lease, asked_at + TTL_S - SAFETY_S)
-        self._free_since.pop(camera.id, None)
-        self._heirs.came(camera.id)
-        self._metrics.camera_owner_epoch.labels(camera.id).set(lease.epoch)
-        log.info("camera_gained", camera=camera.id, epoch=lease.epoch)
-        try:
-            self._holder.gained(camera, lease)
-        except Exception:
-            log.exception("camera_not_begun", camera=camera.id)
-            self._resting_until[camera.id] = self._clock() + REST_S
-            self._drop(camera.id, "fault")
-            self._leases.release(lease)
-
-    def _look_up(self, camera: Camera) -> Standing:
-        try:
-            return self._registry.look_up(camera)
-        except redis.RedisError:
-            return "unknown"
-
-    def _drop(self, camera_id: str, why: str) -> None:
-        self._held.pop(camera_id, None)
-        log.info("camera_given_up", camera=camera_id, why=why)
-        try:
-            self._holder.lost(camera_id)
-        except Exception:
-            log.exception("camera_not_ended", camera=camera_id)
-        self._metrics.forget(camera_id)
-
-    def _tell_removed(self, camera: Camera) -> None:
-        try:
-            self._holder.removed(camera)
-        except Exception:
-            log.exception("camera_not_removed", camera=camera.id)
-
-    def _state(self, camera_id: str) -> str:
-        try:
-            return self._holder.state(camera_id)
-        except Exception:
-            log.exception("camera_state_unknown", camera=camera_id)
-            return "unknown"

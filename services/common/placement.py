@@ -1,4 +1,4 @@
-"""Which instance should take a camera: rendezvous hashing, computed alike by everyone."""
+"""Which instance should take a camera. Every instance computes the same answer by itself."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 ALIVE_S = 8.0
-"""Two missed renewals. Less than a lease lasts: nobody waits for the one that died with it."""
+"""Two missed renewals. Shorter than a lease, so that no camera waits for an instance that died."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """An instance of a role, as it announces itself.
 
-    `load`: cameras that it has or makes ready for. `draining`: it takes none
-    and wants to be rid of those it has.
+    `load`: cameras that it owns, but for finished ones, or prepares to take over.
+    `draining`: it takes no more cameras and gives up its own.
     """
 
     instance: str
@@ -30,7 +30,7 @@ class Member:
 
     @property
     def has_room(self) -> bool:
-        """Whether it may take one more."""
+        """Whether it can take one more camera."""
         return not self.draining and self.load < self.capacity
 
     def __post_init__(self) -> None:
@@ -39,12 +39,12 @@ class Member:
                 raise TypeError(f"{name} is an integer")
 
     def to_json(self) -> str:
-        """For the members hash."""
+        """The entry in the hash of members."""
         return json.dumps(asdict(self))
 
 
 def parse_members(raw: Mapping[bytes, bytes], now_ms: int, alive_ms: int) -> list[Member]:
-    """The members whose heartbeat is younger than `alive_ms`."""
+    """The members whose heartbeat is at most `alive_ms` old."""
     members = []
     for value in raw.values():
         member = _parse(value)
@@ -54,7 +54,7 @@ def parse_members(raw: Mapping[bytes, bytes], now_ms: int, alive_ms: int) -> lis
 
 
 def gone(raw: Mapping[bytes, bytes], now_ms: int, gone_ms: int) -> list[bytes]:
-    """The instances that have given no sign of life for `gone_ms`."""
+    """The instances whose heartbeat is more than `gone_ms` old."""
     parsed = ((instance, _parse(value)) for instance, value in raw.items())
     return [
         instance
@@ -64,7 +64,11 @@ def gone(raw: Mapping[bytes, bytes], now_ms: int, gone_ms: int) -> list[bytes]:
 
 
 def rank(camera_id: str, instance: str, members: Iterable[Member]) -> int:
-    """How many instances with room come before this one for this camera. 0: it is the first."""
+    """How many instances with room come before this one for this camera; 0 for the first choice.
+
+    The order is by rendezvous hashing, so an instance that comes or goes changes
+    the first choice of as few cameras as possible.
+    """
     own = _weight(camera_id, instance)
     return sum(
         1
@@ -75,27 +79,35 @@ def rank(camera_id: str, instance: str, members: Iterable[Member]) -> int:
     )
 
 
-def lighter(heir: Member, owner: Member) -> bool:
-    """Whether the two are nearer to each other, by share of their capacity, with one camera moved.
+def lighter(successor: Member, owner: Member) -> bool:
+    """Whether moving one camera from `owner` to `successor` balances the two better.
 
-    Never true again of the same two the other way round, so that no camera goes
-    back and forth.
+    That is so if the owner, by load relative to capacity, then still has at least
+    as much as the successor. The reverse move is never wanted afterwards, so no
+    camera goes back and forth.
     """
-    return (owner.load - 1) * heir.capacity >= (heir.load + 1) * owner.capacity
+    return (owner.load - 1) * successor.capacity >= (successor.load + 1) * owner.capacity
 
 
 def moves(
-    own: Member, owners: Mapping[str, str], members: Iterable[Member], *, balance: bool
+    own: Member,
+    owners: Mapping[str, str],
+    members: Iterable[Member],
+    *,
+    balance: bool,
+    leaving: Mapping[str, int] | None = None,
 ) -> list[str]:
-    """Cameras that this instance should make ready to be handed, the most wanted first.
+    """Cameras that this instance should prepare to take over, the most wanted first.
 
-    `owners`: instance by camera id. Those of an instance that drains go to the
-    first choice among all that have room. Those of one that has more than its
-    share, if `balance`, go to whoever has less, as far as that brings the two
-    nearer to each other.
+    `owners`: instance by camera id. A camera of an instance that drains goes to
+    the first choice among the instances with room. If `balance`, a camera of an
+    instance with more than its share goes to one with less, as long as the move
+    makes the difference between them smaller. `leaving`: how many cameras of an
+    instance have a successor already, which counts them in its own load.
     """
     members = list(members)
-    load = {member.instance: member.load for member in members}
+    leaving = leaving or {}
+    load = {member.instance: member.load - leaving.get(member.instance, 0) for member in members}
     by_name = {member.instance: member for member in members}
     wanted: list[str] = []
     order = sorted(
@@ -125,7 +137,7 @@ def _parse(value: bytes) -> Member | None:
     try:
         return Member(**json.loads(value))
     except (ValueError, TypeError):
-        return None  # written by another version
+        return None  # written by another version of this program
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -1,9 +1,9 @@
 """Credentials never leave the process that uses them.
 
-There are two measures. URLs are masked wherever they appear in a text. And a
-process that knows a secret masks that very string, in every form in which a
-library may echo it. In case of doubt more is masked: a log line can lack a host
-name, but must not hold a password.
+There are two measures. Credentials in URLs are masked wherever they appear in a
+text. And a process that knows a secret masks that string, in every form in which
+a library may echo it. In case of doubt it masks more: a log line may lose a host
+name, but must not show a password.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _WORD = re.compile(r"\S+")
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#]*)(?P<rest>.*)", re.S)
 
 _ENDS = "'\"`,.:!)]}>"
-"""What ends a URL in a text: after `?secret=` it shows that the `=` is padding, not a name's."""
+"""Characters that end a URL in a text. An `=` before one is padding, not the end of a name."""
 
 _MIN_TOKEN_CHARS = 16
 _MIN_CHANGES = 5
 """Changes between letters, capitals and digits. `h264Preview_01_main` has four."""
 _MIN_RUN_CHARS = 32
 _MIN_ECHO_CHARS = 6
-"""Shorter values of parameters that are not known as secrets mask too much of a text."""
+"""Shorter values of ordinary parameters are masked only in URLs: they match too much elsewhere."""
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
@@ -54,7 +54,7 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
-    """What a library may echo of a URL's credentials, longest first.
+    """The strings in which a library may echo a URL's credentials, longest first.
 
     The password, the user:password pair, its form in a Basic header, and
     secret parameters and parts of the path, each as written, decoded, and
@@ -90,8 +90,8 @@ def secrets_of(url: str) -> tuple[str, ...]:
 def lacks_scheme(url: str) -> bool:
     """Whether the text is a URL without its scheme, such as `user:password@host/x`.
 
-    Such a text must not be taken for a file's name, since errors and logs show
-    those. A name that only looks like one can be written with `./` before it.
+    Such a text must not be used as a file name, because errors and logs show file
+    names. Write `./` before a file name that only looks like a URL.
     """
     if "://" in url:
         return False
@@ -127,10 +127,10 @@ def _mask_word(word: str) -> str:
 
 
 def _mask_spaced(line: str) -> str:
-    """Mask what a password with a space in it left over.
+    """Mask the rest of a password that contains a space.
 
-    Nothing between `://` and an `@` further on is worth showing when a colon
-    says that there was a password.
+    If a colon after `://` suggests a password, everything up to the last `@` is
+    masked.
     """
     end = line.rfind("@")
     start = line.find("://")
@@ -169,7 +169,7 @@ def _mask_parameter(match: re.Match[str]) -> str:
 
 
 def _judged(segments: list[str]) -> list[tuple[str, bool]]:
-    """Each part of a path, and whether it looks like a secret or follows its name."""
+    """Each part of a path, and whether it looks like a secret or follows a secret's name."""
     return [
         (segment, bool(segment) and (_is_token(segment) or bool(_SECRET_SEGMENT.fullmatch(before))))
         for before, segment in zip(["", *segments], segments, strict=False)
@@ -177,7 +177,7 @@ def _judged(segments: list[str]) -> list[tuple[str, bool]]:
 
 
 def _is_token(segment: str) -> bool:
-    """Whether it is long, and as mixed as words with a number or two are not."""
+    """Whether a part is long and mixes letters, capitals and digits more than words do."""
     plain = re.sub(r"[^A-Za-z0-9]", "", unquote(segment))
     if len(plain) < _MIN_TOKEN_CHARS:
         return False

@@ -1,4 +1,4 @@
-"""gRPC options that both sides share, and the interceptor that turns errors into statuses."""
+"""gRPC options of clients and servers, and the interceptor that turns errors into statuses."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from services.common.redaction import redact
 log = logs.get(__name__)
 
 HANDSHAKE_TIMEOUT_MS = 10_000
-"""A connection on which no HTTP/2 (and with TLS, no TLS) has begun by then is closed."""
+"""Time for a new connection to begin HTTP/2, TLS handshake included; then it is closed."""
 
 MIN_PING_INTERVAL_MS = 4_500
-"""Shortest time between the pings of a client; one that pings more often is sent away."""
+"""Shortest time between a client's pings; a client that pings more often is disconnected."""
 
 KEEPALIVE: list[tuple[str, int]] = [
     ("grpc.keepalive_time_ms", 20_000),
@@ -43,7 +43,7 @@ SERVER_KEEPALIVE: list[tuple[str, int]] = [
 ]
 
 DEADLINE_SLACK_S = 0.1
-"""A call that is cancelled so close to its deadline has run into it: clocks differ a little."""
+"""A call cancelled this close to its deadline counts as late, because clocks differ a little."""
 
 INTERNAL_MESSAGE = "internal error; the service's log has the details"
 
@@ -174,7 +174,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
 
 def rewrapped(handler: Any, unary: Callable[[Any], Any], stream: Callable[[Any], Any]) -> Any:
-    """A handler of calls with one request, its behavior wrapped by `unary` or `stream`.
+    """A copy of a handler of single requests, with its behavior wrapped by `unary` or `stream`.
 
     A request that cannot be read is passed on as None: gRPC itself would log a
     traceback for each.
@@ -197,7 +197,7 @@ def rewrapped(handler: Any, unary: Callable[[Any], Any], stream: Callable[[Any],
 
 def _readable(request: Any) -> Any:
     if request is None:
-        raise errors.InvalidInput("request", "cannot be read; it is no message of this method")
+        raise errors.InvalidInput("request", "cannot be read as a message of this method")
     return request
 
 

@@ -32,7 +32,7 @@ def _check_redis_url(url: str) -> str:
     try:
         options = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
         redis.ConnectionPool.from_url(url).make_connection()  # checks options, connects to nothing
-    except (ValueError, TypeError):  # whose text may hold a part of the password
+    except (ValueError, TypeError):  # their text may hold a part of the password
         raise ValueError("host, port or options cannot be read") from None
     if url.startswith("unix://") and not options.get("path"):
         raise ValueError("a unix:// URL has three slashes: unix:///run/redis.sock")
@@ -43,12 +43,12 @@ RedisUrl = Annotated[str, AfterValidator(_check_redis_url)]
 
 
 def default_instance() -> str:
-    """A name for this process that no other has had: the host and a random part."""
+    """A unique name for this process: the host and a random part."""
     return f"{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
 
 
 class ServiceSettings(BaseSettings):
-    """What every service can be told."""
+    """Settings that every service has."""
 
     model_config = SettingsConfigDict(
         env_prefix="HERMES_",
@@ -61,7 +61,7 @@ class ServiceSettings(BaseSettings):
         cli_hide_none_type=True,
         cli_implicit_flags=True,
         cli_show_env_vars=True,
-        cli_exit_on_error=False,  # `load` says it in one line, without credentials
+        cli_exit_on_error=False,  # `load` prints errors in one line, without credentials
     )
 
     redis_url: RedisUrl = Field(
@@ -129,7 +129,7 @@ _SECRET_NAME = re.compile(r"(?:.*_)?(?:password|secret|token|tokens|api_keys?)")
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    # A number of tokens is none of the secrets that are called so.
+    # A number of tokens is not a secret, although it has the name of one.
     return bool(value) and not isinstance(value, int) and bool(_SECRET_NAME.fullmatch(name))
 
 
@@ -147,7 +147,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def load(kind: type[S], prog: str, argv: Sequence[str] | None = None) -> S:
-    """Read settings from `argv` and the environment, or exit with what is wrong with them."""
+    """Read settings from `argv` and the environment, or exit with a list of their faults."""
     obey_environment()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -168,7 +168,7 @@ def load(kind: type[S], prog: str, argv: Sequence[str] | None = None) -> S:
 
 
 def _origin(loc: tuple[int | str, ...], args: Sequence[str]) -> str:
-    """Where the offending value came from, or could have."""
+    """The flag or variable that a bad value came from, or both if it was not given."""
     if not loc:
         return "settings"
     name = str(loc[0])
@@ -180,7 +180,7 @@ def _origin(loc: tuple[int | str, ...], args: Sequence[str]) -> str:
 
 
 def _readable(message: str) -> str:
-    """What pydantic-settings says before it comes to validation, in our words."""
+    """A message of pydantic-settings from before validation, in our words."""
     if match := re.fullmatch(r'error parsing value for field "(\w+)" from source .*', message):
         return f"HERMES_{match[1].upper()}: must be JSON"
     message = message.removeprefix("error parsing CLI: ")

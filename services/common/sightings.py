@@ -1,4 +1,4 @@
-"""Leases of others, watched: how long each has stood still, by our own clock."""
+"""Watches leases: for how long has each not been renewed, by our own clock?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from services.common.leases import TTL_S, Owner
 
 AWAY_S = 3.0
-"""Whoever has not looked for this long begins to watch anew: Redis may have been out of reach for
-everyone, and the owners are to be back first."""
+"""After a pause of this long we start to watch from the beginning. Redis may have been out of reach
+for every instance, and the owners need time to renew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,9 @@ class _Sighting:
 
 
 class Sightings:
-    """An owner that is alive renews its lease. One that was seen not to for as long as a lease
-    lasts has stopped by its own clock, and no clock but ours was asked.
+    """An owner that has not renewed for a full TTL, by our clock, is taken to have stopped.
+
+    No two clocks are compared, so a clock that is wrong or stepped does no harm.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -29,7 +30,7 @@ class Sightings:
         self._looked_at = float("-inf")
 
     def look(self, owners: Mapping[str, Owner | None]) -> None:
-        """These are the leases now. Call it after they were read, and often."""
+        """Compare the leases as they are now with those of the last look. Call this often."""
         now = self._clock()
         before = self._seen if now - self._looked_at < AWAY_S else {}
         self._looked_at, self._seen = now, {}
@@ -37,12 +38,12 @@ class Sightings:
             if owner is None:
                 continue
             last = before.get(camera_id)
-            still = last is not None and _same_lease(last.owner, owner)
-            since = last.since if last is not None and still else now
+            unchanged = last is not None and _same_lease(last.owner, owner)
+            since = last.since if last is not None and unchanged else now
             self._seen[camera_id] = _Sighting(owner, since)
 
     def unattended(self, camera_id: str) -> Owner | None:
-        """The owner that has not renewed for a whole TTL, if there is one."""
+        """The owner that has not renewed for a full TTL, if there is one."""
         seen = self._seen.get(camera_id)
         if seen is None or self._clock() - seen.since < TTL_S:
             return None

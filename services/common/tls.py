@@ -34,8 +34,8 @@ class ServerTls:
     def credentials(self) -> grpc.ServerCredentials:
         """Credentials of a server. The files are checked for changes before every handshake.
 
-        Raises `UnusableFile`. If files cannot be used later on, that is logged, and
-        the last usable ones stay in use.
+        Raises `UnusableFile`. If files become unusable later, that is logged and the
+        last usable ones stay in use.
         """
         certificate = _Certificate(self)
         first = certificate.changed()
@@ -53,7 +53,7 @@ class _Certificate:
         self._unusable = ""
 
     def changed(self) -> Any:
-        """A configuration if the files are not what they were, else None."""
+        """A new configuration if the files have changed, else None."""
         files, ca = self._files, None
         cert, key = read_file(files.cert_file), read_file(files.key_file)
         if files.client_ca_file is not None:
@@ -67,11 +67,11 @@ class _Certificate:
         return grpc.ssl_server_certificate_configuration([(key, cert)], ca)
 
     def changed_or_none(self) -> Any:
-        """The same, called by gRPC on a thread of its own. Never raises."""
+        """As `changed`, but never raises. gRPC calls it on its own thread."""
         try:
             found = self.changed()
         except UnusableFile as error:
-            # Half written, or wrong: said once, not for every connection.
+            # Half written, or wrong. Log it once, not for every connection.
             if str(error) != self._unusable:
                 log.error("certificate_not_reloaded", error=str(error))
             self._unusable = str(error)
@@ -89,9 +89,9 @@ def parse_certificates(pem: bytes, path: Path) -> list[x509.Certificate]:
 
 
 def check_pair(cert: bytes, key: bytes, cert_file: Path, key_file: Path) -> None:
-    """Whether a certificate chain and a key belong together. Raises `UnusableFile`.
+    """Check that a certificate chain and a key match. Raises `UnusableFile`.
 
-    Says in the log until when the certificate holds.
+    Logs the time until which the certificate is valid.
     """
     first = parse_certificates(cert, cert_file)[0]
     try:
@@ -107,14 +107,16 @@ def check_pair(cert: bytes, key: bytes, cert_file: Path, key_file: Path) -> None
 
 
 class TlsServerSettings(ServiceSettings):
-    """Of the services that serve gRPC."""
+    """Settings of services that serve gRPC."""
 
     tls_cert_file: Path | None = Field(
         None, description="PEM file of the server's certificate and its chain; unset: plain text"
     )
     tls_key_file: Path | None = Field(None, description="PEM file of its key, without a passphrase")
     tls_client_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities whose clients alone are let in (mutual TLS)"
+        None,
+        description="PEM file of authorities; only clients with a certificate of theirs may connect"
+        " (mutual TLS)",
     )
 
     @model_validator(mode="after")

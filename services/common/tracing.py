@@ -25,7 +25,7 @@ try:
     from opentelemetry import context, trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ModuleNotFoundError:
-    pass  # `configure` says so if it was meant to be there
+    pass  # `configure` logs it if tracing was asked for
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -45,7 +45,7 @@ FAULTS = frozenset(
 )
 """Codes that are a server's error, by the semantic conventions of gRPC."""
 FLUSH_S = 3.0
-"""How long a process waits at its end for a collector to take the last spans."""
+"""How long an ending process waits for the collector to accept its last spans."""
 
 _provider: TracerProvider | None = None
 _tracer: trace.Tracer | None = None
@@ -66,7 +66,7 @@ def configure(service: str, instance: str) -> None:
         return
     try:
         start(_exporter(), service, instance)
-    except Exception as error:  # not installed, or a variable that cannot be understood
+    except Exception as error:  # not installed, or a bad variable
         log.warning("not_traced", error=f"{type(error).__name__}: {error}")
 
 
@@ -90,7 +90,7 @@ def active() -> bool:
 
 
 def flush() -> None:
-    """Send the spans that have ended now, not with the next batch."""
+    """Send the ended spans now, instead of with the next batch."""
     if _provider is not None:
         _provider.force_flush()
 
@@ -101,7 +101,7 @@ def stop() -> None:
     provider, _provider, _tracer = _provider, None, None
     if provider is None:
         return
-    # On its own it would wait half a minute for an unreachable collector.
+    # By default, the provider waits half a minute for an unreachable collector.
     flushing = threading.Thread(target=provider.shutdown, name="flush-traces", daemon=True)
     flushing.start()
     flushing.join(FLUSH_S)
@@ -110,7 +110,7 @@ def stop() -> None:
 
 
 def begin(method: str, call: Any) -> Call | None:
-    """Open the span of a call, as a child of the caller's if the metadata name a readable one.
+    """Open the span of a call, as a child of the span that the metadata name, if any.
 
     `call` is the servicer's context. None if the call has no span.
     """

@@ -13,16 +13,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import av
 import redis
 
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED, Camera
-from services.common import keys, logs
+from services.common import keys, logs, tombstones
 from services.common.backoff import Backoff
-from services.common.camera_status import DURABLE_ID, MEMORY_ID
+from services.common.camera_status import DURABLE_ID, ENDED, MEMORY_ID, ended_before
 from services.common.cameras import check_sampling, is_file, pacing_of
 from services.common.connection import connect
 from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisFrameLog
@@ -30,7 +30,7 @@ from services.common.leases import Fence
 from services.common.parent import die_with_parent
 from services.common.redaction import redact, secrets_of
 from services.decoder.chunker import CaptureClock, Chunker, Origin
-from services.decoder.faults import SourceFault
+from services.decoder.faults import MAX_MESSAGE, SourceFault
 from services.decoder.outbox import Outbox
 from services.decoder.publisher import Publisher, Reading
 from services.decoder.reader import Position, Reader
@@ -163,6 +163,10 @@ class CameraProcess:
         frame_log = RedisFrameLog(client)
         whole = pacing_of(camera) != PACING_LIVE
         retention = Retention(settings.replay_window_s, settings.log_max_bytes, whole=whole)
+        if (how := self._ended_before(client)) is not None:
+            self._telemetry.ended(how[:MAX_MESSAGE])
+            self._done.set()
+            return
         last, position, first_index = self._take_over(frame_log, retention)
         sampling = camera.sampling
         duration = sampling.chunk_max_duration
@@ -206,8 +210,9 @@ class CameraProcess:
             self._stop,
         )
         final: SourceFault | None = None
+        how = ""
         try:
-            reader.run()
+            how = reader.run()
         except SourceFault as fault:
             final = fault
         self._telemetry.beat(float("inf"))
@@ -217,8 +222,22 @@ class CameraProcess:
             self._telemetry.offline(final)
         elif not self._stop.is_set():
             # Reported last, so that by then the whole file is in the log.
-            self._telemetry.ended()
+            self._telemetry.ended(how)
         self._done.set()
+
+    def _ended_before(self, client: redis.Redis) -> str | None:
+        """How a recording ended that was read already; None if it is to be read.
+
+        A file is always read on from the last frame in the log: it may have grown.
+        """
+        camera = self._camera
+        if is_file(camera.url):
+            return None
+        try:
+            raw: list[Any] = client.hmget(keys.status(camera.id), [ENDED])
+        except redis.RedisError:
+            return None
+        return ended_before(raw[0], tombstones.created_ns(camera))
 
     def _take_over(self, frame_log: FrameLog, retention: Retention) -> tuple[LogId, Position, int]:
         """The log's last id, how far a file was read, and the frames of this epoch so far."""

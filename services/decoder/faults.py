@@ -6,6 +6,8 @@ leaves here has been redacted, and only known phrases decide the code.
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterable
 
 import av
@@ -19,6 +21,8 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
     SOURCE_ERROR_TLS,
+    SOURCE_ERROR_UNAVAILABLE,
+    SOURCE_ERROR_UNREACHABLE,
     SOURCE_ERROR_UNSPECIFIED,
     SourceError,
 )
@@ -29,14 +33,28 @@ MAX_MESSAGE = 300
 
 
 class SourceFault(Exception):
-    """A source cannot be read. `permanent`: trying again cannot help."""
+    """A source cannot be read.
 
-    def __init__(self, error: SourceError, message: str, *, permanent: bool = False) -> None:
+    `permanent`: trying again cannot help. `vague`: the decode library did not say what is wrong.
+    `final_after`: seen so many times in a row, it is permanent.
+    """
+
+    def __init__(
+        self,
+        error: SourceError,
+        message: str,
+        *,
+        permanent: bool = False,
+        vague: bool = False,
+        final_after: int | None = None,
+    ) -> None:
         # A library's text may hold bytes that are no text; a report carries what fits.
         self.message = message.encode(errors="replace").decode()[:MAX_MESSAGE]
         super().__init__(self.message)
         self.error = error
         self.permanent = permanent
+        self.vague = vague
+        self.final_after = final_after
 
 
 STALLED = SourceFault(SOURCE_ERROR_TIMEOUT, "the reader was stuck and was restarted")
@@ -45,6 +63,15 @@ STALLED = SourceFault(SOURCE_ERROR_TIMEOUT, "the reader was stuck and was restar
 FLOODED = SourceFault(SOURCE_ERROR_UNSPECIFIED, "the reader sent too many reports; restarted")
 """Reported by the supervisor for a process that it killed."""
 
+
+NO_RANGES = SourceFault(
+    SOURCE_ERROR_CODEC,
+    "the file's index (moov) is at its end, and the server answers no range requests to read it"
+    " from there: move it to the front (qt-faststart IN OUT, or"
+    " ffmpeg -i IN -c copy -movflags +faststart OUT)",
+    final_after=3,
+)
+"""The server may also have failed at that moment, so it is tried again before it is final."""
 
 _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] = (
     (
@@ -59,10 +86,11 @@ _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] =
     ((PermissionError,), SOURCE_ERROR_REFUSED, "the file may not be read"),
     ((IsADirectoryError,), SOURCE_ERROR_NOT_FOUND, "it is a folder, not a file"),
     (
-        (EOFError, ConnectionError, errors.HTTPServerError),
-        SOURCE_ERROR_ENDED,
-        "the server closed the connection or cannot serve now",
+        (errors.HTTPServerError,),
+        SOURCE_ERROR_UNAVAILABLE,
+        "the server says that it cannot serve now",
     ),
+    ((EOFError, ConnectionError), SOURCE_ERROR_ENDED, "the server closed the connection"),
     (
         (errors.HTTPClientError,),
         SOURCE_ERROR_REFUSED,
@@ -70,9 +98,40 @@ _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] =
     ),
 )
 
+_NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
+
 _BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
-    ("not on whitelist", SOURCE_ERROR_REFUSED, "leads to a protocol or format not allowed here"),
-    ("not in allowed_", SOURCE_ERROR_REFUSED, "a playlist leads to what is not allowed here"),
+    (
+        "format not on whitelist",
+        SOURCE_ERROR_REFUSED,
+        "its format is not read here: give a video file, or make one of it, for example with"
+        " ffmpeg -i IN -pix_fmt yuv420p OUT.mp4",
+    ),
+    (
+        "not on whitelist",
+        SOURCE_ERROR_REFUSED,
+        "it leads to a protocol that is not allowed here: add the address that it leads to",
+    ),
+    (
+        "moov atom not found",
+        SOURCE_ERROR_CODEC,
+        "its index (moov) is missing: it is cut, or is still being written",
+    ),
+    (
+        "not in allowed_",
+        SOURCE_ERROR_REFUSED,
+        "it is a playlist of files that are not allowed here: add what it lists",
+    ),
+    (
+        "error when loading first segment",
+        SOURCE_ERROR_NOT_FOUND,
+        "the playlist is there, but its first segment cannot be read",
+    ),
+    (
+        "temporary failure in name resolution",
+        SOURCE_ERROR_UNREACHABLE,
+        "no name server answers: is the network up?",
+    ),
     ("failed to resolve hostname", SOURCE_ERROR_NOT_FOUND, "there is no such host"),
     ("certificate", SOURCE_ERROR_TLS, "the server's certificate is not trusted"),
     ("unexpected tls packet", SOURCE_ERROR_TLS, "the server does not speak TLS"),
@@ -80,22 +139,42 @@ _BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
 )
 
 
+_REFUSED = re.compile(r"method [A-Z_]+ failed: (\d{3}) \((.{1,60})\)")
+_UNREAD = re.compile(r"\[(\w{1,20})[\w,]*\] Format not on whitelist")
+
+
 def classify(
     error: BaseException, lines: Iterable[str], secrets: tuple[str, ...], *, live: bool
 ) -> SourceFault:
     """What an exception of the decode library means.
 
-    `lines`: what the library logged while it failed. `live`: a network source,
+    `lines`: what the library logged while it failed, as `[part] text`. `live`: a network source,
     of which nothing but a refusal by policy is final.
     """
-    code, words = _meaning(error, [line.lower() for line in lines])
+    if not live and isinstance(error, EOFError):  # it may grow: it is tried again
+        return SourceFault(
+            SOURCE_ERROR_CODEC, "the file ends too soon: it is cut, or is still being written"
+        )
+    lines = list(lines)
+    said = [line.lower() for line in lines]
+    code, words = _meaning(error, said)
     detail = error.strerror if isinstance(error, (av.FFmpegError, OSError)) else str(error)
+    for line in lines:
+        if refused := _REFUSED.search(line):
+            detail = f"{refused[1]} {refused[2]}"  # the library's own text knows but a few statuses
+        if unread := _UNREAD.match(line):
+            detail = f"format: {unread[1]}"
     message = redact(f"{words} ({detail or type(error).__name__})", secrets)
     permanent = not live and code in (SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED)
-    return SourceFault(code, message, permanent=permanent)
+    # The library calls everything invalid data that it did not expect, silence too.
+    unsaid = isinstance(error, errors.InvalidDataError) and not said
+    vague = live and (unsaid or code in (SOURCE_ERROR_ENDED, SOURCE_ERROR_TIMEOUT))
+    return SourceFault(code, message, permanent=permanent, vague=vague)
 
 
 def _meaning(error: BaseException, lines: list[str]) -> tuple[SourceError, str]:
+    if isinstance(error, OSError) and error.errno in _NO_WAY:
+        return SOURCE_ERROR_UNREACHABLE, "no way leads to the host"
     for kinds, code, words in _BY_TYPE:
         if isinstance(error, kinds):
             return code, words

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from services.common import logs
 from services.common.announce import announce
-from services.common.camera_status import source_fields
 from services.common.connection import connect
 from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
@@ -54,7 +53,7 @@ def serve(settings: DecoderSettings) -> int:
         settings.metrics_host, settings.metrics_port, metrics, ready, heartbeats=heartbeats
     )
     writer = StatusWriter(
-        lambda: [(lease, source_fields(status)) for lease, status in supervisor.statuses()],
+        supervisor.fields,
         leases,
         metrics,
         heartbeats,

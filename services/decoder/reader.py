@@ -23,6 +23,7 @@ from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
 from services.decoder.chunker import CaptureClock, wall_ms
+from services.decoder.ending import Ending
 from services.decoder.faults import SourceFault
 from services.decoder.location import patience_s
 from services.decoder.outbox import Outbox
@@ -30,11 +31,14 @@ from services.decoder.pacing import Pacer
 from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.sampler import RateCap, Sampler, Timeline
 from services.decoder.settings import DecoderSettings
-from services.decoder.source import Source
+from services.decoder.source import Source, longest_open_s
 from services.decoder.telemetry import Telemetry
 
 NO_FRAME_S = 20.0
 """A source that sends packets but no frame for this long is not taken for video."""
+
+BREAKS = 3
+"""A recording that breaks off so often at the same place is as long as that."""
 
 WAIT_S = 0.2
 CONVERT_S = 2.0
@@ -43,7 +47,7 @@ CONVERT_S = 2.0
 
 @dataclass(slots=True)
 class Position:
-    """How far a file was read, in ms from its start. None: not at all."""
+    """How far a file or a recording was read, in ms from its start. None: not at all."""
 
     ms: int | None = None
 
@@ -54,7 +58,10 @@ class Position:
 
 
 class Reader:
-    """Reads one camera until asked to stop, or until a file ends. Used by one thread."""
+    """Reads one camera until asked to stop, or until a file or a recording ends.
+
+    Used by one thread.
+    """
 
     def __init__(
         self,
@@ -84,34 +91,57 @@ class Reader:
         self._fps = camera.sampling.frames_per_second or settings.frames_per_second
         self._jpeg = JpegEncoder(FrameSize.parse(settings.frame_size), settings.jpeg_quality)
         self._online_since: float | None = None
+        self._rtsp = camera.url.lower().startswith("rtsp")
+        self._went_on = False
+        """Whether it is a live playlist, of which a finished one repeats the end."""
+        self._broke_at_s: float | None = None
+        self._breaks = 0
+        self._alike, self._last_said = 0, ""
 
-    def run(self) -> None:
-        """Read. Returns when stopped, when a file ended, or when trying again cannot help.
+    def run(self) -> str:
+        """Read. Returns when stopped, when the source ended for good, or when retrying is vain.
 
-        Raises `SourceFault` in the last case.
+        What is returned tells people how it ended. Raises `SourceFault` in the last case.
         """
         while not self._stop.is_set():
             self._online_since = None
             try:
-                self._play()
+                ending = self._play()
                 if self._stop.is_set():
-                    return
+                    break
                 if not self._is_file:
-                    raise SourceFault(SOURCE_ERROR_ENDED, "the source closed the connection")
+                    if how := self._how_it_ended(ending):
+                        self._outbox.flush()
+                        return how
+                    raise _broken_off(ending)
                 if self._online_since is None and self._position.ms is None:
-                    raise SourceFault(
-                        SOURCE_ERROR_CODEC, "no frame of it could be decoded", permanent=True
-                    )
+                    raise _without_frames(ending)
                 self._outbox.flush()
                 if not self._camera.loop:
-                    return
+                    return ending.words("the file")
                 # Media time is the position in the file: it starts again with each round.
                 self._position.ms = None
             except SourceFault as fault:
                 self._outbox.interrupt()
+                self._alike = self._alike + 1 if fault.message == self._last_said else 1
+                self._last_said = fault.message
+                if fault.final_after is not None and self._alike >= fault.final_after:
+                    raise SourceFault(fault.error, fault.message, permanent=True) from None
                 if fault.permanent:
                     raise
                 self._pause(fault)
+        return ""
+
+    def _how_it_ended(self, ending: Ending) -> str:
+        """For a network source that closed: how it ended; "" for one that is tried again."""
+        if self._rtsp or ending.duration_s is None:
+            return ""  # it goes on, or is a camera that announces a length of its own
+        if self._went_on:
+            return "the live stream has ended: its playlist is finished"
+        if ending.cut:
+            self._breaks = self._breaks + 1 if ending.reached_s == self._broke_at_s else 1
+            self._broke_at_s = ending.reached_s
+        return ending.words("the recording") if ending.whole or self._breaks >= BREAKS else ""
 
     def _pause(self, fault: SourceFault) -> None:
         now_s = self._clock()
@@ -122,14 +152,17 @@ class Reader:
         self._telemetry.beat(delay_s)
         self._stop.wait(delay_s)
 
-    def _play(self) -> None:
+    def _play(self) -> Ending:
         """Read from opening to the end of the source. Raises `SourceFault`."""
         settings, url = self._settings, self._open_url()
         longest_s = patience_s(url, settings)
         # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
         slack_s = max(0.0, longest_s - settings.read_timeout_s)
-        self._telemetry.beat(settings.open_timeout_s + slack_s)
+        self._telemetry.beat(longest_open_s(settings) + slack_s)
         with Source(url, settings) as source:
+            recorded = not self._is_file and not self._rtsp and source.duration_s is not None
+            if recorded and self._went_on:
+                return source.ending()
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
             timeline = Timeline()
@@ -159,6 +192,9 @@ class Reader:
                     if self._online_since is None:
                         self._online_since = now_s
                         self._telemetry.online()
+                        self._went_on = source.is_playlist and not recorded
+                    if recorded:
+                        self._position.ms = round(stream_s * 1000)
                     if not sampler.wants(stream_s) or (cap is not None and not cap.allows(now_s)):
                         continue
                     if pacer is not None:
@@ -174,7 +210,8 @@ class Reader:
                     end_s = max(end_s, source.read_s + ahead_s + source.frame_s)
                     self._hold(pacer.delay(end_s, self._clock()))
             except _Stopped:
-                return
+                pass
+            return source.ending()
 
     def _open_url(self) -> str:
         try:
@@ -216,6 +253,18 @@ class Reader:
         self._telemetry.beat(delay_s)
         if self._stop.wait(delay_s):
             raise _Stopped
+
+
+def _without_frames(ending: Ending) -> SourceFault:
+    shown = f": {ending.words('the file')}" if ending.cut else ""
+    return SourceFault(
+        SOURCE_ERROR_CODEC, f"no frame of it could be decoded{shown}", permanent=True
+    )
+
+
+def _broken_off(ending: Ending) -> SourceFault:
+    shown = f" at {ending.share()}" if ending.cut else ""
+    return SourceFault(SOURCE_ERROR_ENDED, f"the source closed the connection{shown}")
 
 
 class _Stopped(Exception):

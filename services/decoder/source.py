@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -17,17 +20,30 @@ from av.video.stream import VideoStream
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_NOT_FOUND,
+    SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_REFUSED,
+    SOURCE_ERROR_TIMEOUT,
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
-from services.decoder.faults import SourceFault, classify
+from services.common.url_hints import ENCODE, password_ends_host
+from services.decoder.ending import Ending
+from services.decoder.faults import NO_RANGES, SourceFault, classify
+from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.key_frames import KeyFrames
 from services.decoder.location import locate, patience_s
 from services.decoder.settings import DecoderSettings
 
-INDEXED = frozenset({"mov", "matroska"})
+INDEXED = frozenset({"mov", "matroska", "hls"})
 """Formats in which a position in time can be found exactly."""
+
+
+def longest_open_s(settings: DecoderSettings) -> float:
+    """How long opening a source may take, with finding out why it failed."""
+    return settings.open_timeout_s + LONGEST_S
+
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
@@ -41,13 +57,16 @@ class Source:
     """
 
     def __init__(self, url: str, settings: DecoderSettings) -> None:
-        """Open `url`. Takes up to the open time-out."""
+        """Open `url`. Takes up to `longest_open_s`."""
+        self._settings = settings
+        self._patience_s = patience_s(url, settings)
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
         self._container: InputContainer | None = None
         self._key_frames = KeyFrames()
         self._resting = False
         self._due_s = 0.0
+        self._reached_s: float | None = None
         self._first_pts: int | None = None
         self.read_s = 0.0
         """Timestamp of the newest packet that was read, decoded or not."""
@@ -56,7 +75,7 @@ class Source:
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
-            self._open((settings.open_timeout_s, patience_s(url, settings)))
+            self._open((settings.open_timeout_s, self._patience_s))
             self._stream = self._pick_stream()
         except BaseException:
             self.close()
@@ -68,18 +87,37 @@ class Source:
         av.logging.set_level(av.logging.ERROR)
         av.logging.set_skip_repeated(False)
         lines: list[tuple[int, str, str]] = []
+        began_s = time.monotonic()
         try:
             with av.logging.Capture() as lines:
                 self._container = av.open(
                     self._location.address, "r", options=self._location.options, timeout=timeout
                 )
         except (av.FFmpegError, OSError, ValueError) as error:
-            said = [line[2] for line in lines]
-            if (last := getattr(error, "log", None)) and last[1]:
-                said.append(last[1][2])
-            raise classify(error, said, self._secrets, live=self._live) from None
+            if (last := getattr(error, "log", None)) is not None:
+                lines.append(last)
+            said = [f"[{part}] {text}" for _, part, text in lines]
+            fault = classify(error, said, self._secrets, live=self._live)
+            if fault.vague:
+                fault = self._explained(fault, time.monotonic() - began_s)
+            if fault.error == SOURCE_ERROR_NOT_FOUND and password_ends_host(self._location.address):
+                fault = SourceFault(fault.error, f"{fault.message}; {ENCODE}")
+            raise fault from None
         finally:
             av.logging.set_level(None)
+
+    def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
+        """What is wrong, for a fault of which the library did not say it."""
+        why = why_no_video(self._location.address, self._settings)
+        if why is not None:
+            return why
+        if took_s >= 0.9 * min(self._settings.open_timeout_s, self._patience_s):
+            return SourceFault(SOURCE_ERROR_TIMEOUT, "the server stopped answering")
+        if self._location.address.startswith("rtsp") and fault.error == SOURCE_ERROR_CODEC:
+            return SourceFault(
+                SOURCE_ERROR_PROTOCOL, "its RTSP answers break off or cannot be understood"
+            )
+        return fault
 
     def _pick_stream(self) -> VideoStream:
         assert self._container is not None
@@ -102,11 +140,44 @@ class Source:
         rate = self._stream.average_rate or self._stream.guessed_rate
         return float(1 / rate) if rate else 0.04
 
+    @property
+    def duration_s(self) -> float | None:
+        """How long the source says it is; None for one that goes on, or does not say."""
+        assert self._container is not None
+        stream, unit = self._stream, self._stream.time_base
+        if stream.duration and unit and stream.duration > 0:
+            return float(stream.duration * unit)
+        if (tagged_s := _seconds(stream.metadata.get("DURATION", ""))) > 0:
+            return tagged_s
+        whole = self._container.duration
+        return whole / av.time_base if whole and whole > 0 else None
+
+    @property
+    def is_playlist(self) -> bool:
+        """Whether it is an HLS playlist, which is a recording or goes on."""
+        return "hls" in self._names
+
+    def ending(self) -> Ending:
+        """How far it was read, once it has ended."""
+        assert self._container is not None
+        sound = any(stream.type == "audio" for stream in self._container.streams)
+        of_video = bool(self._stream.duration or self._stream.metadata.get("DURATION"))
+        ending = Ending(self._reached_s, self.duration_s, with_sound=sound and not of_video)
+        if not ending.cut or self._live or "mov" not in self._names:
+            return ending  # other formats have no index that holds every frame
+        entries = getattr(self._stream, "index_entries", ())  # not in every version of PyAV
+        needed = max((entry.pos + entry.size for entry in entries), default=None)
+        return replace(ending, bytes_there=self._container.size, bytes_needed=needed)
+
+    @property
+    def _names(self) -> set[str]:
+        assert self._container is not None
+        return set(self._container.format.name.split(","))
+
     def seek(self, position_s: float) -> None:
         """Go to the key frame before `position_s`, if this format can do so exactly."""
         assert self._container is not None
-        names = set(self._container.format.name.split(","))
-        if position_s <= 0 or not names & INDEXED or not self._stream.time_base:
+        if position_s <= 0 or not self._names & INDEXED or not self._stream.time_base:
             return
         offset = int(position_s / self._stream.time_base) + (self._stream.start_time or 0)
         with suppress(av.FFmpegError, OSError):  # reading from the start skips as well, slowly
@@ -162,16 +233,27 @@ class Source:
                 bad_reads += 1
                 resumable = not self._live and isinstance(error, av.error.InvalidDataError)
                 if not resumable or bad_reads > MAX_BAD_READS:
-                    raise classify(error, (), self._secrets, live=self._live) from None
+                    raise self._fault(error) from None
                 on_error()
             except OSError as error:
-                raise classify(error, (), self._secrets, live=self._live) from None
+                raise self._fault(error) from None
+
+    def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
+        """Why reading an open source failed."""
+        fault = classify(error, (), self._secrets, live=self._live)
+        # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
+        seeks = self._live and "mov" in self._names and self._reached_s is None
+        return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
 
     def _wakes(self, packet: Packet[VideoStream]) -> bool:
         """Whether the packet is to be decoded."""
         at_s = self.position_s(packet)
         if at_s is not None:
             self.read_s = at_s
+            length_s = (
+                float(packet.duration * packet.time_base) if packet.duration else self.frame_s
+            )
+            self._reached_s = max(at_s + length_s, self._reached_s or 0.0)
         unwanted = at_s is not None and at_s < self._due_s - self.frame_s / 2
         self._stream.codec_context.skip_frame = "NONREF" if unwanted else "DEFAULT"
         if packet.is_keyframe:
@@ -226,3 +308,13 @@ class Source:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _seconds(text: str) -> float:
+    """Of `00:00:30.000000000`, as Matroska writes it; 0 for anything else."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        length_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
+    return length_s if math.isfinite(length_s) else 0.0

@@ -16,8 +16,10 @@ from hermes.v1.camera_pb2 import (
     SourceState,
     SourceStatus,
 )
-from services.common import logs
+from services.common import logs, tombstones
 from services.common.backoff import Backoff
+from services.common.camera_status import Fields, ended_fields, source_fields
+from services.common.cameras import is_file
 from services.common.leases import Lease
 from services.common.metrics import Metrics
 from services.decoder.camera_child import CameraChild
@@ -102,6 +104,11 @@ class SupervisedCamera:
         """The number of the source's `SourceState`."""
         return self._report.state
 
+    @property
+    def finished(self) -> bool:
+        """Whether the source has ended or failed for good, and its process has ended."""
+        return self._child is None and self.state in (SOURCE_STATE_ENDED, SOURCE_STATE_FAILED)
+
     def waitables(self) -> list[Any]:
         """What becomes readable when there is something to do, for `multiprocessing.wait`."""
         return [] if self._child is None else self._child.waitables()
@@ -169,6 +176,14 @@ class SupervisedCamera:
         if report.last_frame_ms:
             status.last_frame.FromMilliseconds(report.last_frame_ms)
         return status
+
+    def fields(self) -> Fields:
+        """The same as fields of that hash, with a note of a recording that has ended."""
+        status = self.status()
+        fields = source_fields(status)
+        if status.state == SOURCE_STATE_ENDED and not is_file(self.camera.url):
+            fields |= ended_fields(tombstones.created_ns(self.camera), status.error_message)
+        return fields
 
     @property
     def _settled(self) -> bool:

@@ -17,7 +17,9 @@ from typing import Any
 
 from hermes.v1.camera_pb2 import Camera, SourceState, SourceStatus
 from services.common import logs
+from services.common.camera_status import Fields
 from services.common.heartbeats import Heartbeat, Heartbeats
+from services.common.holder import FINISHED
 from services.common.leases import Lease
 from services.common.metrics import Metrics
 from services.decoder.commands import Commands
@@ -91,9 +93,11 @@ class Supervisor:
         self._do(camera_id, lambda: self._stay(camera_id))
 
     def state(self, camera_id: str) -> str:
-        """The source's state, in lower case: `online`, `offline`, ..."""
+        """The source's state, in lower case: `online`, `offline`, ...; or `FINISHED`."""
         with self._lock:
             camera = self._cameras.get(camera_id)
+        if camera is not None and camera.finished:
+            return FINISHED
         number = 0 if camera is None else camera.state
         return SourceState.Name(number).removeprefix("SOURCE_STATE_").lower()
 
@@ -117,10 +121,16 @@ class Supervisor:
         return self._thread.is_alive() and heartbeat is not None and not heartbeat.late
 
     def statuses(self) -> list[tuple[Lease, SourceStatus]]:
-        """Every camera's source, for the status hash. Any thread."""
+        """Every camera's source. Any thread."""
+        return [(camera.lease, camera.status()) for camera in self._all()]
+
+    def fields(self) -> list[tuple[Lease, Fields]]:
+        """What to write into every camera's status hash. Any thread."""
+        return [(camera.lease, camera.fields()) for camera in self._all()]
+
+    def _all(self) -> list[SupervisedCamera]:
         with self._lock:
-            cameras = list(self._cameras.values())
-        return [(camera.lease, camera.status()) for camera in cameras]
+            return list(self._cameras.values())
 
     def _do(self, camera_id: str, command: Callable[[], None]) -> None:
         def contained() -> None:

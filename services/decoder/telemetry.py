@@ -86,11 +86,9 @@ class Telemetry:
                 reconnects=self._report.reconnects + (0 if fault.permanent else 1),
             )
 
-    def ended(self) -> None:
-        """A file was read to its end, and all of it is in the log."""
-        self._set(
-            state=SOURCE_STATE_ENDED, error=SOURCE_ERROR_ENDED, message="the file was read whole"
-        )
+    def ended(self, how: str) -> None:
+        """A file or a recording was read to its end, and all of it is in the log."""
+        self._set(state=SOURCE_STATE_ENDED, error=SOURCE_ERROR_ENDED, message=how)
 
     def fenced(self) -> None:
         """A write was refused: another decoder has the camera."""

@@ -7,12 +7,11 @@ import time
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from hermes.demo.checkpoint import WEIGHTS
 from hermes.engine import Engine
 from hermes.errors import InvalidInput
 from hermes.vlm import VideoModel, load
 from services.common import logs
-from services.hermes_worker.settings import DEMO, WorkerSettings
+from services.hermes_worker.settings import WorkerSettings
 
 log = logs.get(__name__)
 
@@ -32,9 +31,8 @@ def load_model(settings: WorkerSettings) -> VideoModel:
     disable_progress_bar()  # logs are for lines
     began = time.monotonic()
     chosen = settings.model_options()
-    folder = WEIGHTS if settings.model == DEMO else settings.model
     try:
-        model = load(folder, device=device, dtype=_DTYPES[settings.dtype], **chosen)
+        model = load(settings.model, device=device, dtype=_DTYPES[settings.dtype], **chosen)
     except InvalidInput as error:
         if error.field not in chosen:
             raise

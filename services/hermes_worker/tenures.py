@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from hermes.engine import Engine
 from hermes.v1.camera_pb2 import Camera
+from services.common.holder import FAILED
 from services.common.leases import Lease
 from services.hermes_worker.earlier import EarlierMemory
 from services.hermes_worker.tenure import Tenure
@@ -104,6 +105,11 @@ class Tenures:
         self._removed(camera)
 
     def state(self, camera_id: str) -> str:
-        """`replaying` until memory holds what the log held when the camera came to us."""
+        """`replaying` until memory holds what the log held when the camera came to us.
+
+        `FAILED` if the device could not make a memory: another worker's may have room.
+        """
         tenure = self._tenures.get(camera_id)
+        if tenure is not None and tenure.handle.failure is not None:
+            return FAILED
         return "serving" if tenure is not None and tenure.caught_up else "replaying"

@@ -12,8 +12,10 @@ from google.protobuf.message import DecodeError
 
 from hermes.errors import CameraExists, CameraNotFound, InvalidInput, Unavailable
 from hermes.v1.camera_pb2 import (
+    MEMORY_STATE_EMPTY,
     MEMORY_STATE_PENDING,
     MEMORY_STATE_REPLAYING,
+    MEMORY_STATE_SERVING,
     Camera,
     CameraInfo,
     MemoryStatus,
@@ -22,6 +24,7 @@ from services.common import camera_status, cameras, keys, logs, tombstones
 from services.common.cameras import SourcePolicy
 from services.common.redaction import redact
 from services.query_gateway.known_cameras import KnownCameras, text_of
+from services.query_gateway.places import Places
 from services.query_gateway.redis_link import RETRY_AFTER_S, reaching_redis
 from services.query_gateway.resolver import NOT_SERVING_STATES, current, read_owner
 
@@ -67,7 +70,21 @@ class CameraCatalogue:
             raise CameraExists(kept.id)
         self._known.saw([kept.id])
         log.info("camera_added", camera=kept.id, url=redact(kept.url))
-        return _info(kept, {}, {}, 0)
+        return await self._added(kept)
+
+    async def _added(self, camera: Camera) -> CameraInfo:
+        """A new camera, with what it waits for. It was added, even if that cannot be read."""
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.hgetall(keys.members("worker"))
+                pipeline.time()
+                pipeline.hgetall(keys.members("decoder"))
+                workers, time_, decoders = await pipeline.execute(raise_on_error=False)
+            seconds, micros = time_
+        except (redis.RedisError, TypeError):
+            return _info(camera, {}, {}, 0, Places())
+        places = Places.of(decoders, workers, seconds * 1000 + micros // 1000)
+        return _info(camera, {}, {}, 0, places)
 
     async def _created_ns(self, camera_id: str) -> int:
         """Creation time of a camera that is added now, later than the last removal of its id.
@@ -161,12 +178,19 @@ class CameraCatalogue:
             for camera in found:
                 pipeline.hgetall(keys.status(camera.id))
                 pipeline.hgetall(keys.lease(camera.id, "worker"))
+            pipeline.hgetall(keys.members("worker"))
             pipeline.time()
-            *hashes, (seconds, micros) = await pipeline.execute()
+            pipeline.hgetall(keys.members("decoder"))
+            *replies, decoders = await pipeline.execute(raise_on_error=False)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        *hashes, workers, (seconds, micros) = replies
         now_ms = seconds * 1000 + micros // 1000
+        places = Places.of(decoders, workers, now_ms)
         pairs = zip(hashes[::2], hashes[1::2], strict=True)
         return [
-            _info(camera, status, lease, now_ms)
+            _info(camera, status, lease, now_ms, places)
             for camera, (status, lease) in zip(found, pairs, strict=True)
         ]
 
@@ -183,7 +207,11 @@ def _readable(registered: Iterable[bytes | str]) -> Iterable[Camera]:
 
 
 def _info(
-    camera: Camera, status: Mapping[bytes, bytes], lease: dict[bytes, Any], now_ms: int
+    camera: Camera,
+    status: Mapping[bytes, bytes],
+    lease: dict[bytes, Any],
+    now_ms: int,
+    places: Places,
 ) -> CameraInfo:
     source, memory = camera_status.parse(status)
     source.error_message = redact(source.error_message)
@@ -193,4 +221,9 @@ def _info(
         memory = MemoryStatus(state=MEMORY_STATE_PENDING)
     elif owner.state in NOT_SERVING_STATES:
         memory.state = MEMORY_STATE_REPLAYING  # questions are refused until the lease says more
+    elif memory.state == MEMORY_STATE_SERVING and not (
+        memory.frames or memory.coverage.frames_seen
+    ):
+        memory.state = MEMORY_STATE_EMPTY
+    places.explain(source, memory)
     return CameraInfo(camera=cameras.without_credentials(camera), source=source, memory=memory)

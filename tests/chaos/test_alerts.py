@@ -213,7 +213,7 @@ def cameras_that_nobody_can_serve(watch: Watch) -> None:
         client.add_camera("broken", "broken.mp4")
         scene("a camera's host does not answer", "HermesCameraOffline")
         client.add_camera("away", nowhere)
-        scene("a camera's log holds what is no chunk", "HermesFramesUnreadable")
+        scene("a camera's log holds damaged entries", "HermesFramesUnreadable")
         stack.enter_context(damaged_chunks(fleet.redis, "dock", 0.2))
         gpu = stack.enter_context(FullGpu(fleet.redis))
         watch.scrape("worker-full-gpu", gpu.port)
@@ -255,7 +255,7 @@ def redis_may_evict(watch: Watch) -> None:
 def a_decoder_stands_still(watch: Watch) -> None:
     fleet = watch.fleet
     alerts = ("HermesLeaseChurn", "HermesFencedWrites")
-    with watch.scene("a decoder stands still for longer than its leases", *alerts) as scene:
+    with watch.scene("a decoder is stopped for longer than its leases", *alerts) as scene:
         fleet.send("decoder-1", signal.SIGSTOP)
         watch.start("decoder-2")
         eventually(lambda: {owner(fleet, name, "decoder") for name in CAMERAS} == {"decoder-2"}, 30)

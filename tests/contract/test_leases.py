@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import redis
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
 
 from services.common import keys
 from services.common.frame_log import Fenced, RedisFrameLog
-from services.common.leases import Fence, Lease, Leases, Owner
+from services.common.leases import SUCCESSOR_UNTIL_MS, Lease, Leases
 from tests.support.log_entries import chunk
 
 
@@ -89,45 +78,58 @@ def test_a_stepped_clock_takes_no_lease_from_one_that_is_alive(
     assert taken_over(other).epoch > lease.epoch  # and from one that is not, in its time
 
 
-def test_a_camera_is_handed_to_an_heir_that_is_ready(client: redis.Redis) -> None:
+def test_a_camera_is_handed_to_a_successor_that_is_ready(client: redis.Redis) -> None:
     one, other, third = (worker(client, name) for name in ("one", "other", "third"))
     lease = acquired(one)
     owner = one.owners(["lobby"])["lobby"]
     assert owner is not None
     assert one.hand_over(lease, "other") == "KEPT"
-    assert other.inherit("lobby", owner, ready=False) == "HEIR"
-    assert third.inherit("lobby", owner, ready=True) == "TAKEN"
+    assert other.prepare("lobby", owner, ready=False) == "SUCCESSOR"
+    assert third.prepare("lobby", owner, ready=True) == "TAKEN"
     assert one.hand_over(lease, "other") == "KEPT"
-    assert other.inherit("lobby", owner, ready=True) == "HEIR"
-    told = one.owners(["lobby"])["lobby"]
-    assert told is not None
-    assert (told.heir, told.heir_state, told.instance) == ("other", "ready", "one")
+    assert other.prepare("lobby", owner, ready=True) == "SUCCESSOR"
+    seen = one.owners(["lobby"])["lobby"]
+    assert seen is not None
+    assert (seen.successor, seen.successor_state, seen.instance) == ("other", "ready", "one")
     assert one.renew([lease], {}) == {"lobby": "KEPT"}
     assert one.hand_over(lease, "third") == "KEPT"
     assert one.hand_over(lease, "other") == "GIVEN"
     now = one.owners(["lobby"])["lobby"]
     assert now is not None
-    assert (now.instance, now.address, now.heir) == ("other", "other:50051", "")
+    assert (now.instance, now.address, now.successor) == ("other", "other:50051", "")
     assert now.epoch > lease.epoch
     assert one.renew([lease], {}) == {"lobby": "LOST"}
     assert one.hand_over(lease, "other") == "LOST"
-    assert other.inherit("lobby", owner, ready=True) == "GONE"
+    assert other.prepare("lobby", owner, ready=True) == "GONE"
     assert acquired(other).epoch > now.epoch
 
 
-def test_an_heir_may_think_better_of_it(client: redis.Redis) -> None:
+def test_fields_that_name_the_successor_keep_their_names(client: redis.Redis) -> None:
+    """An owner of the last release reads them under these names."""
+    one, other = worker(client, "one"), worker(client, "other")
+    acquired(one)
+    owner = one.owners(["lobby"])["lobby"]
+    assert owner is not None
+    other.prepare("lobby", owner, ready=True)
+    fields = client.hgetall(keys.lease("lobby", "worker"))
+    assert (fields[b"heir"], fields[b"heir_address"]) == (b"other", b"other:50051")
+    assert fields[b"heir_state"] == b"ready"
+    assert int(fields[b"heir_until_ms"]) > one.now_ms()
+
+
+def test_a_successor_may_withdraw(client: redis.Redis) -> None:
     one, other, third = (worker(client, name) for name in ("one", "other", "third"))
     lease = acquired(one)
     owner = one.owners(["lobby"])["lobby"]
     assert owner is not None
-    other.inherit("lobby", owner, ready=True)
-    third.renounce("lobby", owner)  # it is not his
-    other.renounce("lobby", owner)
+    other.prepare("lobby", owner, ready=True)
+    third.withdraw("lobby", owner)  # it is not the successor
+    other.withdraw("lobby", owner)
     assert one.hand_over(lease, "other") == "KEPT"
-    other.inherit("lobby", owner, ready=True)
-    client.hset(keys.lease("lobby", "worker"), "heir_until_ms", 1)  # and was heard of no more
+    other.prepare("lobby", owner, ready=True)
+    client.hset(keys.lease("lobby", "worker"), SUCCESSOR_UNTIL_MS, 1)  # it has not reported since
     assert one.hand_over(lease, "other") == "KEPT"
-    assert third.inherit("lobby", owner, ready=True) == "HEIR"
+    assert third.prepare("lobby", owner, ready=True) == "SUCCESSOR"
 
 
 def test_a_copy_of_redis_from_before_leaves_the_lease_with_its_holder(client: redis.Redis) -> None:
@@ -304,185 +306,3 @@ def test_a_lease_that_redis_forgot_is_set_aside_for_its_holder(client: redis.Red
     client.pexpire(aside, 20)
     time.sleep(0.05)
     assert acquired(other).epoch > resumed.epoch
-
-
-@dataclass
-class Believer:
-    """An instance, and what it believes by its own clock."""
-
-    leases: Leases
-    held: Lease | None = None
-    valid: bool = False
-    seen: Owner | None = None
-    ripe: bool = False
-    """`seen` has stood still for a whole TTL."""
-
-
-NAMES = ("one", "other")
-names = st.sampled_from(NAMES)
-
-
-class Instances(RuleBasedStateMachine):
-    """Two instances and one camera, while Redis keeps what it is told."""
-
-    client: redis.Redis
-
-    old = Bundle("old")
-
-    @initialize()
-    def begin(self) -> None:
-        self.client.delete(*keys.all_of("lobby"))
-        self.all = {name: Believer(worker(self.client, name)) for name in NAMES}
-        self.highest = 0
-        self.ready = ""  # the heir that may be handed the camera
-
-    def issued(self, name: str, lease: Lease) -> Lease:
-        assert lease.epoch > self.highest  # no two are alike, and none is older than one before
-        self.highest, self.ready = lease.epoch, ""
-        one = self.all[name]
-        one.held, one.valid = lease, True
-        return lease
-
-    def take(self, name: str, **options: Any) -> Lease:
-        lease = self.all[name].leases.acquire("lobby", **options)
-        if lease is None:
-            return Lease("lobby", "worker", Fence(name, 0))
-        return self.issued(name, lease)
-
-    @rule(target=old, name=names)
-    def acquire(self, name: str) -> Lease:
-        return self.take(name)
-
-    @rule(seconds=st.integers(1, 3))
-    def time_goes_by(self, seconds: int) -> None:
-        """A third of a TTL at a time. Everyone looks before and after, as they do all the while."""
-        for one in self.all.values():
-            one.ripe = False
-            one.seen = one.leases.owners(["lobby"])["lobby"]
-        if seconds == 3:
-            for one in self.all.values():
-                one.valid, one.ripe = False, one.seen is not None
-
-    @rule(target=old, name=names)
-    def claim(self, name: str) -> Lease:
-        one = self.all[name]
-        return self.take(name, unattended=one.seen if one.ripe else None)
-
-    @rule(target=old, name=names)
-    def renew(self, name: str) -> Lease:
-        held = self.all[name].held
-        if held is None:
-            return Lease("lobby", "worker", Fence(name, 0))
-        self.renew_with(held)
-        return held
-
-    @rule(lease=old)
-    def renew_an_old_one(self, lease: Lease) -> None:
-        self.renew_with(lease)
-
-    def renew_with(self, lease: Lease) -> None:
-        one = self.all[lease.fence.instance]
-        time.sleep(0.002)  # another expiry than before
-        outcome = one.leases.renew([lease], {})["lobby"]
-        if outcome == "KEPT":
-            assert lease.epoch == self.highest
-        if lease == one.held:
-            one.valid = outcome == "KEPT"
-            one.held = lease if one.valid else None
-
-    @rule(lease=old)
-    def release(self, lease: Lease) -> None:
-        one = self.all[lease.fence.instance]
-        if lease == one.held:
-            one.held, one.valid = None, False
-        one.leases.release(lease)
-
-    @rule(name=names, ready=st.booleans())
-    def inherit(self, name: str, ready: bool) -> None:
-        one = self.all[name]
-        owner = one.leases.owners(["lobby"])["lobby"]
-        if owner is not None and one.leases.inherit("lobby", owner, ready=ready) == "HEIR":
-            self.ready = name if ready else ""
-
-    @rule(lease=old)
-    def hand_over(self, lease: Lease) -> None:
-        name = lease.fence.instance
-        one, heir = self.all[name], next(other for other in NAMES if other != name)
-        if lease == one.held:
-            one.valid = False  # it acts no more, whatever the reply
-        if one.leases.hand_over(lease, heir) == "GIVEN":
-            assert self.ready == heir
-            assert lease.epoch == self.highest
-            now = one.leases.owners(["lobby"])["lobby"]
-            assert now is not None
-            assert now.instance == heir
-            if lease == one.held:
-                one.held = None
-            self.issued(heir, Lease("lobby", "worker", Fence(heir, now.epoch)))
-
-    @rule(lease=old)
-    def write(self, lease: Lease) -> None:
-        one = self.all[lease.fence.instance]
-        if one.leases.put_status([(lease, {"by": lease.epoch})]) == 0:
-            assert lease.epoch == self.highest
-
-    @invariant()
-    def one_at_most_believes_to_be_the_owner(self) -> None:
-        assert sum(one.valid for one in self.all.values()) <= 1
-
-
-class ForgetfulRedis(Instances):
-    """And while it loses its data, or comes back as an older copy: epochs still only grow."""
-
-    @initialize()
-    def begin(self) -> None:
-        super().begin()
-        self.copy: bytes | None = None
-
-    @rule(target=Instances.old, name=names)
-    def resume(self, name: str) -> Lease:
-        """What a holder does that is told MISSING."""
-        one = self.all[name]
-        if one.held is None:
-            return Lease("lobby", "worker", Fence(name, 0))
-        return self.take(name, above=one.held.epoch, resume=one.valid)
-
-    def renew_with(self, lease: Lease) -> None:
-        one = self.all[lease.fence.instance]
-        outcome = one.leases.renew([lease], {})["lobby"]
-        if lease == one.held and outcome == "LOST":
-            one.held, one.valid = None, False
-
-    @rule()
-    def lose_all_data(self) -> None:
-        time.sleep(0.003)
-        self.client.delete(*keys.all_of("lobby"))
-        self.client.script_flush()
-
-    @rule()
-    def copy_data(self) -> None:
-        self.copy = self.client.dump(keys.lease("lobby", "worker"))
-
-    @rule()
-    def fail_over_to_the_copy(self) -> None:
-        time.sleep(0.003)
-        if self.copy is not None:
-            self.client.restore(keys.lease("lobby", "worker"), 0, self.copy, replace=True)
-
-    # Whom a copy names may write, until the owner of now has resumed: neither is a rule here.
-    hand_over = write = None  # type: ignore[assignment]
-
-    @invariant()
-    def one_at_most_believes_to_be_the_owner(self) -> None:
-        """Not promised here: the incarnation's rules are what keeps a lease aside."""
-
-
-@pytest.mark.parametrize("machine", [Instances, ForgetfulRedis])
-def test_no_two_instances_hold_one_camera(
-    client: redis.Redis, machine: type[RuleBasedStateMachine]
-) -> None:
-    made = type("Machine", (machine,), {"client": client})
-    run_state_machine_as_test(
-        made,
-        settings=settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True),
-    )

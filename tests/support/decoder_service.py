@@ -1,4 +1,4 @@
-"""The decoder service as a real process of its own, and a way to look at what it does."""
+"""The decoder service as a real process, and ways to observe it."""
 
 from __future__ import annotations
 

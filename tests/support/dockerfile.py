@@ -1,4 +1,4 @@
-"""A Dockerfile as stages of instructions, as far as ours go."""
+"""Parses a Dockerfile into stages of instructions: the subset that ours use."""
 
 from __future__ import annotations
 

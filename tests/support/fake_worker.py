@@ -42,7 +42,7 @@ class Say:
 
 @dataclass(frozen=True)
 class End:
-    """The complete. `epoch=None`: the one that was asked for."""
+    """The complete event. `epoch=None`: the epoch of the request."""
 
     epoch: int | None = None
 
@@ -100,7 +100,7 @@ CONTENTS = MemoryContents(
 
 @dataclass(frozen=True)
 class Show:
-    """Contents, the whole answer to Inspect. `epoch=None`: the one that was asked for."""
+    """Contents, the whole answer to Inspect. `epoch=None`: the epoch of the request."""
 
     contents: MemoryContents = CONTENTS
     epoch: int | None = None
@@ -125,7 +125,7 @@ class Seen:
 
 
 class FakeWorker(WorkerServiceServicer):
-    """Plays one script a question and one of `looks` a look, the last one again and again."""
+    """Plays a script for each question and one of `looks` for each inspection; the last repeats."""
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
         self.scripts: list[Script] = list(scripts) or [HELLO]
@@ -139,7 +139,8 @@ class FakeWorker(WorkerServiceServicer):
     async def start(self, listen: str = "127.0.0.1:0") -> str:
         self._server = GrpcServer(max_message_bytes=1 << 20, tls=self.tls)
         self._server.add(add_WorkerServiceServicer_to_server, self, "hermes.v1.WorkerService")
-        port = await self._server.start(listen)
+        port = self._server.bind(listen)
+        await self._server.start()
         await self._server.set_serving(True)
         self.address = f"127.0.0.1:{port}"
         return self.address
@@ -210,7 +211,7 @@ async def _fail(fault: Fault, context: Any) -> None:
 
 @contextmanager
 def _seen(calls: list[Seen], request: Any, context: Any) -> Iterator[None]:
-    """Note a call, and how it ends."""
+    """Record a call, and how it ends."""
     names = context.auth_context().get("x509_common_name", [b""])
     seen = Seen(request, context.time_remaining(), names[0].decode())
     calls.append(seen)

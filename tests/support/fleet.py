@@ -98,7 +98,7 @@ class Fleet(Running):
         return time.monotonic() - began
 
     def owner(self, camera_id: str, role: keys.Role = "worker") -> Owner | None:
-        """Who has the camera now, if anybody has."""
+        """The camera's current owner, if it has one."""
         leases = Leases(self.redis, role, "test", "")
         owner = leases.owners([camera_id])[camera_id]
         return owner if owner is not None and owner.expires_ms > leases.now_ms() else None
@@ -146,7 +146,7 @@ def running(
     start_redis: Callable[[Path], LocalRedis] = redis_server.start,
     **settings: str,
 ) -> Iterator[Fleet]:
-    """A fleet with a Redis of its own."""
+    """A fleet with its own Redis."""
     with Pipeline(folder, SETTINGS | settings) as pipeline:
         pipeline.redis = start_redis(folder / "redis")
         fleet = Fleet(pipeline, gateways)

@@ -1,4 +1,4 @@
-"""A holder of cameras that writes down what it is told."""
+"""A holder of cameras that records how it is called."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import redis
 
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, tombstones
+from services.common.holder import FAILED, FINISHED
 from services.common.leases import Lease, Leases
 from services.common.metrics import Metrics
 from services.common.ownership import Ownership
@@ -16,17 +17,23 @@ from services.common.placement import Member
 
 
 class FakeHolder:
-    """Remembers which cameras it has. `fault` names cameras that it cannot handle."""
+    """Records its calls, and which cameras it has.
+
+    It fails with the cameras in `fault`, is not ready for those in `unready`, and
+    is still busy with those in `busy`.
+    """
 
     def __init__(self) -> None:
         self.has: dict[str, Lease] = {}
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.fault: set[str] = set()
+        self.failed: set[str] = set()
+        self.finished: set[str] = set()
         self.unready: set[str] = set()
         self.busy: set[str] = set()
 
     def gained(self, camera: Camera, lease: Lease) -> None:
-        self.told.append(f"gained {camera.id}")
+        self.calls.append(f"gained {camera.id}")
         if camera.id in self.fault:
             raise RuntimeError("no room")
         before = self.has.get(camera.id)
@@ -34,16 +41,16 @@ class FakeHolder:
         self.has[camera.id] = lease
 
     def lost(self, camera_id: str) -> None:
-        self.told.append(f"lost {camera_id}")
+        self.calls.append(f"lost {camera_id}")
         self.has.pop(camera_id, None)
         if camera_id in self.fault:
             raise RuntimeError("cannot let go")
 
     def removed(self, camera: Camera) -> None:
-        self.told.append(f"removed {camera.id}")
+        self.calls.append(f"removed {camera.id}")
 
     def prepare(self, camera: Camera) -> None:
-        self.told.append(f"prepare {camera.id}")
+        self.calls.append(f"prepare {camera.id}")
         if camera.id in self.fault:
             raise RuntimeError("no room")
 
@@ -51,20 +58,24 @@ class FakeHolder:
         return camera_id not in self.unready
 
     def leave(self, camera_id: str) -> bool:
-        self.told.append(f"leave {camera_id}")
+        self.calls.append(f"leave {camera_id}")
         return camera_id not in self.busy
 
     def stay(self, camera_id: str) -> None:
-        self.told.append(f"stay {camera_id}")
+        self.calls.append(f"stay {camera_id}")
 
     def state(self, camera_id: str) -> str:
+        if camera_id in self.failed:
+            return FAILED
+        if camera_id in self.finished:
+            return FINISHED
         if camera_id in self.fault:
             raise RuntimeError("cannot say")
         return "serving"
 
 
 class Instance:
-    """One worker's ownership, to be driven tick by tick or to be started."""
+    """The ownership of one instance. A test calls `tick`, or starts it."""
 
     def __init__(
         self,
@@ -102,14 +113,14 @@ class Instance:
         return set(self.holder.has)
 
     def drained_after(self, timeout_s: float) -> float:
-        """The seconds that draining took."""
+        """How many seconds it took to drain."""
         began = time.monotonic()
         self.ownership.drain(timeout_s)
         return time.monotonic() - began
 
 
 def add(client: redis.Redis, *camera_ids: str, created_s: int = 1) -> None:
-    """What the gateway does to add cameras."""
+    """Add cameras as the gateway does."""
     for camera_id in camera_ids:
         camera = Camera(id=camera_id, url="rtsp://host/s")
         camera.created.FromSeconds(created_s)
@@ -117,7 +128,7 @@ def add(client: redis.Redis, *camera_ids: str, created_s: int = 1) -> None:
 
 
 def remove(client: redis.Redis, camera_id: str) -> None:
-    """What the gateway does to remove a camera."""
+    """Remove a camera as the gateway does."""
     raw = client.hget(keys.CAMERAS, camera_id)
     camera = Camera.FromString(raw) if isinstance(raw, bytes) else Camera()
     with client.pipeline(transaction=True) as pipeline:
@@ -132,6 +143,6 @@ def remove(client: redis.Redis, camera_id: str) -> None:
 
 
 def traces(client: redis.Redis, camera_id: str) -> list[bytes]:
-    """All keys with the id, or a part of one, in their name, but for tombstones."""
+    """All keys whose name contains the id, except for tombstones."""
     found = client.scan_iter(f"*{camera_id}*")
     return [key for key in found if not key.endswith(b":removed")]

@@ -9,7 +9,7 @@ from typing import cast
 from torch import Tensor
 
 from hermes.engine import Batch, Engine, EngineConfig, SessionReport, SimilarityGate
-from hermes.errors import CameraNotOwned, Overloaded
+from hermes.errors import CameraNotOwned, HermesError, Overloaded
 from hermes.v1.camera_pb2 import Camera
 from services.common.leases import Fence, Lease
 from services.common.metrics import Metrics
@@ -58,6 +58,7 @@ class FakeHandle:
     camera_id: str
     cursor: str = ""
     closed: bool = False
+    failure: HermesError | None = None
     lost_since: int | None = None
 
     def room(self) -> int:

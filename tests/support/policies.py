@@ -10,7 +10,7 @@ from tests.support.manifests import Object, selects
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Whoever may talk: a pod with its labels and its namespace's, or an address outside."""
+    """A peer: a pod with its labels and its namespace's, or an address outside."""
 
     name: str
     labels: tuple[tuple[str, str], ...] = ()
@@ -62,7 +62,7 @@ def _lets(
         and selects(policy["spec"]["podSelector"], dict(whose.labels))
     ]
     if not applied:
-        return True  # nobody said anything about this pod
+        return True  # no policy selects this pod
     return any(
         port in {(one["protocol"], one["port"]) for one in rule["ports"]}
         and any(_is_peer(peer, other) for peer in rule["from" if side == "ingress" else "to"])

@@ -1,4 +1,4 @@
-"""Prometheus and its promtool, as far as they are installed."""
+"""Prometheus and its promtool, if they are installed."""
 
 from __future__ import annotations
 

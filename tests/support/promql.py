@@ -25,7 +25,7 @@ KEYWORDS = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan"})
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A metric with its label matchers; `range` is what stands in brackets behind it."""
+    """A metric with its label matchers; `range` is the text in brackets after it."""
 
     name: str
     matchers: tuple[tuple[str, str, str], ...] = ()
@@ -43,7 +43,7 @@ class Expression:
 
     selectors: list[Selector] = field(default_factory=list)
     grouping: list[str] = field(default_factory=list)
-    """Labels named behind by, on, ignoring and their like, in order."""
+    """Labels named after by, on, ignoring and similar words, in order."""
 
 
 def tokens(text: str) -> Iterator[tuple[str, str]]:

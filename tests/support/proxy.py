@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Proxy:
-    """Forwards connections to 127.0.0.1:`port` from a port of its own. A context manager."""
+    """Forwards connections from its own port to 127.0.0.1:`port`. A context manager."""
 
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
@@ -37,7 +37,7 @@ class Proxy:
                 end.shutdown(socket.SHUT_RDWR)
 
     def stall(self) -> None:
-        """Nothing comes through, and nobody is told."""
+        """Drop all data silently: connections stay open."""
         self._flowing.clear()
 
     def heal(self) -> None:

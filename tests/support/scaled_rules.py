@@ -14,7 +14,7 @@ from tests.support.monitoring import PROMETHEUS, read
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 DURATION = re.compile(r"(\d+)(ms|[smhd])")
 IN_EXPRESSION = re.compile(r"(?<=\[)[^]]+(?=\])|(?<=\boffset )\w+")
-"""What stands in brackets behind a selector, or behind `offset`."""
+"""The duration in brackets after a selector, or after `offset`."""
 
 
 def shorter(duration: str, factor: int) -> str:

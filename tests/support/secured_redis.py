@@ -38,7 +38,7 @@ class SecuredRedis:
         return f"redis{'s' if self.tls else ''}://127.0.0.1:{self.port}/0"
 
     def settings(self, service: str) -> dict[str, Any]:
-        """What a service is told."""
+        """The settings of a service."""
         found: dict[str, Any] = {
             "redis_url": self.url,
             "redis_username": f"hermes-{service}",
@@ -70,7 +70,7 @@ class SecuredRedis:
 
 
 def binary() -> str:
-    """An installed redis-server of version 7 or newer: what users are told apart by is not in 6."""
+    """An installed redis-server of version 7 or newer: 6 lacks rules that users need."""
     found = shutil.which("redis-server")
     if found is None:
         pytest.skip("no redis-server is installed")

@@ -1,4 +1,4 @@
-"""Tokens for tests: an issuer of JWTs with keys of its own, and static tokens with their file."""
+"""Tokens for tests: an issuer of JWTs with its own keys, and static tokens with their file."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Watch:
         self._write()
 
     def end(self, name: str) -> None:
-        """End a service in order, as whoever means to does: it is no target any more."""
+        """End a service in order, as an operator does: it is no longer a target."""
         self.forget(name)
         self.fleet.end(name)
 
@@ -117,7 +117,7 @@ class Watch:
         return "\n".join(lines)
 
     def _ended(self, scene: Scene, alert: str) -> int | None:
-        """The first second behind its cause in which an alert did not fire, if there was one."""
+        """The first second after its cause in which an alert did not fire, if there was one."""
         fired = {round(at) for at in self._firing(alert, scene.gone)}
         seconds = range(int(time.time() - scene.gone))
         return next((second for second in seconds if second not in fired), None)

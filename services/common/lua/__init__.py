@@ -1,1 +1,1 @@
-"""Scripts that Redis runs, each one step that nobody can come between."""
+"""Scripts that Redis runs, each as one atomic step."""

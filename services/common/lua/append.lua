@@ -19,14 +19,14 @@ local added = redis.pcall('XADD', KEYS[1], ARGV[3], 'c', ARGV[5])
 if type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller', 1, true) then
   local there = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3], 'COUNT', 1)[1]
   local last = last_id()
-  -- One that is the last and not there was trimmed by the very call that added it.
+  -- The last entry can be missing: the call that added it also trimmed it.
   if (there and there[2][2] == ARGV[5]) or (not there and last == ARGV[3]) then
     return 'DUPLICATE'
   end
   return 'BEHIND ' .. last
 end
 if ARGV[4] ~= '' then
-  -- Also after an error: a Redis that is full gets room by this.
+  -- Also after an error: this makes room in a Redis that is full.
   redis.call('XTRIM', KEYS[1], 'MINID', ARGV[4])
 end
 if type(added) == 'table' and added.err then

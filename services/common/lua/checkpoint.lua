@@ -1,7 +1,7 @@
--- Note a snapshot as the newest of its camera, if the writer still holds the camera's lease.
+-- Record a snapshot as the newest of its camera, if the writer still holds the camera's lease.
 -- KEYS: checkpoint, lease:worker
 -- ARGV: instance, epoch, entry (JSON), id of the last log entry in it, how many to keep
--- Returns FENCED, or the entries that are kept no longer.
+-- Returns FENCED, or the entries that were dropped.
 local held = redis.call('HMGET', KEYS[2], 'instance', 'epoch')
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
   return 'FENCED'
@@ -9,7 +9,7 @@ end
 local stored = redis.call('HGET', KEYS[1], 'snapshots')
 local entries = stored and cjson.decode(stored) or {}
 if entries[1] == ARGV[3] then
-  return {}  -- a retry
+  return {}  -- a retry of a call that succeeded
 end
 table.insert(entries, 1, ARGV[3])
 local dropped = {}

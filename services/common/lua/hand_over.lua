@@ -1,8 +1,8 @@
--- Make the heir of a lease its holder, under a new epoch.
--- KEYS: lease    ARGV: instance, epoch, heir, ttl in ms
--- Returns GIVEN, KEPT (that heir is not ready any more), or LOST (it was not ours to give).
+-- Make the successor the holder of a lease, under a new epoch.
+-- KEYS: lease    ARGV: instance, epoch, successor, ttl in ms
+-- Returns GIVEN, KEPT (the successor is no longer ready), or LOST (the lease is not ours).
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch',
-  'heir', 'heir_address', 'heir_state', 'heir_until_ms')
+  SUCCESSOR, SUCCESSOR_ADDRESS, SUCCESSOR_STATE, SUCCESSOR_UNTIL_MS)
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
   return 'LOST'
 end
@@ -14,5 +14,5 @@ end
 redis.call('HSET', KEYS[1], 'instance', held[3], 'address', held[4],
   'epoch', string.format('%.0f', math.max(tonumber(held[2]) + 1, now)),
   'expires_ms', string.format('%.0f', now + tonumber(ARGV[4])), 'state', 'handed over')
-redis.call('HDEL', KEYS[1], 'heir', 'heir_address', 'heir_state', 'heir_until_ms')
+redis.call('HDEL', KEYS[1], SUCCESSOR, SUCCESSOR_ADDRESS, SUCCESSOR_STATE, SUCCESSOR_UNTIL_MS)
 return 'GIVEN'

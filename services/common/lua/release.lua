@@ -1,4 +1,5 @@
--- Give a lease back. Its epoch stays, so that the next one is higher, unless the camera is gone.
+-- Give a lease back. Its epoch stays, so that the next one is higher.
+-- 'forget' deletes it altogether: its camera was removed.
 -- KEYS: lease    ARGV: instance, epoch, 'forget' or 'keep'
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch')
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
@@ -8,7 +9,7 @@ if ARGV[3] == 'forget' then
   redis.call('DEL', KEYS[1])
 else
   redis.call('HDEL', KEYS[1], 'instance', 'address',
-    'heir', 'heir_address', 'heir_state', 'heir_until_ms')
+    SUCCESSOR, SUCCESSOR_ADDRESS, SUCCESSOR_STATE, SUCCESSOR_UNTIL_MS)
   redis.call('HSET', KEYS[1], 'expires_ms', '0', 'state', 'released')
 end
 return 1

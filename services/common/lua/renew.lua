@@ -1,7 +1,7 @@
--- Keep a lease that nobody took, and say what state its holder is in.
+-- Extend our lease, and write the state of its holder into it.
 -- KEYS: lease    ARGV: instance, epoch, ttl in ms, state, ms to keep the key
--- Returns KEPT, LOST (another holder took it), or MISSING (no lease, or only one from before ours:
--- Redis lost its data, or is a copy that was made earlier).
+-- Returns KEPT, LOST (another instance took it), or MISSING (no lease, or one that is older than
+-- ours: Redis lost its data, or an older copy of it was started).
 local held = redis.call('HMGET', KEYS[1], 'instance', 'epoch')
 if not held[2] or tonumber(held[2]) < tonumber(ARGV[2]) then
   return 'MISSING'

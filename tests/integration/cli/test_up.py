@@ -2,69 +2,42 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from hermes.client import Camera, HermesClient
 from services.cli.up import keep_media_root
 from tests.integration.cli.test_demo import environment
-from tests.support import video
-from tests.support.waiting import eventually
-
-STARTED_S = 90.0
+from tests.support import up, video
 
 
 @contextmanager
-def running(tmp_path: Path, *flags: str) -> Iterator[HermesClient]:
-    """A client of everything that `hermes up --state` runs, until it is told to end."""
-    command = [sys.executable, "-m", "services.cli.main", "up", "--state", str(tmp_path / "state")]
-    log = tmp_path / "up.log"
-    with log.open("w") as told:
-        process = subprocess.Popen(
-            [*command, "--listen", "127.0.0.1:0", *flags],
-            env=environment(tmp_path),
-            stdin=subprocess.DEVNULL,
-            stdout=told,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        eventually(lambda: "Ask away" in log.read_text(), STARTED_S, "up")
-        with HermesClient(log.read_text().split(" -g ")[1].split()[0]) as client:
-            yield client
-    finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(60)
-    assert code == 0, log.read_text()
-
-
-def seen(client: HermesClient, state: str) -> Camera:
-    """The camera, once its source is in this state and its memory serves."""
-
-    def there() -> bool:
-        camera = client.get_camera("lobby")
-        return camera.source.state == state and camera.memory.state == "serving"
-
-    eventually(there, 60, f"{state}, and remembered")
-    return client.get_camera("lobby")
+def running(tmp_path: Path, *flags: str) -> Iterator[up.Up]:
+    """Everything that `hermes up --state` runs, until it is told to end."""
+    state = str(tmp_path / "state")
+    with up.running(tmp_path, environment(tmp_path), "--state", state, *flags) as run:
+        yield run
 
 
 def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
     """Cameras, their memories, and the folder that their films lie in."""
     (tmp_path / "films").mkdir()
     film = video.write(tmp_path / "films" / "lobby.mp4", 60)
-    with running(tmp_path, "--camera", f"lobby={film}") as client:
-        first = seen(client, "ended")
+    told = ("--fps", "2", "--budget", "150", "--capacity", "3", "--reflection")
+    with running(tmp_path, "--camera", f"lobby={film}", *told) as run:
+        logs = tmp_path / "state" / "logs"
+        assert '"capacity": 3,' in (logs / "decoder.log").read_text()
+        assert '"frames_per_second": 2.0,' in (logs / "decoder.log").read_text()
+        assert '"budget_tokens": 150,' in (logs / "worker.log").read_text()
+        assert '"reflection": true,' in (logs / "gateway.log").read_text()
+        first = run.seen("lobby", "ended")
         assert first.memory.frames > 0
-    with running(tmp_path) as client:
-        again = seen(client, "ended")
+    with running(tmp_path, "--budget", "150") as run:
+        again = run.seen("lobby", "ended")
         assert again.memory.frames == first.memory.frames
-        answer = client.ask("lobby", "Is it day or night?", timeout=30).result()
+        answer = run.client.ask("lobby", "Is it day or night?", timeout=30).result()
         assert answer.coverage.frames_seen == first.memory.coverage.frames_seen
 
 

@@ -10,7 +10,7 @@ from services.common import connection
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
-    """A client as services make it, of an empty Redis."""
+    """A client, made as in services, of an empty Redis."""
     client = connection.connect(redis_url)
     client.flushdb()
     yield client
@@ -18,7 +18,7 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 
 class Clock:
-    """A monotonic clock that goes only when it is told to."""
+    """A monotonic clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0

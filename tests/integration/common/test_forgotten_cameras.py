@@ -1,4 +1,4 @@
-"""A camera goes only if it was removed by name: keys of Redis are deleted one by one."""
+"""A camera is given up only if it was removed by name. Tests delete keys of Redis one by one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_no_camera_is_given_up_when_redis_forgets(
     rounds(clock, one)
     assert client.hgetall(keys.CAMERAS) == registry
     assert one.has == {"lobby", "dock"}
-    assert {told.partition(" ")[0] for told in one.holder.told} == {"gained"}
+    assert {call.partition(" ")[0] for call in one.holder.calls} == {"gained"}
     assert one.ownership.epoch("lobby") == one.holder.has["lobby"].epoch
     assert set(client.hkeys(keys.members("worker"))) == {b"one"}
     assert bool(client.exists(keys.checkpoint("lobby"))) == (
@@ -61,7 +61,7 @@ def test_no_camera_is_given_up_when_redis_forgets(
     )
 
 
-def test_a_camera_that_nobody_owns_is_put_back_too(client: redis.Redis, clock: Clock) -> None:
+def test_a_camera_without_an_owner_is_put_back_too(client: redis.Redis, clock: Clock) -> None:
     full = Instance(client, "full", capacity=0, clock=clock)
     add(client, "lobby")
     full.ownership.tick()
@@ -70,8 +70,8 @@ def test_a_camera_that_nobody_owns_is_put_back_too(client: redis.Redis, clock: C
     assert client.hkeys(keys.CAMERAS) == [b"lobby"]
 
 
-def test_a_camera_that_is_put_back_is_nobody_elses(client: redis.Redis, clock: Clock) -> None:
-    """The registry and the leases are gone; an instance that never saw the owner looks first."""
+def test_a_camera_that_is_put_back_stays_with_its_owner(client: redis.Redis, clock: Clock) -> None:
+    """The registry and the leases are gone, and another instance is first to see that."""
     one, other = Instance(client, "one", clock=clock), Instance(client, "other", clock=clock)
     add(client, "lobby")
     one.ownership.tick()
@@ -85,8 +85,10 @@ def test_a_camera_that_is_put_back_is_nobody_elses(client: redis.Redis, clock: C
     assert (one.has, other.has) == ({"lobby"}, set())
 
 
-def test_a_removal_is_heard_by_an_instance_that_was_away(client: redis.Redis, clock: Clock) -> None:
-    """And it holds when Redis then forgets the registry."""
+def test_an_instance_that_was_cut_off_learns_of_a_removal(
+    client: redis.Redis, clock: Clock
+) -> None:
+    """Even if Redis has forgotten the registry since."""
     one, away = Instance(client, "one", clock=clock), Instance(client, "away", clock=clock)
     add(client, "lobby", "dock")
     rounds(clock, one, away, count=2)
@@ -96,29 +98,29 @@ def test_a_removal_is_heard_by_an_instance_that_was_away(client: redis.Redis, cl
     rounds(clock, away, one)
     assert client.hkeys(keys.CAMERAS) == [b"dock"]
     assert "lobby" not in one.has | away.has
-    told = one.holder.told + away.holder.told
-    assert told.count("removed lobby") == 1  # its owner alone deletes what is kept of it
+    calls = one.holder.calls + away.holder.calls
+    assert calls.count("removed lobby") == 1  # only the owner deletes what is stored of it
     assert traces(client, "lobby") == []
     assert 0 < client.pttl(keys.removed("lobby")) <= tombstones.KEEP_S * 1000
 
 
-def test_a_tombstone_speaks_of_no_later_camera(client: redis.Redis, clock: Clock) -> None:
+def test_a_tombstone_does_not_cover_a_later_camera(client: redis.Redis, clock: Clock) -> None:
     one = Instance(client, "one", clock=clock)
     add(client, "lobby", created_s=1)
     one.ownership.tick()
     remove(client, "lobby")
     add(client, "lobby", created_s=2)
     one.ownership.tick()
-    assert one.holder.told[-3:] == ["lost lobby", "removed lobby", "gained lobby"]
-    one.holder.told.clear()
+    assert one.holder.calls[-3:] == ["lost lobby", "removed lobby", "gained lobby"]
+    one.holder.calls.clear()
     client.delete(keys.CAMERAS)
     rounds(clock, one)
     assert client.hkeys(keys.CAMERAS) == [b"lobby"]
-    assert not {"removed lobby", "lost lobby"} & set(one.holder.told)
+    assert not {"removed lobby", "lost lobby"} & set(one.holder.calls)
 
 
 @pytest.mark.parametrize("value", ["", "nonsense", "1e9"])
-def test_a_tombstone_that_makes_no_sense_removes_nothing(
+def test_an_unreadable_tombstone_removes_nothing(
     client: redis.Redis, clock: Clock, value: str
 ) -> None:
     one = Instance(client, "one", clock=clock)
@@ -132,37 +134,37 @@ def test_a_tombstone_that_makes_no_sense_removes_nothing(
     assert client.hlen(keys.CAMERAS) == 2
 
 
-def test_a_damaged_entry_is_no_removal(client: redis.Redis, clock: Clock) -> None:
+def test_a_damaged_entry_is_not_a_removal(client: redis.Redis, clock: Clock) -> None:
     one = Instance(client, "one", clock=clock)
     add(client, "lobby")
     one.ownership.tick()
     client.hset(keys.CAMERAS, "lobby", b"\xff\xff")
     rounds(clock, one)
     assert one.has == {"lobby"}
-    assert one.holder.told == ["gained lobby"]
+    assert one.holder.calls == ["gained lobby"]
     client.set(keys.removed("lobby"), 10**18)
     client.hdel(keys.CAMERAS, "lobby")
     rounds(clock, one)
-    assert one.holder.told == ["gained lobby", "lost lobby", "removed lobby"]
+    assert one.holder.calls == ["gained lobby", "lost lobby", "removed lobby"]
 
 
-def test_an_older_registry_gives_up_a_newer_camera_but_deletes_nothing_of_it(
+def test_a_newer_camera_than_the_registered_one_is_given_up_but_not_deleted(
     client: redis.Redis, clock: Clock
 ) -> None:
-    """A replica took over that had not heard of the last change."""
+    """A replica took over that had not received the last change."""
     one = Instance(client, "one", clock=clock)
     add(client, "lobby", created_s=2)
     one.ownership.tick()
     add(client, "lobby", created_s=1)
     rounds(clock, one)
-    assert one.holder.told == ["gained lobby", "lost lobby", "gained lobby"]
+    assert one.holder.calls == ["gained lobby", "lost lobby", "gained lobby"]
 
 
 @pytest.mark.parametrize("role", ["worker", "decoder"])
-def test_a_lease_that_was_deleted_goes_to_nobody_else(
+def test_a_lease_that_was_deleted_goes_to_no_other_instance(
     client: redis.Redis, clock: Clock, role: keys.Role
 ) -> None:
-    """Its owner believes in it until the next renewal: an instance that looks first waits."""
+    """Its owner does not know until the next renewal, so an instance that sees it first waits."""
     one, other = (Instance(client, name, clock=clock, role=role) for name in ("one", "other"))
     add(client, "lobby", "dock")
     one.ownership.tick()
@@ -177,7 +179,7 @@ def test_a_lease_that_was_deleted_goes_to_nobody_else(
     assert other.has == set()
     assert one.ownership.epoch("lobby")
     rounds(clock, one, count=2)
-    assert {told.partition(" ")[0] for told in one.holder.told} == {"gained"}
+    assert {call.partition(" ")[0] for call in one.holder.calls} == {"gained"}
     for camera_id in ("lobby", "dock"):
         owner = other.leases.owners([camera_id])[camera_id]
         assert owner is not None

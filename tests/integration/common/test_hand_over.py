@@ -1,4 +1,4 @@
-"""Cameras that are moved while everybody is alive: own clocks held, Redis real."""
+"""Cameras that move between live instances. Redis is real; the clock of the instances is not."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator
 import pytest
 import redis
 
-from services.common import heirs, keys, ownership
-from services.common.leases import HEIR_TTL_S, TTL_S
+from services.common import keys, ownership_plan
+from services.common.leases import SUCCESSOR_TTL_S, SUCCESSOR_UNTIL_MS, TTL_S
+from services.common.members import Members
+from services.common.placement import Member
 from tests.integration.common.conftest import Clock
 from tests.support.holder import Instance, add, remove, traces
 from tests.support.waiting import eventually
@@ -37,7 +39,7 @@ def one(client: redis.Redis, clock: Clock) -> Instance:
 
 
 class Running:
-    """Makes instances that run by themselves."""
+    """Makes instances that run on their own threads."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
@@ -53,7 +55,7 @@ class Running:
 
 @pytest.fixture
 def running(client: redis.Redis) -> Iterator[Running]:
-    """They are stopped whatever becomes of the test: others use the same Redis."""
+    """They are stopped even if the test fails: other tests use the same Redis."""
     running = Running(client)
     yield running
     for made in running.made:
@@ -65,7 +67,7 @@ def other(client: redis.Redis, clock: Clock) -> Instance:
     return Instance(client, "other", clock=clock)
 
 
-def test_one_that_comes_gets_its_share_and_no_more(client: redis.Redis, clock: Clock) -> None:
+def test_a_new_instance_gets_its_share_and_no_more(client: redis.Redis, clock: Clock) -> None:
     one, other, third = (Instance(client, n, clock=clock) for n in ("one", "other", "third"))
     add(client, *CAMERAS)
     tick(clock, one, rounds=2)
@@ -74,32 +76,35 @@ def test_one_that_comes_gets_its_share_and_no_more(client: redis.Redis, clock: C
     tick(clock, one, other, rounds=20)
     assert (len(one.has), len(other.has)) == (3, 3)
     for camera_id in other.has:
-        assert other.holder.told.index(f"prepare {camera_id}") < other.holder.told.index(
+        assert other.holder.calls.index(f"prepare {camera_id}") < other.holder.calls.index(
             f"gained {camera_id}"
         )
         assert other.holder.has[camera_id].epoch > epochs[camera_id]
     tick(clock, one, other, third, rounds=20)
     assert (len(one.has), len(other.has), len(third.has)) == (2, 2, 2)
-    # Nothing moves any more, and nobody's lease was ever lost.
-    told = [len(i.holder.told) for i in (one, other, third)]
+    # Nothing moves any more, and no lease was ever lost.
+    calls = [len(i.holder.calls) for i in (one, other, third)]
     tick(clock, one, other, third, rounds=20)
-    assert [len(i.holder.told) for i in (one, other, third)] == told
+    assert [len(i.holder.calls) for i in (one, other, third)] == calls
     for instance in (one, other, third):
         assert instance.metrics.registry.get_sample_value("hermes_lease_lost_total") == 0
 
 
-def test_only_so_many_are_moved_at_a_time(client: redis.Redis, clock: Clock) -> None:
+def test_only_so_many_cameras_move_at_a_time(client: redis.Redis, clock: Clock) -> None:
     one, other = (Instance(client, n, clock=clock, capacity=20) for n in ("one", "other"))
     ids = [f"c{n}" for n in range(12)]
     add(client, *ids)
     tick(clock, one)
     other.holder.unready = set(ids)
     tick(clock, one, other, rounds=5)
-    assert sum(told.startswith("prepare") for told in other.holder.told) == ownership.MOVES_AT_ONCE
+    assert (
+        sum(call.startswith("prepare") for call in other.holder.calls)
+        == ownership_plan.MOVES_AT_ONCE
+    )
     assert other.has == set()
 
 
-def test_nothing_is_moved_for_balance_where_something_would_be_lost(
+def test_no_camera_moves_for_balance_where_its_memory_would_be_lost(
     client: redis.Redis, clock: Clock
 ) -> None:
     one, other = (Instance(client, n, clock=clock, balance=False) for n in ("one", "other"))
@@ -112,61 +117,67 @@ def test_nothing_is_moved_for_balance_where_something_would_be_lost(
     assert other.has == set(CAMERAS)
 
 
-def test_an_owner_answers_until_its_heir_is_ready(
+def test_an_owner_answers_until_its_successor_is_ready(
     one: Instance, other: Instance, clock: Clock
 ) -> None:
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=6)
     assert one.ownership.epoch("lobby") is not None
-    assert "leave lobby" not in one.holder.told
+    assert "leave lobby" not in one.holder.calls
     other.holder.unready = set()
     tick(clock, one, other, rounds=4)
     assert (one.has, other.has) == (set(), {"lobby"})
-    assert one.holder.told[-2:] == ["leave lobby", "lost lobby"]
-    assert other.holder.told == ["prepare lobby", "gained lobby"]
+    assert one.holder.calls[-2:] == ["leave lobby", "lost lobby"]
+    assert other.holder.calls == ["prepare lobby", "gained lobby"]
 
 
-def test_what_was_begun_ends_first(one: Instance, other: Instance, clock: Clock) -> None:
+def test_work_under_way_ends_before_the_hand_over(
+    one: Instance, other: Instance, clock: Clock
+) -> None:
     one.holder.busy = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=6)
-    assert one.holder.told.count("leave lobby") > 2
+    assert one.holder.calls.count("leave lobby") > 2
     assert one.ownership.epoch("lobby") is not None  # the answers under way are still its own
     one.holder.busy = set()
     tick(clock, one, other, rounds=2)
     assert other.has == {"lobby"}
 
 
-def test_an_heir_that_dies_leaves_the_camera_where_it_is(
+def test_a_camera_stays_where_it_is_if_its_successor_dies(
     client: redis.Redis, one: Instance, other: Instance, clock: Clock
 ) -> None:
     one.holder.busy = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=4)
-    client.hset(keys.lease("lobby", "worker"), "heir_until_ms", 1)  # HEIR_TTL_S without a word
+    client.hset(
+        keys.lease("lobby", "worker"), SUCCESSOR_UNTIL_MS, 1
+    )  # no report for SUCCESSOR_TTL_S
     tick(clock, one)
-    assert one.holder.told[-1] == "stay lobby"
+    assert one.holder.calls[-1] == "stay lobby"
     assert one.ownership.epoch("lobby") is not None
-    assert HEIR_TTL_S < TTL_S
+    assert SUCCESSOR_TTL_S < TTL_S
 
 
-def test_an_owner_that_dies_leaves_the_camera_to_its_heir(
+def test_a_camera_goes_to_its_successor_if_its_owner_dies(
     client: redis.Redis, one: Instance, other: Instance, clock: Clock
 ) -> None:
     third = Instance(client, "third", clock=clock)
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, third, rounds=3)
-    heir, bystander = (other, third) if "prepare lobby" in other.holder.told else (third, other)
+    successor, bystander = (
+        (other, third) if "prepare lobby" in other.holder.calls else (third, other)
+    )
     for _ in range(int(TTL_S / 0.5) + 2):
-        tick(clock, bystander, heir)  # the bystander looks first
-    assert heir.has == {"lobby"}
-    assert heir.holder.told == ["prepare lobby", "gained lobby"]
+        tick(clock, bystander, successor)  # the bystander looks first
+    assert successor.has == {"lobby"}
+    assert successor.holder.calls == ["prepare lobby", "gained lobby"]
     assert one.ownership.epoch("lobby") is None
 
 
-def test_a_camera_that_is_removed_meanwhile(
+def test_a_camera_is_removed_while_it_is_prepared(
     client: redis.Redis, one: Instance, other: Instance, clock: Clock
 ) -> None:
     other.holder.unready = {"lobby"}
@@ -174,36 +185,38 @@ def test_a_camera_that_is_removed_meanwhile(
     tick(clock, one, other, rounds=3)
     remove(client, "lobby")
     tick(clock, one, other, rounds=2)
-    assert other.holder.told == ["prepare lobby", "lost lobby"]
-    assert one.holder.told[-2:] == ["lost lobby", "removed lobby"]
+    assert other.holder.calls == ["prepare lobby", "lost lobby"]
+    assert one.holder.calls[-2:] == ["lost lobby", "removed lobby"]
     assert traces(client, "lobby") == []
 
 
-def test_one_that_is_never_ready_lets_it_be(
+def test_a_successor_that_is_never_ready_abandons_the_camera(
     one: Instance, other: Instance, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heirs, "PATIENCE_S", 3.0)
+    monkeypatch.setattr(ownership_plan, "PATIENCE_S", 3.0)
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=9)
-    assert "lost lobby" in other.holder.told
+    assert "lost lobby" in other.holder.calls
     assert one.ownership.epoch("lobby") is not None
 
 
-def test_one_that_cannot_even_begin(one: Instance, other: Instance, clock: Clock) -> None:
+def test_an_instance_that_cannot_prepare_a_camera_withdraws(
+    one: Instance, other: Instance, clock: Clock
+) -> None:
     other.holder.fault = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=3)
     assert other.has == set()
     owner = one.leases.owners(["lobby"])["lobby"]
     assert owner is not None
-    assert (owner.instance, owner.heir) == ("one", "")
+    assert (owner.instance, owner.successor) == ("one", "")
 
 
-def test_a_reply_that_is_lost_gives_nobody_two_owners(
+def test_a_lost_reply_does_not_give_a_camera_two_owners(
     one: Instance, other: Instance, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The camera was handed over, and its owner never heard it."""
+    """The camera was handed over, but its owner did not get the reply."""
     given = one.leases.hand_over
 
     def lost_reply(*arguments: object) -> str:
@@ -220,7 +233,7 @@ def test_a_reply_that_is_lost_gives_nobody_two_owners(
     assert (one.has, other.has) == (set(), {"lobby"})
 
 
-def test_draining_ends_when_there_is_nobody_to_drain_to(running: Running) -> None:
+def test_draining_ends_if_there_is_no_other_instance(running: Running) -> None:
     alone = running("alone")
     add(running.client, "lobby")
     eventually(lambda: alone.has)
@@ -240,23 +253,21 @@ def test_draining_takes_no_longer_than_handing_over(running: Running) -> None:
     eventually(lambda: other.has == set(CAMERAS))
 
 
-def test_an_heir_that_is_about_to_end_lets_it_be(
-    one: Instance, other: Instance, clock: Clock
-) -> None:
+def test_a_successor_that_retires_withdraws(one: Instance, other: Instance, clock: Clock) -> None:
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=3)
     other.ownership.retire()
     other.holder.unready = set()
     tick(clock, one, other, rounds=4)
-    assert other.holder.told == ["prepare lobby", "lost lobby"]
+    assert other.holder.calls == ["prepare lobby", "lost lobby"]
     assert one.ownership.epoch("lobby") is not None
     owner = one.leases.owners(["lobby"])["lobby"]
     assert owner is not None
-    assert owner.heir == ""
+    assert owner.successor == ""
 
 
-def test_what_is_handed_over_in_the_last_moment_is_not_left_lying(
+def test_a_retiring_instance_takes_what_was_just_handed_to_it(
     one: Instance, other: Instance, clock: Clock
 ) -> None:
     one.ownership.retire()
@@ -268,35 +279,35 @@ def test_what_is_handed_over_in_the_last_moment_is_not_left_lying(
     assert other.has == {"lobby"}
 
 
-def test_an_heir_lets_go_of_what_another_took(
+def test_a_successor_abandons_a_camera_that_another_instance_took(
     client: redis.Redis, one: Instance, other: Instance, clock: Clock
 ) -> None:
     third = Instance(client, "third", clock=clock)
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=3)
-    assert "prepare lobby" in other.holder.told
+    assert "prepare lobby" in other.holder.calls
     seen = third.leases.owners(["lobby"])["lobby"]
     assert third.leases.acquire("lobby", unattended=seen) is not None
     tick(clock, other)
-    assert other.holder.told[-1] == "lost lobby"
+    assert other.holder.calls[-1] == "lost lobby"
     assert b'"load": 0' in client.hgetall(keys.members("worker"))[b"other"]
 
 
-def test_an_heir_that_died_stands_in_nobodys_way(
+def test_a_dead_successor_is_replaced_by_another(
     client: redis.Redis, one: Instance, other: Instance, clock: Clock
 ) -> None:
     other.holder.unready = {"lobby"}
     one.ownership.retire()
     tick(clock, one, other, rounds=3)
-    client.hset(keys.lease("lobby", "worker"), "heir_until_ms", 1)  # it was killed, and
+    client.hset(keys.lease("lobby", "worker"), SUCCESSOR_UNTIL_MS, 1)  # it was killed
     client.hdel(keys.members("worker"), "other")
     third = Instance(client, "third", clock=clock)
     tick(clock, one, third, rounds=4)
     assert third.has == {"lobby"}
 
 
-def test_draining_goes_on_while_the_last_place_is_made_ready(running: Running) -> None:
+def test_draining_waits_for_a_successor_that_fills_the_last_room(running: Running) -> None:
     one = running("one", capacity=1)
     add(running.client, "lobby")
     eventually(lambda: one.has)
@@ -304,36 +315,39 @@ def test_draining_goes_on_while_the_last_place_is_made_ready(running: Running) -
     eventually(lambda: running.client.hlen(keys.members("worker")) == 2)
     draining = threading.Thread(target=one.ownership.drain, args=(60.0,), daemon=True)
     draining.start()
-    eventually(lambda: "prepare lobby" in other.holder.told)
+    eventually(lambda: "prepare lobby" in other.holder.calls)
     time.sleep(1.5)
-    assert draining.is_alive()  # the other is full now, and not done
+    assert draining.is_alive()  # the other is full now, and still preparing
     other.holder.unready = set()
     draining.join(50)
     assert one.has == set()
 
 
-def test_draining_sees_who_just_came(client: redis.Redis, clock: Clock) -> None:
-    """A round that is under way when draining begins has looked around before."""
+def test_draining_sees_an_instance_that_just_started(
+    client: redis.Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round that is under way when draining begins has read the members before."""
     one, other = Instance(client, "one", clock=clock), Instance(client, "other", clock=clock)
     add(client, "lobby")
     looked, draining = threading.Event(), threading.Event()
-    alive = one.ownership._members.alive
+    alive = Members.alive
 
-    def slowly(load: int) -> object:
-        seen = alive(load)
-        looked.set()
-        draining.wait(20)
+    def slowly(members: Members, load: int) -> tuple[list[Member], int]:
+        seen = alive(members, load)
+        if threading.current_thread() is rounds:
+            looked.set()
+            draining.wait(20)
         return seen
 
     tick(clock, one)
-    one.ownership._members.alive = slowly  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(Members, "alive", slowly)
     rounds = threading.Thread(target=one.ownership.tick, daemon=True)
     rounds.start()
     assert looked.wait(20)
     tick(clock, other)
     drain = threading.Thread(target=one.ownership.drain, args=(30.0,), daemon=True)
     drain.start()
-    eventually(lambda: one.ownership._members.retiring)
+    eventually(lambda: one.ownership.retiring)
     draining.set()
     rounds.join(20)
     time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""Two instances as they run: threads, a real Redis, real time."""
+"""Two instances as they run in production: threads, a real Redis, real time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def server(tmp_path: Path) -> Iterator[redis_server.LocalRedis]:
 
 
 def start_again(server: redis_server.LocalRedis, folder: Path) -> None:
-    """The same address, with the data of `folder`."""
+    """Start Redis at the same address, with the data of `folder`."""
     port = int(server.url.rsplit(":", 1)[1].partition("/")[0])
     again = redis_server.start(folder, port=port)
     server.process = again.process
@@ -47,7 +47,7 @@ def pair(server: redis_server.LocalRedis) -> Iterator[list[Instance]]:
         eventually(lambda: together(instances) == set(CAMERAS))
         eventually(lambda: all(len(instance.has) == 3 for instance in instances))
         for instance in instances:
-            instance.holder.told.clear()
+            instance.holder.calls.clear()
         yield instances
     finally:
         for instance in instances:
@@ -59,34 +59,34 @@ def together(instances: list[Instance]) -> set[str]:
     return set().union(*(instance.has for instance in instances))
 
 
-def nobody_shares(instances: list[Instance]) -> bool:
+def no_camera_has_two_owners(instances: list[Instance]) -> bool:
     one, other = instances
     return not any(one.ownership.epoch(c) and other.ownership.epoch(c) for c in CAMERAS)
 
 
-def test_cameras_spread_and_go_with_a_graceful_stop(pair: list[Instance]) -> None:
+def test_cameras_spread_and_move_on_after_a_graceful_stop(pair: list[Instance]) -> None:
     one, other = pair
-    assert nobody_shares(pair)
+    assert no_camera_has_two_owners(pair)
     assert one.has
     assert other.has
     one.ownership.stop()
     took = eventually(lambda: other.has == set(CAMERAS))
-    assert took < TTL_S  # nobody had to wait for a lease to run out
+    assert took < TTL_S  # shorter than a lease lasts
 
 
-def test_takeover_from_one_that_renews_no_more(
+def test_cameras_of_an_owner_that_stopped_renewing_are_taken_over(
     pair: list[Instance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = pair
     old = dict(one.holder.has)
     monkeypatch.setattr(
         one.ownership, "tick", lambda: None
-    )  # as if its process were frozen: nothing is released
-    assert nobody_shares(pair)
+    )  # as if its process were frozen: no lease is released
+    assert no_camera_has_two_owners(pair)
     shared: list[bool] = []
 
     def taken() -> bool:
-        shared.append(not nobody_shares(pair))
+        shared.append(not no_camera_has_two_owners(pair))
         return other.has == set(CAMERAS)
 
     took = eventually(taken, 30)
@@ -106,7 +106,7 @@ def test_redis_restarts(
     before = {c: lease for instance in pair for c, lease in instance.holder.has.items()}
     owners = {c: instance.name for instance in pair for c in instance.has}
     if keeps_data:
-        time.sleep(1.1)  # written to disk every second
+        time.sleep(1.1)  # Redis writes to disk every second
     server.stop()
     eventually(lambda: not any(instance.ownership.reachable for instance in pair))
     start_again(server, tmp_path / ("redis" if keeps_data else "another"))
@@ -120,10 +120,10 @@ def test_redis_restarts(
     eventually(settled)
     assert set(client.hgetall(keys.CAMERAS)) == {c.encode() for c in CAMERAS}
     eventually(lambda: all(i.ownership.epoch(c) for i in pair for c in i.has))
-    assert nobody_shares(pair)
+    assert no_camera_has_two_owners(pair)
     for instance in pair:
-        # Whoever remembered a camera still does, and under an epoch that is not older.
-        assert not any(told.startswith("lost") for told in instance.holder.told)
+        # Each owner still holds its memory, under an epoch that is not older.
+        assert not any(call.startswith("lost") for call in instance.holder.calls)
         for camera_id, lease in instance.holder.has.items():
             assert owners[camera_id] == instance.name
             if keeps_data:
@@ -151,7 +151,7 @@ def test_removal_under_load_leaves_no_key(
             if lease := instance.holder.has.get("camera-0"):
                 instance.leases.put_status([(lease, {"memory_frames": number})])
     eventually(lambda: "camera-0" not in together(pair))
-    time.sleep(3.5)  # a renewal has come and gone
+    time.sleep(3.5)  # at least one renewal
     assert traces(client, "camera-0") == []
     assert together(pair) == set(CAMERAS) - {"camera-0"}
     client.close()

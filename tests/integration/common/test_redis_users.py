@@ -95,11 +95,11 @@ async def test_each_can_do_its_work(
 
     # Handed over, taken back from a Redis that forgot, and given up.
     for one in (remembering, reading):
-        other = Leases(server.connect(one.role), one.role, "heir", "")
+        other = Leases(server.connect(one.role), one.role, "successor", "")
         owner = other.owners(["lobby"])["lobby"]
         assert owner is not None
-        assert other.inherit("lobby", owner, ready=True) == "HEIR"
-        assert one.leases.hand_over(one.holder.has["lobby"], "heir") == "GIVEN"
+        assert other.prepare("lobby", owner, ready=True) == "SUCCESSOR"
+        assert one.leases.hand_over(one.holder.has["lobby"], "successor") == "GIVEN"
         for key in (keys.INCARNATION, keys.CAMERAS, keys.lease("lobby", one.role)):
             admin.delete(key)
         one.ownership.tick()

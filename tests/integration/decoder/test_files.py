@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from itertools import accumulate, pairwise
@@ -44,6 +45,7 @@ def test_a_file_is_read_whole_in_order_and_ends(decoder: DecoderService) -> None
     for suffix in ("mp4", "mkv", "ts"):
         status = decoder.wait_for(suffix, SOURCE_STATE_ENDED)
         assert status.error == SOURCE_ERROR_ENDED
+        assert status.error_message == "the file was read whole (5.0 s)"
         chunks = decoder.chunks(suffix)
         # At twice a second from ten: each fifth frame, and it is that very picture.
         assert media_times(decoder, suffix) == list(range(0, 5000, 500))
@@ -182,3 +184,53 @@ def test_a_file_waits_for_its_reader_and_survives_its_process(
             accumulate((len(c.frames) for c in chunks[:-1]), initial=0)
         )
         assert decoder.status("long").dropped_frames == 0
+
+
+def test_a_file_that_was_cut_says_how_much_of_it_was_read(decoder: DecoderService) -> None:
+    for suffix in ("mp4", "mkv"):
+        whole = video.write(decoder.media / f"whole.{suffix}", 300, rate=10).read_bytes()
+        (decoder.media / f"cut.{suffix}").write_bytes(whole[: len(whole) // 2])
+        decoder.add(suffix, f"cut.{suffix}")
+    late = video.write(decoder.media / "late.mov", 300, rate=10)  # its index is at the end
+    late.write_bytes(late.read_bytes()[: late.stat().st_size // 2])
+    stub = (decoder.media / "whole.mp4").read_bytes()
+    with av.open(str(decoder.media / "whole.mp4")) as container:
+        first = next(iter(container.demux(video=0))).pos or 0
+    (decoder.media / "stub.mp4").write_bytes(stub[: first + 1])
+    (decoder.media / "growing.mp4").write_bytes(stub[: len(stub) // 50])
+    decoder.add("stub", "stub.mp4")
+    decoder.add("growing", "growing.mp4")
+    decoder.add("late", "late.mov")
+    said = {id: decoder.wait_for(id, SOURCE_STATE_ENDED).error_message for id in ("mp4", "mkv")}
+    assert re.fullmatch(
+        r"the file is cut: 1\d\.\d of 30\.0 s, [\d.]+ kB of [\d.]+ kB, could be read", said["mp4"]
+    )
+    assert re.fullmatch(r"the file is cut: 1\d\.\d of 30\.0 s could be read", said["mkv"])
+    for camera_id, words in {"stub": "of 30.0 s", "late": "its index (moov) is missing"}.items():
+        status = decoder.wait_for(camera_id, SOURCE_STATE_FAILED, SOURCE_ERROR_CODEC)
+        assert words in status.error_message
+    status = decoder.wait_for("growing", SOURCE_STATE_OFFLINE, SOURCE_ERROR_CODEC)
+    assert status.error_message == "the file ends too soon: it is cut, or is still being written"
+    (decoder.media / "growing.mp4").write_bytes(stub)
+    decoder.wait_for("growing", SOURCE_STATE_ENDED)
+
+
+def test_what_is_no_video_says_what_to_do(decoder: DecoderService) -> None:
+    gif = decoder.media / "moving.gif"
+    with av.open(gif, "w") as container:
+        stream = container.add_stream("gif", rate=5)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb8"
+        for index in range(10):
+            frame = video.picture(index, 64, 48).reformat(format="rgb8")
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (decoder.media / "still.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 500)
+    for camera_id, name, part in (("gif", "moving.gif", "gif"), ("png", "still.png", "png_pipe")):
+        decoder.add(camera_id, name)
+        status = decoder.wait_for(camera_id, SOURCE_STATE_FAILED, SOURCE_ERROR_REFUSED)
+        assert status.error_message == (
+            "its format is not read here: give a video file, or make one of it, for example with"
+            f" ffmpeg -i IN -pix_fmt yuv420p OUT.mp4 (format: {part})"
+        )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -18,6 +19,8 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
     SOURCE_ERROR_TLS,
+    SOURCE_STATE_ENDED,
+    SOURCE_STATE_FAILED,
     SOURCE_STATE_OFFLINE,
     SOURCE_STATE_ONLINE,
 )
@@ -186,15 +189,97 @@ def test_http_sources_and_what_they_may_lead_to(
                     SOURCE_ERROR_REFUSED,
                     SOURCE_ERROR_CODEC,
                     SOURCE_ERROR_ENDED,
+                    SOURCE_ERROR_NOT_FOUND,
                 ), camera_id
                 assert decoder.chunks(camera_id) == [], camera_id
+            assert decoder.status("path").error == SOURCE_ERROR_NOT_FOUND
             assert decoder.status("redirect").error == SOURCE_ERROR_REFUSED
             assert decoder.status("file").error == SOURCE_ERROR_REFUSED
+            for camera_id in ("file", "redirect", "other"):
+                said = decoder.status(camera_id).error_message
+                assert "leads to a protocol that is not allowed here: add the address" in said
             assert decoder.status("text").error == SOURCE_ERROR_CODEC
             # A film over HTTP comes all at once, and is still played at its own speed.
             frames = decoder.frames("movie")
             assert frames[4].capture_time_ms - frames[0].capture_time_ms >= 700
-            decoder.wait_for("movie", SOURCE_STATE_OFFLINE, SOURCE_ERROR_ENDED)
+            decoder.wait_for("movie", SOURCE_STATE_ENDED, SOURCE_ERROR_ENDED)
+
+
+def segments(folder: Path, count: int) -> dict[str, Page]:
+    """So many segments of two seconds, one after the other in time."""
+    pages = {}
+    for number in range(count):
+        times = [number * 2000 + i * 100 for i in range(20)]
+        part = video.write(folder / f"{number}.ts", 0, rate=10, times_ms=times)
+        pages[f"/{number}.ts"] = Page(part.read_bytes())
+    return pages
+
+
+def test_a_recording_ends_and_a_live_playlist_goes_on_until_it_does(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    pages = segments(tmp_path, 4)
+    names = [f"{number}.ts" for number in range(4)]
+    movie = video.write(tmp_path / "clip.mp4", 80, rate=10).read_bytes()
+    pages["/film.m3u8"] = Page(playlist(*names[:2]))
+    pages["/live.m3u8"] = Page(playlist(*names[:2], end=False))
+    late = video.write(tmp_path / "late.mov", 300, size=(320, 240)).read_bytes()  # index at its end
+    pages["/late.mp4"] = Page(late)
+    pages["/lost.m3u8"] = Page(playlist("none.ts"))
+    pages["/missing.m3u8"] = Page(playlist(*names[:2], "none.ts", "none.ts"))
+    pages["/cut.mp4"] = Page(movie[: len(movie) // 2])
+    with WebServer(pages) as web, DecoderService(redis_url, tmp_path / "service") as decoder:
+        for camera_id in ("film", "live", "missing"):
+            decoder.add(camera_id, web.url(f"/{camera_id}.m3u8"))
+        decoder.add("cut", web.url("/cut.mp4"))
+        decoder.add("late", web.url("/late.mp4"))
+        decoder.add("lost", web.url("/lost.m3u8"))
+        status = decoder.wait_for("film", SOURCE_STATE_ENDED)
+        assert status.error_message == "the recording was read whole (4.0 s)"
+        assert status.reconnects == 0
+        assert len(decoder.frames("film")) == 20, "five a second, each once"
+        assert not any(chunk.discontinuity for chunk in decoder.chunks("film"))
+        # What is missing is tried again; where each try ends alike, that is all there is.
+        for camera_id in ("missing", "cut"):
+            status = decoder.wait_for(camera_id, SOURCE_STATE_ENDED)
+            assert re.fullmatch(
+                r"the recording is cut: [234]\.\d of 8\.0 s could be read", status.error_message
+            )
+            assert len(decoder.frames(camera_id)) <= 21, "no frame is sampled twice"
+        status = decoder.wait_for("late", SOURCE_STATE_FAILED, SOURCE_ERROR_CODEC)
+        assert "the server answers no range requests" in status.error_message
+        assert "qt-faststart" in status.error_message
+        status = decoder.wait_for("lost", SOURCE_STATE_OFFLINE, SOURCE_ERROR_NOT_FOUND)
+        assert "its first segment cannot be read" in status.error_message
+        assert decoder.status("live").state == SOURCE_STATE_ONLINE
+        pages["/live.m3u8"].body = playlist(*names[:3], end=False)
+        eventually(lambda: len(decoder.frames("live")) > 22, name="frames of the third segment")
+        pages["/live.m3u8"].body = playlist(*names)
+        status = decoder.wait_for("live", SOURCE_STATE_ENDED, timeout_s=30.0)
+        assert status.error_message == "the live stream has ended: its playlist is finished"
+        assert 35 <= len(decoder.frames("live")) <= 41, "the finished playlist is not begun again"
+
+
+def test_the_next_decoder_does_not_read_a_recording_again_but_one_that_is_added_anew(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    pages = segments(tmp_path, 1)
+    pages["/film.m3u8"] = Page(playlist("0.ts"))
+    with WebServer(pages) as web:
+        with DecoderService(redis_url, tmp_path / "a", HERMES_INSTANCE="first") as decoder:
+            decoder.add("film", web.url("/film.m3u8"))
+            decoder.wait_for("film", SOURCE_STATE_ENDED)
+        fetched = web.asked.count("/0.ts")
+        with DecoderService(redis_url, tmp_path / "b", HERMES_INSTANCE="second") as decoder:
+            eventually(lambda: decoder.status("film").decoder == "second")
+            status = decoder.wait_for("film", SOURCE_STATE_ENDED)
+            assert status.error_message == "the recording was read whole (2.0 s)"
+            assert web.asked.count("/0.ts") == fetched
+            assert len(decoder.frames("film")) == 10
+            decoder.remove("film")
+            decoder.add("film", web.url("/film.m3u8"))
+            eventually(lambda: web.asked.count("/0.ts") > fetched, name="it is read anew")
+            decoder.wait_for("film", SOURCE_STATE_ENDED)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")

@@ -1,4 +1,4 @@
-"""A gateway, a worker that says what it is told, and a camera that the worker owns."""
+"""A gateway, a scripted worker, and a camera that the worker owns."""
 
 from __future__ import annotations
 

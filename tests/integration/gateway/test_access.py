@@ -98,7 +98,7 @@ async def test_no_method_is_open(gateway: Gateway, tokens: dict[str, str], name:
         return
     assert await code_of(gateway, name, tokens["nobody"]) is grpc.StatusCode.PERMISSION_DENIED
     assert refused(gateway, "PERMISSION_DENIED") == 1
-    # Its request is empty: whoever may do everything hears what is wrong with it.
+    # Its request is empty: a caller with all rights gets the error for that.
     assert await code_of(gateway, name, tokens["root"]) is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -184,7 +184,7 @@ async def test_a_rate_is_its_callers_alone(
     ):  # fmt: skip
         await guest.list_cameras()
         with pytest.raises(errors.PermissionDenied):
-            await guest.get_camera("dock")  # counts: whoever probes is slowed down as well
+            await guest.get_camera("dock")  # counts: probing is limited as well
         with pytest.raises(errors.CameraNotFound):
             await guest.ask("lobby", "what?").result()
         for refusal in (guest.list_cameras(), guest.ask("lobby", "what?").result()):
@@ -262,12 +262,12 @@ async def test_the_audit_log(
                 await wrong.ask("lobby", "what?").result()
 
     lines = await lines_of(gateway, use())
-    told = [
+    logged = [
         (line["who"], line["method"].rsplit("/")[-1], line["camera"], line["code"])
         for line in lines
     ]
     ask, guest, root = "Ask", "token:guest", "token:root"
-    assert sorted(told) == sorted([
+    assert sorted(logged) == sorted([
         (guest, ask, "lobby", "OK"), (guest, ask, "lobby", "DEADLINE_EXCEEDED"),
         (guest, ask, "lobby", "CANCELLED"), (guest, ask, "dock", "PERMISSION_DENIED"),
         (guest, "Get", "?", "PERMISSION_DENIED"),

@@ -1,4 +1,4 @@
-"""JWTs at a real gateway: their keys come over HTTPS, from an issuer that may be away."""
+"""JWTs at a real gateway, with keys fetched over HTTPS from an issuer that may be away."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.web_server import Page, WebServer, make_certificate
 
 @pytest.fixture
 def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    """Gives k1 at /jwks. Its certificate is one that this machine trusts."""
+    """An issuer with the key k1 at /jwks and a certificate that this machine trusts."""
     certificate = make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with WebServer({"/jwks": Page(jwks(jwk("k1", "ES256")))}, certificate) as server:
@@ -31,7 +31,7 @@ def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServe
 async def gateway_of(
     redis_url: str, source: str, token: str, **changes: Any
 ) -> AsyncIterator[AsyncHermesClient]:
-    """A client with this token, of a gateway with keys from there."""
+    """A client with this token, and a gateway with keys of that issuer."""
     async with (
         running_gateway(
             redis_url, jwt_jwks=source, jwt_issuer=ISSUER, jwt_audience=AUDIENCE, **changes
@@ -54,7 +54,7 @@ async def test_keys_are_fetched_over_https(
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"exp": 1}, "has expired"),
         ({"aud": "other"}, "another audience"),
@@ -64,11 +64,11 @@ async def test_keys_are_fetched_over_https(
     ],
 )
 async def test_what_is_refused(
-    redis_url: str, redis_client: redis.Redis, tmp_path: Path, changes: Any, told: str
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path, changes: Any, reported: str
 ) -> None:
     (tmp_path / "jwks.json").write_bytes(jwks(jwk("k1", "ES256")))
     async with gateway_of(redis_url, str(tmp_path / "jwks.json"), signed(**changes)) as client:
-        with pytest.raises(errors.Unauthenticated, match=told):
+        with pytest.raises(errors.Unauthenticated, match=reported):
             await client.list_cameras()
 
 

@@ -1,4 +1,4 @@
-"""Which worker a question goes to, and what if it is not that one any more."""
+"""Which worker a question goes to, and what happens when the owner changes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_camera_without_an_owner_is_not_ready(
 async def test_a_camera_without_room_is_overloaded(
     client: AsyncHermesClient, redis_client: redis.Redis
 ) -> None:
-    """One worker is full; one had room, but has not been heard of for a while."""
+    """One worker is full; another had room, but has sent no heartbeat for a while."""
     register(redis_client, "lobby")
     now_ms = redis_client.time()[0] * 1000
     full = Member("full", "", "cpu", capacity=1, load=1, heartbeat_ms=now_ms)
@@ -190,7 +190,7 @@ async def test_a_worker_back_at_its_address_is_found(
 
 
 def test_leases_are_read_as_leases_are_written(redis_client: redis.Redis) -> None:
-    """Guards the helper that these tests stand on."""
+    """Tests the helper that these tests use."""
     lease = own(redis_client, "lobby", "host:1")
     owner = Leases(redis_client, "worker", "other", "x").owners(["lobby"])["lobby"]
     assert owner is not None

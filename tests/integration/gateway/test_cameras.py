@@ -32,6 +32,7 @@ from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from services.common import camera_status, keys
 from services.common.camera_credentials import CameraCredentials
 from services.common.metrics import ALERTED_CODES
+from services.common.placement import Member
 from services.query_gateway.gateway import Gateway
 from tests.support.gateway import own, register, running_gateway
 
@@ -50,7 +51,7 @@ def stored(client: redis.Redis, camera_id: str) -> Camera:
     return Camera.FromString(raw)
 
 
-async def test_cameras_are_counted_whoever_added_them(
+async def test_cameras_added_elsewhere_are_counted(
     gateway: Gateway, client: AsyncHermesClient, redis_client: redis.Redis
 ) -> None:
     sample = gateway.metrics.registry.get_sample_value
@@ -169,6 +170,16 @@ async def test_cameras_are_listed_by_id_with_their_state(
     assert (a.memory.state, a.memory.frames, a.memory.bytes) == ("serving", 12, 4096)
     assert cameras[2].source.state == "pending"
 
+    # A memory that has never seen a frame has nothing to answer from.
+    lease_c = own(redis_client, "c.1", "w1:1")
+    nothing = MemoryStatus(state=MEMORY_STATE_SERVING, worker="w1", epoch=lease_c.epoch)
+    for seen, state in ((0, "empty"), (7, "serving")):
+        nothing.coverage.frames_seen = seen
+        redis_client.hset(
+            keys.status("c.1"), mapping={camera_status.MEMORY: MessageToJson(nothing)}
+        )
+        assert (await client.get_camera("c.1")).memory.state == state
+
     # The lease decides whether a question is taken, so that is what is shown.
     redis_client.hset(keys.lease("a", "worker"), "state", "replaying")
     assert (await client.get_camera("a")).memory.state == "replaying"
@@ -183,8 +194,28 @@ async def test_cameras_are_listed_by_id_with_their_state(
     assert a.source.state == "offline"
 
 
+async def test_a_camera_says_what_it_waits_for(
+    client: AsyncHermesClient, redis_client: redis.Redis
+) -> None:
+    added = await client.add_camera("lobby", "rtsp://lobby/live")
+    assert added.source.error_message == "waiting for a decoder: none is running"
+    assert added.memory.message == "waiting for a worker: none is running"
+    now_ms = redis_client.time()[0] * 1000
+    full = {"decoder": Member("d1", "", "cpu", 64, 64, now_ms)}
+    full["worker"] = Member("w1", "", "cpu", 2, 2, now_ms)
+    for role in ("decoder", "worker"):
+        redis_client.hset(keys.members(role), full[role].instance, full[role].to_json())
+    added = await client.add_camera("dock", "rtsp://dock/live")
+    for camera in (added, await client.get_camera("lobby"), *await client.list_cameras()):
+        assert (camera.source.state, camera.memory.state) == ("pending", "pending")
+        assert camera.source.error_message == (
+            "waiting for a decoder: 64 of 64 places taken; --capacity"
+        )
+        assert camera.memory.message.startswith("waiting for a worker: 2 of 2 places taken;")
+
+
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "reported"),
     [
         ("", "is empty"),
         ("file:///etc/passwd", "outside the media folder"),
@@ -201,11 +232,11 @@ async def test_urls_that_cannot_be_cameras_are_refused(
     client: AsyncHermesClient,
     redis_client: redis.Redis,
     url: str,
-    told: str,
+    reported: str,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with pytest.raises(errors.InvalidInput, match=told) as caught:
+    with pytest.raises(errors.InvalidInput, match=reported) as caught:
         await client.add_camera("lobby", url)
     assert caught.value.field == "camera.url"
     cause = caught.value.__cause__
@@ -297,7 +328,7 @@ async def test_listing_costs_a_fixed_number_of_redis_calls(
 
     for n in range(50):
         register(redis_client, f"camera-{n:03}")
-    assert await commands_for_a_list() == 1 + 2 * 50  # one list, and two hashes a camera
+    assert await commands_for_a_list() == 3 + 2 * 50  # three lists, and two hashes a camera
     assert len(await client.list_cameras()) == 50
 
 

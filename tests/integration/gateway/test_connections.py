@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import grpc.aio
 import pytest
 
-from hermes.client import AsyncHermesClient
+from hermes.client import AsyncHermesClient, Tls
 from hermes.v1.query_pb2 import QueryServiceAskRequest, Question
 from hermes.v1.query_pb2_grpc import QueryServiceStub
 from services.common.rpc import HANDSHAKE_TIMEOUT_MS
 from services.query_gateway.gateway import Gateway
+from tests.support.certificates import SERVER, Authority
 from tests.support.fake_worker import End, FakeWorker, Rest, Say
+from tests.support.gateway import running_gateway
 
-SILENT = 500
+SILENT = 1_000
+DESCRIPTORS = 2 * SILENT + 500
+"""Both ends of every silent connection are in this process, and so is everything else."""
+HALF_A_PREFACE = b"PRI * HTTP/2.0\r\n"
+HALF_A_HELLO = bytes.fromhex("160301020001")  # a TLS record with a ClientHello that never comes
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """Raise the soft limit on file descriptors to the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
+        pytest.skip(f"{DESCRIPTORS} file descriptors are needed; the hard limit is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, DESCRIPTORS), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def silent_connection(port: int, begin: bytes, opened: asyncio.Event) -> float:
@@ -34,21 +54,38 @@ async def silent_connection(port: int, begin: bytes, opened: asyncio.Event) -> f
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("begin", [b"", b"PRI * HTTP/2.0\r\n"], ids=["nothing", "half a preface"])
-async def test_silent_connections_are_closed_while_clients_are_served(
-    gateway: Gateway, worker: FakeWorker, lobby: str, begin: bytes
-) -> None:
+async def serves_beside_silent_connections(port: int, begins: list[bytes], tls: Tls | None) -> None:
+    """Silent connections live about as long as documented, and a client is served meanwhile."""
+    limit_s = HANDSHAKE_TIMEOUT_MS / 1000
     opened = [asyncio.Event() for _ in range(SILENT)]
     silent = [
-        asyncio.create_task(silent_connection(gateway.port, begin, event)) for event in opened
+        asyncio.create_task(silent_connection(port, begins[n % len(begins)], event))
+        for n, event in enumerate(opened)
     ]
     await asyncio.gather(*(event.wait() for event in opened))
-    async with AsyncHermesClient(f"127.0.0.1:{gateway.port}") as client:
+    async with AsyncHermesClient(f"127.0.0.1:{port}", tls=tls) as client:
         assert (await client.ask("lobby", "what?", timeout=5).result()).text
         assert sum(task.done() for task in silent) == 0
-        lasted = await asyncio.wait_for(asyncio.gather(*silent), HANDSHAKE_TIMEOUT_MS / 1000 + 10)
-        assert min(lasted) > HANDSHAKE_TIMEOUT_MS / 1000 / 2
+        lasted = await asyncio.wait_for(asyncio.gather(*silent), limit_s + 10)
+        assert min(lasted) > limit_s / 2
         assert (await client.ask("lobby", "what?", timeout=5).result()).text
+
+
+@pytest.mark.usefixtures("many_descriptors", "lobby")
+async def test_silent_connections_are_closed_while_clients_are_served(gateway: Gateway) -> None:
+    await serves_beside_silent_connections(gateway.port, [b"", HALF_A_PREFACE], None)
+
+
+@pytest.mark.usefixtures("many_descriptors", "lobby")
+async def test_silent_connections_to_a_tls_port_are_closed_while_clients_are_served(
+    redis_url: str, tmp_path: Path
+) -> None:
+    files = Authority("cluster").issue(tmp_path / "gateway", "gateway.example", purposes=(SERVER,))
+    tls = Tls(ca_file=files.ca)
+    async with running_gateway(
+        redis_url, tls_cert_file=files.cert, tls_key_file=files.key
+    ) as gateway:
+        await serves_beside_silent_connections(gateway.port, [b"", HALF_A_HELLO], tls)
 
 
 def channel(gateway: Gateway, ping_ms: int) -> grpc.aio.Channel:

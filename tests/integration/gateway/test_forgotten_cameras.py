@@ -59,7 +59,7 @@ async def test_a_forgotten_camera_is_unavailable_until_it_is_put_back(
     await all_of_it_is_unavailable(client)
     worker.ownership.tick()
     assert {camera.id for camera in await client.list_cameras()} == {"lobby", "dock"}
-    assert not any("lost" in told or "removed" in told for told in worker.holder.told)
+    assert not any("lost" in call or "removed" in call for call in worker.holder.calls)
     with pytest.raises(errors.CameraNotFound):
         await client.get_camera("nobody")
 
@@ -82,7 +82,7 @@ async def test_a_forgotten_camera_can_be_removed(
     redis_client.delete(keys.CAMERAS)
     await client.remove_camera("lobby")
     worker.ownership.tick()
-    assert worker.holder.told == ["gained lobby", "lost lobby", "removed lobby"]
+    assert worker.holder.calls == ["gained lobby", "lost lobby", "removed lobby"]
     assert await client.list_cameras() == []
     with pytest.raises(errors.CameraNotFound):
         await client.get_camera("lobby")

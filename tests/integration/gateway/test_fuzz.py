@@ -1,4 +1,4 @@
-"""A gateway that is sent nonsense: it answers others meanwhile, and is whole afterwards."""
+"""A gateway that gets nonsense: it answers other clients meanwhile, and works afterwards."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ REACHED = {
     *("OK", "INVALID_ARGUMENT", "PERMISSION_DENIED", "UNAUTHENTICATED"),
     *("RESOURCE_EXHAUSTED", "UNIMPLEMENTED"),
 }
-"""How some of it must end, or the nonsense never came to what it is meant for."""
+"""Codes that some calls must end with, which shows that the nonsense reached its target."""
 
 
 class Fuzzer:
-    """Sends one malformed thing after the other."""
+    """Sends malformed requests, one after the other."""
 
     def __init__(self, address: str, tokens: list[str | None], seed: int) -> None:
         self._address = address

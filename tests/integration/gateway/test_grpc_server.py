@@ -1,4 +1,4 @@
-"""The server set-up that services share: errors as statuses, generators closed, a graceful end."""
+"""The gRPC server of all services: errors become statuses, generators are closed, stop waits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Behave = Callable[[Any], AsyncIterator[WorkerServiceAskResponse]]
 
 
 class Generates(WorkerServiceServicer):
-    """An async generator as a handler, the way that reads best."""
+    """A handler that is an async generator."""
 
     def __init__(self, behave: Behave) -> None:
         self._behave = behave
@@ -52,7 +52,8 @@ async def serving(behave: Behave) -> AsyncIterator[tuple[Any, Generates, GrpcSer
     server = GrpcServer(max_message_bytes=1 << 16, observe=lambda *end: ended.append(end))
     servicer = Generates(behave)
     server.add(add_WorkerServiceServicer_to_server, servicer, "hermes.v1.WorkerService")
-    port = await server.start("127.0.0.1:0")
+    port = server.bind("127.0.0.1:0")
+    await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub: Any = WorkerServiceStub(channel)  # type: ignore[no-untyped-call]
         yield stub.Ask, servicer, server, ended
@@ -60,7 +61,7 @@ async def serving(behave: Behave) -> AsyncIterator[tuple[Any, Generates, GrpcSer
 
 
 async def ends(ended: list[Any], count: int = 1) -> list[grpc.StatusCode]:
-    """The codes of calls that ended. They are told right after the client heard of it."""
+    """The codes of ended calls. They are reported just after the client gets its status."""
     async with asyncio.timeout(2):
         while len(ended) < count:
             await asyncio.sleep(0.005)
@@ -124,7 +125,8 @@ async def test_an_unreadable_message_is_refused_without_filling_the_log(
     server = GrpcServer(max_message_bytes=1 << 16)
     servicer = Generates(behave)
     server.add(add_WorkerServiceServicer_to_server, servicer, "hermes.v1.WorkerService")
-    port = await server.start("127.0.0.1:0")
+    port = server.bind("127.0.0.1:0")
+    await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         raw: Any = channel.unary_stream("/hermes.v1.WorkerService/Ask")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -203,7 +205,7 @@ async def test_a_client_that_leaves_during_an_answer_is_not_an_error(
 
 async def test_two_servers_do_not_share_a_port() -> None:
     first, second = GrpcServer(max_message_bytes=1024), GrpcServer(max_message_bytes=1024)
-    port = await first.start("127.0.0.1:0")
+    port = first.bind("127.0.0.1:0")
     with pytest.raises(CannotListen, match=f"127.0.0.1:{port}: Address already in use"):
         second.bind(f"127.0.0.1:{port}")
     await first.stop(0)
@@ -252,3 +254,21 @@ async def test_a_forbidden_port_is_explained() -> None:
     with pytest.raises(CannotListen, match=r"127\.0\.0\.1:1: Permission denied"):
         server.bind("127.0.0.1:1")
     await server.stop(0)
+
+
+async def test_calls_beyond_capacity_all_get_a_status_that_says_when_to_retry() -> None:
+    """gRPC on its own breaks off calls that wait for the loop, with a bare CANCELLED."""
+
+    async def full(context: Any) -> AsyncIterator[WorkerServiceAskResponse]:
+        raise errors.Overloaded("no room", 2.5)
+        yield WORD
+
+    async def refused(ask: Any) -> errors.HermesError | None:
+        with pytest.raises(grpc.aio.AioRpcError) as status:
+            await read_all(ask(WorkerServiceAskRequest()))
+        return typed_error(status.value)
+
+    async with serving(full) as (ask, _, _, _):
+        seen = await asyncio.gather(*(refused(ask) for _ in range(2_500)))
+    assert {type(error) for error in seen} == {errors.Overloaded}
+    assert {error.retry_after_s for error in seen if isinstance(error, errors.Retryable)} == {2.5}

@@ -68,7 +68,7 @@ async def test_a_blocked_event_loop_is_named(redis_url: str) -> None:
 async def test_a_task_that_hangs_is_named_and_the_others_are_not(
     redis_url: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    """The file of tokens becomes a pipe that nobody writes to: reading it never ends."""
+    """The file of tokens becomes a pipe without a writer: reading it never ends."""
     monkeypatch.setattr(token_file, "REREAD_EVERY_S", 0.02)
     path, clock = tmp_path / "tokens.yaml", Clock()
     write_tokens(path, desk="ask:lobby")

@@ -105,7 +105,7 @@ async def test_a_wrong_owner_is_resolved_again_exactly_once(
 async def test_epochs_never_go_back(
     client: AsyncHermesClient, redis_client: redis.Redis, worker: FakeWorker, lobby: str
 ) -> None:
-    """Neither those that workers tell, nor those of leases, nor between looks and questions."""
+    """Epochs of workers and of leases, for inspections and for questions."""
     newest = (await client.inspect("lobby")).epoch
     worker.looks = [Show(epoch=newest - 1)]
     with pytest.raises(errors.CameraNotReady):

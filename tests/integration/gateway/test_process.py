@@ -1,4 +1,4 @@
-"""`hermes-gateway` as containers run it: a process, its announcement, its ports, its end."""
+"""`hermes-gateway` as a process: its announcement, its ports, its end."""
 
 from __future__ import annotations
 

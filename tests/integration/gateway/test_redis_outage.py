@@ -40,7 +40,7 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 8.0) 
 
 
 async def refused(*calls: Callable[[], Awaitable[Any]]) -> None:
-    """Every call says so, and soon."""
+    """Every call fails with `Unavailable`, and soon."""
 
     async def one(call: Callable[[], Awaitable[Any]]) -> None:
         started = time.monotonic()
@@ -127,7 +127,7 @@ async def test_a_redis_that_hangs(own_redis: redis_server.LocalRedis, worker: Fa
             await refused(*reads(client))
         finally:
             own_redis.process.send_signal(signal.SIGCONT)
-        # No connection was left with a reply in it that somebody else then reads.
+        # No connection was left with an unread reply that another call would read.
         cameras = await asyncio.gather(*map(client.get_camera, ids))
         assert [camera.id for camera in cameras] == ids
         assert (await client.ask("lobby", "what?").result()).text == "a red car"
@@ -136,7 +136,7 @@ async def test_a_redis_that_hangs(own_redis: redis_server.LocalRedis, worker: Fa
 async def test_a_running_answer_outlives_redis(
     own_redis: redis_server.LocalRedis, worker: FakeWorker
 ) -> None:
-    """Only finding the owner needs Redis; who is being answered hears nothing of it."""
+    """Only finding the owner needs Redis; an open answer is not affected."""
     assert own_redis.process is not None
     worker.scripts = [[Say("a "), Say("red ", 0.3), Say("car", 0.1), End()]]
     with redis.Redis.from_url(own_redis.url) as direct:

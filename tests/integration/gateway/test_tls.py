@@ -75,7 +75,7 @@ def settings_of(files: Files, **changes: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def asking(address: str, tls: Tls | None) -> AsyncIterator[Any]:
-    """A worker's Ask over a connection of its own."""
+    """A worker's Ask over a separate connection."""
     options = [("grpc.use_local_subchannel_pool", 1), *(tls.options if tls else [])]
     async with (
         grpc.aio.insecure_channel(address, options=options)
@@ -200,7 +200,7 @@ async def test_a_gateway_may_ask_its_clients_for_certificates(
     stranger: Authority,
     tmp_path: Path,
 ) -> None:
-    """Of another authority than the cluster's: who may ask is not who may serve."""
+    """Clients' certificates have another authority than the cluster's."""
     guest = stranger.issue(tmp_path / "guest", "guest", purposes=(CLIENT,))
     changes = {"tls_client_ca_file": guest.ca}
     async with running_gateway(redis_url, **settings_of(of_gateway, **changes)) as gateway:
@@ -240,7 +240,7 @@ async def test_files_that_do_not_match_are_not_used(
     of_gateway: Files,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The one is written before the other: the old pair serves until both are there."""
+    """One file is written before the other: the old pair stays in use until both are there."""
     tls = Tls(of_gateway.ca, of_gateway.cert, of_gateway.key, WORKER)
     old_key = of_worker.key.read_bytes()
     cluster.issue(of_worker.folder, WORKER)
@@ -273,7 +273,7 @@ async def test_a_gateway_shows_its_new_certificate_while_answers_go_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The workers' authority of gateways is another one from one moment to the next."""
+    """The authority by which workers accept gateways is replaced at once."""
     monkeypatch.setattr(worker_tls, "LOOK_EVERY_S", 0.05)
     worker.scripts = [[Say("a "), Say("red ", 1.0), End()], [Say("new"), End()]]
     shown = Files(shutil.copytree(of_gateway.folder, tmp_path / "shown"))

@@ -1,4 +1,4 @@
-"""A hundred cameras come and go on a running pipeline, and leave nothing behind."""
+"""A hundred cameras come and go on a running pipeline, and leave no trace."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _excess(value: object, at_most: object) -> int:
 
 
 @pytest.mark.slow
-def test_a_hundred_cameras_leave_nothing_behind(running: Running) -> None:
+def test_a_hundred_cameras_leave_no_trace(running: Running) -> None:
     assert running.pipeline.redis is not None
     client = redis.Redis.from_url(running.pipeline.redis.url)
     # The first ones start what is started once: pools of threads, connections, the fork server.

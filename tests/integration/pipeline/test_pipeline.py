@@ -100,10 +100,10 @@ def test_a_memory_is_shown(running: Running, tmp_path: Path) -> None:
     assert all(word in text for word in ("file  hermes", "sensory", "working", "long-term", "ago"))
     assert max(map(len, text.splitlines())) <= 80
 
-    told = json.loads(show("file", "--json").stdout)
-    assert told["camera"] == "file"
-    assert told["frames_seen"] == contents.frames_seen
-    assert told["layers"][0]["frames"][-1]["tokens"] == contents.layers[0].frames[-1].tokens
+    reported = json.loads(show("file", "--json").stdout)
+    assert reported["camera"] == "file"
+    assert reported["frames_seen"] == contents.frames_seen
+    assert reported["layers"][0]["frames"][-1]["tokens"] == contents.layers[0].frames[-1].tokens
 
     for name, start in (("a.png", b"\x89PNG"), ("a.svg", b"<svg")):
         assert show("file", "--out", str(tmp_path / name)).returncode == 0
@@ -176,16 +176,18 @@ def test_a_bad_source_is_told_by_its_camera(
     running: Running, camera_id: str, url: str, error: str
 ) -> None:
     running.client.add_camera(camera_id, url)
-    told = running.until(camera_id, lambda camera: camera.source.state in ("offline", "failed"), 20)
-    assert told.source.error == error or not error
-    assert told.source.error_message
-    assert PASSWORD not in repr(told)
-    assert told.memory.frames == 0
+    reported = running.until(
+        camera_id, lambda camera: camera.source.state in ("offline", "failed"), 20
+    )
+    assert reported.source.error == error or not error
+    assert reported.source.error_message
+    assert PASSWORD not in repr(reported)
+    assert reported.memory.frames == 0
     running.client.remove_camera(camera_id)
 
 
 @pytest.mark.parametrize(
-    ("camera_id", "question", "told"),
+    ("camera_id", "question", "reported"),
     [
         ("nobody", "What?", CameraNotFound),
         ("file", "", InvalidInput),
@@ -195,9 +197,9 @@ def test_a_bad_source_is_told_by_its_camera(
     ],
 )
 def test_a_bad_question_gets_one_clear_error(
-    running: Running, camera_id: str, question: str, told: type[HermesError]
+    running: Running, camera_id: str, question: str, reported: type[HermesError]
 ) -> None:
-    with pytest.raises(told):
+    with pytest.raises(reported):
         list(running.client.ask(camera_id, question, timeout=20))
 
 

@@ -1,19 +1,23 @@
-"""All services as processes, two of most: any of them is killed, stopped for a while, or full."""
+"""All services as processes, two of most: any of them is killed, stopped for a while, or full.
+
+The processes are shared. A fixture restores what a test needs and an earlier one
+has changed, so each test stands alone. In the order of this file nothing is restored.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import grpc
 import pytest
 import redis
 
-from hermes.client import AnswerStream, Camera
+from hermes.client import Camera
 from hermes.errors import (
     CameraNotFound,
     CameraNotReady,
@@ -24,11 +28,10 @@ from hermes.errors import (
     Unavailable,
 )
 from services.cli import redis_server
-from services.cli.processes import Pipeline, wait_ready
+from services.cli.processes import Pipeline
 from services.common import keys
-from services.common.leases import Leases
-from tests.support import tiny
-from tests.support.pipeline import Running, online
+from tests.support.pair import Pair
+from tests.support.pipeline import online
 from tests.support.video import write
 from tests.support.waiting import eventually
 
@@ -56,45 +59,7 @@ SETTINGS = {
 }
 
 
-class Pair(Running):
-    """Two workers, two decoders, one gateway."""
-
-    def start(self, *names: str) -> None:
-        """Start services and wait until all are ready."""
-        media = {"media_root": self.pipeline.folder / "media"}
-        kinds: dict[str, tuple[str, dict[str, str | Path]]] = {
-            "worker": ("hermes_worker", {"model": tiny.folder(), "listen": "127.0.0.1:0"}),
-            "decoder": ("decoder", {**media}),
-            "gateway": ("query_gateway", {**media, "listen": self.address}),
-        }
-        started = []
-        for name in names:
-            package, settings = kinds[name.partition("-")[0]]
-            module = f"services.{package}.main"
-            started.append(self.pipeline.start(name, module, instance=name, **settings))
-        for child in started:
-            wait_ready(child)
-
-    @property
-    def redis(self) -> redis.Redis:
-        assert self.pipeline.redis is not None
-        return redis.Redis.from_url(self.pipeline.redis.url)
-
-    def owned(self, role: keys.Role, *, but: str) -> set[str]:
-        """The cameras that an instance other than `but` owns now."""
-        leases = Leases(self.redis, role, "test", "")
-        ids = [id.decode() for id in self.redis.hkeys(keys.CAMERAS)]  # type: ignore[union-attr]
-        now_ms = leases.now_ms()
-        owners = leases.owners(ids).items()
-        return {id for id, o in owners if o and o.instance != but and o.expires_ms > now_ms}
-
-    def ask(self, camera_id: str, *, max_tokens: int = 4, timeout: float = 20.0) -> AnswerStream:
-        return self.client.ask(camera_id, "What now?", max_tokens=max_tokens, timeout=timeout)
-
-    def refused(self, camera_id: str) -> HermesError:
-        with pytest.raises(HermesError) as caught:
-            self.answer(camera_id)
-        return caught.value
+CAMERAS = ["lobby", "dock", "street", "yard"]
 
 
 def status(error: HermesError) -> grpc.StatusCode:
@@ -118,21 +83,34 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         redis.Redis.from_url(local.url).config_set("requirepass", REDIS_PASSWORD)
         local.url = local.url.replace("redis://", f"redis://:{REDIS_PASSWORD_QUOTED}@")
         made = Pair(pipeline, f"127.0.0.1:{redis_server.free_port()}")
-        made.start("worker-1", "worker-2", "decoder-1", "decoder-2", "gateway-1")
+        made.complete()
         yield made
         made.client.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cameras(pair: Pair) -> list[str]:
-    """Live ones, each with frames in memory; not all of them with one worker."""
-    names = ["lobby", "dock", "street", "yard"]
-    for name in names:
-        pair.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
-    for name in names:
+    """Live cameras, each with frames in memory, on two workers."""
+    pair.complete()
+    there = pair.keep_cameras(CAMERAS)
+    for name in CAMERAS:
+        if name not in there:
+            pair.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
+    for name in CAMERAS:
         pair.until(name, online(3))
-    assert {pair.client.get_camera(n).memory.worker for n in names} == {"worker-1", "worker-2"}
-    return names
+    owners = {pair.client.get_camera(name).memory.worker for name in CAMERAS}
+    assert owners == set(pair.running("worker"))
+    return CAMERAS
+
+
+@pytest.fixture
+def only_worker(pair: Pair) -> str:
+    """The only worker, without cameras."""
+    pair.keep_cameras([])
+    worker, *others = pair.running("worker")
+    for other in others:
+        pair.kill(other)
+    return worker
 
 
 def frames_seen(pair: Pair, camera_id: str) -> int:
@@ -142,20 +120,22 @@ def frames_seen(pair: Pair, camera_id: str) -> int:
 def test_a_lease_that_names_the_wrong_worker_is_read_again_once(
     pair: Pair, cameras: list[str]
 ) -> None:
-    owners = {pair.client.get_camera(name).memory.worker: name for name in cameras}
-    mine, other = (keys.lease(owners[f"worker-{n}"], "worker") for n in (1, 2))
-    right, wrong = pair.redis.hget(mine, "address"), pair.redis.hget(other, "address")
-    pair.redis.hset(mine, "address", wrong)
+    owned = {pair.client.get_camera(name).memory.worker: name for name in cameras}
+    owner, other = pair.running("worker")
+    lease, wrong_lease = (keys.lease(owned[worker], "worker") for worker in (owner, other))
+    right, wrong = pair.redis.hget(lease, "address"), pair.redis.hget(wrong_lease, "address")
+    refused = 'hermes_queries_total{code="FAILED_PRECONDITION"}'
+    before = pair.metrics(other).get(refused, 0)
+    pair.redis.hset(lease, "address", wrong)
     try:
-        told = pair.refused(owners["worker-1"])
+        refusal = pair.refused(owned[owner])
     finally:
-        pair.redis.hset(mine, "address", right)
-    assert isinstance(told, CameraNotReady)
-    assert status(told) is grpc.StatusCode.UNAVAILABLE
-    assert told.retry_after_s > 0
-    refusals = pair.metrics("worker-2").get('hermes_queries_total{code="FAILED_PRECONDITION"}')
-    assert refusals == 2
-    assert pair.answer(owners["worker-1"])
+        pair.redis.hset(lease, "address", right)
+    assert isinstance(refusal, CameraNotReady)
+    assert status(refusal) is grpc.StatusCode.UNAVAILABLE
+    assert refusal.retry_after_s > 0
+    assert pair.metrics(other)[refused] == before + 2
+    assert pair.answer(owned[owner])
 
 
 def answered(pair: Pair, camera_id: str) -> bool:
@@ -174,7 +154,7 @@ def test_questions_that_are_too_many_too_long_or_of_no_camera(
 
     owner = pair.client.get_camera(cameras[0]).memory.worker
     cancelled = 'hermes_queries_total{code="CANCELLED"}'
-    before = {name: pair.metrics(name).get(cancelled, 0) for name in (owner, "gateway-1")}
+    before = {name: pair.metrics(name).get(cancelled, 0) for name in (owner, pair.gateway)}
     open_ = [pair.ask(cameras[0], max_tokens=LONG) for _ in range(2)]
     for stream in open_:
         next(stream)
@@ -187,7 +167,7 @@ def test_questions_that_are_too_many_too_long_or_of_no_camera(
     for name, count in before.items():
         eventually(lambda name=name, all=count + 2: pair.metrics(name).get(cancelled) == all)  # type: ignore[misc]
 
-    # The device lets go of them at its next step.
+    # The device drops them at its next step.
     eventually(lambda: answered(pair, cameras[0]))
     with pytest.raises(DeadlineExceeded) as late:
         "".join(pair.ask(cameras[0], max_tokens=LONG, timeout=0.4))
@@ -196,14 +176,14 @@ def test_questions_that_are_too_many_too_long_or_of_no_camera(
 
 
 def has_gap_after(camera: Camera, moment: datetime) -> bool:
-    """A worker that was killed before may have left an earlier gap: a memory that was lost."""
+    """Whether there is a gap after a moment. A lost memory may have left an earlier one."""
     return any(gap.end > moment for gap in camera.memory.coverage.gaps)
 
 
-def test_a_live_camera_that_falls_behind_drops_the_oldest_and_recovers(
+def test_a_live_camera_with_a_stopped_worker_drops_the_oldest_frames_and_recovers(
     pair: Pair, cameras: list[str]
 ) -> None:
-    """Its worker stands still for twice the staleness budget; the other worker's do not notice."""
+    """Its worker is stopped for twice the staleness budget; the other worker's cameras go on."""
     owner = pair.client.get_camera(cameras[0]).memory.worker
     others = [n for n in cameras if pair.client.get_camera(n).memory.worker != owner]
     before = frames_seen(pair, others[0])
@@ -215,13 +195,13 @@ def test_a_live_camera_that_falls_behind_drops_the_oldest_and_recovers(
         assert frames_seen(pair, others[0]) > before + 10
     finally:
         os.kill(process.pid, signal.SIGCONT)
-    behind = pair.until(cameras[0], lambda camera: has_gap_after(camera, stopped), 10)
-    gap = behind.memory.coverage.gaps[-1]
+    late = pair.until(cameras[0], lambda camera: has_gap_after(camera, stopped), 10)
+    gap = late.memory.coverage.gaps[-1]
     assert (gap.end - gap.start).total_seconds() > STALE_S / 2
     pair.until(cameras[0], lambda camera: (camera.memory.lag_s or 0.0) < STALE_S, 10)
     stale = f'hermes_frames_total{{camera="{cameras[0]}",outcome="dropped_stale"}}'
     assert pair.metrics(owner)[stale] > 0
-    assert pair.client.get_camera(others[0]).memory.coverage.gaps == ()
+    assert not has_gap_after(pair.client.get_camera(others[0]), stopped)
     assert pair.answer(cameras[0])
 
 
@@ -238,31 +218,35 @@ def test_redis_is_killed_and_comes_back_with_its_data(pair: Pair, cameras: list[
     redis.Redis.from_url(again.url).config_set("requirepass", REDIS_PASSWORD)
     for name, memory in before.items():
         pair.until(name, lambda c, m=memory: c.memory.coverage.frames_seen > m.frames + 3)  # type: ignore[misc]
-        assert pair.client.get_camera(name).memory.epoch == memory.epoch  # nobody changed hands
+        assert pair.client.get_camera(name).memory.epoch == memory.epoch  # the same owner
         assert pair.answer(name)
 
 
-def test_any_one_process_is_killed(pair: Pair, cameras: list[str]) -> None:
-    camera = pair.client.get_camera(cameras[0])
-    killed_worker, killed_decoder = camera.memory.worker, camera.source.decoder
-    kept = [n for n in cameras if pair.client.get_camera(n).memory.worker != killed_worker]
+def test_killed_processes_are_replaced_and_a_camera_without_room_waits(
+    pair: Pair, cameras: list[str]
+) -> None:
+    """Any one of each kind is killed. Four cameras then have one worker, with room for three."""
+    owners = {name: pair.client.get_camera(name).memory.worker for name in cameras}
+    ((killed_worker, _),) = Counter(owners.values()).most_common(1)
+    moved = next(name for name in cameras if owners[name] == killed_worker)
+    kept = [name for name in cameras if owners[name] != killed_worker]
+    killed_decoder = pair.client.get_camera(moved).source.decoder
 
-    pair.kill("gateway-1")
-    pair.start("gateway-2")
+    pair.kill(pair.gateway)
+    pair.start("gateway")
     eventually(lambda: _answers(pair, kept[0]))
 
-    running = pair.ask(cameras[0], max_tokens=LONG)
+    running = pair.ask(moved, max_tokens=LONG)
     next(running)
     died = time.monotonic()
     pair.kill(killed_worker)
     with pytest.raises(Unavailable):
         list(running)  # half an answer is never silently started again
-    told = pair.refused(cameras[0])
-    assert isinstance(told, Retryable)
-    assert status(told) is grpc.StatusCode.UNAVAILABLE
+    refusal = pair.refused(moved)
+    assert isinstance(refusal, Retryable)
+    assert status(refusal) is grpc.StatusCode.UNAVAILABLE
     assert pair.answer(kept[0])
     pair.kill(killed_decoder)
-    # The other worker has room for three cameras, and four are there.
     eventually(lambda: len(pair.owned("worker", but=killed_worker)) == 3, OWNERLESS_S)
     eventually(lambda: len(pair.owned("decoder", but=killed_decoder)) == 4, OWNERLESS_S)
     assert time.monotonic() - died < OWNERLESS_S
@@ -273,6 +257,16 @@ def test_any_one_process_is_killed(pair: Pair, cameras: list[str]) -> None:
         seen = pair.answer(name)
         pair.until(name, lambda c, seen=seen: c.memory.coverage.frames_seen > seen, 10)  # type: ignore[misc]
 
+    pending = [n for n in cameras if pair.client.get_camera(n).memory.state == "pending"]
+    assert len(pending) == 1
+    full = pair.refused(pending[0])
+    assert isinstance(full, Overloaded)
+    assert status(full) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert full.retry_after_s > 0
+    pair.client.remove_camera(next(n for n in cameras if n not in pending))  # makes room
+    # Its last lease must stand still for a TTL (10 s) before it is claimed.
+    eventually(lambda: _answers(pair, pending[0]), 2 * OWNERLESS_S)
+
 
 def _answers(pair: Pair, camera_id: str) -> bool:
     try:
@@ -281,26 +275,9 @@ def _answers(pair: Pair, camera_id: str) -> bool:
         return False
 
 
-def test_a_camera_that_no_worker_has_room_for(pair: Pair, cameras: list[str]) -> None:
-    homeless = [n for n in cameras if pair.client.get_camera(n).memory.state == "pending"]
-    assert len(homeless) == 1
-    told = pair.refused(homeless[0])
-    assert isinstance(told, Overloaded)
-    assert status(told) is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert told.retry_after_s > 0
-    # A place becomes free, and is taken.
-    housed = next(n for n in cameras if n not in homeless)
-    pair.client.remove_camera(housed)
-    eventually(lambda: _answers(pair, homeless[0]), 15)
-    for name in cameras:
-        if name != housed:
-            pair.client.remove_camera(name)
-
-
-def test_a_file_waits_for_its_worker_and_loses_nothing(pair: Pair) -> None:
-    """The worker stands still, comes back, is killed, and another one starts."""
-    worker = next(c.name for c in pair.pipeline.children if c.name.startswith("worker"))
-    process = pair.child(worker).process
+def test_a_file_waits_for_its_worker_and_loses_nothing(pair: Pair, only_worker: str) -> None:
+    """The worker is stopped, continues, is killed, and another one starts."""
+    process = pair.child(only_worker).process
     os.kill(process.pid, signal.SIGSTOP)
     try:
         pair.client.add_camera("film", "long.mp4")
@@ -316,13 +293,13 @@ def test_a_file_waits_for_its_worker_and_loses_nothing(pair: Pair) -> None:
     read = pair.until("film", _read_whole, 20).memory.coverage
     assert (read.frames_seen, read.gaps) == (FILE_FRAMES, ())
 
-    pair.kill(worker)
-    told = pair.refused("film")
-    assert isinstance(told, Retryable)
-    assert status(told) is grpc.StatusCode.UNAVAILABLE
-    pair.start("worker-3")
+    pair.kill(only_worker)
+    refusal = pair.refused("film")
+    assert isinstance(refusal, Retryable)
+    assert status(refusal) is grpc.StatusCode.UNAVAILABLE
+    (successor,) = pair.start("worker")
     again = pair.until(
-        "film", lambda c: c.memory.worker == "worker-3" and _read_whole(c)
+        "film", lambda c: c.memory.worker == successor and _read_whole(c)
     ).memory.coverage
     assert (again.frames_seen, again.gaps) == (FILE_FRAMES, ())
     assert pair.answer("film") == FILE_FRAMES
@@ -336,13 +313,15 @@ def _read_whole(camera: Camera) -> bool:
     )
 
 
-def test_no_secret_was_ever_written(pair: Pair) -> None:
+def test_no_secret_is_written(pair: Pair) -> None:
+    """Neither now nor by any test before."""
+    pair.keep_cameras([])
     pair.client.add_camera("rtsp", f"rtsp://admin:{PASSWORD}@127.0.0.1:9/live")
     pair.client.add_camera("http", f"http://admin:{PASSWORD}@127.0.0.1:9/live?token={TOKEN}")
     for name in ("rtsp", "http"):
-        told = pair.until(name, lambda camera: camera.source.state == "offline", 10)
-        assert PASSWORD not in repr(told)
-        assert TOKEN not in repr(told)
+        shown = pair.until(name, lambda camera: camera.source.state == "offline", 10)
+        assert PASSWORD not in repr(shown)
+        assert TOKEN not in repr(shown)
     logs = pair.logs()
     assert '"level": "debug"' in logs
     assert "camera_gained" in logs

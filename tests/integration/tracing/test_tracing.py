@@ -264,7 +264,7 @@ async def test_lines_about_a_question_carry_its_trace(
     kept: Kept,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """At the worker where it failed, at the gateway that was told, and in the audit."""
+    """At the worker that failed, at the gateway that called it, and in the audit log."""
     path = tmp_path / "tokens.yaml"
     token = write_tokens(path, desk="ask:*")["desk"]
     with logging_to(capsys) as stderr:
@@ -354,7 +354,7 @@ def until_now(condition: Any, timeout_s: float = 30.0) -> None:
 
 @contextlib.contextmanager
 def unreachable(kind: str) -> Iterator[int]:
-    """A port at which nobody listens, or takes calls and never answers."""
+    """A port that refuses connections, or one that accepts calls and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         if kind == "closed":

@@ -193,11 +193,10 @@ async def test_questions_before_the_first_lease_are_refused(
     reply: list[HermesError] = []
     start = GrpcServer.start
 
-    async def start_and_be_asked(self: GrpcServer) -> int:
-        port = await start(self)
+    async def start_and_be_asked(self: GrpcServer) -> None:
+        await start(self)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{new.port}") as channel:
             reply.append(await refused(WorkerServiceStub(channel), asked("lobby")))  # type: ignore[no-untyped-call]
-        return port
 
     monkeypatch.setattr(GrpcServer, "start", start_and_be_asked)
     settings = WorkerSettings(

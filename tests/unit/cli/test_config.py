@@ -1,4 +1,4 @@
-"""What `hermes up` is told is checked, and no password is ever shown."""
+"""The settings of `hermes up` are checked, and no password is ever shown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 def test_flags_win(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, "cameras: [{id: a, url: 'rtsp://h/1'}]"))
     both = config.overridden(
-        [camera_of_flag("a=rtsp://h/2"), camera_of_flag("b=x=y.mp4")], "m", "", "", None
+        [camera_of_flag("a=rtsp://h/2"), camera_of_flag("b=x=y.mp4")],
+        model="m",
+        device="",
+        media_root=None,
     )
     assert [(c.id, c.url) for c in both.cameras] == [("a", "rtsp://h/2"), ("b", "x=y.mp4")]
     assert (both.model, both.device) == ("m", "auto")
@@ -43,7 +46,7 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("cameras: [{id: a, url: 'rtsp://u:hunter2@h/1', fps: 99}]", "cameras.0.fps"),
         ("cameras: [{id: a, url: 'rtsp://u:hunter2@h/1', speed: 1}]", "cameras.0.speed"),
@@ -52,16 +55,18 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("cameras: [{id: a, 'u:hunter2@h/1': 1, url: x}]", "cameras.0.***"),
         ("cameras: [{id: 'u:hunter2@h/1', url: x}]", "cameras.0.id"),
         ("- a\n", "the file"),
+        ("null: u:hunter2@h/1", "Keys should be strings"),
+        ("1: x\ncameras: [1, {id: a, url: b}]", "line 2, column 11: cameras.0"),
         ("model: 2001-99-99", "is not YAML"),
         ("model: !!float x", "is not YAML"),
         ("model: \0", "is not YAML"),
         ("[" * 5000, "is not YAML"),
     ],
 )
-def test_what_is_wrong_is_named_and_nothing_is_shown(tmp_path: Path, text: str, told: str) -> None:
+def test_a_fault_is_named_and_no_secret_is_shown(tmp_path: Path, text: str, reported: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         read_config(written(tmp_path, text))
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 

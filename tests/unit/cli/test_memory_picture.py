@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -48,8 +49,8 @@ def test_bands_times_and_figures_are_told() -> None:
     assert "30 of 59 frames held" in text
     assert "2026-01-01 UTC" in text
     assert "12:00:30" in text
-    told = {line.split()[0]: line.split()[1:] for line in lines if line.endswith(" ago")}
-    assert told == {
+    reported = {line.split()[0]: line.split()[1:] for line in lines if line.endswith(" ago")}
+    assert reported == {
         "sensory": ["30", "270", "30", "28", "s", "58", "s", "ago"],
         "working": ["30", "270", "30", "28", "s", "58", "s", "ago"],
         "long-term": ["30", "270", "30", "28", "s", "58", "s", "ago"],
@@ -118,3 +119,61 @@ def test_any_memory_fits_any_terminal(
 def test_a_terminal_that_knows_ascii_alone(width: int) -> None:
     made = contents(list(range(60)), gaps=((NOON, NOON + 5_000),), summaries=1)
     assert all(line.isascii() for line in shown(made, width, ASCII))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    numbers=st.sets(st.integers(0, 3_000), min_size=1, max_size=30).map(sorted),
+    layers=st.sampled_from([1, 10, 28, 126]),
+    step=st.sampled_from([1, 40, 500, 60_000, 86_400_000]),
+    width=st.integers(42, 200),
+    of_a_file=st.booleans(),
+)
+def test_labels_are_apart(
+    numbers: list[int], layers: int, step: int, width: int, of_a_file: bool
+) -> None:
+    """Names, numbers and times have a space between them, and none is cut."""
+    made = contents(numbers, layers, step)
+    if of_a_file:
+        made = replace(made, media={number: number * step for number in numbers})
+    lines = shown(made, width)
+    at = next(at for at, line in enumerate(lines) if "──" in line)
+    found = re.match(r"in the file |\d{4}-\d\d-\d\d UTC ", lines[at + 1])
+    assert found is not None
+    assert found[0].startswith("in") == of_a_file
+    times = lines[at + 1][found.end() :].split()
+    whole = r"(\d+:)?\d+:\d\d(\.\d)?" if of_a_file else r"\d\d:\d\d(:\d\d(\.\d)?)?|\d\d-\d\d"
+    assert all(re.fullmatch(whole, time) for time in times), times
+    bands = [line[:LABEL].split() for line in lines[lines.index("") + 1 : at]]
+    numbered = [int(n) for band in bands for n in band[-1].split("-")]
+    assert numbered[0] == 0
+    assert numbered[-1] == layers - 1
+    assert {band[0] for band in bands if len(band) == 2} <= {"sensory", "working", "long-term"}
+
+
+def test_a_file_is_shown_in_its_own_time() -> None:
+    """A minute of it was read in a second."""
+    numbers = list(range(60))
+    made = contents(numbers, step=16)
+    lines = shown(replace(made, media={number: number * 1_000 for number in numbers}))
+    assert "in the file" in "\n".join(lines)
+    assert any("0:30" in line for line in lines)
+    figures = next(line for line in lines if line.startswith("working") and "ago" in line)
+    assert "59 s ago" in figures
+
+
+@pytest.mark.parametrize(
+    ("width", "heading"),
+    [
+        (80, "in a layer frames tokens summaries half within oldest"),
+        (60, "in a layer frames tokens half within oldest"),
+        (42, "in a layer half within oldest"),
+    ],
+)
+def test_figures_leave_out_columns_where_there_is_no_room(width: int, heading: str) -> None:
+    numbers = list(range(0, 600, 2))
+    lines = shown(contents(numbers, tokens=8, summaries=1), width)
+    (found,) = [line for line in lines if line.startswith("in a layer")]
+    assert " ".join(found.split()) == heading
+    bands = [line for line in lines if line.endswith(" ago")]
+    assert [line.split()[0] for line in bands] == ["sensory", "working", "long-term"]

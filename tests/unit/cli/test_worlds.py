@@ -34,6 +34,16 @@ def test_right_is_right_and_wrong_is_wrong(world: World) -> None:
         assert world.judge(spelt, answer(question.answer.upper())) == (True, question.answer)
 
 
+def test_answers_that_count_aloud_are_explained(world: World) -> None:
+    """*How many stars came by? yellow, purple, three* is right, and looks wrong."""
+    told = {q.kind: world.meaning(q.text, q.answer) for q in every(world.at(DURATION_S - 0.5))}
+    assert told["came-by"].startswith("counted up by colour: ")
+    assert not any(meaning for kind, meaning in told.items() if kind != "came-by")
+    asked = "how many STARS came by"
+    assert world.meaning(asked, "yellow, purple, white, three") == "counted up by colour: three"
+    assert world.meaning(asked, "zero") == ""
+
+
 def test_what_the_record_does_not_know(world: World) -> None:
     assert world.judge("Who is the mayor?", answer("nobody")) is None
     assert world.judge("What came first?", answer("a red circle", None)) is None

@@ -1,4 +1,4 @@
-"""A launcher learns the bound ports, whole or not at all."""
+"""A launcher reads the bound ports from a file that appears in one step."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def test_the_announcement_can_be_connected_to(tmp_path: Path, listen: str, addre
     assert [path.name for path in tmp_path.iterdir()] == ["gateway.json"]
 
 
-def test_nobody_to_tell() -> None:
+def test_without_a_path_nothing_is_announced() -> None:
     announce("", metrics_port=1)

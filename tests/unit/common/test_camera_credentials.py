@@ -1,4 +1,4 @@
-"""Cameras' URLs are sealed, opened, and resolved; what cannot be is told without a credential."""
+"""Cameras' URLs are sealed, opened and resolved; errors show no credential."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_what_is_sealed_shows_no_credential_and_is_opened_as_it_was(keys: Path, url: str) -> None:
+def test_a_sealed_url_shows_no_credential_and_opens_unchanged(keys: Path, url: str) -> None:
     credentials = CameraCredentials(keys)
     sealed = credentials.seal(url)
     assert "hunter2" not in sealed
@@ -50,7 +50,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> CameraCredentials:
 
 
 @given(userinfo=st.text(st.characters(codec="ascii", exclude_categories=("C", "Z")), min_size=1))
-def test_any_credentials_come_back(keyed: CameraCredentials, userinfo: str) -> None:
+def test_any_credentials_survive_sealing(keyed: CameraCredentials, userinfo: str) -> None:
     url = f"rtsp://{userinfo}@10.0.0.7/stream1"
     assert keyed.open(keyed.seal(url)) == url
     assert keyed.seal(url) != url
@@ -59,7 +59,7 @@ def test_any_credentials_come_back(keyed: CameraCredentials, userinfo: str) -> N
 @pytest.mark.parametrize(
     "url", ["rtsp://10.0.0.7/stream1", "http://cam.example/live/5", "dock.mp4", "file:///a@b"]
 )
-def test_what_has_no_credentials_stays_as_it_is(keys: Path, url: str) -> None:
+def test_a_url_without_credentials_is_not_changed(keys: Path, url: str) -> None:
     for credentials in (CameraCredentials(keys), CameraCredentials()):
         assert credentials.seal(url) == url
         assert credentials.open(url) == url
@@ -84,7 +84,7 @@ def test_keys_are_rotated(keys: Path, tmp_path: Path) -> None:
     assert CameraCredentials(keys).open(new) == URLS[0]
 
 
-def test_a_decoder_without_the_key_says_so(keys: Path, tmp_path: Path) -> None:
+def test_a_decoder_without_the_key_raises(keys: Path, tmp_path: Path) -> None:
     sealed = CameraCredentials(keys).seal(URLS[0])
     with pytest.raises(CannotOpen, match="HERMES_CREDENTIALS_KEY_FILE"):
         CameraCredentials().open(sealed)
@@ -92,8 +92,8 @@ def test_a_decoder_without_the_key_says_so(keys: Path, tmp_path: Path) -> None:
         CameraCredentials(tmp_path / "gone").open(sealed)
 
 
-def test_a_sealed_url_leads_nowhere_else(keys: Path) -> None:
-    """Whoever can write to Redis has not the credentials sent to a host of theirs."""
+def test_a_sealed_url_cannot_be_moved_to_another_host(keys: Path) -> None:
+    """A person who can write to Redis cannot have the credentials sent to another host."""
     credentials = CameraCredentials(keys)
     stolen = credentials.seal(URLS[0]).replace("10.0.0.7", "evil.example")
     assert "evil" not in credentials.open(stolen)
@@ -103,7 +103,7 @@ def test_a_sealed_url_leads_nowhere_else(keys: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "short", "x" * 44, "\xff"])
-def test_a_file_that_holds_no_keys(tmp_path: Path, text: str) -> None:
+def test_a_file_without_keys_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "keys"
     file.write_text(text, encoding="latin-1")
     with pytest.raises(UnusableFile, match=f"{file} must hold keys"):

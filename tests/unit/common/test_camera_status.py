@@ -22,10 +22,13 @@ from hermes.v1.camera_pb2 import (
     TimeSpan,
 )
 from services.common.camera_status import (
+    ENDED,
     MEMORY,
     MEMORY_ID,
     SOURCE,
     Fields,
+    ended_before,
+    ended_fields,
     memory_fields,
     parse,
     source_fields,
@@ -36,7 +39,7 @@ words = st.text(max_size=20)
 
 
 def stored(*parts: Fields) -> dict[bytes, bytes]:
-    """As Redis gives it back."""
+    """The fields as Redis returns them."""
     return {key.encode(): str(value).encode() for part in parts for key, value in part.items()}
 
 
@@ -77,7 +80,7 @@ def memories(draw: st.DrawFn) -> MemoryStatus:
 
 
 @given(sources(), memories())
-def test_both_parts_come_back_as_they_were(source: SourceStatus, memory: MemoryStatus) -> None:
+def test_both_parts_survive_the_hash(source: SourceStatus, memory: MemoryStatus) -> None:
     fields = stored(source_fields(source), memory_fields(memory, "17-0"))
     assert parse(fields) == (source, memory)
     assert fields[MEMORY_ID.encode()] == b"17-0"
@@ -87,7 +90,7 @@ def test_the_two_sides_write_different_fields() -> None:
     assert not source_fields(SourceStatus()).keys() & memory_fields(MemoryStatus(), "").keys()
 
 
-def test_what_was_never_written_is_pending() -> None:
+def test_a_status_that_was_never_written_is_pending() -> None:
     source, memory = parse({})
     assert source == SourceStatus(state=SOURCE_STATE_PENDING)
     assert memory == MemoryStatus(state=MEMORY_STATE_PENDING)
@@ -107,7 +110,7 @@ JUNK = [b"", b"?", b"-1", b"1e999", b"nan", b"\xff", b"9" * 40, b"{}", b"[]", b"
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_a_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
+def test_an_unreadable_field_counts_as_unset(junk: bytes) -> None:
     whole = stored(
         source_fields(SourceStatus(state=SOURCE_STATE_OFFLINE)),
         memory_fields(MemoryStatus(state=MEMORY_STATE_SERVING), "1-0"),
@@ -130,8 +133,8 @@ def test_a_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
         *("99", "1.5", "true", "null"),
     ],
 )
-def test_a_value_that_makes_no_sense_leaves_the_others(value: str) -> None:
-    """Whichever field it is in: that one is unset, or holds what the value does mean."""
+def test_an_impossible_value_spares_the_others(value: str) -> None:
+    """Its own field is unset, or holds the valid part of the value."""
     whole = SourceStatus(
         state=SOURCE_STATE_OFFLINE,
         error=SOURCE_ERROR_AUTH,
@@ -200,7 +203,7 @@ def test_the_fields_of_the_version_before_are_read() -> None:
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_an_old_field_that_cannot_be_read_is_as_if_unset(junk: bytes) -> None:
+def test_an_unreadable_old_field_counts_as_unset(junk: bytes) -> None:
     for name in OLD:
         source, memory = parse({**OLD, name: junk})
         if name != b"state":
@@ -221,3 +224,11 @@ def test_new_services_take_over_from_old_ones_and_back() -> None:
     assert memory.worker == "new"
     _, memory = parse(mixed | {b"worker": b"old-again", b"worker_epoch": b"9"})
     assert memory.worker == "old-again"
+
+
+def test_a_recording_that_ended_is_that_of_one_camera_alone() -> None:
+    noted = str(ended_fields(17, "read whole: 3 s of rtsp://u:hunter2@h/s")[ENDED]).encode()
+    assert ended_before(noted, 17) == "read whole: 3 s of rtsp://***@h/s"
+    assert ended_before(noted, 18) is None
+    for nothing in (None, b"", b":", b"17", b"x:y", b"\xff"):
+        assert ended_before(nothing, 18) is None

@@ -38,14 +38,14 @@ def field_of(camera: Camera, policy: SourcePolicy | None = None) -> str:
 
 
 @pytest.mark.parametrize("id", ["a", "lobby-1", "A.b_c", "0", "x" * 64])
-def test_ids_that_are_fine(id: str) -> None:
+def test_valid_ids_are_accepted(id: str) -> None:
     assert cameras.check_id(id) == id
 
 
 @pytest.mark.parametrize(
     "id", ["", "x" * 65, "-a", ".a", "..", "a b", "a/b", "a{b}", "ä", "a\n", "a\0", "a:b", "\u0661"]
 )
-def test_ids_that_are_not(id: str) -> None:
+def test_invalid_ids_are_refused(id: str) -> None:
     assert field_of(Camera(id=id, url="rtsp://host/s")) == "camera.id"
 
 
@@ -59,7 +59,7 @@ def test_ids_that_are_not(id: str) -> None:
         "https://[fe80::1]:8443/x",
     ],
 )
-def test_network_sources_that_are_fine(url: str) -> None:
+def test_valid_network_sources_are_accepted(url: str) -> None:
     cameras.check(Camera(id="a", url=url), SourcePolicy())
 
 
@@ -94,7 +94,7 @@ def test_network_sources_that_are_fine(url: str) -> None:
         "concat:a|b",
     ],
 )
-def test_sources_that_are_not(url: str) -> None:
+def test_invalid_sources_are_refused(url: str) -> None:
     assert field_of(Camera(id="a", url=url)) == "camera.url"
 
 
@@ -172,7 +172,7 @@ def test_files_below_the_media_folder(media: Path, url: str) -> None:
         "a\nb",
     ],
 )
-def test_files_that_are_not(media: Path, url: str) -> None:
+def test_other_files_are_refused(media: Path, url: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         cameras.check_url(url.format(root=media), SourcePolicy(media))
     assert refused.value.field == "camera.url"
@@ -192,7 +192,7 @@ def test_no_text_leads_out_of_the_folder(url: str) -> None:
 
 
 @pytest.mark.parametrize("fps", [math.nan, math.inf, -math.inf, -0.1, 30.5])
-def test_frame_rates_that_are_none(fps: float) -> None:
+def test_invalid_frame_rates_are_refused(fps: float) -> None:
     camera = Camera(id="a", url="rtsp://h/s", sampling=Sampling(frames_per_second=fps))
     assert field_of(camera) == "camera.sampling.frames_per_second"
 
@@ -207,7 +207,7 @@ def test_chunks_have_limits() -> None:
         assert field_of(camera) == "camera.sampling.chunk_max_duration"
 
 
-def test_what_only_a_file_can_do(media: Path) -> None:
+def test_options_for_files_are_refused_for_network_sources(media: Path) -> None:
     policy = SourcePolicy(media)
     assert field_of(Camera(id="a", url="rtsp://h/s", loop=True), policy) == "camera.loop"
     fast = Camera(id="a", url="rtsp://h/s", pacing=PACING_AS_FAST_AS_READ)
@@ -228,7 +228,7 @@ def test_the_pacing_follows_the_source() -> None:
     assert cameras.pacing_of(Camera(url="clip.mp4", pacing=PACING_LIVE)) == PACING_LIVE
 
 
-def test_what_is_shown_has_no_credentials() -> None:
+def test_shown_cameras_have_no_credentials() -> None:
     camera = Camera(id="a", url="rtsp://admin:hunter2@h/s?token=abc", loop=True)
     shown = cameras.without_credentials(camera)
     assert shown.url == "rtsp://***@h/s?token=***"
@@ -249,3 +249,50 @@ def test_a_file_whose_name_looks_like_an_address_can_be_written_with_a_dot(media
     resolved = cameras.resolve_file("./12:30@lobby.mp4", SourcePolicy(media))
     cameras.check_url("./12:30@lobby.mp4", SourcePolicy(media))
     assert resolved == media / "12:30@lobby.mp4"
+
+
+PASSWORD = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        (f"rtsp://admin:{PASSWORD}/x@host/s", "/ as %2F"),
+        (f"rtsp://admin:{PASSWORD}?x@host/s", "? as %3F"),
+        (f"rtsp://admin:{PASSWORD}#x@host/s", "# as %23"),
+        (f"rtsp://admin:12#{PASSWORD}@host/s", "# as %23"),
+        (f"rtsp:/admin:{PASSWORD}@host/x", "has one slash after the colon; write rtsp://"),
+        (f"http//admin:{PASSWORD}@host/x", "lacks the colon; write http://"),
+        (f"HTTPS;//admin:{PASSWORD}@host/x", "has a semicolon for the colon; write https://"),
+        (f"rtsp:\\\\host\\{PASSWORD}", "has backslashes; write rtsp://"),
+        (f"rstp://admin:{PASSWORD}@host/x", "did you mean rtsp://?"),
+        ("htp://host/x", "did you mean http://?"),
+        ("://host/x", "has no protocol before ://"),
+        ("rtsp:///host/x", "two slashes and the host follow the colon"),
+        ("192.168.1.10/live", "is a URL without a scheme; write rtsp://"),
+        ("www.example.org/live", "is a URL without a scheme; write rtsp://"),
+        (f"C:\\Users\\{PASSWORD}\\clip.mp4", "is a path of Windows"),
+        (f"c:/Users/{PASSWORD}/clip.mp4", "is a path of Windows"),
+        (f"\\\\nas\\{PASSWORD}\\clip.mp4", "is a path of Windows"),
+        (f'"rtsp://admin:{PASSWORD}@host/x"', "begins with a quote"),
+        (f" rtsp://admin:{PASSWORD}@host/x", "begins or ends with a space"),
+        (f"rtsp://admin:{PASSWORD} x@host/x", "in a URL it is written %20"),
+    ],
+)
+def test_a_mistyped_url_gets_a_hint_that_repeats_no_password(
+    url: str, hint: str, media: Path
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        cameras.check_url(url, SourcePolicy(media))
+    assert hint in str(refused.value)
+    assert PASSWORD not in str(refused.value)
+
+
+def test_a_file_that_is_not_enabled_is_hinted_to_be_a_url() -> None:
+    with pytest.raises(InvalidInput, match="a URL begins with rtsp://"):
+        cameras.check_url("camera.example.org/live", SourcePolicy())
+
+
+@pytest.mark.parametrize("name", ["192.168.1.10.mp4", "./C:/x.mp4", "a\\b.mp4", "www/x.mp4"])
+def test_a_file_whose_name_only_looks_like_a_mistake_is_taken(name: str, media: Path) -> None:
+    cameras.check_url(name, SourcePolicy(media))

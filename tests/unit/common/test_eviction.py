@@ -1,4 +1,4 @@
-"""Whether Redis may evict keys, and how often that is said."""
+"""The check whether Redis may evict keys, and how often it warns."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_it_warns_at_the_start_and_while_it_lasts(capsys: pytest.CaptureFixture[
         assert stderr.getvalue().count("redis_may_evict_keys") == 3
 
 
-def test_a_policy_that_cannot_be_read_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_policy_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     check = EvictionCheck(Metrics(), Clock())
     with logging_to(capsys) as stderr:
         logs.configure("test", "info")

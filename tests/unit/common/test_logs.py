@@ -48,7 +48,7 @@ def test_the_service_is_named_in_threads_too(stderr: Stderr) -> None:
     assert lines(stderr)[0]["service"] == "hermes-x"
 
 
-def test_what_is_bound_is_in_every_line_of_the_task(stderr: Stderr) -> None:
+def test_bound_fields_are_in_every_line_of_the_task(stderr: Stderr) -> None:
     logs.configure("hermes-x")
 
     async def told(trace_id: str) -> None:
@@ -68,7 +68,7 @@ def test_what_is_bound_is_in_every_line_of_the_task(stderr: Stderr) -> None:
     assert Counter(seen) == Counter(2 * expected)
 
 
-def test_the_level_holds_for_everyone(stderr: Stderr) -> None:
+def test_the_level_holds_for_every_logger(stderr: Stderr) -> None:
     logs.configure("hermes-x", "warning")
     logs.get("a").info("quiet")
     logging.getLogger("b").info("quiet")
@@ -78,7 +78,7 @@ def test_the_level_holds_for_everyone(stderr: Stderr) -> None:
 
 
 def log_everything() -> None:
-    """A password in every place that a log call has."""
+    """Log a password in every argument that a log call can have."""
     log = logs.get("a")
     log.info(f"opening {SECRET}")
     log.info("opening %s with %s", SECRET, {"url": SECRET})
@@ -131,13 +131,13 @@ def test_no_line_holds_a_password(stderr: Stderr, as_json: bool) -> None:
         assert events[-1]["level"] == "critical"
 
 
-def test_an_interrupt_is_no_failure(stderr: Stderr) -> None:
+def test_an_interrupt_is_not_logged_as_a_failure(stderr: Stderr) -> None:
     logs.configure("hermes-x")
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert stderr.getvalue() == ""
 
 
-def test_secrets_are_masked_before_any_set_up(stderr: Stderr) -> None:
+def test_secrets_are_masked_before_logging_is_configured(stderr: Stderr) -> None:
     logs.configure_minimal()
     try:
         raise OSError(SECRET)

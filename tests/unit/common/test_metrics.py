@@ -50,7 +50,7 @@ def metrics() -> Metrics:
 
 
 def test_names_are_the_same_in_both_formats(metrics: Metrics) -> None:
-    """Exemplars go with OpenMetrics alone; neither tells when a series was made."""
+    """Only OpenMetrics has exemplars; neither format has the creation time of a series."""
     ids = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}
     metrics.time_to_first_token.labels("m", "warm").observe(0.02, ids)
     metrics.query_duration.labels("m").observe(0.02, ids)
@@ -109,7 +109,7 @@ def test_a_removed_camera_leaves_no_series(metrics: Metrics) -> None:
     assert camera_series(metrics, "dock") == before
 
 
-def test_what_a_late_thread_brought_back_goes_with_the_next_sweep(metrics: Metrics) -> None:
+def test_series_recreated_by_a_late_thread_are_removed_by_the_next_sweep(metrics: Metrics) -> None:
     metrics.forget("lobby")
     metrics.frames.labels("lobby", "encoded").inc()
     metrics.retain({"dock": object()})

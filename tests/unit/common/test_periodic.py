@@ -1,4 +1,4 @@
-"""A periodic thread outlives faults, and its heartbeat tells them from outages."""
+"""A periodic thread survives faults, and its heartbeat distinguishes them from outages."""
 
 import threading
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def until_rounds(
 
 
 def run(step: Callable[[], None], clock: Clock, rounds: int = 1) -> list[str]:
-    """Run a few rounds ten seconds after the thread began: which threads are late then."""
+    """The threads that are late after a few rounds, ten seconds after the thread began."""
     heartbeats = Heartbeats(clock)
 
     def later() -> None:
@@ -59,7 +59,7 @@ def test_a_thread_that_finishes_its_rounds_is_not_late() -> None:
     assert run(nothing, Clock()) == []
 
 
-def test_an_outage_of_redis_is_no_reason_to_restart_the_process() -> None:
+def test_an_outage_of_redis_does_not_make_the_thread_late() -> None:
     def outage() -> None:
         raise redis.ConnectionError("refused")
 
@@ -89,7 +89,7 @@ def test_a_thread_that_hangs_is_late_until_it_beats_again() -> None:
     assert heartbeats.late() == []
 
 
-def test_a_pause_that_was_announced_is_no_silence() -> None:
+def test_an_announced_pause_is_not_late() -> None:
     clock = Clock()
     heartbeats = Heartbeats(clock)
     heartbeat = heartbeats.add("keys", 5.0)

@@ -1,4 +1,4 @@
-"""A periodic task outlives faults; its heartbeat tells a fault or a hang from an outage."""
+"""A periodic task survives faults; its heartbeat distinguishes them from outages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_task_that_finishes_its_rounds_is_not_late() -> None:
     assert await late_after(Step()) == []
 
 
-async def test_an_outage_of_redis_is_no_reason_to_restart_the_process() -> None:
+async def test_an_outage_of_redis_does_not_make_the_task_late() -> None:
     step = Step()
     step.error = redis.ConnectionError("refused")
     assert await late_after(step) == []

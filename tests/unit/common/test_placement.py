@@ -27,7 +27,7 @@ def test_all_instances_agree_on_one_order(camera_id: str, names: set[str]) -> No
 
 
 @given(st.text(min_size=1), st.sampled_from(NAMES))
-def test_an_instance_that_leaves_moves_no_camera_of_others(camera_id: str, leaver: str) -> None:
+def test_an_instance_that_leaves_moves_only_its_own_cameras(camera_id: str, leaver: str) -> None:
     everyone = [member(name) for name in NAMES]
     first = next(name for name in NAMES if rank(camera_id, name, everyone) == 0)
     rest = [m for m in everyone if m.instance != leaver]
@@ -42,7 +42,7 @@ def test_cameras_spread_over_the_instances() -> None:
     assert min(counts) > 200
 
 
-def test_who_is_full_comes_before_nobody() -> None:
+def test_a_full_instance_comes_before_no_other() -> None:
     for n in range(20):
         members = [member(name) for name in NAMES]
         first = next(name for name in NAMES if rank(f"camera-{n}", name, members) == 0)
@@ -50,7 +50,7 @@ def test_who_is_full_comes_before_nobody() -> None:
         assert any(rank(f"camera-{n}", name, full) == 0 for name in NAMES if name != first)
 
 
-def test_the_dead_are_not_counted() -> None:
+def test_dead_members_are_not_counted() -> None:
     members = raw(member("alive", heartbeat_ms=9_000), member("dead", heartbeat_ms=1_999))
     assert [m.instance for m in parse_members(members, 10_000, 8_000)] == ["alive"]
     assert gone(members, 10_000, 8_000) == [b"dead"]
@@ -69,7 +69,7 @@ def test_the_dead_are_not_counted() -> None:
         json.dumps({**json.loads(member("x").to_json()), "heartbeat_ms": "1"}).encode(),
     ],
 )
-def test_members_of_another_version_are_passed_over(value: bytes) -> None:
+def test_members_of_another_version_are_skipped(value: bytes) -> None:
     members = {b"x": value, **raw(member("a"))}
     assert [m.instance for m in parse_members(members, 1000, 1000)] == ["a"]
     assert gone(members, 10_000, 1000) == [b"a"]
@@ -78,7 +78,7 @@ def test_members_of_another_version_are_passed_over(value: bytes) -> None:
 def pull(
     owners: dict[str, str], members: dict[str, Member], *, balance: bool = True
 ) -> dict[str, str]:
-    """One round in which every instance is handed the first camera that it wants."""
+    """One round in which every instance gets the first camera that it wants."""
     moved: dict[str, str] = {}
     for name in members:
         loads = {n: sum(o == n for o in owners.values()) for n in members}
@@ -94,7 +94,7 @@ def pull(
     st.dictionaries(st.text(min_size=1, max_size=4), st.sampled_from(NAMES), max_size=24),
     st.fixed_dictionaries({name: st.integers(24, 40) for name in NAMES}),
 )
-def test_moves_end_and_leave_everyone_a_share(
+def test_moves_end_and_leave_every_instance_its_share(
     owners: dict[str, str], capacities: dict[str, int]
 ) -> None:
     members = {n: member(n, capacity=c) for n, c in capacities.items()}
@@ -111,7 +111,9 @@ def test_moves_end_and_leave_everyone_a_share(
     st.dictionaries(st.text(min_size=1, max_size=4), st.just("a"), max_size=20),
     st.sets(st.sampled_from(NAMES[1:]), min_size=1),
 )
-def test_one_that_drains_is_left_by_all(owners: dict[str, str], others: set[str]) -> None:
+def test_all_cameras_leave_an_instance_that_drains(
+    owners: dict[str, str], others: set[str]
+) -> None:
     members = {n: member(n, capacity=20) for n in others}
     members["a"] = replace(member("a", capacity=20), draining=True)
     while pull(owners, members, balance=False):
@@ -119,7 +121,7 @@ def test_one_that_drains_is_left_by_all(owners: dict[str, str], others: set[str]
     assert "a" not in owners.values()
 
 
-def test_nobody_is_handed_more_than_it_has_room_for() -> None:
+def test_no_instance_asks_for_more_than_it_has_room_for() -> None:
     owners = dict.fromkeys(map(str, range(9)), "a")
     members = [member("a", load=9), replace(member("b"), capacity=2)]
     assert len(moves(members[1], owners, members, balance=True)) == 1  # half of its room
@@ -129,5 +131,5 @@ def test_nobody_is_handed_more_than_it_has_room_for() -> None:
     assert moves(full[1], owners, full, balance=True) == []
 
 
-def test_an_owner_that_is_not_heard_of_is_not_asked() -> None:
+def test_an_owner_that_is_not_alive_is_not_asked() -> None:
     assert moves(member("b"), {"lobby": "a"}, [member("b")], balance=True) == []

@@ -38,7 +38,7 @@ def test_no_password_survives_in_a_url(
 
 
 @given(st.text(printable | st.just(" "), max_size=20), st.sampled_from(MESSAGES))
-def test_nor_one_with_spaces(tail: str, message: str) -> None:
+def test_no_password_with_spaces_survives(tail: str, message: str) -> None:
     assume("@" not in tail)
     text = redact(message.format(url=f"rtsp://admin:hunter2{tail} hunter3@10.0.0.7/stream"))
     assert "hunter" not in text
@@ -74,7 +74,7 @@ def test_no_known_secret_survives_in_any_form(
         ("https://host/live.m3u8?x=1&api_key=abc%2F123", "abc/123"),
     ],
 )
-def test_secrets_are_found_wherever_they_stand(url: str, secret: str) -> None:
+def test_secrets_are_found_anywhere_in_a_url(url: str, secret: str) -> None:
     assert secret in secrets_of(url)
     assert secret not in redact(f"cannot open {secret!r}", secrets_of(url))
     assert secret not in redact(url)
@@ -101,7 +101,7 @@ def test_a_url_without_secrets_has_none(url: str) -> None:
         "clips/a@b.mp4",
     ],
 )
-def test_what_holds_no_secret_is_left_as_it_is(text: str) -> None:
+def test_a_text_without_secrets_is_not_changed(text: str) -> None:
     assert redact(text) == text
 
 
@@ -117,10 +117,10 @@ def test_secret_query_parameters_are_masked(name: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["://", "a://", "a.", "a@", "x://u:p@h ", "?token=", "a:// @"])
-def test_a_long_text_takes_no_time(unit: str) -> None:
-    began = time.perf_counter()
+def test_a_long_text_is_redacted_quickly(unit: str) -> None:
+    began = time.process_time()
     redact(unit * (200_000 // len(unit)))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 SHAPES = [
@@ -223,5 +223,5 @@ def test_a_url_without_a_scheme_is_recognised(url: str) -> None:
         "rtsp://user:pw@host/x",
     ],
 )
-def test_names_of_files_are_no_urls_without_a_scheme(name: str) -> None:
+def test_file_names_are_not_taken_for_urls_without_a_scheme(name: str) -> None:
     assert not lacks_scheme(name)

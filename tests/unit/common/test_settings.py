@@ -10,7 +10,7 @@ from services.common.settings import ServiceSettings, default_instance, load
 
 
 class Settings(ServiceSettings):
-    """Does things to cameras."""
+    """Settings of a test service."""
 
     fps: float = Field(0.5, gt=0, le=30, description="frames a second")
     media_root: Path | None = Field(None, description="folder of local files")
@@ -52,7 +52,7 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> list[str]:
     return [problem.strip() for problem in problems]
 
 
-def test_nothing_need_be_said() -> None:
+def test_every_setting_has_a_default() -> None:
     settings = read()
     assert settings.redis_url == "redis://127.0.0.1:6379/0"
     assert settings.fps == 0.5
@@ -81,7 +81,7 @@ def test_the_environment_and_the_flag_that_wins(monkeypatch: pytest.MonkeyPatch)
     assert settings.log_level == "info"
 
 
-def test_they_do_not_change() -> None:
+def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         setattr(read(), "fps", 3)  # noqa: B010 - mypy knows that it is frozen
 
@@ -111,15 +111,15 @@ def test_every_problem_gets_a_line(
         (["--log-level", "loud"], "--log-level: Input should be 'debug', 'info', 'warning' or"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_each_fault_is_reported(
     capsys: pytest.CaptureFixture[str], argv: list[str], said: str
 ) -> None:
     (problem,) = refused(capsys, *argv)
     assert problem.startswith(said)
 
 
-def test_what_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """A complaint that repeats such a value cannot be put into words."""
+def test_bytes_that_are_not_text_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error that repeated such a value could not be printed."""
     assert refused(capsys, "--size", "caf\udce9") == [
         "a flag or a HERMES_ variable holds bytes that are not UTF-8"
     ]
@@ -142,11 +142,11 @@ def test_a_list_in_the_environment_is_json(
         ["redis://u:hunter2@host/0"],
     ],
 )
-def test_no_complaint_shows_a_password(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+def test_no_error_shows_a_password(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
     assert "hunter2" not in " ".join(refused(capsys, *argv))
 
 
-def test_what_is_shown_of_them() -> None:
+def test_shown_settings_are_redacted() -> None:
     shown = read(
         *("--redis-url", "redis://u:hunter2@host/0", "--token", "hunter2"),
         *("--upstream-tokens", "hunter2", "--names", "http://u:hunter2@host/a"),
@@ -164,7 +164,7 @@ def test_help_names_flags_defaults_and_variables(capsys: pytest.CaptureFixture[s
     shown = " ".join(capsys.readouterr().out.split())
     for part in (
         "usage: hermes-x",
-        "Does things to cameras.",
+        "Settings of a test service.",
         "--fps float frames a second (default: 0.5) [env: HERMES_FPS]",
         "--reflection, --no-reflection",
         "--log-level {debug,info,warning,error}",
@@ -181,7 +181,7 @@ REDIS_HALVES = {
 
 
 @pytest.mark.parametrize("flags", REDIS_HALVES)
-def test_half_of_what_redis_needs_is_refused_by_name(
+def test_incomplete_redis_settings_are_refused_by_name(
     flags: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (problem,) = refused(capsys, *flags.split())
@@ -198,7 +198,7 @@ def test_half_of_what_redis_needs_is_refused_by_name(
         ("unix:///run/redis.sock", "me", "unix:///run/redis.sock", "me"),
     ],
 )
-def test_the_file_counts_instead_of_what_the_url_says(
+def test_the_password_file_overrides_the_url(
     tmp_path: Path, url: str, username: str, expected: str, user: str
 ) -> None:
     file = tmp_path / "password"

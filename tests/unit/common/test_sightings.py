@@ -21,7 +21,7 @@ def watch(sightings: Sightings, clock: Clock, owner: Owner | None, seconds: floa
         clock.now += 0.5
 
 
-def test_an_owner_that_stands_still_for_a_ttl_is_unattended() -> None:
+def test_an_owner_that_has_not_renewed_for_a_ttl_is_unattended() -> None:
     clock = Clock()
     sightings = Sightings(clock)
     assert sightings.unattended("lobby") is None
@@ -31,7 +31,7 @@ def test_an_owner_that_stands_still_for_a_ttl_is_unattended() -> None:
     assert sightings.unattended("lobby") == OWNER
 
 
-def test_a_renewal_or_another_owner_begins_anew() -> None:
+def test_a_renewal_or_another_owner_starts_the_ttl_again() -> None:
     for news in (
         replace(OWNER, expires_ms=900),  # by a clock that was stepped back
         replace(OWNER, epoch=6),
@@ -46,15 +46,20 @@ def test_a_renewal_or_another_owner_begins_anew() -> None:
         assert sightings.unattended("lobby") == news
 
 
-def test_what_an_owner_says_of_itself_is_no_renewal() -> None:
+def test_a_change_of_other_fields_is_not_a_renewal() -> None:
     clock = Clock()
     sightings = Sightings(clock)
     watch(sightings, clock, OWNER, TTL_S / 2)
-    watch(sightings, clock, replace(OWNER, heir="other", heir_state="ready"), TTL_S / 2 + 0.5)
+    watch(
+        sightings,
+        clock,
+        replace(OWNER, successor="other", successor_state="ready"),
+        TTL_S / 2 + 0.5,
+    )
     assert sightings.unattended("lobby") is not None
 
 
-def test_who_was_away_gives_the_owners_time_to_be_back() -> None:
+def test_after_a_pause_owners_get_a_full_ttl_to_renew() -> None:
     clock = Clock()
     sightings = Sightings(clock)
     watch(sightings, clock, OWNER, 5)
@@ -66,7 +71,7 @@ def test_who_was_away_gives_the_owners_time_to_be_back() -> None:
     assert sightings.unattended("lobby") == OWNER
 
 
-def test_a_lease_that_is_gone_is_forgotten() -> None:
+def test_a_lease_that_is_gone_is_not_unattended() -> None:
     clock = Clock()
     sightings = Sightings(clock)
     watch(sightings, clock, OWNER, TTL_S + 1)

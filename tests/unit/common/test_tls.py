@@ -1,4 +1,4 @@
-"""Certificates as settings name them, and what is said of those that cannot be used."""
+"""Certificates that settings name, and the errors for unusable ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Authority("ca").issue(tmp_path_factory.mktemp("others"), "name")
 
 
-def test_what_a_server_cannot_show(files: Files, others: Files, tmp_path: Path) -> None:
+def test_unusable_certificates_of_a_server_are_refused(
+    files: Files, others: Files, tmp_path: Path
+) -> None:
     wrong = {
         f"{tmp_path} cannot be read: Is a directory": ServerTls(tmp_path, files.key),
         f"{files.key} holds no certificate in PEM": ServerTls(files.key, files.key),
@@ -44,7 +46,7 @@ def test_what_a_server_cannot_show(files: Files, others: Files, tmp_path: Path) 
     ServerTls(files.cert, files.key, files.ca).credentials()
 
 
-def test_what_a_gateway_cannot_show_to_workers(files: Files, others: Files) -> None:
+def test_unusable_certificates_for_workers_are_refused(files: Files, others: Files) -> None:
     with pytest.raises(UnusableFile, match=r"none cannot be read: No such file"):
         WorkerTls(Tls(files.folder / "none", files.cert, files.key))
     with pytest.raises(UnusableFile, match="is not the key of"):
@@ -53,10 +55,10 @@ def test_what_a_gateway_cannot_show_to_workers(files: Files, others: Files) -> N
         WorkerTls(Tls(files.key, files.cert, files.key))
 
 
-def test_a_certificate_that_is_over_is_told(
+def test_an_expired_certificate_is_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And shown all the same: it may be the clock that is wrong."""
+    """It is used all the same: the clock may be wrong."""
     files = Authority("ca").issue(tmp_path, "name", valid=timedelta(days=-1))
     ServerTls(files.cert, files.key).credentials()
     assert "certificate_expired" in "".join(capsys.readouterr())
@@ -87,7 +89,7 @@ HALVES: list[tuple[type[GatewaySettings] | type[WorkerSettings], str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "flags", "said"), HALVES)
-def test_half_of_the_settings_is_refused_by_name(
+def test_incomplete_tls_settings_are_refused_by_name(
     kind: type[GatewaySettings] | type[WorkerSettings],
     flags: str,
     said: str,
@@ -98,7 +100,7 @@ def test_half_of_the_settings_is_refused_by_name(
     assert said in capsys.readouterr().err
 
 
-def test_without_any_all_is_plain_text() -> None:
+def test_without_tls_settings_all_is_plain_text() -> None:
     settings = load(GatewaySettings, "hermes-gateway", [])
     assert settings.server_tls is None
     assert settings.worker_tls is None

@@ -1,4 +1,4 @@
-"""Spans without sockets: what they say, what they do not, and what tracing costs when it is off."""
+"""Spans without sockets: what they carry, what they omit, and the cost of tracing when off."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ended(call: Any, code: grpc.StatusCode = grpc.StatusCode.OK, method: str = A
 
 
 def python(code: str, **environment: str) -> str:
-    """What a fresh interpreter says on standard error."""
+    """What a fresh interpreter prints on standard error."""
     return subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **environment},
         capture_output=True, text=True, timeout=60, check=True,
@@ -74,7 +74,7 @@ def test_a_call_is_a_span_with_its_code(kept: Kept) -> None:
         (grpc.StatusCode.CANCELLED, StatusCode.UNSET),
     ],
 )
-def test_only_what_is_the_servers_doing_is_an_error(
+def test_only_a_servers_faults_are_errors(
     kept: Kept, code: grpc.StatusCode, status: StatusCode
 ) -> None:
     ended(call_with(), code)
@@ -109,7 +109,7 @@ def test_the_callers_span_is_the_parent(kept: Kept) -> None:
         TRACEPARENT.encode(),
     ],
 )  # fmt: skip
-def test_a_broken_parent_is_none(kept: Kept, broken: str | bytes) -> None:
+def test_a_broken_parent_is_ignored(kept: Kept, broken: str | bytes) -> None:
     ended(call_with(("traceparent", broken)))
     (span,) = kept.all()
     assert span.parent is None
@@ -135,7 +135,7 @@ def test_parts_lie_below_their_call_at_their_own_times(kept: Kept) -> None:
     assert part.attributes == {"hermes.answer_tokens": 7}
 
 
-def test_what_goes_out_names_the_open_call(kept: Kept) -> None:
+def test_outgoing_metadata_name_the_open_call(kept: Kept) -> None:
     assert tracing.outgoing() == ()
     call = tracing.begin(ASK, call_with(("traceparent", TRACEPARENT), ("tracestate", "a=b")))
     sent = dict(tracing.outgoing() or ())
@@ -157,11 +157,11 @@ def test_lines_of_a_call_carry_its_trace(kept: Kept, capsys: pytest.CaptureFixtu
         logs.get("a").warning("inside")
         tracing.end(call, grpc.StatusCode.OK)
         logs.get("a").warning("behind")
-        told = {line["event"]: line.get("trace_id") for line in lines(stderr)}
-    assert told == {"inside": TRACE, "behind": None}
+        logged = {line["event"]: line.get("trace_id") for line in lines(stderr)}
+    assert logged == {"inside": TRACE, "behind": None}
 
 
-def test_off_no_line_carries_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_tracing_no_line_carries_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
     with logging_to(capsys) as stderr:
         logs.configure("gateway")
         call = tracing.begin(ASK, call_with(("traceparent", TRACEPARENT)))
@@ -176,7 +176,9 @@ def test_other_calls_have_no_span(kept: Kept) -> None:
     assert kept.all() == []
 
 
-def test_sampled_out_is_nowhere_and_tells_the_worker_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsampled_call_is_not_exported_and_the_worker_learns_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     with traced() as kept:
         call = tracing.begin(ASK, call_with())
@@ -212,7 +214,7 @@ def test_a_service_is_named_by_the_environment_or_else_by_itself(
     assert found["site"] == "a"
 
 
-def test_off_there_is_nothing() -> None:
+def test_without_tracing_nothing_is_recorded() -> None:
     call = tracing.begin(ASK, None)  # whose metadata are not even asked for
     tracing.note(camera="lobby")
     tracing.part("decode", 1.0, 2.0)
@@ -237,7 +239,7 @@ OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
         ({OTLP: "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"}, False),
     ],
 )
-def test_the_environment_switches(
+def test_the_environment_switches_tracing(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], on: bool
 ) -> None:
     for name, value in environment.items():
@@ -268,30 +270,30 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
-def test_not_asked_for_it_is_not_loaded() -> None:
+def test_opentelemetry_is_not_loaded_unless_asked_for() -> None:
     assert python(CONFIGURE) == ""
     assert python(BLOCKED + CONFIGURE) == ""
 
 
-def test_a_missing_package_is_told_once_and_costs_nothing_else() -> None:
-    told = python(BLOCKED + CONFIGURE, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
-    assert len(told.splitlines()) == 1
-    assert "not_traced" in told
-    assert "pip install 'hermes-live[tracing]'" in told
+def test_a_missing_package_is_logged_once_and_harms_nothing() -> None:
+    logged = python(BLOCKED + CONFIGURE, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert len(logged.splitlines()) == 1
+    assert "not_traced" in logged
+    assert "pip install 'hermes-live[tracing]'" in logged
 
 
 @pytest.mark.parametrize(
     "variable", ["OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE"]
 )
-def test_a_variable_that_is_not_understood_is_told(variable: str) -> None:
+def test_a_bad_variable_is_logged(variable: str) -> None:
     value = "-1" if variable == "OTEL_BSP_MAX_QUEUE_SIZE" else "rubbish"
     code = CONFIGURE.replace("assert", "#")
-    told = python(code, **{OTLP: "http://127.0.0.1:9", variable: value})
-    assert len(told.splitlines()) == 1
-    assert "not_traced" in told
+    logged = python(code, **{OTLP: "http://127.0.0.1:9", variable: value})
+    assert len(logged.splitlines()) == 1
+    assert "not_traced" in logged
 
 
-def test_who_is_in_no_trace_sends_none() -> None:
+def test_a_call_outside_a_trace_sends_no_context() -> None:
     assert trace_context() == ()
     assert "opentelemetry" not in python(
         "import sys, hermes.client; print(*sys.modules, file=sys.stderr)"

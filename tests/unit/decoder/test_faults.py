@@ -11,6 +11,8 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
     SOURCE_ERROR_TLS,
+    SOURCE_ERROR_UNAVAILABLE,
+    SOURCE_ERROR_UNREACHABLE,
     SourceError,
 )
 from services.common.redaction import secrets_of
@@ -25,7 +27,10 @@ URL = "rtsp://admin:hunter2@10.0.0.9/cam"
         (errors.HTTPUnauthorizedError(1, "401", URL), "", SOURCE_ERROR_AUTH),
         (errors.HTTPForbiddenError(1, "403", URL), "", SOURCE_ERROR_AUTH),
         (errors.HTTPNotFoundError(1, "404", URL), "", SOURCE_ERROR_NOT_FOUND),
-        (errors.HTTPServerError(1, "503", URL), "", SOURCE_ERROR_ENDED),
+        (errors.HTTPServerError(1, "503", URL), "", SOURCE_ERROR_UNAVAILABLE),
+        (errors.OSError(113, "No route to host", URL), "", SOURCE_ERROR_UNREACHABLE),
+        (errors.OSError(101, "Network is unreachable", URL), "", SOURCE_ERROR_UNREACHABLE),
+        (errors.ConnectionResetError(104, "reset", URL), "", SOURCE_ERROR_ENDED),
         (errors.ExitError(1, "Immediate exit", URL), "", SOURCE_ERROR_TIMEOUT),
         (errors.TimeoutError(110, "timed out", URL), "", SOURCE_ERROR_TIMEOUT),
         (errors.ConnectionRefusedError(111, "refused", URL), "", SOURCE_ERROR_REFUSED),
@@ -37,6 +42,11 @@ URL = "rtsp://admin:hunter2@10.0.0.9/cam"
             errors.OSError(5, "Input/output error", URL),
             "Failed to resolve hostname x: Name or service not known",
             SOURCE_ERROR_NOT_FOUND,
+        ),
+        (
+            errors.OSError(5, "Input/output error", URL),
+            "Failed to resolve hostname x: Temporary failure in name resolution",
+            SOURCE_ERROR_UNREACHABLE,
         ),
         (
             errors.OSError(5, "Input/output error", URL),

@@ -76,7 +76,7 @@ def test_the_base_is_a_version_of_python() -> None:
 
 
 @every
-def test_what_is_built_with_stays_behind(service: str) -> None:
+def test_build_tools_are_not_in_the_image(service: str) -> None:
     """An image copies results; it runs neither pip nor a compiler."""
     for stage in lineage(service):
         for line in stage.all("RUN"):

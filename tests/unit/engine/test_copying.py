@@ -64,6 +64,16 @@ def test_a_memory_restored_elsewhere_continues_unchanged(engine: NamedEngine) ->
     assert one == other
 
 
+def test_last_copies_wait_for_no_frames(engine: NamedEngine) -> None:
+    """What was offered and not taken in lies in the log, after the cursor of the copy."""
+    offer(engine, "a", 0, 3)
+    seen(engine, "a", 3)
+    engine.wind_down()
+    offer(engine, "a", 3, 20)
+    assert engine.snapshot("a").result(20).cursor == "000002"
+    assert engine.report("a").coverage.frames_seen == 3
+
+
 def test_a_copy_takes_a_layer_a_step_and_delays_only_its_camera() -> None:
     one = session()
     before = one.memory.state()

@@ -53,12 +53,14 @@ def test_what_the_engine_sees_is_what_the_library_sees(engine: NamedEngine) -> N
     pictures = tiny.pictures(20)
     memory = VideoMemory(tiny.model(), budget=96, compress_every_frames=3)
     for number, picture in enumerate(pictures):
-        stamp = FrameStamp(number * 500)
+        stamp = FrameStamp(number * 500, number * 40)
         memory.take(picture, stamp)
         engine.offer("a", Batch([FrameInput(picture, stamp)], f"{number:06}"))
         while engine.inspect("a").result(20).frames_seen <= number:
             pass
-    assert engine.inspect("a").result(20) == look_inside(memory.cache)
+    seen = engine.inspect("a").result(20)
+    assert seen == look_inside(memory.cache)
+    assert seen.media == {number: number * 40 for number in seen.times}
 
 
 def test_an_open_memory_is_empty_at_first(engine: NamedEngine) -> None:

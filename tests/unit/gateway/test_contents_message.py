@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,10 +44,18 @@ memories = st.builds(
     model=st.text(max_size=20),
     epoch=totals,
 )
+of_files = st.builds(
+    lambda contents, start, step: replace(
+        contents, media={n: start + step * at for at, n in enumerate(contents.times)}
+    ),
+    memories,
+    st.integers(0, 10**9),
+    st.integers(0, 10**6),
+)
 
 
 @settings(deadline=None)
-@given(memories)
+@given(memories | of_files)
 def test_contents_survive_the_wire(contents: MemoryContents) -> None:
     sent = message_of(contents).SerializeToString()
     assert contents_of(memory_pb2.MemoryContents.FromString(sent)) == contents
@@ -80,6 +90,10 @@ def test_the_largest_memory_fits_into_a_message(summaries: int) -> None:
     message = message_of(contents)
     assert message.ByteSize() < GRPC_DEFAULT_MAX_BYTES / 2
     assert contents_of(message) == contents
+    contents = replace(contents, media={number: 1_000 * number for number in numbers})
+    message = message_of(contents)
+    assert message.ByteSize() < GRPC_DEFAULT_MAX_BYTES
+    assert contents_of(message) == contents
 
 
 def test_lists_of_different_lengths_are_refused() -> None:
@@ -87,6 +101,7 @@ def test_lists_of_different_lengths_are_refused() -> None:
     for message in (
         memory_pb2.MemoryContents(layers=[layer]),
         memory_pb2.MemoryContents(frame_steps=[1], time_steps=[]),
+        memory_pb2.MemoryContents(frame_steps=[1, 1], time_steps=[1, 1], media_steps=[1]),
     ):
         with pytest.raises(HermesError, match="cannot be read"):
             contents_of(message)

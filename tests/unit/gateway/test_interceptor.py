@@ -1,4 +1,4 @@
-"""What stands around every call, and the deadline that every question has: without sockets."""
+"""The interceptor of every call, and the deadline of every question: without sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is let in."""
+"""Which questions are accepted, and how many at a time."""
 
 from __future__ import annotations
 

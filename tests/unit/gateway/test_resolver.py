@@ -1,4 +1,4 @@
-"""Who may be asked about a camera: policy, without Redis."""
+"""Which worker may be asked about a camera: policy, without Redis."""
 
 from __future__ import annotations
 

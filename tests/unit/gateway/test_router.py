@@ -1,4 +1,4 @@
-"""When another attempt is made, and when not: policy, without sockets."""
+"""When the router retries, and when it does not: policy, without sockets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def done(epoch: int) -> Event:
 
 
 class FakeResolver:
-    """Gives the routes it was given, one a call, the last one again and again."""
+    """Returns the given routes, one a call, and then the last one again and again."""
 
     def __init__(self, *routes: Route | HermesError) -> None:
         self.routes = routes
@@ -203,7 +203,7 @@ async def test_an_inspection_is_retried_like_a_question() -> None:
 
 
 async def test_an_inspection_of_a_former_owner_is_repeated_at_the_new_one() -> None:
-    """Nothing was passed on yet: unlike an answer, a look can be taken again."""
+    """Nothing was sent to the client yet, so unlike an answer an inspection can be repeated."""
     epochs = Epochs()
     epochs.saw("lobby", 6)
     workers = FakeWorkers([MemoryContents(epoch=5)], [MemoryContents(epoch=6)])
@@ -218,7 +218,7 @@ async def test_an_inspection_of_a_former_owner_is_repeated_at_the_new_one() -> N
 
 
 async def test_a_new_owner_that_does_not_know_of_its_lease_is_waited_for() -> None:
-    """The lease was handed over: its new holder finds out within a tenth of a second."""
+    """The lease was handed over: its new holder notices within a tenth of a second."""
     workers = FakeWorkers([CameraNotOwned("lobby")], [CameraNotOwned("lobby")], [done(5)])
     slept: list[float] = []
 
@@ -231,7 +231,7 @@ async def test_a_new_owner_that_does_not_know_of_its_lease_is_waited_for() -> No
 
 
 async def test_calls_that_wait_for_one_camera_are_bounded() -> None:
-    """What cannot be answered for long takes no place from the others."""
+    """Calls for a camera that stays away leave room for calls for others."""
     resolver = FakeResolver(CameraNotReady("moving"))
     router = Router(resolver, FakeWorkers([done(5)]), Epochs(), hand_over_wait_s=0.3)
 

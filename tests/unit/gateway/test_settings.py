@@ -1,4 +1,4 @@
-"""Settings of the gateway: what they mean, and how wrong ones are told."""
+"""Settings of the gateway: their meaning, and the errors for wrong ones."""
 
 from __future__ import annotations
 

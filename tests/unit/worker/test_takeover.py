@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from torch import Tensor
 
-from hermes.errors import CameraNotReady
+from hermes.errors import CameraNotReady, HermesError
 from services.common.frame_log import LogId
+from services.common.holder import FAILED
 from services.hermes_worker import ingest
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.phase import Phase
 from services.hermes_worker.pictures import decode_jpeg
 from services.hermes_worker.tenure import Tenure
 from tests.support.chunks import chunk
-from tests.support.ingest_rig import FENCE, Rig
+from tests.support.ingest_rig import FENCE, FakeHandle, Rig
 
 
 def test_entries_in_the_log_at_takeover_are_replayed_whatever_their_age() -> None:
@@ -229,3 +232,10 @@ def test_a_target_looked_up_under_a_former_lease_is_ignored(
     rig.gain("b")
     tenure.aim(LogId(1), before)
     assert not tenure.aimed
+
+
+def test_a_camera_whose_memory_cannot_be_made_is_given_up(rig: Rig) -> None:
+    tenure = rig.tenure("a")
+    handle = cast(FakeHandle, tenure.handle)
+    handle.failure = HermesError("the device is full")
+    assert rig.tenures.state("a") == FAILED

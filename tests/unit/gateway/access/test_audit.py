@@ -1,4 +1,4 @@
-"""Strangers cannot fill the log."""
+"""Unknown callers cannot fill the log."""
 
 from __future__ import annotations
 

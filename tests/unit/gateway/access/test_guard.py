@@ -1,4 +1,4 @@
-"""What the guard lets through, and what it does not serve at all."""
+"""Which calls the guard lets through, and which methods it does not serve."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def guarded(method: str, handler: Any) -> Any:
 
 
 def answer(request: Any, context: Any) -> Any:
-    raise AssertionError("nobody was let in")
+    raise AssertionError("no call should get here")
 
 
 async def test_only_health_is_open_to_all() -> None:
@@ -53,7 +53,7 @@ async def test_a_method_without_a_rule_is_not_served(method: str) -> None:
 
 
 async def test_streams_of_requests_are_not_served() -> None:
-    """Their requests come one by one: the rule of the first would hold for all."""
+    """Their requests arrive one by one: the check of the first would cover all of them."""
     for make in (grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler):
         assert await guarded("/hermes.v1.QueryService/Ask", make(answer)) is None
     assert await guarded("/hermes.v1.QueryService/Ask", None) is None

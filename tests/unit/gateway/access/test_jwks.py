@@ -1,4 +1,4 @@
-"""Keys: fetched when wanted, not too often, and kept while their issuer is away."""
+"""Keys are fetched on demand, not too often, and kept while their issuer is away."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.tokens import jwk, jwks
 
 
 class Issuer:
-    """Gives what it is told to; counts how often it is asked."""
+    """Returns or raises what the test sets, and counts the fetches."""
 
     def __init__(self, *key_ids: str) -> None:
         self.key_ids = key_ids
@@ -98,7 +98,7 @@ async def test_many_calls_share_one_fetch_and_a_cancelled_one_stops_no_other() -
 
 
 async def test_keys_are_fetched_again_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that its issuer took back is forgotten, even if nobody asks for another."""
+    """A key that its issuer revoked is forgotten, even if no call needs another one."""
     monkeypatch.setattr(module, "REFRESH_EVERY_S", 0.01)
     issuer = Issuer("k1")
     keys = KeySet(issuer.fetch, refetch_s=0.01)

@@ -1,4 +1,4 @@
-"""Which JWTs are taken, and why others are not."""
+"""Which JWTs are accepted, and why others are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEYS = jwks(
 
 
 def verifier(**changes: str) -> JwtVerifier:
-    """With a set of keys of its own: it belongs to a loop."""
+    """With its own set of keys, which belongs to the running loop."""
     keys = KeySet(lambda: KEYS, refetch_s=30)
     return JwtVerifier(keys, **{"issuer": ISSUER, "audience": AUDIENCE, **changes})
 
@@ -55,7 +55,7 @@ def part(content: Any) -> str:
 
 
 def hmac_signed(key: bytes, key_id: str) -> str:
-    """As an attacker makes it; the library would not."""
+    """A token that an attacker could make; the library would refuse to."""
     start = f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': key_id})}.{part(claims())}"
     signature = hmac.new(key, start.encode(), hashlib.sha256).digest()
     return f"{start}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
@@ -122,12 +122,12 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
 }
 
 
-@pytest.mark.parametrize(("make", "told"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("make", "reported"), REFUSED.values(), ids=REFUSED)
 async def test_invalid_tokens_are_refused_with_the_reason(
-    make: Callable[[], str], told: str
+    make: Callable[[], str], reported: str
 ) -> None:
     token = make()
-    with pytest.raises(Unauthenticated, match=told) as caught:
+    with pytest.raises(Unauthenticated, match=reported) as caught:
         await verifier().caller(token)
     assert token not in str(caught.value)
 

@@ -55,7 +55,7 @@ def test_an_expired_token_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("- {", "is not YAML at line"),
         ("\x00", "is not YAML"),
@@ -69,8 +69,8 @@ def test_an_expired_token_is_refused(tmp_path: Path) -> None:
         (f"- &a {{name: a, sha256: {HASH}, scopes: []}}\n- *a", "is in it twice"),
     ],
 )
-def test_a_fault_in_the_file_is_named_but_not_shown(text: str, told: str) -> None:
-    with pytest.raises(InvalidInput, match=told) as caught:
+def test_a_fault_in_the_file_is_named_but_not_shown(text: str, reported: str) -> None:
+    with pytest.raises(InvalidInput, match=reported) as caught:
         parse(text.encode(), "tokens.yaml")
     assert str(caught.value).startswith("tokens.yaml: ")
     assert "hunter2" not in str(caught.value)
@@ -105,7 +105,7 @@ def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None
         with capture_logs() as lines:
             file.reread()
             file.reread()
-        assert [line["event"] for line in lines] == ["tokens_file_unusable"]  # told once
+        assert [line["event"] for line in lines] == ["tokens_file_unusable"]  # logged once
         assert lines[0]["kept"] == 1
         assert str(path) in lines[0]["error"]
         assert file.caller(second) is not None
@@ -117,7 +117,7 @@ def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None
 
 
 def test_a_secret_that_changes_as_kubernetes_changes_it_is_taken(tmp_path: Path) -> None:
-    """Names are links into a folder that is another one at once."""
+    """The files are links into a folder that is replaced in one step."""
 
     def change(version: str) -> str:
         (tmp_path / version).mkdir()

@@ -1,0 +1,105 @@
+"""`hermes camera list` and `get`, in a pipe and in a narrow terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.gateway import register, running_gateway
+
+COLUMNS = 60
+IDS = sorted([f"camera-{number:03}" for number in range(100)] + ["long-" + "0123456789" * 5])
+
+
+def command(address: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "services.cli.main", "camera", *arguments, "-g", address]
+
+
+def piped(address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(address, *arguments), capture_output=True, text=True, timeout=60)
+
+
+def in_a_terminal(address: str, *arguments: str, **environment: str) -> str:
+    """What the command writes to a terminal of 60 columns and 10 lines."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (10, COLUMNS))
+    process = subprocess.Popen(
+        command(address, *arguments),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color", **environment},
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:  # the other side is closed
+            break
+    os.close(ours)
+    assert process.wait(60) == 0, shown
+    return shown.decode().replace("\r\n", "\n")
+
+
+async def test_cameras_for_people_and_programs(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    for camera in IDS:
+        register(redis_client, camera, "rtsp://user:hunter2@camera.example/live/channel/1")
+
+    def use(address: str) -> None:
+        lines = piped(address, "list").stdout.splitlines()
+        assert [line.split()[0] for line in lines[1:]] == IDS
+        assert lines[1].split()[1:3] == ["pending", "pending"]
+        assert piped(address, "list", "-o", "name").stdout.split("\n") == [*IDS, ""]
+        wide = piped(address, "list", "--output", "wide").stdout
+        assert len(wide.splitlines()) == 1 + len(IDS)
+        assert "camera.example/live/channel/1" in wide
+        assert "hunter2" not in wide
+        everything = json.loads(piped(address, "list", "-o", "json").stdout)
+        assert [one["id"] for one in everything] == IDS
+        assert everything == json.loads(piped(address, "list", "--json").stdout)
+        assert json.loads(piped(address, "get", IDS[0], "--json").stdout) == everything[0]
+        assert piped(address, "get", IDS[-1], "-o", "name").stdout == f"{IDS[-1]}\n"
+        assert piped(address, "get", IDS[-1]).stdout.splitlines()[1].split()[0] == IDS[-1]
+        refused = piped(address, "list", "--json", "-o", "wide")
+        assert refused.returncode == 1
+        assert "exclude each other" in refused.stderr
+
+        narrow = in_a_terminal(address, "list", NO_COLOR="1").replace("\x1b[1m", "")
+        lines = narrow.replace("\x1b[0m", "").splitlines()  # bold is no colour
+        assert "\x1b" not in narrow.replace("\x1b[0m", "")
+        # All of them, without a pager; the longest has a line of its own.
+        assert [line.split()[0] for line in lines[1:]] == [*IDS, "pending"]
+        assert all(len(line) <= COLUMNS for line in lines)
+        assert "\x1b[3" in in_a_terminal(address, "list")
+        dumb = in_a_terminal(address, "list", TERM="dumb")
+        assert "\x1b" not in dumb
+        assert dumb.splitlines() == lines
+
+    async with running_gateway(redis_url) as gateway:
+        await asyncio.to_thread(use, f"127.0.0.1:{gateway.port}")
+
+
+async def test_no_cameras_are_no_lines(redis_url: str, redis_client: redis.Redis) -> None:
+    async with running_gateway(redis_url) as gateway:
+        done = await asyncio.to_thread(piped, f"127.0.0.1:{gateway.port}", "list")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "no cameras yet" in done.stderr
+
+
+@pytest.mark.parametrize("output", ["yaml", ""])
+def test_an_unknown_output_is_named(output: str) -> None:
+    done = piped("127.0.0.1:1", "list", "-o", output)
+    assert done.returncode == 2
+    assert "'wide'" in done.stderr

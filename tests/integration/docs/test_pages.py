@@ -1,0 +1,176 @@
+"""The blocks of our pages that are marked to be run, run as a reader would run them."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.cli.film import film
+from services.cli.worlds import scene_at_rest
+from tests.integration.cli.test_demo import environment
+from tests.support import tiny, video
+from tests.support.pages import ROOT, Block, blocks
+from tests.support.waiting import eventually
+
+HUB = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
+CAMERA = "rtsp://user:secret@10.0.0.7/stream1"
+STARTED_S = 90.0
+
+
+def block(name: str) -> Block:
+    (found,) = [block for block in blocks() if block.name == name]
+    return found
+
+
+def execute(name: str, replacing: dict[str, str], names: dict[str, object]) -> dict[str, object]:
+    """Run a Python block. What it leaves in its namespace."""
+    code = block(name).text
+    for old, new in replacing.items():
+        assert old in code
+        code = code.replace(old, new)
+    exec(compile(code, block(name).where, "exec"), names)
+    return names
+
+
+def test_make_demo_is_hermes_demo() -> None:
+    """tests/integration/cli/test_demo.py runs it."""
+    assert block("demo").commands == [["make", "demo"]]
+    done = subprocess.run(
+        ["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert re.search(r"bin/hermes demo\s*$", done.stdout, re.M)
+
+
+# -- the library ---------------------------------------------------------------
+
+
+def test_the_library_without_a_video(capsys: pytest.CaptureFixture[str]) -> None:
+    execute("library", {}, {})
+    answer, coverage = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"an? \w+ \w+", answer)
+    assert coverage.startswith("Coverage(")
+
+
+def test_the_library_with_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = video.write(tmp_path / "dock.mp4", frames=100)
+    replacing = {HUB: str(tiny.folder()), ', device="cuda"': "", "recordings/dock.mp4": str(path)}
+    memory = execute("library-video", replacing, {})["memory"]
+    assert memory.coverage().frames_seen == 4  # type: ignore[attr-defined]
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_the_page_on_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    replacing = {HUB: str(tiny.folder()), ', device="cuda"': ""}
+    names = execute("memory", replacing, {"frames": tiny.pictures(20)})
+    assert "whole_since_ms=0" in capsys.readouterr().out
+    execute("memory-snapshot", {}, names)
+    assert (tmp_path / "memory.png").stat().st_size > 1000
+
+
+# -- everything on this machine --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reader's folder: an installed `.venv`, and recordings."""
+    made = tmp_path_factory.mktemp("reader")
+    (made / ".venv").symlink_to(sys.prefix)
+    (made / "recordings").mkdir()
+    for name in ("lobby", "dock"):
+        film(scene_at_rest(name, 1), made / "recordings" / f"{name}.mp4")
+    return made
+
+
+@pytest.fixture(scope="module")
+def address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def shell(folder: Path, text: str, address: str, log: Path) -> subprocess.Popen[bytes]:
+    """Begin a block of commands; the first that fails ends it. Our port, and a camera we have."""
+    text = text.replace(CAMERA, "recordings/lobby.mp4")
+    text = text.replace("hermes up ", f"exec hermes up --listen {address} ")
+    with log.open("wb") as written:
+        return subprocess.Popen(
+            ["bash", "-euc", text],
+            cwd=folder,
+            env={**environment(folder), "HERMES_GATEWAY": address, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path, address: str) -> Iterator[str]:
+    """The address of what `hermes up` of the README runs."""
+    log = folder / "up.log"
+    process = shell(folder, block("up").text, address, log)
+
+    def up() -> bool:
+        assert process.poll() is None, log.read_text()
+        return "Ask away" in log.read_text()
+
+    try:
+        eventually(up, STARTED_S, "hermes up")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_the_tour(folder: Path, running: str) -> None:
+    log = folder / "tour.log"
+    process = shell(folder, block("tour").text, running, log)
+    code, said = process.wait(90), log.read_text()
+    assert code == 0, said
+    assert re.search(r"^an? \w+ \w+$", said, re.M), said
+    assert '"camera": "lobby"' in said or '{"' in said, said
+
+
+def test_the_client(running: str, capsys: pytest.CaptureFixture[str]) -> None:
+    execute("client", {"127.0.0.1:50051": running}, {})
+    assert "Timings(" in capsys.readouterr().out
+
+
+# -- small things ------------------------------------------------------------------
+
+
+def test_a_token(tmp_path: Path) -> None:
+    (words,) = block("token").commands
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli.main", *words[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "sha256" in done.stdout + done.stderr
+
+
+def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(
+        ["bash", "-euc", block("certificates").text], cwd=tmp_path, check=True, capture_output=True
+    )
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made >= {
+        f"{name}.{kind}" for name in ("ca", "worker", "gateway") for kind in ("crt", "key")
+    }
+    monkeypatch.chdir(tmp_path)
+    from hermes.client import HermesClient, Tls
+
+    names: dict[str, object] = {"HermesClient": HermesClient, "Tls": Tls, "Path": Path}
+    code = f"client = {block('tls-client').text.strip()}"
+    exec(compile(code, block("tls-client").where, "exec"), names)
+    names["client"].close()  # type: ignore[attr-defined]
