@@ -54,11 +54,6 @@ def test_time_at_a_chosen_rate() -> None:
             "model_frames_per_second: cannot be chosen for qwen3_vl: leave it out",
         ),
         (
-            lambda: tiny.folder(),
-            {"model_revision": "main"},
-            f"model_revision: 'main': {str(tiny.folder())!r} is a folder and has none",
-        ),
-        (
             lambda: tiny_qwen.folder("qwen2_5_vl"),
             {"model_frame_size": "650x364"},
             "model_frame_size: 650x364: sides must be multiples of 28",
@@ -71,6 +66,11 @@ def test_an_option_that_the_family_lacks_is_refused_by_the_name_of_its_setting(
     with pytest.raises(InvalidInput) as refused:
         load_model(settings(model=model(), **chosen))  # type: ignore[operator]
     assert str(refused.value) == reason
+
+
+def test_a_revision_of_a_folder_is_refused_by_the_name_of_its_setting() -> None:
+    with pytest.raises(InvalidInput, match="^model_revision: 'main': .* is a folder"):
+        load_model(settings(model=tiny.folder(), model_revision="main"))
 
 
 @pytest.mark.parametrize("size", ["364", "644*364", "0x364", "x", "12345x10", "644x364x3"])
