@@ -69,7 +69,7 @@ def test_an_option_that_the_family_lacks_is_refused_by_the_name_of_its_setting(
 
 
 def test_a_revision_of_a_folder_is_refused_by_the_name_of_its_setting() -> None:
-    with pytest.raises(InvalidInput, match="^model_revision: 'main': .* is a folder"):
+    with pytest.raises(InvalidInput, match=r"^model_revision: 'main': .* is a folder"):
         load_model(settings(model=tiny.folder(), model_revision="main"))
 
 
