@@ -15,7 +15,10 @@ class AnswerText:
     """
 
     def __init__(self, tokenizer: Any, thinking: bool = False) -> None:
-        """`thinking`: the model begins in the midst of its reasoning."""
+        """`thinking`: the model begins in the midst of its reasoning.
+
+        Without a token that ends it, all of its text is the answer.
+        """
         from tokenizers.decoders import DecodeStream
 
         self._backend = tokenizer.backend_tokenizer
@@ -23,7 +26,7 @@ class AnswerText:
         self._reasons = DecodeStream(skip_special_tokens=True)
         added = tokenizer.get_added_vocab()
         self._think, self._end_think = added.get(THINK), added.get(END_THINK)
-        self._thinking = thinking
+        self._thinking = thinking and self._end_think is not None
         self._after_reasoning = False
         self._pieces: list[str] = []
         self._count = 0

@@ -32,8 +32,9 @@ from hermes.vlm.weights import (
 class ModelFacts:
     """Facts about a model on a GPU, in bfloat16 unless its weights are quantised.
 
-    `weight_bytes`: of its weights there. `frame_size`: height and width in
-    pixels. `pictures_per_frame`: how many share the tokens of one frame.
+    `weight_bytes`: of its weights there; where that is not known, a byte for each.
+    `frame_size`: height and width in pixels. `pictures_per_frame`: how many share
+    the tokens of one frame.
     `problems`: why it cannot be loaded as it is here; empty if nothing is known.
     """
 
@@ -78,7 +79,7 @@ class ModelFacts:
         return cls(
             family=family.model_type,
             parameters=parameters,
-            weight_bytes=folder.stored_bytes() if method else 2 * parameters,
+            weight_bytes=(folder.stored_bytes() or parameters) if method else 2 * parameters,
             quantisation=method,
             adapter=folder.adapter is not None,
             thinking=template is not None and template[0].thinking,

@@ -49,12 +49,15 @@ class ModelFolder:
             return cls(found, fetched=fetched)
         if (found / _CONFIG).is_file():
             return cls(found, found, fetched)
-        base = read_json(found / _ADAPTER).get("base_model_name_or_path")
+        settings = read_json(found / _ADAPTER)
+        base = settings.get("base_model_name_or_path")
         if not base:
             raise InvalidInput(
                 "model", f"{model!r} is an adapter that does not name its base model: merge the two"
             )
-        return cls(_folder_of(str(base), None, files), found, weights or Path(base).is_dir())
+        is_folder = Path(str(base)).expanduser().is_dir()
+        of_base = None if is_folder else settings.get("revision")
+        return cls(_folder_of(str(base), of_base, files), found, weights or is_folder)
 
     def model_type(self) -> str:
         """The family, from the configuration. Raises `InvalidInput` if it names none."""

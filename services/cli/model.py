@@ -107,7 +107,7 @@ def _table(
     height, width = facts.frame_size
     pictures = facts.pictures_per_frame
     shared = "" if pictures == 1 else f", which {pictures} pictures share"
-    weights = human_bytes(facts.weight_bytes) if facts.weight_bytes else "not known"
+    weights = human_bytes(facts.weight_bytes)
     rows = [
         ("model", model),
         ("family", facts.family + (", thinks before it answers" if facts.thinking else "")),

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from hermes.vlm import load
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.prompt import PromptTemplate
-from tests.support import tiny_hub
+from tests.support import tiny, tiny_hub
 from tests.support import tiny_hub_templates as templates
 
 FAMILY = "qwen3_vl"
@@ -61,6 +61,17 @@ def test_an_answer_that_ends_in_reasoning_has_no_text(tokenizer: Any) -> None:
     ids = tokenizer.encode("What is the car")
     assert [stream.push(id) for id in ids] == [""] * len(ids)
     assert (stream.reasoning, stream.reasoning_tokens) == ("What is the car", len(ids))
+
+
+def test_without_a_token_that_ends_reasoning_all_is_the_answer() -> None:
+    """A template that spells `<think>` for a tokenizer that does not know it."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny.folder())
+    stream = AnswerText(tokenizer, thinking=True)
+    plain = AnswerText(tokenizer)
+    ids = tokenizer.encode("a red van")
+    text = [plain.push(id) for id in ids]
+    assert [stream.push(id) for id in ids] == text != [""] * len(ids)
+    assert stream.reasoning_tokens == 0
 
 
 @pytest.mark.parametrize("jinja", [True, False])
