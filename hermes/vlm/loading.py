@@ -57,6 +57,7 @@ def load(
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     folder = ModelFolder.find(str(checkpoint), revision)
     family = family_of(folder)
+    folder.check_settings()
     chosen = {"frame_size": frame_size, "frames_per_second": frames_per_second}
     options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     for option in options.keys() - _OPTIONS[family]:

@@ -58,7 +58,9 @@ class ModelFacts:
 
         Raises `InvalidInput` or `Unsupported` where not even that can be told.
         """
-        family, config = family_of(folder), read_config(folder)
+        family = family_of(folder)
+        folder.check_settings()
+        config = read_config(folder)
         text = config.get_text_config()
         size, tokens, pictures = _frame(family, config, folder.path, frame_size)
         problems: list[str] = []

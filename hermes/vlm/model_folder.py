@@ -13,6 +13,15 @@ from hermes.errors import InvalidInput
 _SMALL, _WEIGHTS = ["*.json", "*.jinja", "*.txt", "*.model"], ["*.safetensors"]
 DEMO = "demo"
 """The name of the small model that comes with the package."""
+_SETTINGS = (
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.json",
+    "tokenizer_config.json",
+)
 _CONFIG, _ADAPTER, _INDEX = "config.json", "adapter_config.json", "model.safetensors.index.json"
 
 
@@ -68,6 +77,16 @@ class ModelFolder:
         if not isinstance(found, str):
             raise InvalidInput("model", f"{path} names no model_type: it is no checkpoint's")
         return found
+
+    def check_settings(self) -> None:
+        """Raises `InvalidInput` if one of the small files is damaged.
+
+        transformers would go on without some of them: an answer whose end is not
+        known does not end.
+        """
+        for name in _SETTINGS:
+            if (self.path / name).is_file():
+                read_json(self.path / name)
 
     def check_weights(self) -> None:
         """Raises `InvalidInput` if a file of weights is missing or cut. Reads only their heads."""

@@ -35,13 +35,18 @@ class PromptTemplate:
         """
         template = _find_template(folder, tokenizer)
         content = [{"type": "video"}, {"type": "text", "text": _MARK}]
-        rendered: str = tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            chat_template=template,
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,
-        )
+        try:
+            rendered: str = tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}],
+                chat_template=template,
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,
+            )
+        except Exception as error:  # a template is a program, and may fail in any way
+            raise Unsupported(
+                f"the chat template in {folder} cannot be rendered: {error}"
+            ) from error
         if rendered.count(video_token) != 1 or rendered.count(_MARK) != 1:
             raise Unsupported(
                 f"the chat template in {folder} does not place one {video_token} and one question"

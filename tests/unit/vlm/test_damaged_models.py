@@ -100,14 +100,24 @@ def test_a_folder_without_weights_is_named(copy: Path) -> None:
         "preprocessor_config.json",
         "video_preprocessor_config.json",
         "tokenizer.json",
+        "tokenizer_config.json",
+        "generation_config.json",
+        "chat_template.json",
     ],
 )
-def test_a_cut_settings_file_is_named(copy: Path, name: str) -> None:
-    if name == "preprocessor_config.json":  # read where there is none for video
-        (copy / "video_preprocessor_config.json").unlink()
-    path = copy / name
-    path.write_text(path.read_text()[:-20])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_cut_settings_file_is_named(copy: Path, name: str, share: float) -> None:
+    text = (copy / name).read_text()
+    (copy / name).write_text(text[: int(share * len(text))])
     with pytest.raises(InvalidInput, match=name.removesuffix(".json")):
+        load(copy)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_cut_chat_template_is_named(copy: Path, share: float) -> None:
+    path = copy / "chat_template.jinja"
+    path.write_text(path.read_text()[: int(share * len(path.read_text()))])
+    with pytest.raises(Unsupported, match="the chat template in"):
         load(copy)
 
 
