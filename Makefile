@@ -6,18 +6,22 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard rules images fuzz format clean
+.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard rules pictures images fuzz format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+# In a terminal pip shows what it downloads; elsewhere a line before each step is enough.
+PIP := -m pip install --disable-pip-version-check $(if $(shell test -t 2 && echo terminal),,--quiet)
 
 # torch is pinned (and installed first) so that nothing resolves another build of it.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (a few minutes the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt torch
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	@echo "Installing into $(VENV), 1 of 2: PyTorch (hundreds of MB for a CPU, gigabytes for a GPU) ..."
+	@$(BIN)/python $(PIP) $(PIP_FLAGS) -c constraints.txt torch
+	@echo "Installing into $(VENV), 2 of 2: HERMES Live and everything else it needs ..."
+	@$(BIN)/python $(PIP) $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
 	@touch $@
 
 $(NPM_STAMP): package.json
@@ -38,7 +42,7 @@ node-packages:
 KERNELS_STAMP := $(VENV)/.kernels
 .PHONY: kernels
 kernels: $(STAMP)
-	@test -e $(KERNELS_STAMP) || ! $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[kernels]' || touch $(KERNELS_STAMP)
+	@test -e $(KERNELS_STAMP) || ! $(BIN)/python $(PIP) $(PIP_FLAGS) -c constraints.txt -e '.[kernels]' || touch $(KERNELS_STAMP)
 
 # Files are kept together: what a file's tests share is made once. TEST_JOBS=0: one process.
 TEST_JOBS ?= 2

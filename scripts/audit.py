@@ -134,7 +134,7 @@ def audit_npm() -> list[Finding]:
 
 
 def parse_npm(report: Any) -> Iterator[Finding]:
-    """Findings of npm's report. What a package inherits from another is told of the other."""
+    """Findings of npm's report. What a package inherits from another is reported for the other."""
     for name, package in report["vulnerabilities"].items():
         for one in package["via"]:
             if isinstance(one, dict):

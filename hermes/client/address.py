@@ -43,12 +43,12 @@ def check_address(address: str, *, encrypted: bool) -> None:
 
 def _no_scheme(address: str, scheme: str, rest: str) -> str:
     host = rest.partition("/")[0]
-    told = f"{address!r} has a scheme: write host:port without one"
+    message = f"{address!r} has a scheme: write host:port without one"
     if _HOST.fullmatch(host.rpartition(":")[0]):
-        told += f", {host}"
+        message += f", {host}"
     if scheme in ("https", "grpcs"):
-        told += ", and ask for TLS by its own options (--ca-file, or tls=)"
-    return told
+        message += ", and ask for TLS by its own options (--ca-file, or tls=)"
+    return message
 
 
 def _check_host_and_port(address: str, encrypted: bool) -> None:

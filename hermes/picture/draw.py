@@ -234,8 +234,8 @@ def _time(scene: Scene, axis: TimeAxis, bottom: float) -> None:
         Text(WIDTH - RIGHT + 28, bottom + 28, "newest", 13, SOFT),
     ]
     taken = [area_of(label) for label in labels]
-    for x, told in axis.ticks():
-        label = Text(x, bottom + 28, told, 13, SOFT, "middle")
+    for x, text in axis.ticks():
+        label = Text(x, bottom + 28, text, 13, SOFT, "middle")
         area = area_of(label)
         spaced = Area(area.left - LABEL_SPACE, area.top, area.right + LABEL_SPACE, area.bottom)
         scene.add(Line(x, bottom + 6, x, bottom + 12, SOFT))

@@ -1,6 +1,6 @@
 """Room for labels: how wide a text is at most, and how it is made to fit.
 
-SVG is drawn with the fonts of whoever looks at it, so the widths are those of
+SVG is drawn with the viewer's own fonts, so the widths are those of
 the widest font that the pictures ask for, DejaVu Sans, or of Pillow's own.
 """
 

@@ -35,15 +35,15 @@ class Picture:
     disk: str = ""
 
     def remarks(self) -> list[str]:
-        """What does not go as it should, in a line each."""
-        told = [
-            f"{one.name} is being started again, since {_clock(one.since)}" for one in self.away
+        """What is wrong now, one line each."""
+        lines = [
+            f"{one.name} is being restarted, since {_clock(one.since)}" for one in self.away
         ]
         if self.stale_since is not None:
-            told.append(f"not refreshed since {_clock(self.stale_since)}: {self.stale_why}")
+            lines.append(f"not refreshed since {_clock(self.stale_since)}: {self.stale_why}")
         if self.disk:
-            told.append(self.disk)
-        return told
+            lines.append(self.disk)
+        return lines
 
 
 class Board(Protocol):

@@ -189,9 +189,9 @@ def _judge(world: World, question: str, answer: Answer) -> bool | None:
         out.print("[dim]the record has no answer to this[/]")
         return None
     right, truth = verdict
-    told = "[green]right[/]" if right else f"[red]wrong[/]: it is {escape(repr(truth))}"
+    shown = "[green]right[/]" if right else f"[red]wrong[/]: it is {escape(repr(truth))}"
     meaning = world.meaning(question, truth)
-    out.print(f"{told} [dim]({meaning})[/]" if meaning else told)
+    out.print(f"{shown} [dim]({meaning})[/]" if meaning else shown)
     return right
 
 

@@ -38,7 +38,7 @@ def last_words(log: Path) -> str:
             if len(plain) < PLAIN_LINES:
                 plain.insert(0, f"  {line.strip()}")
             continue
-        if plain:  # a traceback, or what an interpreter says, stands behind the last event
+        if plain:  # a traceback, or a message of the interpreter, follows the last event
             break
         if event.get("event") == "starting":  # what stands before is of an earlier process
             break

@@ -54,8 +54,8 @@ def _made(path: Path) -> Path:
         folder = path.resolve()
         os.listdir(folder)
     except FileExistsError as error:
-        told = "is a file: name a folder" if path.exists() else f"cannot be used: {error.strerror}"
-        raise StateUnusable(f"--state {path} {told}") from None
+        problem = "is a file: name a folder" if path.exists() else f"cannot be used: {error.strerror}"
+        raise StateUnusable(f"--state {path} {problem}") from None
     except NotADirectoryError:
         raise StateUnusable(f"--state {path}: a part of this path is a file") from None
     except (OSError, RuntimeError, ValueError) as error:

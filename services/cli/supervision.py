@@ -1,4 +1,4 @@
-"""Supervision: what ends is started again, with growing pauses, until it ends too often."""
+"""Supervision: what ends is restarted, with growing pauses, until it ends too often."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Watched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """A service that is being started again, and since when."""
+    """A service that is being restarted, and since when."""
 
     name: str
     since: datetime
@@ -144,7 +144,7 @@ class Supervision:
         pause_s = record.backoff.next()
         record.start_at = now + pause_s
         self._say(
-            f"{name} ended ({ended}) and is started again in {pause_s:.1f} s"
+            f"{name} ended ({ended}) and is restarted in {pause_s:.1f} s"
             + (f": {why}" if why else "")
         )
 

@@ -221,7 +221,7 @@ class Worker:
         if self._restorer is not None:
             await asyncio.to_thread(self._restorer.stop)
         await asyncio.to_thread(self._ingest.stop)
-        self._engine.wind_down()  # what was offered is in the log, behind the last checkpoints
+        self._engine.wind_down()  # frames that wait are in the log, past the last checkpoints
         if self._checkpointer is not None:
             await asyncio.to_thread(self._checkpointer.stop, max(1.0, _left(until)))
         self._heartbeats.remove(self._device)

@@ -72,7 +72,7 @@ def test_a_table_is_drawn_when_something_has_changed() -> None:
         assert len(written.getvalue()) == drawn
         board.show(replace(picture, stale_since=NOON, stale_why="x", away=(Away("worker", NOON),)))
     shown = written.getvalue()[drawn:]
-    assert "worker is being started again, since 12:00:03" in shown
+    assert "worker is being restarted, since 12:00:03" in shown
     assert "not refreshed since 12:00:03: x" in shown
 
 

@@ -1,4 +1,4 @@
-"""What ends is started again, with growing pauses, and not for ever."""
+"""What ends is restarted, with growing pauses, and not for ever."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_what_ended_is_started_on_its_ports_and_told() -> None:
     fake.up = True
     scene.go_on(1)
     assert scene.supervision.away() == []
-    assert "worker ended (status 1) and is started again in" in scene.said[0]
+    assert "worker ended (status 1) and is restarted in" in scene.said[0]
     assert "out of paper" in scene.said[0]
     assert scene.said[1].startswith("worker runs again, after ")
 
