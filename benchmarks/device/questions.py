@@ -43,13 +43,14 @@ def cost_of(model: VideoModel, passes: QuestionPass, memory: VideoMemory) -> Cos
 
 @torch.inference_mode()
 def _answer(model: VideoModel, passes: QuestionPass, memory: VideoMemory, tokens: int) -> None:
-    inputs = model.question(_TEXT)
+    inputs, answer = model.question(_TEXT), passes.choice.begin(_TEXT)
     with memory.branch(len(inputs) + tokens) as branch:
         for _ in range(tokens):
             row = branch.row(len(inputs))
-            found = passes.tokens([inputs], [row])
+            found = passes.tokens([inputs], [row], [answer])
             branch.commit(row)
             inputs = model.embed(found)
+    passes.choice.end(answer)
 
 
 def against_frames(

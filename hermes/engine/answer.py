@@ -24,7 +24,8 @@ class AnswerResult:
     `warm_ttft_s`: time to the first token, from the moment the memory was ready
     for the question. `fresh_ttft_s`: the same from the moment the engine received
     the question, so it includes the wait for frames. `queue_s`: time between
-    ready and started, spent on other work of the device.
+    ready and started, spent on other work of the device. `reasoning`: what a model
+    that thinks wrote before the answer; its tokens are among the answer's.
     """
 
     finish_reason: FinishReason
@@ -35,6 +36,8 @@ class AnswerResult:
     fresh_ttft_s: float
     queue_s: float
     inter_token_s: tuple[float, ...] = ()
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
 
 class AnswerSink(Protocol):
@@ -71,6 +74,7 @@ class Answer:
     branch: Branch | None = None
     stream: TextStream | None = None
     next_input: Tensor | None = None
+    choice: int | None = None
     tokens: int = 0
     intervals: list[float] = field(default_factory=list)
     over: bool = False
@@ -116,4 +120,6 @@ class Answer:
             fresh_ttft_s=self.first_token - self.received,
             queue_s=self.started - self.ready,
             inter_token_s=tuple(self.intervals),
+            reasoning="" if self.stream is None else self.stream.reasoning,
+            reasoning_tokens=0 if self.stream is None else self.stream.reasoning_tokens,
         )

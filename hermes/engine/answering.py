@@ -137,6 +137,7 @@ class Answers:
         try:
             answer.branch = answer.session.memory.branch(answer.question_tokens + answer.max_tokens)
             answer.stream = self._model.text_stream()
+            answer.choice = self._passes.choice.begin(answer.text)
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return False
@@ -164,12 +165,15 @@ class Answers:
     def _next(self, answers: Sequence[Answer]) -> tuple[list[BranchRow], list[int]]:
         inputs: list[Tensor] = []
         rows: list[BranchRow] = []
+        choices: list[int] = []
         for answer in answers:
             assert answer.branch is not None
             assert answer.next_input is not None
+            assert answer.choice is not None
+            choices.append(answer.choice)
             inputs.append(answer.next_input)
             rows.append(answer.branch.row(len(answer.next_input)))
-        return rows, self._passes.tokens(inputs, rows)
+        return rows, self._passes.tokens(inputs, rows, choices)
 
     def _took(self, answer: Answer, row: BranchRow, token: int) -> None:
         """Add one token to an answer, send its text to the sink, and end it if it is complete."""
@@ -178,7 +182,7 @@ class Answers:
             assert answer.stream is not None
             answer.branch.commit(row)
             answer.took_token(self._clock())
-            if token in self._model.end_ids:
+            if token in self._model.decoding.end_ids:
                 self._finish(answer, "stop")
                 return
             text = answer.stream.push(token)
@@ -199,6 +203,9 @@ class Answers:
     def _forget(self, answer: Answer) -> None:
         answer.over = True
         answer.close()
+        if answer.choice is not None:
+            self._passes.choice.end(answer.choice)
+            answer.choice = None
         for queue in (self._waiting, self._ready, self._under_way):
             if answer in queue:
                 queue.remove(answer)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hermes.memory import BranchRow, PackedPass
 from hermes.memory.reading import NewReader, ReadingPass, columns_of
-from hermes.vlm import VideoModel
+from hermes.vlm import TokenChoice, VideoModel
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ class QuestionPass:
         self._reach = reach
         self._on_cuda = model.shape.device.type == "cuda"
         self._new_reader = new_reader or (_kernels(model) if self._on_cuda else None)
-        self._passes: dict[tuple[int, bool], _FixedPass] = {}
+        self._passes: dict[tuple[int, bool], _FixedPass | None] = {}
         self._pool: Any = None
+        self.choice = TokenChoice(model)
 
     @torch.inference_mode()
     def prepare(self, like: Tensor) -> None:
@@ -48,41 +49,49 @@ class QuestionPass:
         for size in SIZES:
             for several in (False, True) if size > 1 else (False,):
                 self._fixed(size, several, like)
-                if self._new_reader is None:
-                    return
 
-    def tokens(self, inputs: Sequence[Tensor], rows: Sequence[BranchRow]) -> list[int]:
-        """The token that follows each row. `inputs`: a tensor [n, width] for each row."""
+    def tokens(
+        self, inputs: Sequence[Tensor], rows: Sequence[BranchRow], answers: Sequence[int]
+    ) -> list[int]:
+        """The token that follows each row. `inputs`: a tensor [n, width] for each row.
+        `answers`: the row that each has in `choice`.
+        """
         together = torch.cat(list(inputs)) if len(inputs) > 1 else inputs[0]
         ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
         if self._new_reader is not None and len(together) <= SIZES[-1]:
             size = SIZES[bisect.bisect_left(SIZES, len(together))]
             fixed = self._fixed(size, len(rows) > 1, together)
             if fixed is not None:
-                return fixed.run(together, columns_of(rows, size), ends)
+                found = fixed.run(together, columns_of(rows, size), ends)
+                chosen = found if fixed.chooses else self.choice.choose(found, answers)
+                return list(chosen.tolist())
         hidden = self._model.forward(together, PackedPass(rows))
         if len(hidden) > len(rows):  # of a question, only its last token's output is needed
             hidden = hidden.index_select(0, ends.to(hidden.device))
-        found: list[int] = self._model.logits(hidden).argmax(dim=-1).tolist()
-        return found
+        return list(self.choice.choose(self._model.logits(hidden), answers).tolist())
 
     def _fixed(self, size: int, several: bool, like: Tensor) -> _FixedPass | None:
-        """The pass of this size, recorded on CUDA. None if that failed: it is not tried again."""
+        """The pass of this size, recorded on CUDA. None if that failed: it is not tried again.
+
+        Other sizes may still be recorded.
+        """
         if (size, several) not in self._passes:
             assert self._new_reader is not None
             ends = size if several else 1
             try:
-                made = _FixedPass(self._model, size, ends, self._reach, self._new_reader, like)
+                chooses = self.choice.by_logits_alone
+                made = _FixedPass(
+                    self._model, size, ends, self._reach, self._new_reader, like, chooses=chooses
+                )
                 if self._on_cuda:
                     self._pool = made.record(self._pool)
                 else:
                     made.rehearse()
             except Exception as error:
-                log.warning("passes over questions cannot be recorded; going on without: %s", error)
-                self._new_reader = None
-                self._passes.clear()
-                return None
-            self._passes[size, several] = made
+                log.warning("question passes of %d tokens cannot be recorded: %s", size, error)
+                self._passes[size, several] = None
+            else:
+                self._passes[size, several] = made
         return self._passes[size, several]
 
 
@@ -97,7 +106,11 @@ class _FixedPass:
         reach: int,
         new_reader: NewReader,
         like: Tensor,
+        *,
+        chooses: bool,
     ) -> None:
+        """`chooses`: it predicts tokens; without, their logits."""
+        self.chooses = chooses
         self._model = model
         self._inputs = like.new_zeros((size, like.shape[1]))
         self._ends = torch.zeros(ends, dtype=torch.int64, device=like.device)
@@ -109,7 +122,8 @@ class _FixedPass:
     def _compute(self) -> Tensor:
         self._reading.begin()
         hidden = self._model.forward(self._inputs, self._reading)
-        return self._model.logits(hidden.index_select(0, self._ends)).argmax(dim=-1)
+        logits = self._model.logits(hidden.index_select(0, self._ends))
+        return logits.argmax(dim=-1) if self.chooses else logits
 
     def rehearse(self) -> None:
         """Run it once without use, so that lazy set-up happens now and faults show now."""
@@ -124,15 +138,19 @@ class _FixedPass:
                 self.rehearse()
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
+        # Where recording fails, `graph` does not give the stream back: the outer context does.
         # Thread-local: other threads may use CUDA meanwhile, to pin pictures for example.
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"),
+        ):
             self._found = self._compute()
         self._graph = graph
         return graph.pool() if pool is None else pool
 
     @torch.inference_mode()
-    def run(self, inputs: Tensor, columns: Tensor, ends: Tensor) -> list[int]:
-        """The token that follows each of `ends`."""
+    def run(self, inputs: Tensor, columns: Tensor, ends: Tensor) -> Tensor:
+        """The token that follows each of `ends`, or its logits."""
         self._inputs[: len(inputs)] = inputs
         self._reading.table.copy_(columns, non_blocking=True)
         self._ends[: len(ends)] = ends.to(self._ends.device, non_blocking=True)
@@ -140,8 +158,7 @@ class _FixedPass:
             self._found = self._compute()
         else:
             self._graph.replay()
-        found: list[int] = self._found[: len(ends)].tolist()
-        return found
+        return self._found[: len(ends)]
 
 
 def _kernels(model: VideoModel) -> NewReader | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
+from hermes.vlm.decoding import Decoding
 from hermes.vlm.tower import Between
 
 
@@ -14,7 +15,19 @@ class TextStream(Protocol):
     """Decodes token ids into text one by one."""
 
     def push(self, token_id: int) -> str:
-        """The text that this token completes; empty while a character is unfinished."""
+        """The text that this token completes; empty while a character is unfinished, and in
+        reasoning, which is no part of the answer.
+        """
+        ...
+
+    @property
+    def reasoning(self) -> str:
+        """The text of the reasoning so far."""
+        ...
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many tokens the reasoning has so far."""
         ...
 
 
@@ -62,8 +75,8 @@ class VideoModel(Protocol):
         ...
 
     @property
-    def end_ids(self) -> frozenset[int]:
-        """Token ids that end an answer."""
+    def decoding(self) -> Decoding:
+        """How its answers are decoded."""
         ...
 
     def prefix(self) -> Tensor:
@@ -81,6 +94,10 @@ class VideoModel(Protocol):
         """Inputs [n, width] of everything after the video, for this question."""
         ...
 
+    def prompt_ids(self, text: str) -> list[int]:
+        """Token ids of all that precedes the answer to this question, the video as one."""
+        ...
+
     def embed(self, token_ids: list[int]) -> Tensor:
         """Inputs [n, width] of token ids."""
         ...
@@ -96,17 +113,3 @@ class VideoModel(Protocol):
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
         ...
-
-
-def tokenizer_stream(tokenizer: Any) -> TextStream:
-    """A text stream over a fast tokenizer, without special tokens."""
-    from tokenizers.decoders import DecodeStream
-
-    class Stream:
-        def __init__(self) -> None:
-            self._stream = DecodeStream(skip_special_tokens=True)
-
-        def push(self, token_id: int) -> str:
-            return self._stream.step(tokenizer.backend_tokenizer, token_id) or ""
-
-    return Stream()

@@ -11,7 +11,9 @@ from torch import Tensor
 from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
 from hermes.vlm import attention
-from hermes.vlm.base import TextStream, tokenizer_stream
+from hermes.vlm.answer_text import AnswerText
+from hermes.vlm.base import TextStream
+from hermes.vlm.decoding import Decoding
 from hermes.vlm.preprocess import PixelSettings, to_pixels
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
@@ -72,8 +74,7 @@ class LlavaOnevision:
         self.layout = FrameLayout.sequential(pooled**2, self.shape.device)
         self.pictures_per_frame = 1
         self.frame_size = (side, side)
-        ends = model.generation_config.eos_token_id
-        self.end_ids = frozenset([ends] if isinstance(ends, int) else (ends or []))
+        self.decoding = Decoding.of(model, name)
 
     def _check_identity(self) -> None:
         """Raises `Unsupported` if the RoPE is not the identity at position 0."""
@@ -85,8 +86,7 @@ class LlavaOnevision:
 
     def prefix(self) -> Tensor:
         """Embeddings [n, hidden] of the chat template up to the video."""
-        ids = self.tokenizer(self.template.prefix, add_special_tokens=False)["input_ids"]
-        return self.embed(ids)
+        return self.embed(self.template.prefix_ids(self.tokenizer))
 
     @torch.inference_mode()
     def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
@@ -107,6 +107,10 @@ class LlavaOnevision:
         ids = self.template.question_ids(self.tokenizer, text)
         newline = self._model.model.image_newline.to(self.shape.dtype).unsqueeze(0)
         return torch.cat((newline, self.embed(ids)))
+
+    def prompt_ids(self, text: str) -> list[int]:
+        """Token ids of all that precedes the answer to this question, the video as one."""
+        return self.template.prompt_ids(self.tokenizer, text, self._model.config.video_token_id)
 
     @torch.inference_mode()
     def embed(self, token_ids: list[int]) -> Tensor:
@@ -136,4 +140,4 @@ class LlavaOnevision:
 
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
-        return tokenizer_stream(self.tokenizer)
+        return AnswerText(self.tokenizer, self.template.thinking)

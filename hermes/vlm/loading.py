@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,15 @@ import torch
 from hermes.errors import InvalidInput, Unsupported
 from hermes.vlm.base import VideoModel
 from hermes.vlm.llava_onevision import LlavaOnevision
+from hermes.vlm.model_folder import DEMO, ModelFolder
 from hermes.vlm.qwen2_5_vl import Qwen25VL
-from hermes.vlm.qwen3_vl import Qwen3VL
-
-log = logging.getLogger(__name__)
+from hermes.vlm.qwen3_vl import Qwen3VL, Qwen3VLMoe
+from hermes.vlm.weights import read_config, read_model, read_tokenizer
 
 Family = type[LlavaOnevision] | type[Qwen25VL] | type[Qwen3VL]
 
 FAMILIES: dict[str, Family] = {
-    family.model_type: family for family in (LlavaOnevision, Qwen25VL, Qwen3VL)
+    family.model_type: family for family in (LlavaOnevision, Qwen25VL, Qwen3VL, Qwen3VLMoe)
 }
 """Model families by the `model_type` of their configuration."""
 
@@ -28,12 +26,8 @@ _OPTIONS: dict[Family, frozenset[str]] = {
     LlavaOnevision: frozenset(),
     Qwen25VL: frozenset({"frame_size", "frames_per_second"}),
     Qwen3VL: frozenset({"frame_size"}),
+    Qwen3VLMoe: frozenset({"frame_size"}),
 }
-
-DEMO = "demo"
-"""The name of the small model that comes with the package."""
-
-_FILES = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]
 
 
 def load(
@@ -41,6 +35,7 @@ def load(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
+    revision: str | None = None,
     frame_size: tuple[int, int] | None = None,
     frames_per_second: float | None = None,
 ) -> VideoModel:
@@ -50,60 +45,33 @@ def load(
     is "./demo".
 
     `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere.
+    `revision`: branch, tag or commit on the hub.
     `frame_size`: height and width of frames in pixels.
     `frames_per_second`: the rate of pictures. Both only for families that let
     them be chosen. Raises `Unsupported` for an unknown family, and
     `InvalidInput` for a checkpoint that cannot be found or an option that its
     family does not have.
     """
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
-
     device = torch.device(device)
     if dtype is None:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    folder = _folder_of(str(checkpoint))
-    try:
-        config = AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        raise InvalidInput("model", f"{checkpoint!s} is no checkpoint: {error}") from error
-    family = FAMILIES.get(config.model_type)
-    if family is None:
-        known = ", ".join(sorted(FAMILIES))
-        raise Unsupported(f"model family {config.model_type!r} is not supported; known: {known}")
+    folder = ModelFolder.find(str(checkpoint), revision)
+    family = family_of(folder)
+    folder.check_settings()
     chosen = {"frame_size": frame_size, "frames_per_second": frames_per_second}
     options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     for option in options.keys() - _OPTIONS[family]:
-        raise InvalidInput(option, f"cannot be chosen for {config.model_type}: leave it out")
-    model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
-    model.to(device).eval()
-    model.requires_grad_(False)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    return family(model, tokenizer, folder, _name_of(checkpoint, folder), **options)
+        raise InvalidInput(option, f"cannot be chosen for {family.model_type}: leave it out")
+    model = read_model(folder, read_config(folder), device, dtype)
+    name = DEMO if folder.is_demo else Path(checkpoint).name
+    return family(model, read_tokenizer(folder), folder.path, name, **options)
 
 
-def _demo_folder() -> Path:
-    """The demo model is data of the package; `hermes.demo`, which made it, is not needed."""
-    return Path(str(resources.files("hermes"))) / "demo" / "weights"
-
-
-def _name_of(checkpoint: str | Path, folder: Path) -> str:
-    return DEMO if folder.resolve() == _demo_folder().resolve() else Path(checkpoint).name
-
-
-def _folder_of(checkpoint: str) -> Path:
-    if checkpoint == DEMO:
-        return _demo_folder()
-    path = Path(checkpoint).expanduser()
-    if path.is_dir():
-        return path
-    if path.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") != 1:
-        raise InvalidInput("model", f"{checkpoint!r} is neither a folder nor owner/name on a hub")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(checkpoint, allow_patterns=_FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise InvalidInput(
-            "model", f"{checkpoint!r} could not be fetched ({type(error).__name__}): give a folder"
-        ) from error
+def family_of(folder: ModelFolder) -> Family:
+    """The family that a model is of. Raises `Unsupported` if it is not one of `FAMILIES`."""
+    model_type = folder.model_type()
+    family = FAMILIES.get(model_type)
+    if family is None:
+        known = ", ".join(sorted(FAMILIES))
+        raise Unsupported(f"model family {model_type!r} is not supported; known: {known}")
+    return family

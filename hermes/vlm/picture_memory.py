@@ -12,6 +12,7 @@ from hermes.errors import InvalidInput
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
 from hermes.vlm.base import VideoModel
 from hermes.vlm.preprocess import check_pictures
+from hermes.vlm.token_choice import TokenChoice
 
 
 class PictureMemory(ABC):
@@ -93,21 +94,24 @@ class PictureMemory(ABC):
         return "".join(self.answer(question, max_tokens))
 
     def answer(self, question: str, max_tokens: int = 256) -> Iterator[str]:
-        """The answer, piece by piece, as it is written. Greedy decoding."""
+        """The answer, piece by piece, as it is written. Greedy, with the model's own penalty."""
         model, stream = self.model, self.model.text_stream()
-        inputs = model.question(question)
+        inputs, choice = model.question(question), TokenChoice(model)
+        row = choice.begin(question)
         with self.branch(len(inputs) + max_tokens) as branch:
             for _ in range(max_tokens):
-                token = self._step(branch, inputs)
-                if token in model.end_ids:
+                logits = self._step(branch, inputs)
+                token = int(choice.choose(logits, [row])[0])
+                if token in model.decoding.end_ids:
                     return
                 if text := stream.push(token):
                     yield text
                 inputs = model.embed([token])
 
     @torch.inference_mode()
-    def _step(self, branch: Branch, inputs: Tensor) -> int:
+    def _step(self, branch: Branch, inputs: Tensor) -> Tensor:
+        """Logits [1, vocabulary] of what follows `inputs`."""
         row = branch.row(len(inputs))
         hidden = self.model.forward(inputs, PackedPass([row]))
         branch.commit(row)
-        return int(self.model.logits(hidden[-1]).argmax())
+        return self.model.logits(hidden[-1:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hermes.errors import InvalidInput, Unsupported
+from hermes.vlm.model_folder import read_json
 
 _DEFAULT_GRID = (9, 16)  # tokens of a frame where a tower takes frames of many sizes
 _DEFAULT_RATE = 2.0  # pictures a second, as the stock video processors have it
@@ -145,8 +145,8 @@ def _settings(folder: Path) -> tuple[dict[str, Any], Path]:
     ):
         path = folder / name
         if path.is_file():
-            found = json.loads(path.read_text())
-            found = found if section is None else found.get(section)
+            whole = read_json(path)
+            found = whole if section is None else whole.get(section)
             if isinstance(found, dict):
                 return found, path
     raise Unsupported(f"{folder} has no preprocessor_config.json: not a complete checkpoint")

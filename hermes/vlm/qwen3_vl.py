@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hermes.memory import FrameLayout
 from hermes.vlm.qwen_vl import QwenVL, token, widened
+
+_LEVELS = "hermes_levels"
+"""Argument of the language model's layers: features [n, hidden] for each of the first ones."""
 
 
 class Qwen3VL(QwenVL):
@@ -44,6 +48,9 @@ class Qwen3VL(QwenVL):
         config = model.config
         self._further = len(config.vision_config.deepstack_visual_indexes) * self._hidden
         self.layout = FrameLayout.marked(*self._grid, self.shape.device)
+        for level in range(self._further // self._hidden):
+            layer = self.language.layers[level]
+            layer.register_forward_hook(partial(_add_level, level), with_kwargs=True)
         marks = [config.vision_start_token_id, config.vision_end_token_id]
         self._start, self._end = self.embed(marks)
 
@@ -68,9 +75,22 @@ class Qwen3VL(QwenVL):
         return widened(super().embed(token_ids), self._further)
 
     def _beside(self, inputs: Tensor) -> dict[str, Any]:
-        features = inputs[:, self._hidden :]
-        seen = features.any(dim=1)
-        if not bool(seen.any()):
-            return {}
-        levels = features[seen].split(self._hidden, dim=1)
-        return {"visual_pos_masks": seen.unsqueeze(0), "deepstack_visual_embeds": list(levels)}
+        return {_LEVELS: inputs[:, self._hidden :].split(self._hidden, dim=1)}
+
+
+def _add_level(
+    level: int, layer: nn.Module, inputs: Any, named: dict[str, Any], output: Tensor
+) -> Tensor:
+    """Add a level of features to the output of the layer that it belongs to.
+
+    The model's own way to add them asks the device which tokens are a picture's,
+    and waits for the answer. These are zero for text, so there is nothing to ask.
+    """
+    features: Tensor = named[_LEVELS][level]
+    return output + features
+
+
+class Qwen3VLMoe(Qwen3VL):
+    """The same over `Qwen3VLMoeForConditionalGeneration`: each token has a few experts of many."""
+
+    model_type = "qwen3_vl_moe"

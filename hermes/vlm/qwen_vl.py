@@ -13,7 +13,9 @@ from torch.nn import functional
 from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass
 from hermes.vlm import attention, multimodal_rope
-from hermes.vlm.base import TextStream, tokenizer_stream
+from hermes.vlm.answer_text import AnswerText
+from hermes.vlm.base import TextStream
+from hermes.vlm.decoding import Decoding
 from hermes.vlm.preprocess import PatchSettings, PixelSettings, patchify, to_pixels
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
@@ -76,8 +78,7 @@ class QwenVL(ABC):
         )
         self.rotary = multimodal_rope.probe(self.language.rotary_emb, self.shape.device, name)
         self.position_limit = int(text.max_position_embeddings)
-        ends = model.generation_config.eos_token_id
-        self.end_ids = frozenset([ends] if isinstance(ends, int) else (ends or []))
+        self.decoding = Decoding.of(model, name)
 
     @abstractmethod
     def _video_text(self, tokenizer: Any) -> str:
@@ -90,8 +91,7 @@ class QwenVL(ABC):
 
     def prefix(self) -> Tensor:
         """Inputs [n, width] of the chat template up to the video."""
-        ids = self.tokenizer(self.template.prefix, add_special_tokens=False)["input_ids"]
-        return self.embed(ids)
+        return self.embed(self.template.prefix_ids(self.tokenizer))
 
     @torch.inference_mode()
     def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
@@ -120,6 +120,10 @@ class QwenVL(ABC):
     def question(self, text: str) -> Tensor:
         """Inputs [n, width] of what closes the video, the question, and the answer's cue."""
         return self.embed(self.template.question_ids(self.tokenizer, text))
+
+    def prompt_ids(self, text: str) -> list[int]:
+        """Token ids of all that precedes the answer to this question, the video as one."""
+        return self.template.prompt_ids(self.tokenizer, text, self._model.config.video_token_id)
 
     @torch.inference_mode()
     def embed(self, token_ids: list[int]) -> Tensor:
@@ -156,7 +160,7 @@ class QwenVL(ABC):
 
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
-        return tokenizer_stream(self.tokenizer)
+        return AnswerText(self.tokenizer, self.template.thinking)
 
 
 def token(tokenizer: Any, token_id: int) -> str:

@@ -204,11 +204,9 @@ def _qwen2_5_seven_billion(ids: Ids, layers: int | None) -> Any:
     )
 
 
-def _qwen3_eight_billion(ids: Ids, layers: int | None) -> Any:
-    from transformers import Qwen3VLConfig
-
+def _qwen3(ids: Ids, layers: int | None, *, kind: Any, hidden: int, **text: Any) -> Any:
     depth = _few(27, layers)
-    return Qwen3VLConfig(
+    return kind(
         vision_config={
             "depth": depth,
             "hidden_size": 1152,
@@ -217,15 +215,14 @@ def _qwen3_eight_billion(ids: Ids, layers: int | None) -> Any:
             "patch_size": 16,
             "num_position_embeddings": 2304,
             "deepstack_visual_indexes": [index for index in (8, 16, 24) if index < depth],
-            "out_hidden_size": 4096,
+            "out_hidden_size": hidden,
         },
         text_config={
+            **text,
+            "num_hidden_layers": _few(text["num_hidden_layers"], layers),
             "vocab_size": 151_936,
-            "hidden_size": 4096,
-            "intermediate_size": 12_288,
-            "num_hidden_layers": _few(36, layers),
+            "hidden_size": hidden,
             "num_attention_heads": 32,
-            "num_key_value_heads": 8,
             "head_dim": 128,
             "max_position_embeddings": 262_144,
             "rms_norm_eps": 1e-6,
@@ -237,6 +234,37 @@ def _qwen3_eight_billion(ids: Ids, layers: int | None) -> Any:
             },
         },
         **_qwen_ids(ids),
+    )
+
+
+def _qwen3_eight_billion(ids: Ids, layers: int | None) -> Any:
+    from transformers import Qwen3VLConfig
+
+    return _qwen3(
+        ids,
+        layers,
+        kind=Qwen3VLConfig,
+        hidden=4096,
+        intermediate_size=12_288,
+        num_hidden_layers=36,
+        num_key_value_heads=8,
+    )
+
+
+def _qwen3_thirty_billion(ids: Ids, layers: int | None) -> Any:
+    from transformers import Qwen3VLMoeConfig
+
+    return _qwen3(
+        ids,
+        layers,
+        kind=Qwen3VLMoeConfig,
+        hidden=2048,
+        intermediate_size=6144,
+        num_hidden_layers=48,
+        num_key_value_heads=4,
+        num_experts=128,
+        num_experts_per_tok=8,
+        moe_intermediate_size=768,
     )
 
 
@@ -252,6 +280,9 @@ SHAPES = {
     ),
     "qwen3-vl-8b": _Shape(
         _qwen3_eight_billion, _QWEN3_PIXELS, chat_templates.QWEN_VL, QWEN_VL_MARKS
+    ),
+    "qwen3-vl-30b-a3b": _Shape(
+        _qwen3_thirty_billion, _QWEN3_PIXELS, chat_templates.QWEN_VL, QWEN_VL_MARKS
     ),
 }
 """Shapes by name."""

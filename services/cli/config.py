@@ -36,6 +36,7 @@ class UpConfig(BaseModel):
 
     cameras: list[CameraConfig] = Field(default_factory=list)
     model: str = DEMO
+    revision: str = ""
     device: str = "auto"
     listen: str = "127.0.0.1:50051"
     media_root: Path | None = None

@@ -33,6 +33,7 @@ class LocalSettings:
     """The settings of a local run. Empty strings and zeros mean the services' defaults."""
 
     model: str = "demo"
+    revision: str = ""
     device: str = "auto"
     gateway: str = "127.0.0.1:0"
     media_root: Path | None = None
@@ -74,6 +75,8 @@ def _for_worker(settings: LocalSettings) -> dict[str, Setting]:
         "device": settings.device,
         "listen": "127.0.0.1:0",
     }
+    if settings.revision:
+        options["model_revision"] = settings.revision
     if settings.budget_tokens:
         options["budget_tokens"] = settings.budget_tokens
     if settings.max_memories:

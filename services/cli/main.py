@@ -7,7 +7,7 @@ import sys
 import typer
 
 from hermes.errors import HermesError
-from services.cli import ask, cameras, connection, demo, memory, token, up
+from services.cli import ask, cameras, connection, demo, memory, model, token, up
 from services.cli.output import fail
 from services.cli.processes import StartFailed
 from services.cli.redis_server import NoRedis
@@ -28,6 +28,7 @@ app.command("ask")(ask.ask)
 app.command("token")(token.token)
 app.add_typer(cameras.app, name="camera")
 app.add_typer(memory.app, name="memory")
+app.add_typer(model.app, name="model")
 
 
 def main() -> None:

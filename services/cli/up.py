@@ -51,6 +51,12 @@ def up(
             help="Checkpoint folder, or owner/name on the Hugging Face hub.", show_default=DEMO
         ),
     ] = "",
+    revision: Annotated[
+        str,
+        typer.Option(
+            help="Branch, tag or commit of the model on the hub.", show_default="its main branch"
+        ),
+    ] = "",
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1 ...", show_default="auto")
     ] = "",
@@ -114,6 +120,7 @@ def up(
         pacing,
         loop,
         model=model,
+        revision=revision,
         device=device,
         listen=listen,
         media_root=media_root,
@@ -223,6 +230,7 @@ def _settings(wanted: Wanted, root: Path | None, memories: Path | None) -> Local
     many = max(capacity, len(config.cameras))
     return LocalSettings(
         model=config.model,
+        revision=config.revision,
         device=config.device,
         gateway=config.listen,
         media_root=root,

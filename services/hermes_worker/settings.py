@@ -39,6 +39,9 @@ class WorkerSettings(TlsServerSettings):
         description="checkpoint folder, owner/name on the Hugging Face hub, or `demo`: the small"
         " model that comes with the package and knows little worlds alone",
     )
+    model_revision: str = Field(
+        "", description="branch, tag or commit of the model on the hub; empty: its main branch"
+    )
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="of weights and KV cache; auto: bfloat16 on a GPU, float32 elsewhere"
@@ -128,6 +131,8 @@ class WorkerSettings(TlsServerSettings):
             options["frame_size"] = (int(match[2]), int(match[1]))  # height, width
         if self.model_frames_per_second:
             options["frames_per_second"] = self.model_frames_per_second
+        if self.model_revision:
+            options["revision"] = self.model_revision
         return options
 
     def engine_config(self) -> EngineConfig:

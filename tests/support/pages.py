@@ -32,8 +32,11 @@ RUNS = {
     "token",
     "certificates",
     "tls-client",
+    "models",
+    "models-check",
 }
-"""The names that pages give in `<!-- run: NAME -->`. Their tests are in tests/integration/docs."""
+"""The names that pages give in `<!-- run: NAME -->`. Their tests are in tests/integration/docs
+and tests/unit/vlm/test_models_tour.py."""
 SHELL = frozenset({"sh", "bash", "shell", "console"})
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _MARK = re.compile(r"^<!-- (run|not run): (.+) -->$")

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen3VLConfig
+from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen3VLConfig, Qwen3VLMoeConfig
 
 from hermes.memory import FrameStamp, MemoryConfig, PackedPass, SlidingWindow, StreamMemory
 from hermes.vlm import chat_templates, load, offline_tokenizer
@@ -22,11 +22,11 @@ from hermes.vlm.shapes import QWEN_VL_MARKS
 
 torch.set_num_threads(1)  # a second thread beside another process is slower than none
 
-FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+FAMILIES = ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")
 GRID = (3, 4)
 """Rows and columns of a frame's tokens."""
 
-_SIDES = {"qwen2_5_vl": 14, "qwen3_vl": 16}
+_SIDES = {"qwen2_5_vl": 14, "qwen3_vl": 16, "qwen3_vl_moe": 16}
 _LAYERS = 5
 _HIDDEN = 64
 
@@ -130,9 +130,11 @@ def _config(family: str, vocabulary: int) -> Any:
         "mrope_section": [4, 2, 2],
         "mrope_interleaved": True,
     }
-    return Qwen3VLConfig(
-        vision_config=vision, text_config={**text, "head_dim": 16, "rope_parameters": rope}, **ids
-    )
+    text |= {"head_dim": 16, "rope_parameters": rope}
+    if family == "qwen3_vl":
+        return Qwen3VLConfig(vision_config=vision, text_config=text, **ids)
+    text |= {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 48}
+    return Qwen3VLMoeConfig(vision_config=vision, text_config=text, **ids)
 
 
 def pictures(family: str, frames: int, seed: int = 0) -> Tensor:

@@ -4,6 +4,7 @@ interpreted; what is replayed on a GPU is the same computation.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -32,10 +33,15 @@ def new_reader() -> NewReader:
     return partial(kernels.Reader, span=256)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> VideoModel:
+@pytest.fixture(scope="module", params=[None, 1.5], ids=["no penalty", "penalty"])
+def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> VideoModel:
     """The tiny model with two layers, because interpreted kernels are slow."""
-    return load(checkpoint.build(tmp_path_factory.mktemp("model"), layers=2))
+    folder = checkpoint.build(tmp_path_factory.mktemp("model"), layers=2)
+    if request.param is not None:
+        settings = folder / "generation_config.json"
+        found = json.loads(settings.read_text()) | {"repetition_penalty": request.param}
+        settings.write_text(json.dumps(found))
+    return load(folder)
 
 
 def memories(model: VideoModel) -> list[VideoMemory]:
@@ -48,11 +54,17 @@ def memories(model: VideoModel) -> list[VideoMemory]:
 def spoken(model: VideoModel, passes: QuestionPass, branches: Sequence[Branch]) -> list[list[int]]:
     """The three answers: two begin together, the third joins at their second token."""
     said: list[list[int]] = [[] for _ in branches]
-    inputs: list[Tensor] = [model.question(text) for text in ("What now?", "Who?", "Where is it?")]
+    texts = ("What now?", "Who?", "Where is it?")
+    inputs: list[Tensor] = [model.question(text) for text in texts]
+    answers = [passes.choice.begin(text) for text in texts]
     for step in range(4):
         taking_part = [0, 1] if step == 0 else [0, 1, 2]
         rows = [branches[index].row(len(inputs[index])) for index in taking_part]
-        found = passes.tokens([inputs[index] for index in taking_part], rows)
+        found = passes.tokens(
+            [inputs[index] for index in taking_part],
+            rows,
+            [answers[index] for index in taking_part],
+        )
         for index, row, token in zip(taking_part, rows, found, strict=True):
             branches[index].commit(row)
             said[index].append(token)
@@ -75,16 +87,44 @@ def test_recorded_and_packed_passes_say_the_same(model: VideoModel, new_reader: 
         torch.testing.assert_close(ours, other, atol=1e-4, rtol=1e-4)
 
 
-def _fails(*_: object) -> Any:
-    raise RuntimeError("this device knows no such thing")
+class Broken:
+    """Readers that cannot be made for some sizes, or for any."""
+
+    def __init__(self, make: NewReader | None = None, sizes: Sequence[int] = SIZES) -> None:
+        self.tried: list[int] = []
+        self._make = make
+        self._sizes = sizes
+
+    def __call__(self, tokens: int, *more: Any) -> Any:
+        self.tried.append(tokens)
+        if tokens in self._sizes or self._make is None:
+            raise RuntimeError("this device knows no such thing")
+        return self._make(tokens, *more)
 
 
 @torch.inference_mode()
 def test_a_pass_that_cannot_be_recorded_is_packed(model: VideoModel) -> None:
-    broken = QuestionPass(model, REACH, _fails)
+    readers = Broken()
+    broken = QuestionPass(model, REACH, readers)
     expected = spoken(model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)])
     assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected
-    assert broken._new_reader is None  # it is not tried again and again
+    before = len(readers.tried)
+    assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected
+    assert len(readers.tried) == before > 0  # it is not tried again and again
+
+
+@torch.inference_mode()
+def test_a_size_that_cannot_be_recorded_loses_that_size_alone(
+    model: VideoModel, new_reader: NewReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pass over three tokens has size 4: it is packed, and the longer ones are recorded."""
+    readers = Broken(new_reader, [4])
+    broken = QuestionPass(model, REACH, readers)
+    expected = spoken(model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)])
+    assert spoken(model, broken, [m.branch(ROOM) for m in memories(model)]) == expected
+    assert readers.tried.count(4) == 1
+    assert set(readers.tried) > {4}
+    assert caplog.text.count("cannot be recorded") == 1
 
 
 def test_longer_passes_are_packed(model: VideoModel, new_reader: NewReader) -> None:
@@ -93,5 +133,6 @@ def test_longer_passes_are_packed(model: VideoModel, new_reader: NewReader) -> N
     inputs = model.embed([20] * (SIZES[-1] + 1))
     with torch.inference_mode(), memory.branch(len(inputs)) as branch:
         passes = QuestionPass(model, REACH, new_reader)
-        assert len(passes.tokens([inputs], [branch.row(len(inputs))])) == 1
+        answer = passes.choice.begin("What now?")
+        assert len(passes.tokens([inputs], [branch.row(len(inputs))], [answer])) == 1
         assert not passes._passes

@@ -56,7 +56,7 @@ def eager_attention(model: Tiny, pictures: Tensor, text: str) -> Tensor:
     frames = len(pictures) // 2
     prefix = tokenizer(model.template.prefix, add_special_tokens=False)["input_ids"]
     patches = [config.video_token_id] * (tiny_qwen.GRID[0] * tiny_qwen.GRID[1])
-    if model.model_type == "qwen3_vl":
+    if model.model_type != "qwen2_5_vl":
         patches = [config.vision_start_token_id, *patches, config.vision_end_token_id]
     ids = [*prefix, *patches * frames, *model.template.question_ids(tokenizer, text)]
     more: dict[str, object] = {}

@@ -68,6 +68,11 @@ def test_an_option_that_the_family_lacks_is_refused_by_the_name_of_its_setting(
     assert str(refused.value) == reason
 
 
+def test_a_revision_of_a_folder_is_refused_by_the_name_of_its_setting() -> None:
+    with pytest.raises(InvalidInput, match=r"^model_revision: 'main': .* is a folder"):
+        load_model(settings(model=tiny.folder(), model_revision="main"))
+
+
 @pytest.mark.parametrize("size", ["364", "644*364", "0x364", "x", "12345x10", "644x364x3"])
 def test_an_unparsable_size_is_refused_at_once(
     size: str, capsys: pytest.CaptureFixture[str]

@@ -1,0 +1,46 @@
+"""How many cameras a model can follow on GPUs that are not here."""
+
+from __future__ import annotations
+
+from hermes.engine.capacity import Room, cameras_that_fit, slab_bytes
+from hermes.engine.config import EngineConfig
+from hermes.vlm.model_facts import ModelFacts
+
+_GIB = 1 << 30
+
+GPUS = {
+    "A100 40GB": int(39.4 * _GIB),
+    "A100 80GB": int(79.1 * _GIB),
+    "H100 80GB": int(79.1 * _GIB),
+    "H200": int(139.8 * _GIB),
+    "L40S": int(44.4 * _GIB),
+}
+"""Bytes that PyTorch finds on each."""
+
+_CONTEXT = int(0.6 * _GIB)
+"""What CUDA and its libraries take."""
+_WORK = 2 * _GIB
+"""An estimate of what a pass takes beside weights and memories; a worker measures it at start."""
+
+
+def memory_tokens(facts: ModelFacts, config: EngineConfig) -> int:
+    """Tokens for which each layer of a camera's memory has room."""
+    headroom = config.compress_every_frames * facts.frame_tokens
+    return facts.prefix_tokens + config.budget_tokens + headroom
+
+
+def memory_bytes(facts: ModelFacts, config: EngineConfig) -> int:
+    """Bytes of a camera's memory on a GPU."""
+    return slab_bytes(facts.shape, memory_tokens(facts, config))
+
+
+def cameras_on(gpu: str, facts: ModelFacts, config: EngineConfig) -> int:
+    """About how many cameras fit on one of `GPUS`; 0 if the model does not."""
+    free = GPUS[gpu] - _CONTEXT - facts.weight_bytes
+    if free <= _WORK:
+        return 0
+    readers = min(config.max_questions, config.max_cameras)
+    tokens = memory_tokens(facts, config)
+    return min(
+        config.max_cameras, cameras_that_fit(Room(free, _WORK), facts.shape, tokens, readers)
+    )

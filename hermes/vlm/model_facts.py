@@ -1,0 +1,144 @@
+"""What a model is and takes, from its small files alone: no weight is read or fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hermes.errors import HermesError
+from hermes.memory import CacheShape
+from hermes.vlm import multimodal_rope
+from hermes.vlm.llava_onevision import LlavaOnevision
+from hermes.vlm.loading import Family, family_of
+from hermes.vlm.model_folder import ModelFolder
+from hermes.vlm.preprocess import PatchSettings, PixelSettings
+from hermes.vlm.prompt import PromptTemplate
+from hermes.vlm.qwen2_5_vl import Qwen25VL
+from hermes.vlm.weights import (
+    check_adapter,
+    check_quantiser,
+    quantization,
+    read_config,
+    read_tokenizer,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Facts about a model on a GPU, in bfloat16 unless its weights are quantised.
+
+    `weight_bytes`: of its weights there; where that is not known, a byte for each.
+    `frame_size`: height and width in pixels. `pictures_per_frame`: how many share
+    the tokens of one frame.
+    `problems`: why it cannot be loaded as it is here; empty if nothing is known.
+    """
+
+    family: str
+    parameters: int
+    weight_bytes: int
+    quantisation: str | None
+    adapter: bool
+    thinking: bool
+    shape: CacheShape
+    position_limit: int
+    prefix_tokens: int
+    frame_size: tuple[int, int]
+    frame_tokens: int
+    pictures_per_frame: int
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: ModelFolder, frame_size: tuple[int, int] | None = None) -> ModelFacts:
+        """From a folder, which may lack its weights.
+
+        Raises `InvalidInput` or `Unsupported` where not even that can be told.
+        """
+        family = family_of(folder)
+        folder.check_settings()
+        config = read_config(folder)
+        text = config.get_text_config()
+        size, tokens, pictures = _frame(family, config, folder.path, frame_size)
+        problems: list[str] = []
+        with _noting(problems):
+            check_adapter(folder)
+        with _noting(problems):
+            check_quantiser(folder, config)
+        if folder.fetched:
+            with _noting(problems):
+                folder.check_weights()
+        template = method = None
+        with _noting(problems):
+            template = _template(family, config, folder)
+        with suppress(HermesError):  # noted above
+            method = quantization(config)
+        parameters = _parameters(config)
+        head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        return cls(
+            family=family.model_type,
+            parameters=parameters,
+            weight_bytes=(folder.stored_bytes() or parameters) if method else 2 * parameters,
+            quantisation=method,
+            adapter=folder.adapter is not None,
+            thinking=template is not None and template[0].thinking,
+            shape=CacheShape(
+                layers=text.num_hidden_layers,
+                kv_heads=text.num_key_value_heads,
+                head_dim=head_dim,
+                axes=1 if family is LlavaOnevision else multimodal_rope.AXES,
+                dtype=torch.bfloat16,
+                device=torch.device("cuda"),
+            ),
+            position_limit=int(text.max_position_embeddings),
+            prefix_tokens=0 if template is None else template[1],
+            frame_size=size,
+            frame_tokens=tokens,
+            pictures_per_frame=pictures,
+            problems=tuple(problems),
+        )
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except HermesError as error:
+        problems.append(str(error))
+
+
+def _frame(
+    family: Family, config: Any, folder: Path, frame_size: tuple[int, int] | None
+) -> tuple[tuple[int, int], int, int]:
+    """Size of a frame, its tokens, and the pictures that share them."""
+    pixels = PixelSettings.from_checkpoint(folder, frame_size)
+    size = pixels.height, pixels.width
+    if family is LlavaOnevision:
+        patches = size[0] // config.vision_config.patch_size
+        return size, ((patches + 1) // 2) ** 2, 1
+    cut = PatchSettings.from_checkpoint(folder)
+    marks = 0 if family is Qwen25VL else 2
+    return size, (size[0] // cut.unit) * (size[1] // cut.unit) + marks, cut.pictures
+
+
+def _template(family: Family, config: Any, folder: ModelFolder) -> tuple[PromptTemplate, int]:
+    """The chat template, and how many tokens come before the video."""
+    tokenizer = read_tokenizer(folder)
+    ids = [config.video_token_id]
+    if family not in (LlavaOnevision, Qwen25VL):
+        ids = [config.vision_start_token_id, *ids, config.vision_end_token_id]
+    video = "".join(tokenizer.convert_ids_to_tokens(ids))
+    template = PromptTemplate.from_checkpoint(folder.path, tokenizer, video)
+    return template, len(template.prefix_ids(tokenizer))
+
+
+def _parameters(config: Any) -> int:
+    from transformers import AutoModelForImageTextToText
+
+    plain = type(config).from_dict(config.to_dict())
+    with torch.device("meta"):
+        model: Any = AutoModelForImageTextToText.from_config(plain)
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,60 @@
+"""`hermes model check`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from services.cli.main import app
+from tests.support import tiny_hub
+
+
+def test_a_model_is_checked() -> None:
+    folder = tiny_hub.folder("qwen3_vl")
+    ran = CliRunner().invoke(
+        app, ["model", "check", str(folder), "--frame-size=512x288", "--fps=2", "--budget=2000"]
+    )
+    assert ran.exit_code == 0, ran.output
+    text = " ".join(ran.output.split())
+    assert "family qwen3_vl" in text
+    assert "512x288 pixels: 146 tokens, which 2 pictures share" in text
+    assert "146 tokens a second at 2 pictures a second" in text
+    assert "cameras on H200 about" in text
+
+
+def test_a_model_is_checked_for_a_machine() -> None:
+    ran = CliRunner().invoke(
+        app, ["model", "check", str(tiny_hub.folder("llava_onevision")), "--json"]
+    )
+    found = json.loads(ran.output)
+    assert (found["family"], found["frame_tokens"], found["problems"]) == (
+        "llava_onevision",
+        16,
+        [],
+    )
+    assert found["tokens_per_second"] == 16
+    assert found["cameras"]["H200"] > found["cameras"]["L40S"] > 0
+
+
+def test_what_is_wrong_is_said_and_makes_the_command_fail(tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_hub.folder("qwen3_vl"), tmp_path / "copy")
+    shard = sorted(copy.glob("*.safetensors"))[0]
+    shard.write_bytes(shard.read_bytes()[:-9])
+    ran = CliRunner().invoke(app, ["model", "check", str(copy)])
+    assert ran.exit_code == 1
+    assert "cannot be loaded here:" in ran.output
+    assert f"{shard.name} is damaged or was cut short" in ran.output
+
+
+def test_options_that_cannot_be_are_refused() -> None:
+    folder = str(tiny_hub.folder("qwen3_vl"))
+    for option, reason in (
+        ("--frame-size=512*288", "must be WIDTHxHEIGHT"),
+        ("--budget=20", "less than one frame"),
+    ):
+        ran = CliRunner().invoke(app, ["model", "check", folder, option])
+        assert ran.exit_code == 1
+        assert reason in ran.output
