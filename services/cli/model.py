@@ -37,7 +37,7 @@ def check(
     ],
     revision: Annotated[str, typer.Option(help="Branch, tag or commit on the hub.")] = "",
     frame_size: Annotated[
-        str, typer.Option(help="WIDTHxHEIGHT of frames, where the model lets it be chosen.")
+        str, typer.Option(help="WIDTHxHEIGHT of frames, for models that allow a choice.")
     ] = "",
     fps: Annotated[float, typer.Option(min=0.01, max=30, help="Pictures a second.")] = 1.0,
     budget: Annotated[

@@ -1,4 +1,4 @@
-"""The folder of one run, of which nothing stays but the logs of a failure."""
+"""The temporary folder of one run. Only the logs of a failed run are kept."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ names = st.sampled_from(NAMES)
 
 
 class Instances(RuleBasedStateMachine):
-    """Two instances and one camera, while Redis keeps what it is told."""
+    """Two instances and one camera, on a Redis that loses nothing."""
 
     client: redis.Redis
 
@@ -158,7 +158,7 @@ class ForgetfulRedis(Instances):
 
     @rule(target=Instances.old, name=names)
     def resume(self, name: str) -> Lease:
-        """What a holder does that is told MISSING."""
+        """What a holder does whose lease is MISSING."""
         one = self.all[name]
         if one.held is None:
             return Lease("lobby", "worker", Fence(name, 0))

@@ -57,7 +57,7 @@ class Up:
 
 @contextmanager
 def running(tmp_path: Path, environment: dict[str, str], *flags: str) -> Iterator[Up]:
-    """`hermes up` with these flags, until it is told to end."""
+    """`hermes up` with these flags, until it is stopped."""
     log = tmp_path / "up.log"
     with log.open("w") as told:
         process = subprocess.Popen(

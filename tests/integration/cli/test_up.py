@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 @contextmanager
 def running(tmp_path: Path, *flags: str) -> Iterator[up.Up]:
-    """Everything that `hermes up --state` runs, until it is told to end."""
+    """Everything that `hermes up --state` runs, until it is stopped."""
     state = str(tmp_path / "state")
     with up.running(tmp_path, environment(tmp_path), "--state", state, *flags) as run:
         yield run

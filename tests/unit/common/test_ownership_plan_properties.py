@@ -58,7 +58,7 @@ ids = st.sets(st.sampled_from(IDS))
 
 @st.composite
 def views(draw: st.DrawFn) -> View:
-    """Any view, also one that never occurs while Redis keeps what it is told."""
+    """Any view, also one that occurs only if Redis lost data."""
     leases = {id: draw(owners) for id in draw(ids)}
     holds, prepares = draw(ids), draw(ids)
     stopped = draw(ids) & {id for id, one in leases.items() if one is not None}
