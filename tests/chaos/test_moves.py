@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -19,6 +17,7 @@ from tests.support.fleet import Asker, Book, Fleet, running
 from tests.support.holder import traces
 from tests.support.pipeline import online
 from tests.support.proxy import Proxy
+from tests.support.small_disk import fill, small_disk_at
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
@@ -95,22 +94,8 @@ def test_a_gateway_loses_the_way_to_a_worker(folder: Path, how: str) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of sixteen megabytes."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
-    made = subprocess.run(["mount", *options], capture_output=True)
-    if made.returncode:
-        pytest.skip(f"no file system can be mounted here: {made.stderr.decode().strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Take what room there is."""
-    with path.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
+    with small_disk_at(tmp_path / "disk", 16) as disk:
+        yield disk
 
 
 def test_the_disk_is_full_when_memories_are_to_be_kept(folder: Path, small_disk: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,25 +13,14 @@ from services.cli import redis_server
 from services.cli.disk import why_unwritable
 from services.cli.state_folder import StateUnusable, open_state
 from services.cli.storage import LOOK_EVERY_S, Storage
+from tests.support.small_disk import fill, small_disk_at
 from tests.support.waiting import eventually
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
-    made = subprocess.run(["mount", *options], capture_output=True)
-    if made.returncode:
-        pytest.skip(f"no file system can be mounted here: {made.stderr.decode().strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-def fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
+    with small_disk_at(tmp_path / "disk", 8) as disk:
+        yield disk
 
 
 def test_redis_takes_writes_on_a_full_disk(small_disk: Path) -> None:
