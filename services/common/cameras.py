@@ -13,8 +13,11 @@ from hermes.v1.camera_pb2 import (
     PACING_AS_FAST_AS_READ,
     PACING_LIVE,
     PACING_UNSPECIFIED,
+    TRANSPORT_UDP,
     Camera,
 )
+from services.common.camera_url import Ambiguous, CameraUrl
+from services.common.go2rtc import wishes
 from services.common.redaction import MASK, lacks_scheme, redact
 from services.common.url_hints import ENCODE, mistake_in, nearest_scheme
 
@@ -26,6 +29,11 @@ MAX_CHUNK_DURATION_S = 60.0
 
 NETWORK_PROTOCOLS = frozenset({"rtsp", "rtsps", "http", "https"})
 """What a camera's URL may start with. Files are a case of their own."""
+
+MAX_RTSP_CREDENTIALS = 127
+"""Characters of user, colon and password, encoded. FFmpeg sends no longer ones over RTSP."""
+
+RTSPS_BY_UDP = "rtsps:// goes over TCP alone; write rtsp:// to use UDP, which is not encrypted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +119,14 @@ def check_url(url: str, policy: SourcePolicy) -> None:
     if any(character.isspace() for character in url):
         raise InvalidInput("camera.url", "holds a space; in a URL it is written %20")
     try:
-        parts = urlsplit(url)
+        read = CameraUrl.read(url)
+        parts = urlsplit(read.encoded)
         host = parts.hostname
         _ = parts.port  # raises ValueError if it is no number
+    except Ambiguous:
+        raise InvalidInput(
+            "camera.url", f"can be read in two ways: an @ follows a / ? or #; {ENCODE}"
+        ) from None
     except ValueError:
         hint = f"; {ENCODE}" if "@" in url else ""
         raise InvalidInput("camera.url", f"{redact(url)!r} cannot be read as a URL{hint}") from None
@@ -124,6 +137,28 @@ def check_url(url: str, policy: SourcePolicy) -> None:
         raise InvalidInput("camera.url", f"{redact(url)!r} names no host{hint}")
     if "@" in parts.fragment:
         raise InvalidInput("camera.url", f"{redact(url)!r} holds a # before an @; {ENCODE}")
+    if "%" in host and ":" in host:
+        raise InvalidInput(
+            "camera.url",
+            "holds an IPv6 address with a zone (after a %), which means something on one machine"
+            " alone; give the camera's global or unique local address, or its name",
+        )
+    if parts.scheme in ("rtsp", "rtsps"):
+        _check_rtsp(read, parts.fragment)
+
+
+def _check_rtsp(url: CameraUrl, fragment: str) -> None:
+    if (url.credentials or "").startswith("${sealed:"):
+        return  # it was checked before, and what follows its host is masked
+    wanted = wishes(fragment)
+    if url.scheme == "rtsps" and wanted.transport == TRANSPORT_UDP:
+        raise InvalidInput("camera.url", RTSPS_BY_UDP)
+    if len(url.encoded_credentials) > MAX_RTSP_CREDENTIALS:
+        raise InvalidInput(
+            "camera.url",
+            f"has a user and a password of more than {MAX_RTSP_CREDENTIALS} characters together,"
+            " of which @ : / ? # % count for three each; give the camera a shorter password",
+        )
 
 
 def _not_allowed(scheme: str, policy: SourcePolicy) -> str:

@@ -12,6 +12,8 @@ import base64
 import re
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
+from services.common.camera_url import doubtful
+
 MASK = "***"
 
 _NAMES = r"(?:pass(?:word|wd|phrase)?|pwd|pin|token|secret|signature|sig|auth|credentials?|key)"
@@ -63,18 +65,13 @@ def secrets_of(url: str) -> tuple[str, ...]:
     _, separator, rest = url.partition("://")
     found: set[str] = set()
     if separator:
-        authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-        # A raw slash in a password ends the authority early.
-        userinfo = (authority if "@" in authority else rest).rpartition("@")[0]
-        user, colon, password = userinfo.partition(":")
-        pairs = {(user, password), (unquote(user), unquote(password))}
-        if colon:
-            found |= _forms(password)
-            for pair in pairs:
+        for userinfo in _userinfos(rest):
+            user, colon, password = userinfo.partition(":")
+            pairs = {(user, password), (unquote(user), unquote(password))}
+            found |= _forms(password if colon else user)
+            for pair in pairs if colon else ():
                 found.add(":".join(pair))
                 found.add(base64.b64encode(":".join(pair).encode()).decode())
-        else:
-            found |= _forms(user)
         path = re.split(r"[?#]", rest.rpartition("@")[2], maxsplit=1)[0]
         for segment, secret in _judged(path.split("/")[1:]):
             if secret:
@@ -85,6 +82,18 @@ def secrets_of(url: str) -> tuple[str, ...]:
         if len(match["value"]) >= _MIN_ECHO_CHARS:
             found |= _forms(match["value"])
     return tuple(sorted((s for s in found if len(s) > 1), key=lambda s: (-len(s), s)))
+
+
+def _userinfos(rest: str) -> set[str]:
+    """What may be user and password in a URL without its scheme."""
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    # A raw / ? or # in a password ends the authority early: all up to the last @ may be meant.
+    longest = rest.rpartition("@")[0]
+    found = {authority.rpartition("@")[0], longest if ":" in authority else ""} - {""}
+    if doubtful(f"://{rest}"):  # what is read as host, port and path may be its pieces
+        user, _, password = longest.partition(":")
+        found |= {f"{user}:{piece}" for piece in re.split(r"[/?#@:]", password)}
+    return found or {longest}
 
 
 def lacks_scheme(url: str) -> bool:

@@ -9,6 +9,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from services.common.go2rtc import foreign_prefix
+
 ENCODE = (
     "in a user or password write these signs percent-encoded: @ as %40, : as %3A, / as %2F,"
     " ? as %3F, # as %23, % as %25"
@@ -24,11 +26,12 @@ _MISTAKES = (
 _QUOTED = re.compile(r"""["'<\u2018\u201c].*""", re.S)
 _WINDOWS = re.compile(r"(?:[A-Za-z]:[\\/]|\\\\)(?!.*://)", re.S)
 _ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|www\.[\w.-]+)(?::\d+)?(?:/|$)")
-_AFTER_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@:]*:[^/?#@]*[/?#].*@", re.S)
 
 
 def mistake_in(url: str) -> str | None:
     """What is wrong with a text that is neither a URL nor a file's name; None if it may be one."""
+    if (instead := foreign_prefix(url)) is not None:
+        return instead
     if _QUOTED.match(url) and "://" in url:
         return "begins with a quote; leave out what is around the URL"
     for pattern, words in _MISTAKES:
@@ -51,11 +54,3 @@ def nearest_scheme(scheme: str, allowed: Iterable[str]) -> str | None:
     """The allowed scheme that was most likely meant by a misspelt one."""
     near = difflib.get_close_matches(scheme.lower(), sorted(allowed), n=1, cutoff=0.7)
     return near[0] if near else None
-
-
-def password_ends_host(url: str) -> bool:
-    """Whether an unencoded sign in a password may have been read as the end of the host.
-
-    Of `rtsp://user:12/34@host/s` the host is read as `user`.
-    """
-    return _AFTER_HOST.match(url) is not None

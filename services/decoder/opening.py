@@ -12,11 +12,14 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_TIMEOUT,
+    SOURCE_ERROR_TLS,
 )
-from services.common.url_hints import ENCODE, password_ends_host
+from services.common.camera_url import doubtful
+from services.common.url_hints import ENCODE
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
+from services.decoder.rtsp_answers import RtspAnswers
 from services.decoder.settings import DecoderSettings
 
 
@@ -45,34 +48,49 @@ class Opening:
         self._patience_s = patience_s
         self._secrets = secrets
         self._live = live
+        self._rtsp = location.address.startswith("rtsp")
+        self.by_udp = False
+        """Whether its pictures are to come over UDP."""
 
     def container(self) -> InputContainer:
         """The open container. Takes up to `longest_open_s`; raises `SourceFault`."""
-        # The library says why it failed only in its log.
-        av.logging.set_level(av.logging.ERROR)
+        # The library says why it failed only in its log, and there what an RTSP server said.
+        av.logging.set_level(av.logging.TRACE if self._rtsp else av.logging.ERROR)
         av.logging.set_skip_repeated(False)
         lines: list[tuple[int, str, str]] = []
         began_s = time.monotonic()
         try:
             with av.logging.Capture() as lines:
-                return av.open(
+                container = av.open(
                     self._location.address,
                     "r",
                     options=self._location.options,
                     timeout=(self._settings.open_timeout_s, self._patience_s),
                 )
         except (av.FFmpegError, OSError, ValueError) as error:
+            answers = RtspAnswers(text for _, _, text in lines)
+            if (fault := answers.why(self._location.transport)) is not None:
+                raise fault from None
             if (last := getattr(error, "log", None)) is not None:
                 lines.append(last)
-            said = [f"[{part}] {text}" for _, part, text in lines]
+            said = [f"[{part}] {text}" for level, part, text in lines if level <= av.logging.ERROR]
             fault = classify(error, said, self._secrets, live=self._live)
             if fault.vague:
                 fault = self._explained(fault, time.monotonic() - began_s)
-            if fault.error == SOURCE_ERROR_NOT_FOUND and password_ends_host(self._location.address):
+            elif fault.error == SOURCE_ERROR_TLS:
+                fault = why_no_video(self._location.address, self._settings) or fault
+            # A host of that name may well be there, and a path not.
+            if fault.error == SOURCE_ERROR_NOT_FOUND and doubtful(self._location.address):
                 fault = SourceFault(fault.error, f"{fault.message}; {ENCODE}")
             raise fault from None
         finally:
             av.logging.set_level(None)
+        answers = RtspAnswers(text for _, _, text in lines)
+        self.by_udp = answers.by_udp
+        if (fault := answers.multicast()) is not None:
+            container.close()
+            raise fault
+        return container
 
     def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
         """What is wrong, for a fault of which the library did not say it."""

@@ -15,7 +15,9 @@ from hermes.v1.camera_pb2 import (
     Sampling,
 )
 from services.common import cameras
+from services.common.camera_url import CameraUrl
 from services.common.cameras import SourcePolicy
+from services.common.redaction import redact, secrets_of
 
 
 @pytest.fixture
@@ -101,8 +103,8 @@ def test_invalid_sources_are_refused(url: str) -> None:
 def test_a_refusal_shows_no_password() -> None:
     for url in (
         "rtsp://admin:hunter2@host:port/s",
-        "rtsp://admin:hunter2/x@host/s",
-        "rtsp://admin:hunter2[@host/s",
+        "rtsp://admin:12/hunter2@10.0.0.7/s",
+        "rtsp://admin:hunter2[@/s",
         "rtsp://admin:hunter2@/s",
         "foo://admin:hunter2@host/s",
         "rtsp://admin:hunter2 x@host/s",
@@ -257,9 +259,9 @@ PASSWORD = "hunter2"
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        (f"rtsp://admin:{PASSWORD}/x@host/s", "/ as %2F"),
-        (f"rtsp://admin:{PASSWORD}?x@host/s", "? as %3F"),
-        (f"rtsp://admin:{PASSWORD}#x@host/s", "# as %23"),
+        (f"rtsp://admin:12/{PASSWORD}@10.0.0.7/s", "/ as %2F"),
+        (f"rtsp://admin:12?{PASSWORD}@10.0.0.7/s", "? as %3F"),
+        (f"rtsp://admin:12#{PASSWORD}@10.0.0.7/s", "# as %23"),
         (f"rtsp://admin:12#{PASSWORD}@host/s", "# as %23"),
         (f"rtsp:/admin:{PASSWORD}@host/x", "has one slash after the colon; write rtsp://"),
         (f"http//admin:{PASSWORD}@host/x", "lacks the colon; write http://"),
@@ -286,6 +288,72 @@ def test_a_mistyped_url_gets_a_hint_that_repeats_no_password(
         cameras.check_url(url, SourcePolicy(media))
     assert hint in str(refused.value)
     assert PASSWORD not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"rtsp://admin:{PASSWORD}/x@host/s",
+        f"rtsp://admin:{PASSWORD}?x@host:8554/s",
+        f"http://admin:{PASSWORD}#x@host/s",
+        f"rtsp://admin:@{PASSWORD}:@[::1]:8554/s",
+        f"rtsp://admin:#{PASSWORD}@host/s",
+        f"rtsp://admin:50%{PASSWORD}[@host/s",
+        f"https://admin:p@ss:w/o#r?d%1{PASSWORD}@10.0.0.7:8443/live.m3u8?x=1",
+    ],
+)
+def test_a_password_is_taken_as_it_was_typed_and_shown_nowhere(url: str) -> None:
+    cameras.check_url(url, SourcePolicy())
+    shown = cameras.without_credentials(Camera(id="a", url=url)).url
+    assert PASSWORD not in shown
+    assert PASSWORD not in redact(f"cannot open {url}: {url!r}")
+    assert PASSWORD not in redact(f"cannot open {CameraUrl.read(url).encoded}", secrets_of(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        (f"ffmpeg:rtsp://admin:{PASSWORD}@host/s#video=copy", "FFmpeg is not started here"),
+        (f"exec:ffmpeg -i rtsp://admin:{PASSWORD}@host/s -f rtsp {{output}}", "no program is"),
+        (f"rtspx://host:7441/{PASSWORD}", "write rtsps://, and give the decoder"),
+        (f"onvif://admin:{PASSWORD}@host", "write the camera's rtsp:// address"),
+        (f"tapo://{PASSWORD}@host", "add it to go2rtc"),
+        (f"rtspt://admin:{PASSWORD}@host/s", "write rtsp://"),
+        ("rtsp://host/s#video=h264", "#video, which cannot be done as it says: leave it out"),
+        ("rtsp://host/s#media=audio", "#media, which cannot be done as it says"),
+        ("rtsp://host/s#backchannel=0#transport=ws", "#transport, which cannot be done as it says"),
+        ("rtsp://host/s#timeout=1e9", "write seconds, up to 120"),
+        ("rtsp://host/s#rotate=90", "give the camera itself the turn"),
+        ("rtsp://host/s#hardware", "the decoder's settings"),
+        (f"rtsp://host/s#{PASSWORD}", "it is written %23"),
+        ("rtsps://host/s#transport=udp", "goes over TCP alone"),
+        (f"rtsp://u:{'/' * 40}{PASSWORD}@host/s", "of more than 127 characters together"),
+        ("rtsp://[fe80::1%eth0]:8554/s", "an IPv6 address with a zone"),
+        ("rtsp://[fe80::1%25eth0]/s", "an IPv6 address with a zone"),
+    ],
+)
+def test_what_another_program_calls_a_source_is_refused_with_what_to_write(
+    url: str, hint: str, media: Path
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        cameras.check_url(url, SourcePolicy(media))
+    assert hint in str(refused.value)
+    assert PASSWORD not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://host/s#backchannel=0",
+        "rtsp://host/s#video=copy#audio=copy#media=video",
+        "rtsp://host/s#transport=udp#timeout=30",
+        "rtsp://host/s#",
+        "rtsp://[::1]:8554/s",
+        "http://host/film.mp4#t=10",
+    ],
+)
+def test_what_another_program_appends_to_an_address_is_understood(url: str) -> None:
+    cameras.check_url(url, SourcePolicy())
 
 
 def test_a_file_that_is_not_enabled_is_hinted_to_be_a_url() -> None:
