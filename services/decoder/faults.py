@@ -73,6 +73,12 @@ NO_RANGES = SourceFault(
 )
 """The server may also have failed at that moment, so it is tried again before it is final."""
 
+NO_DATAGRAMS = SourceFault(
+    SOURCE_ERROR_TIMEOUT,
+    "the server agreed to send over UDP, and nothing arrived: let it through the firewall, or take"
+    " tcp as the camera's transport if the server knows it",
+)
+
 _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] = (
     (
         (errors.HTTPUnauthorizedError, errors.HTTPForbiddenError),

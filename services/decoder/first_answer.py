@@ -17,6 +17,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_ENDED,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_TIMEOUT,
+    SOURCE_ERROR_TLS,
 )
 from services.decoder.faults import SourceFault, classify
 from services.decoder.settings import DecoderSettings
@@ -45,6 +46,8 @@ def why_no_video(url: str, settings: DecoderSettings) -> SourceFault | None:
         return SourceFault(
             SOURCE_ERROR_TIMEOUT, "the server accepts the connection, but does not answer"
         )
+    except ssl.SSLCertVerificationError as error:
+        return _untrusted(error)
     except ssl.SSLError:
         return None  # FFmpeg has checked the certificate itself, and has said so
     except (ConnectionResetError, BrokenPipeError):
@@ -75,6 +78,23 @@ def _other_protocol(scheme: str, answer: bytes) -> SourceFault | None:
         f"an {spoken} server answers there ({said}), not an {expected} server:"
         f" check the port, or write {spoken.lower()}://",
     )
+
+
+_CERTIFICATES = {
+    10: "it has run out",
+    9: "it is not valid yet: are the clocks right?",
+    18: "it is signed by itself: give it as tls_ca_file, if it is the camera's own",
+    19: "its authority is not trusted here: give that as tls_ca_file",
+    20: "its authority is not known here: give that as tls_ca_file",
+    62: "it is for another name: write the name in it in place of the host",
+    64: "it is for another address: write the name in it in place of the host",
+}
+"""OpenSSL's reasons for which there is something to be done."""
+
+
+def _untrusted(error: ssl.SSLCertVerificationError) -> SourceFault:
+    reason = _CERTIFICATES.get(error.verify_code, error.verify_message)
+    return SourceFault(SOURCE_ERROR_TLS, f"the server's certificate is not trusted: {reason}")
 
 
 def _connected(parts: SplitResult, settings: DecoderSettings) -> socket.socket:

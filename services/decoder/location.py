@@ -9,11 +9,21 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND
-from services.common.cameras import check_url, is_file, resolve_file
+from hermes.errors import InvalidInput
+from hermes.v1.camera_pb2 import (
+    SOURCE_ERROR_NOT_FOUND,
+    TRANSPORT_TCP,
+    TRANSPORT_UDP,
+    TRANSPORT_UNSPECIFIED,
+    Transport,
+)
+from services.common.camera_url import CameraUrl
+from services.common.cameras import RTSPS_BY_UDP, check_url, is_file, resolve_file
+from services.common.go2rtc import wishes
 from services.decoder.faults import SourceFault, classify
 from services.decoder.settings import DecoderSettings
 
@@ -29,13 +39,31 @@ HTTP_PATIENCE = 3.0
 ANALYZE_US = 500_000
 
 
+DATAGRAM_BYTES = 1 << 20
+"""A key frame may come in one burst. The system may allow less."""
+
+_TRANSPORTS = {
+    TRANSPORT_UNSPECIFIED: {
+        "rtsp_transport": "tcp+udp",
+        "rtsp_flags": "prefer_tcp",
+        "buffer_size": str(DATAGRAM_BYTES),
+    },
+    TRANSPORT_TCP: {"rtsp_transport": "tcp"},
+    TRANSPORT_UDP: {"rtsp_transport": "udp", "buffer_size": str(DATAGRAM_BYTES)},
+}
+
+
 @dataclass(slots=True)
 class Location:
-    """What is passed to FFmpeg. Holds a file open until it is closed."""
+    """What is passed to FFmpeg. Holds a file open until it is closed.
+
+    `transport`: what an RTSP server is asked for; unspecified for TCP first, and then UDP.
+    """
 
     address: str
     options: dict[str, str]
     descriptor: int | None = None
+    transport: Transport = TRANSPORT_UNSPECIFIED
 
     def close(self) -> None:
         """Close the file, if there is one. May be called twice."""
@@ -44,16 +72,26 @@ class Location:
             self.descriptor = None
 
 
-def locate(url: str, settings: DecoderSettings) -> Location:
-    """The location of a source that may be opened. Raises `InvalidInput` or `SourceFault`."""
+def locate(
+    url: str, settings: DecoderSettings, transport: Transport = TRANSPORT_UNSPECIFIED
+) -> Location:
+    """The location of a source that may be opened. Raises `InvalidInput` or `SourceFault`.
+
+    `transport`: of an RTSP source; unspecified means what the URL says, or TCP, and UDP
+    where the server refuses that.
+    """
     check_url(url, settings.policy)
-    return _file(url, settings) if is_file(url) else _network(url, settings)
+    return _file(url, settings) if is_file(url) else _network(url, settings, transport)
 
 
 def patience_s(url: str, settings: DecoderSettings) -> float:
     """The longest silence of this kind of source, in seconds."""
-    slow = url.lower().startswith("http")
-    return settings.read_timeout_s * (HTTP_PATIENCE if slow else 1.0)
+    lower = url.lower()
+    if lower.startswith("rtsp"):
+        with suppress(ValueError):  # a URL that cannot be read is refused later
+            fragment = urlsplit(CameraUrl.read(url).encoded).fragment
+            return wishes(fragment).timeout_s or settings.read_timeout_s
+    return settings.read_timeout_s * (HTTP_PATIENCE if lower.startswith("http") else 1.0)
 
 
 def _file(url: str, settings: DecoderSettings) -> Location:
@@ -69,24 +107,14 @@ def _file(url: str, settings: DecoderSettings) -> Location:
     return Location("fd:", options, descriptor)
 
 
-def _network(url: str, settings: DecoderSettings) -> Location:
-    parts = urlsplit(url)
+def _network(url: str, settings: DecoderSettings, transport: Transport) -> Location:
+    parts = urlsplit(CameraUrl.read(url).encoded)
     scheme = parts.scheme.lower()  # FFmpeg takes RTSP:// for the name of a file
     address = urlunsplit(parts._replace(scheme=scheme))
     microseconds = str(int(patience_s(url, settings) * 1e6))
     options = {"timeout": microseconds} | _tls_options(settings)
     if scheme.startswith("rtsp"):
-        return Location(
-            address,
-            options
-            | {
-                "protocol_whitelist": "tcp,tls,rtp",
-                "format_whitelist": "rtsp,sdp",
-                "rtsp_transport": "tcp",
-                "allowed_media_types": "video",
-                "analyzeduration": str(ANALYZE_US),
-            },
-        )
+        return _rtsp(parts._replace(scheme=scheme), options, transport)
     # Within http the lower protocol decides, so the list names both layers.
     web = settings.policy.protocols & {"http", "https"}
     lower = {"tcp"} | ({"tls"} if "https" in web else set())
@@ -98,6 +126,23 @@ def _network(url: str, settings: DecoderSettings) -> Location:
     if len(web) < 2:
         options["max_redirects"] = "0"  # one to the other protocol could not be refused
     return Location(address, options)
+
+
+def _rtsp(parts: SplitResult, options: dict[str, str], transport: Transport) -> Location:
+    transport = transport or wishes(parts.fragment).transport
+    if parts.scheme == "rtsps" and transport == TRANSPORT_UDP:
+        raise InvalidInput("camera.picture.transport", RTSPS_BY_UDP)
+    if parts.scheme == "rtsps":
+        transport = TRANSPORT_TCP
+    options = options | _TRANSPORTS[transport]
+    options |= {
+        "protocol_whitelist": "tcp,tls,rtp" + ("" if transport == TRANSPORT_TCP else ",udp"),
+        "format_whitelist": "rtsp,sdp",
+        "allowed_media_types": "video",
+        "analyzeduration": str(ANALYZE_US),
+    }
+    # What follows a # is for this side, and would be sent to the server.
+    return Location(urlunsplit(parts._replace(fragment="")), options, transport=transport)
 
 
 def _open_regular(path: os.PathLike[str]) -> int:

@@ -22,11 +22,14 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
     SOURCE_ERROR_REFUSED,
+    SOURCE_ERROR_TIMEOUT,
+    TRANSPORT_UNSPECIFIED,
+    Transport,
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
 from services.decoder.ending import Ending
-from services.decoder.faults import NO_RANGES, SourceFault, classify
+from services.decoder.faults import NO_DATAGRAMS, NO_RANGES, SourceFault, classify
 from services.decoder.location import locate, patience_s
 from services.decoder.opening import Opening
 from services.decoder.seams import Seams
@@ -51,8 +54,14 @@ class Source:
     library. No message holds a credential.
     """
 
-    def __init__(self, url: str, settings: DecoderSettings) -> None:
-        """Open `url`. Takes up to `longest_open_s`."""
+    def __init__(
+        self,
+        url: str,
+        settings: DecoderSettings,
+        *,
+        transport: Transport = TRANSPORT_UNSPECIFIED,
+    ) -> None:
+        """Open `url`. Takes up to `longest_open_s`. `transport`: of an RTSP source."""
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
         self._container: InputContainer | None = None
@@ -63,13 +72,15 @@ class Source:
         self.began_s: float | None = None
         """Timestamp of the first."""
         try:
-            self._location = locate(url, settings)
+            self._location = locate(url, settings, transport)
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
-            self._container = Opening(
+            opening = Opening(
                 self._location, settings, patience_s(url, settings), self._secrets, live=self._live
-            ).container()
+            )
+            self._container = opening.container()
+            self._by_udp = opening.by_udp
             self._stream = self._pick_stream()
         except BaseException:
             self.close()
@@ -240,6 +251,8 @@ class Source:
     def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
+        if self._by_udp and self._reached_s is None and fault.error == SOURCE_ERROR_TIMEOUT:
+            return NO_DATAGRAMS
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
         seeks = self._live and "mov" in self._names and self._reached_s is None
         return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
