@@ -16,7 +16,6 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_NOT_FOUND,
-    TRANSPORT_TCP,
     TRANSPORT_UDP,
     TRANSPORT_UNSPECIFIED,
     Transport,
@@ -42,14 +41,16 @@ ANALYZE_US = 500_000
 DATAGRAM_BYTES = 1 << 20
 """A key frame may come in one burst. The system may allow less."""
 
-_TRANSPORTS = {
-    TRANSPORT_UNSPECIFIED: {
-        "rtsp_transport": "tcp+udp",
-        "rtsp_flags": "prefer_tcp",
-        "buffer_size": str(DATAGRAM_BYTES),
-    },
-    TRANSPORT_TCP: {"rtsp_transport": "tcp"},
-    TRANSPORT_UDP: {"rtsp_transport": "udp", "buffer_size": str(DATAGRAM_BYTES)},
+_BY_TCP = {
+    "rtsp_transport": "tcp",
+    "protocol_whitelist": "tcp,tls,rtp",
+    # Without a queue the library does not look for missing packets, which a busy camera leaves out.
+    "reorder_queue_size": "2",
+}
+_BY_UDP = {
+    "rtsp_transport": "udp",
+    "protocol_whitelist": "tcp,rtp,udp",
+    "buffer_size": str(DATAGRAM_BYTES),
 }
 
 
@@ -57,13 +58,15 @@ _TRANSPORTS = {
 class Location:
     """What is passed to FFmpeg. Holds a file open until it is closed.
 
-    `transport`: what an RTSP server is asked for; unspecified for TCP first, and then UDP.
+    `transport`: of an RTSP source. `or_by_udp`: the options with which it is opened
+    once more, if its server refuses TCP.
     """
 
     address: str
     options: dict[str, str]
     descriptor: int | None = None
     transport: Transport = TRANSPORT_UNSPECIFIED
+    or_by_udp: dict[str, str] | None = None
 
     def close(self) -> None:
         """Close the file, if there is one. May be called twice."""
@@ -132,17 +135,22 @@ def _rtsp(parts: SplitResult, options: dict[str, str], transport: Transport) -> 
     transport = transport or wishes(parts.fragment).transport
     if parts.scheme == "rtsps" and transport == TRANSPORT_UDP:
         raise InvalidInput("camera.picture.transport", RTSPS_BY_UDP)
-    if parts.scheme == "rtsps":
-        transport = TRANSPORT_TCP
-    options = options | _TRANSPORTS[transport]
-    options |= {
-        "protocol_whitelist": "tcp,tls,rtp" + ("" if transport == TRANSPORT_TCP else ",udp"),
+    options = options | {
         "format_whitelist": "rtsp,sdp",
         "allowed_media_types": "video",
         "analyzeduration": str(ANALYZE_US),
     }
     # What follows a # is for this side, and would be sent to the server.
-    return Location(urlunsplit(parts._replace(fragment="")), options, transport=transport)
+    address = urlunsplit(parts._replace(fragment=""))
+    if transport == TRANSPORT_UDP:
+        return Location(address, options | _BY_UDP, transport=transport)
+    either = transport == TRANSPORT_UNSPECIFIED and parts.scheme == "rtsp"
+    return Location(
+        address,
+        options | _BY_TCP,
+        transport=transport,
+        or_by_udp=options | _BY_UDP if either else None,
+    )
 
 
 def _open_regular(path: os.PathLike[str]) -> int:

@@ -28,6 +28,14 @@ def longest_open_s(settings: DecoderSettings) -> float:
     return settings.open_timeout_s + LONGEST_S
 
 
+LEAST_S = 1.0
+"""What a second attempt gets at least."""
+
+
+class _TcpRefused(Exception):
+    """An RTSP server does not send over TCP, and may do so over UDP."""
+
+
 class Opening:
     """One attempt to open a source.
 
@@ -49,48 +57,65 @@ class Opening:
         self._secrets = secrets
         self._live = live
         self._rtsp = location.address.startswith("rtsp")
+        self._began_s = 0.0
         self.by_udp = False
         """Whether its pictures are to come over UDP."""
 
     def container(self) -> InputContainer:
         """The open container. Takes up to `longest_open_s`; raises `SourceFault`."""
+        self._began_s = time.monotonic()
         # The library says why it failed only in its log, and there what an RTSP server said.
         av.logging.set_level(av.logging.TRACE if self._rtsp else av.logging.ERROR)
         av.logging.set_skip_repeated(False)
+        try:
+            try:
+                return self._attempt(self._location.options)
+            except _TcpRefused:
+                assert self._location.or_by_udp is not None
+                return self._attempt(self._location.or_by_udp)
+        finally:
+            av.logging.set_level(None)
+
+    def _attempt(self, options: dict[str, str]) -> InputContainer:
+        """Open it with these options. Raises `SourceFault`, and `_TcpRefused`."""
+        left_s = self._settings.open_timeout_s - (time.monotonic() - self._began_s)
+        timeouts_s = max(left_s, LEAST_S), self._patience_s
         lines: list[tuple[int, str, str]] = []
-        began_s = time.monotonic()
         try:
             with av.logging.Capture() as lines:
                 container = av.open(
-                    self._location.address,
-                    "r",
-                    options=self._location.options,
-                    timeout=(self._settings.open_timeout_s, self._patience_s),
+                    self._location.address, "r", options=options, timeout=timeouts_s
                 )
         except (av.FFmpegError, OSError, ValueError) as error:
-            answers = RtspAnswers(text for _, _, text in lines)
-            if (fault := answers.why(self._location.transport)) is not None:
-                raise fault from None
-            if (last := getattr(error, "log", None)) is not None:
-                lines.append(last)
-            said = [f"[{part}] {text}" for level, part, text in lines if level <= av.logging.ERROR]
-            fault = classify(error, said, self._secrets, live=self._live)
-            if fault.vague:
-                fault = self._explained(fault, time.monotonic() - began_s)
-            elif fault.error == SOURCE_ERROR_TLS:
-                fault = why_no_video(self._location.address, self._settings) or fault
-            # A host of that name may well be there, and a path not.
-            if fault.error == SOURCE_ERROR_NOT_FOUND and doubtful(self._location.address):
-                fault = SourceFault(fault.error, f"{fault.message}; {ENCODE}")
-            raise fault from None
-        finally:
-            av.logging.set_level(None)
+            raise self._why(error, lines, options) from None
         answers = RtspAnswers(text for _, _, text in lines)
         self.by_udp = answers.by_udp
         if (fault := answers.multicast()) is not None:
             container.close()
             raise fault
         return container
+
+    def _why(
+        self, error: Exception, lines: list[tuple[int, str, str]], options: dict[str, str]
+    ) -> Exception:
+        """Why an attempt failed. `lines`: what the library logged."""
+        answers = RtspAnswers(text for _, _, text in lines)
+        if answers.refused_transport and self._location.or_by_udp not in (None, options):
+            return _TcpRefused()
+        if (fault := answers.why(self._location.transport)) is not None:
+            return fault
+        if (last := getattr(error, "log", None)) is not None:
+            lines.append(last)
+        said = [f"[{part}] {text}" for level, part, text in lines if level <= av.logging.ERROR]
+        fault = classify(error, said, self._secrets, live=self._live)
+        if fault.vague:
+            fault = self._explained(fault, time.monotonic() - self._began_s)
+        elif fault.error == SOURCE_ERROR_TLS:
+            fault = why_no_video(self._location.address, self._settings) or fault
+        # A host of that name may well be there, and a path not.
+        if fault.error == SOURCE_ERROR_NOT_FOUND and doubtful(self._location.address):
+            fault = SourceFault(fault.error, f"{fault.message}; {ENCODE}")
+        return fault
 
     def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
         """What is wrong, for a fault of which the library did not say it."""

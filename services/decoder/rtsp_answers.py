@@ -43,14 +43,15 @@ class RtspAnswers:
     """All answers of one attempt to open a source. `said`: FFmpeg's log lines."""
 
     def __init__(self, said: Iterable[str]) -> None:
-        self._refused_setup = False
+        self.refused_transport = False
+        """Whether the server does not send by what it was asked for."""
         self._groups: list[str] = []
         self._status = 0
         self._location = ""
         self._challenges: list[str] = []
         self._transport = ""
         for text in said:
-            self._refused_setup |= text.startswith(_REFUSED_SETUP)
+            self.refused_transport |= text.startswith(_REFUSED_SETUP)
             if text.startswith("SDP:"):
                 self._groups += _CONNECTION.findall(text)
             elif line := _LINE.match(text):
@@ -81,7 +82,7 @@ class RtspAnswers:
         if answered or (destination and _is_group(destination[1])):
             return MULTICAST
         described = any(map(_is_group, self._groups))
-        return MULTICAST if described and self._refused_setup else None
+        return MULTICAST if described and self.refused_transport else None
 
     def why(self, asked: Transport) -> SourceFault | None:
         """Why the source could not be opened; None if the answers do not say it.
@@ -92,7 +93,7 @@ class RtspAnswers:
             return _sent_on(self._location)
         if self._status == 401:
             return _unanswerable(self._challenges)
-        if (fault := self.multicast()) is not None or not self._refused_setup:
+        if (fault := self.multicast()) is not None or not self.refused_transport:
             return fault
         words = _NO_TRANSPORT.get(asked, _NEITHER)
         return SourceFault(SOURCE_ERROR_REFUSED, f"{words} (461 Unsupported Transport)")

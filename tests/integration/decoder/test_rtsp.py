@@ -6,23 +6,32 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
+import redis
 
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_AUTH,
+    SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
     SOURCE_ERROR_TLS,
+    SOURCE_STATE_FAILED,
+    SOURCE_STATE_OFFLINE,
+    SOURCE_STATE_ONLINE,
     TRANSPORT_TCP,
     TRANSPORT_UDP,
     TRANSPORT_UNSPECIFIED,
     Transport,
 )
+from services.common import keys
 from services.decoder.faults import SourceFault
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
+from services.decoder.trust import LOST_PACKETS
 from tests.support import hurt, video
 from tests.support.certificates import Authority
+from tests.support.decoder_service import DecoderService
 from tests.support.rtsp_camera import Manners, RtspCamera
 from tests.support.rtsp_login import Login
 from tests.support.wrong_server import WrongServer
@@ -116,9 +125,8 @@ def test_an_ipv6_host_is_read(clip: Path, transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("transport", [TRANSPORT_TCP, TRANSPORT_UDP])
-def test_h265_is_read(tmp_path: Path, transport: Transport) -> None:
-    film = hurt.film(tmp_path / "film.hevc", "h265")
-    with RtspCamera(film, codec="h265") as camera:
+def test_h265_is_read(films: dict[str, Path], transport: Transport) -> None:
+    with RtspCamera(films["h265"], codec="h265") as camera:
         assert frames_of(camera.url(), transport=transport) == 3
 
 
@@ -207,3 +215,102 @@ def test_rtsps_is_read_with_an_authority_of_ones_own(
         fault = fault_of(camera.url(), tls_ca_file=str(ca))
     assert fault.error == SOURCE_ERROR_TLS
     assert "it is for another address" in fault.message
+
+
+@pytest.mark.parametrize("transport", [TRANSPORT_TCP, TRANSPORT_UDP])
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_after_a_lost_packet_nothing_is_taken_until_the_picture_is_whole(
+    films: dict[str, Path], codec: str, transport: Transport
+) -> None:
+    truth = np.stack(hurt.shown(films[codec])).astype(np.int16)
+    taken = 0
+    gap = None
+    with (
+        RtspCamera(films[codec], Manners(drops=lost), codec, rate=60) as camera,
+        Source(camera.url(), SETTINGS, transport=transport) as source,
+    ):
+        for frame in islice(source.frames(lambda: None, lambda: None), 50):
+            off = np.abs(truth - hurt.luma(frame)).mean(axis=(1, 2))
+            assert off.min() <= 1.0, f"after {taken} frames"
+            taken += 1
+            gap = gap or source.take_gap()
+    assert gap == LOST_PACKETS
+
+
+def lost(number: int) -> bool:
+    """One of the packets of the second key frame."""
+    return number == 45
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A moving texture by its codec; a key frame is ten packets or more, another frame one."""
+    folder = tmp_path_factory.mktemp("films")
+    return {
+        codec: hurt.film(folder / f"film.{suffix}", codec)
+        for codec, suffix in (("h264", "h264"), ("h265", "hevc"))
+    }
+
+
+def test_a_camera_over_udp_dies_stalls_and_comes_back_and_the_others_never_pause(
+    decoder: DecoderService, clip: Path
+) -> None:
+    with RtspCamera(clip, ONLY_UDP) as failing, RtspCamera(clip) as steady:
+        decoder.add("steady", steady.url())
+        decoder.add("failing", failing.url())
+        for camera_id in ("steady", "failing"):
+            decoder.wait_for(camera_id, SOURCE_STATE_ONLINE)
+            decoder.wait_for_more(camera_id)
+        failing.kill()
+        decoder.wait_for("failing", SOURCE_STATE_OFFLINE)
+        failing.start()
+        decoder.wait_for("failing", SOURCE_STATE_ONLINE)
+        failing.stall()
+        decoder.wait_for("failing", SOURCE_STATE_OFFLINE, SOURCE_ERROR_TIMEOUT)
+        failing.go_on()
+        decoder.wait_for("failing", SOURCE_STATE_ONLINE)
+        decoder.wait_for_more("failing")
+        assert set(failing.sent_by) == {"udp"}
+        assert decoder.longest_pause_ms("steady") < 900
+        assert decoder.status("steady").reconnects == 0
+
+
+def test_a_password_as_it_was_typed_is_shown_nowhere(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path, clip: Path
+) -> None:
+    """Debug logs, statuses, metrics and processes; with failures of many kinds."""
+    secret = f"{PASSWORD}hunter2"
+    login = Login("viewer", secret, ("Digest MD5",))
+    strange = Login("viewer", secret, ("Digest SHA-256",))
+    with (
+        DecoderService(redis_url, tmp_path, HERMES_LOG_LEVEL="debug") as decoder,
+        RtspCamera(clip, Manners(login=login)) as good,
+        RtspCamera(clip, Manners(login=strange)) as modern,
+        RtspCamera(clip, Manners(redirect=f"rtsp://viewer:{secret}@10.0.0.9/{secret}")) as moved,
+        RtspCamera(clip, Manners(frozenset())) as deaf,
+    ):
+        decoder.add("good", good.url(f"viewer:{secret}"))
+        failing = {
+            "wrong": (good.url(f"viewer:{secret}x"), SOURCE_ERROR_AUTH),
+            "modern": (modern.url(f"viewer:{secret}"), SOURCE_ERROR_AUTH),
+            "moved": (moved.url(f"viewer:{secret}"), SOURCE_ERROR_REFUSED),
+            "deaf": (deaf.url(f"viewer:{secret}"), SOURCE_ERROR_REFUSED),
+            "nohost": (f"rtsp://viewer:{secret}@camera.invalid/live", SOURCE_ERROR_NOT_FOUND),
+            "misread": ("rtsp://viewer:12/hunter2@cam/live", SOURCE_ERROR_NOT_FOUND),
+        }
+        for camera_id, (url, _) in failing.items():
+            decoder.add(camera_id, url)
+        for camera_id, (_, error) in failing.items():
+            decoder.wait_for(camera_id, SOURCE_STATE_OFFLINE, error)
+        decoder.add("twofold", "rtsp://viewer:12/hunter2@10.0.0.7/live")
+        decoder.wait_for("twofold", SOURCE_STATE_FAILED, SOURCE_ERROR_REFUSED)
+        decoder.wait_for_more("good")
+        shown = decoder.output() + decoder.get("/metrics") + decoder.get("/readyz")
+        for camera_id in ("good", "twofold", *failing):
+            shown += str(decoder.redis.hgetall(keys.status(camera_id)))
+        for process in decoder.family():
+            shown += " ".join(process.cmdline()) + str(process.environ())
+    assert "wrong or missing credentials" in shown
+    assert "/ as %2F" in shown
+    for piece in ("hunter2", "p@ss", "p%40ss", "w/o#r", "w%2Fo"):
+        assert piece not in shown
