@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hermes.client.picture import Picture, picture_of
+from hermes.client.picture import Picture, PictureStatus, picture_of, picture_status_of
 from hermes.v1 import camera_pb2, query_pb2
 
 Freshness = Literal["latest", "cached"]
@@ -87,6 +87,7 @@ class Source:
     """The state of a camera's source. `error` is "" if there is no fault.
 
     `error_message`: also what a pending source waits for, or how much was read of one that ended.
+    `picture`: what its newest frame was made of; None before the first.
     """
 
     state: str
@@ -97,6 +98,7 @@ class Source:
     reconnects: int
     dropped_frames: int
     decoder: str
+    picture: PictureStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def camera_of(info: camera_pb2.CameraInfo) -> Camera:
             reconnects=source.reconnects,
             dropped_frames=source.dropped_frames,
             decoder=source.decoder,
+            picture=picture_status_of(source.picture) if source.HasField("picture") else None,
         ),
         memory=Memory(
             state=_word(camera_pb2.MemoryState, memory.state),

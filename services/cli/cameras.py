@@ -11,8 +11,9 @@ import typer
 
 from hermes.client import Camera, Picture
 from hermes.errors import InvalidInput
+from services.cli.camera_details import details_of
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
-from services.cli.output import err, print_cameras
+from services.cli.output import err, print_cameras, print_lines
 from services.cli.progress import calling
 
 app = typer.Typer(
@@ -142,6 +143,8 @@ def get(
     with calling(gateway, token_file) as client:
         found = client.get_camera(camera)
     _show(found, output)
+    if output in (OutputChoice.table, OutputChoice.wide):
+        print_lines(details_of(found))
 
 
 @app.command("remove")

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 from av.video.frame import VideoFrame
@@ -38,6 +37,7 @@ from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.sampler import RateCap, Sampler, Timeline
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
+from services.decoder.stream_picture import status_of
 from services.decoder.telemetry import Telemetry
 
 log = logs.get(__name__)
@@ -215,7 +215,7 @@ class Reader:
                     if pacer is not None:
                         self._hold(pacer.delay(stream_s, now_s))
                         last_frame_s = self._clock()
-                    self._keep(frame, source.pixel_aspect(frame), stream_s)
+                    self._keep(frame, source, stream_s)
                     if (position_s := source.position_s(frame)) is not None:
                         ahead_s = stream_s - position_s
                         source.rest(sampler.next_s - ahead_s, slack_s=self._slack_s(source.frame_s))
@@ -260,16 +260,17 @@ class Reader:
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
-    def _keep(self, frame: VideoFrame, pixel_aspect: Fraction, stream_s: float) -> None:
+    def _keep(self, frame: VideoFrame, source: Source, stream_s: float) -> None:
         self._telemetry.beat(CONVERT_S)
         arrived_ms = wall_ms()
         try:
-            jpeg = self._jpeg.encode(frame, pixel_aspect)
+            jpeg = self._jpeg.encode(frame, source.pixel_aspect(frame))
         except Unsupported as error:
             raise SourceFault(SOURCE_ERROR_CODEC, str(error), permanent=self._is_file) from None
         except (av.FFmpegError, ValueError):
             self._telemetry.decode_error()
             return
+        self._show(source)
         picture = Frame(jpeg=jpeg, capture_time_ms=self._capture_clock.stamp(arrived_ms))
         if self._is_file:
             picture.media_time_ms = round(stream_s * 1000)
@@ -280,6 +281,13 @@ class Reader:
                 raise _Stopped
         sampled = self._outbox.add(picture)
         self._telemetry.frame(picture.capture_time_ms, sampled)
+
+    def _show(self, source: Source) -> None:
+        """Tell what picture frames are made of."""
+        form = self._jpeg.form
+        if form is not None:
+            size = self._jpeg.size_of(form)
+            self._telemetry.picture(status_of(form, size, source.codec, source.frames_per_second))
 
     def _hold(self, delay_s: float) -> None:
         self._telemetry.beat(delay_s)

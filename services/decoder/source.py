@@ -43,6 +43,8 @@ INDEXED = FILES | {"hls"}
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
+MAX_RATE = 1000
+"""Frames a second: a higher rate is a unit of time, and none that frames come at."""
 
 
 class Source:
@@ -106,6 +108,17 @@ class Source:
     def frame_s(self) -> float:
         """Nominal seconds from frame to frame."""
         return self._whole.frame_s
+
+    @property
+    def codec(self) -> str:
+        """Name of the codec."""
+        return self._stream.codec_context.codec.canonical_name
+
+    @property
+    def frames_per_second(self) -> float:
+        """Nominal frames a second; 0 if the source does not say it."""
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return float(rate) if rate and rate <= MAX_RATE else 0.0
 
     @property
     def duration_s(self) -> float | None:

@@ -17,6 +17,7 @@ EXPORTED = {
     "MemoryContents",
     "Pacing",
     "Picture",
+    "PictureStatus",
     "Source",
     "Span",
     "Timings",
