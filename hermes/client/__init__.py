@@ -15,6 +15,7 @@ instrumentation of gRPC can be used at the same time.
 
 from hermes.client.aio import AsyncHermesClient
 from hermes.client.picture import Picture, PictureStatus
+from hermes.client.probe import Probe
 from hermes.client.streams import AnswerStream, AsyncAnswerStream
 from hermes.client.sync import HermesClient
 from hermes.client.tls import Tls
@@ -46,6 +47,7 @@ __all__ = [
     "Pacing",
     "Picture",
     "PictureStatus",
+    "Probe",
     "Source",
     "Span",
     "Timings",

@@ -167,6 +167,38 @@ class CameraServiceRemoveResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class CameraServiceProbeRequest(_message.Message):
+    __slots__ = ("camera", "thumbnail")
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    camera: Camera
+    thumbnail: bool
+    def __init__(self, camera: _Optional[_Union[Camera, _Mapping]] = ..., thumbnail: _Optional[bool] = ...) -> None: ...
+
+class CameraServiceProbeResponse(_message.Message):
+    __slots__ = ("error", "error_message", "picture", "key_frame_interval", "key_frame_interval_open", "frames_per_second", "frame_bytes", "length", "thumbnail", "decoder")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FRAME_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    KEY_FRAME_INTERVAL_OPEN_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    FRAME_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    DECODER_FIELD_NUMBER: _ClassVar[int]
+    error: SourceError
+    error_message: str
+    picture: PictureStatus
+    key_frame_interval: _duration_pb2.Duration
+    key_frame_interval_open: bool
+    frames_per_second: float
+    frame_bytes: int
+    length: _duration_pb2.Duration
+    thumbnail: bytes
+    decoder: str
+    def __init__(self, error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., picture: _Optional[_Union[PictureStatus, _Mapping]] = ..., key_frame_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., key_frame_interval_open: _Optional[bool] = ..., frames_per_second: _Optional[float] = ..., frame_bytes: _Optional[int] = ..., length: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., decoder: _Optional[str] = ...) -> None: ...
+
 class Camera(_message.Message):
     __slots__ = ("id", "url", "sampling", "pacing", "loop", "created", "picture")
     ID_FIELD_NUMBER: _ClassVar[int]

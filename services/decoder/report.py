@@ -111,9 +111,11 @@ def _checked(item: Field[Any], value: Any) -> Any:
 class Channel:
     """One end of a socket pair that keeps message boundaries and never blocks."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, most_bytes: int = MAX_REPORT_BYTES) -> None:
+        """`most_bytes`: of a message that is received; a longer one is cut."""
         end.setblocking(False)
         self._socket = end
+        self._most_bytes = most_bytes
 
     @staticmethod
     def pair() -> tuple[socket.socket, socket.socket]:
@@ -137,7 +139,7 @@ class Channel:
         if timeout_s > 0:
             select.select([self._socket], [], [], timeout_s)
         try:
-            message = self._socket.recv(MAX_REPORT_BYTES)
+            message = self._socket.recv(self._most_bytes)
         except BlockingIOError:
             return "nothing"
         except OSError:

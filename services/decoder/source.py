@@ -189,6 +189,16 @@ class Source:
         return float((of.pts - (self._stream.start_time or 0)) * unit)
 
     @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest time between two key frames so far; None before the second."""
+        return self._whole.key_frame_interval_s
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Width and height, as the source announces them."""
+        return self._stream.width, self._stream.height
+
+    @property
     def resting(self) -> bool:
         """Whether packets are skipped until the next key frame."""
         return self._whole.resting

@@ -18,6 +18,7 @@ EXPORTED = {
     "Pacing",
     "Picture",
     "PictureStatus",
+    "Probe",
     "Source",
     "Span",
     "Timings",
