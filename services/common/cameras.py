@@ -17,7 +17,8 @@ from hermes.v1.camera_pb2 import (
     Camera,
 )
 from services.common.camera_url import Ambiguous, CameraUrl
-from services.common.go2rtc import wishes
+from services.common.go2rtc import transport_of
+from services.common.picture_check import check_picture
 from services.common.redaction import MASK, lacks_scheme, redact
 from services.common.url_hints import ENCODE, mistake_in, nearest_scheme
 
@@ -63,6 +64,11 @@ def is_file(url: str) -> bool:
     return "://" not in url or url.lower().startswith("file:")
 
 
+def is_rtsp(url: str) -> bool:
+    """Whether the URL is `rtsp://` or `rtsps://`."""
+    return url.lower().startswith(("rtsp://", "rtsps://"))
+
+
 def check(camera: Camera, policy: SourcePolicy) -> Camera:
     """The camera, if it can be taken as described. Raises `InvalidInput` naming the field."""
     check_id(camera.id, "camera.id")
@@ -70,6 +76,9 @@ def check(camera: Camera, policy: SourcePolicy) -> Camera:
     check_sampling(camera)
     if camera.pacing not in (PACING_UNSPECIFIED, PACING_LIVE, PACING_AS_FAST_AS_READ):
         raise InvalidInput("camera.pacing", "is not a known pacing")
+    check_picture(camera.picture, rtsp=is_rtsp(camera.url))
+    if camera.picture.transport == TRANSPORT_UDP and camera.url.lower().startswith("rtsps:"):
+        raise InvalidInput("camera.picture.transport", RTSPS_BY_UDP)
     if not is_file(camera.url):
         if camera.loop:
             raise InvalidInput("camera.loop", "only a file can be started again at its end")
@@ -149,9 +158,9 @@ def check_url(url: str, policy: SourcePolicy) -> None:
 
 def _check_rtsp(url: CameraUrl, fragment: str) -> None:
     if (url.credentials or "").startswith("${sealed:"):
-        return  # it was checked before, and what follows its host is masked
-    wanted = wishes(fragment)
-    if url.scheme == "rtsps" and wanted.transport == TRANSPORT_UDP:
+        return  # it was checked before, and what follows a # is masked
+    transport = transport_of(fragment)
+    if url.scheme == "rtsps" and transport == TRANSPORT_UDP:
         raise InvalidInput("camera.url", RTSPS_BY_UDP)
     if len(url.encoded_credentials) > MAX_RTSP_CREDENTIALS:
         raise InvalidInput(

@@ -6,9 +6,7 @@ to write instead. A hint never repeats a part of the URL that may be a secret.
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass, replace
 
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNSPECIFIED, Transport
@@ -35,9 +33,7 @@ _PREFIXES = {
 )
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9]*):")
 
-LONGEST_S = 120.0
-"""The longest silence that a URL may ask for."""
-
+_TRANSPORTS: dict[str, Transport] = {"tcp": TRANSPORT_TCP, "udp": TRANSPORT_UDP}
 _HERE = {
     "backchannel": ("0", "1"),  # sound is never sent to a camera
     "media": ("video", "video,audio", "audio,video"),
@@ -48,7 +44,7 @@ _ELSEWHERE = {
     "video": "leave it out: every video is decoded here, and none is converted before",
     "backchannel": "leave it out: no sound is sent to a camera",
     "transport": "write tcp or udp",
-    "timeout": f"write seconds, up to {LONGEST_S:g}",
+    "timeout": "leave it out: the decoder's read_timeout_s is the longest silence of its cameras",
     "rotate": "leave it out, and give the camera itself the turn (picture: rotate)",
 } | dict.fromkeys(
     (
@@ -57,14 +53,6 @@ _ELSEWHERE = {
     ),
     "leave it out: the decoder's settings say how a video is decoded, and how large frames are",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What follows the # of an RTSP URL and is understood. 0: nothing is said of it."""
-
-    transport: Transport = TRANSPORT_UNSPECIFIED
-    timeout_s: float = 0.0
 
 
 def foreign_prefix(url: str) -> str | None:
@@ -77,18 +65,19 @@ def foreign_prefix(url: str) -> str | None:
     return f"begins with {found[1].lower()}:, as in go2rtc or a player; {hint}{file}"
 
 
-def wishes(fragment: str) -> Wishes:
-    """What the part of an RTSP URL after its first # says. Raises `InvalidInput`."""
-    said = Wishes()
+def transport_of(fragment: str) -> Transport:
+    """The transport that the part of an RTSP URL after its first # asks for.
+
+    Raises `InvalidInput` for anything in it that cannot be done.
+    """
+    transport: Transport = TRANSPORT_UNSPECIFIED
     for part in filter(None, fragment.split("#")):
         name, _, value = part.partition("=")
-        if name == "transport" and value in ("tcp", "udp"):
-            said = replace(said, transport=TRANSPORT_TCP if value == "tcp" else TRANSPORT_UDP)
-        elif name == "timeout" and (seconds := _seconds(value)):
-            said = replace(said, timeout_s=seconds)
+        if name == "transport" and value in _TRANSPORTS:
+            transport = _TRANSPORTS[value]
         elif name != "audio" and value not in _HERE.get(name, ()):
             raise InvalidInput("camera.url", _refusal(name))
-    return said
+    return transport
 
 
 def _refusal(name: str) -> str:
@@ -96,12 +85,3 @@ def _refusal(name: str) -> str:
     if instead is None:
         return "holds a # that nothing known follows; in a path or a query it is written %23"
     return f"holds #{name}, which cannot be done as it says: {instead}"
-
-
-def _seconds(text: str) -> float:
-    """A time in seconds that can be waited for; 0 for anything else."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        return 0.0
-    return seconds if math.isfinite(seconds) and 0 < seconds <= LONGEST_S else 0.0

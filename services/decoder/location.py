@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import ssl
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -22,7 +21,7 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common.camera_url import CameraUrl
 from services.common.cameras import RTSPS_BY_UDP, check_url, is_file, resolve_file
-from services.common.go2rtc import wishes
+from services.common.go2rtc import transport_of
 from services.decoder.faults import SourceFault, classify
 from services.decoder.settings import DecoderSettings
 
@@ -89,12 +88,8 @@ def locate(
 
 def patience_s(url: str, settings: DecoderSettings) -> float:
     """The longest silence of this kind of source, in seconds."""
-    lower = url.lower()
-    if lower.startswith("rtsp"):
-        with suppress(ValueError):  # a URL that cannot be read is refused later
-            fragment = urlsplit(CameraUrl.read(url).encoded).fragment
-            return wishes(fragment).timeout_s or settings.read_timeout_s
-    return settings.read_timeout_s * (HTTP_PATIENCE if lower.startswith("http") else 1.0)
+    slow = url.lower().startswith("http")
+    return settings.read_timeout_s * (HTTP_PATIENCE if slow else 1.0)
 
 
 def _file(url: str, settings: DecoderSettings) -> Location:
@@ -132,7 +127,7 @@ def _network(url: str, settings: DecoderSettings, transport: Transport) -> Locat
 
 
 def _rtsp(parts: SplitResult, options: dict[str, str], transport: Transport) -> Location:
-    transport = transport or wishes(parts.fragment).transport
+    transport = transport or transport_of(parts.fragment)
     if parts.scheme == "rtsps" and transport == TRANSPORT_UDP:
         raise InvalidInput("camera.picture.transport", RTSPS_BY_UDP)
     options = options | {

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 from av.video.frame import VideoFrame
@@ -26,6 +25,7 @@ from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
 from services.decoder.chunker import CaptureClock, wall_ms
+from services.decoder.corrections import Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import SourceFault
 from services.decoder.frame_wait import FrameWait
@@ -37,6 +37,7 @@ from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.sampler import RateCap, Sampler, Timeline
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
+from services.decoder.stream_picture import status_of
 from services.decoder.telemetry import Telemetry
 
 log = logs.get(__name__)
@@ -96,7 +97,10 @@ class Reader:
         self._is_file = is_file(camera.url)
         self._live = pacing_of(camera) == PACING_LIVE
         self._fps = camera.sampling.frames_per_second or settings.frames_per_second
-        self._jpeg = JpegEncoder(FrameSize.parse(settings.frame_size), settings.jpeg_quality)
+        self._corrections = Corrections.of(camera.picture)
+        self._jpeg = JpegEncoder(
+            FrameSize.parse(settings.frame_size), settings.jpeg_quality, self._corrections
+        )
         self._online_since: float | None = None
         self._rtsp = camera.url.lower().startswith("rtsp")
         self._went_on = False
@@ -166,7 +170,7 @@ class Reader:
         # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
         slack_s = max(0.0, longest_s - settings.read_timeout_s)
         self._telemetry.beat(longest_open_s(settings) + slack_s)
-        with Source(url, settings) as source:
+        with Source(url, settings, self._corrections) as source:
             recorded = not self._is_file and not self._rtsp and source.duration_s is not None
             if recorded and self._went_on:
                 return source.ending()
@@ -211,7 +215,7 @@ class Reader:
                     if pacer is not None:
                         self._hold(pacer.delay(stream_s, now_s))
                         last_frame_s = self._clock()
-                    self._keep(frame, source.pixel_aspect(frame), stream_s)
+                    self._keep(frame, source, stream_s)
                     if (position_s := source.position_s(frame)) is not None:
                         ahead_s = stream_s - position_s
                         source.rest(sampler.next_s - ahead_s, slack_s=self._slack_s(source.frame_s))
@@ -256,16 +260,17 @@ class Reader:
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
-    def _keep(self, frame: VideoFrame, pixel_aspect: Fraction, stream_s: float) -> None:
+    def _keep(self, frame: VideoFrame, source: Source, stream_s: float) -> None:
         self._telemetry.beat(CONVERT_S)
         arrived_ms = wall_ms()
         try:
-            jpeg = self._jpeg.encode(frame, pixel_aspect)
+            jpeg = self._jpeg.encode(frame, source.pixel_aspect(frame))
         except Unsupported as error:
             raise SourceFault(SOURCE_ERROR_CODEC, str(error), permanent=self._is_file) from None
         except (av.FFmpegError, ValueError):
             self._telemetry.decode_error()
             return
+        self._show(source)
         picture = Frame(jpeg=jpeg, capture_time_ms=self._capture_clock.stamp(arrived_ms))
         if self._is_file:
             picture.media_time_ms = round(stream_s * 1000)
@@ -276,6 +281,13 @@ class Reader:
                 raise _Stopped
         sampled = self._outbox.add(picture)
         self._telemetry.frame(picture.capture_time_ms, sampled)
+
+    def _show(self, source: Source) -> None:
+        """Tell what picture frames are made of."""
+        form = self._jpeg.form
+        if form is not None:
+            size = self._jpeg.size_of(form)
+            self._telemetry.picture(status_of(form, size, source.codec, source.frames_per_second))
 
     def _hold(self, delay_s: float) -> None:
         self._telemetry.beat(delay_s)

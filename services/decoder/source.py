@@ -23,11 +23,10 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_ENDED,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
-    TRANSPORT_UNSPECIFIED,
-    Transport,
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
+from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import NO_DATAGRAMS, NO_RANGES, SourceFault, classify
 from services.decoder.location import locate, patience_s
@@ -45,6 +44,8 @@ INDEXED = FILES | {"hls"}
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
+MAX_RATE = 1000
+"""Frames a second: a higher rate is a unit of time, and none that frames come at."""
 
 
 class Source:
@@ -55,13 +56,10 @@ class Source:
     """
 
     def __init__(
-        self,
-        url: str,
-        settings: DecoderSettings,
-        *,
-        transport: Transport = TRANSPORT_UNSPECIFIED,
+        self, url: str, settings: DecoderSettings, corrections: Corrections = NO_CORRECTIONS
     ) -> None:
-        """Open `url`. Takes up to `longest_open_s`. `transport`: of an RTSP source."""
+        """Open `url`. Takes up to `longest_open_s`. `corrections`: of its shape and transport."""
+        self._corrections = corrections
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
         self._container: InputContainer | None = None
@@ -72,7 +70,7 @@ class Source:
         self.began_s: float | None = None
         """Timestamp of the first."""
         try:
-            self._location = locate(url, settings, transport)
+            self._location = locate(url, settings, corrections.transport)
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
@@ -115,6 +113,17 @@ class Source:
         return self._whole.frame_s
 
     @property
+    def codec(self) -> str:
+        """Name of the codec."""
+        return self._stream.codec_context.codec.canonical_name
+
+    @property
+    def frames_per_second(self) -> float:
+        """Nominal frames a second; 0 if the source does not say it."""
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return float(rate) if rate and rate <= MAX_RATE else 0.0
+
+    @property
     def duration_s(self) -> float | None:
         """How long the source says it is; None for one that goes on, or does not say."""
         assert self._container is not None
@@ -150,7 +159,13 @@ class Source:
 
     def pixel_aspect(self, frame: VideoFrame) -> Fraction:
         """Width by height of the pixels of a frame. Call it before the next one is decoded."""
+        if self._corrections.aspect is not None:
+            return self._corrections.aspect * frame.height / frame.width
         codec = self._stream.codec_context
+        # Interlaced H.265 comes as single fields, each with half the lines.
+        lines = Fraction(1, 2) if codec.name == "hevc" and frame.interlaced_frame else Fraction(1)
+        if self._corrections.square_pixels:
+            return lines
         coded = codec.sample_aspect_ratio or None
         self._first_aspect = self._first_aspect or coded
         # A file has the last word, unless the stream in it changed its mind since it began.
@@ -158,8 +173,7 @@ class Source:
             aspect = coded
         else:
             aspect = self._stream.sample_aspect_ratio or Fraction(1)
-        # Interlaced H.265 comes as single fields, each with half the lines.
-        return aspect / 2 if codec.name == "hevc" and frame.interlaced_frame else aspect
+        return aspect * lines
 
     def seek(self, position_s: float) -> None:
         """Go to the key frame before `position_s`, if this format can do so exactly."""
@@ -176,6 +190,16 @@ class Source:
         if of.pts is None or unit is None:
             return None
         return float((of.pts - (self._stream.start_time or 0)) * unit)
+
+    @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest time between two key frames so far; None before the second."""
+        return self._whole.key_frame_interval_s
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Width and height, as the source announces them."""
+        return self._stream.width, self._stream.height
 
     @property
     def resting(self) -> bool:

@@ -25,6 +25,7 @@ from hermes.v1.camera_pb2 import (
     Transport,
 )
 from services.common import keys
+from services.decoder.corrections import Corrections
 from services.decoder.faults import SourceFault
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
@@ -51,7 +52,9 @@ def frames_of(
     url: str, count: int = 3, transport: Transport = TRANSPORT_UNSPECIFIED, **settings: object
 ) -> int:
     """How many frames could be read, of so many that are wanted."""
-    with Source(url, SETTINGS.model_copy(update=settings), transport=transport) as source:
+    with Source(
+        url, SETTINGS.model_copy(update=settings), Corrections(transport=transport)
+    ) as source:
         return len(list(islice(source.frames(lambda: None, lambda: None), count)))
 
 
@@ -227,7 +230,7 @@ def test_after_a_lost_packet_nothing_is_taken_until_the_picture_is_whole(
     gap = None
     with (
         RtspCamera(films[codec], Manners(drops=lost), codec, rate=60) as camera,
-        Source(camera.url(), SETTINGS, transport=transport) as source,
+        Source(camera.url(), SETTINGS, Corrections(transport=transport)) as source,
     ):
         for frame in islice(source.frames(lambda: None, lambda: None), 50):
             off = np.abs(truth - hurt.luma(frame)).mean(axis=(1, 2))

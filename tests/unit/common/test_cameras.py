@@ -9,9 +9,15 @@ from hypothesis import strategies as st
 
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
+    COLOR_MATRIX_RGB,
     PACING_AS_FAST_AS_READ,
     PACING_LIVE,
+    TRANSPORT_TCP,
+    TRANSPORT_UDP,
+    AspectRatio,
     Camera,
+    Color,
+    Picture,
     Sampling,
 )
 from services.common import cameras
@@ -224,6 +230,34 @@ def test_options_for_files_are_refused_for_network_sources(media: Path) -> None:
     assert field_of(unknown, policy) == "camera.pacing"
 
 
+@pytest.mark.parametrize(
+    ("picture", "field"),
+    [
+        (Picture(rotate=45), "rotate"),
+        (Picture(rotate=360), "rotate"),
+        (Picture(aspect=AspectRatio()), "aspect"),
+        (Picture(aspect=AspectRatio(width=16)), "aspect"),
+        (Picture(aspect=AspectRatio(width=11, height=1)), "aspect"),
+        (Picture(aspect=AspectRatio(width=1, height=11)), "aspect"),
+        (Picture(transport=7), "transport"),  # type: ignore[arg-type]
+        (Picture(color=Color(matrix=COLOR_MATRIX_RGB)), "color.matrix"),
+        (Picture(color=Color(matrix=99)), "color.matrix"),  # type: ignore[arg-type]
+        (Picture(color=Color(range=7)), "color.range"),  # type: ignore[arg-type]
+    ],
+)
+def test_corrections_that_cannot_be_made_are_refused(picture: Picture, field: str) -> None:
+    camera = Camera(id="lobby", url="rtsp://host/s", picture=picture)
+    assert field_of(camera) == f"camera.picture.{field}"
+
+
+def test_only_an_rtsp_source_has_a_transport() -> None:
+    picture = Picture(transport=TRANSPORT_TCP)
+    camera = Camera(id="lobby", url="http://host/s", picture=picture)
+    assert field_of(camera) == "camera.picture.transport"
+    for scheme in ("rtsp", "RTSPS"):
+        cameras.check(Camera(id="lobby", url=f"{scheme}://host/s", picture=picture), SourcePolicy())
+
+
 def test_the_pacing_follows_the_source() -> None:
     assert cameras.pacing_of(Camera(url="rtsp://h/s")) == PACING_LIVE
     assert cameras.pacing_of(Camera(url="clip.mp4")) == PACING_AS_FAST_AS_READ
@@ -322,7 +356,7 @@ def test_a_password_is_taken_as_it_was_typed_and_shown_nowhere(url: str) -> None
         ("rtsp://host/s#video=h264", "#video, which cannot be done as it says: leave it out"),
         ("rtsp://host/s#media=audio", "#media, which cannot be done as it says"),
         ("rtsp://host/s#backchannel=0#transport=ws", "#transport, which cannot be done as it says"),
-        ("rtsp://host/s#timeout=1e9", "write seconds, up to 120"),
+        ("rtsp://host/s#timeout=30", "the decoder's read_timeout_s"),
         ("rtsp://host/s#rotate=90", "give the camera itself the turn"),
         ("rtsp://host/s#hardware", "the decoder's settings"),
         (f"rtsp://host/s#{PASSWORD}", "it is written %23"),
@@ -341,12 +375,19 @@ def test_what_another_program_calls_a_source_is_refused_with_what_to_write(
     assert PASSWORD not in str(refused.value)
 
 
+def test_rtsps_goes_over_tcp_alone() -> None:
+    camera = Camera(id="a", url="rtsps://host/s", picture={"transport": TRANSPORT_UDP})
+    assert field_of(camera) == "camera.picture.transport"
+    camera.url = "rtsp://host/s"
+    assert cameras.check(camera, SourcePolicy()) is camera
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "rtsp://host/s#backchannel=0",
         "rtsp://host/s#video=copy#audio=copy#media=video",
-        "rtsp://host/s#transport=udp#timeout=30",
+        "rtsp://host/s#transport=udp",
         "rtsp://host/s#",
         "rtsp://[::1]:8554/s",
         "http://host/film.mp4#t=10",
