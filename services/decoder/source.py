@@ -199,6 +199,8 @@ class Source:
                 try:
                     for packet in self._container.demux(self._stream):
                         on_packet()
+                        if self._location.web is not None:
+                            self._location.web.next_packet()
                         self._reach(packet)
                         for judged, damaged in self._judged(packet):
                             at_s = self.position_s(judged)
@@ -207,6 +209,7 @@ class Source:
                             ):
                                 bad_reads = 0
                                 yield frame
+                    self._check_end()
                     return
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
@@ -240,9 +243,18 @@ class Source:
     def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
+        if self._location.web is not None:
+            fault = self._location.web.faults.take() or fault
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
         seeks = self._live and "mov" in self._names and self._reached_s is None
         return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
+
+    def _check_end(self) -> None:
+        """Raise the fault for which a file that is fetched seems to end."""
+        fault = None if self._location.web is None else self._location.web.faults.take()
+        # A playlist goes on after a segment that is not there.
+        if fault is not None and (not self.is_playlist or fault.error == SOURCE_ERROR_REFUSED):
+            raise fault
 
     def close(self) -> None:
         """Free what is open. May be called twice."""

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import http.client
 import io
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
+from services.common.redaction import secrets_of
+from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, fault_of_web
+from services.decoder.settings import DecoderSettings
 from services.decoder.web_client import Answer, WebClient
 
 SKIP_BYTES = 512 << 10
@@ -236,3 +240,33 @@ def _length(answer: Answer, at: int) -> int | None:
         return int(of_range)
     length = answer.headers.get("Content-Length", "")
     return at + int(length) if length.isdigit() else None
+
+
+class WebSource:
+    """Everything of one source that comes over HTTP: its first file, and what that names."""
+
+    def __init__(self, url: str, settings: DecoderSettings, patience_s: float) -> None:
+        self._url = url
+        self._client = WebClient(Dialer.of(settings), settings.policy.protocols, patience_s)
+        self._settings = settings
+        self._patience_s = patience_s
+        self.faults = Faults(secrets_of(url))
+        self.nested = NestedFiles(self._client, self.faults)
+        self._file: WebFile | None = None
+
+    def open(self) -> WebFile:
+        """The first file. Raises `SourceFault`. Opening as a whole has a time-out."""
+        self._client.until_s = time.monotonic() + self._settings.open_timeout_s
+        self._file = WebFile(self._client, self._url, self.faults)
+        return self._file
+
+    def next_packet(self) -> None:
+        """A packet came: the next one may take as long as a silence may."""
+        self.faults.take()  # what failed before did not matter
+        self._client.until_s = time.monotonic() + self._patience_s
+
+    def close(self) -> None:
+        """Close every connection. May be called twice."""
+        if self._file is not None:
+            self._file.close()
+        self._client.close()
