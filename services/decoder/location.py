@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND
 from services.common.cameras import check_url, is_file, resolve_file
 from services.decoder.faults import SourceFault, classify
+from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_files import WebSource
 
@@ -39,9 +40,19 @@ class Location:
     options: dict[str, str]
     descriptor: int | None = None
     web: WebSource | None = None
+    relay: RtspRelay | None = None
+
+    @property
+    def fault(self) -> SourceFault | None:
+        """What went wrong outside of FFmpeg, which only sees that a file or connection ends."""
+        if self.relay is not None:
+            return self.relay.fault
+        return None if self.web is None else self.web.faults.take()
 
     def close(self) -> None:
         """Close what it holds open. May be called twice."""
+        if self.relay is not None:
+            self.relay.close()
         if self.web is not None:
             self.web.close()
         if self.descriptor is not None:

@@ -243,16 +243,14 @@ class Source:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
         web = self._location.web
-        if web is None:
-            return fault
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
-        if "mov" in self._names and self._reached_s is None and not web.sends_parts:
+        if web and "mov" in self._names and self._reached_s is None and not web.sends_parts:
             return NO_RANGES
-        return web.faults.take() or fault
+        return self._location.fault or fault
 
     def _check_end(self) -> None:
         """Raise the fault for which a file that is fetched seems to end."""
-        fault = None if self._location.web is None else self._location.web.faults.take()
+        fault = self._location.fault
         # A playlist goes on after a segment that is not there.
         if fault is not None and (not self.is_playlist or fault.error == SOURCE_ERROR_REFUSED):
             raise fault
