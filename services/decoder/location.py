@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import ssl
-import stat
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND
-from services.common.cameras import check_url, is_file, resolve_file
-from services.decoder.faults import SourceFault, classify
+from services.common.cameras import check_url, is_file
+from services.decoder.faults import SourceFault
+from services.decoder.media_file import open_media
 from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_files import WebSource
@@ -76,7 +75,7 @@ def _file(url: str, settings: DecoderSettings) -> Location:
     # The file is opened here and passed as a descriptor: FFmpeg may open
     # nothing by name, so neither a playlist nor a link that changes after the
     # check leads anywhere.
-    descriptor = _open_regular(resolve_file(url, settings.policy))
+    descriptor = open_media(url, settings.policy)
     options = {
         "fd": str(descriptor),
         "protocol_whitelist": "fd",
@@ -116,19 +115,6 @@ def _network(url: str, settings: DecoderSettings) -> Location:
         },
         web=web,
     )
-
-
-def _open_regular(path: os.PathLike[str]) -> int:
-    """A descriptor of a regular file. Never waits on a pipe, never follows a link."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise classify(error, (), (), live=False) from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise SourceFault(SOURCE_ERROR_NOT_FOUND, "it is not a regular file")
-    return descriptor
 
 
 def _tls_options(settings: DecoderSettings) -> dict[str, str]:
