@@ -210,6 +210,8 @@ class Source:
                                 yield frame
                     self._check_end()
                     return
+                except MemoryError as error:
+                    raise self._fault(error) from None
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
                     bad_reads += 1
@@ -239,7 +241,7 @@ class Source:
             )
             self._reached_s = max(at_s + length_s, self._reached_s or 0.0)
 
-    def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
+    def _fault(self, error: av.FFmpegError | OSError | MemoryError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
         web = self._location.web
