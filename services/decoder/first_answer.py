@@ -17,8 +17,8 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_ENDED,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_TIMEOUT,
-    SOURCE_ERROR_TLS,
 )
+from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.settings import DecoderSettings
 
@@ -42,12 +42,12 @@ def why_no_video(url: str, settings: DecoderSettings) -> SourceFault | None:
         with _connected(parts, settings) as server:
             server.sendall(_request(parts))
             answer = _first_line(server, until_s)
+    except SourceFault as fault:  # its address is not allowed
+        return fault
     except TimeoutError:
         return SourceFault(
             SOURCE_ERROR_TIMEOUT, "the server accepts the connection, but does not answer"
         )
-    except ssl.SSLCertVerificationError as error:
-        return _untrusted(error)
     except ssl.SSLError:
         return None  # FFmpeg has checked the certificate itself, and has said so
     except (ConnectionResetError, BrokenPipeError):
@@ -80,37 +80,12 @@ def _other_protocol(scheme: str, answer: bytes) -> SourceFault | None:
     )
 
 
-_CERTIFICATES = {
-    10: "it has run out",
-    9: "it is not valid yet: are the clocks right?",
-    18: "it is signed by itself: give it as tls_ca_file, if it is the camera's own",
-    19: "its authority is not trusted here: give that as tls_ca_file",
-    20: "its authority is not known here: give that as tls_ca_file",
-    62: "it is for another name: write the name in it in place of the host",
-    64: "it is for another address: write the name in it in place of the host",
-}
-"""OpenSSL's reasons for which there is something to be done."""
-
-
-def _untrusted(error: ssl.SSLCertVerificationError) -> SourceFault:
-    reason = _CERTIFICATES.get(error.verify_code, error.verify_message)
-    return SourceFault(SOURCE_ERROR_TLS, f"the server's certificate is not trusted: {reason}")
-
-
 def _connected(parts: SplitResult, settings: DecoderSettings) -> socket.socket:
     scheme, host = parts.scheme.lower(), parts.hostname or ""
-    address = host, parts.port or DEFAULT_PORTS[scheme]
-    server = socket.create_connection(address, min(settings.read_timeout_s, LONGEST_S / 2))
-    if not scheme.endswith("s"):
-        return server
-    try:
-        context = ssl.create_default_context(cafile=settings.tls_ca_file or None)
-        if not settings.tls_verify:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context.wrap_socket(server, server_hostname=host)
-    except BaseException:
-        server.close()
-        raise
+    port = parts.port or DEFAULT_PORTS[scheme]
+    dialer, wait_s = Dialer.of(settings), min(settings.read_timeout_s, LONGEST_S / 2)
+    dial = dialer.dial_tls if scheme.endswith("s") else dialer.dial
+    return dial(host, port, wait_s)
 
 
 def _request(parts: SplitResult) -> bytes:

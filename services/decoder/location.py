@@ -1,29 +1,26 @@
 """Locations: a source's address for FFmpeg, with options that shut everything else.
 
 Whatever the address, a playlist or a redirect may lead only where the policy
-allows. This file decides what FFmpeg may open; `Source` opens it.
+allows. This file decides what FFmpeg may open; `Source` opens it. FFmpeg itself
+connects to nothing: what comes over HTTP is fetched by the web client.
 """
 
 from __future__ import annotations
 
 import os
-import ssl
-import stat
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from hermes.errors import InvalidInput
-from hermes.v1.camera_pb2 import (
-    SOURCE_ERROR_NOT_FOUND,
-    TRANSPORT_UDP,
-    TRANSPORT_UNSPECIFIED,
-    Transport,
-)
+from hermes.v1.camera_pb2 import TRANSPORT_UDP, TRANSPORT_UNSPECIFIED, Transport
 from services.common.camera_url import CameraUrl
-from services.common.cameras import RTSPS_BY_UDP, check_url, is_file, resolve_file
+from services.common.cameras import RTSPS_BY_UDP, check_url, is_file
 from services.common.go2rtc import transport_of
-from services.decoder.faults import SourceFault, classify
+from services.decoder.faults import SourceFault
+from services.decoder.media_file import open_media
+from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
+from services.decoder.web_files import WebSource
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,h264,hevc"
 """Formats that hold video and cannot name another file or host to open."""
@@ -42,7 +39,7 @@ DATAGRAM_BYTES = 1 << 20
 
 _BY_TCP = {
     "rtsp_transport": "tcp",
-    "protocol_whitelist": "tcp,tls,rtp",
+    "protocol_whitelist": "tcp,rtp",
     # Without a queue the library does not look for missing packets, which a busy camera leaves out.
     "reorder_queue_size": "2",
 }
@@ -66,9 +63,22 @@ class Location:
     descriptor: int | None = None
     transport: Transport = TRANSPORT_UNSPECIFIED
     or_by_udp: dict[str, str] | None = None
+    web: WebSource | None = None
+    relay: RtspRelay | None = None
+
+    @property
+    def fault(self) -> SourceFault | None:
+        """What went wrong outside of FFmpeg, which only sees that a file or connection ends."""
+        if self.relay is not None:
+            return self.relay.fault
+        return None if self.web is None else self.web.faults.take()
 
     def close(self) -> None:
-        """Close the file, if there is one. May be called twice."""
+        """Close what it holds open. May be called twice."""
+        if self.relay is not None:
+            self.relay.close()
+        if self.web is not None:
+            self.web.close()
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
@@ -96,7 +106,7 @@ def _file(url: str, settings: DecoderSettings) -> Location:
     # The file is opened here and passed as a descriptor: FFmpeg may open
     # nothing by name, so neither a playlist nor a link that changes after the
     # check leads anywhere.
-    descriptor = _open_regular(resolve_file(url, settings.policy))
+    descriptor = open_media(url, settings.policy)
     options = {
         "fd": str(descriptor),
         "protocol_whitelist": "fd",
@@ -109,28 +119,29 @@ def _network(url: str, settings: DecoderSettings, transport: Transport) -> Locat
     parts = urlsplit(CameraUrl.read(url).encoded)
     scheme = parts.scheme.lower()  # FFmpeg takes RTSP:// for the name of a file
     address = urlunsplit(parts._replace(scheme=scheme))
-    microseconds = str(int(patience_s(url, settings) * 1e6))
-    options = {"timeout": microseconds} | _tls_options(settings)
     if scheme.startswith("rtsp"):
-        return _rtsp(parts._replace(scheme=scheme), options, transport)
-    # Within http the lower protocol decides, so the list names both layers.
-    web = settings.policy.protocols & {"http", "https"}
-    lower = {"tcp"} | ({"tls"} if "https" in web else set())
-    options |= {
-        "protocol_whitelist": ",".join(sorted(web | lower | {"crypto"})),
-        "format_whitelist": STREAMED,
-        "rw_timeout": microseconds,
-    }
-    if len(web) < 2:
-        options["max_redirects"] = "0"  # one to the other protocol could not be refused
-    return Location(address, options)
+        return _rtsp(parts._replace(scheme=scheme), settings, transport)
+    web = WebSource(address, settings, patience_s(url, settings))
+    # FFmpeg may open nothing by itself: it asks the web source for each file.
+    return Location(
+        address,
+        {
+            "protocol_whitelist": "crypto",
+            "format_whitelist": STREAMED,
+            # The client keeps connections; FFmpeg would take ours for its own.
+            "http_persistent": "0",
+            "http_multiple": "0",
+        },
+        web=web,
+    )
 
 
-def _rtsp(parts: SplitResult, options: dict[str, str], transport: Transport) -> Location:
+def _rtsp(parts: SplitResult, settings: DecoderSettings, transport: Transport) -> Location:
     transport = transport or transport_of(parts.fragment)
     if parts.scheme == "rtsps" and transport == TRANSPORT_UDP:
         raise InvalidInput("camera.picture.transport", RTSPS_BY_UDP)
-    options = options | {
+    options = {
+        "timeout": str(int(settings.read_timeout_s * 1e6)),
         "format_whitelist": "rtsp,sdp",
         "allowed_media_types": "video",
         "analyzeduration": str(ANALYZE_US),
@@ -146,24 +157,3 @@ def _rtsp(parts: SplitResult, options: dict[str, str], transport: Transport) -> 
         transport=transport,
         or_by_udp=options | _BY_UDP if either else None,
     )
-
-
-def _open_regular(path: os.PathLike[str]) -> int:
-    """A descriptor of a regular file. Never waits on a pipe, never follows a link."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise classify(error, (), (), live=False) from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise SourceFault(SOURCE_ERROR_NOT_FOUND, "it is not a regular file")
-    return descriptor
-
-
-def _tls_options(settings: DecoderSettings) -> dict[str, str]:
-    if not settings.tls_verify:
-        return {"tls_verify": "0"}
-    # The library does not know where this system keeps its authorities.
-    authorities = settings.tls_ca_file or ssl.get_default_verify_paths().cafile
-    return {"tls_verify": "1"} | ({"ca_file": authorities} if authorities else {})

@@ -12,15 +12,17 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_TIMEOUT,
-    SOURCE_ERROR_TLS,
 )
 from services.common.camera_url import doubtful
 from services.common.url_hints import ENCODE
+from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
 from services.decoder.rtsp_answers import RtspAnswers
+from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
+from services.decoder.web_files import BUFFER_BYTES
 
 
 def longest_open_s(settings: DecoderSettings) -> float:
@@ -78,22 +80,40 @@ class Opening:
 
     def _attempt(self, options: dict[str, str]) -> InputContainer:
         """Open it with these options. Raises `SourceFault`, and `_TcpRefused`."""
-        left_s = self._settings.open_timeout_s - (time.monotonic() - self._began_s)
-        timeouts_s = max(left_s, LEAST_S), self._patience_s
         lines: list[tuple[int, str, str]] = []
         try:
             with av.logging.Capture() as lines:
-                container = av.open(
-                    self._location.address, "r", options=options, timeout=timeouts_s
-                )
-        except (av.FFmpegError, OSError, ValueError) as error:
+                container = self._open(options)
+        except (av.FFmpegError, OSError, ValueError, MemoryError, SourceFault) as error:
             raise self._why(error, lines, options) from None
-        answers = RtspAnswers(text for _, _, text in lines)
-        self.by_udp = answers.by_udp
-        if (fault := answers.multicast()) is not None:
-            container.close()
-            raise fault
+        self.by_udp = RtspAnswers(text for _, _, text in lines).by_udp
         return container
+
+    def _open(self, options: dict[str, str]) -> InputContainer:
+        left_s = self._settings.open_timeout_s - (time.monotonic() - self._began_s)
+        timeouts_s = max(left_s, LEAST_S), self._patience_s
+        web = self._location.web
+        if web is None:
+            address = self._relayed() if self._rtsp else self._location.address
+            return av.open(address, "r", options=options, timeout=timeouts_s)
+        file = web.open()
+        return av.open(
+            file,
+            "r",
+            format="hls" if file.is_playlist else None,
+            options=options,
+            buffer_size=BUFFER_BYTES,
+            timeout=timeouts_s,
+            io_open=web.nested,
+        )
+
+    def _relayed(self) -> str:
+        """The address of a new relay. Raises `SourceFault`."""
+        if self._location.relay is not None:
+            self._location.relay.close()
+        dialer = Dialer.of(self._settings)
+        self._location.relay = RtspRelay(self._location.address, dialer, self._patience_s)
+        return self._location.relay.url
 
     def _why(
         self, error: Exception, lines: list[tuple[int, str, str]], options: dict[str, str]
@@ -107,15 +127,21 @@ class Opening:
         if (last := getattr(error, "log", None)) is not None:
             lines.append(last)
         said = [f"[{part}] {text}" for level, part, text in lines if level <= av.logging.ERROR]
-        fault = classify(error, said, self._secrets, live=self._live)
+        fault = self._meant(error, said)
         if fault.vague:
             fault = self._explained(fault, time.monotonic() - self._began_s)
-        elif fault.error == SOURCE_ERROR_TLS:
-            fault = why_no_video(self._location.address, self._settings) or fault
         # A host of that name may well be there, and a path not.
         if fault.error == SOURCE_ERROR_NOT_FOUND and doubtful(self._location.address):
             fault = SourceFault(fault.error, f"{fault.message}; {ENCODE}")
         return fault
+
+    def _meant(self, error: Exception, said: list[str]) -> SourceFault:
+        if isinstance(error, SourceFault):
+            return error
+        fault = classify(error, said, self._secrets, live=self._live)
+        ours = self._location.fault
+        # That it was a segment which is not there, only the library knows.
+        return fault if ours is None or ours.error == fault.error else ours
 
     def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
         """What is wrong, for a fault of which the library did not say it."""

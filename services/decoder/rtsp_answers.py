@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_AUTH,
@@ -18,6 +16,7 @@ from hermes.v1.camera_pb2 import (
     Transport,
 )
 from services.decoder.faults import SourceFault
+from services.decoder.rtsp_replies import MULTICAST, is_group
 
 _LINE = re.compile(r"line='(.*)'", re.S)
 _STATUS = re.compile(r"RTSP/1\.\d (\d{3})")
@@ -27,11 +26,6 @@ _ALGORITHM = re.compile(r"(?i)algorithm=\"?([A-Za-z0-9-]{1,20})")
 _QOP = re.compile(r"(?i)qop=\"([a-z, -]{1,40})\"")
 _ANSWERABLE = {"MD5", "MD5-sess"}
 
-MULTICAST = SourceFault(
-    SOURCE_ERROR_REFUSED,
-    "the server sends to a multicast group, which is not read here: switch multicast off in the"
-    " camera, or give the address of a stream of its own for each viewer (unicast)",
-)
 _NO_TRANSPORT = {
     TRANSPORT_TCP: "the server does not send over TCP: take auto or udp as the camera's transport",
     TRANSPORT_UDP: "the server does not send over UDP: take auto or tcp as the camera's transport",
@@ -47,7 +41,6 @@ class RtspAnswers:
         """Whether the server does not send by what it was asked for."""
         self._groups: list[str] = []
         self._status = 0
-        self._location = ""
         self._challenges: list[str] = []
         self._transport = ""
         for text in said:
@@ -60,11 +53,9 @@ class RtspAnswers:
     def _read(self, line: str) -> None:
         if status := _STATUS.match(line):
             self._status = int(status[1])
-            self._location, self._challenges = "", []
+            self._challenges = []
         name, _, value = line.partition(":")
         match name.lower():
-            case "location":
-                self._location = value.strip()
             case "www-authenticate":
                 self._challenges.append(value.strip())
             case "transport":
@@ -75,42 +66,19 @@ class RtspAnswers:
         """Whether pictures were to come over UDP."""
         return "/udp" in self._transport or self._transport.startswith("rtp/avp;")
 
-    def multicast(self) -> SourceFault | None:
-        """The fault of a server that sends to a group only; it may look open, and stay silent."""
-        destination = re.search(r"destination=\[?([0-9a-f.:]+)", self._transport)
-        answered = "multicast" in self._transport.split(";")
-        if answered or (destination and _is_group(destination[1])):
-            return MULTICAST
-        described = any(map(_is_group, self._groups))
-        return MULTICAST if described and self.refused_transport else None
-
     def why(self, asked: Transport) -> SourceFault | None:
         """Why the source could not be opened; None if the answers do not say it.
 
         `asked`: the transport that was asked for; unspecified for both.
         """
-        if 300 <= self._status < 400:
-            return _sent_on(self._location)
         if self._status == 401:
             return _unanswerable(self._challenges)
-        if (fault := self.multicast()) is not None or not self.refused_transport:
-            return fault
+        if not self.refused_transport:
+            return None
+        if is_group(self._groups):  # what it announces, and sends to nobody alone
+            return MULTICAST
         words = _NO_TRANSPORT.get(asked, _NEITHER)
         return SourceFault(SOURCE_ERROR_REFUSED, f"{words} (461 Unsupported Transport)")
-
-
-def _sent_on(location: str) -> SourceFault:
-    """The fault of a server that names another address. Its path may hold a token."""
-    try:
-        parts = urlsplit(location)
-        host = f" ({parts.scheme}://{parts.netloc.rpartition('@')[2]})" if parts.hostname else ""
-    except ValueError:
-        host = ""
-    return SourceFault(
-        SOURCE_ERROR_REFUSED,
-        f"the server sends viewers on to another address{host}, which is not followed:"
-        " give the camera that address",
-    )
 
 
 def _unanswerable(challenges: list[str]) -> SourceFault | None:
@@ -135,10 +103,3 @@ def _unanswerable(challenges: list[str]) -> SourceFault | None:
         f"the server wants the password by {kind}, which is not supported here: in the camera's"
         " settings take Digest MD5 alone for RTSP, or Basic (with rtsps, where others can listen)",
     )
-
-
-def _is_group(address: str) -> bool:
-    try:
-        return ip_address(address).is_multicast
-    except ValueError:
-        return False

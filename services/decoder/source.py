@@ -20,7 +20,6 @@ from av.video.stream import VideoStream
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
-    SOURCE_ERROR_ENDED,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
 )
@@ -234,6 +233,8 @@ class Source:
                 try:
                     for packet in self._container.demux(self._stream):
                         on_packet()
+                        if self._location.web is not None:
+                            self._location.web.next_packet()
                         self._reach(packet)
                         for judged, damaged in self._judged(packet):
                             at_s = self.position_s(judged)
@@ -242,7 +243,10 @@ class Source:
                             ):
                                 bad_reads = 0
                                 yield frame
+                    self._check_end()
                     return
+                except MemoryError as error:
+                    raise self._fault(error) from None
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
                     bad_reads += 1
@@ -272,14 +276,23 @@ class Source:
             )
             self._reached_s = max(at_s + length_s, self._reached_s or 0.0)
 
-    def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
+    def _fault(self, error: av.FFmpegError | OSError | MemoryError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
         if self._by_udp and self._reached_s is None and fault.error == SOURCE_ERROR_TIMEOUT:
             return NO_DATAGRAMS
+        web = self._location.web
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
-        seeks = self._live and "mov" in self._names and self._reached_s is None
-        return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
+        if web and "mov" in self._names and self._reached_s is None and not web.sends_parts:
+            return NO_RANGES
+        return self._location.fault or fault
+
+    def _check_end(self) -> None:
+        """Raise the fault for which a file that is fetched seems to end."""
+        fault = self._location.fault
+        # A playlist goes on after a segment that is not there.
+        if fault is not None and (not self.is_playlist or fault.error == SOURCE_ERROR_REFUSED):
+            raise fault
 
     def close(self) -> None:
         """Free what is open. May be called twice."""
