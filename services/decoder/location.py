@@ -39,13 +39,13 @@ DATAGRAM_BYTES = 1 << 20
 
 _BY_TCP = {
     "rtsp_transport": "tcp",
-    "protocol_whitelist": "tcp,rtp",
+    "protocol_whitelist": "rtsp,tcp,rtp",  # rtsp for a redirect, which the relay has checked
     # Without a queue the library does not look for missing packets, which a busy camera leaves out.
     "reorder_queue_size": "2",
 }
 _BY_UDP = {
     "rtsp_transport": "udp",
-    "protocol_whitelist": "tcp,rtp,udp",
+    "protocol_whitelist": "rtsp,tcp,rtp,udp",
     "buffer_size": str(DATAGRAM_BYTES),
 }
 

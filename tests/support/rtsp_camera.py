@@ -22,10 +22,10 @@ from tests.support.rtsp_login import Login
 class Manners:
     """How a camera behaves.
 
-    `transports`: what it sends by. `group`: the address it puts into every
-    answer to SETUP, with `multicast` or `unicast`. `connection`: the SDP's.
-    `redirect`: where it sends every viewer. `drops`: whether an RTP packet of
-    this number is lost on the way.
+    `transports`: what it sends by. `group`: the address in every answer to SETUP,
+    as `multicast` or `unicast`. `connection`: the SDP's. `redirect`: where it sends
+    every viewer of a path without `stays`. `drops`: whether the RTP packet of a
+    number is lost on the way. `refusal`: its answer to another transport.
     """
 
     transports: frozenset[str] = frozenset({"tcp", "udp"})
@@ -34,6 +34,7 @@ class Manners:
     connection: str = "IN IP4 0.0.0.0"
     login: Login | None = None
     redirect: str = ""
+    stays: str = "/moved"
     drops: Callable[[int], bool] = lambda number: False
     refusal: str = "461 Unsupported Transport"
 
@@ -190,7 +191,7 @@ class _Viewer:
         self, method: str, url: str, headers: dict[str, str]
     ) -> tuple[str, list[str], bytes]:
         manners = self._camera.manners
-        if manners.redirect:
+        if manners.redirect and manners.stays not in url:
             return "302 Moved", [f"Location: {manners.redirect}"], b""
         if method == "OPTIONS":
             return "200 OK", ["Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"], b""

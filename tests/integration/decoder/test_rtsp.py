@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -177,6 +178,14 @@ def test_a_redirect_to_another_host_is_refused_and_that_host_is_not_called(clip:
     assert fault.error == SOURCE_ERROR_REFUSED
     assert "redirects to another address" in fault.message
     assert "hunter2" not in fault.message
+
+
+def test_a_redirect_within_the_server_is_followed(clip: Path) -> None:
+    login = Login("viewer", PASSWORD, ("Digest MD5",))
+    with RtspCamera(clip, Manners(login=login)) as camera:
+        camera.manners = replace(camera.manners, redirect=camera.url(path="/moved"))
+        assert frames_of(camera.url(f"viewer:{PASSWORD}")) == 3
+        assert [line.split()[1].split("/")[3] for line in camera.asked[:2]] == ["live", "moved"]
 
 
 @pytest.fixture(scope="module")
