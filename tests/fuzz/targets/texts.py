@@ -9,10 +9,11 @@ import os
 import tempfile
 from pathlib import Path
 from unittest import mock
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from hermes.errors import InvalidInput
 from services.cli.config import camera_of_flag, read_config
+from services.common.camera_url import CameraUrl
 from services.common.cameras import SourcePolicy, check_url, is_file
 from services.common.redaction import redact, secrets_of
 from services.common.settings import ServiceSettings, load
@@ -90,6 +91,7 @@ def _read_settings(data: bytes) -> str:
 URLS_GOOD = (
     b"rtsp://user:hunter2@10.0.0.7:554/stream1?x=1",
     b"rtsps://[::1]:322/a b",
+    b"rtsp://user:p@ss:w/o#r?d%hunter2@camera.example:554/live#backchannel=0",
     b"https://user@example.com/live.m3u8?token=hunter2",
     b"file:///srv/video/dock%20one.mp4",
     b"dock.mp4",
@@ -108,9 +110,19 @@ def _read_url(data: bytes) -> str:
         said = str(error)
         return "".join(c for c in said if not c.isdigit())[:60]
     secrets_of(url)
-    if not is_file(url) and (password := urlsplit(url).password):
-        assert f":{password}@" not in redact(url)
-    return "file" if is_file(url) else urlsplit(url).scheme
+    if is_file(url):
+        return "file"
+    read = CameraUrl.read(url)
+    parts = urlsplit(read.encoded)
+    assert parts.hostname
+    assert (parts.port or 1) < 65536
+    assert (parts.password or "") == quote(unquote_to_bytes(_password(read)), safe="!$&'()*+,;=")
+    assert not _password(read) or f":{_password(read)}@" not in redact(url)
+    return parts.scheme
+
+
+def _password(url: CameraUrl) -> str:
+    return (url.credentials or "").partition(":")[2]
 
 
 CONFIG = Target(
