@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -36,6 +37,7 @@ from tests.support.certificates import Authority
 from tests.support.decoder_service import DecoderService
 from tests.support.rtsp_camera import Manners, RtspCamera
 from tests.support.rtsp_login import Login
+from tests.support.web_server import Page, WebServer
 from tests.support.wrong_server import WrongServer
 
 SETTINGS = DecoderSettings(open_timeout_s=3.0, read_timeout_s=1.0)
@@ -150,6 +152,13 @@ def test_a_password_is_sent_as_it_was_typed(clip: Path, kinds: tuple[str, ...]) 
         fault = fault_of(camera.url(f"viewer:{PASSWORD}x"))
     assert fault.error == SOURCE_ERROR_AUTH
     assert "wrong or missing credentials" in fault.message
+
+
+def test_a_password_is_sent_over_http_as_it_was_typed(tmp_path: Path) -> None:
+    pair = base64.b64encode(f"viewer:{PASSWORD}".encode()).decode()
+    movie = video.write(tmp_path / "clip.mp4", 10, rate=10)
+    with WebServer({"/clip.mp4": Page(movie.read_bytes(), auth=f"Basic {pair}")}) as web:
+        assert frames_of(web.url("/clip.mp4", f"viewer:{PASSWORD}")) == 3
 
 
 def test_the_longest_password_is_sent_whole(clip: Path) -> None:
