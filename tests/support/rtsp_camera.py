@@ -43,7 +43,8 @@ class Manners:
 class RtspCamera:
     """Serves an Annex-B file, looped. A context manager.
 
-    `certificate`: PEM with key and certificate, for rtsps.
+    `certificate`: PEM with key and certificate, for rtsps. `speed`: how many times
+    as fast as its timestamps say it sends.
     """
 
     video: Path
@@ -53,6 +54,7 @@ class RtspCamera:
     host: str = "127.0.0.1"
     certificate: Path | None = None
     port: int = 0
+    speed: float = 1.0
 
     def __enter__(self) -> Self:
         self._units = rtp.access_units(self.video, self.codec)
@@ -133,7 +135,7 @@ class RtspCamera:
     def play(self, viewer: _Viewer) -> None:
         """Send pictures until the viewer or the camera is gone."""
         packetizer = rtp.Packetizer(self.codec)
-        began_s, index, number = time.monotonic(), 0, 0
+        began_s, index, number, a_second = time.monotonic(), 0, 0, self.rate * self.speed
         self.sent_by.append(viewer.transport)
         with suppress(OSError):
             while self._up:
@@ -144,10 +146,10 @@ class RtspCamera:
                     if not self.manners.drops(number):
                         viewer.send(packet)
                 index += 1
-                time.sleep(max(0.0, began_s + index / self.rate - time.monotonic()))
+                time.sleep(max(0.0, began_s + index / a_second - time.monotonic()))
                 if not self._flowing.is_set():
                     self._flowing.wait()
-                    began_s = time.monotonic() - index / self.rate
+                    began_s = time.monotonic() - index / a_second
         viewer.close()
 
 

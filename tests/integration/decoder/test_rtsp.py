@@ -43,6 +43,7 @@ from tests.support.wrong_server import WrongServer
 SETTINGS = DecoderSettings(open_timeout_s=3.0, read_timeout_s=1.0)
 ONLY_UDP = Manners(transports=frozenset({"udp"}))
 ONLY_TCP = Manners(transports=frozenset({"tcp"}))
+SPEED = 8.0
 PASSWORD = "p@ss:w/o#r?d%1%"
 
 
@@ -87,7 +88,7 @@ def fault_of(
 def test_it_is_read_over_tcp_or_udp_as_server_and_camera_say(
     clip: Path, manners: Manners, transport: Transport, habit: str, by: list[str]
 ) -> None:
-    with RtspCamera(clip, manners) as camera:
+    with RtspCamera(clip, speed=SPEED, manners=manners) as camera:
         assert frames_of(camera.url() + habit, transport=transport) == 3
         assert camera.sent_by == by
         assert not any("#" in line for line in camera.asked)
@@ -111,14 +112,14 @@ def test_it_is_read_over_tcp_or_udp_as_server_and_camera_say(
 def test_a_transport_that_is_not_there_is_named(
     clip: Path, manners: Manners, transport: Transport, words: str
 ) -> None:
-    with RtspCamera(clip, manners) as camera:
+    with RtspCamera(clip, speed=SPEED, manners=manners) as camera:
         fault = fault_of(camera.url(), transport, open_timeout_s=1.0)
     assert (fault.error, fault.permanent) == (SOURCE_ERROR_REFUSED, False)
     assert words in fault.message
 
 
 def test_udp_that_does_not_arrive_is_told_from_a_server_that_is_silent(clip: Path) -> None:
-    with RtspCamera(clip, Manners(drops=lambda number: True)) as camera:
+    with RtspCamera(clip, speed=SPEED, manners=Manners(drops=lambda number: True)) as camera:
         fault = fault_of(camera.url(), TRANSPORT_UDP, open_timeout_s=1.0, read_timeout_s=0.5)
     assert fault.error == SOURCE_ERROR_TIMEOUT
     assert "firewall" in fault.message
@@ -126,13 +127,13 @@ def test_udp_that_does_not_arrive_is_told_from_a_server_that_is_silent(clip: Pat
 
 @pytest.mark.parametrize("transport", [TRANSPORT_TCP, TRANSPORT_UDP])
 def test_an_ipv6_host_is_read(clip: Path, transport: Transport) -> None:
-    with RtspCamera(clip, host="::1") as camera:
+    with RtspCamera(clip, speed=SPEED, host="::1") as camera:
         assert frames_of(camera.url(), transport=transport) == 3
 
 
 @pytest.mark.parametrize("transport", [TRANSPORT_TCP, TRANSPORT_UDP])
 def test_h265_is_read(films: dict[str, Path], transport: Transport) -> None:
-    with RtspCamera(films["h265"], codec="h265") as camera:
+    with RtspCamera(films["h265"], codec="h265", speed=SPEED) as camera:
         assert frames_of(camera.url(), transport=transport) == 3
 
 
@@ -147,7 +148,9 @@ def test_h265_is_read(films: dict[str, Path], transport: Transport) -> None:
     ],
 )
 def test_a_password_is_sent_as_it_was_typed(clip: Path, kinds: tuple[str, ...]) -> None:
-    with RtspCamera(clip, Manners(login=Login("viewer", PASSWORD, kinds))) as camera:
+    with RtspCamera(
+        clip, speed=SPEED, manners=Manners(login=Login("viewer", PASSWORD, kinds))
+    ) as camera:
         assert frames_of(camera.url(f"viewer:{PASSWORD}")) == 3
         fault = fault_of(camera.url(f"viewer:{PASSWORD}x"))
     assert fault.error == SOURCE_ERROR_AUTH
@@ -163,7 +166,9 @@ def test_a_password_is_sent_over_http_as_it_was_typed(tmp_path: Path) -> None:
 
 def test_the_longest_password_is_sent_whole(clip: Path) -> None:
     password = "/#?%" * 10
-    with RtspCamera(clip, Manners(login=Login("viewer", password, ("Digest MD5",)))) as camera:
+    with RtspCamera(
+        clip, speed=SPEED, manners=Manners(login=Login("viewer", password, ("Digest MD5",)))
+    ) as camera:
         assert frames_of(camera.url(f"viewer:{password}")) == 3
 
 
@@ -171,7 +176,9 @@ def test_the_longest_password_is_sent_whole(clip: Path) -> None:
     "kinds", [("Digest SHA-256",), ("Digest MD5", "Digest SHA-256"), ("Basic", "Digest SHA-256")]
 )
 def test_an_algorithm_that_cannot_be_answered_is_named(clip: Path, kinds: tuple[str, ...]) -> None:
-    with RtspCamera(clip, Manners(login=Login("viewer", PASSWORD, kinds))) as camera:
+    with RtspCamera(
+        clip, speed=SPEED, manners=Manners(login=Login("viewer", PASSWORD, kinds))
+    ) as camera:
         fault = fault_of(camera.url(f"viewer:{PASSWORD}"))
     assert fault.error == SOURCE_ERROR_AUTH
     assert "by Digest SHA-256, which is not supported here" in fault.message
@@ -181,7 +188,7 @@ def test_an_algorithm_that_cannot_be_answered_is_named(clip: Path, kinds: tuple[
 def test_a_redirect_to_another_host_is_refused_and_that_host_is_not_called(clip: Path) -> None:
     with WrongServer() as other:
         target = f"rtsp://127.0.0.1:{other.port}/hunter2"
-        with RtspCamera(clip, Manners(redirect=target)) as camera:
+        with RtspCamera(clip, speed=SPEED, manners=Manners(redirect=target)) as camera:
             fault = fault_of(camera.url(f"viewer:{PASSWORD}"))
         assert other.asked == []
     assert fault.error == SOURCE_ERROR_REFUSED
@@ -191,7 +198,7 @@ def test_a_redirect_to_another_host_is_refused_and_that_host_is_not_called(clip:
 
 def test_a_redirect_within_the_server_is_followed(clip: Path) -> None:
     login = Login("viewer", PASSWORD, ("Digest MD5",))
-    with RtspCamera(clip, Manners(login=login)) as camera:
+    with RtspCamera(clip, speed=SPEED, manners=Manners(login=login)) as camera:
         camera.manners = replace(camera.manners, redirect=camera.url(path="/moved"))
         assert frames_of(camera.url(f"viewer:{PASSWORD}")) == 3
         assert [line.split()[1].split("/")[3] for line in camera.asked[:2]] == ["live", "moved"]
@@ -222,7 +229,7 @@ def test_rtsps_is_read_with_an_authority_of_ones_own(
 ) -> None:
     both, ca = issue("localhost")
     login = Login("viewer", PASSWORD, ("Digest MD5",))
-    with RtspCamera(clip, Manners(login=login), certificate=both) as camera:
+    with RtspCamera(clip, speed=SPEED, manners=Manners(login=login), certificate=both) as camera:
         url = camera.url(f"viewer:{PASSWORD}")
         assert frames_of(url, tls_ca_file=str(ca)) == 3
         assert frames_of(url, tls_verify=False) == 3
@@ -232,7 +239,7 @@ def test_rtsps_is_read_with_an_authority_of_ones_own(
         fault = fault_of(url, TRANSPORT_UDP)
         assert (fault.error, fault.permanent) == (SOURCE_ERROR_REFUSED, True)
         assert "rtsps:// goes over TCP alone" in fault.message
-    with RtspCamera(clip, host="127.0.0.2", certificate=both) as camera:
+    with RtspCamera(clip, speed=SPEED, host="127.0.0.2", certificate=both) as camera:
         fault = fault_of(camera.url(), tls_ca_file=str(ca))
     assert fault.error == SOURCE_ERROR_TLS
     assert "it is for another address" in fault.message
