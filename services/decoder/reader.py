@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -34,10 +35,11 @@ from services.decoder.opening import longest_open_s
 from services.decoder.outbox import Outbox
 from services.decoder.pacing import Pacer
 from services.decoder.picture import FrameSize, JpegEncoder
-from services.decoder.sampler import RateCap, Sampler, Timeline
+from services.decoder.sampler import RateCap, Sampler
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from services.decoder.telemetry import Telemetry
+from services.decoder.timeline import LIVE_JUMP_S, Speed, Timeline
 
 log = logs.get(__name__)
 
@@ -172,11 +174,12 @@ class Reader:
                 return source.ending()
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
-            timeline = Timeline()
+            timeline = Timeline(math.inf if self._is_file or recorded else LIVE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
             pacer = Pacer() if self._live and not url.lower().startswith("rtsp") else None
             cap = RateCap(self._fps) if pacer is None and self._live else None
+            speed = Speed()
             arrived_s = last_frame_s = self._clock()
             end_s: float | None = None
             ahead_s = 0.0  # of the source's own timestamps
@@ -195,7 +198,10 @@ class Reader:
                     now_s = self._clock()
                     step_s = now_s - arrived_s if cap is not None else source.frame_s
                     arrived_s = last_frame_s = now_s
-                    stream_s = timeline.advance(source.position_s(frame), step_s)
+                    position_s = source.position_s(frame)
+                    if cap is not None and not speed.honest(position_s, step_s):
+                        position_s = None
+                    stream_s = timeline.advance(position_s, step_s)
                     end_s = stream_s + source.frame_s
                     missing = sampler.skipped(stream_s)
                     if self._online_since is None:
@@ -212,7 +218,7 @@ class Reader:
                         self._hold(pacer.delay(stream_s, now_s))
                         last_frame_s = self._clock()
                     self._keep(frame, source.pixel_aspect(frame), stream_s)
-                    if (position_s := source.position_s(frame)) is not None:
+                    if position_s is not None:
                         ahead_s = stream_s - position_s
                         source.rest(sampler.next_s - ahead_s, slack_s=self._slack_s(source.frame_s))
                         last_frame_s = self._clock()
