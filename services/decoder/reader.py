@@ -38,6 +38,7 @@ from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.sampler import RateCap, Sampler
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
+from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
 from services.decoder.timeline import LIVE_JUMP_S, Speed, Timeline
 
@@ -83,6 +84,7 @@ class Reader:
         backoff: Backoff,
         position: Position,
         stop: threading.Event,
+        suspensions: Suspensions,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera = camera
@@ -94,6 +96,7 @@ class Reader:
         self._backoff = backoff
         self._position = position
         self._stop = stop
+        self._suspensions = suspensions
         self._clock = clock
         self._is_file = is_file(camera.url)
         self._live = pacing_of(camera) == PACING_LIVE
@@ -101,6 +104,8 @@ class Reader:
         self._jpeg = JpegEncoder(FrameSize.parse(settings.frame_size), settings.jpeg_quality)
         self._online_since: float | None = None
         self._rtsp = camera.url.lower().startswith("rtsp")
+        self._passes = not self._is_file
+        """Whether what is not read now can never be read."""
         self._went_on = False
         """Whether it is a live playlist, of which a finished one repeats the end."""
         self._broke_at_s: float | None = None
@@ -130,7 +135,11 @@ class Reader:
                     return ending.words("the file")
                 # Media time is the position in the file: it starts again with each round.
                 self._position.ms = None
+            except _Suspended:
+                continue
             except SourceFault as fault:
+                if self._slept():  # that is why nothing came in time
+                    continue
                 self._outbox.interrupt()
                 self._alike = self._alike + 1 if fault.message == self._last_said else 1
                 self._last_said = fault.message
@@ -164,12 +173,14 @@ class Reader:
     def _play(self) -> Ending:
         """Read from opening to the end of the source. Raises `SourceFault`."""
         settings, url = self._settings, self._open_url()
+        self._passes = not self._is_file
         longest_s = patience_s(url, settings)
         # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
         slack_s = max(0.0, longest_s - settings.read_timeout_s)
         self._telemetry.beat(longest_open_s(settings) + slack_s)
         with Source(url, settings) as source:
             recorded = not self._is_file and not self._rtsp and source.duration_s is not None
+            self._passes = not self._is_file and not recorded
             if recorded and self._went_on:
                 return source.ending()
             if self._position.seconds is not None:
@@ -189,6 +200,8 @@ class Reader:
                 self._telemetry.beat(slack_s)
                 if self._stop.is_set():
                     raise _Stopped
+                if self._slept():
+                    raise _Suspended
                 silent_s = 0.0 if source.resting else self._clock() - last_frame_s
                 if not self._is_file:
                     wait.packet(silent_s, source.doubt)
@@ -262,7 +275,24 @@ class Reader:
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
+    def _slept(self) -> bool:
+        """Whether this process did not run for a while: what comes now of a live source is old.
+
+        The source is opened again then. That takes a second, and nothing old is left anywhere.
+        """
+        asleep_s = self._suspensions.take()
+        if not asleep_s or not self._passes:
+            return False
+        if self._online_since is not None:
+            frames = min(round(asleep_s * self._fps), MAX_UNSEEN)
+            log.warning("frames_missed", frames=frames, stopped_s=round(asleep_s, 1))
+            self._telemetry.missed(frames)
+        self._outbox.interrupt()
+        return True
+
     def _keep(self, frame: VideoFrame, pixel_aspect: Fraction, stream_s: float) -> None:
+        if self._slept():
+            raise _Suspended
         self._telemetry.beat(CONVERT_S)
         arrived_ms = wall_ms()
         try:
@@ -303,3 +333,7 @@ def _broken_off(ending: Ending) -> SourceFault:
 
 class _Stopped(Exception):
     """Unwinds the decode library's loops when the process is asked to stop."""
+
+
+class _Suspended(Exception):
+    """Unwinds them when this process did not run for a while."""

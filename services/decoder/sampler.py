@@ -52,9 +52,10 @@ class RateCap:
     BURST_S = 10.0
     HEADROOM = 1.5
 
-    def __init__(self, frames_per_second: float) -> None:
+    def __init__(self, frames_per_second: float, burst_s: float = BURST_S) -> None:
+        """`burst_s`: how much of it may come at once."""
         self._rate = frames_per_second * self.HEADROOM
-        self._burst = max(4.0, frames_per_second * self.BURST_S)
+        self._burst = max(4.0, frames_per_second * burst_s)
         self._credit = self._burst
         self._at_s: float | None = None
 
