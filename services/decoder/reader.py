@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -40,7 +39,7 @@ from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
-from services.decoder.timeline import LIVE_JUMP_S, Speed, Timeline
+from services.decoder.timeline import FILE_JUMP_S, LIVE_JUMP_S, Speed, Timeline
 
 log = logs.get(__name__)
 
@@ -185,7 +184,7 @@ class Reader:
                 return source.ending()
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
-            timeline = Timeline(math.inf if self._is_file or recorded else LIVE_JUMP_S)
+            timeline = Timeline(LIVE_JUMP_S if self._passes else FILE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
             pacer = Pacer() if self._live and not url.lower().startswith("rtsp") else None
