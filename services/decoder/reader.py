@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -35,10 +36,12 @@ from services.decoder.opening import longest_open_s
 from services.decoder.outbox import Outbox
 from services.decoder.pacing import Pacer
 from services.decoder.picture import FrameSize, JpegEncoder
-from services.decoder.sampler import RateCap, Sampler, Timeline
+from services.decoder.sampler import RateCap, Sampler
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
+from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
+from services.decoder.timeline import LIVE_JUMP_S, Speed, Timeline
 
 log = logs.get(__name__)
 
@@ -82,6 +85,7 @@ class Reader:
         backoff: Backoff,
         position: Position,
         stop: threading.Event,
+        suspensions: Suspensions,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera = camera
@@ -93,6 +97,7 @@ class Reader:
         self._backoff = backoff
         self._position = position
         self._stop = stop
+        self._suspensions = suspensions
         self._clock = clock
         self._is_file = is_file(camera.url)
         self._live = pacing_of(camera) == PACING_LIVE
@@ -103,6 +108,8 @@ class Reader:
         )
         self._online_since: float | None = None
         self._rtsp = camera.url.lower().startswith("rtsp")
+        self._passes = not self._is_file
+        """Whether what is not read now can never be read."""
         self._went_on = False
         """Whether it is a live playlist, of which a finished one repeats the end."""
         self._broke_at_s: float | None = None
@@ -132,7 +139,11 @@ class Reader:
                     return ending.words("the file")
                 # Media time is the position in the file: it starts again with each round.
                 self._position.ms = None
+            except _Suspended:
+                continue
             except SourceFault as fault:
+                if self._slept():  # that is why nothing came in time
+                    continue
                 self._outbox.interrupt()
                 self._alike = self._alike + 1 if fault.message == self._last_said else 1
                 self._last_said = fault.message
@@ -166,21 +177,24 @@ class Reader:
     def _play(self) -> Ending:
         """Read from opening to the end of the source. Raises `SourceFault`."""
         settings, url = self._settings, self._open_url()
+        self._passes = not self._is_file
         longest_s = patience_s(url, settings)
         # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
         slack_s = max(0.0, longest_s - settings.read_timeout_s)
         self._telemetry.beat(longest_open_s(settings) + slack_s)
         with Source(url, settings, self._corrections) as source:
             recorded = not self._is_file and not self._rtsp and source.duration_s is not None
+            self._passes = not self._is_file and not recorded
             if recorded and self._went_on:
                 return source.ending()
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
-            timeline = Timeline()
+            timeline = Timeline(math.inf if self._is_file or recorded else LIVE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
             pacer = Pacer() if self._live and not url.lower().startswith("rtsp") else None
             cap = RateCap(self._fps) if pacer is None and self._live else None
+            speed = Speed()
             arrived_s = last_frame_s = self._clock()
             end_s: float | None = None
             ahead_s = 0.0  # of the source's own timestamps
@@ -190,6 +204,8 @@ class Reader:
                 self._telemetry.beat(slack_s)
                 if self._stop.is_set():
                     raise _Stopped
+                if self._slept():
+                    raise _Suspended
                 silent_s = 0.0 if source.resting else self._clock() - last_frame_s
                 if not self._is_file:
                     wait.packet(silent_s, source.doubt)
@@ -199,7 +215,10 @@ class Reader:
                     now_s = self._clock()
                     step_s = now_s - arrived_s if cap is not None else source.frame_s
                     arrived_s = last_frame_s = now_s
-                    stream_s = timeline.advance(source.position_s(frame), step_s)
+                    position_s = source.position_s(frame)
+                    if cap is not None and not speed.honest(position_s, step_s):
+                        position_s = None
+                    stream_s = timeline.advance(position_s, step_s)
                     end_s = stream_s + source.frame_s
                     missing = sampler.skipped(stream_s)
                     if self._online_since is None:
@@ -216,7 +235,7 @@ class Reader:
                         self._hold(pacer.delay(stream_s, now_s))
                         last_frame_s = self._clock()
                     self._keep(frame, source.pixel_aspect(frame), stream_s)
-                    if (position_s := source.position_s(frame)) is not None:
+                    if position_s is not None:
                         ahead_s = stream_s - position_s
                         source.rest(sampler.next_s - ahead_s, slack_s=self._slack_s(source.frame_s))
                         last_frame_s = self._clock()
@@ -260,7 +279,24 @@ class Reader:
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
+    def _slept(self) -> bool:
+        """Whether this process did not run for a while: what comes now of a live source is old.
+
+        The source is opened again then. That takes a second, and nothing old is left anywhere.
+        """
+        asleep_s = self._suspensions.take()
+        if not asleep_s or not self._passes:
+            return False
+        if self._online_since is not None:
+            frames = min(round(asleep_s * self._fps), MAX_UNSEEN)
+            log.warning("frames_missed", frames=frames, stopped_s=round(asleep_s, 1))
+            self._telemetry.missed(frames)
+        self._outbox.interrupt()
+        return True
+
     def _keep(self, frame: VideoFrame, pixel_aspect: Fraction, stream_s: float) -> None:
+        if self._slept():
+            raise _Suspended
         self._telemetry.beat(CONVERT_S)
         arrived_ms = wall_ms()
         try:
@@ -301,3 +337,7 @@ def _broken_off(ending: Ending) -> SourceFault:
 
 class _Stopped(Exception):
     """Unwinds the decode library's loops when the process is asked to stop."""
+
+
+class _Suspended(Exception):
+    """Unwinds them when this process did not run for a while."""

@@ -119,6 +119,11 @@ class Telemetry:
         with self._lock:
             self._report = replace(self._report, damaged=self._report.damaged + frames)
 
+    def missed(self, frames: int) -> None:
+        """Frames were wanted while this process did not run."""
+        with self._lock:
+            self._report = replace(self._report, missed=self._report.missed + frames)
+
     def decode_error(self) -> None:
         """A packet or frame could not be decoded."""
         with self._lock:
