@@ -14,6 +14,7 @@ instrumentation of gRPC can be used at the same time.
 """
 
 from hermes.client.aio import AsyncHermesClient
+from hermes.client.picture import Picture
 from hermes.client.streams import AnswerStream, AsyncAnswerStream
 from hermes.client.sync import HermesClient
 from hermes.client.tls import Tls
@@ -43,6 +44,7 @@ __all__ = [
     "Memory",
     "MemoryContents",
     "Pacing",
+    "Picture",
     "Source",
     "Span",
     "Timings",

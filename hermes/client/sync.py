@@ -7,6 +7,7 @@ from typing import Any, Self, cast
 
 import grpc
 
+from hermes.client.picture import Picture
 from hermes.client.requests import (
     ASK_TIMEOUT_S,
     CALL_TIMEOUT_S,
@@ -96,10 +97,18 @@ class HermesClient:
         chunk_max_duration_s: float | None = None,
         pacing: Pacing = "default",
         loop: bool = False,
+        picture: Picture | None = None,
     ) -> Camera:
         """Register a camera. Zeros mean the deployment's defaults."""
         request = add_request(
-            camera_id, url, frames_per_second, chunk_max_frames, chunk_max_duration_s, pacing, loop
+            camera_id,
+            url,
+            frames_per_second,
+            chunk_max_frames,
+            chunk_max_duration_s,
+            pacing,
+            loop,
+            picture,
         )
         return camera_of(self._call(self._cameras.Add, request).camera)
 

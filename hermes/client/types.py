@@ -6,7 +6,7 @@ of the API in lower case (`online`, `serving`, `stop` ...).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hermes.client.picture import Picture, picture_of
 from hermes.v1 import camera_pb2, query_pb2
 
 Freshness = Literal["latest", "cached"]
@@ -130,6 +131,7 @@ class Camera:
     created: datetime | None
     source: Source
     memory: Memory
+    picture: Picture = field(default_factory=Picture)
 
 
 def camera_of(info: camera_pb2.CameraInfo) -> Camera:
@@ -165,6 +167,7 @@ def camera_of(info: camera_pb2.CameraInfo) -> Camera:
             epoch=memory.epoch,
             message=memory.message,
         ),
+        picture=picture_of(camera.picture),
     )
 
 

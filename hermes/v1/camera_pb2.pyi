@@ -11,6 +11,25 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Transport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSPORT_UNSPECIFIED: _ClassVar[Transport]
+    TRANSPORT_TCP: _ClassVar[Transport]
+    TRANSPORT_UDP: _ClassVar[Transport]
+
+class ColorMatrix(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_MATRIX_UNSPECIFIED: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT601: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT709: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT2020: _ClassVar[ColorMatrix]
+
+class ColorRange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_RANGE_UNSPECIFIED: _ClassVar[ColorRange]
+    COLOR_RANGE_LIMITED: _ClassVar[ColorRange]
+    COLOR_RANGE_FULL: _ClassVar[ColorRange]
+
 class Pacing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PACING_UNSPECIFIED: _ClassVar[Pacing]
@@ -48,6 +67,16 @@ class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_STATE_REPLAYING: _ClassVar[MemoryState]
     MEMORY_STATE_SERVING: _ClassVar[MemoryState]
     MEMORY_STATE_EMPTY: _ClassVar[MemoryState]
+TRANSPORT_UNSPECIFIED: Transport
+TRANSPORT_TCP: Transport
+TRANSPORT_UDP: Transport
+COLOR_MATRIX_UNSPECIFIED: ColorMatrix
+COLOR_MATRIX_BT601: ColorMatrix
+COLOR_MATRIX_BT709: ColorMatrix
+COLOR_MATRIX_BT2020: ColorMatrix
+COLOR_RANGE_UNSPECIFIED: ColorRange
+COLOR_RANGE_LIMITED: ColorRange
+COLOR_RANGE_FULL: ColorRange
 PACING_UNSPECIFIED: Pacing
 PACING_LIVE: Pacing
 PACING_AS_FAST_AS_READ: Pacing
@@ -120,20 +149,54 @@ class CameraServiceRemoveResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class Camera(_message.Message):
-    __slots__ = ("id", "url", "sampling", "pacing", "loop", "created")
+    __slots__ = ("id", "url", "sampling", "pacing", "loop", "created", "picture")
     ID_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     PACING_FIELD_NUMBER: _ClassVar[int]
     LOOP_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
     id: str
     url: str
     sampling: Sampling
     pacing: Pacing
     loop: bool
     created: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., pacing: _Optional[_Union[Pacing, str]] = ..., loop: _Optional[bool] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    picture: Picture
+    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., pacing: _Optional[_Union[Pacing, str]] = ..., loop: _Optional[bool] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., picture: _Optional[_Union[Picture, _Mapping]] = ...) -> None: ...
+
+class Picture(_message.Message):
+    __slots__ = ("rotate", "mirror", "aspect", "square_pixels", "transport", "color")
+    ROTATE_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    ASPECT_FIELD_NUMBER: _ClassVar[int]
+    SQUARE_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    TRANSPORT_FIELD_NUMBER: _ClassVar[int]
+    COLOR_FIELD_NUMBER: _ClassVar[int]
+    rotate: int
+    mirror: bool
+    aspect: AspectRatio
+    square_pixels: bool
+    transport: Transport
+    color: Color
+    def __init__(self, rotate: _Optional[int] = ..., mirror: _Optional[bool] = ..., aspect: _Optional[_Union[AspectRatio, _Mapping]] = ..., square_pixels: _Optional[bool] = ..., transport: _Optional[_Union[Transport, str]] = ..., color: _Optional[_Union[Color, _Mapping]] = ...) -> None: ...
+
+class AspectRatio(_message.Message):
+    __slots__ = ("width", "height")
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    width: int
+    height: int
+    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
+
+class Color(_message.Message):
+    __slots__ = ("matrix", "range")
+    MATRIX_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    matrix: ColorMatrix
+    range: ColorRange
+    def __init__(self, matrix: _Optional[_Union[ColorMatrix, str]] = ..., range: _Optional[_Union[ColorRange, str]] = ...) -> None: ...
 
 class Sampling(_message.Message):
     __slots__ = ("frames_per_second", "chunk_max_frames", "chunk_max_duration")

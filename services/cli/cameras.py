@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hermes.client import Camera
+from hermes.client import Camera, Picture
 from hermes.errors import InvalidInput
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
 from services.cli.output import err, print_cameras
@@ -47,6 +47,14 @@ class PacingChoice(StrEnum):
     as_fast_as_read = "as_fast_as_read"
 
 
+class TransportChoice(StrEnum):
+    """How the packets of an RTSP source travel."""
+
+    auto = "auto"
+    tcp = "tcp"
+    udp = "udp"
+
+
 @app.command("add")
 def add(
     camera: Id,
@@ -58,6 +66,33 @@ def add(
         PacingChoice, typer.Option(help="live: play a file at its own speed.")
     ] = PacingChoice.default,
     loop: Annotated[bool, typer.Option("--loop", help="Start a file again at its end.")] = False,
+    rotate: Annotated[
+        int | None,
+        typer.Option(
+            help="Degrees to turn the picture clockwise: 0, 90, 180, 270.",
+            show_default="as the source says",
+        ),
+    ] = None,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Mirror the picture left to right, once turned.")
+    ] = False,
+    aspect: Annotated[
+        str,
+        typer.Option(
+            help="Shape of the picture before it is turned, e.g. 16:9; square: that of its pixels.",
+            show_default="as the source says",
+        ),
+    ] = "",
+    transport: Annotated[
+        TransportChoice, typer.Option(help="How the packets of an RTSP source travel.")
+    ] = TransportChoice.auto,
+    color: Annotated[
+        str,
+        typer.Option(
+            help="bt601, bt709, bt2020, limited, full, or e.g. bt709-full.",
+            show_default="as the source says",
+        ),
+    ] = "",
     output: Output = OutputChoice.table,
     as_json: Json = False,
 ) -> None:
@@ -65,7 +100,12 @@ def add(
     output = _chosen(output, as_json)
     with calling(gateway, token_file) as client:
         added = client.add_camera(
-            camera, url, frames_per_second=fps, pacing=pacing.value, loop=loop
+            camera,
+            url,
+            frames_per_second=fps,
+            pacing=pacing.value,
+            loop=loop,
+            picture=Picture(rotate, mirror, aspect, transport.value, color),
         )
     _show(added, output)
 

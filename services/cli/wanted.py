@@ -148,7 +148,14 @@ class Check:
         allowed = frozenset(names.lower().replace(" ", "").split(",")) if names else None
         policy = SourcePolicy(root, NETWORK_PROTOCOLS if allowed is None else allowed)
         request = add_request(
-            camera.id, camera.url, camera.fps, 0, None, camera.pacing, camera.loop
+            camera.id,
+            camera.url,
+            camera.fps,
+            0,
+            None,
+            camera.pacing,
+            camera.loop,
+            camera.picture.picture,
         )
         try:
             cameras.check(request.camera, policy)

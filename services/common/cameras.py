@@ -15,6 +15,7 @@ from hermes.v1.camera_pb2 import (
     PACING_UNSPECIFIED,
     Camera,
 )
+from services.common.picture_check import check_picture
 from services.common.redaction import MASK, lacks_scheme, redact
 from services.common.url_hints import ENCODE, mistake_in, nearest_scheme
 
@@ -55,6 +56,11 @@ def is_file(url: str) -> bool:
     return "://" not in url or url.lower().startswith("file:")
 
 
+def is_rtsp(url: str) -> bool:
+    """Whether the URL is `rtsp://` or `rtsps://`."""
+    return url.lower().startswith(("rtsp://", "rtsps://"))
+
+
 def check(camera: Camera, policy: SourcePolicy) -> Camera:
     """The camera, if it can be taken as described. Raises `InvalidInput` naming the field."""
     check_id(camera.id, "camera.id")
@@ -62,6 +68,7 @@ def check(camera: Camera, policy: SourcePolicy) -> Camera:
     check_sampling(camera)
     if camera.pacing not in (PACING_UNSPECIFIED, PACING_LIVE, PACING_AS_FAST_AS_READ):
         raise InvalidInput("camera.pacing", "is not a known pacing")
+    check_picture(camera.picture, rtsp=is_rtsp(camera.url))
     if not is_file(camera.url):
         if camera.loop:
             raise InvalidInput("camera.loop", "only a file can be started again at its end")

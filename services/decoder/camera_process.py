@@ -23,11 +23,12 @@ from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, SOURCE_ERROR_R
 from services.common import keys, logs, tombstones
 from services.common.backoff import Backoff
 from services.common.camera_status import DURABLE_ID, ENDED, MEMORY_ID, ended_before
-from services.common.cameras import check_sampling, is_file, pacing_of
+from services.common.cameras import check_sampling, is_file, is_rtsp, pacing_of
 from services.common.connection import connect
 from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisFrameLog
 from services.common.leases import Fence
 from services.common.parent import die_with_parent
+from services.common.picture_check import check_picture
 from services.common.redaction import redact, secrets_of
 from services.decoder.chunker import CaptureClock, Chunker, Origin
 from services.decoder.faults import MAX_MESSAGE, SourceFault
@@ -156,7 +157,9 @@ class CameraProcess:
         """The reading thread: find the end of the log, then read the source."""
         job, settings, camera = self._job, self._settings, self._camera
         try:
-            check_sampling(camera)  # what is in the registry may not have come by the gateway
+            # What is in the registry may not have come by the gateway.
+            check_sampling(camera)
+            check_picture(camera.picture, rtsp=is_rtsp(camera.url))
         except InvalidInput as error:
             refusal = SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True)
             self._telemetry.offline(refusal)

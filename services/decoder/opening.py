@@ -18,6 +18,7 @@ from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
 from services.decoder.settings import DecoderSettings
+from services.decoder.web_files import BUFFER_BYTES
 
 
 def longest_open_s(settings: DecoderSettings) -> float:
@@ -55,17 +56,12 @@ class Opening:
         began_s = time.monotonic()
         try:
             with av.logging.Capture() as lines:
-                return av.open(
-                    self._location.address,
-                    "r",
-                    options=self._location.options,
-                    timeout=(self._settings.open_timeout_s, self._patience_s),
-                )
-        except (av.FFmpegError, OSError, ValueError) as error:
+                return self._open()
+        except (av.FFmpegError, OSError, ValueError, SourceFault) as error:
             if (last := getattr(error, "log", None)) is not None:
                 lines.append(last)
             said = [f"[{part}] {text}" for _, part, text in lines]
-            fault = classify(error, said, self._secrets, live=self._live)
+            fault = self._meant(error, said)
             if fault.vague:
                 fault = self._explained(fault, time.monotonic() - began_s)
             if fault.error == SOURCE_ERROR_NOT_FOUND and password_ends_host(self._location.address):
@@ -73,6 +69,30 @@ class Opening:
             raise fault from None
         finally:
             av.logging.set_level(None)
+
+    def _open(self) -> InputContainer:
+        timeouts_s = self._settings.open_timeout_s, self._patience_s
+        options, web = self._location.options, self._location.web
+        if web is None:
+            return av.open(self._location.address, "r", options=options, timeout=timeouts_s)
+        file = web.open()
+        return av.open(
+            file,
+            "r",
+            format="hls" if file.is_playlist else None,
+            options=options,
+            buffer_size=BUFFER_BYTES,
+            timeout=timeouts_s,
+            io_open=web.nested,
+        )
+
+    def _meant(self, error: Exception, said: list[str]) -> SourceFault:
+        if isinstance(error, SourceFault):
+            return error
+        fault = classify(error, said, self._secrets, live=self._live)
+        fetched = None if self._location.web is None else self._location.web.faults.take()
+        # That it was a segment which is not there, only the library knows.
+        return fault if fetched is None or fetched.error == fault.error else fetched
 
     def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
         """What is wrong, for a fault of which the library did not say it."""

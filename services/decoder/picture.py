@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
 from services.decoder.conversion import SQUARE, Conversion, Form
+from services.decoder.corrections import NO_CORRECTIONS, Corrections
 
 MAX_SIDE = 4096
 TICK = Fraction(1, 1000)
@@ -64,8 +65,12 @@ class JpegEncoder:
     planes (no trip through RGB), and at equal size its pictures are as good.
     """
 
-    def __init__(self, size: FrameSize, quality: int) -> None:
+    def __init__(
+        self, size: FrameSize, quality: int, corrections: Corrections = NO_CORRECTIONS
+    ) -> None:
+        """`corrections`: those of turn and colour."""
         self._size = size
+        self._corrections = corrections
         # FFmpeg's quantiser runs from 2 (best) to 31.
         self._quantiser = round(2 + (100 - quality) * 29 / 99)
         self._form: Form | None = None
@@ -78,7 +83,7 @@ class JpegEncoder:
 
         Raises `av.FFmpegError`, and `Unsupported` for a form of picture that cannot be shown.
         """
-        form = Form.of(frame, pixel_aspect)
+        form = Form.of(frame, pixel_aspect, self._corrections)
         if self._conversion is None or form != self._form:
             self._conversion = Conversion(form, self._size.of(*form.shown_size))
             self._form = form

@@ -26,6 +26,7 @@ from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
 from services.decoder.chunker import CaptureClock, wall_ms
+from services.decoder.corrections import Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import SourceFault
 from services.decoder.frame_wait import FrameWait
@@ -100,7 +101,10 @@ class Reader:
         self._is_file = is_file(camera.url)
         self._live = pacing_of(camera) == PACING_LIVE
         self._fps = camera.sampling.frames_per_second or settings.frames_per_second
-        self._jpeg = JpegEncoder(FrameSize.parse(settings.frame_size), settings.jpeg_quality)
+        self._corrections = Corrections.of(camera.picture)
+        self._jpeg = JpegEncoder(
+            FrameSize.parse(settings.frame_size), settings.jpeg_quality, self._corrections
+        )
         self._online_since: float | None = None
         self._rtsp = camera.url.lower().startswith("rtsp")
         self._passes = not self._is_file
@@ -177,7 +181,7 @@ class Reader:
         # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
         slack_s = max(0.0, longest_s - settings.read_timeout_s)
         self._telemetry.beat(longest_open_s(settings) + slack_s)
-        with Source(url, settings) as source:
+        with Source(url, settings, self._corrections) as source:
             recorded = not self._is_file and not self._rtsp and source.duration_s is not None
             self._passes = not self._is_file and not recorded
             if recorded and self._went_on:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from services.common.camera_credentials import CameraCredentials
 from services.common.cameras import MAX_FRAMES_PER_SECOND, NETWORK_PROTOCOLS, SourcePolicy
 from services.common.settings import ServiceSettings
+from services.decoder.networks import Networks
 from services.decoder.picture import FrameSize
 
 MIB = 1 << 20
@@ -24,6 +25,14 @@ class DecoderSettings(ServiceSettings):
     protocols: str = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
         description="network protocols that cameras may use, separated by commas",
+    )
+    networks_denied: str = Field(
+        "",
+        description="networks that no source may lead to, separated by commas: 10.0.0.0/8, loopback"
+        " or private; beside link-local addresses and cloud metadata, unless the list says none",
+    )
+    networks_allowed: str = Field(
+        "", description="networks that sources may lead to; empty allows all that are not denied"
     )
     tls_verify: bool = Field(True, description="check certificates of rtsps and https sources")
     tls_ca_file: str = Field(
@@ -92,6 +101,12 @@ class DecoderSettings(ServiceSettings):
             )
         return ",".join(sorted(names))
 
+    @field_validator("networks_denied", "networks_allowed")
+    @classmethod
+    def _known_networks(cls, value: str) -> str:
+        Networks.parse(value, "")
+        return value
+
     @field_validator("frame_size")
     @classmethod
     def _parsable_size(cls, value: str) -> str:
@@ -102,6 +117,11 @@ class DecoderSettings(ServiceSettings):
     @classmethod
     def _absolute_root(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
+
+    @property
+    def networks(self) -> Networks:
+        """Which addresses sources may lead to."""
+        return Networks.parse(self.networks_denied, self.networks_allowed)
 
     @property
     def credentials(self) -> CameraCredentials:

@@ -25,6 +25,7 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
+from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import NO_RANGES, SourceFault, classify
 from services.decoder.location import locate, patience_s
@@ -51,8 +52,11 @@ class Source:
     library. No message holds a credential.
     """
 
-    def __init__(self, url: str, settings: DecoderSettings) -> None:
-        """Open `url`. Takes up to `longest_open_s`."""
+    def __init__(
+        self, url: str, settings: DecoderSettings, corrections: Corrections = NO_CORRECTIONS
+    ) -> None:
+        """Open `url`. Takes up to `longest_open_s`. `corrections`: those of the shape."""
+        self._corrections = corrections
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
         self._container: InputContainer | None = None
@@ -139,7 +143,13 @@ class Source:
 
     def pixel_aspect(self, frame: VideoFrame) -> Fraction:
         """Width by height of the pixels of a frame. Call it before the next one is decoded."""
+        if self._corrections.aspect is not None:
+            return self._corrections.aspect * frame.height / frame.width
         codec = self._stream.codec_context
+        # Interlaced H.265 comes as single fields, each with half the lines.
+        lines = Fraction(1, 2) if codec.name == "hevc" and frame.interlaced_frame else Fraction(1)
+        if self._corrections.square_pixels:
+            return lines
         coded = codec.sample_aspect_ratio or None
         self._first_aspect = self._first_aspect or coded
         # A file has the last word, unless the stream in it changed its mind since it began.
@@ -147,8 +157,7 @@ class Source:
             aspect = coded
         else:
             aspect = self._stream.sample_aspect_ratio or Fraction(1)
-        # Interlaced H.265 comes as single fields, each with half the lines.
-        return aspect / 2 if codec.name == "hevc" and frame.interlaced_frame else aspect
+        return aspect * lines
 
     def seek(self, position_s: float) -> None:
         """Go to the key frame before `position_s`, if this format can do so exactly."""
@@ -199,6 +208,8 @@ class Source:
                 try:
                     for packet in self._container.demux(self._stream):
                         on_packet()
+                        if self._location.web is not None:
+                            self._location.web.next_packet()
                         self._reach(packet)
                         for judged, damaged in self._judged(packet):
                             at_s = self.position_s(judged)
@@ -207,6 +218,7 @@ class Source:
                             ):
                                 bad_reads = 0
                                 yield frame
+                    self._check_end()
                     return
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
@@ -240,9 +252,18 @@ class Source:
     def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
+        if self._location.web is not None:
+            fault = self._location.web.faults.take() or fault
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
         seeks = self._live and "mov" in self._names and self._reached_s is None
         return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
+
+    def _check_end(self) -> None:
+        """Raise the fault for which a file that is fetched seems to end."""
+        fault = None if self._location.web is None else self._location.web.faults.take()
+        # A playlist goes on after a segment that is not there.
+        if fault is not None and (not self.is_playlist or fault.error == SOURCE_ERROR_REFUSED):
+            raise fault
 
     def close(self) -> None:
         """Free what is open. May be called twice."""

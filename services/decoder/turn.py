@@ -32,6 +32,11 @@ class Turn(Enum):
         """Whether width becomes height."""
         return self in (Turn.RIGHT, Turn.LEFT, Turn.RIGHT_MIRRORED, Turn.LEFT_MIRRORED)
 
+    @property
+    def mirrored(self) -> Turn:
+        """The same, and then left to right."""
+        return _MIRRORED[self]
+
     @classmethod
     def of(cls, frame: VideoFrame) -> Turn:
         """What a frame's display matrix asks for. Raises `Unsupported` for a slanted one."""
@@ -52,6 +57,14 @@ class Turn(Enum):
             return _ACROSS[b > 0, c > 0]
         raise Unsupported("its display matrix slants the picture; only quarter turns are supported")
 
+
+_PAIRS = (
+    (Turn.NONE, Turn.MIRRORED),
+    (Turn.HALF, Turn.UPSIDE_DOWN_MIRRORED),
+    (Turn.RIGHT, Turn.LEFT_MIRRORED),  # named by the turn that comes after the mirror
+    (Turn.LEFT, Turn.RIGHT_MIRRORED),
+)
+_MIRRORED = {**dict(_PAIRS), **{after: before for before, after in _PAIRS}}
 
 _STRAIGHT = {
     (True, True): Turn.NONE,

@@ -16,6 +16,7 @@ EXPORTED = {
     "Memory",
     "MemoryContents",
     "Pacing",
+    "Picture",
     "Source",
     "Span",
     "Timings",
