@@ -14,6 +14,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_TIMEOUT,
 )
 from services.common.url_hints import ENCODE, password_ends_host
+from services.decoder import hardware
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
@@ -73,8 +74,11 @@ class Opening:
     def _open(self) -> InputContainer:
         timeouts_s = self._settings.open_timeout_s, self._patience_s
         options, web = self._location.options, self._location.web
+        hwaccel = hardware.accelerator(self._settings.hwaccel)
         if web is None:
-            return av.open(self._location.address, "r", options=options, timeout=timeouts_s)
+            return av.open(
+                self._location.address, "r", options=options, timeout=timeouts_s, hwaccel=hwaccel
+            )
         file = web.open()
         return av.open(
             file,
@@ -84,6 +88,7 @@ class Opening:
             buffer_size=BUFFER_BYTES,
             timeout=timeouts_s,
             io_open=web.nested,
+            hwaccel=hwaccel,
         )
 
     def _meant(self, error: Exception, said: list[str]) -> SourceFault:

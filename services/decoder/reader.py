@@ -25,6 +25,7 @@ from services.common import logs
 from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
+from services.decoder import hardware
 from services.decoder.chunker import CaptureClock, wall_ms
 from services.decoder.corrections import Corrections
 from services.decoder.ending import Ending
@@ -105,6 +106,7 @@ class Reader:
         self._jpeg = JpegEncoder(
             FrameSize.parse(settings.frame_size), settings.jpeg_quality, self._corrections
         )
+        self._fell_back = ""
         self._online_since: float | None = None
         self._rtsp = camera.url.lower().startswith("rtsp")
         self._passes = not self._is_file
@@ -141,7 +143,8 @@ class Reader:
             except _Suspended:
                 continue
             except SourceFault as fault:
-                if self._slept():  # that is why nothing came in time
+                # Nothing came in time because of that, or of the hardware.
+                if self._slept() or self._falls_back(fault):
                     continue
                 self._outbox.interrupt()
                 self._alike = self._alike + 1 if fault.message == self._last_said else 1
@@ -197,7 +200,7 @@ class Reader:
             arrived_s = last_frame_s = self._clock()
             end_s: float | None = None
             ahead_s = 0.0  # of the source's own timestamps
-            wait = FrameWait(self._telemetry)
+            wait, note = FrameWait(self._telemetry), ""
 
             def on_packet() -> None:
                 self._telemetry.beat(slack_s)
@@ -222,9 +225,10 @@ class Reader:
                     missing = sampler.skipped(stream_s)
                     if self._online_since is None:
                         self._online_since = now_s
+                        note = self._hardware_note(frame)
                         missing = self._periods(source, stream_s)
                         self._went_on = source.is_playlist and not recorded
-                    wait.frame()
+                    wait.frame(note)
                     if recorded:
                         self._position.ms = round(stream_s * 1000)
                     self._report_gap(source.take_gap(), missing)
@@ -277,6 +281,24 @@ class Reader:
         For a file it is less than a frame, so that the last frame is not missed.
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
+
+    def _hardware_note(self, frame: VideoFrame) -> str:
+        """That the first frame was decoded in software although hardware was wanted, if so."""
+        note = self._fell_back or hardware.note(self._settings.hwaccel, frame)
+        if note:
+            log.warning("hardware_not_used", reason=note)
+        return note
+
+    def _falls_back(self, fault: SourceFault) -> bool:
+        """Whether to try once more in software, as no frame came of the hardware."""
+        kind = hardware.device(self._settings.hwaccel).kind
+        if not kind or self._online_since is not None:
+            return False
+        if fault.error != SOURCE_ERROR_CODEC and not hardware.why_not(kind):
+            return False  # the device is still there: it is the source that is not
+        self._fell_back = f"decoded in software: the {kind} device failed with this stream"
+        self._settings = self._settings.model_copy(update={"hwaccel": hardware.NONE})
+        return True
 
     def _slept(self) -> bool:
         """Whether this process did not run for a while: what comes now of a live source is old.

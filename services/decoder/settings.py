@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from services.common.camera_credentials import CameraCredentials
 from services.common.cameras import MAX_FRAMES_PER_SECOND, NETWORK_PROTOCOLS, SourcePolicy
 from services.common.settings import ServiceSettings
+from services.decoder.hardware import NONE, Choice
 from services.decoder.networks import Networks
 from services.decoder.picture import FrameSize
 
@@ -60,6 +61,12 @@ class DecoderSettings(ServiceSettings):
     chunk_max_frames: int = Field(8, ge=1, le=64, description="a chunk closes at this many frames")
     chunk_max_duration_s: float = Field(
         1.0, gt=0, le=60, description="or when its first frame is this old"
+    )
+
+    hwaccel: Choice = Field(
+        NONE,
+        description="decode on hardware: auto (what is there), cuda or vaapi; software takes over"
+        " where it cannot, and the camera's status says why",
     )
 
     open_timeout_s: float = Field(10.0, gt=0, le=120, description="time to open a source")

@@ -71,9 +71,9 @@ class Telemetry:
         """Whether the last beat is still valid: if not, a read is stuck."""
         return self._clock() < self._alive_until
 
-    def online(self) -> None:
-        """Frames are coming."""
-        self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message="")
+    def online(self, note: str = "") -> None:
+        """Frames are coming. `note`: what people should know of them."""
+        self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message=note)
 
     def waits(self, why: str) -> None:
         """The source is connected, and no frame of it can be taken yet, or for now."""
