@@ -17,7 +17,13 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common.picture_check import check_picture
 from services.common.redaction import MASK, lacks_scheme, redact
-from services.common.url_hints import ENCODE, mistake_in, nearest_scheme
+from services.common.url_hints import (
+    ENCODE,
+    instead_of,
+    mistake_in,
+    nearest_scheme,
+    unread_format,
+)
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_URL_LENGTH = 2048
@@ -131,11 +137,15 @@ def check_url(url: str, policy: SourcePolicy) -> None:
         raise InvalidInput("camera.url", f"{redact(url)!r} names no host{hint}")
     if "@" in parts.fragment:
         raise InvalidInput("camera.url", f"{redact(url)!r} holds a # before an @; {ENCODE}")
+    if (words := unread_format(host, parts.path)) is not None:
+        raise InvalidInput("camera.url", words)
 
 
 def _not_allowed(scheme: str, policy: SourcePolicy) -> str:
     if not scheme:
         return "has no protocol before ://; write rtsp://, rtsps://, http:// or https://"
+    if (words := instead_of(scheme)) is not None:
+        return f"protocol {scheme!r} is not allowed; {words}"
     near = nearest_scheme(scheme, policy.protocols)
     meant = f" (did you mean {near}://?)" if near else ""
     allowed = ", ".join(sorted(policy.protocols))

@@ -13,9 +13,13 @@ MAX_HEADER_BYTES = 16 << 10
 MAX_FOREIGN_BYTES = 1 << 20
 """Bytes before the first boundary: more is no multipart stream."""
 
+MAX_MARK_BYTES = 256
+MAX_DASHES = 80
+
+_AFTER_NAME = re.compile(rb"-{0,2}[ \t]*[\r\n]")
 _HEADER = re.compile(rb"(?im)^([\w-]+)[ \t]*:[ \t]*(.*?)[ \t]*\r?$")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_FIRST_LINE = re.compile(rb"\s*(--[^\r\n]{1,200}?)[ \t]*\r?\n")
+_FIRST_LINE = re.compile(rb"\s*(--[^\r\n]{1,100}?)[ \t]*\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +36,15 @@ class Multipart:
 
     Cameras write boundaries with and without the two dashes, with and without a line end before
     them, and leave out or miscount lengths. So a boundary is looked for by its name alone, and a
-    length counts only where it agrees with what is there.
+    length counts only where the boundary follows.
     """
 
     def __init__(self, boundary: str = "") -> None:
         """`boundary`: as the header names it; "" takes the first line of the stream."""
         self._data = bytearray()
-        self._mark: re.Pattern[bytes] | None = None
+        self._name = boundary.strip().strip('"').lstrip("-").encode("latin-1", "replace")
         self._searched = 0
         self._begun = False
-        if name := boundary.strip().strip('"').lstrip("-"):
-            self._mark = _mark_of(name.encode("latin-1", "replace"))
         # Of the part that has begun: None between parts.
         self._kind: str | None = None
         self._length: int | None = None
@@ -60,22 +62,23 @@ class Multipart:
 
     def _begin(self) -> bool:
         """Whether a part has begun: its boundary and its headers are there."""
-        if self._mark is None:
+        if not self._name:
             first = _FIRST_LINE.match(self._data)
             if first is None:
                 if len(self._data) > MAX_HEADER_BYTES:
                     raise Unsupported("its parts are not divided by a boundary")
                 return False
-            self._mark = _mark_of(first[1].lstrip(b"-"))
-        found = self._mark.search(self._data)
+            self._name = first[1].lstrip(b"-")
+        found = self._mark(0)
         if found is None:
             limit = MAX_PART_BYTES if self._begun else MAX_FOREIGN_BYTES
             if len(self._data) > limit:
                 raise Unsupported("its boundary does not come")
             return False
         self._begun = True
-        del self._data[: found.start()]
-        line_end = self._data.find(b"\n", found.end() - found.start() - 1)
+        start, end = found
+        del self._data[:start]
+        line_end = self._data.find(b"\n", end - start)
         if line_end < 0:
             return self._bounded_headers()
         blank = _BLANK_LINE.search(self._data, max(0, line_end - 1))
@@ -113,25 +116,31 @@ class Multipart:
 
     def _size(self) -> int | None:
         """How long the body is; None if that cannot be known yet."""
-        assert self._mark is not None
-        if (end := jpeg_end(self._data)) is not None:
-            return end  # a JPEG says itself where it ends, before the next boundary comes
-        found = self._mark.search(self._data, self._searched)
-        self._searched = max(0, len(self._data) - 256)
+        found = self._mark(self._searched)
+        self._searched = max(0, len(self._data) - MAX_MARK_BYTES)
+        # A JPEG says itself where it ends, before the next boundary comes.
+        end = jpeg_end(self._data)
+        if end is not None and (found is None or end <= found[0]):
+            return end
         if found is not None:
-            size = found.start()
+            size = found[0]
             if self._length is not None and size >= self._length >= size - 4:
                 return self._length
             for line_end in (b"\r\n", b"\n"):
                 if self._data[:size].endswith(line_end):
                     return size - len(line_end)
             return size
-        is_jpeg = self._data.startswith(b"\xff\xd8")
-        if self._length is not None and len(self._data) >= self._length and not is_jpeg:
-            return self._length
         return None
 
-
-def _mark_of(name: bytes) -> re.Pattern[bytes]:
-    """A boundary: after dashes, or at the beginning of a line."""
-    return re.compile(rb"(?:-{2,}|(?:\A|(?<=\n)))" + re.escape(name) + rb"(?=-{0,2}[ \t]*[\r\n])")
+    def _mark(self, start: int) -> tuple[int, int] | None:
+        """Where the next boundary begins, and where its name ends."""
+        data, name = self._data, self._name
+        while (at := data.find(name, start)) >= 0:
+            end = at + len(name)
+            before = bytes(data[max(0, at - MAX_DASHES) : at])
+            dashes = len(before) - len(before.rstrip(b"-"))
+            at_line_start = at == 0 or before.endswith(b"\n")
+            if (dashes >= 2 or at_line_start) and _AFTER_NAME.match(data, end):
+                return at - dashes, end
+            start = at + 1
+        return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
@@ -20,6 +22,9 @@ from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_files import BUFFER_BYTES
+from services.decoder.web_formats import WebFormat
+
+_T = TypeVar("_T")
 
 
 def longest_open_s(settings: DecoderSettings) -> float:
@@ -48,8 +53,20 @@ class Opening:
         self._secrets = secrets
         self._live = live
 
+    def format(self) -> WebFormat:
+        """What an HTTP source is; the container is opened from the same answer.
+
+        `OTHER` for every other source. Takes up to `longest_open_s`; raises `SourceFault`.
+        """
+        web = self._location.web
+        return WebFormat.OTHER if web is None else self._explaining(lambda: web.open()[1])
+
     def container(self) -> InputContainer:
         """The open container. Takes up to `longest_open_s`; raises `SourceFault`."""
+        return self._explaining(self._open)
+
+    def _explaining(self, attempt: Callable[[], _T]) -> _T:
+        """What an attempt gives. What fails in it is raised as a `SourceFault`."""
         # The library says why it failed only in its log.
         av.logging.set_level(av.logging.ERROR)
         av.logging.set_skip_repeated(False)
@@ -57,7 +74,7 @@ class Opening:
         began_s = time.monotonic()
         try:
             with av.logging.Capture() as lines:
-                return self._open()
+                return attempt()
         except (av.FFmpegError, OSError, ValueError, SourceFault) as error:
             if (last := getattr(error, "log", None)) is not None:
                 lines.append(last)
@@ -79,11 +96,11 @@ class Opening:
             return av.open(
                 self._location.address, "r", options=options, timeout=timeouts_s, hwaccel=hwaccel
             )
-        file = web.open()
+        file, format = web.open()
         return av.open(
             file,
             "r",
-            format="hls" if file.is_playlist else None,
+            format="hls" if format is WebFormat.PLAYLIST else None,
             options=options,
             buffer_size=BUFFER_BYTES,
             timeout=timeouts_s,

@@ -39,6 +39,8 @@ from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.sampler import RateCap, Sampler
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
+from services.decoder.sources import open_source
+from services.decoder.still_source import StillSource
 from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
 from services.decoder.timeline import FILE_JUMP_S, LIVE_JUMP_S, Speed, Timeline
@@ -184,7 +186,7 @@ class Reader:
         # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
         slack_s = max(0.0, longest_s - settings.read_timeout_s)
         self._telemetry.beat(longest_open_s(settings) + slack_s)
-        with Source(url, settings, self._corrections) as source:
+        with open_source(url, settings, self._fps, self._corrections) as source:
             recorded = not self._is_file and not self._rtsp and source.duration_s is not None
             self._passes = not self._is_file and not recorded
             if recorded and self._went_on:
@@ -194,7 +196,7 @@ class Reader:
             timeline = Timeline(LIVE_JUMP_S if self._passes else FILE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
-            pacer = Pacer() if self._live and not url.lower().startswith("rtsp") else None
+            pacer = Pacer() if self._live and not source.real_time else None
             cap = RateCap(self._fps) if pacer is None and self._live else None
             speed = Speed()
             arrived_s = last_frame_s = self._clock()
@@ -250,7 +252,7 @@ class Reader:
                 pass
             return source.ending()
 
-    def _periods(self, source: Source, stream_s: float) -> int:
+    def _periods(self, source: Source | StillSource, stream_s: float) -> int:
         """Frames that are wanted from the first packet of the source to its first whole frame."""
         began_s = stream_s if source.began_s is None else source.began_s
         if self._position.seconds is not None:  # frames up to there were counted the first time

@@ -28,7 +28,7 @@ from services.common.redaction import secrets_of
 from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import NO_RANGES, SourceFault, classify
-from services.decoder.location import locate, patience_s
+from services.decoder.location import Location, locate, patience_s
 from services.decoder.opening import Opening
 from services.decoder.seams import Seams
 from services.decoder.settings import DecoderSettings
@@ -53,9 +53,16 @@ class Source:
     """
 
     def __init__(
-        self, url: str, settings: DecoderSettings, corrections: Corrections = NO_CORRECTIONS
+        self,
+        url: str,
+        settings: DecoderSettings,
+        corrections: Corrections = NO_CORRECTIONS,
+        location: Location | None = None,
     ) -> None:
-        """Open `url`. Takes up to `longest_open_s`. `corrections`: those of the shape."""
+        """Open `url`. Takes up to `longest_open_s`. `corrections`: those of the shape.
+
+        `location`: where it is, if that is known. It is closed with the source.
+        """
         self._corrections = corrections
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
@@ -67,7 +74,7 @@ class Source:
         self.began_s: float | None = None
         """Timestamp of the first."""
         try:
-            self._location = locate(url, settings)
+            self._location = location or locate(url, settings)
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
@@ -118,6 +125,11 @@ class Source:
             return tagged_s
         whole = self._container.duration
         return whole / av.time_base if whole and whole > 0 else None
+
+    @property
+    def real_time(self) -> bool:
+        """Whether it comes as fast as it is filmed, rather than faster."""
+        return self._location.web is None and self._live
 
     @property
     def is_playlist(self) -> bool:
