@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND
-from services.common.cameras import check_url, is_file, resolve_file
+from services.common.cameras import check_url, device_path, is_device, is_file, resolve_file
 from services.decoder.faults import SourceFault, classify
+from services.decoder.local_device import FORMAT, check_device
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_files import WebSource
 
@@ -38,6 +39,7 @@ class Location:
     address: str
     options: dict[str, str]
     descriptor: int | None = None
+    format: str | None = None
     web: WebSource | None = None
 
     def close(self) -> None:
@@ -52,6 +54,8 @@ class Location:
 def locate(url: str, settings: DecoderSettings) -> Location:
     """The location of a source that may be opened. Raises `InvalidInput` or `SourceFault`."""
     check_url(url, settings.policy)
+    if is_device(url):
+        return _device(url)
     return _file(url, settings) if is_file(url) else _network(url, settings)
 
 
@@ -72,6 +76,13 @@ def _file(url: str, settings: DecoderSettings) -> Location:
         "format_whitelist": CONTAINERS,
     }
     return Location("fd:", options, descriptor)
+
+
+def _device(url: str) -> Location:
+    path = device_path(url)
+    check_device(path)
+    # The device is not a file of that name: FFmpeg opens it by its own format, and nothing else.
+    return Location(path, {"protocol_whitelist": "none"}, format=FORMAT)
 
 
 def _network(url: str, settings: DecoderSettings) -> Location:

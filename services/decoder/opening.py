@@ -14,6 +14,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_TIMEOUT,
+    SOURCE_ERROR_UNAVAILABLE,
 )
 from services.common.url_hints import ENCODE, password_ends_host
 from services.decoder import hardware
@@ -94,7 +95,12 @@ class Opening:
         hwaccel = hardware.accelerator(self._settings.hwaccel)
         if web is None:
             return av.open(
-                self._location.address, "r", options=options, timeout=timeouts_s, hwaccel=hwaccel
+                self._location.address,
+                "r",
+                format=self._location.format,
+                options=options,
+                timeout=timeouts_s,
+                hwaccel=hwaccel,
             )
         file, format = web.open()
         return av.open(
@@ -111,6 +117,9 @@ class Opening:
     def _meant(self, error: Exception, said: list[str]) -> SourceFault:
         if isinstance(error, SourceFault):
             return error
+        if self._location.format is not None:  # a device, of which nothing is fetched
+            why = getattr(error, "strerror", None) or type(error).__name__
+            return SourceFault(SOURCE_ERROR_UNAVAILABLE, f"the device cannot be opened ({why})")
         fault = classify(error, said, self._secrets, live=self._live)
         fetched = None if self._location.web is None else self._location.web.faults.take()
         # That it was a segment which is not there, only the library knows.

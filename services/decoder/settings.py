@@ -23,6 +23,9 @@ class DecoderSettings(ServiceSettings):
     media_root: Path | None = Field(
         None, description="folder below which local files may be read; unset refuses all files"
     )
+    local_devices: bool = Field(
+        False, description="cameras may be devices of this machine: v4l2:/dev/video0"
+    )
     protocols: str = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
         description="network protocols that cameras may use, separated by commas",
@@ -138,6 +141,5 @@ class DecoderSettings(ServiceSettings):
     @property
     def policy(self) -> SourcePolicy:
         """Which sources may be opened."""
-        return SourcePolicy(
-            self.media_root, frozenset(name for name in self.protocols.split(",") if name)
-        )
+        protocols = frozenset(name for name in self.protocols.split(",") if name)
+        return SourcePolicy(self.media_root, protocols, self.local_devices)
