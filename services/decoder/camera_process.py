@@ -38,6 +38,7 @@ from services.decoder.reader import Position, Reader
 from services.decoder.report import STOP, Channel
 from services.decoder.retention import Retention
 from services.decoder.settings import DecoderSettings
+from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
 
 log = logs.get(__name__)
@@ -88,6 +89,7 @@ class CameraProcess:
         self._channel = channel
         self._credentials = job.settings.credentials
         self._telemetry = Telemetry(job.first_index)
+        self._suspensions = Suspensions()
         self._stop = threading.Event()
         self._done = threading.Event()
         self._outbox: Outbox | None = None
@@ -99,6 +101,7 @@ class CameraProcess:
         self._telemetry.beat(self._settings.watchdog_s)
         threading.Thread(target=self._guard(self._work), name="reader", daemon=True).start()
         while True:
+            self._suspensions.tick()
             # No report while a read is stuck: the watchdog takes silence for a stuck process.
             if self._telemetry.alive:
                 self._channel.send(self._telemetry.report().to_bytes())
@@ -211,6 +214,7 @@ class CameraProcess:
             Backoff(settings.backoff_base_s, settings.backoff_cap_s),
             position,
             self._stop,
+            self._suspensions,
         )
         final: SourceFault | None = None
         how = ""

@@ -1,7 +1,8 @@
 """Locations: a source's address for FFmpeg, with options that shut everything else.
 
 Whatever the address, a playlist or a redirect may lead only where the policy
-allows. This file decides what FFmpeg may open; `Source` opens it.
+allows. This file decides what FFmpeg may open; `Source` opens it. FFmpeg itself
+connects to nothing: what comes over HTTP is fetched by the web client.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND
-from services.common.cameras import check_url, is_file, resolve_file
+from services.common.cameras import check_url, device_path, is_device, is_file, resolve_file
 from services.decoder.faults import SourceFault, classify
+from services.decoder.local_device import FORMAT, check_device
 from services.decoder.settings import DecoderSettings
+from services.decoder.web_files import WebSource
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,h264,hevc"
 """Formats that hold video and cannot name another file or host to open."""
@@ -36,9 +39,13 @@ class Location:
     address: str
     options: dict[str, str]
     descriptor: int | None = None
+    format: str | None = None
+    web: WebSource | None = None
 
     def close(self) -> None:
-        """Close the file, if there is one. May be called twice."""
+        """Close what it holds open. May be called twice."""
+        if self.web is not None:
+            self.web.close()
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
@@ -47,6 +54,8 @@ class Location:
 def locate(url: str, settings: DecoderSettings) -> Location:
     """The location of a source that may be opened. Raises `InvalidInput` or `SourceFault`."""
     check_url(url, settings.policy)
+    if is_device(url):
+        return _device(url)
     return _file(url, settings) if is_file(url) else _network(url, settings)
 
 
@@ -69,6 +78,13 @@ def _file(url: str, settings: DecoderSettings) -> Location:
     return Location("fd:", options, descriptor)
 
 
+def _device(url: str) -> Location:
+    path = device_path(url)
+    check_device(path)
+    # The device is not a file of that name: FFmpeg opens it by its own format, and nothing else.
+    return Location(path, {"protocol_whitelist": "none"}, format=FORMAT)
+
+
 def _network(url: str, settings: DecoderSettings) -> Location:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()  # FFmpeg takes RTSP:// for the name of a file
@@ -87,17 +103,19 @@ def _network(url: str, settings: DecoderSettings) -> Location:
                 "analyzeduration": str(ANALYZE_US),
             },
         )
-    # Within http the lower protocol decides, so the list names both layers.
-    web = settings.policy.protocols & {"http", "https"}
-    lower = {"tcp"} | ({"tls"} if "https" in web else set())
-    options |= {
-        "protocol_whitelist": ",".join(sorted(web | lower | {"crypto"})),
-        "format_whitelist": STREAMED,
-        "rw_timeout": microseconds,
-    }
-    if len(web) < 2:
-        options["max_redirects"] = "0"  # one to the other protocol could not be refused
-    return Location(address, options)
+    web = WebSource(address, settings, patience_s(url, settings))
+    # FFmpeg may open nothing by itself: it asks the web source for each file.
+    return Location(
+        address,
+        {
+            "protocol_whitelist": "crypto",
+            "format_whitelist": STREAMED,
+            # The client keeps connections; FFmpeg would take ours for its own.
+            "http_persistent": "0",
+            "http_multiple": "0",
+        },
+        web=web,
+    )
 
 
 def _open_regular(path: os.PathLike[str]) -> int:

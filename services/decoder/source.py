@@ -28,7 +28,7 @@ from services.common.redaction import secrets_of
 from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import NO_RANGES, SourceFault, classify
-from services.decoder.location import locate, patience_s
+from services.decoder.location import Location, locate, patience_s
 from services.decoder.opening import Opening
 from services.decoder.seams import Seams
 from services.decoder.settings import DecoderSettings
@@ -43,7 +43,7 @@ INDEXED = FILES | {"hls"}
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
-MAX_RATE = 1000
+MAX_RATE = 300
 """Frames a second: a higher rate is a unit of time, and none that frames come at."""
 
 
@@ -55,9 +55,16 @@ class Source:
     """
 
     def __init__(
-        self, url: str, settings: DecoderSettings, corrections: Corrections = NO_CORRECTIONS
+        self,
+        url: str,
+        settings: DecoderSettings,
+        corrections: Corrections = NO_CORRECTIONS,
+        location: Location | None = None,
     ) -> None:
-        """Open `url`. Takes up to `longest_open_s`. `corrections`: those of the shape."""
+        """Open `url`. Takes up to `longest_open_s`. `corrections`: those of the shape.
+
+        `location`: where it is, if that is known. It is closed with the source.
+        """
         self._corrections = corrections
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
@@ -69,7 +76,7 @@ class Source:
         self.began_s: float | None = None
         """Timestamp of the first."""
         try:
-            self._location = locate(url, settings)
+            self._location = location or locate(url, settings)
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
@@ -131,6 +138,11 @@ class Source:
             return tagged_s
         whole = self._container.duration
         return whole / av.time_base if whole and whole > 0 else None
+
+    @property
+    def real_time(self) -> bool:
+        """Whether it comes as fast as it is filmed, rather than faster."""
+        return self._location.web is None and self._live
 
     @property
     def is_playlist(self) -> bool:
@@ -231,6 +243,8 @@ class Source:
                 try:
                     for packet in self._container.demux(self._stream):
                         on_packet()
+                        if self._location.web is not None:
+                            self._location.web.next_packet()
                         self._reach(packet)
                         for judged, damaged in self._judged(packet):
                             at_s = self.position_s(judged)
@@ -239,6 +253,7 @@ class Source:
                             ):
                                 bad_reads = 0
                                 yield frame
+                    self._check_end()
                     return
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
@@ -272,9 +287,18 @@ class Source:
     def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
+        if self._location.web is not None:
+            fault = self._location.web.faults.take() or fault
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
         seeks = self._live and "mov" in self._names and self._reached_s is None
         return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
+
+    def _check_end(self) -> None:
+        """Raise the fault for which a file that is fetched seems to end."""
+        fault = None if self._location.web is None else self._location.web.faults.take()
+        # A playlist goes on after a segment that is not there.
+        if fault is not None and (not self.is_playlist or fault.error == SOURCE_ERROR_REFUSED):
+            raise fault
 
     def close(self) -> None:
         """Free what is open. May be called twice."""
