@@ -19,7 +19,13 @@ import av
 import redis
 
 from hermes.errors import InvalidInput
-from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED, Camera
+from hermes.v1.camera_pb2 import (
+    GAP_REASON_DECODER_STOPPED,
+    PACING_LIVE,
+    SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_REFUSED,
+    Camera,
+)
 from services.common import keys, logs, tombstones
 from services.common.backoff import Backoff
 from services.common.camera_status import DURABLE_ID, ENDED, MEMORY_ID, ended_before
@@ -184,6 +190,7 @@ class CameraProcess:
                 first_index=first_index,
                 # A file is resumed where it was; frames of a live source were missed.
                 interrupted=not whole and (job.interrupted or last > BEGINNING),
+                gap_reason=GAP_REASON_DECODER_STOPPED,
             ),
             live=not whole,
             staleness_s=settings.staleness_s,

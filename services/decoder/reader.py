@@ -12,6 +12,8 @@ from av.video.frame import VideoFrame
 
 from hermes.errors import Unsupported
 from hermes.v1.camera_pb2 import (
+    GAP_REASON_DECODER_STOPPED,
+    GAP_REASON_RECONNECTED,
     PACING_LIVE,
     SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
@@ -30,6 +32,7 @@ from services.decoder.corrections import Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import SourceFault
 from services.decoder.frame_wait import FrameWait
+from services.decoder.gap_reasons import reason_of
 from services.decoder.location import patience_s
 from services.decoder.opening import longest_open_s
 from services.decoder.outbox import Outbox
@@ -148,7 +151,7 @@ class Reader:
                 # Nothing came in time because of that, or of the hardware.
                 if self._slept() or self._falls_back(fault):
                     continue
-                self._outbox.interrupt()
+                self._outbox.interrupt(GAP_REASON_RECONNECTED)
                 self._alike = self._alike + 1 if fault.message == self._last_said else 1
                 self._last_said = fault.message
                 if fault.final_after is not None and self._alike >= fault.final_after:
@@ -265,7 +268,7 @@ class Reader:
             frames = min(frames, MAX_UNSEEN)  # timestamps may claim anything
             log.warning("frames_damaged", frames=frames, reason=reason)
             self._telemetry.damaged(frames)
-            self._outbox.interrupt()
+            self._outbox.interrupt(reason_of(reason))
 
     def _open_url(self) -> str:
         try:
@@ -314,7 +317,7 @@ class Reader:
             frames = min(round(asleep_s * self._fps), MAX_UNSEEN)
             log.warning("frames_missed", frames=frames, stopped_s=round(asleep_s, 1))
             self._telemetry.missed(frames)
-        self._outbox.interrupt()
+        self._outbox.interrupt(GAP_REASON_DECODER_STOPPED)
         return True
 
     def _keep(self, frame: VideoFrame, source: Source | StillSource, stream_s: float) -> None:
