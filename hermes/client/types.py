@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hermes.client.picture import Picture, PictureStatus, picture_of, picture_status_of
 from hermes.client.words import seconds_of, word_of
+from hermes.gap_reasons import gap_word
 from hermes.v1 import camera_pb2, query_pb2
 
 Freshness = Literal["latest", "cached"]
@@ -25,10 +26,11 @@ Pacing = Literal["default", "live", "as_fast_as_read"]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of capture time."""
+    """A stretch of capture time. `reason`: of a gap, why no frame was seen; "" if not known."""
 
     start: datetime
     end: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ def coverage_of(coverage: camera_pb2.Coverage) -> Coverage:
 
 
 def _span(span: camera_pb2.TimeSpan) -> Span:
-    return Span(_datetime(span.start), _datetime(span.end))
+    return Span(_datetime(span.start), _datetime(span.end), gap_word(span.reason))
 
 
 def _datetime(stamp: Timestamp) -> datetime:

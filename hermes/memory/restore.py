@@ -85,6 +85,8 @@ def _table(
     if header.has("lost"):  # older snapshots do not say
         start, end = header.integers("lost", 2, -_INT64, _INT64)
         lost = (start, end)
+    gaps = [(start, end) for start, end in tensors["gaps"].tolist()]
+    reasons = header.words("gap_reasons", len(gaps)) if header.has("gap_reasons") else []
     frames, patches = (tensors[name][:, prefix:] for name in ("frames", "patches"))
     _, whole_from = held_frames(frames, patches, frame_tokens, seen)
     return FrameTable(
@@ -92,12 +94,13 @@ def _table(
             (number, FrameStamp(capture, None if media == NO_MEDIA else media))
             for number, capture, media in tensors["stamps"].tolist()
         ],
-        [(start, end) for start, end in tensors["gaps"].tolist()],
+        gaps,
         first_ms=first_ms,
         last_ms=last_ms,
         seen=seen,
         whole_from=whole_from,
         lost=lost,
+        gap_reasons=dict(zip(gaps, reasons, strict=False)),
     )
 
 

@@ -79,6 +79,19 @@ class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_STATE_REPLAYING: _ClassVar[MemoryState]
     MEMORY_STATE_SERVING: _ClassVar[MemoryState]
     MEMORY_STATE_EMPTY: _ClassVar[MemoryState]
+
+class GapReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GAP_REASON_UNSPECIFIED: _ClassVar[GapReason]
+    GAP_REASON_LOST_PACKETS: _ClassVar[GapReason]
+    GAP_REASON_DAMAGED: _ClassVar[GapReason]
+    GAP_REASON_NO_KEY_FRAME: _ClassVar[GapReason]
+    GAP_REASON_RECONNECTED: _ClassVar[GapReason]
+    GAP_REASON_DECODER_STOPPED: _ClassVar[GapReason]
+    GAP_REASON_DROPPED: _ClassVar[GapReason]
+    GAP_REASON_TRIMMED: _ClassVar[GapReason]
+    GAP_REASON_UNREADABLE: _ClassVar[GapReason]
+    GAP_REASON_MEMORY_LOST: _ClassVar[GapReason]
 TRANSPORT_UNSPECIFIED: Transport
 TRANSPORT_TCP: Transport
 TRANSPORT_UDP: Transport
@@ -124,6 +137,16 @@ MEMORY_STATE_PENDING: MemoryState
 MEMORY_STATE_REPLAYING: MemoryState
 MEMORY_STATE_SERVING: MemoryState
 MEMORY_STATE_EMPTY: MemoryState
+GAP_REASON_UNSPECIFIED: GapReason
+GAP_REASON_LOST_PACKETS: GapReason
+GAP_REASON_DAMAGED: GapReason
+GAP_REASON_NO_KEY_FRAME: GapReason
+GAP_REASON_RECONNECTED: GapReason
+GAP_REASON_DECODER_STOPPED: GapReason
+GAP_REASON_DROPPED: GapReason
+GAP_REASON_TRIMMED: GapReason
+GAP_REASON_UNREADABLE: GapReason
+GAP_REASON_MEMORY_LOST: GapReason
 
 class CameraServiceAddRequest(_message.Message):
     __slots__ = ("camera",)
@@ -346,12 +369,14 @@ class MemoryStatus(_message.Message):
     def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TimeSpan(_message.Message):
-    __slots__ = ("start", "end")
+    __slots__ = ("start", "end", "reason")
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     start: _timestamp_pb2.Timestamp
     end: _timestamp_pb2.Timestamp
-    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    reason: GapReason
+    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[_Union[GapReason, str]] = ...) -> None: ...
 
 class Coverage(_message.Message):
     __slots__ = ("span", "gaps", "media_start", "media_end", "frames", "frames_seen", "whole_since", "forgotten", "watching_since", "lost")

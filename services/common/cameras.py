@@ -20,7 +20,13 @@ from services.common.camera_url import Ambiguous, CameraUrl
 from services.common.go2rtc import transport_of
 from services.common.picture_check import check_picture
 from services.common.redaction import MASK, lacks_scheme, redact
-from services.common.url_hints import ENCODE, mistake_in, nearest_scheme
+from services.common.url_hints import (
+    ENCODE,
+    instead_of,
+    mistake_in,
+    nearest_scheme,
+    unread_format,
+)
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_URL_LENGTH = 2048
@@ -28,8 +34,10 @@ MAX_FRAMES_PER_SECOND = 30.0
 MAX_CHUNK_FRAMES = 64
 MAX_CHUNK_DURATION_S = 60.0
 
+_DEVICE = re.compile(r"(?i:v4l2):(/dev/video[0-9]{1,3})")
+
 NETWORK_PROTOCOLS = frozenset({"rtsp", "rtsps", "http", "https"})
-"""What a camera's URL may start with. Files are a case of their own."""
+"""What a camera's URL may start with. Files and local devices are cases of their own."""
 
 MAX_RTSP_CREDENTIALS = 127
 """Characters of user, colon and password, encoded. FFmpeg sends no longer ones over RTSP."""
@@ -43,10 +51,12 @@ class SourcePolicy:
 
     `media_root`: the folder below which local files may be read; None refuses
     every local file. `protocols`: the network protocols that are allowed.
+    `local_devices`: whether cameras may be devices of the decoder's machine.
     """
 
     media_root: Path | None = None
     protocols: frozenset[str] = field(default=NETWORK_PROTOCOLS)
+    local_devices: bool = False
 
 
 def check_id(camera_id: str, field_name: str = "camera_id") -> str:
@@ -61,7 +71,20 @@ def check_id(camera_id: str, field_name: str = "camera_id") -> str:
 
 def is_file(url: str) -> bool:
     """Whether the URL names a local file: `file://` or a bare path."""
-    return "://" not in url or url.lower().startswith("file:")
+    return not is_device(url) and ("://" not in url or url.lower().startswith("file:"))
+
+
+def is_device(url: str) -> bool:
+    """Whether the URL names a camera that is plugged into the decoder's machine."""
+    return url.lower().startswith("v4l2:")
+
+
+def device_path(url: str) -> str:
+    """The path of such a camera. Raises `InvalidInput`."""
+    match = _DEVICE.fullmatch(url)
+    if match is None:
+        raise InvalidInput("camera.url", "names no camera of the machine: write v4l2:/dev/video0")
+    return match[1]
 
 
 def is_rtsp(url: str) -> bool:
@@ -112,6 +135,15 @@ def check_url(url: str, policy: SourcePolicy) -> None:
     if len(url) > MAX_URL_LENGTH:
         raise InvalidInput("camera.url", f"is longer than {MAX_URL_LENGTH} characters")
     _refuse_control_characters(url)
+    if is_device(url):
+        if not policy.local_devices:
+            raise InvalidInput(
+                "camera.url",
+                "local devices (v4l2) are not enabled here; the operator can allow them"
+                " (--local-devices of gateway and decoder)",
+            )
+        device_path(url)
+        return
     if (mistake := mistake_in(url)) is not None:
         raise InvalidInput("camera.url", mistake)
     if lacks_scheme(url):
@@ -152,6 +184,8 @@ def check_url(url: str, policy: SourcePolicy) -> None:
             "holds an IPv6 address with a zone (after a %), which means something on one machine"
             " alone; give the camera's global or unique local address, or its name",
         )
+    if (words := unread_format(host, parts.path)) is not None:
+        raise InvalidInput("camera.url", words)
     if parts.scheme in ("rtsp", "rtsps"):
         _check_rtsp(read, parts.fragment)
 
@@ -173,6 +207,8 @@ def _check_rtsp(url: CameraUrl, fragment: str) -> None:
 def _not_allowed(scheme: str, policy: SourcePolicy) -> str:
     if not scheme:
         return "has no protocol before ://; write rtsp://, rtsps://, http:// or https://"
+    if (words := instead_of(scheme)) is not None:
+        return f"protocol {scheme!r} is not allowed; {words}"
     near = nearest_scheme(scheme, policy.protocols)
     meant = f" (did you mean {near}://?)" if near else ""
     allowed = ", ".join(sorted(policy.protocols))

@@ -19,7 +19,13 @@ import av
 import redis
 
 from hermes.errors import InvalidInput
-from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED, Camera
+from hermes.v1.camera_pb2 import (
+    GAP_REASON_DECODER_STOPPED,
+    PACING_LIVE,
+    SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_REFUSED,
+    Camera,
+)
 from services.common import keys, logs, tombstones
 from services.common.backoff import Backoff
 from services.common.camera_status import DURABLE_ID, ENDED, MEMORY_ID, ended_before
@@ -39,6 +45,7 @@ from services.decoder.reader import Position, Reader
 from services.decoder.report import STOP, Channel
 from services.decoder.retention import Retention
 from services.decoder.settings import DecoderSettings
+from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
 
 log = logs.get(__name__)
@@ -91,6 +98,7 @@ class CameraProcess:
         self._channel = channel
         self._credentials = job.settings.credentials
         self._telemetry = Telemetry(job.first_index)
+        self._suspensions = Suspensions()
         self._stop = threading.Event()
         self._done = threading.Event()
         self._outbox: Outbox | None = None
@@ -102,6 +110,7 @@ class CameraProcess:
         self._telemetry.beat(self._settings.watchdog_s)
         threading.Thread(target=self._guard(self._work), name="reader", daemon=True).start()
         while True:
+            self._suspensions.tick()
             # No report while a read is stuck: the watchdog takes silence for a stuck process.
             if self._telemetry.alive:
                 self._channel.send(self._telemetry.report().to_bytes())
@@ -188,6 +197,7 @@ class CameraProcess:
                 first_index=first_index,
                 # A file is resumed where it was; frames of a live source were missed.
                 interrupted=not whole and (job.interrupted or last > BEGINNING),
+                gap_reason=GAP_REASON_DECODER_STOPPED,
             ),
             live=not whole,
             staleness_s=settings.staleness_s,
@@ -218,6 +228,7 @@ class CameraProcess:
             Backoff(settings.backoff_base_s, settings.backoff_cap_s),
             position,
             self._stop,
+            self._suspensions,
         )
         final: SourceFault | None = None
         how = ""

@@ -14,9 +14,10 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import TRANSPORT_UDP, TRANSPORT_UNSPECIFIED, Transport
 from services.common.camera_url import CameraUrl
-from services.common.cameras import RTSPS_BY_UDP, check_url, is_file
+from services.common.cameras import RTSPS_BY_UDP, check_url, device_path, is_device, is_file
 from services.common.go2rtc import transport_of
 from services.decoder.faults import SourceFault
+from services.decoder.local_device import FORMAT, check_device
 from services.decoder.media_file import open_media
 from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
@@ -63,6 +64,7 @@ class Location:
     descriptor: int | None = None
     transport: Transport = TRANSPORT_UNSPECIFIED
     or_by_udp: dict[str, str] | None = None
+    format: str | None = None
     web: WebSource | None = None
     relay: RtspRelay | None = None
 
@@ -93,6 +95,8 @@ def locate(
     where the server refuses that.
     """
     check_url(url, settings.policy)
+    if is_device(url):
+        return _device(url)
     return _file(url, settings) if is_file(url) else _network(url, settings, transport)
 
 
@@ -113,6 +117,13 @@ def _file(url: str, settings: DecoderSettings) -> Location:
         "format_whitelist": CONTAINERS,
     }
     return Location("fd:", options, descriptor)
+
+
+def _device(url: str) -> Location:
+    path = device_path(url)
+    check_device(path)
+    # The device is not a file of that name: FFmpeg opens it by its own format, and nothing else.
+    return Location(path, {"protocol_whitelist": "none"}, format=FORMAT)
 
 
 def _network(url: str, settings: DecoderSettings, transport: Transport) -> Location:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
@@ -12,9 +14,11 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_TIMEOUT,
+    SOURCE_ERROR_UNAVAILABLE,
 )
 from services.common.camera_url import doubtful
 from services.common.url_hints import ENCODE
+from services.decoder import hardware
 from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
@@ -23,6 +27,9 @@ from services.decoder.rtsp_answers import RtspAnswers
 from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_files import BUFFER_BYTES
+from services.decoder.web_formats import WebFormat
+
+_T = TypeVar("_T")
 
 
 def longest_open_s(settings: DecoderSettings) -> float:
@@ -59,52 +66,74 @@ class Opening:
         self._secrets = secrets
         self._live = live
         self._rtsp = location.address.startswith("rtsp")
-        self._began_s = 0.0
         self.by_udp = False
         """Whether its pictures are to come over UDP."""
 
+    def format(self) -> WebFormat:
+        """What an HTTP source is; the container is opened from the same answer.
+
+        `OTHER` for every other source. Takes up to `longest_open_s`; raises `SourceFault`.
+        """
+        web = self._location.web
+        return WebFormat.OTHER if web is None else self._explaining(lambda: web.open()[1])
+
     def container(self) -> InputContainer:
         """The open container. Takes up to `longest_open_s`; raises `SourceFault`."""
-        self._began_s = time.monotonic()
+        until_s = time.monotonic() + self._settings.open_timeout_s
+        options, by_udp = self._location.options, self._location.or_by_udp
+        if by_udp is not None:
+            try:
+                return self._explaining(lambda: self._open(options, until_s), or_by_udp=True)
+            except _TcpRefused:
+                options = by_udp
+        return self._explaining(lambda: self._open(options, until_s))
+
+    def _explaining(self, attempt: Callable[[], _T], *, or_by_udp: bool = False) -> _T:
+        """What an attempt gives. What fails in it is raised as a `SourceFault`.
+
+        `or_by_udp`: a server that refuses TCP is raised as `_TcpRefused`.
+        """
         # The library says why it failed only in its log, and there what an RTSP server said.
         av.logging.set_level(av.logging.TRACE if self._rtsp else av.logging.ERROR)
         av.logging.set_skip_repeated(False)
-        try:
-            try:
-                return self._attempt(self._location.options)
-            except _TcpRefused:
-                assert self._location.or_by_udp is not None
-                return self._attempt(self._location.or_by_udp)
-        finally:
-            av.logging.set_level(None)
-
-    def _attempt(self, options: dict[str, str]) -> InputContainer:
-        """Open it with these options. Raises `SourceFault`, and `_TcpRefused`."""
         lines: list[tuple[int, str, str]] = []
+        began_s = time.monotonic()
         try:
             with av.logging.Capture() as lines:
-                container = self._open(options)
+                return attempt()
         except (av.FFmpegError, OSError, ValueError, MemoryError, SourceFault) as error:
-            raise self._why(error, lines, options) from None
-        self.by_udp = RtspAnswers(text for _, _, text in lines).by_udp
-        return container
+            answers = RtspAnswers(text for _, _, text in lines)
+            if or_by_udp and answers.refused_transport:
+                raise _TcpRefused from None
+            why = answers.why(self._location.transport)
+            raise why or self._why(error, lines, time.monotonic() - began_s) from None
+        finally:
+            self.by_udp = RtspAnswers(text for _, _, text in lines).by_udp
+            av.logging.set_level(None)
 
-    def _open(self, options: dict[str, str]) -> InputContainer:
-        left_s = self._settings.open_timeout_s - (time.monotonic() - self._began_s)
-        timeouts_s = max(left_s, LEAST_S), self._patience_s
+    def _open(self, options: dict[str, str], until_s: float) -> InputContainer:
+        timeouts_s = max(until_s - time.monotonic(), LEAST_S), self._patience_s
+        hwaccel = hardware.accelerator(self._settings.hwaccel)
         web = self._location.web
         if web is None:
-            address = self._relayed() if self._rtsp else self._location.address
-            return av.open(address, "r", options=options, timeout=timeouts_s)
-        file = web.open()
+            return av.open(
+                self._relayed() if self._rtsp else self._location.address,
+                "r",
+                format=self._location.format,
+                options=options,
+                timeout=timeouts_s,
+                hwaccel=hwaccel,
+            )
+        file, format = web.open()
         return av.open(
             file,
             "r",
-            format="hls" if file.is_playlist else None,
+            format="hls" if format is WebFormat.PLAYLIST else None,
             options=options,
             buffer_size=BUFFER_BYTES,
             timeout=timeouts_s,
             io_open=web.nested,
+            hwaccel=hwaccel,
         )
 
     def _relayed(self) -> str:
@@ -116,20 +145,15 @@ class Opening:
         return self._location.relay.url
 
     def _why(
-        self, error: Exception, lines: list[tuple[int, str, str]], options: dict[str, str]
-    ) -> Exception:
+        self, error: Exception, lines: list[tuple[int, str, str]], took_s: float
+    ) -> SourceFault:
         """Why an attempt failed. `lines`: what the library logged."""
-        answers = RtspAnswers(text for _, _, text in lines)
-        if answers.refused_transport and self._location.or_by_udp not in (None, options):
-            return _TcpRefused()
-        if (fault := answers.why(self._location.transport)) is not None:
-            return fault
         if (last := getattr(error, "log", None)) is not None:
             lines.append(last)
         said = [f"[{part}] {text}" for level, part, text in lines if level <= av.logging.ERROR]
         fault = self._meant(error, said)
         if fault.vague:
-            fault = self._explained(fault, time.monotonic() - self._began_s)
+            fault = self._explained(fault, took_s)
         # A host of that name may well be there, and a path not.
         if fault.error == SOURCE_ERROR_NOT_FOUND and doubtful(self._location.address):
             fault = SourceFault(fault.error, f"{fault.message}; {ENCODE}")
@@ -138,6 +162,9 @@ class Opening:
     def _meant(self, error: Exception, said: list[str]) -> SourceFault:
         if isinstance(error, SourceFault):
             return error
+        if self._location.format is not None:  # a device, of which nothing is fetched
+            why = getattr(error, "strerror", None) or type(error).__name__
+            return SourceFault(SOURCE_ERROR_UNAVAILABLE, f"the device cannot be opened ({why})")
         fault = classify(error, said, self._secrets, live=self._live)
         ours = self._location.fault
         # That it was a segment which is not there, only the library knows.

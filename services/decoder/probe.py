@@ -27,6 +27,8 @@ from services.decoder.faults import SourceFault
 from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
+from services.decoder.sources import open_source
+from services.decoder.still_source import StillSource
 from services.decoder.stream_picture import status_of
 
 OPEN_TIMEOUT_S = 3.0
@@ -65,12 +67,15 @@ class Probe:
         self._thumbnail = thumbnail
         self._clock = clock
         self._corrections = Corrections.of(camera.picture)
+        self._wanted = camera.sampling.frames_per_second or settings.frames_per_second
         self._found = CameraServiceProbeResponse(decoder=settings.instance)
 
     def run(self) -> Iterator[CameraServiceProbeResponse]:
         """What is found: once the source is open, and at the end. The last one counts."""
         try:
-            with Source(self._url(), self._settings, self._corrections) as source:
+            with open_source(
+                self._url(), self._settings, self._wanted, self._corrections
+            ) as source:
                 self._opened(source)
                 yield self._found
                 self._read(source)
@@ -92,7 +97,7 @@ class Probe:
         except ValueError:  # its text may quote the URL
             raise SourceFault(SOURCE_ERROR_REFUSED, "its URL cannot be read") from None
 
-    def _opened(self, source: Source) -> None:
+    def _opened(self, source: Source | StillSource) -> None:
         width, height = source.coded_size
         self._found.picture.CopyFrom(
             PictureStatus(
@@ -105,21 +110,20 @@ class Probe:
         if (length_s := source.duration_s) is not None:
             self._found.length.FromNanoseconds(round(length_s * 1e9))
 
-    def _read(self, source: Source) -> None:
+    def _read(self, source: Source | StillSource) -> None:
         """Read until there is a frame and the distance of key frames, or until time is up."""
-        packets = 0
-        settings = self._settings
         until_s = self._until_s
+        times: list[float] = []
         taken: _Taken | None = None
 
         def on_packet() -> None:
-            nonlocal packets
-            packets += 1
             if self._clock() >= until_s:
                 raise _TimeUp
 
         try:
             for frame in source.frames(on_packet, lambda: None):
+                if (at_s := source.position_s(frame)) is not None:
+                    times.append(at_s)
                 if taken is None:
                     taken = self._take(frame, source)
                     until_s = min(until_s, self._clock() + KEY_FRAMES_S)
@@ -133,15 +137,13 @@ class Probe:
         self._see_key_frames(source)
         if taken is None:
             raise self._without_frame(source)
-        seen_s = source.read_s - (source.began_s or 0.0)
-        rate = source.frames_per_second or (packets / seen_s if seen_s > 0 else 0.0)
-        wanted = self._camera.sampling.frames_per_second or settings.frames_per_second
+        rate = source.frames_per_second or _measured(times)
         self._found.picture.CopyFrom(taken.picture)
-        self._found.frames_per_second = min(wanted, rate) if rate else wanted
+        self._found.frames_per_second = min(self._wanted, rate) if rate else self._wanted
         self._found.frame_bytes = taken.jpeg_bytes
         self._found.thumbnail = taken.thumbnail
 
-    def _see_key_frames(self, source: Source) -> None:
+    def _see_key_frames(self, source: Source | StillSource) -> None:
         interval_s = source.key_frame_interval_s
         if interval_s is None and source.began_s is not None:
             interval_s = source.read_s - source.began_s
@@ -149,7 +151,7 @@ class Probe:
         if interval_s is not None:
             self._found.key_frame_interval.FromNanoseconds(round(interval_s * 1e9))
 
-    def _without_frame(self, source: Source) -> SourceFault:
+    def _without_frame(self, source: Source | StillSource) -> SourceFault:
         if self._clock() < self._until_s:
             return SourceFault(SOURCE_ERROR_CODEC, "no frame of it could be decoded")
         why = "" if source.doubt is None else f": {source.doubt}"
@@ -157,7 +159,7 @@ class Probe:
             SOURCE_ERROR_TIMEOUT, f"it was opened, but no frame could be taken in time{why}"
         )
 
-    def _take(self, frame: VideoFrame, source: Source) -> _Taken:
+    def _take(self, frame: VideoFrame, source: Source | StillSource) -> _Taken:
         """Make a frame's picture as it would be taken. Raises `SourceFault`."""
         settings, aspect = self._settings, source.pixel_aspect(frame)
         size = FrameSize.parse(settings.frame_size)
@@ -179,6 +181,12 @@ class Probe:
         if len(jpeg) > MAX_THUMBNAIL_BYTES:
             jpeg = JpegEncoder(SMALL, SMALL_QUALITY, self._corrections).encode(frame, aspect)
         return jpeg if len(jpeg) <= MAX_THUMBNAIL_BYTES else b""
+
+
+def _measured(times: list[float]) -> float:
+    """Frames a second; 0 if too few came."""
+    span_s = times[-1] - times[0] if len(times) > 1 else 0.0
+    return (len(times) - 1) / span_s if span_s > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Report:
     dropped: int = 0
     decode_errors: int = 0
     damaged: int = 0
+    missed: int = 0
     sampled: int = 0
     """Frames sampled in this epoch, by earlier processes too."""
     fenced: bool = False

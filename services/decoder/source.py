@@ -28,7 +28,7 @@ from services.common.redaction import secrets_of
 from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import NO_DATAGRAMS, NO_RANGES, SourceFault, classify
-from services.decoder.location import locate, patience_s
+from services.decoder.location import Location, locate, patience_s
 from services.decoder.opening import Opening
 from services.decoder.seams import Seams
 from services.decoder.settings import DecoderSettings
@@ -43,7 +43,7 @@ INDEXED = FILES | {"hls"}
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
-MAX_RATE = 1000
+MAX_RATE = 300
 """Frames a second: a higher rate is a unit of time, and none that frames come at."""
 
 
@@ -55,9 +55,16 @@ class Source:
     """
 
     def __init__(
-        self, url: str, settings: DecoderSettings, corrections: Corrections = NO_CORRECTIONS
+        self,
+        url: str,
+        settings: DecoderSettings,
+        corrections: Corrections = NO_CORRECTIONS,
+        location: Location | None = None,
     ) -> None:
-        """Open `url`. Takes up to `longest_open_s`. `corrections`: of its shape and transport."""
+        """Open `url`. Takes up to `longest_open_s`. `corrections`: of its shape and transport.
+
+        `location`: where it is, if that is known. It is closed with the source.
+        """
         self._corrections = corrections
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
@@ -69,7 +76,7 @@ class Source:
         self.began_s: float | None = None
         """Timestamp of the first."""
         try:
-            self._location = locate(url, settings, corrections.transport)
+            self._location = location or locate(url, settings, corrections.transport)
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
@@ -133,6 +140,11 @@ class Source:
             return tagged_s
         whole = self._container.duration
         return whole / av.time_base if whole and whole > 0 else None
+
+    @property
+    def real_time(self) -> bool:
+        """Whether it comes as fast as it is filmed, rather than faster."""
+        return self._location.web is None and self._live
 
     @property
     def is_playlist(self) -> bool:

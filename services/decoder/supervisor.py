@@ -26,6 +26,7 @@ from services.decoder.commands import Commands
 from services.decoder.fork_server import ForkServer, Launcher
 from services.decoder.settings import DecoderSettings
 from services.decoder.supervised_camera import SupervisedCamera
+from services.decoder.suspensions import Suspensions
 
 log = logs.get(__name__)
 
@@ -57,6 +58,7 @@ class Supervisor:
         self._launcher = launcher or ForkServer()
         self._cameras: dict[str, SupervisedCamera] = {}
         self._commands = Commands()
+        self._suspensions = Suspensions(clock)
         self._lock = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
@@ -178,6 +180,9 @@ class Supervisor:
         wait(waited, timeout=self._pause_s())
         for command in self._commands.take_all():
             command()
+        if self._suspensions.take() > 0:
+            for camera in self._cameras.values():
+                camera.excuse(self._clock())
         for camera_id, camera in self._cameras.items():
             with self._blamed_on(camera_id):
                 camera.see_to(self._launcher, self._clock())

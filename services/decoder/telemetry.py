@@ -73,9 +73,9 @@ class Telemetry:
         """Whether the last beat is still valid: if not, a read is stuck."""
         return self._clock() < self._alive_until
 
-    def online(self) -> None:
-        """Frames are coming."""
-        self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message="")
+    def online(self, note: str = "") -> None:
+        """Frames are coming. `note`: what people should know of them."""
+        self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message=note)
 
     def waits(self, why: str) -> None:
         """The source is connected, and no frame of it can be taken yet, or for now."""
@@ -124,6 +124,11 @@ class Telemetry:
         """Wanted frames were left out, because something that they are made from was lost."""
         with self._lock:
             self._report = replace(self._report, damaged=self._report.damaged + frames)
+
+    def missed(self, frames: int) -> None:
+        """Frames were wanted while this process did not run."""
+        with self._lock:
+            self._report = replace(self._report, missed=self._report.missed + frames)
 
     def decode_error(self) -> None:
         """A packet or frame could not be decoded."""

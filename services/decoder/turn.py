@@ -10,7 +10,9 @@ from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 
 from hermes.errors import Unsupported
+from services.decoder.filter_chain import FilterChain
 
+_EXIF = 31
 _MATRIX = struct.Struct("=9i")
 _LEANING = 0.02  # of the larger number: about one degree
 
@@ -40,7 +42,12 @@ class Turn(Enum):
     @classmethod
     def of(cls, frame: VideoFrame) -> Turn:
         """What a frame's display matrix asks for. Raises `Unsupported` for a slanted one."""
-        found = cast(SideDataContainer, frame.side_data).get(Type.DISPLAYMATRIX)
+        try:
+            side_data = cast(SideDataContainer, frame.side_data)
+        except ValueError:  # PyAV has no name for EXIF data, of which the matrix was made
+            frame = FilterChain(frame, [("sidedata", f"mode=delete:type={_EXIF}")]).apply(frame)
+            side_data = cast(SideDataContainer, frame.side_data)
+        found = side_data.get(Type.DISPLAYMATRIX)
         if found is None or found.buffer_size < _MATRIX.size:
             return cls.NONE
         return cls.from_matrix(_MATRIX.unpack_from(bytes(found)))

@@ -239,7 +239,7 @@ class Answer:
             return
         with suppress(OSError, http.client.HTTPException):
             rest = self._response.length
-            if rest is not None and 0 < rest <= DRAIN_BYTES:
+            if rest is not None and rest <= DRAIN_BYTES:
                 self._connection.wait(min(1.0, self._client.wait_s()))
                 self._response.read()
         self._closed = True

@@ -19,16 +19,13 @@ from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, fault_of_web
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_client import Answer, WebClient
+from services.decoder.web_formats import FIRST_BYTES, PART_BYTES, TEXT_BYTES, WebFormat, is_text
 
 SKIP_BYTES = 512 << 10
 """A step forward that is read rather than asked for anew."""
 
 BUFFER_BYTES = 64 << 10
 _AES_BLOCK = 16
-_PLAYLIST = b"#EXTM3U"
-_PLAYLIST_TYPES = {"application/vnd.apple.mpegurl", "audio/mpegurl", "application/x-mpegurl",
-                   "audio/x-mpegurl"}  # fmt: skip
-_PLAYLIST_NAMES = (".m3u8", ".m3u", ".hls")
 
 
 class Faults:
@@ -52,23 +49,32 @@ class WebFile:
     """The body of a URL as a file. `start`, `end`: the bytes that it consists of."""
 
     def __init__(
-        self, client: WebClient, url: str, faults: Faults, *, start: int = 0, end: int | None = None
+        self,
+        client: WebClient,
+        url: str,
+        faults: Faults,
+        *,
+        start: int | None = 0,
+        end: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Asks for it. Raises `SourceFault`."""
+        """Asks for it. Raises `SourceFault`. `start`: None does not speak of parts."""
         self._client = client
         self._faults = faults
         self._asked_url = url
         self._end = end
         self._ahead = b""
         try:
-            self._answer: Answer | None = client.open(url, start=start, end=end)
+            self._answer: Answer | None = client.open(url, headers, start=start, end=end)
         except (SourceFault, OSError, http.client.HTTPException) as error:
             raise fault_of_web(error, ()) from None
         self.name = self._answer.url
         """FFmpeg takes what a playlist names as relative to this."""
+        self.unchanged = self._answer.status == 304
+        """Whether there is nothing new, as a request with conditions asked."""
         ranged = self._answer.status == 206
-        self._position = start
-        self._at = start if ranged else 0
+        self._position = start or 0
+        self._at = self._position if ranged else 0
         self._length = _length(self._answer, self._at)
         accepts = self._answer.headers.get("Accept-Ranges", "").strip().lower() == "bytes"
         self._seekable = (ranged or accepts) and self._length is not None
@@ -114,20 +120,22 @@ class WebFile:
         return self._ahead
 
     @property
-    def is_playlist(self) -> bool:
-        """Whether it is HLS, by its first bytes and by what it is called."""
+    def headers(self) -> http.client.HTTPMessage:
+        """What the server says beside the body; nothing once it is closed."""
+        return http.client.HTTPMessage() if self._answer is None else self._answer.headers
+
+    def format(self) -> WebFormat:
+        """What it is. Raises `SourceFault`, also for a format that is refused by name."""
+        kind = self.headers.get_content_type() if self.headers.get("Content-Type") else ""
         try:
-            begins = self.peek(len(_PLAYLIST)) == _PLAYLIST
-        except (OSError, http.client.HTTPException) as error:
-            self._faults.note(error)
-            return False
-        answer = self._answer
-        kind = "" if answer is None else answer.headers.get_content_type()
-        named = any(
-            urlsplit(url).path.lower().endswith(_PLAYLIST_NAMES)
-            for url in (self._asked_url, self.name)
-        )
-        return begins and (named or kind in _PLAYLIST_TYPES)
+            # Not more than is needed: the rest may be long in coming.
+            first = b"" if kind.startswith("multipart/") else self.peek(FIRST_BYTES)
+            if is_text(first):
+                first = self.peek(PART_BYTES if first.startswith(b"--") else TEXT_BYTES)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise fault_of_web(error, ()) from None
+        paths = tuple(urlsplit(url).path for url in (self._asked_url, self.name))
+        return WebFormat.of(kind, first, paths)
 
     def _read(self, count: int) -> bytes:
         last = self._length if self._end is None else min(self._end, self._length or self._end)
@@ -249,15 +257,30 @@ class WebSource:
         self._url = url
         self._client = WebClient(Dialer.of(settings), settings.policy.protocols, patience_s)
         self._settings = settings
-        self._patience_s = patience_s
+        self.patience_s = patience_s
+        """The longest silence."""
         self.faults = Faults(secrets_of(url))
         self.nested = NestedFiles(self._client, self.faults)
         self._file: WebFile | None = None
+        self._format: WebFormat | None = None
 
-    def open(self) -> WebFile:
-        """The first file. Raises `SourceFault`. Opening as a whole has a time-out."""
-        self._client.until_s = time.monotonic() + self._settings.open_timeout_s
-        self._file = WebFile(self._client, self._url, self.faults)
+    def open(self) -> tuple[WebFile, WebFormat]:
+        """The first file, and what it is; the same ones again when it is asked again.
+
+        Raises `SourceFault`. Opening as a whole has a time-out.
+        """
+        if self._file is None or self._format is None:
+            self._client.until_s = time.monotonic() + self._settings.open_timeout_s
+            self._file = WebFile(self._client, self._url, self.faults)
+            self._format = self._file.format()
+        return self._file, self._format
+
+    def again(self, headers: Mapping[str, str]) -> WebFile:
+        """The first file, asked for anew. Raises `SourceFault`."""
+        if self._file is not None:
+            self._file.close()
+        self.next_packet()
+        self._file = WebFile(self._client, self._url, self.faults, start=None, headers=headers)
         return self._file
 
     @property
@@ -268,7 +291,7 @@ class WebSource:
     def next_packet(self) -> None:
         """A packet came: the next one may take as long as a silence may."""
         self.faults.take()  # what failed before did not matter
-        self._client.until_s = time.monotonic() + self._patience_s
+        self._client.until_s = time.monotonic() + self.patience_s
 
     def close(self) -> None:
         """Close every connection. May be called twice."""

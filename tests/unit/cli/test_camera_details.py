@@ -74,6 +74,20 @@ def test_shapes(size: tuple[int, int], shape: str) -> None:
     assert shape_of(*size) == shape
 
 
+def test_the_last_gaps_are_shown_with_their_reasons() -> None:
+    info = camera_pb2.CameraInfo()
+    for minute in range(7):
+        gap = info.memory.coverage.gaps.add()
+        gap.start.FromSeconds(60 * minute)
+        gap.end.FromSeconds(60 * minute + 12)
+        gap.reason = camera_pb2.GAP_REASON_LOST_PACKETS if minute == 6 else 0
+    first, *lines = details_of(camera_of(info))
+    assert first == "gaps: 7, of which the last 5 are"
+    assert len(lines) == 5
+    assert lines[-1].endswith(" (12 s): lost packets")
+    assert lines[0].endswith(" (12 s): of unknown reason")
+
+
 def test_a_camera_without_frames_has_no_picture() -> None:
     info = camera_pb2.CameraInfo()
     assert list(details_of(camera_of(info))) == []
