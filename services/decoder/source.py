@@ -20,7 +20,6 @@ from av.video.stream import VideoStream
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
-    SOURCE_ERROR_ENDED,
     SOURCE_ERROR_REFUSED,
 )
 from services.common.cameras import is_file
@@ -264,11 +263,13 @@ class Source:
     def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
-        if self._location.web is not None:
-            fault = self._location.web.faults.take() or fault
+        web = self._location.web
+        if web is None:
+            return fault
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
-        seeks = self._live and "mov" in self._names and self._reached_s is None
-        return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
+        if "mov" in self._names and self._reached_s is None and not web.sends_parts:
+            return NO_RANGES
+        return web.faults.take() or fault
 
     def _check_end(self) -> None:
         """Raise the fault for which a file that is fetched seems to end."""

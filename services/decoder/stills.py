@@ -111,14 +111,15 @@ class FetchedStills:
             self._file = self._web.again(self._conditions)
 
     def _body(self) -> bytes:
+        length = self._file.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) > MAX_PART_BYTES:
+            raise _too_long()
         body = bytearray()
         until_s = time.monotonic() + self._web.patience_s
         while more := self._file.read(READ_BYTES):
             body += more
             if len(body) > MAX_PART_BYTES:
-                raise SourceFault(
-                    SOURCE_ERROR_REFUSED, f"its picture is longer than {MAX_PART_BYTES} bytes"
-                )
+                raise _too_long()
             if time.monotonic() > until_s:
                 raise SourceFault(SOURCE_ERROR_TIMEOUT, "its picture did not come in time")
         if (fault := self._web.faults.take()) is not None:
@@ -138,3 +139,9 @@ class FetchedStills:
         while (left_s := until_s - self._clock()) > 0:
             time.sleep(min(left_s, NAP_S))
             on_progress()
+
+
+def _too_long() -> SourceFault:
+    return SourceFault(
+        SOURCE_ERROR_REFUSED, f"its picture is longer than {MAX_PART_BYTES >> 20} MiB"
+    )

@@ -283,6 +283,11 @@ class WebSource:
         self._file = WebFile(self._client, self._url, self.faults, start=None, headers=headers)
         return self._file
 
+    @property
+    def sends_parts(self) -> bool:
+        """Whether the server sends any part of the first file that it is asked for."""
+        return self._file is not None and self._file.seekable()
+
     def next_packet(self) -> None:
         """A packet came: the next one may take as long as a silence may."""
         self.faults.take()  # what failed before did not matter
