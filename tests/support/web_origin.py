@@ -74,7 +74,7 @@ class Asked:
         def hashed(*parts: str) -> str:
             return hashlib.sha256(":".join(parts).encode()).hexdigest()
 
-        return given["response"] == hashed(
+        return given.get("response", "") == hashed(
             hashed(user, "cam", password), nonce, given["nc"], given["cnonce"], "auth",
             hashed("GET", self.handler.path),
         )  # fmt: skip
