@@ -16,9 +16,11 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_TIMEOUT,
 )
 from services.common.url_hints import ENCODE, password_ends_host
+from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
+from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_files import BUFFER_BYTES
 from services.decoder.web_formats import WebFormat
@@ -91,12 +93,18 @@ class Opening:
         timeouts_s = self._settings.open_timeout_s, self._patience_s
         options, web = self._location.options, self._location.web
         if web is None:
-            return av.open(self._location.address, "r", options=options, timeout=timeouts_s)
+            address = self._location.address
+            if address.startswith("rtsp"):
+                dialer = Dialer.of(self._settings)
+                self._location.relay = relay = RtspRelay(address, dialer, self._patience_s)
+                address = relay.url
+            return av.open(address, "r", options=options, timeout=timeouts_s)
         file, format = web.open()
+        listed = format is WebFormat.PLAYLIST
         return av.open(
-            file,
+            web.playlist() if listed else file,
             "r",
-            format="hls" if format is WebFormat.PLAYLIST else None,
+            format="hls" if listed else None,
             options=options,
             buffer_size=BUFFER_BYTES,
             timeout=timeouts_s,
@@ -107,9 +115,9 @@ class Opening:
         if isinstance(error, SourceFault):
             return error
         fault = classify(error, said, self._secrets, live=self._live)
-        fetched = None if self._location.web is None else self._location.web.faults.take()
+        ours = self._location.fault
         # That it was a segment which is not there, only the library knows.
-        return fault if fetched is None or fetched.error == fault.error else fetched
+        return fault if ours is None or ours.error == fault.error else ours
 
     def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
         """What is wrong, for a fault of which the library did not say it."""

@@ -191,7 +191,9 @@ class Reader:
                 return source.ending()
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
-            timeline = Timeline(math.inf if self._is_file or recorded else LIVE_JUMP_S)
+            # A playlist's timestamps are put in order where its segments are joined.
+            orderly = self._is_file or recorded or source.is_playlist
+            timeline = Timeline(math.inf if orderly else LIVE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
             pacer = Pacer() if self._live and not source.real_time else None

@@ -12,7 +12,8 @@ from hermes.v1.camera_pb2 import SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED, SOURC
 from services.decoder.faults import SourceFault
 from services.decoder.multipart import MAX_PART_BYTES, Multipart
 from services.decoder.still import StillKind
-from services.decoder.web_files import WebFile, WebSource
+from services.decoder.web_files import WebFile
+from services.decoder.web_source import WebSource
 
 READ_BYTES = 64 << 10
 NAP_S = 0.2

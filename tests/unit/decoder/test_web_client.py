@@ -14,7 +14,7 @@ from hermes.v1.camera_pb2 import SOURCE_ERROR_AUTH, SOURCE_ERROR_ENDED, SOURCE_E
 from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault
 from services.decoder.networks import Networks
-from services.decoder.web_client import WebClient
+from services.decoder.web_client import Answer, WebClient
 from tests.support.origin import Answerer, Origin, answer, redirect
 
 Clients = Callable[..., WebClient]
@@ -36,6 +36,10 @@ def client() -> Iterator[Callable[..., WebClient]]:
         made.close()
 
 
+def whole(got: Answer) -> bytes:
+    return b"".join(iter(lambda: got.read(65536), b""))
+
+
 def basic(body: bytes) -> Answerer:
     def page(request: BaseHTTPRequestHandler) -> None:
         if request.headers.get("Authorization") == BASIC:
@@ -51,7 +55,7 @@ def test_a_connection_is_used_again(client: Clients) -> None:
         web = client()
         for path in ("/a", "/b", "/a"):
             got = web.open(origin.url(path))
-            assert b"".join(iter(lambda got=got: got.read(65536), b"")) == origin.pages[path]
+            assert whole(got) == origin.pages[path]
             got.close()
         assert origin.connections == 1
         web.open(origin.url("/a")).close()  # unread
@@ -109,7 +113,11 @@ def test_redirects_are_followed_so_often_and_no_further(client: Clients) -> None
 
 def test_a_login_is_shown_to_its_server_when_asked_and_to_no_other(client: Clients) -> None:
     with Origin({"/v": b"other"}) as other:
-        pages = {"/v": basic(b"right"), "/away": redirect(other.url("/v")), "/open": b"open"}
+        pages: dict[str, bytes | Answerer] = {
+            "/v": basic(b"right"),
+            "/away": redirect(other.url("/v")),
+            "/open": b"open",
+        }
         with Origin(pages) as origin:
             web = client()
             got = web.open(origin.url("/v", "viewer:right%20word"))
@@ -155,7 +163,7 @@ def test_a_digest_login(algorithm: str, quality: str, client: Clients) -> None:
         second = digest("GET:/v?a=1")
         middle = f"n=1:{given['nc']}:{given['cnonce']}:auth" if quality else "n=1"
         assert (given["uri"], given["opaque"]) == ("/v?a=1", "o")
-        return given["response"] == digest(f"{first}:{middle}:{second}")
+        return bool(given["response"] == digest(f"{first}:{middle}:{second}"))
 
     with Origin({"/v": page}) as origin:
         web = client()
@@ -187,7 +195,7 @@ def test_a_server_that_closes_after_each_answer(client: Clients) -> None:
         web = client()
         for _ in range(2):
             got = web.open(origin.url("/v"))
-            assert sum(map(len, iter(lambda got=got: got.read(65536), b""))) == 300_000
+            assert len(whole(got)) == 300_000
             got.close()
 
 
