@@ -17,6 +17,7 @@ MAX_URL_CHARS = 4096
 """FFmpeg reads no longer line, and takes the rest of one for another."""
 
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)')
+_PLAIN_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _SOUND = re.compile(r"(?i)(?:mp4a|ac-3|ec-3|opus|mp3|flac|vorbis|alac)\b")
 
 
@@ -84,6 +85,7 @@ class _Lines:
 
     def __init__(self, base: str) -> None:
         self._base = base
+        self._folder = re.split(r"[?#]", base, maxsplit=1)[0].rpartition("/")[0] + "/"
         self._found = Playlist()
         self._number = 0
         self._duration_s = 0.0
@@ -116,6 +118,8 @@ class _Lines:
             self._found.keys.add(self._absolute(_attributes(value).get("URI", "")))
 
     def _absolute(self, url: str) -> str:
+        if _PLAIN_NAME.fullmatch(url):
+            return self._folder + url  # as below, but fast: there may be many
         try:
             return urljoin(self._base, url)
         except ValueError:

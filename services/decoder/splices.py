@@ -38,6 +38,7 @@ class Splices:
         if not -slack_s <= apart_s <= latest_s:
             self._before_s = self._shift_s
             self._shift_s -= apart_s
+        self._end_s = stamp_s + self._shift_s
 
     def position_s(self, stamp_s: float) -> float:
         """The position of a timestamp.

@@ -170,7 +170,8 @@ def test_time_goes_on_at_a_join(stamp_s: float, join: Join, position_s: float) -
     splices.read(9.5, 0.5)
     splices.join(stamp_s, join)
     assert splices.position_s(stamp_s) == pytest.approx(position_s)
-    late = splices.position_s(9.9)  # of a frame that the decoder still held
-    assert late == pytest.approx(9.9)
+    if join.whole:
+        late = splices.position_s(9.9)  # of a frame that the decoder still held
+        assert late == pytest.approx(9.9)
     splices.read(stamp_s, 0.5)
     assert splices.end_s == pytest.approx(position_s + 0.5)
