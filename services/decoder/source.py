@@ -228,6 +228,9 @@ class Source:
                         if self._location.web is not None:
                             self._location.web.next_packet()
                         for judged, damaged, join in self._judged(packet):
+                            if join is not None and not join.whole:
+                                yield from self._whole.held(complaints, on_error)
+                                self._whole.lose(MISSED_SEGMENT)
                             self._reach(judged, join)
                             at_s = self.position_s(judged)
                             for frame in self._whole.of(
@@ -259,10 +262,8 @@ class Source:
         return self._seams.next(packet, join)
 
     def _reach(self, packet: Packet[VideoStream], join: Join | None) -> None:
-        """Note how far the source was read, and what is missing before this packet."""
+        """Note how far the source was read."""
         unit, start = self._stream.time_base, self._stream.start_time or 0
-        if join is not None and not join.whole:
-            self._whole.lose(MISSED_SEGMENT)
         if packet.pts is None or unit is None:
             return
         stamp_s = float((packet.pts - start) * unit)

@@ -74,10 +74,11 @@ class Asked:
         def hashed(*parts: str) -> str:
             return hashlib.sha256(":".join(parts).encode()).hexdigest()
 
-        return given.get("response", "") == hashed(
+        expected = hashed(
             hashed(user, "cam", password), nonce, given["nc"], given["cnonce"], "auth",
             hashed("GET", self.handler.path),
         )  # fmt: skip
+        return bool(given.get("response") == expected)
 
 
 Route = Callable[[Asked], None]

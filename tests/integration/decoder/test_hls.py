@@ -267,6 +267,7 @@ def test_a_live_playlist_that_slides_by_while_nobody_reads(
     assert len(gaps) <= 1
 
 
+@pytest.mark.slow
 def test_a_live_stream_outlives_a_segment_that_is_refused_and_a_server_that_dies(
     redis_url: str, redis_client: object, tmp_path: Path, made: dict[str, bytes]
 ) -> None:
