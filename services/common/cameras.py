@@ -32,7 +32,12 @@ MAX_CHUNK_FRAMES = 64
 MAX_CHUNK_DURATION_S = 60.0
 
 NETWORK_PROTOCOLS = frozenset({"rtsp", "rtsps", "http", "https"})
-"""What a camera's URL may start with. Files are a case of their own."""
+"""What a camera's URL may start with by default. Files are a case of their own."""
+
+OPTIONAL_PROTOCOLS = frozenset({"rtmp", "rtmps"})
+"""What it may start with besides, where the operator adds them."""
+
+ALL_PROTOCOLS = NETWORK_PROTOCOLS | OPTIONAL_PROTOCOLS
 
 
 @dataclass(frozen=True, slots=True)

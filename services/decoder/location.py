@@ -12,9 +12,10 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from services.common.cameras import check_url, is_file
+from services.common.cameras import OPTIONAL_PROTOCOLS, check_url, is_file
 from services.decoder.faults import SourceFault
 from services.decoder.media_file import open_media
+from services.decoder.rtmp_relay import RtmpRelay
 from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_source import WebSource
@@ -39,7 +40,7 @@ class Location:
     options: dict[str, str]
     descriptor: int | None = None
     web: WebSource | None = None
-    relay: RtspRelay | None = None
+    relay: RtspRelay | RtmpRelay | None = None
 
     @property
     def fault(self) -> SourceFault | None:
@@ -100,6 +101,16 @@ def _network(url: str, settings: DecoderSettings) -> Location:
                 "rtsp_transport": "tcp",
                 "allowed_media_types": "video",
                 "analyzeduration": str(ANALYZE_US),
+            },
+        )
+    if scheme in OPTIONAL_PROTOCOLS:
+        return Location(
+            address,
+            {
+                "protocol_whitelist": "rtmp,tcp",
+                "format_whitelist": "flv,live_flv",
+                "analyzeduration": str(ANALYZE_US),
+                "rw_timeout": microseconds,
             },
         )
     web = WebSource(address, settings, patience_s(url, settings))

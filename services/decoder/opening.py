@@ -20,6 +20,7 @@ from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
+from services.decoder.rtmp_relay import RtmpRelay
 from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_files import BUFFER_BYTES
@@ -98,6 +99,10 @@ class Opening:
                 dialer = Dialer.of(self._settings)
                 self._location.relay = relay = RtspRelay(address, dialer, self._patience_s)
                 address = relay.url
+            elif address.startswith("rtmp"):
+                rtmp = RtmpRelay(address, Dialer.of(self._settings), self._patience_s)
+                self._location.relay, address = rtmp, rtmp.url
+                options = {**options, "rtmp_tcurl": rtmp.server_url}
             return av.open(address, "r", options=options, timeout=timeouts_s)
         file, format = web.open()
         listed = format is WebFormat.PLAYLIST
@@ -121,7 +126,8 @@ class Opening:
 
     def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
         """What is wrong, for a fault of which the library did not say it."""
-        why = why_no_video(self._location.address, self._settings)
+        asks = not self._location.address.startswith("rtmp")  # there is no simple question
+        why = why_no_video(self._location.address, self._settings) if asks else None
         if why is not None:
             return why
         if took_s >= 0.9 * min(self._settings.open_timeout_s, self._patience_s):
