@@ -122,6 +122,10 @@ def _network(url: str, settings: DecoderSettings) -> Location:
             "format_whitelist": STREAMED,
             # The client keeps connections; FFmpeg would take ours for its own.
             "http_persistent": "0",
+            # What a segment is called says nothing; where it leads, the web source checks.
+            "extension_picky": "0",
+            "allowed_extensions": "ALL",
+            "allowed_segment_extensions": "ALL",
             "http_multiple": "0",
         },
         web=web,

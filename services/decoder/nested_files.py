@@ -11,7 +11,7 @@ from services.decoder.joins import Joins
 from services.decoder.playlist import MAX_PLAYLIST_BYTES, Playlist, too_long
 from services.decoder.web_client import WebClient
 from services.decoder.web_files import Decrypted, Faults, Nothing, Remembered, WebFile
-from services.decoder.web_formats import PLAYLIST
+from services.decoder.web_formats import MARK, PLAYLIST
 
 NESTED = "its playlist lists playlists that list playlists: add one of those"
 RELOAD_S = 0.5
@@ -145,4 +145,4 @@ def _whole(file: WebFile, faults: Faults) -> bytes:
     if file.ends_early and (fault := faults.take()) is not None:
         raise fault
     file.close()
-    return bytes(data)
+    return bytes(data).removeprefix(MARK)

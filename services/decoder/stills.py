@@ -74,7 +74,8 @@ class PartStills:
                     continue
                 foreign = 0
                 yield Coded(part.body, self._clock() - began_s)
-            self._web.next_packet()
+            if parts:  # bytes alone are no sign of life
+                self._web.next_packet()
         if (fault := self._web.faults.take()) is not None:
             raise fault
 

@@ -150,6 +150,15 @@ def test_encrypted_segments(origin: WebOrigin, made: dict[str, bytes]) -> None:
     assert read.gaps == []
 
 
+@pytest.mark.parametrize("name", ["segment", "a.php", "live.jpg", "x.ts.bin", "get"])
+def test_what_segments_are_called_does_not_matter(
+    origin: WebOrigin, made: dict[str, bytes], name: str
+) -> None:
+    origin.routes[f"/{name}"] = page(made["0.ts"])
+    origin.routes["/film"] = page(b"\xef\xbb\xbf" + playlist(f"{name}?number=0"))
+    assert len(Read(origin.url("/film")).at_s) == FRAMES
+
+
 def variants(*entries: tuple[str, str]) -> bytes:
     lines = [
         f"#EXT-X-STREAM-INF:BANDWIDTH={100_000 * (index + 1)},RESOLUTION={size}\n{name}"

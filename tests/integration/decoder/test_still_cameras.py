@@ -7,16 +7,19 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_AUTH,
+    SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_REFUSED,
     SOURCE_STATE_OFFLINE,
     SOURCE_STATE_ONLINE,
 )
 from services.common import keys
 from tests.support.decoder_service import DecoderService
+from tests.support.hls import playlist
 from tests.support.stills import BLUE, GREEN, parts, still
 from tests.support.waiting import eventually
 from tests.support.web_origin import Asked, WebOrigin, page
@@ -25,6 +28,7 @@ SECRET = "s3cr%C3%A9t%40w0rd"
 TOKEN = "t0kenValueInQuery"
 
 
+@pytest.mark.slow
 def test_mjpeg_and_snapshots_are_cameras_like_any_other(
     redis_url: str, redis_client: object, tmp_path: Path
 ) -> None:
@@ -57,17 +61,25 @@ def test_mjpeg_and_snapshots_are_cameras_like_any_other(
         "/locked": locked,
         "/flaky": flaky,
         "/dash": page(b"<MPD></MPD>"),
+        "/hls": page(playlist(f"gone.ts?token={TOKEN}", f"gone2.ts?token={TOKEN}")),
+        "/nokey": page(
+            playlist(f'#EXT-X-KEY:METHOD=AES-128,URI="gone?token={TOKEN}"', f"x.ts?token={TOKEN}")
+        ),
+        "/x.ts": page(bytes(188 * 10)),
     }
     verbose = {"HERMES_LOG_LEVEL": "debug"}
     with WebOrigin(routes) as origin, DecoderService(redis_url, tmp_path, **verbose) as decoder:
         origin_port = origin.port
-        for path in routes:
+        names = [path for path in routes if path != "/x.ts"]
+        for path in names:
             decoder.add(path[1:], origin.url(f"{path}?token={TOKEN}", f"viewer:{SECRET}"))
         decoder.wait_for("mjpeg", SOURCE_STATE_ONLINE)
         decoder.wait_for("unchanged", SOURCE_STATE_ONLINE)
         decoder.wait_for("locked", SOURCE_STATE_OFFLINE, SOURCE_ERROR_AUTH)
         status = decoder.wait_for("dash", SOURCE_STATE_OFFLINE, SOURCE_ERROR_REFUSED)
         assert "MPEG-DASH" in status.error_message
+        decoder.wait_for("hls", SOURCE_STATE_OFFLINE, SOURCE_ERROR_NOT_FOUND)
+        decoder.wait_for("nokey", SOURCE_STATE_OFFLINE)
         decoder.wait_for_more("mjpeg", 10)
         frames = decoder.frames("mjpeg")
         picture = Image.open(io.BytesIO(frames[-1].jpeg)).convert("RGB")
@@ -98,7 +110,7 @@ def test_mjpeg_and_snapshots_are_cameras_like_any_other(
         decoder.wait_for_more("mjpeg", 3)
         assert any(chunk.discontinuity for chunk in decoder.chunks("mjpeg"))
         shown = decoder.output() + decoder.get("/metrics")
-        for path in routes:
+        for path in names:
             shown += str(decoder.redis.hgetall(keys.status(path[1:])))
         for process in decoder.family():
             shown += " ".join(process.cmdline())

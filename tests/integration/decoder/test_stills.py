@@ -127,8 +127,18 @@ def test_a_silent_mjpeg_stream_times_out_and_a_cut_one_ends(origin: WebOrigin) -
         asked.send(parts([still()]))
         asked.hang_up()
 
-    origin.routes |= {"/silent": silent, "/cut": cut}
-    for path, error in (("/silent", SOURCE_ERROR_TIMEOUT), ("/cut", SOURCE_ERROR_ENDED)):
+    def drips(asked: Asked) -> None:
+        mjpeg(parts([still()]) + b"--frame\r\n\r\n\xff\xd8")(asked)
+        for _ in range(100):
+            asked.send(b"x")
+            time.sleep(0.05)
+
+    origin.routes |= {"/silent": silent, "/cut": cut, "/drips": drips}
+    for path, error in (
+        ("/silent", SOURCE_ERROR_TIMEOUT),
+        ("/drips", SOURCE_ERROR_TIMEOUT),
+        ("/cut", SOURCE_ERROR_ENDED),
+    ):
         with opened(origin.url(path)) as source:
             frames = source.frames(nothing, nothing)
             next(frames)
