@@ -77,7 +77,7 @@ class Opening:
         try:
             with av.logging.Capture() as lines:
                 return attempt()
-        except (av.FFmpegError, OSError, ValueError, SourceFault) as error:
+        except (av.FFmpegError, OSError, ValueError, MemoryError, SourceFault) as error:
             if (last := getattr(error, "log", None)) is not None:
                 lines.append(last)
             said = [f"[{part}] {text}" for _, part, text in lines]

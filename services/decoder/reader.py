@@ -29,7 +29,7 @@ from services.common.cameras import is_file, pacing_of
 from services.decoder.chunker import CaptureClock, wall_ms
 from services.decoder.corrections import Corrections
 from services.decoder.ending import Ending
-from services.decoder.faults import SourceFault
+from services.decoder.faults import SourceFault, classify
 from services.decoder.frame_wait import FrameWait
 from services.decoder.location import patience_s
 from services.decoder.opening import longest_open_s
@@ -307,6 +307,8 @@ class Reader:
             jpeg = self._jpeg.encode(frame, pixel_aspect)
         except Unsupported as error:
             raise SourceFault(SOURCE_ERROR_CODEC, str(error), permanent=self._is_file) from None
+        except MemoryError as error:
+            raise classify(error, (), (), live=not self._is_file) from None
         except (av.FFmpegError, ValueError):
             self._telemetry.decode_error()
             return

@@ -96,6 +96,13 @@ class DecoderSettings(ServiceSettings):
         16 * MIB, ge=64 << 10, description="a file waits while this much of it is unread"
     )
 
+    camera_memory: int = Field(
+        768 * MIB,
+        ge=32 * MIB,
+        le=1 << 40,
+        description="most memory that one camera's process may take, beside what all of them share",
+    )
+
     @field_validator("protocols")
     @classmethod
     def _known_protocols(cls, value: str) -> str:

@@ -240,6 +240,8 @@ class Source:
                                 yield frame
                     self._check_end()
                     return
+                except MemoryError as error:
+                    raise self._fault(error) from None
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
                     bad_reads += 1
@@ -276,7 +278,7 @@ class Source:
             self.began_s = self.read_s
         self._reached_s = self._splices.end_s
 
-    def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
+    def _fault(self, error: av.FFmpegError | OSError | MemoryError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
         web = self._location.web

@@ -217,5 +217,7 @@ class WholeFrames:
             return codec.decode(packet if packet is not None and packet.size else None)
         except av.error.EOFError:
             return []  # the stream ended meanwhile, and nothing is held back
+        except MemoryError:
+            raise  # one of the library's own errors, but no fault of the packet
         except (av.FFmpegError, OSError, ValueError):
             return None

@@ -46,7 +46,7 @@ class Origin:
                 elif callable(page):
                     page(self)
                 else:
-                    outer._serve(self, page)
+                    outer.serve(self, page)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -80,7 +80,8 @@ class Origin:
         """What was asked for."""
         return [path for path, _ in self.asked]
 
-    def _serve(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+    def serve(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Answer with the body, or the part of it that was asked for."""
         wanted = request.headers.get("Range", "")
         if not (self.ranges and wanted.startswith("bytes=")):
             answer(request, body)
