@@ -14,7 +14,8 @@ instrumentation of gRPC can be used at the same time.
 """
 
 from hermes.client.aio import AsyncHermesClient
-from hermes.client.picture import Picture
+from hermes.client.picture import Picture, PictureStatus
+from hermes.client.probe import Probe
 from hermes.client.streams import AnswerStream, AsyncAnswerStream
 from hermes.client.sync import HermesClient
 from hermes.client.tls import Tls
@@ -45,6 +46,8 @@ __all__ = [
     "MemoryContents",
     "Pacing",
     "Picture",
+    "PictureStatus",
+    "Probe",
     "Source",
     "Span",
     "Timings",

@@ -22,9 +22,21 @@ MATRICES: dict[str, camera_pb2.ColorMatrix] = {
     "bt709": camera_pb2.COLOR_MATRIX_BT709,
     "bt2020": camera_pb2.COLOR_MATRIX_BT2020,
 }
+OTHER_MATRICES: dict[str, camera_pb2.ColorMatrix] = {
+    "rgb": camera_pb2.COLOR_MATRIX_RGB,
+    "fcc": camera_pb2.COLOR_MATRIX_FCC,
+    "smpte240m": camera_pb2.COLOR_MATRIX_SMPTE240M,
+    "ycgco": camera_pb2.COLOR_MATRIX_YCGCO,
+}
+"""Those that sources have, and that cannot be asked for."""
 RANGES: dict[str, camera_pb2.ColorRange] = {
     "limited": camera_pb2.COLOR_RANGE_LIMITED,
     "full": camera_pb2.COLOR_RANGE_FULL,
+}
+TRANSFERS: dict[str, camera_pb2.ColorTransfer] = {
+    "sdr": camera_pb2.COLOR_TRANSFER_SDR,
+    "pq": camera_pb2.COLOR_TRANSFER_PQ,
+    "hlg": camera_pb2.COLOR_TRANSFER_HLG,
 }
 _ASPECT = re.compile(r"(\d{1,5}):(\d{1,5})")
 
@@ -44,6 +56,32 @@ class Picture:
     aspect: str = ""
     transport: str = "auto"
     color: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureStatus:
+    """The picture of a source as it is taken.
+
+    `width`, `height`: as it is shown, upright and with square pixels. `coded_width`,
+    `coded_height`: as it is coded. `frames_per_second`: nominal; 0 if the source does not say
+    it. `color`: as `bt709-limited`; `transfer`: `sdr`, `pq` or `hlg`. `rotate`, `mirror`: how
+    it is turned (degrees clockwise, and then left to right). `frame_width`, `frame_height`:
+    the size of the frames that are made of it.
+    """
+
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    codec: str
+    frames_per_second: float
+    color: str
+    transfer: str
+    rotate: int
+    mirror: bool
+    interlaced: bool
+    frame_width: int
+    frame_height: int
 
 
 def picture_message(picture: Picture) -> camera_pb2.Picture:
@@ -78,9 +116,28 @@ def picture_of(message: camera_pb2.Picture) -> Picture:
     )
 
 
+def picture_status_of(message: camera_pb2.PictureStatus) -> PictureStatus:
+    """From the wire."""
+    return PictureStatus(
+        width=message.width,
+        height=message.height,
+        coded_width=message.coded_width,
+        coded_height=message.coded_height,
+        codec=message.codec,
+        frames_per_second=message.frames_per_second,
+        color=color_words(message.color),
+        transfer=_word(TRANSFERS, message.transfer),
+        rotate=message.rotate,
+        mirror=message.mirror,
+        interlaced=message.interlaced,
+        frame_width=message.frame_width,
+        frame_height=message.frame_height,
+    )
+
+
 def color_words(color: camera_pb2.Color) -> str:
     """`bt709-full`; "" if nothing is said."""
-    words = (_word(MATRICES, color.matrix), _word(RANGES, color.range))
+    words = (_word(MATRICES | OTHER_MATRICES, color.matrix), _word(RANGES, color.range))
     return "-".join(word for word in words if word)
 
 

@@ -101,6 +101,14 @@ def add_request(
     return camera_pb2.CameraServiceAddRequest(camera=camera)
 
 
+def probe_request(
+    url: str, camera_id: str, frames_per_second: float, picture: Picture | None, thumbnail: bool
+) -> camera_pb2.CameraServiceProbeRequest:
+    """The request of `probe_camera`. Raises `InvalidInput` for values that cannot be sent."""
+    added = add_request(camera_id, url, frames_per_second, 0, None, "default", False, picture)
+    return camera_pb2.CameraServiceProbeRequest(camera=added.camera, thumbnail=thumbnail)
+
+
 def get_request(camera_id: str) -> camera_pb2.CameraServiceGetRequest:
     """The request of `get_camera`. Raises `InvalidInput` for what cannot be sent."""
     return camera_pb2.CameraServiceGetRequest(camera_id=_check_text("camera_id", camera_id))

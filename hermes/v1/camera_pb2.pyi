@@ -23,12 +23,23 @@ class ColorMatrix(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COLOR_MATRIX_BT601: _ClassVar[ColorMatrix]
     COLOR_MATRIX_BT709: _ClassVar[ColorMatrix]
     COLOR_MATRIX_BT2020: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_RGB: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_FCC: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_SMPTE240M: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_YCGCO: _ClassVar[ColorMatrix]
 
 class ColorRange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     COLOR_RANGE_UNSPECIFIED: _ClassVar[ColorRange]
     COLOR_RANGE_LIMITED: _ClassVar[ColorRange]
     COLOR_RANGE_FULL: _ClassVar[ColorRange]
+
+class ColorTransfer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_TRANSFER_UNSPECIFIED: _ClassVar[ColorTransfer]
+    COLOR_TRANSFER_SDR: _ClassVar[ColorTransfer]
+    COLOR_TRANSFER_PQ: _ClassVar[ColorTransfer]
+    COLOR_TRANSFER_HLG: _ClassVar[ColorTransfer]
 
 class Pacing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -75,9 +86,17 @@ COLOR_MATRIX_UNSPECIFIED: ColorMatrix
 COLOR_MATRIX_BT601: ColorMatrix
 COLOR_MATRIX_BT709: ColorMatrix
 COLOR_MATRIX_BT2020: ColorMatrix
+COLOR_MATRIX_RGB: ColorMatrix
+COLOR_MATRIX_FCC: ColorMatrix
+COLOR_MATRIX_SMPTE240M: ColorMatrix
+COLOR_MATRIX_YCGCO: ColorMatrix
 COLOR_RANGE_UNSPECIFIED: ColorRange
 COLOR_RANGE_LIMITED: ColorRange
 COLOR_RANGE_FULL: ColorRange
+COLOR_TRANSFER_UNSPECIFIED: ColorTransfer
+COLOR_TRANSFER_SDR: ColorTransfer
+COLOR_TRANSFER_PQ: ColorTransfer
+COLOR_TRANSFER_HLG: ColorTransfer
 PACING_UNSPECIFIED: Pacing
 PACING_LIVE: Pacing
 PACING_AS_FAST_AS_READ: Pacing
@@ -150,6 +169,38 @@ class CameraServiceRemoveResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class CameraServiceProbeRequest(_message.Message):
+    __slots__ = ("camera", "thumbnail")
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    camera: Camera
+    thumbnail: bool
+    def __init__(self, camera: _Optional[_Union[Camera, _Mapping]] = ..., thumbnail: _Optional[bool] = ...) -> None: ...
+
+class CameraServiceProbeResponse(_message.Message):
+    __slots__ = ("error", "error_message", "picture", "key_frame_interval", "key_frame_interval_open", "frames_per_second", "frame_bytes", "length", "thumbnail", "decoder")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FRAME_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    KEY_FRAME_INTERVAL_OPEN_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    FRAME_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    DECODER_FIELD_NUMBER: _ClassVar[int]
+    error: SourceError
+    error_message: str
+    picture: PictureStatus
+    key_frame_interval: _duration_pb2.Duration
+    key_frame_interval_open: bool
+    frames_per_second: float
+    frame_bytes: int
+    length: _duration_pb2.Duration
+    thumbnail: bytes
+    decoder: str
+    def __init__(self, error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., picture: _Optional[_Union[PictureStatus, _Mapping]] = ..., key_frame_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., key_frame_interval_open: _Optional[bool] = ..., frames_per_second: _Optional[float] = ..., frame_bytes: _Optional[int] = ..., length: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., decoder: _Optional[str] = ...) -> None: ...
+
 class Camera(_message.Message):
     __slots__ = ("id", "url", "sampling", "pacing", "loop", "created", "picture")
     ID_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +251,36 @@ class Color(_message.Message):
     range: ColorRange
     def __init__(self, matrix: _Optional[_Union[ColorMatrix, str]] = ..., range: _Optional[_Union[ColorRange, str]] = ...) -> None: ...
 
+class PictureStatus(_message.Message):
+    __slots__ = ("width", "height", "coded_width", "coded_height", "codec", "frames_per_second", "color", "transfer", "rotate", "mirror", "interlaced", "frame_width", "frame_height")
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CODED_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CODED_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    COLOR_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    ROTATE_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    INTERLACED_FIELD_NUMBER: _ClassVar[int]
+    FRAME_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    FRAME_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    codec: str
+    frames_per_second: float
+    color: Color
+    transfer: ColorTransfer
+    rotate: int
+    mirror: bool
+    interlaced: bool
+    frame_width: int
+    frame_height: int
+    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., coded_width: _Optional[int] = ..., coded_height: _Optional[int] = ..., codec: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., color: _Optional[_Union[Color, _Mapping]] = ..., transfer: _Optional[_Union[ColorTransfer, str]] = ..., rotate: _Optional[int] = ..., mirror: _Optional[bool] = ..., interlaced: _Optional[bool] = ..., frame_width: _Optional[int] = ..., frame_height: _Optional[int] = ...) -> None: ...
+
 class Sampling(_message.Message):
     __slots__ = ("frames_per_second", "chunk_max_frames", "chunk_max_duration")
     FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
@@ -221,7 +302,7 @@ class CameraInfo(_message.Message):
     def __init__(self, camera: _Optional[_Union[Camera, _Mapping]] = ..., source: _Optional[_Union[SourceStatus, _Mapping]] = ..., memory: _Optional[_Union[MemoryStatus, _Mapping]] = ...) -> None: ...
 
 class SourceStatus(_message.Message):
-    __slots__ = ("state", "error", "error_message", "frames_per_second", "last_frame", "reconnects", "dropped_frames", "decoder")
+    __slots__ = ("state", "error", "error_message", "frames_per_second", "last_frame", "reconnects", "dropped_frames", "decoder", "picture")
     STATE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -230,6 +311,7 @@ class SourceStatus(_message.Message):
     RECONNECTS_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     DECODER_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
     state: SourceState
     error: SourceError
     error_message: str
@@ -238,7 +320,8 @@ class SourceStatus(_message.Message):
     reconnects: int
     dropped_frames: int
     decoder: str
-    def __init__(self, state: _Optional[_Union[SourceState, str]] = ..., error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., last_frame: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reconnects: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., decoder: _Optional[str] = ...) -> None: ...
+    picture: PictureStatus
+    def __init__(self, state: _Optional[_Union[SourceState, str]] = ..., error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., last_frame: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reconnects: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., decoder: _Optional[str] = ..., picture: _Optional[_Union[PictureStatus, _Mapping]] = ...) -> None: ...
 
 class MemoryStatus(_message.Message):
     __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch", "message")

@@ -31,8 +31,11 @@ MAX_FRAMES_PER_SECOND = 30.0
 MAX_CHUNK_FRAMES = 64
 MAX_CHUNK_DURATION_S = 60.0
 
+_DEVICE = re.compile(r"(?i:v4l2):(/dev/video[0-9]{1,3})")
+
 NETWORK_PROTOCOLS = frozenset({"rtsp", "rtsps", "http", "https"})
-"""What a camera's URL may start with by default. Files are a case of their own."""
+"""What a camera's URL may start with by default. Files and local devices are cases
+of their own."""
 
 OPTIONAL_PROTOCOLS = frozenset({"rtmp", "rtmps"})
 """What it may start with besides, where the operator adds them."""
@@ -46,10 +49,12 @@ class SourcePolicy:
 
     `media_root`: the folder below which local files may be read; None refuses
     every local file. `protocols`: the network protocols that are allowed.
+    `local_devices`: whether cameras may be devices of the decoder's machine.
     """
 
     media_root: Path | None = None
     protocols: frozenset[str] = field(default=NETWORK_PROTOCOLS)
+    local_devices: bool = False
 
 
 def check_id(camera_id: str, field_name: str = "camera_id") -> str:
@@ -64,7 +69,20 @@ def check_id(camera_id: str, field_name: str = "camera_id") -> str:
 
 def is_file(url: str) -> bool:
     """Whether the URL names a local file: `file://` or a bare path."""
-    return "://" not in url or url.lower().startswith("file:")
+    return not is_device(url) and ("://" not in url or url.lower().startswith("file:"))
+
+
+def is_device(url: str) -> bool:
+    """Whether the URL names a camera that is plugged into the decoder's machine."""
+    return url.lower().startswith("v4l2:")
+
+
+def device_path(url: str) -> str:
+    """The path of such a camera. Raises `InvalidInput`."""
+    match = _DEVICE.fullmatch(url)
+    if match is None:
+        raise InvalidInput("camera.url", "names no camera of the machine: write v4l2:/dev/video0")
+    return match[1]
 
 
 def is_rtsp(url: str) -> bool:
@@ -113,6 +131,15 @@ def check_url(url: str, policy: SourcePolicy) -> None:
     if len(url) > MAX_URL_LENGTH:
         raise InvalidInput("camera.url", f"is longer than {MAX_URL_LENGTH} characters")
     _refuse_control_characters(url)
+    if is_device(url):
+        if not policy.local_devices:
+            raise InvalidInput(
+                "camera.url",
+                "local devices (v4l2) are not enabled here; the operator can allow them"
+                " (--local-devices of gateway and decoder)",
+            )
+        device_path(url)
+        return
     if (mistake := mistake_in(url)) is not None:
         raise InvalidInput("camera.url", mistake)
     if lacks_scheme(url):

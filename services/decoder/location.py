@@ -12,8 +12,15 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from services.common.cameras import OPTIONAL_PROTOCOLS, check_url, is_file
+from services.common.cameras import (
+    OPTIONAL_PROTOCOLS,
+    check_url,
+    device_path,
+    is_device,
+    is_file,
+)
 from services.decoder.faults import SourceFault
+from services.decoder.local_device import FORMAT, check_device
 from services.decoder.media_file import open_media
 from services.decoder.rtmp_relay import RtmpRelay
 from services.decoder.rtsp_relay import RtspRelay
@@ -39,6 +46,7 @@ class Location:
     address: str
     options: dict[str, str]
     descriptor: int | None = None
+    format: str | None = None
     web: WebSource | None = None
     relay: RtspRelay | RtmpRelay | None = None
 
@@ -63,6 +71,8 @@ class Location:
 def locate(url: str, settings: DecoderSettings) -> Location:
     """The location of a source that may be opened. Raises `InvalidInput` or `SourceFault`."""
     check_url(url, settings.policy)
+    if is_device(url):
+        return _device(url)
     return _file(url, settings) if is_file(url) else _network(url, settings)
 
 
@@ -83,6 +93,13 @@ def _file(url: str, settings: DecoderSettings) -> Location:
         "format_whitelist": CONTAINERS,
     }
     return Location("fd:", options, descriptor)
+
+
+def _device(url: str) -> Location:
+    path = device_path(url)
+    check_device(path)
+    # The device is not a file of that name: FFmpeg opens it by its own format, and nothing else.
+    return Location(path, {"protocol_whitelist": "none"}, format=FORMAT)
 
 
 def _network(url: str, settings: DecoderSettings) -> Location:

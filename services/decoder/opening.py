@@ -14,8 +14,10 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_TIMEOUT,
+    SOURCE_ERROR_UNAVAILABLE,
 )
 from services.common.url_hints import ENCODE, password_ends_host
+from services.decoder import hardware
 from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
@@ -93,6 +95,7 @@ class Opening:
     def _open(self) -> InputContainer:
         timeouts_s = self._settings.open_timeout_s, self._patience_s
         options, web = self._location.options, self._location.web
+        hwaccel = hardware.accelerator(self._settings.hwaccel)
         if web is None:
             address = self._location.address
             if address.startswith("rtsp"):
@@ -103,7 +106,14 @@ class Opening:
                 rtmp = RtmpRelay(address, Dialer.of(self._settings), self._patience_s)
                 self._location.relay, address = rtmp, rtmp.url
                 options = {**options, "rtmp_tcurl": rtmp.server_url}
-            return av.open(address, "r", options=options, timeout=timeouts_s)
+            return av.open(
+                address,
+                "r",
+                format=self._location.format,
+                options=options,
+                timeout=timeouts_s,
+                hwaccel=hwaccel,
+            )
         file, format = web.open()
         listed = format is WebFormat.PLAYLIST
         return av.open(
@@ -114,11 +124,15 @@ class Opening:
             buffer_size=BUFFER_BYTES,
             timeout=timeouts_s,
             io_open=web.nested,
+            hwaccel=hwaccel,
         )
 
     def _meant(self, error: Exception, said: list[str]) -> SourceFault:
         if isinstance(error, SourceFault):
             return error
+        if self._location.format is not None:  # a device, of which nothing is fetched
+            why = getattr(error, "strerror", None) or type(error).__name__
+            return SourceFault(SOURCE_ERROR_UNAVAILABLE, f"the device cannot be opened ({why})")
         fault = classify(error, said, self._secrets, live=self._live)
         ours = self._location.fault
         # That it was a segment which is not there, only the library knows.

@@ -83,6 +83,15 @@ class JpegEncoder:
         self._codec: VideoCodecContext | None = None
         self._count = 0  # the encoder wants rising timestamps, whatever they say
 
+    @property
+    def form(self) -> Form | None:
+        """The form of the frame that was converted last."""
+        return self._form
+
+    def size_of(self, form: Form) -> tuple[int, int]:
+        """Width and height of the JPEGs that are made of frames of this form."""
+        return self._size.of(*form.shown_size)
+
     def encode(self, frame: VideoFrame, pixel_aspect: Fraction = SQUARE) -> bytes:
         """A baseline JPEG. `pixel_aspect`: width by height of the frame's pixels.
 
@@ -90,7 +99,7 @@ class JpegEncoder:
         """
         form = Form.of(frame, pixel_aspect, self._corrections)
         if self._conversion is None or form != self._form:
-            self._conversion = Conversion(form, self._size.of(*form.shown_size))
+            self._conversion = Conversion(form, self.size_of(form))
             self._form = form
         picture = self._conversion.convert(frame)
         picture.pts, picture.time_base = self._count, TICK

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 from av.video.frame import VideoFrame
@@ -26,6 +24,7 @@ from services.common import logs
 from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
+from services.decoder import hardware
 from services.decoder.chunker import CaptureClock, wall_ms
 from services.decoder.corrections import Corrections
 from services.decoder.ending import Ending
@@ -41,9 +40,10 @@ from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from services.decoder.sources import open_source
 from services.decoder.still_source import StillSource
+from services.decoder.stream_picture import status_of
 from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
-from services.decoder.timeline import LIVE_JUMP_S, Speed, Timeline
+from services.decoder.timeline import FILE_JUMP_S, LIVE_JUMP_S, Speed, Timeline
 
 log = logs.get(__name__)
 
@@ -108,6 +108,7 @@ class Reader:
         self._jpeg = JpegEncoder(
             FrameSize.parse(settings.frame_size), settings.jpeg_quality, self._corrections
         )
+        self._fell_back = ""
         self._online_since: float | None = None
         self._rtsp = camera.url.lower().startswith("rtsp")
         self._passes = not self._is_file
@@ -144,7 +145,8 @@ class Reader:
             except _Suspended:
                 continue
             except SourceFault as fault:
-                if self._slept():  # that is why nothing came in time
+                # Nothing came in time because of that, or of the hardware.
+                if self._slept() or self._falls_back(fault):
                     continue
                 self._outbox.interrupt()
                 self._alike = self._alike + 1 if fault.message == self._last_said else 1
@@ -192,8 +194,8 @@ class Reader:
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
             # A playlist's timestamps are put in order where its segments are joined.
-            orderly = self._is_file or recorded or source.is_playlist
-            timeline = Timeline(math.inf if orderly else LIVE_JUMP_S)
+            jumps = self._passes and not source.is_playlist
+            timeline = Timeline(LIVE_JUMP_S if jumps else FILE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
             pacer = Pacer() if self._live and not source.real_time else None
@@ -202,7 +204,7 @@ class Reader:
             arrived_s = last_frame_s = self._clock()
             end_s: float | None = None
             ahead_s = 0.0  # of the source's own timestamps
-            wait = FrameWait(self._telemetry)
+            wait, note = FrameWait(self._telemetry), ""
 
             def on_packet() -> None:
                 self._telemetry.beat(slack_s)
@@ -227,9 +229,10 @@ class Reader:
                     missing = sampler.skipped(stream_s)
                     if self._online_since is None:
                         self._online_since = now_s
+                        note = self._hardware_note(frame)
                         missing = self._periods(source, stream_s)
                         self._went_on = source.is_playlist and not recorded
-                    wait.frame()
+                    wait.frame(note)
                     if recorded:
                         self._position.ms = round(stream_s * 1000)
                     self._report_gap(source.take_gap(), missing)
@@ -238,7 +241,7 @@ class Reader:
                     if pacer is not None:
                         self._hold(pacer.delay(stream_s, now_s))
                         last_frame_s = self._clock()
-                    self._keep(frame, source.pixel_aspect(frame), stream_s)
+                    self._keep(frame, source, stream_s)
                     if position_s is not None:
                         ahead_s = stream_s - position_s
                         source.rest(sampler.next_s - ahead_s, slack_s=self._slack_s(source.frame_s))
@@ -283,6 +286,24 @@ class Reader:
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
+    def _hardware_note(self, frame: VideoFrame) -> str:
+        """That the first frame was decoded in software although hardware was wanted, if so."""
+        note = self._fell_back or hardware.note(self._settings.hwaccel, frame)
+        if note:
+            log.warning("hardware_not_used", reason=note)
+        return note
+
+    def _falls_back(self, fault: SourceFault) -> bool:
+        """Whether to try once more in software, as no frame came of the hardware."""
+        kind = hardware.device(self._settings.hwaccel).kind
+        if not kind or self._online_since is not None:
+            return False
+        if fault.error != SOURCE_ERROR_CODEC and not hardware.why_not(kind):
+            return False  # the device is still there: it is the source that is not
+        self._fell_back = f"decoded in software: the {kind} device failed with this stream"
+        self._settings = self._settings.model_copy(update={"hwaccel": hardware.NONE})
+        return True
+
     def _slept(self) -> bool:
         """Whether this process did not run for a while: what comes now of a live source is old.
 
@@ -298,13 +319,13 @@ class Reader:
         self._outbox.interrupt()
         return True
 
-    def _keep(self, frame: VideoFrame, pixel_aspect: Fraction, stream_s: float) -> None:
+    def _keep(self, frame: VideoFrame, source: Source | StillSource, stream_s: float) -> None:
         if self._slept():
             raise _Suspended
         self._telemetry.beat(CONVERT_S)
         arrived_ms = wall_ms()
         try:
-            jpeg = self._jpeg.encode(frame, pixel_aspect)
+            jpeg = self._jpeg.encode(frame, source.pixel_aspect(frame))
         except Unsupported as error:
             raise SourceFault(SOURCE_ERROR_CODEC, str(error), permanent=self._is_file) from None
         except MemoryError as error:
@@ -312,6 +333,7 @@ class Reader:
         except (av.FFmpegError, ValueError):
             self._telemetry.decode_error()
             return
+        self._show(source)
         picture = Frame(jpeg=jpeg, capture_time_ms=self._capture_clock.stamp(arrived_ms))
         if self._is_file:
             picture.media_time_ms = round(stream_s * 1000)
@@ -322,6 +344,13 @@ class Reader:
                 raise _Stopped
         sampled = self._outbox.add(picture)
         self._telemetry.frame(picture.capture_time_ms, sampled)
+
+    def _show(self, source: Source | StillSource) -> None:
+        """Tell what picture frames are made of."""
+        form = self._jpeg.form
+        if form is not None:
+            size = self._jpeg.size_of(form)
+            self._telemetry.picture(status_of(form, size, source.codec, source.frames_per_second))
 
     def _hold(self, delay_s: float) -> None:
         self._telemetry.beat(delay_s)

@@ -14,6 +14,7 @@ from services.common.cameras import (
     SourcePolicy,
 )
 from services.common.settings import ServiceSettings
+from services.decoder.hardware import NONE, Choice
 from services.decoder.networks import Networks
 from services.decoder.picture import FrameSize
 
@@ -26,6 +27,9 @@ class DecoderSettings(ServiceSettings):
     capacity: int = Field(64, ge=1, le=4096, description="cameras that this process reads at most")
     media_root: Path | None = Field(
         None, description="folder below which local files may be read; unset refuses all files"
+    )
+    local_devices: bool = Field(
+        False, description="cameras may be devices of this machine: v4l2:/dev/video0"
     )
     protocols: str = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
@@ -66,6 +70,12 @@ class DecoderSettings(ServiceSettings):
     chunk_max_frames: int = Field(8, ge=1, le=64, description="a chunk closes at this many frames")
     chunk_max_duration_s: float = Field(
         1.0, gt=0, le=60, description="or when its first frame is this old"
+    )
+
+    hwaccel: Choice = Field(
+        NONE,
+        description="decode on hardware: auto (what is there), cuda or vaapi; software takes over"
+        " where it cannot, and the camera's status says why",
     )
 
     open_timeout_s: float = Field(10.0, gt=0, le=120, description="time to open a source")
@@ -144,6 +154,5 @@ class DecoderSettings(ServiceSettings):
     @property
     def policy(self) -> SourcePolicy:
         """Which sources may be opened."""
-        return SourcePolicy(
-            self.media_root, frozenset(name for name in self.protocols.split(",") if name)
-        )
+        protocols = frozenset(name for name in self.protocols.split(",") if name)
+        return SourcePolicy(self.media_root, protocols, self.local_devices)

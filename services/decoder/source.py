@@ -44,6 +44,8 @@ INDEXED = FILES | {"hls"}
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
+MAX_RATE = 300
+"""Frames a second: a higher rate is a unit of time, and none that frames come at."""
 
 
 class Source:
@@ -115,6 +117,17 @@ class Source:
     def frame_s(self) -> float:
         """Nominal seconds from frame to frame."""
         return self._whole.frame_s
+
+    @property
+    def codec(self) -> str:
+        """Name of the codec."""
+        return self._stream.codec_context.codec.canonical_name
+
+    @property
+    def frames_per_second(self) -> float:
+        """Nominal frames a second; 0 if the source does not say it."""
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return float(rate) if rate and rate <= MAX_RATE else 0.0
 
     @property
     def duration_s(self) -> float | None:
@@ -191,6 +204,16 @@ class Source:
             return None
         stamp_s = float((of.pts - (self._stream.start_time or 0)) * unit)
         return self._splices.position_s(stamp_s)
+
+    @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest time between two key frames so far; None before the second."""
+        return self._whole.key_frame_interval_s
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Width and height, as the source announces them."""
+        return self._stream.width, self._stream.height
 
     @property
     def resting(self) -> bool:

@@ -18,8 +18,8 @@ from services.decoder.ending import Ending
 from services.decoder.faults import SourceFault
 from services.decoder.frame_wait import NO_FRAME_S
 from services.decoder.location import Location
-from services.decoder.still import StillDecoder
-from services.decoder.stills import FetchedStills, PartStills, Stills
+from services.decoder.still import StillDecoder, StillKind
+from services.decoder.stills import Coded, FetchedStills, PartStills, Stills
 from services.decoder.web_formats import WebFormat
 
 MICROSECOND = Fraction(1, 1_000_000)
@@ -40,6 +40,10 @@ class StillSource:
     resting = True
     """Whether silence is no fault: here each read has a time-out of its own."""
     doubt: str | None = None
+    coded_size = (0, 0)
+    """Width and height, as the source announces them: it does not."""
+    frames_per_second = 0.0
+    """Nominal frames a second: there are none."""
 
     def __init__(
         self,
@@ -67,6 +71,10 @@ class StillSource:
         """When the newest picture is of, decoded or not."""
         self.began_s: float | None = None
         """When the first one is of."""
+        self.codec = ""
+        """Name of the codec of the newest picture."""
+        self.key_frame_interval_s: float | None = None
+        """The longest time between two pictures so far; None before the second."""
         self._due_s = 0.0
         self._gap: str | None = None
 
@@ -79,6 +87,7 @@ class StillSource:
         """
         damaged, whole_s = 0, self._clock()
         for coded in self._stills.each(on_packet):
+            self._came(coded)
             self.read_s = coded.at_s
             self.began_s = coded.at_s if self.began_s is None else self.began_s
             if coded.at_s < self._due_s:
@@ -94,6 +103,13 @@ class StillSource:
             damaged, whole_s = 0, self._clock()
             frame.pts, frame.time_base = round(coded.at_s / MICROSECOND), MICROSECOND
             yield frame
+
+    def _came(self, coded: Coded) -> None:
+        kind = StillKind.of(coded.data)
+        self.codec = "" if kind is None else kind.value
+        if self.began_s is not None:
+            pause_s = coded.at_s - self.read_s
+            self.key_frame_interval_s = max(pause_s, self.key_frame_interval_s or 0.0)
 
     def position_s(self, of: VideoFrame | Packet[VideoStream]) -> float | None:
         """When a picture is of, in seconds since the source was opened."""

@@ -73,7 +73,8 @@ class SupervisedCamera:
         old.kill()
         old._end(None)
         self._earlier, self._was_started = old._earlier, old._was_started
-        self._report = Report(last_frame_ms=old._report.last_frame_ms)
+        before = old._report
+        self._report = Report(last_frame_ms=before.last_frame_ms, picture=before.picture)
 
     def show(self) -> None:
         """Write the state into the log and the metrics."""
@@ -181,6 +182,8 @@ class SupervisedCamera:
         )
         if report.last_frame_ms:
             status.last_frame.FromMilliseconds(report.last_frame_ms)
+        if (picture := report.picture_status) is not None:
+            status.picture.CopyFrom(picture)
         return status
 
     def fields(self) -> Fields:
@@ -223,6 +226,8 @@ class SupervisedCamera:
         before, camera_id = self._report, self.camera.id
         if report.last_frame_ms == 0:
             report = replace(report, last_frame_ms=before.last_frame_ms)
+        if not report.picture:
+            report = replace(report, picture=before.picture)
         with self._lock:
             self._report = report
         frames = self._metrics.frames

@@ -103,6 +103,10 @@ class Supervisor:
         number = 0 if camera is None else camera.state
         return SourceState.Name(number).removeprefix("SOURCE_STATE_").lower()
 
+    def do(self, work: Callable[[], None]) -> None:
+        """Have `work` done on the thread that starts processes. It does not wait. Any thread."""
+        self._commands.put(work)
+
     def start(self) -> None:
         """Begin to supervise."""
         self._heartbeat = self._heartbeats.add("supervisor", ROUND_LIMIT_S)

@@ -14,6 +14,10 @@ JITTER_S = 1.0
 LIVE_JUMP_S = 2.0
 """A timestamp of a live source that leaps ahead by more than this is a jump, not a pause."""
 
+FILE_JUMP_S = 12 * 3600.0
+"""The same of a file, which may pause. Where a transport stream's clock was set back, the decode
+library takes it for one that ran over, and adds the 26.5 hours that it has."""
+
 LONGEST_INTERVAL_S = 10.0
 """Longest regular interval between two frames of a live source."""
 

@@ -57,6 +57,11 @@ class WholeFrames:
         return self._interval.seconds
 
     @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest time between two key frames so far; None before the second."""
+        return self._key_frames.longest_s
+
+    @property
     def resting(self) -> bool:
         """Whether packets are skipped until the next key frame."""
         return self._resting

@@ -110,6 +110,9 @@ class GatewaySettings(TlsServerSettings):
     media_root: Path | None = Field(
         None, description="folder below which cameras may be files; unset refuses files"
     )
+    local_devices: bool = Field(
+        False, description="cameras may be devices of the decoders' machines: v4l2:/dev/video0"
+    )
     credentials_key_file: Path | None = Field(
         None,
         description="file with keys, one a line: the first seals the credentials of cameras that"
@@ -158,4 +161,4 @@ class GatewaySettings(TlsServerSettings):
 
     def source_policy(self) -> SourcePolicy:
         """Which cameras may be added."""
-        return SourcePolicy(media_root=self.media_root, protocols=_split(self.protocols))
+        return SourcePolicy(self.media_root, _split(self.protocols), self.local_devices)

@@ -17,6 +17,8 @@ EXPORTED = {
     "MemoryContents",
     "Pacing",
     "Picture",
+    "PictureStatus",
+    "Probe",
     "Source",
     "Span",
     "Timings",

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def stop(pids: list[int], for_s: float) -> tuple[int, int]:
     time.sleep(for_s)
     ended_ms = time.time_ns() // 10**6
     for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # the watchdog ended it
+            os.kill(pid, signal.SIGCONT)
     return began_ms, ended_ms
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
+    COLOR_MATRIX_RGB,
     PACING_AS_FAST_AS_READ,
     PACING_LIVE,
     TRANSPORT_TCP,
@@ -236,7 +237,8 @@ def test_options_for_files_are_refused_for_network_sources(media: Path) -> None:
         (Picture(aspect=AspectRatio(width=11, height=1)), "aspect"),
         (Picture(aspect=AspectRatio(width=1, height=11)), "aspect"),
         (Picture(transport=7), "transport"),  # type: ignore[arg-type]
-        (Picture(color=Color(matrix=7)), "color.matrix"),  # type: ignore[arg-type]
+        (Picture(color=Color(matrix=COLOR_MATRIX_RGB)), "color.matrix"),
+        (Picture(color=Color(matrix=99)), "color.matrix"),  # type: ignore[arg-type]
         (Picture(color=Color(range=7)), "color.range"),  # type: ignore[arg-type]
     ],
 )

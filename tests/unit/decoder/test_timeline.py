@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -54,7 +55,7 @@ def test_time_goes_on_after_a_jump_back() -> None:
     assert [round(t - 3600, 6) for t in times] == [0.0, 0.1, 0.2, 0.3, 0.4]
 
 
-def times(stamps: list[float | None], step_s: float, jump_s: float = math.inf) -> list[float]:
+def times(stamps: Sequence[float | None], step_s: float, jump_s: float = math.inf) -> list[float]:
     timeline = Timeline(jump_s)
     return [round(timeline.advance(pts, step_s), 6) for pts in stamps]
 
