@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from services.decoder.playlist import Playlist, Segment
 
+MOST_BEHIND = 5
+"""Segments that a copy of a playlist may lag behind."""
+
 MAX_GONE = 1000
 """Segments that are listed no more whose length is remembered."""
 
@@ -53,6 +56,16 @@ class Joins:
         last = -1 if self._last is None else self._last
         kept = {n: s for n, s in self._durations.items() if n > last and n not in durations}
         self._durations = dict(list(kept.items())[-MAX_GONE:]) | durations
+
+    def begins_anew(self, playlist: Playlist) -> bool:
+        """Whether all of a new version is far behind what was read already.
+
+        A server that was started again counts from 0; an old copy is only a little behind.
+        """
+        newest = max((segment.number for segment in playlist.segments), default=None)
+        if newest is None or self._last is None:
+            return False
+        return newest < self._last - max(MOST_BEHIND, len(playlist.segments))
 
     def opened(self, url: str, offset: int, *, there: bool) -> None:
         """A file is read. `there`: whether it could be fetched. Only segments count."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from hermes.v1.camera_pb2 import SOURCE_ERROR_REFUSED, SOURCE_ERROR_UNSPECIFIED
+from hermes.v1.camera_pb2 import (
+    SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_REFUSED,
+    SOURCE_ERROR_UNSPECIFIED,
+)
 from services.decoder.faults import SourceFault
 from services.decoder.joins import Joins
 from services.decoder.playlist import MAX_PLAYLIST_BYTES, Playlist, too_long
@@ -14,6 +19,11 @@ from services.decoder.web_files import Decrypted, Faults, Nothing, Remembered, W
 from services.decoder.web_formats import MARK, PLAYLIST
 
 NESTED = "its playlist lists playlists that list playlists: add one of those"
+BEGAN_ANEW = SourceFault(
+    SOURCE_ERROR_ENDED, "the server began its live playlist anew, as after a restart"
+)
+NO_VIDEO = "a segment of its playlist is a text, not video"
+
 RELOAD_S = 0.5
 """A playlist is fetched again after this time at the earliest, whatever it says."""
 
@@ -37,6 +47,8 @@ class NestedFiles:
         self._reading: WebFile | None = None
         self._keys: set[str] = set()
         self.joins = Joins()
+        self.began_anew = False
+        """Whether the live stream ended because its server began to count anew."""
         self.remembered = Remembered("", b"")
         """The playlist as it came last."""
 
@@ -60,7 +72,7 @@ class NestedFiles:
             self._faults.note(error)
             return Nothing()
 
-    def _again(self) -> Remembered:
+    def _again(self) -> Remembered | Nothing:
         """The playlist as it is now."""
         url = self.remembered.name
         time.sleep(max(0.0, self._loaded_s + RELOAD_S - time.monotonic()))
@@ -68,7 +80,11 @@ class NestedFiles:
         try:
             data = _whole(WebFile(self._client, url, self._faults), self._faults)
             if data.startswith(PLAYLIST):
-                self._remember(url, data, Playlist.parse(data, url))
+                found = Playlist.parse(data, url)
+                if self.joins.begins_anew(found):
+                    self.began_anew = True
+                    return Nothing()  # FFmpeg would wait until its numbers are as high again
+                self._remember(url, data, found)
         except SourceFault as fault:
             self._faults.note(fault)
         self.remembered.rewind()
@@ -112,6 +128,10 @@ class NestedFiles:
             if file.begins_with(PLAYLIST):
                 file.close()
                 raise SourceFault(SOURCE_ERROR_REFUSED, NESTED)
+            if file.begins_with(b"<"):
+                file.close()
+                failure = SourceFault(SOURCE_ERROR_CODEC, NO_VIDEO)
+                continue
             return file
         raise failure
 

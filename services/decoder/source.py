@@ -29,6 +29,7 @@ from services.decoder.ending import Ending
 from services.decoder.faults import NO_RANGES, SourceFault, classify
 from services.decoder.joins import Join
 from services.decoder.location import Location, locate, patience_s
+from services.decoder.nested_files import BEGAN_ANEW
 from services.decoder.opening import Opening
 from services.decoder.seams import Seams
 from services.decoder.settings import DecoderSettings
@@ -312,6 +313,8 @@ class Source:
 
     def _check_end(self) -> None:
         """Raise the fault for which a file that is fetched seems to end."""
+        if self._location.web is not None and self._location.web.nested.began_anew:
+            raise BEGAN_ANEW
         fault = self._location.fault
         # A playlist goes on after a segment that is not there.
         if fault is not None and (not self.is_playlist or fault.error == SOURCE_ERROR_REFUSED):

@@ -121,7 +121,7 @@ class WebFile:
     def begins_with(self, data: bytes) -> bool:
         """Whether these are its first bytes. False if it cannot be read."""
         try:
-            return self.peek(len(data)) == data
+            return self.peek(len(data)).startswith(data)
         except (SourceFault, OSError, http.client.HTTPException, ValueError) as error:
             self._faults.note(error)
             return False

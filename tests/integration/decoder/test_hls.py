@@ -121,6 +121,14 @@ def test_a_segment_that_is_refused_once_is_fetched_again(
     assert read.gaps == []
 
 
+def test_a_segment_that_is_a_page_is_a_gap(origin: WebOrigin) -> None:
+    origin.routes["/1.ts"] = page(b"<html>please log in</html>")
+    origin.routes["/film.m3u8"] = page(playlist("0.ts", "1.ts", "2.ts"))
+    read = Read(origin.url("/film.m3u8"))
+    assert len(read.at_s) == 2 * FRAMES
+    assert read.gaps == [(2.0, MISSED_SEGMENT)]
+
+
 def test_a_segment_that_breaks_off_costs_no_whole_frame_that_is_wrong(
     origin: WebOrigin, made: dict[str, bytes]
 ) -> None:
@@ -241,39 +249,33 @@ def test_a_playlist_that_does_not_end_is_bounded_in_time(origin: WebOrigin) -> N
     assert time.monotonic() - began_s < 4.0
 
 
-class Live:
-    """A live playlist whose window of three segments moves on when it is told to."""
+def test_a_server_that_begins_anew_ends_the_source_at_once(origin: WebOrigin) -> None:
+    def window(asked: Asked) -> None:
+        first = 100 if asked.count == 1 else 0
+        asked.answer(playlist("0.ts", "1.ts", "2.ts", first=first, end=False))
 
-    def __init__(self, origin: WebOrigin, made: dict[str, bytes]) -> None:
-        self.first = 0
-        self.ended = False
-        self._origin = origin
-        self._folder: dict[int, bytes] = {n: made[f"{n}.ts"] for n in range(COUNT)}
-        origin.routes["/live.m3u8"] = self._list
-
-    def _list(self, asked: Asked) -> None:
-        names = [f"{number}.ts" for number in range(self.first, self.first + 3)]
-        asked.answer(playlist(*names, first=self.first, end=self.ended))
+    origin.routes["/live.m3u8"] = window
+    began_s = time.monotonic()
+    with pytest.raises(SourceFault, match="began its live playlist anew"):
+        Read(origin.url("/live.m3u8"))
+    assert time.monotonic() - began_s < 5.0
 
 
-def test_a_live_playlist_that_slides_by_while_nobody_reads(
-    origin: WebOrigin, made: dict[str, bytes]
-) -> None:
-    live = Live(origin, made)
-    at_s: list[float] = []
-    gaps: list[str] = []
-    with open_source(origin.url("/live.m3u8"), SETTINGS, 5.0) as source:
-        for frame in source.frames(lambda: None, lambda: None):
-            at_s.append(round(source.position_s(frame) or 0.0, 3))
-            if (gap := source.take_gap()) is not None:
-                gaps.append(gap)
-            if len(at_s) == 5:
-                del origin.routes["/1.ts"], origin.routes["/2.ts"], origin.routes["/0.ts"]
-                live.first, live.ended = 2, True
-                origin.routes["/2.ts"] = lambda asked: asked.answer(status=404)
-    assert at_s[-1] == pytest.approx(4.9, abs=0.02)
-    assert all(b - a > 0 for a, b in pairwise(at_s))
-    assert len(gaps) <= 1
+def test_segments_that_slid_by_are_a_gap_and_those_that_come_are_read(origin: WebOrigin) -> None:
+    origin.routes["/2.ts"] = origin.routes["/3.ts"] = page(b"")
+
+    def window(asked: Asked) -> None:
+        if asked.count == 1:
+            asked.answer(playlist("0.ts", "1.ts", end=False))
+        else:  # 2 and 3 came and went meanwhile
+            asked.answer(playlist("4.ts", first=4))
+
+    origin.routes["/live.m3u8"] = window
+    read = Read(origin.url("/live.m3u8"))
+    assert read.at_s == pytest.approx(
+        [index / FRAMES for index in [*range(2 * FRAMES), *range(4 * FRAMES, 5 * FRAMES)]], abs=0.02
+    )
+    assert read.gaps == [(4.0, MISSED_SEGMENT)]
 
 
 @pytest.mark.slow

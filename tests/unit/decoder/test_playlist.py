@@ -139,6 +139,16 @@ def test_a_cut_segment_a_new_beginning_and_a_key() -> None:
     assert joins.before(0) == Join(anew=True)
 
 
+def test_a_playlist_that_is_far_behind_begins_anew() -> None:
+    joins = Joins()
+    joins.listed(live(500, 3))
+    assert not joins.begins_anew(live(0, 3)), "nothing was read yet"
+    joins.opened(url(502), 0, there=True)
+    assert not joins.begins_anew(live(495, 4)), "an old copy"
+    assert not joins.begins_anew(parsed())
+    assert joins.begins_anew(live(0, 3))
+
+
 def test_one_file_that_is_listed_several_times() -> None:
     joins = Joins()
     joins.listed(parsed(*["#EXTINF:2,", "a.ts"] * 3))
