@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_UNSPECIFIED,
 )
@@ -30,6 +31,9 @@ RELOAD_S = 0.5
 PAUSES_S = (0.0, 0.3, 0.7)
 """Before each attempt to fetch a segment: the newest may not be everywhere yet."""
 
+FINISHED_PAUSES_S = (0.0, 0.3)
+"""The same for a playlist that is finished: what it lists was there once, or never will be."""
+
 READ_BYTES = 64 << 10
 
 
@@ -46,6 +50,7 @@ class NestedFiles:
         self._loaded_s = 0.0
         self._reading: WebFile | None = None
         self._keys: set[str] = set()
+        self._finished = False
         self.joins = Joins()
         self.began_anew = False
         """Whether the live stream ended because its server began to count anew."""
@@ -92,7 +97,7 @@ class NestedFiles:
 
     def _remember(self, url: str, data: bytes, found: Playlist) -> None:
         self.joins.listed(found)
-        self._keys = found.keys
+        self._keys, self._finished = found.keys, found.finished
         self.remembered = Remembered(url, data)
 
     def _segment(self, url: str, options: Mapping[str, str]) -> Metered | WebFile:
@@ -116,13 +121,15 @@ class NestedFiles:
 
     def _fetched(self, url: str, start: int, end: int | None) -> WebFile:
         failure = SourceFault(SOURCE_ERROR_UNSPECIFIED, "")
-        for pause_s in PAUSES_S:
+        for pause_s in FINISHED_PAUSES_S if self._finished else PAUSES_S:
             time.sleep(pause_s)
             try:
                 file = WebFile(self._client, url, self._faults, start=start, end=end)
             except SourceFault as fault:
                 failure = fault
-                if fault.error == SOURCE_ERROR_REFUSED:
+                if fault.error == SOURCE_ERROR_REFUSED or (
+                    self._finished and fault.error == SOURCE_ERROR_NOT_FOUND
+                ):
                     break
                 continue
             if file.begins_with(PLAYLIST):

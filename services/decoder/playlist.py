@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin
 
 from hermes.v1.camera_pb2 import SOURCE_ERROR_REFUSED
@@ -51,6 +51,8 @@ class Playlist:
     variants: list[Variant] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     """URLs of keys."""
+    finished: bool = False
+    """Whether it says that no segment will be added."""
 
     @classmethod
     def parse(cls, data: bytes, base: str) -> Playlist:
@@ -87,6 +89,7 @@ class _Lines:
         self._base = base
         self._folder = re.split(r"[?#]", base, maxsplit=1)[0].rpartition("/")[0] + "/"
         self._found = Playlist()
+        self._finished = False
         self._number = 0
         self._duration_s = 0.0
         self._begins_anew = False
@@ -100,7 +103,7 @@ class _Lines:
                 self._tag(*line.partition(":")[::2])
             elif line and not line.startswith("#"):
                 self._entry(line)
-        return self._found
+        return replace(self._found, finished=self._finished)
 
     def _tag(self, name: str, value: str) -> None:
         if name == "#EXTINF":
@@ -112,6 +115,8 @@ class _Lines:
         elif name == "#EXT-X-BYTERANGE":
             length, _, offset = value.partition("@")
             self._range = int(_number(length)), int(_number(offset)) if offset else -1
+        elif name == "#EXT-X-ENDLIST":
+            self._finished = True
         elif name == "#EXT-X-STREAM-INF":
             self._variant = _attributes(value)
         elif name == "#EXT-X-KEY" and len(self._found.keys) < MAX_ENTRIES:

@@ -115,7 +115,9 @@ def test_a_segment_that_is_refused_once_is_fetched_again(
             asked.answer(made["1.ts"])
 
     origin.routes["/1.ts"] = once
-    origin.routes["/film.m3u8"] = page(playlist("0.ts", "1.ts", "2.ts"))
+    origin.routes["/film.m3u8"] = lambda asked: asked.answer(
+        playlist("0.ts", "1.ts", "2.ts", end=asked.count > 1)
+    )
     read = Read(origin.url("/film.m3u8"))
     assert len(read.at_s) == 3 * FRAMES
     assert read.gaps == []
