@@ -14,14 +14,22 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import TRANSPORT_UDP, TRANSPORT_UNSPECIFIED, Transport
 from services.common.camera_url import CameraUrl
-from services.common.cameras import RTSPS_BY_UDP, check_url, device_path, is_device, is_file
+from services.common.cameras import (
+    OPTIONAL_PROTOCOLS,
+    RTSPS_BY_UDP,
+    check_url,
+    device_path,
+    is_device,
+    is_file,
+)
 from services.common.go2rtc import transport_of
 from services.decoder.faults import SourceFault
 from services.decoder.local_device import FORMAT, check_device
 from services.decoder.media_file import open_media
+from services.decoder.rtmp_relay import RtmpRelay
 from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
-from services.decoder.web_files import WebSource
+from services.decoder.web_source import WebSource
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,h264,hevc"
 """Formats that hold video and cannot name another file or host to open."""
@@ -66,7 +74,7 @@ class Location:
     or_by_udp: dict[str, str] | None = None
     format: str | None = None
     web: WebSource | None = None
-    relay: RtspRelay | None = None
+    relay: RtspRelay | RtmpRelay | None = None
 
     @property
     def fault(self) -> SourceFault | None:
@@ -132,6 +140,16 @@ def _network(url: str, settings: DecoderSettings, transport: Transport) -> Locat
     address = urlunsplit(parts._replace(scheme=scheme))
     if scheme.startswith("rtsp"):
         return _rtsp(parts._replace(scheme=scheme), settings, transport)
+    if scheme in OPTIONAL_PROTOCOLS:
+        return Location(
+            address,
+            {
+                "protocol_whitelist": "rtmp,tcp",
+                "format_whitelist": "flv,live_flv",
+                "analyzeduration": str(ANALYZE_US),
+                "rw_timeout": str(int(patience_s(url, settings) * 1e6)),
+            },
+        )
     web = WebSource(address, settings, patience_s(url, settings))
     # FFmpeg may open nothing by itself: it asks the web source for each file.
     return Location(
@@ -141,6 +159,10 @@ def _network(url: str, settings: DecoderSettings, transport: Transport) -> Locat
             "format_whitelist": STREAMED,
             # The client keeps connections; FFmpeg would take ours for its own.
             "http_persistent": "0",
+            # What a segment is called says nothing; where it leads, the web source checks.
+            "extension_picky": "0",
+            "allowed_extensions": "ALL",
+            "allowed_segment_extensions": "ALL",
             "http_multiple": "0",
         },
         web=web,

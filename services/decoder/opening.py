@@ -23,6 +23,7 @@ from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
+from services.decoder.rtmp_relay import RtmpRelay
 from services.decoder.rtsp_answers import RtspAnswers
 from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
@@ -116,8 +117,15 @@ class Opening:
         hwaccel = hardware.accelerator(self._settings.hwaccel)
         web = self._location.web
         if web is None:
+            address = self._location.address
+            if self._rtsp:
+                address = self._relayed()
+            elif address.startswith("rtmp"):
+                rtmp = RtmpRelay(address, Dialer.of(self._settings), self._patience_s)
+                self._location.relay, address = rtmp, rtmp.url
+                options = {**options, "rtmp_tcurl": rtmp.server_url}
             return av.open(
-                self._relayed() if self._rtsp else self._location.address,
+                address,
                 "r",
                 format=self._location.format,
                 options=options,
@@ -125,10 +133,11 @@ class Opening:
                 hwaccel=hwaccel,
             )
         file, format = web.open()
+        listed = format is WebFormat.PLAYLIST
         return av.open(
-            file,
+            web.playlist() if listed else file,
             "r",
-            format="hls" if format is WebFormat.PLAYLIST else None,
+            format="hls" if listed else None,
             options=options,
             buffer_size=BUFFER_BYTES,
             timeout=timeouts_s,
@@ -141,8 +150,8 @@ class Opening:
         if self._location.relay is not None:
             self._location.relay.close()
         dialer = Dialer.of(self._settings)
-        self._location.relay = RtspRelay(self._location.address, dialer, self._patience_s)
-        return self._location.relay.url
+        self._location.relay = relay = RtspRelay(self._location.address, dialer, self._patience_s)
+        return relay.url
 
     def _why(
         self, error: Exception, lines: list[tuple[int, str, str]], took_s: float
@@ -172,7 +181,8 @@ class Opening:
 
     def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
         """What is wrong, for a fault of which the library did not say it."""
-        why = why_no_video(self._location.address, self._settings)
+        asks = not self._location.address.startswith("rtmp")  # there is no simple question
+        why = why_no_video(self._location.address, self._settings) if asks else None
         if why is not None:
             return why
         if took_s >= 0.9 * min(self._settings.open_timeout_s, self._patience_s):

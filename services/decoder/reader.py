@@ -196,7 +196,9 @@ class Reader:
                 return source.ending()
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
-            timeline = Timeline(LIVE_JUMP_S if self._passes else FILE_JUMP_S)
+            # A playlist's timestamps are put in order where its segments are joined.
+            jumps = self._passes and not source.is_playlist
+            timeline = Timeline(LIVE_JUMP_S if jumps else FILE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
             pacer = Pacer() if self._live and not source.real_time else None

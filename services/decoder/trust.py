@@ -14,6 +14,7 @@ DAMAGED_FRAME = "a frame was decoded with errors"
 LOST_PACKETS = "packets were lost on the way"
 LOST_FRAME = "a frame was lost"
 NO_REFERENCE = "a frame was lost that others refer to"
+MISSED_SEGMENT = "a segment of the playlist could not be fetched, or was gone before that"
 NO_KEY_FRAME = "a key frame did not come when it was due"
 
 SUSPECT_PACKETS = 3

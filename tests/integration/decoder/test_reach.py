@@ -16,7 +16,7 @@ from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from tests.integration.decoder.conftest import RtspServer
 from tests.support import video
-from tests.support.hostile_origin import Answerer, Origin, redirect
+from tests.support.origin import Answerer, Origin, redirect
 from tests.support.web_server import playlist
 from tests.support.wrong_server import WrongServer
 

@@ -15,7 +15,7 @@ from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault
 from services.decoder.networks import Networks
 from services.decoder.web_client import Answer, WebClient
-from tests.support.hostile_origin import Answerer, Origin, answer, redirect
+from tests.support.origin import Answerer, Origin, answer, redirect
 
 Clients = Callable[..., WebClient]
 
