@@ -77,7 +77,7 @@ class WebFile:
         """Up to `count` bytes; none at the end, and when it cannot be read."""
         try:
             data = self._read(count)
-        except (SourceFault, OSError, http.client.HTTPException, ValueError) as error:
+        except Exception as error:  # whatever it is, it must not reach the library
             self._faults.note(error)
             self.close()
             return b""
@@ -218,7 +218,7 @@ class NestedFiles:
         """The file; an empty one if there is none."""
         try:
             return self._opened(url, options)
-        except (SourceFault, ValueError) as error:
+        except Exception as error:  # whatever it is, it must not reach the library
             self._faults.note(error)
             return Nothing()
 
