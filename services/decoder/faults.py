@@ -210,7 +210,7 @@ def fault_of_web(error: Exception, secrets: tuple[str, ...]) -> SourceFault:
         return _tls("the encrypted connection could not be made", reason, secrets)
     if isinstance(error, socket.gaierror):
         return classify(error, (f"Failed to resolve hostname: {error}",), secrets, live=True)
-    if isinstance(error, OSError):
+    if isinstance(error, (OSError, MemoryError)):
         return classify(error, (), secrets, live=True)
     # What it says may be anything, for example the first line of another protocol.
     return SourceFault(

@@ -73,7 +73,7 @@ class NestedFiles:
             return self._again()
         try:
             return self._segment(url, options)
-        except (SourceFault, ValueError) as error:
+        except Exception as error:  # whatever it is, it must not reach the library
             self._faults.note(error)
             return Nothing()
 

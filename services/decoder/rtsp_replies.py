@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 from hermes.v1.camera_pb2 import SOURCE_ERROR_REFUSED
 from services.decoder.faults import SourceFault
 
-MAX_HEAD_BYTES = 64 << 10
+MAX_HEAD_BYTES = 16 << 10
 MAX_BODY_BYTES = 1 << 20
 MAX_LINE_BYTES = 4000
+MAX_DIGITS = 9
 
 REDIRECTED = SourceFault(
     SOURCE_ERROR_REFUSED,
@@ -55,6 +56,8 @@ class RtspReplies:
         self._address = address
         self._pending = b""
         self._passing = 0
+        self._seen = 0
+        """Whole lines of a head that has not ended yet, in bytes: a server may send each alone."""
         self.streaming = False
         """Whether media comes on this connection."""
 
@@ -75,12 +78,13 @@ class RtspReplies:
                 self.streaming = True
                 self._passing = 4 + (data[at + 2] << 8 | data[at + 3])
             else:
-                head_end = _end_of_head(data, at)
+                head_end, seen = _end_of_head(data, at + self._seen)
                 if head_end is None:
-                    without_line = size - at > MAX_LINE_BYTES and b"\n" not in data[at:]
-                    if without_line or size - at > MAX_HEAD_BYTES:
+                    self._seen = seen - at
+                    if size - at > MAX_HEAD_BYTES:
                         raise NotRtsp
                     break
+                self._seen = 0
                 head, self._passing = self._checked(data[at:head_end])
                 out.append(head)
                 at = head_end
@@ -89,6 +93,8 @@ class RtspReplies:
 
     def _checked(self, head: bytes) -> tuple[bytes, int]:
         """The head of a reply as it may be read, and the length of its body."""
+        if len(head) > MAX_HEAD_BYTES:
+            raise NotRtsp
         lines = [line for line in head.replace(b"\r", b"").split(b"\n") if line]
         if not lines:
             return b"", 0
@@ -102,7 +108,7 @@ class RtspReplies:
             name, _, value = line.partition(b":")
             name = name.strip().lower()
             if name == b"content-length":
-                digits = value.strip()
+                digits = value.strip()[:MAX_DIGITS]
                 length = int(digits) if digits.isdigit() else 0
             elif name == b"transport":
                 kept.append(b"Transport: " + self._transport(value))
@@ -110,7 +116,7 @@ class RtspReplies:
                 if redirects:
                     kept.append(b"Location: " + self._location(value))
                     moved = True
-            elif not line.startswith(b"$") and len(line) <= MAX_LINE_BYTES:
+            elif not line.startswith(b"$"):
                 kept.append(line)
         if redirects and not moved:
             raise REDIRECTED
@@ -162,12 +168,18 @@ def is_group(addresses: Iterable[str]) -> bool:
     return False
 
 
-def _end_of_head(data: bytes, at: int) -> int | None:
-    """Where the empty line ends, as FFmpeg sees it: it takes no note of carriage returns."""
+def _end_of_head(data: bytes, at: int) -> tuple[int | None, int]:
+    """Where the empty line ends, and where the last line begins that has not ended.
+
+    FFmpeg takes no note of carriage returns. `at`: the beginning of a line. Raises `NotRtsp`
+    for a line that is too long.
+    """
     while True:
         line_end = data.find(b"\n", at)
+        if (line_end if line_end >= 0 else len(data)) - at > MAX_LINE_BYTES:
+            raise NotRtsp
         if line_end < 0:
-            return None
+            return None, at
         if not data[at:line_end].strip(b"\r"):
-            return line_end + 1
+            return line_end + 1, line_end + 1
         at = line_end + 1

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Callable
-from urllib.request import parse_http_list, parse_keqv_list
+
+_PARAMETER = re.compile(
+    r'(?<![\w-])([\w-]{1,40})\s{0,4}=\s{0,4}(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))', re.S
+)
+
+MAX_CHARS = 4096
+"""Of a challenge; what comes after is not read."""
 
 _HASHES: dict[str, Callable[[bytes], str]] = {
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
@@ -33,12 +40,7 @@ class WebLogin:
             scheme, _, rest = header.strip().partition(" ")
             if scheme.lower() != "digest":
                 continue
-            asked = {
-                key.lower(): value
-                for key, value in parse_keqv_list(
-                    [item for item in parse_http_list(rest) if "=" in item]
-                ).items()
-            }
+            asked = _parameters(rest)
             if _algorithm(asked) is None or not {"realm", "nonce"} <= asked.keys():
                 continue
             again = asked.get("stale", "").lower() == "true" or self._digest is None
@@ -58,8 +60,8 @@ class WebLogin:
         return None
 
     def _answer(self, asked: dict[str, str], method: str, target: str) -> str:
-        named = _algorithm(asked) or "MD5"
-        algorithm = _HASHES[named.removesuffix("-SESS")]
+        name = _algorithm(asked) or "MD5"
+        algorithm = _HASHES[name.upper().removesuffix("-SESS")]
 
         def digest(text: str) -> str:
             return algorithm(text.encode())
@@ -68,13 +70,13 @@ class WebLogin:
         count, own = f"{self._uses:08x}", secrets.token_hex(8)
         realm, nonce = asked["realm"], asked["nonce"]
         first = digest(f"{self._user}:{realm}:{self._password}")
-        if named.endswith("-SESS"):
+        if name.upper().endswith("-SESS"):
             first = digest(f"{first}:{nonce}:{own}")
         second = digest(f"{method}:{target}")
         with_quality = "auth" in [word.strip() for word in asked.get("qop", "").split(",")]
         middle = f"{nonce}:{count}:{own}:auth" if with_quality else nonce
         fields = {
-            "username": self._user.replace("\\", "\\\\").replace('"', '\\"'),
+            "username": self._user,
             "realm": realm,
             "nonce": nonce,
             "uri": target,
@@ -82,15 +84,28 @@ class WebLogin:
         }
         if "opaque" in asked:
             fields["opaque"] = asked["opaque"]
-        shown = [f'{key}="{value}"' for key, value in fields.items()]
+        shown = [f'{key}="{_escaped(value)}"' for key, value in fields.items()]
         if "algorithm" in asked:
-            shown.append(f"algorithm={asked['algorithm']}")
+            shown.append(f"algorithm={name}")
         if with_quality:
             shown.append(f'qop=auth, nc={count}, cnonce="{own}"')
         return f"Digest {', '.join(shown)}"
 
 
+def _parameters(text: str) -> dict[str, str]:
+    """The parameters of a challenge, in lower case; the first of each name."""
+    found: dict[str, str] = {}
+    for name, quoted, plain in _PARAMETER.findall(text[:MAX_CHARS]):
+        value = re.sub(r"\\(.)", r"\1", quoted, flags=re.S) if quoted else plain
+        found.setdefault(name.lower(), value)
+    return found
+
+
 def _algorithm(asked: dict[str, str]) -> str | None:
     """The digest's algorithm; None if it is not known here."""
-    name = asked.get("algorithm", "MD5").upper()
-    return name if name.removesuffix("-SESS") in _HASHES else None
+    name = asked.get("algorithm", "MD5")
+    return name if name.upper().removesuffix("-SESS") in _HASHES else None
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,7 +1,7 @@
 """The targets, by name."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import frames, messages, snapshots, texts
+from tests.fuzz.targets import frames, messages, servers, snapshots, texts
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -16,5 +16,7 @@ TARGETS: dict[str, Target] = {
         messages.QUESTIONS,
         messages.CONTENTS,
         messages.REDIS,
+        servers.RTSP,
+        servers.LOGINS,
     )
 }

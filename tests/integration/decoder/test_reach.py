@@ -7,15 +7,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND, SOURCE_ERROR_REFUSED
+from hermes.v1.camera_pb2 import (
+    SOURCE_ERROR_NOT_FOUND,
+    SOURCE_ERROR_REFUSED,
+    SOURCE_STATE_OFFLINE,
+)
+from services.common import keys
 from services.decoder.faults import SourceFault
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from tests.integration.decoder.conftest import RtspServer
 from tests.support import video
+from tests.support.decoder_service import DecoderService
 from tests.support.origin import Answerer, Origin, redirect
 from tests.support.web_server import playlist
 from tests.support.wrong_server import WrongServer
@@ -173,6 +180,37 @@ def test_rtsp_is_read_through_the_relay(rtsp: Callable[..., RtspServer]) -> None
     with Source(server.url("viewer:right"), SETTINGS) as source:
         frames = source.frames(lambda: None, lambda: None)
         assert sum(1 for _ in zip(range(10), frames, strict=False)) == 10
+
+
+def test_nothing_that_is_shown_holds_a_secret(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path, clip: bytes, inside: Origin
+) -> None:
+    denied = {"HERMES_NETWORKS_DENIED": "127.0.0.2", "HERMES_LOG_LEVEL": "debug"}
+    there = f"http://viewer:{TOKEN}@127.0.0.2:{inside.port}"
+    pages = {
+        f"/{kind.replace(' ', '-')}{path}": page
+        for kind, made in HOSTILE.items()
+        for path, page in made(there).items()
+    }
+    before = inside.connections
+    with (
+        Origin(pages | {"/clip.ts": clip}) as origin,
+        DecoderService(redis_url, tmp_path, **denied) as decoder,
+    ):
+        for number, kind in enumerate(HOSTILE):
+            path = f"/{kind.replace(' ', '-')}/live.m3u8?token={TOKEN}"
+            decoder.add(f"camera-{number}", origin.url(path, f"viewer:{TOKEN}"))
+        decoder.add("rtsp", f"rtsp://viewer:{TOKEN}@127.0.0.2:{inside.port}/live?token={TOKEN}")
+        cameras = ["rtsp", *(f"camera-{number}" for number in range(len(HOSTILE)))]
+        shown = ""
+        for camera_id in cameras:
+            decoder.wait_for(camera_id, SOURCE_STATE_OFFLINE, SOURCE_ERROR_REFUSED)
+            shown += str(decoder.redis.hgetall(keys.status(camera_id)))
+        shown += decoder.output() + decoder.get("/metrics")
+    assert "not allowed here" in shown
+    assert TOKEN not in shown
+    assert "Traceback" not in shown
+    assert inside.connections == before
 
 
 def test_no_segment_is_there_and_a_playlist_says_so() -> None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import http.client
+import socket
+import ssl
+
 import av.error as errors
 import pytest
 
@@ -7,6 +11,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_MEMORY,
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
@@ -16,7 +21,7 @@ from hermes.v1.camera_pb2 import (
     SourceError,
 )
 from services.common.redaction import secrets_of
-from services.decoder.faults import classify
+from services.decoder.faults import SourceFault, classify, fault_of_status, fault_of_web
 
 URL = "rtsp://admin:hunter2@10.0.0.9/cam"
 
@@ -26,6 +31,8 @@ URL = "rtsp://admin:hunter2@10.0.0.9/cam"
     [
         (errors.HTTPUnauthorizedError(1, "401", URL), "", SOURCE_ERROR_AUTH),
         (errors.HTTPForbiddenError(1, "403", URL), "", SOURCE_ERROR_AUTH),
+        (errors.MemoryError(12, "Cannot allocate memory", URL), "", SOURCE_ERROR_MEMORY),
+        (MemoryError("no memory for a picture"), "", SOURCE_ERROR_MEMORY),
         (errors.HTTPNotFoundError(1, "404", URL), "", SOURCE_ERROR_NOT_FOUND),
         (errors.HTTPServerError(1, "503", URL), "", SOURCE_ERROR_UNAVAILABLE),
         (errors.OSError(113, "No route to host", URL), "", SOURCE_ERROR_UNREACHABLE),
@@ -77,3 +84,51 @@ def test_only_a_file_is_given_up() -> None:
     assert not classify(error, [], (), live=True).permanent
     missing = errors.FileNotFoundError(2, "No such file", "")
     assert not classify(missing, [], (), live=False).permanent
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, SOURCE_ERROR_REFUSED),
+        (401, SOURCE_ERROR_AUTH),
+        (403, SOURCE_ERROR_AUTH),
+        (404, SOURCE_ERROR_NOT_FOUND),
+        (410, SOURCE_ERROR_NOT_FOUND),
+        (429, SOURCE_ERROR_REFUSED),
+        (500, SOURCE_ERROR_UNAVAILABLE),
+        (503, SOURCE_ERROR_UNAVAILABLE),
+    ],
+)
+def test_what_the_status_of_an_http_answer_means(status: int, code: SourceError) -> None:
+    reason = "see http://a:hunter2@host/?token=hunter2\x1b[31m" + "x" * 500
+    fault = fault_of_status(status, reason)
+    assert fault.error == code
+    assert f"({status} see" in fault.message
+    assert "hunter2" not in fault.message
+    assert "\x1b" not in fault.message
+
+
+def _untrusted() -> ssl.SSLError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.reason, error.verify_message = "CERTIFICATE_VERIFY_FAILED", "self-signed certificate"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (_untrusted(), SOURCE_ERROR_TLS, "is not trusted (self-signed certificate)"),
+        (ssl.SSLEOFError(8, "EOF"), SOURCE_ERROR_ENDED, "closed the connection"),
+        (socket.gaierror(-2, "Name or service not known"), SOURCE_ERROR_NOT_FOUND, "no such host"),
+        (ConnectionRefusedError(111, "refused"), SOURCE_ERROR_REFUSED, "refused"),
+        (TimeoutError("it took too long"), SOURCE_ERROR_TIMEOUT, "no answer"),
+        (http.client.BadStatusLine("hunter2"), SOURCE_ERROR_CODEC, "not an HTTP answer"),
+        (ValueError("hunter2"), SOURCE_ERROR_CODEC, "not an HTTP answer"),
+        (SourceFault(SOURCE_ERROR_AUTH, "as it was"), SOURCE_ERROR_AUTH, "as it was"),
+    ],
+)
+def test_what_an_error_of_a_request_means(error: Exception, code: SourceError, words: str) -> None:
+    fault = fault_of_web(error, ())
+    assert fault.error == code
+    assert words in fault.message
+    assert "hunter2" not in fault.message

@@ -95,6 +95,13 @@ def test_media_hidden_among_headers_and_two_lengths_are_not_read_differently() -
     assert got == b"RTSP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody"
 
 
+def test_a_long_head_byte_by_byte_is_read_once() -> None:
+    filtered = replies()
+    for byte in b"RTSP/1.0 200 OK\n" + b"a:\n" * 5000 + b"\n":
+        filtered.feed(bytes([byte]))
+    assert filtered.feed(OK) == OK
+
+
 @pytest.mark.parametrize(
     "said",
     [b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 5000, b"x\n" * 40_000,

@@ -83,3 +83,14 @@ def test_losses_that_only_the_log_tells(line: str, lost: bool) -> None:
         assert (complaints.take() is not None) == lost
         assert complaints.take() is None
     assert av.logging.get_level() is None
+
+
+def test_a_decoder_that_lacks_memory_is_told_from_one_that_refuses_a_size() -> None:
+    with Complaints() as complaints:
+        av.logging.log(av.logging.ERROR, "h264", "video_get_buffer: image parameters invalid")
+        av.logging.log(av.logging.ERROR, "h264", "get_buffer() failed")
+        assert complaints.take() is None
+        av.logging.log(av.logging.ERROR, "h264", "thread_get_buffer() failed")
+        with pytest.raises(MemoryError):
+            complaints.take()
+        assert complaints.take() is None
