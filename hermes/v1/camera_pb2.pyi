@@ -70,6 +70,7 @@ class SourceError(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_ERROR_PROTOCOL: _ClassVar[SourceError]
     SOURCE_ERROR_UNREACHABLE: _ClassVar[SourceError]
     SOURCE_ERROR_UNAVAILABLE: _ClassVar[SourceError]
+    SOURCE_ERROR_MEMORY: _ClassVar[SourceError]
 
 class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -130,6 +131,7 @@ SOURCE_ERROR_REFUSED: SourceError
 SOURCE_ERROR_PROTOCOL: SourceError
 SOURCE_ERROR_UNREACHABLE: SourceError
 SOURCE_ERROR_UNAVAILABLE: SourceError
+SOURCE_ERROR_MEMORY: SourceError
 MEMORY_STATE_UNSPECIFIED: MemoryState
 MEMORY_STATE_PENDING: MemoryState
 MEMORY_STATE_REPLAYING: MemoryState

@@ -34,7 +34,13 @@ MAX_CHUNK_DURATION_S = 60.0
 _DEVICE = re.compile(r"(?i:v4l2):(/dev/video[0-9]{1,3})")
 
 NETWORK_PROTOCOLS = frozenset({"rtsp", "rtsps", "http", "https"})
-"""What a camera's URL may start with. Files and local devices are cases of their own."""
+"""What a camera's URL may start with by default. Files and local devices are cases
+of their own."""
+
+OPTIONAL_PROTOCOLS = frozenset({"rtmp", "rtmps"})
+"""What it may start with besides, where the operator adds them."""
+
+ALL_PROTOCOLS = NETWORK_PROTOCOLS | OPTIONAL_PROTOCOLS
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ from services.common.parent import die_with_parent
 from services.common.picture_check import check_picture
 from services.common.redaction import redact, secrets_of
 from services.decoder.chunker import CaptureClock, Chunker, Origin
-from services.decoder.faults import MAX_MESSAGE, SourceFault
+from services.decoder.faults import MAX_MESSAGE, SourceFault, classify
+from services.decoder.memory_limit import limit_memory
 from services.decoder.outbox import Outbox
 from services.decoder.publisher import Publisher, Reading
 from services.decoder.reader import Position, Reader
@@ -77,6 +78,8 @@ def run(job: CameraJob, end: socket.socket) -> NoReturn:
     av.logging.set_level(None)
     camera = Camera.FromString(job.camera)
     logs.configure("decoder", job.settings.log_level, camera=camera.id)
+    if not limit_memory(job.settings.camera_memory):
+        log.warning("camera_memory_not_limited")
     process = CameraProcess(job, camera, Channel(end))
     try:
         process.run()
@@ -140,6 +143,10 @@ class CameraProcess:
     def crashed(self, error: BaseException) -> None:
         """Report that this process cannot go on. The text may quote anything, so it is redacted."""
         secrets = (*self._credentials.secrets, *secrets_of(self._camera.url))
+        if isinstance(error, MemoryError):
+            self._telemetry.offline(classify(error, (), secrets, live=True))
+            self._channel.send(self._telemetry.report().to_bytes())
+            return
         text = redact(f"{type(error).__name__}: {error}", secrets)
         log.error("camera_process_failed", error=text)
         self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"))

@@ -19,6 +19,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_MEMORY,
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
@@ -82,6 +83,12 @@ ELSEWHERE = SourceFault(
 """A redirect or a playlist names something that may not be opened."""
 
 _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] = (
+    (
+        (MemoryError,),
+        SOURCE_ERROR_MEMORY,
+        "it needs more memory than one camera may take: have the camera send smaller pictures, or"
+        " raise --camera-memory of the decoder",
+    ),
     (
         (errors.HTTPUnauthorizedError, errors.HTTPForbiddenError),
         SOURCE_ERROR_AUTH,

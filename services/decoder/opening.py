@@ -18,9 +18,12 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common.url_hints import ENCODE, password_ends_host
 from services.decoder import hardware
+from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.first_answer import LONGEST_S, why_no_video
 from services.decoder.location import Location
+from services.decoder.rtmp_relay import RtmpRelay
+from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
 from services.decoder.web_files import BUFFER_BYTES
 from services.decoder.web_formats import WebFormat
@@ -76,7 +79,7 @@ class Opening:
         try:
             with av.logging.Capture() as lines:
                 return attempt()
-        except (av.FFmpegError, OSError, ValueError, SourceFault) as error:
+        except (av.FFmpegError, OSError, ValueError, MemoryError, SourceFault) as error:
             if (last := getattr(error, "log", None)) is not None:
                 lines.append(last)
             said = [f"[{part}] {text}" for _, part, text in lines]
@@ -94,8 +97,17 @@ class Opening:
         options, web = self._location.options, self._location.web
         hwaccel = hardware.accelerator(self._settings.hwaccel)
         if web is None:
+            address = self._location.address
+            if address.startswith("rtsp"):
+                dialer = Dialer.of(self._settings)
+                self._location.relay = relay = RtspRelay(address, dialer, self._patience_s)
+                address = relay.url
+            elif address.startswith("rtmp"):
+                rtmp = RtmpRelay(address, Dialer.of(self._settings), self._patience_s)
+                self._location.relay, address = rtmp, rtmp.url
+                options = {**options, "rtmp_tcurl": rtmp.server_url}
             return av.open(
-                self._location.address,
+                address,
                 "r",
                 format=self._location.format,
                 options=options,
@@ -103,10 +115,11 @@ class Opening:
                 hwaccel=hwaccel,
             )
         file, format = web.open()
+        listed = format is WebFormat.PLAYLIST
         return av.open(
-            file,
+            web.playlist() if listed else file,
             "r",
-            format="hls" if format is WebFormat.PLAYLIST else None,
+            format="hls" if listed else None,
             options=options,
             buffer_size=BUFFER_BYTES,
             timeout=timeouts_s,
@@ -121,13 +134,14 @@ class Opening:
             why = getattr(error, "strerror", None) or type(error).__name__
             return SourceFault(SOURCE_ERROR_UNAVAILABLE, f"the device cannot be opened ({why})")
         fault = classify(error, said, self._secrets, live=self._live)
-        fetched = None if self._location.web is None else self._location.web.faults.take()
+        ours = self._location.fault
         # That it was a segment which is not there, only the library knows.
-        return fault if fetched is None or fetched.error == fault.error else fetched
+        return fault if ours is None or ours.error == fault.error else ours
 
     def _explained(self, fault: SourceFault, took_s: float) -> SourceFault:
         """What is wrong, for a fault of which the library did not say it."""
-        why = why_no_video(self._location.address, self._settings)
+        asks = not self._location.address.startswith("rtmp")  # there is no simple question
+        why = why_no_video(self._location.address, self._settings) if asks else None
         if why is not None:
             return why
         if took_s >= 0.9 * min(self._settings.open_timeout_s, self._patience_s):

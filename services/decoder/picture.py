@@ -41,6 +41,11 @@ class FrameSize:
             raise ValueError(f"sides must be between 16 and {MAX_SIDE} pixels")
         return cls(width, height)
 
+    @property
+    def pixels(self) -> int:
+        """The most pixels of a picture in the usual proportions."""
+        return self.width * (self.width * 9 // 16 if self.height is None else self.height)
+
     def of(self, width: float, height: float) -> tuple[int, int]:
         """The size to give a picture of `width` x `height`."""
         longest = max(width, height)

@@ -22,8 +22,9 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common import cameras
 from services.common.camera_credentials import CannotOpen
+from services.decoder import hardware
 from services.decoder.corrections import Corrections
-from services.decoder.faults import SourceFault
+from services.decoder.faults import SourceFault, classify
 from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
@@ -61,6 +62,7 @@ class Probe:
             update={
                 "open_timeout_s": min(settings.open_timeout_s, OPEN_TIMEOUT_S),
                 "read_timeout_s": min(settings.read_timeout_s, READ_TIMEOUT_S),
+                "hwaccel": hardware.NONE,  # one picture is not worth a place on the device
             }
         )
         self._until_s = until_s
@@ -169,6 +171,8 @@ class Probe:
             thumbnail = self._thumbnail_of(frame, aspect, jpeg) if self._thumbnail else b""
         except Unsupported as error:
             raise SourceFault(SOURCE_ERROR_CODEC, str(error)) from None
+        except MemoryError as error:
+            raise classify(error, (), (), live=True) from None
         except (av.FFmpegError, ValueError):
             raise SourceFault(SOURCE_ERROR_CODEC, "its pictures cannot be converted") from None
         form = encoder.form

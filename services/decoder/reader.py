@@ -30,7 +30,7 @@ from services.decoder import hardware
 from services.decoder.chunker import CaptureClock, wall_ms
 from services.decoder.corrections import Corrections
 from services.decoder.ending import Ending
-from services.decoder.faults import SourceFault
+from services.decoder.faults import SourceFault, classify
 from services.decoder.frame_wait import FrameWait
 from services.decoder.gap_reasons import reason_of
 from services.decoder.location import patience_s
@@ -196,7 +196,9 @@ class Reader:
                 return source.ending()
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
-            timeline = Timeline(LIVE_JUMP_S if self._passes else FILE_JUMP_S)
+            # A playlist's timestamps are put in order where its segments are joined.
+            jumps = self._passes and not source.is_playlist
+            timeline = Timeline(LIVE_JUMP_S if jumps else FILE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
             pacer = Pacer() if self._live and not source.real_time else None
@@ -329,6 +331,8 @@ class Reader:
             jpeg = self._jpeg.encode(frame, source.pixel_aspect(frame))
         except Unsupported as error:
             raise SourceFault(SOURCE_ERROR_CODEC, str(error), permanent=self._is_file) from None
+        except MemoryError as error:
+            raise classify(error, (), (), live=not self._is_file) from None
         except (av.FFmpegError, ValueError):
             self._telemetry.decode_error()
             return

@@ -7,7 +7,12 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from services.common.camera_credentials import CameraCredentials
-from services.common.cameras import MAX_FRAMES_PER_SECOND, NETWORK_PROTOCOLS, SourcePolicy
+from services.common.cameras import (
+    ALL_PROTOCOLS,
+    MAX_FRAMES_PER_SECOND,
+    NETWORK_PROTOCOLS,
+    SourcePolicy,
+)
 from services.common.settings import ServiceSettings
 from services.decoder.hardware import NONE, Choice
 from services.decoder.networks import Networks
@@ -28,7 +33,8 @@ class DecoderSettings(ServiceSettings):
     )
     protocols: str = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
-        description="network protocols that cameras may use, separated by commas",
+        description="network protocols that cameras may use, separated by commas; rtmp and rtmps"
+        " can be added",
     )
     networks_denied: str = Field(
         "",
@@ -100,14 +106,21 @@ class DecoderSettings(ServiceSettings):
         16 * MIB, ge=64 << 10, description="a file waits while this much of it is unread"
     )
 
+    camera_memory: int = Field(
+        768 * MIB,
+        ge=32 * MIB,
+        le=1 << 40,
+        description="most memory that one camera's process may take, beside what all of them share",
+    )
+
     @field_validator("protocols")
     @classmethod
     def _known_protocols(cls, value: str) -> str:
         names = {name.strip().lower() for name in value.split(",") if name.strip()}
-        if unknown := names - NETWORK_PROTOCOLS:
+        if unknown := names - ALL_PROTOCOLS:
             raise ValueError(
                 f"{', '.join(sorted(unknown))} is not supported;"
-                f" choose from {', '.join(sorted(NETWORK_PROTOCOLS))}"
+                f" choose from {', '.join(sorted(ALL_PROTOCOLS))}"
             )
         return ",".join(sorted(names))
 

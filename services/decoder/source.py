@@ -20,7 +20,6 @@ from av.video.stream import VideoStream
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
-    SOURCE_ERROR_ENDED,
     SOURCE_ERROR_REFUSED,
 )
 from services.common.cameras import is_file
@@ -28,11 +27,13 @@ from services.common.redaction import secrets_of
 from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import NO_RANGES, SourceFault, classify
+from services.decoder.joins import Join
 from services.decoder.location import Location, locate, patience_s
 from services.decoder.opening import Opening
 from services.decoder.seams import Seams
 from services.decoder.settings import DecoderSettings
-from services.decoder.trust import UNDECODABLE, Complaints
+from services.decoder.splices import Splices
+from services.decoder.trust import MISSED_SEGMENT, UNDECODABLE, Complaints
 from services.decoder.whole_frames import WholeFrames
 
 FILES = frozenset({"mov", "matroska"})
@@ -89,6 +90,7 @@ class Source:
             raise
         self._whole = WholeFrames(self._stream)
         self._seams = Seams(self.frame_s) if self.is_playlist else None
+        self._splices = Splices()
 
     def _pick_stream(self) -> VideoStream:
         assert self._container is not None
@@ -192,13 +194,16 @@ class Source:
         offset = int(position_s / self._stream.time_base) + (self._stream.start_time or 0)
         with suppress(av.FFmpegError, OSError):  # reading from the start skips as well, slowly
             self._container.seek(offset, stream=self._stream, backward=True)
+            if self._location.web is not None:
+                self._location.web.nested.joins.sought()
 
     def position_s(self, of: VideoFrame | Packet[VideoStream]) -> float | None:
         """The timestamp of a frame, or of a packet, in seconds from the start of the source."""
         unit = self._stream.time_base  # frames that were held back come without it
         if of.pts is None or unit is None:
             return None
-        return float((of.pts - (self._stream.start_time or 0)) * unit)
+        stamp_s = float((of.pts - (self._stream.start_time or 0)) * unit)
+        return self._splices.position_s(stamp_s)
 
     @property
     def key_frame_interval_s(self) -> float | None:
@@ -245,8 +250,11 @@ class Source:
                         on_packet()
                         if self._location.web is not None:
                             self._location.web.next_packet()
-                        self._reach(packet)
-                        for judged, damaged in self._judged(packet):
+                        for judged, damaged, join in self._judged(packet):
+                            if join is not None and not join.whole:
+                                yield from self._whole.held(complaints, on_error)
+                                self._whole.lose(MISSED_SEGMENT)
+                            self._reach(judged, join)
                             at_s = self.position_s(judged)
                             for frame in self._whole.of(
                                 judged, at_s, complaints, on_error, damaged=damaged
@@ -255,6 +263,8 @@ class Source:
                                 yield frame
                     self._check_end()
                     return
+                except MemoryError as error:
+                    raise self._fault(error) from None
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
                     bad_reads += 1
@@ -266,36 +276,43 @@ class Source:
                 except OSError as error:
                     raise self._fault(error) from None
 
-    def _judged(self, packet: Packet[VideoStream]) -> list[tuple[Packet[VideoStream], bool]]:
-        """The packets that are next, and whether each is damaged."""
+    def _judged(
+        self, packet: Packet[VideoStream]
+    ) -> list[tuple[Packet[VideoStream], bool, Join | None]]:
+        """The packets that are next, whether each is damaged, and the join before it."""
         if self._seams is None:
-            return [(packet, packet.is_corrupt)]
-        return self._seams.next(packet)
+            return [(packet, packet.is_corrupt, None)]
+        web = self._location.web
+        join = None if web is None else web.nested.joins.before(packet.pos)
+        return self._seams.next(packet, join)
 
-    def _reach(self, packet: Packet[VideoStream]) -> None:
+    def _reach(self, packet: Packet[VideoStream], join: Join | None) -> None:
         """Note how far the source was read."""
-        at_s = self.position_s(packet)
-        if at_s is not None:
-            self.read_s = at_s
-            if self.began_s is None:
-                self.began_s = at_s
-            length_s = (
-                float(packet.duration * packet.time_base) if packet.duration else self.frame_s
-            )
-            self._reached_s = max(at_s + length_s, self._reached_s or 0.0)
+        unit, start = self._stream.time_base, self._stream.start_time or 0
+        if packet.pts is None or unit is None:
+            return
+        stamp_s = float((packet.pts - start) * unit)
+        length_s = float(packet.duration * unit) if packet.duration else self.frame_s
+        if join is not None:
+            self._splices.join(stamp_s, join)
+        self._splices.read(stamp_s, length_s)
+        self.read_s = self._splices.position_s(stamp_s)
+        if self.began_s is None:
+            self.began_s = self.read_s
+        self._reached_s = self._splices.end_s
 
-    def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
+    def _fault(self, error: av.FFmpegError | OSError | MemoryError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
-        if self._location.web is not None:
-            fault = self._location.web.faults.take() or fault
+        web = self._location.web
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
-        seeks = self._live and "mov" in self._names and self._reached_s is None
-        return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
+        if web and "mov" in self._names and self._reached_s is None and not web.sends_parts:
+            return NO_RANGES
+        return self._location.fault or fault
 
     def _check_end(self) -> None:
         """Raise the fault for which a file that is fetched seems to end."""
-        fault = None if self._location.web is None else self._location.web.faults.take()
+        fault = self._location.fault
         # A playlist goes on after a segment that is not there.
         if fault is not None and (not self.is_playlist or fault.error == SOURCE_ERROR_REFUSED):
             raise fault

@@ -41,7 +41,7 @@ class StillDecoder:
     """Decodes stills one by one. One thread's own."""
 
     def __init__(self) -> None:
-        self._codecs: dict[StillKind, VideoCodecContext] = {}
+        self._jpeg: VideoCodecContext | None = None
 
     def decode(self, data: bytes) -> VideoFrame | None:
         """The picture; None if it is damaged, or none. Raises `SourceFault` for one too large."""
@@ -62,21 +62,19 @@ class StillDecoder:
         return frame
 
     def _decoded(self, kind: StillKind, data: bytes) -> VideoFrame | None:
-        codec = self._codecs.get(kind)
-        if codec is None:
-            codec = self._codecs[kind] = _make_codec(kind)
+        # Those of other kinds build on the picture before, as if it were an animation.
+        codec = (kind is StillKind.JPEG and self._jpeg) or _make_codec(kind)
+        self._jpeg = None
         frames: list[VideoFrame] = []
         try:
             frames += codec.decode(Packet(data))
-            if not frames:  # it holds the picture back for another one
+            if kind is StillKind.JPEG:
+                self._jpeg = codec
+            else:
                 frames += codec.decode(None)
-                del self._codecs[kind]
         except (av.FFmpegError, OSError, ValueError):
-            self._codecs.pop(kind, None)
             return None
-        if not frames or frames[0].is_corrupt:
-            return None
-        return frames[0]
+        return frames[0] if frames and not frames[0].is_corrupt else None
 
 
 def _make_codec(kind: StillKind) -> VideoCodecContext:

@@ -12,7 +12,8 @@ from hermes.v1.camera_pb2 import SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED, SOURC
 from services.decoder.faults import SourceFault
 from services.decoder.multipart import MAX_PART_BYTES, Multipart
 from services.decoder.still import StillKind
-from services.decoder.web_files import WebFile, WebSource
+from services.decoder.web_files import WebFile
+from services.decoder.web_source import WebSource
 
 READ_BYTES = 64 << 10
 NAP_S = 0.2
@@ -73,7 +74,8 @@ class PartStills:
                     continue
                 foreign = 0
                 yield Coded(part.body, self._clock() - began_s)
-            self._web.next_packet()
+            if parts:  # bytes alone are no sign of life
+                self._web.next_packet()
         if (fault := self._web.faults.take()) is not None:
             raise fault
 
@@ -111,14 +113,15 @@ class FetchedStills:
             self._file = self._web.again(self._conditions)
 
     def _body(self) -> bytes:
+        length = self._file.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) > MAX_PART_BYTES:
+            raise _too_long()
         body = bytearray()
         until_s = time.monotonic() + self._web.patience_s
         while more := self._file.read(READ_BYTES):
             body += more
             if len(body) > MAX_PART_BYTES:
-                raise SourceFault(
-                    SOURCE_ERROR_REFUSED, f"its picture is longer than {MAX_PART_BYTES} bytes"
-                )
+                raise _too_long()
             if time.monotonic() > until_s:
                 raise SourceFault(SOURCE_ERROR_TIMEOUT, "its picture did not come in time")
         if (fault := self._web.faults.take()) is not None:
@@ -138,3 +141,9 @@ class FetchedStills:
         while (left_s := until_s - self._clock()) > 0:
             time.sleep(min(left_s, NAP_S))
             on_progress()
+
+
+def _too_long() -> SourceFault:
+    return SourceFault(
+        SOURCE_ERROR_REFUSED, f"its picture is longer than {MAX_PART_BYTES >> 20} MiB"
+    )

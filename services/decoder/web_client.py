@@ -61,6 +61,7 @@ class WebClient:
         self._timeout_s = timeout_s
         self._logins: dict[Origin, WebLogin] = {}
         self._idle: dict[Origin, _Connection] = {}
+        self._open: set[_Connection] = set()
         self._cookies = CookieJar()
         self.until_s: float | None = None
         """When the monotonic clock says so, everything must be done; None: whenever it is."""
@@ -94,9 +95,10 @@ class WebClient:
         raise SourceFault(SOURCE_ERROR_ENDED, f"more than {MOST_REDIRECTS} redirects")
 
     def close(self) -> None:
-        """Close every connection. May be called twice."""
-        while self._idle:
-            self._idle.popitem()[1].close()
+        """Close every connection, with the answers on them. May be called twice."""
+        self._idle.clear()
+        while self._open:
+            self._open.pop().end()
 
     def wait_s(self) -> float:
         """How long the next read may wait. Raises TimeoutError if time is up."""
@@ -109,9 +111,17 @@ class WebClient:
 
     def keep(self, connection: _Connection) -> None:
         """Take a connection back for the next request to its server."""
+        earlier = self._idle.pop(connection.origin, None)
+        if earlier is not None:
+            self.drop(earlier)
         self._idle[connection.origin] = connection
         while len(self._idle) > MOST_IDLE:
-            self._idle.pop(next(iter(self._idle))).close()
+            self.drop(self._idle.pop(next(iter(self._idle))))
+
+    def drop(self, connection: _Connection) -> None:
+        """Close a connection that can serve no other request."""
+        self._open.discard(connection)
+        connection.end()
 
     def _logged_in(self, url: str, headers: dict[str, str]) -> Answer:
         """The answer to one request, repeated with the login that the server asks for."""
@@ -168,12 +178,13 @@ class WebClient:
             # The server may have closed it since.
             with suppress(http.client.HTTPException, ConnectionError):
                 return kept.ask(target, headers, self.wait_s()), kept
-            kept.close()
+            self.drop(kept)
         connection = _Connection(self._dialer, origin)
+        self._open.add(connection)
         try:
             return connection.ask(target, headers, self.wait_s()), connection
         except BaseException:
-            connection.close()
+            self.drop(connection)
             raise
 
 
@@ -232,11 +243,12 @@ class Answer:
                 self._connection.wait(min(1.0, self._client.wait_s()))
                 self._response.read()
         self._closed = True
-        if self._response.isclosed() and not self._response.will_close:
+        whole = self._response.isclosed() or self._response.length == 0
+        self._response.close()
+        if whole and not self._response.will_close:
             self._client.keep(self._connection)
             return
-        self._response.close()
-        self._connection.close()
+        self._client.drop(self._connection)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -266,3 +278,12 @@ class _Connection(http.client.HTTPConnection):
         """How long the next read may wait."""
         if self._wire is not None:
             self._wire.settimeout(wait_s)
+
+    def end(self) -> None:
+        """Close it, with the response that is being read, which holds it open otherwise."""
+        wire, self._wire = self._wire, None
+        self.close()
+        if wire is not None:
+            with suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+            wire.close()

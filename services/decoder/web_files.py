@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import http.client
 import io
-import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
-from services.common.redaction import secrets_of
-from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, fault_of_web
-from services.decoder.settings import DecoderSettings
 from services.decoder.web_client import Answer, WebClient
 from services.decoder.web_formats import FIRST_BYTES, PART_BYTES, TEXT_BYTES, WebFormat, is_text
 
@@ -61,6 +57,8 @@ class WebFile:
         """Asks for it. Raises `SourceFault`. `start`: None does not speak of parts."""
         self._client = client
         self._faults = faults
+        self.ends_early = False
+        """Whether less of it came than should."""
         self._asked_url = url
         self._end = end
         self._ahead = b""
@@ -85,6 +83,7 @@ class WebFile:
             data = self._read(count)
         except (SourceFault, OSError, http.client.HTTPException, ValueError) as error:
             self._faults.note(error)
+            self.ends_early = True
             self.close()
             return b""
         self._position += len(data)
@@ -118,6 +117,14 @@ class WebFile:
                 break
             self._ahead += more
         return self._ahead
+
+    def begins_with(self, data: bytes) -> bool:
+        """Whether these are its first bytes. False if it cannot be read."""
+        try:
+            return self.peek(len(data)) == data
+        except (SourceFault, OSError, http.client.HTTPException, ValueError) as error:
+            self._faults.note(error)
+            return False
 
     @property
     def headers(self) -> http.client.HTTPMessage:
@@ -202,6 +209,26 @@ class Decrypted:
         self._file.close()
 
 
+class Remembered:
+    """A file that was read already."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name = name
+        """Its URL."""
+        self._data = io.BytesIO(data)
+
+    def read(self, count: int) -> bytes:
+        """Up to `count` bytes; none at the end."""
+        return self._data.read(count)
+
+    def rewind(self) -> None:
+        """Read it from its beginning again."""
+        self._data.seek(0)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
 class Nothing:
     """An empty file, in place of one that cannot be opened."""
 
@@ -213,34 +240,6 @@ class Nothing:
         """Nothing to close."""
 
 
-class NestedFiles:
-    """Opens what a playlist names: FFmpeg calls it for every segment, key and playlist."""
-
-    def __init__(self, client: WebClient, faults: Faults) -> None:
-        self._client = client
-        self._faults = faults
-
-    def __call__(
-        self, url: str, flags: int, options: Mapping[str, str]
-    ) -> WebFile | Decrypted | Nothing:
-        """The file; an empty one if there is none."""
-        try:
-            return self._opened(url, options)
-        except (SourceFault, ValueError) as error:
-            self._faults.note(error)
-            return Nothing()
-
-    def _opened(self, url: str, options: Mapping[str, str]) -> WebFile | Decrypted:
-        encrypted = url[:7] in ("crypto+", "crypto:")
-        start, end = int(options.get("offset", 0)), int(options.get("end_offset", 0)) or None
-        file = WebFile(
-            self._client, url[7:] if encrypted else url, self._faults, start=start, end=end
-        )
-        if not encrypted:
-            return file
-        return Decrypted(file, bytes.fromhex(options["key"]), bytes.fromhex(options["iv"]))
-
-
 def _length(answer: Answer, at: int) -> int | None:
     """How long the whole is, if the server says so. `at`: where the answer begins."""
     of_range = answer.headers.get("Content-Range", "").rpartition("/")[2]
@@ -248,48 +247,3 @@ def _length(answer: Answer, at: int) -> int | None:
         return int(of_range)
     length = answer.headers.get("Content-Length", "")
     return at + int(length) if length.isdigit() else None
-
-
-class WebSource:
-    """Everything of one source that comes over HTTP: its first file, and what that names."""
-
-    def __init__(self, url: str, settings: DecoderSettings, patience_s: float) -> None:
-        self._url = url
-        self._client = WebClient(Dialer.of(settings), settings.policy.protocols, patience_s)
-        self._settings = settings
-        self.patience_s = patience_s
-        """The longest silence."""
-        self.faults = Faults(secrets_of(url))
-        self.nested = NestedFiles(self._client, self.faults)
-        self._file: WebFile | None = None
-        self._format: WebFormat | None = None
-
-    def open(self) -> tuple[WebFile, WebFormat]:
-        """The first file, and what it is; the same ones again when it is asked again.
-
-        Raises `SourceFault`. Opening as a whole has a time-out.
-        """
-        if self._file is None or self._format is None:
-            self._client.until_s = time.monotonic() + self._settings.open_timeout_s
-            self._file = WebFile(self._client, self._url, self.faults)
-            self._format = self._file.format()
-        return self._file, self._format
-
-    def again(self, headers: Mapping[str, str]) -> WebFile:
-        """The first file, asked for anew. Raises `SourceFault`."""
-        if self._file is not None:
-            self._file.close()
-        self.next_packet()
-        self._file = WebFile(self._client, self._url, self.faults, start=None, headers=headers)
-        return self._file
-
-    def next_packet(self) -> None:
-        """A packet came: the next one may take as long as a silence may."""
-        self.faults.take()  # what failed before did not matter
-        self._client.until_s = time.monotonic() + self.patience_s
-
-    def close(self) -> None:
-        """Close every connection. May be called twice."""
-        if self._file is not None:
-            self._file.close()
-        self._client.close()

@@ -20,6 +20,8 @@ TEXT_BYTES = 1024
 """Enough to tell one kind of text from another."""
 
 PLAYLIST = b"#EXTM3U"
+MARK = b"\xef\xbb\xbf"
+"""Some editors begin a text with it."""
 
 _TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*[<{\[#A-Za-z-]")
 _PLAYLIST_TYPES = frozenset(
@@ -84,7 +86,7 @@ class WebFormat(Enum):
             return cls.PARTS
         if StillKind.of(first) is not None:
             return cls.STILL
-        if first.startswith(PLAYLIST):
+        if first.removeprefix(MARK).startswith(PLAYLIST):
             named = kind in _PLAYLIST_TYPES or any(map(_PLAYLIST_NAME.search, names))
             if named or b"#EXT-X-" in first:
                 return cls.PLAYLIST

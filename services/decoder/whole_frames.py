@@ -117,6 +117,11 @@ class WholeFrames:
             yield from self._completed(None, complaints, on_error)
             self._stream.codec_context.flush_buffers()
 
+    def held(self, complaints: Complaints, on_error: Callable[[], None]) -> Iterator[VideoFrame]:
+        """The frames that the decoder holds back. The next packet begins anew."""
+        yield from self._completed(None, complaints, on_error)
+        self._stream.codec_context.flush_buffers()
+
     def _wakes(self, packet: Packet[VideoStream], at_s: float | None, damaged: bool) -> bool:
         """Whether the packet is to be decoded."""
         unwanted = at_s is not None and at_s < self._due_s - self.frame_s / 2
@@ -217,5 +222,7 @@ class WholeFrames:
             return codec.decode(packet if packet is not None and packet.size else None)
         except av.error.EOFError:
             return []  # the stream ended meanwhile, and nothing is held back
+        except MemoryError:
+            raise  # one of the library's own errors, but no fault of the packet
         except (av.FFmpegError, OSError, ValueError):
             return None

@@ -7,6 +7,7 @@ import time
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from hermes.cpus import usable_cpus
 from hermes.engine import Engine
 from hermes.errors import InvalidInput
 from hermes.vlm import VideoModel, load
@@ -25,8 +26,8 @@ _DTYPES = {
 
 def load_model(settings: WorkerSettings) -> VideoModel:
     """Load the checkpoint. Raises `hermes.errors.InvalidInput` or `Unsupported`."""
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    # The library counts the machine's CPUs, of which a container may have a share.
+    torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cpus()))
     device = _device(settings.device)
     disable_progress_bar()  # logs are for lines
     began = time.monotonic()

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hermes import limits
 from hermes.client.tls import Tls
-from services.common.cameras import NETWORK_PROTOCOLS, SourcePolicy
+from services.common.cameras import ALL_PROTOCOLS, NETWORK_PROTOCOLS, SourcePolicy
 from services.common.tls import TlsServerSettings
 
 KIB = 1024
@@ -23,10 +23,10 @@ def _check_listen(listen: str) -> str:
 
 
 def _check_protocols(protocols: str) -> str:
-    unknown = _split(protocols) - NETWORK_PROTOCOLS
+    unknown = _split(protocols) - ALL_PROTOCOLS
     if unknown:
         raise ValueError(
-            f"{', '.join(sorted(unknown))}: not among {', '.join(sorted(NETWORK_PROTOCOLS))}"
+            f"{', '.join(sorted(unknown))}: not among {', '.join(sorted(ALL_PROTOCOLS))}"
         )
     return protocols
 
@@ -120,7 +120,8 @@ class GatewaySettings(TlsServerSettings):
     )
     protocols: Annotated[str, AfterValidator(_check_protocols)] = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
-        description="network protocols that cameras may use, separated by commas",
+        description="network protocols that cameras may use, separated by commas; rtmp and rtmps"
+        " can be added",
     )
 
     @model_validator(mode="after")

@@ -1,163 +1,66 @@
-"""An HTTP origin that misbehaves as a test tells it to, in this process."""
+"""An HTTP origin that can do what a hostile or odd one does: ranges, redirects, logins, cookies."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-NONCE = "5f2c"
-
-
-@dataclass
-class Asked:
-    """One request, and the ways to answer it."""
-
-    handler: BaseHTTPRequestHandler
-    count: int
-    """Of the requests for this path, from 1."""
-    connection: int
-    """Of the connections to the origin, from 1."""
-
-    def header(self, name: str) -> str:
-        """A header of the request."""
-        return self.handler.headers.get(name, "")
-
-    def answer(
-        self,
-        body: bytes = b"",
-        kind: str = "",
-        status: int = 200,
-        headers: Iterable[tuple[str, str]] = (),
-    ) -> None:
-        """A whole answer."""
-        self.begin(kind, status, [*headers, ("Content-Length", str(len(body)))])
-        self.send(body)
-
-    def begin(
-        self, kind: str = "", status: int = 200, headers: Iterable[tuple[str, str]] = ()
-    ) -> None:
-        """The head of an answer."""
-        self.handler.send_response(status)
-        if kind:
-            self.handler.send_header("Content-Type", kind)
-        sized = False
-        for name, value in headers:
-            self.handler.send_header(name, value)
-            sized = sized or name == "Content-Length"
-        if not sized:
-            self.handler.send_header("Connection", "close")
-            self.handler.close_connection = True
-        self.handler.end_headers()
-
-    def send(self, data: bytes) -> None:
-        """Some of the body."""
-        self.handler.wfile.write(data)
-        self.handler.wfile.flush()
-
-    def hang_up(self) -> None:
-        """Close the connection after this answer, or without any."""
-        self.handler.close_connection = True
-
-    def digest_is_right(self, user: str, password: str, nonce: str = NONCE) -> bool:
-        """Whether the request carries the right Digest answer (SHA-256, qop auth)."""
-        given = dict(re.findall(r'(\w+)="?([^",]*)"?', self.header("Authorization")[7:]))
-        if given.get("nonce") != nonce:
-            return False
-
-        def hashed(*parts: str) -> str:
-            return hashlib.sha256(":".join(parts).encode()).hexdigest()
-
-        return given["response"] == hashed(
-            hashed(user, "cam", password), nonce, given["nc"], given["cnonce"], "auth",
-            hashed("GET", self.handler.path),
-        )  # fmt: skip
-
-
-Route = Callable[[Asked], None]
+Answerer = Callable[[BaseHTTPRequestHandler], None]
 
 
 @dataclass
 class Origin:
-    """A context manager. `routes`: what answers each path; any other gets 404."""
+    """A context manager. `pages`: bodies, or functions that answer a request.
 
-    routes: dict[str, Route] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    """The paths that were asked for, with the time of each in `times`."""
-    times: list[float] = field(default_factory=list)
+    `host`: the loopback address that it listens on.
+    """
+
+    pages: dict[str, bytes | Answerer]
+    host: str = "127.0.0.1"
+    ranges: bool = True
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Paths, and headers in lower case."""
     connections: int = 0
 
     def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def start(self, port: int = 0) -> None:
-        """Listen. With `port`, as a server that comes back."""
         outer = self
-        counts: dict[str, int] = {}
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 20
+            timeout = 10
 
             def setup(self) -> None:
                 outer.connections += 1
-                self.number = outer.connections
                 super().setup()
 
             def do_GET(self) -> None:
-                outer.asked.append(self.path)
-                outer.times.append(time.monotonic())
-                counts[self.path] = counts.get(self.path, 0) + 1
-                asked = Asked(self, counts[self.path], self.number)
-                route = outer.routes.get(self.path) or outer.routes.get(self.path.split("?")[0])
-                if route is None:
-                    asked.answer(status=404)
+                sent = {name.lower(): value for name, value in self.headers.items()}
+                outer.asked.append((self.path, sent))
+                page = outer.pages.get(self.path.partition("?")[0])
+                if page is None:
+                    answer(self, b"", 404)
+                elif callable(page):
+                    page(self)
                 else:
-                    route(asked)
+                    outer.serve(self, page)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
-            block_on_close = False
-            allow_reuse_address = True
-
-            def __init__(self, *args: Any) -> None:
-                self.open: list[Any] = []
-                super().__init__(*args)
-
-            def process_request(self, request: Any, client_address: Any) -> None:
-                self.open.append(request)
-                super().process_request(request, client_address)
 
             def handle_error(self, request: object, client_address: object) -> None:
-                pass  # clients that hang up in the middle are what is tested
+                pass
 
-        self._server = Server(("127.0.0.1", port), Handler)
+        self._server = Server((self.host, 0), Handler)
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-        self._thread.start()
-
-    def kill(self) -> None:
-        """Stop listening and cut every connection."""
-        self._server.shutdown()
-        self._server.server_close()
-        for request in self._server.open:
-            try:
-                request.shutdown(2)
-            except OSError:
-                continue  # it is closed already
-        self._thread.join()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
 
     def __exit__(
         self,
@@ -165,14 +68,40 @@ class Origin:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.kill()
+        self._server.shutdown()
+        self._server.server_close()
 
-    def url(self, path: str, credentials: str = "") -> str:
-        """The address of a path."""
-        user = f"{credentials}@" if credentials else ""
-        return f"http://{user}127.0.0.1:{self.port}{path}"
+    def url(self, path: str, login: str = "", host: str = "") -> str:
+        """The address of a page."""
+        user = f"{login}@" if login else ""
+        return f"http://{user}{host or self.host}:{self.port}{path}"
+
+    def paths(self) -> list[str]:
+        """What was asked for."""
+        return [path for path, _ in self.asked]
+
+    def serve(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Answer with the body, or the part of it that was asked for."""
+        wanted = request.headers.get("Range", "")
+        if not (self.ranges and wanted.startswith("bytes=")):
+            answer(request, body)
+            return
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, end = int(first), min(int(last or len(body)), len(body) - 1)
+        shown = {"Content-Range": f"bytes {start}-{end}/{len(body)}"}
+        answer(request, body[start : end + 1], 206, **shown)
 
 
-def page(body: bytes, kind: str = "") -> Route:
-    """A route that always gives the same."""
-    return lambda asked: asked.answer(body, kind)
+def answer(request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
+    """Send a whole response. A header's `_` stands for `-`."""
+    request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name.replace("_", "-"), value)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def redirect(url: str, status: int = 302) -> Answerer:
+    """Answers with a redirect."""
+    return lambda request: answer(request, b"elsewhere", status, Location=url)

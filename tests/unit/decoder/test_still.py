@@ -11,7 +11,7 @@ from services.decoder.faults import SourceFault
 from services.decoder.jpeg_marks import jpeg_end, jpeg_size
 from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.still import StillDecoder
-from tests.support.stills import GREEN, RED, still
+from tests.support.stills import BLUE, GREEN, RED, colour_of, still
 
 
 def shown(data: bytes) -> Image.Image:
@@ -32,6 +32,15 @@ def test_colours(kind: str, size: tuple[int, int]) -> None:
     picture = shown(still(GREEN, size, kind)).convert("RGB")
     assert near(picture.getpixel((picture.width - 4, picture.height - 4)), GREEN)
     assert near(picture.getpixel((3, 3)), RED)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_owes_nothing_to_the_one_before(kind: str) -> None:
+    decoder = StillDecoder()
+    for colour in (GREEN, BLUE, BLUE, GREEN):
+        frame = decoder.decode(still(colour, kind=kind))
+        assert frame is not None
+        assert near(colour_of(frame), colour)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
