@@ -202,9 +202,12 @@ class Reader:
             arrived_s = last_frame_s = self._clock()
             end_s: float | None = None
             ahead_s = 0.0  # of the source's own timestamps
+            packets = 0  # since the last frame: most hold one, be it skipped or damaged
             wait, note = FrameWait(self._telemetry), ""
 
             def on_packet() -> None:
+                nonlocal packets
+                packets += 1
                 self._telemetry.beat(slack_s)
                 if self._stop.is_set():
                     raise _Stopped
@@ -217,7 +220,10 @@ class Reader:
             try:
                 for frame in source.frames(on_packet, self._telemetry.decode_error):
                     now_s = self._clock()
-                    step_s = now_s - arrived_s if cap is not None else source.frame_s
+                    step_s = max(1, packets) * source.frame_s
+                    if cap is not None:
+                        step_s = now_s - arrived_s
+                    packets = 0
                     arrived_s = last_frame_s = now_s
                     position_s = source.position_s(frame)
                     if cap is not None and not speed.honest(position_s, step_s):
