@@ -11,7 +11,7 @@ from services.decoder.sampler import Sampler
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from tests.support import video
-from tests.support.transport_stream import restamped
+from tests.support.transport_stream import CLOCK_HZ, restamped
 
 RATE = 10
 
@@ -72,7 +72,9 @@ def test_a_clock_that_is_set_back_cannot_make_skipping_endless(tmp_path: Path) -
     )  # fmt: skip
     second = video.write(tmp_path / "more.ts", 300, rate=RATE, gop=10_000)
     joined = tmp_path / "joined.ts"
-    joined.write_bytes(first.read_bytes() + b"".join(restamped(second, lambda n: n * 9000)[1:]))
+    # Half a minute back: from a minute on, the library takes it for a clock that ran over.
+    later = restamped(second, lambda n: 7170 * CLOCK_HZ + n * CLOCK_HZ // RATE)[1:]
+    joined.write_bytes(first.read_bytes() + b"".join(later))
     skipping: list[bool] = []
     with Source(joined.as_uri(), DecoderSettings(media_root=tmp_path)) as source:
         sampler = Sampler(1.0, source.frame_s)
