@@ -220,10 +220,8 @@ class Reader:
             try:
                 for frame in source.frames(on_packet, self._telemetry.decode_error):
                     now_s = self._clock()
-                    step_s = max(1, packets) * source.frame_s
-                    if cap is not None:
-                        step_s = now_s - arrived_s
-                    packets = 0
+                    read_s, packets = max(1, packets) * source.frame_s, 0
+                    step_s = read_s if cap is None else now_s - arrived_s
                     arrived_s = last_frame_s = now_s
                     position_s = source.position_s(frame)
                     if cap is not None and not speed.honest(position_s, step_s):
@@ -235,6 +233,8 @@ class Reader:
                         self._online_since = now_s
                         note = self._hardware_note(frame)
                         missing = self._periods(source, stream_s)
+                        if self._passes:  # a camera may set its clock right at the beginning
+                            missing = min(missing, round(read_s * self._fps))
                         self._went_on = source.is_playlist and not recorded
                     wait.frame(note)
                     if recorded:
