@@ -63,6 +63,8 @@ def film(folder: Path, kind: Kind, seconds: int) -> Clip:
     from_s = LEARNED * kind.group_s
     with av.open(group) as source, av.open(path, "w") as made:
         coded = source.streams.video[0]
+        unit = coded.time_base
+        assert unit is not None
         stream = made.add_stream_from_template(coded)
         packets = [packet for packet in source.demux(coded) if packet.size]
         starts = [(n * kind.group_s, n >= LEARNED) for n in range(LEARNED)]
@@ -71,9 +73,9 @@ def film(folder: Path, kind: Kind, seconds: int) -> Clip:
         for start_s, whole in starts:
             for packet in packets if whole else packets[:1]:
                 copy = av.Packet(bytes(packet))
-                shift = int(start_s / coded.time_base) if coded.time_base else 0
+                shift = int(start_s / unit)
                 copy.pts, copy.dts = (packet.pts or 0) + shift, (packet.dts or 0) + shift
-                copy.time_base, copy.stream = coded.time_base, stream
+                copy.time_base, copy.stream = unit, stream
                 copy.is_keyframe = packet.is_keyframe
                 made.mux(copy)
     group.unlink()
