@@ -22,8 +22,9 @@ from hermes.v1.camera_pb2 import (
 )
 from services.common import cameras
 from services.common.camera_credentials import CannotOpen
-from services.decoder.corrections import Corrections
-from services.decoder.faults import SourceFault
+from services.decoder import hardware
+from services.decoder.corrections import NO_CORRECTIONS, Corrections
+from services.decoder.faults import SourceFault, classify
 from services.decoder.picture import FrameSize, JpegEncoder
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
@@ -61,21 +62,21 @@ class Probe:
             update={
                 "open_timeout_s": min(settings.open_timeout_s, OPEN_TIMEOUT_S),
                 "read_timeout_s": min(settings.read_timeout_s, READ_TIMEOUT_S),
+                "hwaccel": hardware.NONE,  # one picture is not worth a place on the device
             }
         )
         self._until_s = until_s
         self._thumbnail = thumbnail
         self._clock = clock
-        self._corrections = Corrections.of(camera.picture)
+        self._corrections = NO_CORRECTIONS
         self._wanted = camera.sampling.frames_per_second or settings.frames_per_second
         self._found = CameraServiceProbeResponse(decoder=settings.instance)
 
     def run(self) -> Iterator[CameraServiceProbeResponse]:
         """What is found: once the source is open, and at the end. The last one counts."""
         try:
-            with open_source(
-                self._url(), self._settings, self._wanted, self._corrections
-            ) as source:
+            url = self._checked_url()
+            with open_source(url, self._settings, self._wanted, self._corrections) as source:
                 self._opened(source)
                 yield self._found
                 self._read(source)
@@ -83,19 +84,21 @@ class Probe:
             self._found.error, self._found.error_message = fault.error, fault.message
         yield self._found
 
-    def _url(self) -> str:
-        """The URL to open. Raises `SourceFault`."""
+    def _checked_url(self) -> str:
+        """The URL to open; from then on corrections count. Raises `SourceFault`."""
         try:
             opened = Camera()
             opened.CopyFrom(self._camera)
             opened.url = self._settings.credentials.open(self._camera.url)
-            return cameras.check(opened, self._settings.policy).url
+            cameras.check(opened, self._settings.policy)
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message) from None
         except CannotOpen as error:
             raise SourceFault(SOURCE_ERROR_AUTH, str(error)) from None
         except ValueError:  # its text may quote the URL
             raise SourceFault(SOURCE_ERROR_REFUSED, "its URL cannot be read") from None
+        self._corrections = Corrections.of(opened.picture)
+        return opened.url
 
     def _opened(self, source: Source | StillSource) -> None:
         width, height = source.coded_size
@@ -169,6 +172,8 @@ class Probe:
             thumbnail = self._thumbnail_of(frame, aspect, jpeg) if self._thumbnail else b""
         except Unsupported as error:
             raise SourceFault(SOURCE_ERROR_CODEC, str(error)) from None
+        except MemoryError as error:
+            raise classify(error, (), (), live=True) from None
         except (av.FFmpegError, ValueError):
             raise SourceFault(SOURCE_ERROR_CODEC, "its pictures cannot be converted") from None
         form = encoder.form

@@ -16,6 +16,7 @@ from services.common import logs
 from services.common.parent import die_with_parent
 from services.common.redaction import redact, secrets_of
 from services.decoder.faults import MAX_MESSAGE
+from services.decoder.memory_limit import limit_memory
 from services.decoder.probe import MAX_THUMBNAIL_BYTES, Probe
 from services.decoder.report import Channel
 from services.decoder.settings import DecoderSettings
@@ -45,6 +46,7 @@ def run(task: ProbeTask, end: socket.socket) -> NoReturn:
     av.logging.set_level(None)
     camera = Camera.FromString(task.camera)
     logs.configure("decoder", task.settings.log_level, probe=camera.id)
+    limit_memory(task.settings.camera_memory)
     channel = Channel(end)
     try:
         probe = Probe(camera, task.settings, until_s, thumbnail=task.thumbnail)
