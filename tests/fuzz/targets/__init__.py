@@ -1,7 +1,7 @@
 """The targets, by name."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import frames, messages, snapshots, texts
+from tests.fuzz.targets import frames, messages, snapshots, texts, web
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -16,5 +16,9 @@ TARGETS: dict[str, Target] = {
         messages.QUESTIONS,
         messages.CONTENTS,
         messages.REDIS,
+        web.PLAYLISTS,
+        web.PARTS,
+        web.STILLS,
+        web.FORMATS,
     )
 }
