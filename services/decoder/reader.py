@@ -204,9 +204,12 @@ class Reader:
             arrived_s = last_frame_s = self._clock()
             end_s: float | None = None
             ahead_s = 0.0  # of the source's own timestamps
+            packets = 0  # since the last frame: most hold one, be it skipped or damaged
             wait, note = FrameWait(self._telemetry), ""
 
             def on_packet() -> None:
+                nonlocal packets
+                packets += 1
                 self._telemetry.beat(slack_s)
                 if self._stop.is_set():
                     raise _Stopped
@@ -219,7 +222,8 @@ class Reader:
             try:
                 for frame in source.frames(on_packet, self._telemetry.decode_error):
                     now_s = self._clock()
-                    step_s = now_s - arrived_s if cap is not None else source.frame_s
+                    read_s, packets = max(1, packets) * source.frame_s, 0
+                    step_s = read_s if cap is None else now_s - arrived_s
                     arrived_s = last_frame_s = now_s
                     position_s = source.position_s(frame)
                     if cap is not None and not speed.honest(position_s, step_s):
@@ -231,6 +235,8 @@ class Reader:
                         self._online_since = now_s
                         note = self._hardware_note(frame)
                         missing = self._periods(source, stream_s)
+                        if self._passes:  # a camera may set its clock right at the beginning
+                            missing = min(missing, round(read_s * self._fps))
                         self._went_on = source.is_playlist and not recorded
                     wait.frame(note)
                     if recorded:

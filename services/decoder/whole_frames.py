@@ -29,6 +29,9 @@ ESCAPED = frozenset({"h264", "hevc"})
 
 ZEROS = re.compile(rb"\0{8}\0*[^\0\1]")
 
+MIN_PATIENCE = 30
+"""Packets."""
+
 MAX_REORDERED = 16
 """Frames that may be shown before a key frame that was sent before them (H.264 and H.265)."""
 
@@ -46,7 +49,8 @@ class WholeFrames:
         self._key_frames = KeyFrames()
         self._trust = Trust()
         self._resting = False
-        self._due_s = 0.0
+        self._due_s = self._until_s = 0.0
+        self._patience = 0
         self._first_pts: int | None = None
         self._leading = 0
         self._recent: deque[Packet[VideoStream]] = deque(maxlen=MAX_REORDERED)
@@ -78,14 +82,15 @@ class WholeFrames:
     def rest(self, due_s: float, slack_s: float, read_s: float) -> None:
         """No frame is wanted before `due_s`: skip what can be skipped.
 
-        If the next key frame is predicted for at most `slack_s` after that, all frames
-        before it are skipped; otherwise only non-reference frames are. `read_s`: the newest
+        If a key frame is predicted for at most `slack_s` after that, all frames before the last
+        such one are skipped; otherwise only non-reference frames are. `read_s`: the newest
         timestamp so far.
         """
-        self._due_s = due_s
+        self._due_s, self._until_s = due_s, due_s + slack_s
         next_s = self._key_frames.next_s
-        if next_s is not None and read_s < next_s <= due_s + slack_s:
+        if next_s is not None and read_s < next_s <= self._until_s:
             self._resting = True
+            self._be_patient(next_s - read_s)
 
     def lose(self, loss: str | None) -> None:
         """Something was lost, if anything: begin again with the next key frame."""
@@ -131,7 +136,7 @@ class WholeFrames:
         if packet.is_keyframe:
             self._key_frames.seen(at_s)
         suspect = self._trust.suspects_packet()
-        if packet.is_keyframe and not suspect:
+        if packet.is_keyframe and not suspect and not self._sleeps_on(at_s):
             if self._trust.awaits_key:
                 self._prime()
             if self._resting or self._trust.awaits_key:
@@ -141,7 +146,8 @@ class WholeFrames:
             return True
         overdue_s = self._key_frames.overdue_s
         late = at_s is not None and overdue_s is not None and at_s >= overdue_s
-        if self._resting and late:
+        self._patience -= 1
+        if self._resting and (late or self._patience < 0):
             self._key_frames.missed()
             self._resting = False
             self.lose(NO_KEY_FRAME)
@@ -152,6 +158,20 @@ class WholeFrames:
             self._recent.append(packet)
             return False
         return not self._resting
+
+    def _sleeps_on(self, at_s: float | None) -> bool:
+        """Whether the next key frame is early enough too, so that this one can be skipped."""
+        next_s = self._key_frames.next_s
+        if not self._resting or self._trust.awaits_key or at_s is None or next_s is None:
+            return False
+        if next_s > self._until_s:
+            return False
+        self._be_patient(next_s - at_s)
+        return True
+
+    def _be_patient(self, wait_s: float) -> None:
+        """Skip packets until that key frame, but not for ever: the source may set its clock."""
+        self._patience = MIN_PATIENCE + int(3 * wait_s / self.frame_s)
 
     def _prime(self) -> None:
         """Make the decoder begin with the next packet, and hold frames back until they are whole.

@@ -11,6 +11,7 @@ from services.decoder.sampler import Sampler
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from tests.support import video
+from tests.support.transport_stream import CLOCK_HZ, restamped
 
 RATE = 10
 
@@ -48,6 +49,43 @@ def test_the_same_frames_for_less(tmp_path: Path, suffix: str, options: dict[str
     assert len(kept) == 20
     assert all_of_them == 200
     assert decoded < 90
+
+
+@pytest.mark.parametrize(("frames_per_second", "most"), [(0.5, 60), (0.2, 60), (0.4, 100)])
+def test_key_frames_that_are_not_wanted_are_skipped_too(
+    tmp_path: Path, frames_per_second: float, most: int
+) -> None:
+    """A key frame a second, and a frame in two seconds or more: 40 teach the interval."""
+    path = video.write(tmp_path / "clip.mp4", 200, rate=RATE, gop=RATE)
+    everything, _ = read(path, frames_per_second, rests=False)
+    kept, decoded = read(path, frames_per_second, rests=True)
+    assert kept == everything
+    assert len(kept) == 20 * frames_per_second
+    assert decoded < most
+
+
+def test_a_clock_that_is_set_back_cannot_make_skipping_endless(tmp_path: Path) -> None:
+    """Key frames come each second, until the camera sets its clock back and sends none any more."""
+    first = video.write(
+        tmp_path / "clip.ts", 105, rate=RATE, gop=RATE,
+        times_ms=[7_200_000 + 100 * n for n in range(105)],
+    )  # fmt: skip
+    second = video.write(tmp_path / "more.ts", 300, rate=RATE, gop=10_000)
+    joined = tmp_path / "joined.ts"
+    # Half a minute back: from a minute on, the library takes it for a clock that ran over.
+    later = restamped(second, lambda n: 7170 * CLOCK_HZ + n * CLOCK_HZ // RATE)[1:]
+    joined.write_bytes(first.read_bytes() + b"".join(later))
+    skipping: list[bool] = []
+    with Source(joined.as_uri(), DecoderSettings(media_root=tmp_path)) as source:
+        sampler = Sampler(1.0, source.frame_s)
+        for frame in source.frames(lambda: skipping.append(source.resting), lambda: None):
+            at_s = source.position_s(frame)
+            assert at_s is not None
+            if sampler.wants(at_s):
+                source.rest(sampler.next_s, slack_s=0.75 * source.frame_s)
+        assert source.doubt is not None
+    assert len(skipping) > 400
+    assert not any(skipping[-200:])
 
 
 def test_long_groups_are_decoded_as_far_as_they_are_wanted(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_UNAVAILABLE,
     Camera,
 )
+from services.cli.config import CameraConfig
+from services.cli.wanted import Check
 from services.common.cameras import SourcePolicy, check, check_url, device_path, is_device, is_file
 from services.decoder.faults import SourceFault
 from services.decoder.local_device import check_device
@@ -133,3 +135,14 @@ def test_frames_as_a_webcam_sends_them(tmp_path: Path) -> None:
         assert source.real_time
         frames = list(source.frames(lambda: None, lambda: pytest.fail("a frame was damaged")))
     assert [frame.to_ndarray()[0, 0, 0] for frame in frames] == [16 + 10 * n for n in range(20)]
+
+
+def test_hermes_up_takes_devices_where_its_services_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = [CameraConfig(id="door", url=URL)]
+    refusing = Check()
+    refusing.cameras(cameras, None)
+    assert [fault for fault in refusing.faults if "--local-devices" in fault]
+    monkeypatch.setenv("HERMES_LOCAL_DEVICES", "true")
+    allowing = Check()
+    assert allowing.cameras(cameras, None) == (None, cameras)
+    assert allowing.faults == []
