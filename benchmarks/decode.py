@@ -24,6 +24,7 @@ from services.decoder.still import StillDecoder
 SECONDS = 10
 SIZE = FrameSize(384, 384)
 QUALITY = 95
+BOUNDARY = "picture-of-the-benchmark"
 HD, UHD = (1920, 1080), (3840, 2160)
 SAMPLED = (0.5, 1.0, 2.0)
 
@@ -141,10 +142,11 @@ def _snapshots_s(jpegs: list[bytes], fps: float) -> float:
 
 
 def _mjpeg_s(jpegs: list[bytes], fps: float, *, every: bool) -> float:
-    decoder, encoder, parts = StillDecoder(), JpegEncoder(SIZE, QUALITY), Multipart("b")
+    decoder, encoder, parts = StillDecoder(), JpegEncoder(SIZE, QUALITY), Multipart(BOUNDARY)
     sampler = Sampler(fps, 1 / RATE)
     coded = [
-        b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(jpeg), jpeg)
+        b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
+        % (BOUNDARY.encode(), len(jpeg), jpeg)
         for jpeg in jpegs
     ]
     began_s = time.process_time()

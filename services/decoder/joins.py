@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class Joins:
     def __init__(self) -> None:
         self._segments: dict[tuple[str, int], list[Segment]] = {}
         self._durations: dict[int, float] = {}
+        self._longest_s = 0.0
         self._last: int | None = None
         self._bytes = 0
         self._cut = False
@@ -56,6 +58,7 @@ class Joins:
         last = -1 if self._last is None else self._last
         kept = {n: s for n, s in self._durations.items() if n > last and n not in durations}
         self._durations = dict(list(kept.items())[-MAX_GONE:]) | durations
+        self._longest_s = max(durations.values(), default=self._longest_s)
 
     def begins_anew(self, playlist: Playlist) -> bool:
         """Whether all of a new version is far behind what was read already.
@@ -117,7 +120,8 @@ class Joins:
         if not listed:
             return None
         last = -1 if self._last is None else self._last
-        return next((one for one in listed if one.number > last), listed[-1])
+        after = bisect_right(listed, last, key=lambda one: one.number)
+        return listed[min(after, len(listed) - 1)]
 
     def _length_s(self, first: int, end: int) -> float:
         """How long the segments from `first` up to `end` are."""
@@ -127,5 +131,4 @@ class Joins:
             else []
         )
         rest = end - first - len(known)
-        usual_s = max(self._durations.values(), default=0.0)
-        return max(sum(known) + rest * usual_s, 0.001)
+        return max(sum(known) + rest * self._longest_s, 0.001)

@@ -1,7 +1,7 @@
 """The targets, by name."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import frames, messages, servers, snapshots, texts
+from tests.fuzz.targets import frames, messages, servers, snapshots, texts, web
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -18,5 +18,9 @@ TARGETS: dict[str, Target] = {
         messages.REDIS,
         servers.RTSP,
         servers.LOGINS,
+        web.PLAYLISTS,
+        web.PARTS,
+        web.STILLS,
+        web.FORMATS,
     )
 }
