@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import torch
-from transformers.utils.logging import disable_progress_bar
 
 from hermes.engine import Engine
 from hermes.errors import InvalidInput
@@ -25,6 +24,8 @@ _DTYPES = {
 
 def load_model(settings: WorkerSettings) -> VideoModel:
     """Load the checkpoint. Raises `hermes.errors.InvalidInput` or `Unsupported`."""
+    from transformers.utils.logging import disable_progress_bar
+
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device = _device(settings.device)
