@@ -173,7 +173,7 @@ async def test_a_snapshot_of_another_budget_is_left_alone(
 async def test_a_full_disk_only_stops_checkpoints(
     redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.hermes_worker.checkpointer.RETRY_S", 0.2)
+    monkeypatch.setattr("services.hermes_worker.checkpoint_record.RETRY_S", 0.2)
     async with working(redis_url, kept) as worker:
 
         def full(path: str, data: bytes) -> None:
