@@ -18,9 +18,14 @@ VARIABLE = "TEST_RUN_FOLDER"
 
 
 def create() -> Path:
-    """Make the folder of this run. Processes that are started from now on find it."""
+    """Make the folder of this run. Processes that are started from now on find it.
+
+    Their temporary files go there as well, because tests kill processes that would
+    have removed their own. pytest's do not: it keeps those of the last runs.
+    """
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     made = Path(tempfile.mkdtemp(prefix="hermes-tests-"))
-    os.environ[VARIABLE] = str(made)
+    os.environ[VARIABLE] = os.environ["TMPDIR"] = tempfile.tempdir = str(made)
     return made
 
 
