@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import torch
-from transformers.utils.logging import disable_progress_bar
 
 from hermes.cpus import usable_cpus
 from hermes.engine import Engine
@@ -26,6 +25,8 @@ _DTYPES = {
 
 def load_model(settings: WorkerSettings) -> VideoModel:
     """Load the checkpoint. Raises `hermes.errors.InvalidInput` or `Unsupported`."""
+    from transformers.utils.logging import disable_progress_bar
+
     # The library counts the machine's CPUs, of which a container may have a share.
     torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cpus()))
     device = _device(settings.device)
