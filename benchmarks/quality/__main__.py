@@ -60,7 +60,7 @@ def elsewhere(options: argparse.Namespace) -> None:
         ("looks never seen in training", {"looks": "all"}),
         ("four frames a second", {"step": 0.25}),
         ("a frame in three seconds", {"step": 3.0}),
-        ("H.264 at low bitrate", {"film": True}),
+        ("H.264 at low bitrate", {"through": "H.264 36"}),
     ):
         tasks = _measure(options, TRAINED_FRAMES, BUDGET, (UNBOUNDED,), **changed)
         found[label] = tasks[UNBOUNDED]
@@ -116,10 +116,20 @@ def _measure(
     streams: int = 0,
     step: float = 1.0,
     looks: str = "trained",
-    film: bool = False,
+    through: str = "none",
+    chapter_s: float = 0.0,
 ) -> dict[str, Verdicts]:
     tasks = [
-        Task(seed, frames, budget, names, step=step, looks=looks, film=film)
+        Task(
+            seed,
+            frames,
+            budget,
+            names,
+            step=step,
+            looks=looks,
+            through=through,
+            chapter_s=chapter_s,
+        )
         for seed in range(streams or options.streams)
     ]
     return merged(perform_all(tasks, options.processes, options.model))

@@ -31,7 +31,8 @@ Verdicts = list[Verdict]
 class Task:
     """One stream, and who remembers it: at a budget of `budget` tokens each.
 
-    `looks`: `trained`, or `all`, with those that no training scene had.
+    `looks`: `trained`, or `all`, with those that no training scene had. `through`,
+    `chapter_s`: as in `make_world`.
     """
 
     seed: int
@@ -40,7 +41,8 @@ class Task:
     names: tuple[str, ...]
     step: float = 1.0
     looks: str = "trained"
-    film: bool = False
+    through: str = "none"
+    chapter_s: float = 0.0
 
 
 class SeenOnce:
@@ -75,7 +77,14 @@ def all_contenders() -> dict[str, Contender]:
 def perform(task: Task, folder: str = str(WEIGHTS)) -> dict[str, Verdicts]:
     """The verdicts of one stream, by contender."""
     looks: tuple[Look, ...] = TRAINED if task.looks == "trained" else LOOKS
-    world = make_world(task.seed, task.frames, step=task.step, looks=looks, film=task.film)
+    world = make_world(
+        task.seed,
+        task.frames,
+        step=task.step,
+        looks=looks,
+        through=task.through,
+        chapter_s=task.chapter_s,
+    )
     model: Any = SeenOnce(_model(folder))
     known = all_contenders()
     return {name: answers(known[name], model, world, task.budget) for name in task.names}

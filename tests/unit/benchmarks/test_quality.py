@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from benchmarks.quality.contenders import ablations, contenders
+from benchmarks.quality.disturbances import DISTURBANCES, disturbed
 from benchmarks.quality.filmed import filmed
 from benchmarks.quality.report import by_era, by_kind
 from benchmarks.quality.run import UNBOUNDED, SeenOnce, Task, all_contenders, answers, merged
@@ -74,6 +75,33 @@ def test_filmed_pictures_are_degraded_but_recognisable() -> None:
     assert len(worn) == 6
     difference = np.abs(np.stack(worn).astype(int) - drawn.astype(int)).mean()
     assert 0.1 < difference < 20
+
+
+@pytest.mark.parametrize("name", sorted(set(DISTURBANCES) - {"none"}))
+def test_a_disturbance_changes_the_pictures_and_nothing_else(name: str) -> None:
+    plain, worn = make_world(3, 12), make_world(3, 12, through=name)
+    assert worn.questions == plain.questions
+    assert worn.pictures.shape == plain.pictures.shape
+    assert worn.pictures.dtype == torch.uint8
+    apart = (worn.pictures.float() - plain.pictures.float()).abs().mean()
+    assert 0.05 < float(apart) < 60
+    assert torch.equal(worn.pictures, make_world(3, 12, through=name).pictures)
+
+
+def test_noise_has_the_spread_that_its_name_says() -> None:
+    middling = torch.full((20, 3, SIDE, SIDE), 128, dtype=torch.uint8)
+    worn = disturbed("noise 10", middling, 1).float()
+    assert float(worn.std()) == pytest.approx(10, rel=0.02)
+
+
+def test_a_scene_in_chapters_goes_on_having_events() -> None:
+    world = make_world(1, 600, looks=TRAINED, chapter_s=60)
+    enters = [actor.enters for actor in world.scene.actors]
+    assert len(enters) == 10
+    assert all(60 * n - 1 <= at < 60 * (n + 1) for n, at in enumerate(sorted(enters)))
+    assert all(0 < a.leaves - a.enters <= 15 for a in world.scene.actors)
+    assert max(q.evidence or 0 for q in world.questions) > 500
+    assert len({actor.look for actor in world.scene.actors}) == 10
 
 
 def test_all_contenders_take_part() -> None:
