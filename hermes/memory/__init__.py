@@ -12,6 +12,7 @@ from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.capture import Capture
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
+from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.guidance import GuidanceRow
 from hermes.memory.inside import look_inside
 from hermes.memory.limits import Compression, MemoryConfig
@@ -25,7 +26,6 @@ from hermes.memory.policies import (
     SlidingWindow,
     UniformFrames,
 )
-from hermes.memory.positions import FrameLayout
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool

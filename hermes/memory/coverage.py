@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,13 +62,14 @@ class Coverage:
 
 
 class FrameTable:
-    """The stamps of the frames that are held, and the gaps between them."""
+    """The stamps and sizes of the frames that are held, and the gaps between them."""
 
     def __init__(
         self,
         stamps: Iterable[tuple[int, FrameStamp]] = (),
         gaps: Iterable[Stretch] = (),
         *,
+        taken: Mapping[int, int] | None = None,
         first_ms: int | None = None,
         last_ms: int | None = None,
         seen: int = 0,
@@ -77,6 +78,7 @@ class FrameTable:
     ) -> None:
         """Empty, or as another table was that had these. `whole_from`: as in `retain`."""
         self._stamps: OrderedDict[int, FrameStamp] = OrderedDict(stamps)
+        self._taken = dict(taken or {})
         self._gaps: list[Stretch] = list(gaps)
         self._first_ms = first_ms
         self._last_ms = last_ms
@@ -94,8 +96,11 @@ class FrameTable:
         """
         self._lost_since_ms = since_ms
 
-    def add(self, stamp: FrameStamp, *, after_gap: bool) -> int:
-        """Add the next frame, which is held whole, and return its number."""
+    def add(self, stamp: FrameStamp, *, after_gap: bool, tokens: int = 0) -> int:
+        """Add the next frame, which is held whole, and return its number.
+
+        `tokens`: how many were taken in.
+        """
         number = self.seen
         if self._last_ms is None:
             self._first_ms = stamp.capture_ms
@@ -107,6 +112,7 @@ class FrameTable:
         if number - 1 not in self._stamps:
             self._forgotten = None  # the last stretch ends here
         self._stamps[number] = stamp
+        self._taken[number] = tokens
         self._last_ms = stamp.capture_ms
         self.seen += 1
         return number
@@ -120,6 +126,7 @@ class FrameTable:
         wanted = set(held)
         for number in [number for number in self._stamps if number not in wanted]:
             del self._stamps[number]
+            self._taken.pop(number, None)
         if self._stamps:
             oldest = next(iter(self._stamps.values())).capture_ms
             self._gaps = [gap for gap in self._gaps if gap[1] > oldest]
@@ -128,6 +135,10 @@ class FrameTable:
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, in order."""
         return list(self._stamps.items())
+
+    def taken(self) -> Mapping[int, int]:
+        """How many tokens each frame that is held was taken in with, by number."""
+        return self._taken
 
     def gaps(self) -> list[Stretch]:
         """Each from the last frame before a gap to the first after it, in order."""
@@ -196,22 +207,22 @@ def _longest(stretches: Sequence[Stretch], count: int) -> tuple[Stretch, ...]:
 
 
 def held_frames(
-    frames: Tensor, patches: Tensor, frame_tokens: int, seen: int
+    frames: Tensor, patches: Tensor, taken: Mapping[int, int], seen: int
 ) -> tuple[list[int], int]:
     """The frames of the held tokens [layers, n], and the first from which on all are whole.
 
-    A frame is whole if each layer holds `frame_tokens` of its tokens, not
-    counting summaries. Waits for the device twice, no more than finding the
+    A frame is whole if each layer holds all of its tokens that were `taken` in,
+    not counting summaries. Waits for the device twice, no more than finding the
     frames alone would.
     """
     # No layer holds a token twice: one count over all layers is enough.
     marked = 2 * frames + (patches == SUMMARY_PATCH)
     codes, counts = torch.stack(marked.unique(return_counts=True)).tolist()
-    complete = frame_tokens * frames.shape[0]
+    layers = frames.shape[0]
     whole = {
         code // 2
         for code, count in zip(codes, counts, strict=True)
-        if code % 2 == 0 and count == complete
+        if code % 2 == 0 and count == layers * taken.get(code // 2, 0)
     }
     first = seen
     while first - 1 in whole:

@@ -47,6 +47,15 @@ class Header:
             )
         return [self._checked(name, value, low, high) for value in found]
 
+    def numbers(self, name: str, most: int, low: int, high: int) -> list[int]:
+        """At most `most` numbers within [low, high]."""
+        found = self._values.get(name)
+        if not isinstance(found, list) or len(found) > most:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header needs at most {most} numbers"
+            )
+        return [self._checked(name, value, low, high) for value in found]
+
     def flag(self, name: str) -> bool:
         """True or false."""
         found = self._values.get(name)

@@ -17,8 +17,8 @@ SENSORY_DECAY = 20.0  # k of R in the sensory band; the paper gives no value
 WORKING_DECAY_LAST = 0.5  # what k has fallen to at the end of the working band
 SMOOTHING_SHARE = {"sensory": 0.1, "working": 0.3, "long_term": 0.4}  # g, by band
 
-IDENTITY_STRIDE = 1 << 20
-"""The most patches of a frame, so that (frame, patch) fits into one number."""
+IDENTITY_STRIDE = 1 << 31
+"""One past the largest patch number, so that (frame, patch) fits into one number."""
 
 
 def recency(count: int, decay: float, device: torch.device) -> Tensor:

@@ -246,7 +246,7 @@ def test_a_snapshot_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(snapshot, "FORMAT", 1)
     data = snapshot.encode(state)
     monkeypatch.undo()
-    with pytest.raises(SnapshotMismatch, match="format 1; this build reads 3"):
+    with pytest.raises(SnapshotMismatch, match="format 1; this build reads 4"):
         snapshot.restore(memory(), data)
 
 
@@ -255,7 +255,7 @@ def test_the_metadata_match_the_format() -> None:
     metadata = json.loads(SMALL[8 : 8 + length])["__metadata__"]
     assert sorted(metadata) == ["checksum", "header"]
     header = json.loads(metadata["header"])
-    assert header["format"] == 3
+    assert header["format"] == 4
     assert header["policy"] == {"name": "sliding-window", "guided": False}
     assert safetensors.load(SMALL).keys() == {*FIELDS, "stamps", "gaps"}
 

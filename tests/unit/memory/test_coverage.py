@@ -179,7 +179,7 @@ def test_finding_whole_frames_needs_no_further_wait_for_the_device() -> None:
 
     frames = torch.arange(4).repeat_interleave(4).expand(3, 16).as_subclass(Watched)
     patches = torch.arange(4, dtype=torch.int32).repeat(4).expand(3, 16)
-    assert coverage.held_frames(frames, patches, 4, 4) == ([0, 1, 2, 3], 0)
+    assert coverage.held_frames(frames, patches, dict.fromkeys(range(4), 4), 4) == ([0, 1, 2, 3], 0)
     assert waits == ["unique", "tolist"]
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import POLICIES, StreamMemory
+from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.held import Held
-from hermes.memory.positions import Clock, FrameLayout
+from hermes.memory.positions import Clock
 from hermes.vlm import VideoMemory, load, multimodal_rope
 from tests.support import tiny_qwen
 from tests.support.tiny_qwen import Tiny
@@ -103,7 +104,7 @@ def test_marks_are_text() -> None:
     ]
     clock = Clock(3)
     clock.took_text(7)
-    clock.took_frames(2, layout)
+    clock.took_frames([layout, layout])
     assert (clock.origin, clock.next_text) == ([17, 17, 17], 17)
     assert clock.took_tick() == 17
     assert clock.origin == [18, 18, 18]
