@@ -6,11 +6,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from hermes.memory.summary import SUMMARY_PATCH
-
 MAX_GAPS = 64
 MAX_FORGOTTEN = 64
 
@@ -120,8 +115,8 @@ class FrameTable:
     def retain(self, held: Iterable[int], whole_from: int) -> None:
         """Forget every frame that is not in `held`, and the gaps before the oldest.
 
-        `whole_from`: the first of the newest frames that are held whole; `seen`
-        if the newest is not.
+        `whole_from`: the first frame from which on no picture lost anything; `seen`
+        if the newest did. It never goes back.
         """
         wanted = set(held)
         for number in [number for number in self._stamps if number not in wanted]:
@@ -130,7 +125,7 @@ class FrameTable:
         if self._stamps:
             oldest = next(iter(self._stamps.values())).capture_ms
             self._gaps = [gap for gap in self._gaps if gap[1] > oldest]
-        self._whole_from, self._forgotten = whole_from, None
+        self._whole_from, self._forgotten = max(whole_from, self._whole_from), None
 
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, in order."""
@@ -139,6 +134,11 @@ class FrameTable:
     def taken(self) -> Mapping[int, int]:
         """How many tokens each frame that is held was taken in with, by number."""
         return self._taken
+
+    @property
+    def whole_from(self) -> int:
+        """The first frame from which on no picture lost anything."""
+        return self._whole_from
 
     def gaps(self) -> list[Stretch]:
         """Each from the last frame before a gap to the first after it, in order."""
@@ -204,27 +204,3 @@ def _longest(stretches: Sequence[Stretch], count: int) -> tuple[Stretch, ...]:
     """The `count` longest, in order; of equally long ones the newer."""
     lengths = [(end - start, at) for at, (start, end) in enumerate(stretches)]
     return tuple(stretches[at] for at in sorted(at for _, at in sorted(lengths)[-count:]))
-
-
-def held_frames(
-    frames: Tensor, patches: Tensor, taken: Mapping[int, int], seen: int
-) -> tuple[list[int], int]:
-    """The frames of the held tokens [layers, n], and the first from which on all are whole.
-
-    A frame is whole if each layer holds all of its tokens that were `taken` in,
-    not counting summaries. Waits for the device twice, no more than finding the
-    frames alone would.
-    """
-    # No layer holds a token twice: one count over all layers is enough.
-    marked = 2 * frames + (patches == SUMMARY_PATCH)
-    codes, counts = torch.stack(marked.unique(return_counts=True)).tolist()
-    layers = frames.shape[0]
-    whole = {
-        code // 2
-        for code, count in zip(codes, counts, strict=True)
-        if code % 2 == 0 and count == layers * taken.get(code // 2, 0)
-    }
-    first = seen
-    while first - 1 in whole:
-        first -= 1
-    return sorted({code // 2 for code in codes}), first

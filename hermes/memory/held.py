@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hermes.memory.coverage import FrameTable, held_frames
+from hermes.memory.coverage import FrameTable
 from hermes.memory.frame_layout import PLACES, FrameLayout
 from hermes.memory.positions import Clock, dense_ranks
 from hermes.memory.slab import Slab
@@ -26,7 +26,7 @@ class Held:
     prefix. `frame_tokens`: tokens of the largest frame so far; 0 until the first
     is in memory. `time_step`: how far a frame moves the first axis of the clock.
     `sides`: the picture's rows and columns in the newest frame; `changes`: how
-    often they have changed.
+    often they have changed; `resized_at`: the first frame after the last change.
     `guidance`: [layers, video tokens] fp32 for each guidance prompt: the
     attention that the next compression goes by. Empty if it has none.
     """
@@ -39,6 +39,7 @@ class Held:
     time_step: int = 1
     sides: tuple[int, ...] = ()
     changes: int = 0
+    resized_at: int = 0
     guidance: tuple[Tensor, ...] = ()
 
     @property
@@ -73,11 +74,18 @@ class Held:
     def took(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: frames of these layouts are in memory."""
         self.clock.took_frames(layouts)
-        for layout in layouts:
-            self.changes += bool(self.sides) and layout.sides != self.sides
+        for number, layout in enumerate(layouts, self.table.seen):
+            if self.sides and layout.sides != self.sides:
+                self.changes += 1
+                self.resized_at = number
             self.sides = layout.sides
             self.frame_tokens = max(self.frame_tokens, layout.tokens)
         self.time_step = layouts[-1].advance[0]
+
+    @property
+    def first_patch(self) -> int:
+        """The patch number of the first place of pictures of the present size."""
+        return self.changes % _CHANGES_APART * PLACES
 
     def reindex(self) -> None:
         """Compact the video tokens' positions to a dense range after the prefix."""
@@ -89,7 +97,11 @@ class Held:
         slab.moved()
         self.clock.compacted(slab.positions[:, :, video], self.prefix_length, self.time_step)
 
-    def forget_lost_frames(self) -> None:
-        """Forget the frames that have no token left in any layer."""
-        frames, patches = self.slab.frames[:, self.video], self.slab.patches[:, self.video]
-        self.table.retain(*held_frames(frames, patches, self.table.taken(), self.table.seen))
+    def forget_lost_frames(self, whole: Tensor) -> None:
+        """Forget the frames that have no token left in any layer.
+
+        `whole`: from `evict`.
+        """
+        numbers = self.slab.frames[:, self.video].unique()
+        *held, first = torch.cat((numbers, whole[None])).tolist()
+        self.table.retain(held, first)

@@ -27,6 +27,8 @@ class Candidates:
     `attention`: [2, layers, n], the weight that the global and the mixed
     guidance prompt give each token; None for a policy that is not guided.
     `values`: [layers, kv_heads, n, head_dim], as cached; must not be changed.
+    `present`: [layers, n] bool, tokens that show the present picture and must stay; None if
+    the newest frames show it.
     """
 
     frames: Tensor
@@ -34,6 +36,7 @@ class Candidates:
     seen: int
     attention: Tensor | None = None
     values: Tensor | None = None
+    present: Tensor | None = None
 
     @property
     def layers(self) -> int:
@@ -164,6 +167,8 @@ class Hermes:
             held = candidates.frames, candidates.patches
             scores = agreed(scores, *held, bands, config.agreement)
         recent = candidates.frames >= candidates.seen - config.recent_frames
+        if candidates.present is not None:
+            recent = recent | candidates.present
         self._check_recent(int(recent.sum(dim=1).max()), budget)
         scores = torch.where(recent, torch.inf, scores)
         keep = top(scores, budget)

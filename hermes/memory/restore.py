@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import SnapshotCorrupt, SnapshotMismatch
-from hermes.memory.coverage import MAX_GAPS, FrameStamp, FrameTable, held_frames
+from hermes.memory.coverage import MAX_GAPS, FrameStamp, FrameTable
 from hermes.memory.header import Header, same, shown
 from hermes.memory.held import Held
 from hermes.memory.limits import MemoryConfig
@@ -57,10 +57,11 @@ def restored(
     _check_values(tensors, config, prefix, seen)
     if present is not None:
         _check_prefix(tensors, present, prefix)
-    table = _table(header, tensors, prefix, seen)
+    table = _table(header, tensors, seen)
     time_step = header.integer("time_step", 0, most)
     sides = header.numbers("sides", _MOST_SIDES, 0, config.budget + config.headroom)
     changes = header.integer("changes", 0, _MOST_FRAMES)
+    resized_at = header.integer("resized_at", 0, seen)
     together = header.flag("clock_together")
     largest = header.integer("clock_largest", -1, most)
     origin = header.integers("clock_origin", shape.axes, 0, 2 * most)
@@ -77,11 +78,12 @@ def restored(
         time_step=time_step,
         sides=tuple(sides),
         changes=changes,
+        resized_at=resized_at,
         guidance=() if guidance is None else tuple(guidance.to(shape.device)),
     )
 
 
-def _table(header: Header, tensors: Mapping[str, Tensor], prefix: int, seen: int) -> FrameTable:
+def _table(header: Header, tensors: Mapping[str, Tensor], seen: int) -> FrameTable:
     first_ms, last_ms = (
         header.integer(name, -_INT64, _INT64) if seen else None for name in ("first_ms", "last_ms")
     )
@@ -89,10 +91,8 @@ def _table(header: Header, tensors: Mapping[str, Tensor], prefix: int, seen: int
     if header.has("lost"):  # older snapshots do not say
         start, end = header.integers("lost", 2, -_INT64, _INT64)
         lost = (start, end)
-    frames, patches = (tensors[name][:, prefix:] for name in ("frames", "patches"))
     rows = tensors["stamps"].tolist()
     taken = {number: tokens for number, _, _, tokens in rows}
-    _, whole_from = held_frames(frames, patches, taken, seen)
     return FrameTable(
         [
             (number, FrameStamp(capture, None if media == NO_MEDIA else media))
@@ -102,7 +102,7 @@ def _table(header: Header, tensors: Mapping[str, Tensor], prefix: int, seen: int
         first_ms=first_ms,
         last_ms=last_ms,
         seen=seen,
-        whole_from=whole_from,
+        whole_from=header.integer("whole_from", 0, seen),
         taken=taken,
         lost=lost,
     )

@@ -303,8 +303,11 @@ class StreamMemory:
         if excess <= 0 and not reindex:
             return None
         source = target = held.slab
+        whole = None
         if excess > 0:
-            target = evict(held, self.policy, config.budget, self._slabs)
+            target, whole = evict(
+                held, self.policy, config.budget, self._slabs, keep_present=config.keep_present
+            )
         elif source.readers:
             target = self._slabs.take(source.capacity)
             source.keep(every_index(source, source.length), into=target)
@@ -313,7 +316,8 @@ class StreamMemory:
             source.retire()
         if reindex:
             held.reindex()
-        held.forget_lost_frames()
+        if whole is not None:
+            held.forget_lost_frames(whole)
         return Compression(max(0, excess) * self.shape.layers, reindex)
 
     def _positions_run_out(self) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from hermes.memory.frame_layout import FIRST_TEXT
 from hermes.memory.present import newest_of_places, next_of_place, whole_from
 
 
@@ -66,6 +70,42 @@ def test_pictures_are_whole_from_where_all_that_stands_for_them_is_held(
             for layer, mask in zip(held, kept.tolist(), strict=True)
         ]
     assert found == whole_by_hand(taken, [set(layer) for layer in held], places)
+
+
+def test_finding_them_never_waits_for_the_device() -> None:
+    waited: list[str] = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            name = str(func)
+            if any(part in name for part in ("_local_scalar_dense", "nonzero", "unique")):
+                waited.append(name)
+            return func(*args, **(kwargs or {}))
+
+    frames = torch.arange(4).repeat_interleave(4).expand(3, 16)
+    patches = torch.arange(4, dtype=torch.int32).repeat(4).expand(3, 16)
+    kept = torch.ones((3, 16), dtype=torch.bool)
+    with Watch():  # type: ignore[no-untyped-call]
+        newest_of_places(patches, 0)
+        first = whole_from(frames, patches, kept, 4, 0)
+    assert waited == []
+    assert int(first) == 0
+
+
+def test_a_frames_text_stands_for_that_frame_alone() -> None:
+    frames = torch.tensor([[0, 0, 1, 2]])
+    patches = torch.tensor([[FIRST_TEXT, 0, 0, 0]])
+    kept = torch.tensor([[False, True, True, True]])
+    assert int(whole_from(frames, patches, kept, 3, 0)) == 1
+    assert newest_of_places(patches, 0).tolist() == [[False, False, False, True]]
+
+
+def test_an_evicted_summary_takes_nothing_from_a_picture() -> None:
+    frames, patches = torch.tensor([[0, 1, 1]]), torch.tensor([[-1, 0, 1]])
+    kept = torch.tensor([[False, True, True]])
+    assert int(whole_from(frames, patches, kept, 2, 0)) == 0
 
 
 def test_a_place_of_an_earlier_size_lasts_until_the_picture_changed() -> None:
