@@ -36,6 +36,7 @@ def message_of(contents: MemoryContents) -> memory_pb2.MemoryContents:
         gaps=[_span(start_ms, end_ms) for start_ms, end_ms in contents.gaps],
         layers=map(_layer_message, contents.layers),
         media_steps=_steps(contents.media.values()),
+        frame_taken=[contents.taken[number] for number in contents.times if contents.taken],
     )
 
 
@@ -44,6 +45,7 @@ def contents_of(message: memory_pb2.MemoryContents) -> MemoryContents:
     try:
         numbers = list(accumulate(message.frame_steps))
         media = list(accumulate(message.media_steps))
+        taken = list(message.frame_taken)  # a former server says nothing about it
         return MemoryContents(
             policy=message.policy,
             budget=message.budget,
@@ -59,6 +61,7 @@ def contents_of(message: memory_pb2.MemoryContents) -> MemoryContents:
             model=message.model,
             epoch=message.epoch,
             media=dict(zip(numbers, media, strict=True)) if media else {},
+            taken=dict(zip(numbers, taken, strict=True)) if taken else {},
         )
     except ValueError as error:
         raise HermesError(f"the memory's contents cannot be read: {error}") from error

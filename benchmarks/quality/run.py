@@ -50,14 +50,16 @@ class SeenOnce:
 
     def __init__(self, model: VideoModel) -> None:
         self._model = model
-        self._seen: dict[bytes, Tensor] = {}
+        self._seen: dict[bytes, list[Tensor]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
+    def encode(
+        self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
+    ) -> list[Tensor]:
         """As the model does."""
-        key = pictures.numpy().tobytes()
+        key = b"".join(picture.numpy().tobytes() for picture in pictures)
         if key not in self._seen:
             self._seen[key] = self._model.encode(pictures)
         return self._seen[key]

@@ -26,7 +26,8 @@ class EngineConfig:
     pass over frames runs, so that constant questions do not starve the cameras.
     `prefill_tokens`: tokens of new questions that one pass reads; it always reads
     at least one question.
-    `max_pass_frames`: frames in one pass, over all cameras.
+    `max_pass_frames`: the most tokens in one pass, over all cameras, as a number of
+    the model's largest frames.
     `slice_s`: average time that one slice (a layer) of a pass over frames may
     take. A pass gives way to questions between its slices, and takes as many
     frames as this time allows.

@@ -56,7 +56,7 @@ class Engine:
         self.config = config
         self.memory_config = MemoryConfig(
             budget=config.budget_tokens,
-            headroom=config.compress_every_frames * model.layout.tokens,
+            headroom=config.compress_every_frames * model.most_frame_tokens,
             position_limit=model.position_limit,
             position_reserve=config.max_question_tokens + config.max_answer_tokens,
         )
@@ -81,7 +81,11 @@ class Engine:
         )
         self._ingesting = Ingesting(
             model.shape.device,
-            PassSize(config.max_pass_frames, config.slice_s),
+            PassSize(
+                config.max_pass_frames * model.most_frame_tokens,
+                config.slice_s,
+                model.most_frame_tokens,
+            ),
             observer,
             wall_clock=wall_clock,
             give_way=self._give_way,
@@ -119,7 +123,8 @@ class Engine:
 
         Decoding threads call this, so that the device's thread has less to do.
         """
-        fitted = fit(picture.unsqueeze(0), self.model.frame_size)[0]
+        size = self.model.fitted((picture.shape[-2], picture.shape[-1]))
+        fitted = fit(picture.unsqueeze(0), size)[0]
         return fitted.pin_memory() if self.model.shape.device.type == "cuda" else fitted
 
     def start(self, beat: Callable[[], None] = lambda: None) -> None:
@@ -240,7 +245,7 @@ class Engine:
             and session is not held
             and not (self._winding_down and session.between)
         }
-        answers, room = self._answers, self._ingesting.size.frames
+        answers, room = self._answers, self._ingesting.size.tokens
         match self._scheduler.next(answers.ready, answers.under_way, waiting, room):
             case Answering():
                 answers.step()

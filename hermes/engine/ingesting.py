@@ -12,7 +12,7 @@ import torch
 
 from hermes.engine.observer import EngineObserver
 from hermes.engine.scheduler import PassSize
-from hermes.engine.session import FrameInput, Session
+from hermes.engine.session import FrameInput, Session, tokens_of
 from hermes.vlm import Arrival, Outcome, take_together
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,8 @@ class Ingesting:
             self._pace.forget()
         progress = self._progress
         own_s = time.perf_counter() - began - progress.given_s
-        self.size.took(len(arrivals), progress.slices, own_s)
+        tokens = sum(tokens_of(arrival.memory, arrival.picture) for arrival in arrivals)
+        self.size.took(tokens, progress.slices, own_s)
         self._slices = max(1, progress.slices)
         return outcomes
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes.engine.scheduler import Backlog
-from hermes.errors import CameraNotOwned, HermesError, Overloaded
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Overloaded
 from hermes.memory import Coverage, FrameStamp
 from hermes.vlm import VideoMemory
 
@@ -138,8 +138,13 @@ class Session:
     @property
     def backlog(self) -> Backlog:
         """What waits. `since` is 0 if a cursor without a frame comes first."""
-        frame = self.pending[0][0]
-        return Backlog(0 if frame is None else frame.stamp.capture_ms, len(self.pending))
+        first = self.pending[0][0]
+        frame = first or next((frame for frame, _ in self.pending if frame is not None), None)
+        return Backlog(
+            0 if first is None else first.stamp.capture_ms,
+            len(self.pending),
+            1 if frame is None else tokens_of(self.memory, frame.picture),
+        )
 
     def publish(self, cursor: str | None, lag_s: float | None) -> None:
         """Replace the report."""
@@ -150,3 +155,11 @@ class Session:
             kv_bytes=self.memory.cache.kv_bytes,
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )
+
+
+def tokens_of(memory: VideoMemory, picture: Tensor) -> int:
+    """How many tokens a frame of this picture has, at most; 1 if it is refused."""
+    try:
+        return memory.tokens_of(picture)
+    except InvalidInput:
+        return 1

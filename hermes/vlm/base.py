@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -61,7 +62,12 @@ class VideoModel(Protocol):
 
     @property
     def layout(self) -> FrameLayout:
-        """How many video tokens one frame becomes, and their positions."""
+        """The tokens of a frame of `frame_size`, and their positions."""
+        ...
+
+    @property
+    def most_frame_tokens(self) -> int:
+        """The most tokens that any frame has."""
         ...
 
     @property
@@ -71,7 +77,15 @@ class VideoModel(Protocol):
 
     @property
     def frame_size(self) -> tuple[int, int]:
-        """Height and width, in pixels, of the frames that its vision tower takes."""
+        """Height and width, in pixels, of the largest frames that its vision tower takes."""
+        ...
+
+    def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The height and width that pictures of this height and width are resized to."""
+        ...
+
+    def layout_of(self, size: tuple[int, int]) -> FrameLayout:
+        """The layout of a frame of pictures of this height and width, resized or not."""
         ...
 
     @property
@@ -83,10 +97,14 @@ class VideoModel(Protocol):
         """Inputs [n, width] of everything before the video."""
         ...
 
-    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
-        """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width].
+    def encode(
+        self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
+    ) -> list[Tensor]:
+        """n * pictures_per_frame pictures [3, h, w] uint8 -> n frames' [tokens, width].
 
-        `between` is called between the tower's layers, and may run other passes.
+        Pictures of one frame have one size; frames may differ in it. Each frame's
+        tokens are as in its `layout_of`. `between` is called between the tower's
+        layers, and may run other passes.
         """
         ...
 

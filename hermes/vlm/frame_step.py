@@ -12,14 +12,15 @@ from hermes.memory import AppendRow, Row
 class FrameStep:
     """What one memory adds to a pass: frames and, before a compression, guidance prompts.
 
-    `inputs`: embeddings, one [n, width] for each of `rows`. `due`: whether a
-    compression follows.
+    `inputs`: embeddings [n, width] of the tokens of `rows`, in order. `due`: whether
+    a compression follows.
     """
 
-    def __init__(self, frames: AppendRow, features: Tensor, due: bool) -> None:
+    def __init__(self, frames: AppendRow, features: Sequence[Tensor], due: bool) -> None:
+        """`features`: one [tokens, width] for each frame."""
         self.frames = frames
         self.due = due
-        self.inputs: list[Tensor] = [features]
+        self.inputs: list[Tensor] = list(features)
         self.rows: list[Row] = [frames]
 
     def guide(self, prompts: Sequence[Tensor], rows: Sequence[Row]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
 from hermes.vlm.base import VideoModel
-from hermes.vlm.preprocess import check_pictures
+from hermes.vlm.preprocess import check_pictures, stacked
 from hermes.vlm.token_choice import TokenChoice
 
 
@@ -87,7 +87,7 @@ class PictureMemory(ABC):
         if len(self._unpaired) < self.model.pictures_per_frame:
             return None
         merged, self._unpaired = self._unpaired, []
-        return torch.stack(merged)
+        return stacked(merged, _size_of(merged[-1]))
 
     def ask(self, question: str, max_tokens: int = 256) -> str:
         """The whole answer."""
@@ -115,3 +115,8 @@ class PictureMemory(ABC):
         hidden = self.model.forward(inputs, PackedPass([row]))
         branch.commit(row)
         return self.model.logits(hidden[-1:])
+
+
+def _size_of(picture: Tensor) -> tuple[int, int]:
+    height, width = picture.shape[-2:]
+    return height, width

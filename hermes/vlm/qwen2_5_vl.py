@@ -41,11 +41,14 @@ class Qwen25VL(QwenVL):
             raise InvalidInput("frames_per_second", f"{rate} must be more than 0")
         ticks = model.config.vision_config.tokens_per_second * self.pictures_per_frame / rate
         step = max(1, round(ticks))
-        self.layout = FrameLayout.grid(*self._grid, step, self.shape.device)
+        self._step = step
         if step > self.layout.tokens:  # a memory assumes at most one position a token
             raise InvalidInput(
                 "frames_per_second", f"{rate}: a frame would take {step} positions in time"
             )
+
+    def _new_layout(self, rows: int, columns: int) -> FrameLayout:
+        return FrameLayout.grid(rows, columns, self._step, self.shape.device)
 
     def _video_text(self, tokenizer: Any) -> str:
         return token(tokenizer, self._model.config.video_token_id)

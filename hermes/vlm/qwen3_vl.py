@@ -47,7 +47,6 @@ class Qwen3VL(QwenVL):
         super().__init__(model, tokenizer, folder, name, frame_size=frame_size)
         config = model.config
         self._further = len(config.vision_config.deepstack_visual_indexes) * self._hidden
-        self.layout = FrameLayout.marked(*self._grid, self.shape.device)
         for level in range(self._further // self._hidden):
             layer = self.language.layers[level]
             layer.register_forward_hook(partial(_add_level, level), with_kwargs=True)
@@ -59,16 +58,20 @@ class Qwen3VL(QwenVL):
         ids = (config.vision_start_token_id, config.video_token_id, config.vision_end_token_id)
         return "".join(token(tokenizer, id) for id in ids)
 
-    def _frames_of(self, found: Any, frames: int) -> Tensor:
+    def _new_layout(self, rows: int, columns: int) -> FrameLayout:
+        return FrameLayout.marked(rows, columns, self.shape.device)
+
+    def _tokens_of(self, found: Any) -> Tensor:
         # One tensor for each level; for each level and video in newer transformers.
         levels = [
             level if isinstance(level, Tensor) else torch.cat(tuple(level))
             for level in found.deepstack_features
         ]
         embedded = torch.cat(tuple(found.pooler_output))
-        tokens = torch.cat((embedded, *levels), dim=-1).to(self.shape.dtype)
-        start, end = (mark.expand(frames, 1, -1) for mark in (self._start, self._end))
-        return torch.cat((start, tokens.view(frames, -1, tokens.shape[-1]), end), dim=1)
+        return torch.cat((embedded, *levels), dim=-1).to(self.shape.dtype)
+
+    def _framed(self, tokens: Tensor) -> Tensor:
+        return torch.cat((self._start.unsqueeze(0), tokens, self._end.unsqueeze(0)))
 
     def embed(self, token_ids: list[int]) -> Tensor:
         """Inputs [n, width] of token ids; text has no features for deeper layers."""

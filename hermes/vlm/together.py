@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -12,7 +13,6 @@ from torch import Tensor
 from hermes.memory import Compression, FrameStamp, PackedPass
 from hermes.vlm.base import VideoModel
 from hermes.vlm.frame_step import FrameStep
-from hermes.vlm.preprocess import fit
 from hermes.vlm.tower import Between
 from hermes.vlm.video_memory import VideoMemory
 
@@ -81,19 +81,23 @@ def take_together(
 def _next_run(queue: deque[tuple[int, Arrival]], outcomes: list[Outcome]) -> _Run:
     """As many frames of one memory as may come in one step."""
     run = _Run(queue[0][1].memory)
-    most = run.memory.frames_at_once
-    while queue and len(run.of) < most:
+    left = run.memory.tokens_at_once
+    while queue:
         index, arrival = queue[0]
         if run.of and arrival.after_gap:
             break  # only the first frame of a step can be after a gap
-        queue.popleft()
         try:
+            tokens = run.memory.tokens_of(arrival.picture)
+            if run.of and tokens > left:
+                break
             pictures = run.memory.collect(arrival.picture, after_gap=arrival.after_gap)
         except Exception as error:
             outcomes[index] = error
         else:
             if pictures is not None:
+                left -= tokens
                 run.add(index, pictures, arrival.stamp)
+        queue.popleft()
     return run
 
 
@@ -129,7 +133,8 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
     try:
         for run, features in zip(runs, _features(model, runs, between), strict=True):
             if not run.memory.cache.closed:  # not closed while the tower read its pictures
-                steps.append((run, run.memory.begin(features, run.stamps)))
+                frames = run.memory.encoded(features, run.pictures)
+                steps.append((run, run.memory.begin(frames, run.stamps)))
         if not steps:
             return
         inputs = torch.cat([part for _, step in steps for part in step.inputs])
@@ -150,12 +155,8 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
                 outcomes[index] = error
 
 
-def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> Sequence[Tensor]:
-    """The tower's features of all pictures, by run: [frames, tokens of a frame, width]."""
-    device, size = model.shape.device, model.frame_size
-    pictures = [
-        fit(own.to(device, non_blocking=True), size) for run in runs for own in run.pictures
-    ]
-    encoded: Tensor = model.encode(torch.cat(pictures), between)
-    split: Sequence[Tensor] = encoded.split([len(run.of) for run in runs])
-    return split
+def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> list[list[Tensor]]:
+    """The tower's features of all frames, by run: [tokens, width] each."""
+    pictures = [picture for run in runs for own in run.pictures for picture in own]
+    encoded = iter(model.encode(pictures, between))
+    return [list(islice(encoded, len(run.of))) for run in runs]

@@ -10,6 +10,7 @@ from torch import Tensor
 from hermes.errors import InvalidInput, SnapshotCorrupt
 from hermes.memory import (
     POLICIES,
+    AppendRow,
     Branch,
     Capture,
     Compression,
@@ -26,10 +27,11 @@ from hermes.memory import (
 from hermes.memory.header import Header, plain, same
 from hermes.memory.state import state_limit
 from hermes.vlm.base import VideoModel
+from hermes.vlm.encoded import EncodedFrame
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_prompts
 from hermes.vlm.picture_memory import PictureMemory
-from hermes.vlm.preprocess import fit
+from hermes.vlm.preprocess import check_pictures, fit
 
 COMPRESS_EVERY_FRAMES = 16
 POSITION_RESERVE = 1024
@@ -78,14 +80,15 @@ class VideoMemory(PictureMemory):
         if config is None:
             config = MemoryConfig(
                 budget=budget,
-                headroom=compress_every_frames * model.layout.tokens,
+                headroom=compress_every_frames * model.most_frame_tokens,
                 position_limit=model.position_limit,
                 position_reserve=position_reserve(model),
             )
-        _check_room(config, policy, model.layout.tokens)
+        _check_room(config, policy, model.most_frame_tokens)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
         self._every = compress_every_frames
+        self._every_tokens = compress_every_frames * model.most_frame_tokens
         self._since_compression = 0
         self._prompts = prompts
         if policy.guided and prompts is None:
@@ -114,32 +117,46 @@ class VideoMemory(PictureMemory):
         hidden = self.model.forward(prefix, PackedPass([row]))
         self.cache.commit(row, row.finite(hidden).tolist())
 
-    @property
-    def frames_at_once(self) -> int:
-        """How many frames may come in one step, so that a compression follows its last one."""
-        room = self.cache.room() // self.model.layout.tokens
-        return max(1, min(self._every - self._since_compression, room))
+    def tokens_of(self, picture: Tensor) -> int:
+        """How many tokens a frame of pictures [3, height, width] like this one has, at most."""
+        check_pictures(picture.unsqueeze(0))
+        return self.model.layout_of((picture.shape[-2], picture.shape[-1])).tokens
 
-    def begin(self, features: Tensor, stamps: Sequence[FrameStamp]) -> FrameStep:
-        """Begin a step with frames [n, tokens of a frame, width], n at most `frames_at_once`.
+    @property
+    def tokens_at_once(self) -> int:
+        """How many tokens may come in one step, so that a compression follows its last frame.
+
+        One frame may come in any case.
+        """
+        return min(self._every_tokens - self._since_compression, self.cache.room())
+
+    def begin(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> FrameStep:
+        """Begin a step with frames of at most `tokens_at_once`, or with one frame.
 
         They come from `collect`, in order. Run the model over the step's rows,
         then call `end` or `abandon`; `hermes.vlm.take_together` does all of it.
         """
-        cache, layout = self.cache, self.model.layout
-        row = cache.begin_frames(stamps, layout, after_gap=self._after_gap)
+        cache = self.cache
+        layouts = [frame.layout for frame in frames]
+        row = cache.begin_frames(stamps, layouts, after_gap=self._after_gap)
         try:
-            due = (
-                self._since_compression + len(stamps) >= self._every
-                or cache.room() < row.tokens + layout.tokens
-            )
-            step = FrameStep(row, features.flatten(0, 1), due)
-            if due and self._prompts is not None and cache.over_budget_with > 0:
+            step = FrameStep(row, [frame.features for frame in frames], self._due_after(row))
+            if step.due and self._prompts is not None and cache.over_budget_with > 0:
                 step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
         except BaseException:
             cache.abandon(row)  # a device without room can fail here, too
             raise
         return step
+
+    def _due_after(self, row: AppendRow) -> bool:
+        """Whether a compression must follow, or the next frame might find no room."""
+        cache, model = self.cache, self.model
+        positions = sum(layout.lead + layout.span for layout in row.layouts)
+        return (
+            self._since_compression + row.tokens >= self._every_tokens
+            or cache.room() < row.tokens + model.most_frame_tokens
+            or cache.position_room < positions + model.most_frame_tokens
+        )
 
     def end(self, step: FrameStep, finite: Sequence[bool]) -> Compression | None:
         """Commit the step's frames once its pass is done, and compress if it is time.
@@ -150,7 +167,7 @@ class VideoMemory(PictureMemory):
         self.cache.commit(step.frames, finite)
         self._after_gap = False  # a frame that failed passes the gap on to the next
         if not step.due:
-            self._since_compression += len(step.frames.stamps)
+            self._since_compression += step.frames.tokens
             return None
         self._since_compression = 0
         return self.cache.compress()
@@ -159,8 +176,15 @@ class VideoMemory(PictureMemory):
         """Forget the step, as if it had never begun."""
         self.cache.abandon(step.frames)
 
+    def encoded(self, features: Sequence[Tensor], pictures: Sequence[Tensor]) -> list[EncodedFrame]:
+        """Frames for `begin`, from what the model's tower made of their pictures [n, 3, h, w]."""
+        return [
+            EncodedFrame(own, self.model.layout_of((of.shape[-2], of.shape[-1])))
+            for own, of in zip(features, pictures, strict=True)
+        ]
+
     def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
-        step = self.begin(self.model.encode(pictures), [stamp])
+        step = self.begin(self.encoded(self.model.encode(pictures), [pictures]), [stamp])
         try:
             hidden = self.model.forward(torch.cat(step.inputs), PackedPass(step.rows))
             return self.end(step, step.finite(hidden).tolist())
@@ -216,7 +240,7 @@ class VideoMemory(PictureMemory):
         """
         video = Header(state.header).section("video")
         same("model", video.mapping("model"), plain(self._fingerprint()))
-        since = video.integer("since_compression", 0, self._every)
+        since = video.integer("since_compression", 0, self._every_tokens)
         after_gap = video.flag("after_gap")
         tensors = dict(state.tensors)
         unpaired = tensors.pop(UNPAIRED, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,9 @@ def test_an_unpaired_picture_and_the_gap_before_it_are_restored() -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(model, name)
 
-        def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
+        def encode(
+            self, pictures: Sequence[Tensor], between: Between | None = None
+        ) -> list[Tensor]:
             return model.encode(pictures[1::2])
 
     original = VideoMemory(Pairing(), budget=96)
