@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ class FrameLayout:
     picture's places. The same place of two frames is the same part of the picture
     if their sides are equal.
     `lead`: how far the first axis of the clock moves before the frame.
+    `text_before`: how many tokens of text come before those of the picture.
     """
 
     offsets: Tensor
@@ -36,6 +38,7 @@ class FrameLayout:
     extent: tuple[int, ...] = ()
     sides: tuple[int, ...] = ()
     lead: int = 0
+    text_before: int = 0
 
     def __post_init__(self) -> None:
         if self.patches is None:
@@ -49,6 +52,11 @@ class FrameLayout:
     def tokens(self) -> int:
         """How many tokens the frame has."""
         return self.offsets.shape[1]
+
+    @property
+    def picture(self) -> slice:
+        """The picture's tokens, if all of them are there."""
+        return slice(self.text_before, self.text_before + prod(self.sides))
 
     @property
     def axes(self) -> int:
@@ -124,4 +132,5 @@ class FrameLayout:
             places,
             extent=(size - 1,) * 3,
             sides=(height, width),
+            text_before=1,
         )

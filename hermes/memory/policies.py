@@ -180,9 +180,13 @@ class Hermes:
                 )
         return Selection(keep, merges)
 
-    def check_room(self, budget: int, frame_tokens: int) -> None:
-        """Raises `InvalidInput` if the newest frames could never be kept whole in `budget`."""
-        self._check_recent(self.config.recent_frames * frame_tokens, budget)
+    def check_room(self, budget: int, frame_tokens: int, *, keep_present: bool = False) -> None:
+        """Raises `InvalidInput` if the newest frames could never be kept whole in `budget`.
+
+        `keep_present`: or the newest token of every place.
+        """
+        frames = max(self.config.recent_frames, int(keep_present))
+        self._check_recent(frames * frame_tokens, budget)
 
     def _check_recent(self, tokens: int, budget: int) -> None:
         needed = tokens + (self.config.summary != "off")  # the summary takes one more

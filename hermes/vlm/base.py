@@ -66,6 +66,11 @@ class VideoModel(Protocol):
         ...
 
     @property
+    def levels(self) -> int:
+        """How many vectors a token's features are: more than one where deeper layers get some."""
+        ...
+
+    @property
     def most_frame_tokens(self) -> int:
         """The most tokens that any frame has."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from hermes.memory import AppendRow, Row
+from hermes.vlm.live_picture import Changed
 
 
 class FrameStep:
@@ -16,9 +17,16 @@ class FrameStep:
     a compression follows.
     """
 
-    def __init__(self, frames: AppendRow, features: Sequence[Tensor], due: bool) -> None:
-        """`features`: one [tokens, width] for each frame."""
+    def __init__(
+        self,
+        frames: AppendRow,
+        features: Sequence[Tensor],
+        due: bool,
+        changed: Changed | None = None,
+    ) -> None:
+        """`features`: one [tokens, width] for each frame. `changed`: what else is known of them."""
         self.frames = frames
+        self.changed = changed
         self.due = due
         self.inputs: list[Tensor] = list(features)
         self.rows: list[Row] = [frames]

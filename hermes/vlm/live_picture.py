@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hermes.errors import InvalidInput, SnapshotCorrupt
+from hermes.errors import InvalidInput
 from hermes.memory import FrameStamp
-from hermes.memory.changes import NOISE_FRAMES, Changes, Look, Seen
+from hermes.memory.changes import Changes, Look, Seen
 from hermes.vlm.encoded import EncodedFrame
 
 MOST_PRESENT_FRAMES = 4
@@ -27,13 +27,27 @@ _MOST_MS = 1 << 62
 class Glance:
     """A look at frames that come next. Nothing has waited for the device yet.
 
-    `counts`: [frames] int64 on the device, how many places of each are to be taken in.
+    `numbers`: [frames, 2] fp32 on the device: how many places of each frame are to be
+    taken in, and the share that changed.
     """
 
     frames: tuple[EncodedFrame, ...]
     looks: tuple[Look, ...]
-    counts: Tensor
-    shares: Tensor
+    numbers: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Frames without what has not changed, for `LivePicture.took` once they are in memory.
+
+    `unchanged`: how many tokens are left out, over all of them. `shares`: of each
+    frame, the share of its places that changed.
+    """
+
+    glance: Glance
+    frames: list[EncodedFrame]
+    unchanged: int
+    shares: list[float]
 
 
 class LivePicture:
@@ -49,12 +63,14 @@ class LivePicture:
         self._dense = dense
         self._seen: Seen | None = None
         self._newest: deque[EncodedFrame] = deque(maxlen=present_frames)
-        self._newest_is_whole = True
+        self._all_taken = True
 
     @property
     def present(self) -> list[EncodedFrame]:
-        """The newest frames in full, oldest first. Empty if memory has just taken in all of them."""
-        return [] if self._newest_is_whole else list(self._newest)
+        """The newest frames in full, oldest first; none if memory has just taken the newest in
+        whole.
+        """
+        return [] if self._all_taken else list(self._newest)
 
     def glance(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Glance:
         """Look at frames that come next, in order. The picture stays as it is until `took`."""
@@ -63,36 +79,36 @@ class LivePicture:
             look = self._changes.look(seen, frame.features[frame.layout.picture], stamp.capture_ms)
             seen = look.seen
             looks.append(look)
-        return Glance(
-            tuple(frames),
-            tuple(looks),
-            torch.stack([look.taken.sum() for look in looks]),
-            torch.stack([look.share for look in looks]),
-        )
+        counts = torch.stack([look.taken.sum() for look in looks]).to(torch.float32)
+        shares = torch.stack([look.share for look in looks])
+        return Glance(tuple(frames), tuple(looks), torch.stack((counts, shares), dim=1))
 
-    def changed(self, glance: Glance, counts: Sequence[int]) -> list[EncodedFrame]:
-        """The frames without what has not changed. `counts`: `glance.counts`, read."""
-        return [
-            self._part(frame, look.taken, count)
-            for frame, look, count in zip(glance.frames, glance.looks, counts, strict=True)
+    def changed(self, glance: Glance, numbers: Sequence[Sequence[float]]) -> Changed:
+        """The frames without what has not changed. `numbers`: the glance's, on the host."""
+        frames = [
+            self._part(frame, look.taken, int(count))
+            for frame, look, (count, *_) in zip(glance.frames, glance.looks, numbers, strict=True)
         ]
+        whole = sum(frame.layout.tokens for frame in glance.frames)
+        unchanged = whole - sum(frame.layout.tokens for frame in frames)
+        return Changed(glance, frames, unchanged, [share for _, share in numbers])
 
     def _part(self, frame: EncodedFrame, taken: Tensor, count: int) -> EncodedFrame:
         layout = frame.layout
-        picture = layout.picture
         if count == len(taken):
             return frame
         every = torch.ones(layout.tokens, dtype=torch.bool, device=taken.device)
-        every[picture] = taken  # the frame's text says when it was: it stays
+        every[layout.picture] = taken  # the frame's text stays: it says when it was
         # The first so many of a stable order: finding them asks nothing of the device.
         tokens = torch.argsort(~every, stable=True)[: layout.tokens - len(taken) + count]
         return EncodedFrame(frame.features[tokens], layout.part(tokens, dense=self._dense))
 
-    def took(self, glance: Glance, counts: Sequence[int]) -> None:
+    def took(self, changed: Changed) -> None:
         """The frames are in memory."""
+        glance = changed.glance
         self._seen = glance.looks[-1].seen
         self._newest.extend(glance.frames)
-        self._newest_is_whole = counts[-1] == len(glance.looks[-1].taken)
+        self._all_taken = changed.frames[-1] is glance.frames[-1]
 
     # -- copying and restoring -----------------------------------------------
 
@@ -119,7 +135,7 @@ class LivePicture:
         """The rest of what a snapshot keeps."""
         return {
             "steps": 0 if self._seen is None else self._seen.steps,
-            "whole": self._newest_is_whole,
+            "all_taken": self._all_taken,
             "frames": [
                 {
                     "advance": list(frame.layout.advance),

@@ -76,6 +76,7 @@ class LlavaOnevision:
         self.pictures_per_frame = 1
         self.frame_size = (side, side)
         self.most_frame_tokens = self.layout.tokens
+        self.levels = 1
         self.decoding = Decoding.of(model, name)
 
     def _check_identity(self) -> None:

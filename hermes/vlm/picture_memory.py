@@ -31,6 +31,10 @@ class PictureMemory(ABC):
     def branch(self, room: int) -> Branch:
         """A branch for one question and its answer of at most `room` tokens. Close it after use."""
 
+    def opening(self) -> Tensor | None:
+        """Inputs [n, width] that come before each question; none by default."""
+        return None
+
     @abstractmethod
     def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
         """Take in the pictures of one frame: [pictures_per_frame, 3, height, width].
@@ -97,6 +101,8 @@ class PictureMemory(ABC):
         """The answer, piece by piece, as it is written. Greedy, with the model's own penalty."""
         model, stream = self.model, self.model.text_stream()
         inputs, choice = model.question(question), TokenChoice(model)
+        if (opening := self.opening()) is not None:
+            inputs = torch.cat((opening, inputs))
         row = choice.begin(question)
         with self.branch(len(inputs) + max_tokens) as branch:
             for _ in range(max_tokens):

@@ -47,6 +47,7 @@ class Qwen3VL(QwenVL):
         super().__init__(model, tokenizer, folder, name, frame_size=frame_size)
         config = model.config
         self._further = len(config.vision_config.deepstack_visual_indexes) * self._hidden
+        self.levels = 1 + self._further // self._hidden
         for level in range(self._further // self._hidden):
             layer = self.language.layers[level]
             layer.register_forward_hook(partial(_add_level, level), with_kwargs=True)

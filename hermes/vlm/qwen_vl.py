@@ -41,6 +41,8 @@ class QwenVL(ABC):
     in height and width, whatever the shape of the pictures.
     """
 
+    levels = 1
+
     def __init__(
         self,
         model: Any,

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from hermes.memory import Compression, FrameStamp, PackedPass
 from hermes.vlm.base import VideoModel
+from hermes.vlm.encoded import EncodedFrame
 from hermes.vlm.frame_step import FrameStep
+from hermes.vlm.live_picture import Glance
 from hermes.vlm.tower import Between
 from hermes.vlm.video_memory import VideoMemory
 
@@ -43,6 +45,11 @@ class _Run:
         self.of.append(index)
         self.pictures.append(pictures)
         self.stamps.append(stamp)
+
+    def look(self, features: list[Tensor]) -> tuple[list[EncodedFrame], Glance | None]:
+        """The frames that the tower made of its pictures, and what changed in them."""
+        frames = self.memory.encoded(features, self.pictures)
+        return frames, self.memory.glance(frames, self.stamps)
 
     def halves(self) -> tuple[_Run, _Run]:
         cut = len(self.of) // 2
@@ -131,10 +138,14 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
     model = runs[0].memory.model
     steps: list[tuple[_Run, FrameStep]] = []
     try:
-        for run, features in zip(runs, _features(model, runs, between), strict=True):
+        looked = [
+            run.look(features)
+            for run, features in zip(runs, _features(model, runs, between), strict=True)
+        ]
+        numbers = _numbers([glance for _, glance in looked])
+        for run, (frames, glance), own in zip(runs, looked, numbers, strict=True):
             if not run.memory.cache.closed:  # not closed while the tower read its pictures
-                frames = run.memory.encoded(features, run.pictures)
-                steps.append((run, run.memory.begin(frames, run.stamps)))
+                steps.append((run, run.memory.begin(frames, run.stamps, glance, own)))
         if not steps:
             return
         inputs = torch.cat([part for _, step in steps for part in step.inputs])
@@ -153,6 +164,13 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
             run.memory.abandon(step)
             for index in run.of:
                 outcomes[index] = error
+
+
+def _numbers(glances: Sequence[Glance | None]) -> list[list[list[float]]]:
+    """The numbers of every glance, read at once: a wait for the device, if there are any."""
+    there = [glance.numbers for glance in glances if glance is not None]
+    rows = iter(torch.cat(there).tolist() if there else [])
+    return [[] if glance is None else list(islice(rows, len(glance.numbers))) for glance in glances]
 
 
 def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> list[list[Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,12 +25,15 @@ from hermes.memory import (
     SlabPool,
     StreamMemory,
 )
+from hermes.memory.changes import ChangeConfig, Changes
 from hermes.memory.header import Header, plain, same
 from hermes.memory.state import state_limit
 from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import EncodedFrame
+from hermes.vlm.feature_unit import feature_unit
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_prompts
+from hermes.vlm.live_picture import Glance, LivePicture
 from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.preprocess import check_pictures, fit
 
@@ -65,11 +69,15 @@ class VideoMemory(PictureMemory):
         config: MemoryConfig | None = None,
         prompts: tuple[Tensor, Tensor] | None = None,
         slabs: SlabPool | None = None,
+        changes: ChangeConfig | None = None,
+        present_frames: int = 1,
     ) -> None:
         """`budget`: video tokens per layer. `config` overrides it and all limits.
 
         `prompts`: embeddings of the guidance prompts, to share between memories
-        of one model. `slabs`: a pool to share between them.
+        of one model. `slabs`: a pool to share between them. `changes`: take in only
+        what has changed since it was last taken in; None takes in all of each frame.
+        `present_frames`: how many of the newest frames a question then sees in full.
         """
         if isinstance(policy, str):
             if policy not in POLICIES:
@@ -84,6 +92,14 @@ class VideoMemory(PictureMemory):
                 position_limit=model.position_limit,
                 position_reserve=position_reserve(model),
             )
+        if changes is not None:
+            if not isinstance(policy, Hermes):
+                raise InvalidInput(
+                    "changes",
+                    f"cannot be used with the policy {policy.name}, which does not keep the present"
+                    " picture; take hermes, or take in frames in full",
+                )
+            config = replace(config, keep_present=True)
         _check_room(config, policy, model.most_frame_tokens)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
@@ -93,6 +109,12 @@ class VideoMemory(PictureMemory):
         self._prompts = prompts
         if policy.guided and prompts is None:
             self._prompts = guidance_prompts(model)
+        self.intake = Intake()
+        self._picture: LivePicture | None = None
+        if changes is not None:
+            watch = Changes(changes, feature_unit(model), model.levels)
+            dense = model.shape.axes == 1
+            self._picture = LivePicture(watch, present_frames, dense=dense)
         self._read_prefix()
 
     @property
@@ -130,17 +152,37 @@ class VideoMemory(PictureMemory):
         """
         return min(self._every_tokens - self._since_compression, self.cache.room())
 
-    def begin(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> FrameStep:
+    def glance(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Glance | None:
+        """Look for what changed in frames that come next; None where all of it is taken in.
+
+        It waits for nothing. Read the `numbers` of many memories at once, for `begin`.
+        """
+        return None if self._picture is None else self._picture.glance(frames, stamps)
+
+    def begin(
+        self,
+        frames: Sequence[EncodedFrame],
+        stamps: Sequence[FrameStamp],
+        glance: Glance | None = None,
+        numbers: Sequence[Sequence[float]] = (),
+    ) -> FrameStep:
         """Begin a step with frames of at most `tokens_at_once`, or with one frame.
 
-        They come from `collect`, in order. Run the model over the step's rows,
-        then call `end` or `abandon`; `hermes.vlm.take_together` does all of it.
+        They come from `collect`, in order; `glance` is of them, and `numbers` are
+        the glance's on the host. Run the model over the step's rows, then call
+        `end` or `abandon`; `hermes.vlm.take_together` does all of it.
         """
-        cache = self.cache
+        cache, changed = self.cache, None
+        if self._picture is not None:
+            if glance is None:
+                raise RuntimeError("a memory that takes in changes looks at frames first")
+            changed = self._picture.changed(glance, numbers)
+            frames = changed.frames
         layouts = [frame.layout for frame in frames]
         row = cache.begin_frames(stamps, layouts, after_gap=self._after_gap)
         try:
-            step = FrameStep(row, [frame.features for frame in frames], self._due_after(row))
+            features = [frame.features for frame in frames]
+            step = FrameStep(row, features, self._due_after(row), changed)
             if step.due and self._prompts is not None and cache.over_budget_with > 0:
                 step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
         except BaseException:
@@ -166,11 +208,19 @@ class VideoMemory(PictureMemory):
         """
         self.cache.commit(step.frames, finite)
         self._after_gap = False  # a frame that failed passes the gap on to the next
+        self._account(step)
         if not step.due:
             self._since_compression += step.frames.tokens
             return None
         self._since_compression = 0
         return self.cache.compress()
+
+    def _account(self, step: FrameStep) -> None:
+        self.intake.taken += step.frames.tokens
+        if step.changed is not None and self._picture is not None:
+            self._picture.took(step.changed)
+            self.intake.unchanged += step.changed.unchanged
+            self.intake.change = max(step.changed.shares)
 
     def abandon(self, step: FrameStep) -> None:
         """Forget the step, as if it had never begun."""
@@ -184,7 +234,10 @@ class VideoMemory(PictureMemory):
         ]
 
     def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
-        step = self.begin(self.encoded(self.model.encode(pictures), [pictures]), [stamp])
+        frames = self.encoded(self.model.encode(pictures), [pictures])
+        glance = self.glance(frames, [stamp])
+        numbers = [] if glance is None else glance.numbers.tolist()
+        step = self.begin(frames, [stamp], glance, numbers)
         try:
             hidden = self.model.forward(torch.cat(step.inputs), PackedPass(step.rows))
             return self.end(step, step.finite(hidden).tolist())
@@ -202,6 +255,11 @@ class VideoMemory(PictureMemory):
     def coverage(self) -> Coverage:
         """What the memory can know about."""
         return self.cache.coverage()
+
+    def opening(self) -> Tensor | None:
+        """Inputs [n, width] of the newest frames in full, where memory holds only what changed."""
+        present = [] if self._picture is None else self._picture.present
+        return torch.cat([frame.features for frame in present]) if present else None
 
     def branch(self, room: int) -> Branch:
         """A branch for one question and its answer of at most `room` tokens. Close it after use."""
@@ -280,6 +338,19 @@ class VideoMemory(PictureMemory):
         }
 
 
+@dataclass(slots=True)
+class Intake:
+    """What a memory took in since it was made.
+
+    `taken`, `unchanged`: video tokens that were taken in, and that were left out.
+    `change`: the share of the picture that changed with the newest frames.
+    """
+
+    taken: int = 0
+    unchanged: int = 0
+    change: float = 1.0
+
+
 def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int) -> None:
     """Raises `InvalidInput` if a frame, or the frames to keep whole, would not fit."""
     for name, tokens in (("budget", config.budget), ("headroom", config.headroom)):
@@ -288,4 +359,4 @@ def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int
                 name, f"{tokens} tokens are less than one frame: this model makes {frame_tokens}"
             )
     if isinstance(policy, Hermes):
-        policy.check_room(config.budget, frame_tokens)
+        policy.check_room(config.budget, frame_tokens, keep_present=config.keep_present)
