@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from hermes.engine.answer import Answer, FinishReason
@@ -135,7 +136,12 @@ class Answers:
     def _begin(self, answer: Answer) -> bool:
         answer.started = self._clock()
         try:
-            answer.branch = answer.session.memory.branch(answer.question_tokens + answer.max_tokens)
+            memory = answer.session.memory
+            opening = memory.opening()
+            if opening is not None and answer.next_input is not None:
+                answer.next_input = torch.cat((opening, answer.next_input))
+            shown = 0 if opening is None else len(opening)
+            answer.branch = memory.branch(shown + answer.question_tokens + answer.max_tokens)
             answer.stream = self._model.text_stream()
             answer.choice = self._passes.choice.begin(answer.text)
         except Exception as error:

@@ -69,6 +69,7 @@ class Engine:
         self._sessions: dict[int, Session] = {}
         reach = len(model.prefix()) + self.memory_config.budget + self.memory_config.headroom
         reach += self.memory_config.position_reserve
+        reach += config.present_frames * model.most_frame_tokens
         self._question_pass = QuestionPass(model, reach)
         self._answers = Answers(
             model,
@@ -192,6 +193,8 @@ class Engine:
             compress_every_frames=self.config.compress_every_frames,
             prompts=self._prompts,
             slabs=self._slabs,
+            changes=self.config.changes,
+            present_frames=self.config.present_frames,
         )
 
     @property

@@ -34,6 +34,17 @@ class Header:
         """An object, as a header of its own."""
         return Header(self.mapping(name), f"{self._path}{name}.")
 
+    def sections(self, name: str, most: int) -> list[Header]:
+        """At most `most` objects, each as a header of its own."""
+        found = self._values.get(name)
+        if not isinstance(found, list) or len(found) > most:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header needs at most {most} objects"
+            )
+        if not all(isinstance(value, dict) for value in found):
+            raise SnapshotCorrupt(f"{self._path}{name} in the snapshot's header needs objects")
+        return [Header(value, f"{self._path}{name}.{at}.") for at, value in enumerate(found)]
+
     def integer(self, name: str, low: int, high: int) -> int:
         """A number within [low, high]."""
         return self._checked(name, self._values.get(name), low, high)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hermes.errors import InvalidInput
-from hermes.memory import FrameStamp
-from hermes.memory.changes import Changes, Look, Seen
+from hermes.errors import InvalidInput, SnapshotCorrupt
+from hermes.memory import FrameLayout, FrameStamp
+from hermes.memory.changes import NOISE_FRAMES, Changes, Look, Seen
+from hermes.memory.header import Header
 from hermes.vlm.encoded import EncodedFrame
 
 MOST_PRESENT_FRAMES = 4
 
-_PREFIX = "picture_"
+PREFIX = "picture_"
 """What the names of the picture's tensors in a state begin with."""
 
-_MOST_MS = 1 << 62
+_SEEN = ("reference", "newest", "noise", "taken_ms")
+_FRAME = ("features", "offsets", "patches")
+_LAYOUT = ("advance", "extent", "sides", "lead", "text_before")
+_MOST_STEPS = 2**53
+_MOST_POSITIONS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +58,28 @@ class Changed:
 class LivePicture:
     """What was last taken in of each place of one camera's picture. Not thread-safe."""
 
-    def __init__(self, changes: Changes, present_frames: int, *, dense: bool) -> None:
+    def __init__(
+        self,
+        changes: Changes,
+        present_frames: int,
+        *,
+        dense: bool,
+        seen: Seen | None = None,
+        newest: Sequence[EncodedFrame] = (),
+        all_taken: bool = True,
+    ) -> None:
         """`present_frames`: how many of the newest frames are kept in full, for questions.
         `dense`: tokens that are taken in have positions that follow one another.
+        The others: new, or as another picture was that had these.
         """
         if not 0 <= present_frames <= MOST_PRESENT_FRAMES:
             raise InvalidInput("present_frames", f"must be between 0 and {MOST_PRESENT_FRAMES}")
         self._changes = changes
         self._dense = dense
-        self._seen: Seen | None = None
-        self._newest: deque[EncodedFrame] = deque(maxlen=present_frames)
-        self._all_taken = True
+        self._present_frames = present_frames
+        self._seen = seen
+        self._newest = deque(newest, maxlen=present_frames)
+        self._all_taken = all_taken
 
     @property
     def present(self) -> list[EncodedFrame]:
@@ -114,22 +130,15 @@ class LivePicture:
 
     def tensors(self) -> dict[str, Tensor]:
         """What a snapshot keeps of it, on the device. Nothing before the first frame."""
-        if self._seen is None:
-            return {}
         seen = self._seen
-        found = {
-            "reference": seen.reference,
-            "newest": seen.newest,
-            "noise": seen.noise,
-            "taken_ms": seen.taken_ms,
-        }
+        if seen is None:
+            return {}
+        found = {name: getattr(seen, name) for name in _SEEN}
         for number, frame in enumerate(self._newest):
-            found |= {
-                f"features_{number}": frame.features,
-                f"offsets_{number}": frame.layout.offsets,
-                f"patches_{number}": frame.layout.patches,
-            }
-        return {f"{_PREFIX}{name}": tensor for name, tensor in found.items()}
+            layout = frame.layout
+            found[f"features_{number}"] = frame.features
+            found[f"offsets_{number}"], found[f"patches_{number}"] = layout.offsets, layout.patches
+        return {f"{PREFIX}{name}": tensor for name, tensor in found.items()}
 
     def header(self) -> dict[str, Any]:
         """The rest of what a snapshot keeps."""
@@ -137,13 +146,78 @@ class LivePicture:
             "steps": 0 if self._seen is None else self._seen.steps,
             "all_taken": self._all_taken,
             "frames": [
-                {
-                    "advance": list(frame.layout.advance),
-                    "extent": list(frame.layout.extent),
-                    "sides": list(frame.layout.sides),
-                    "lead": frame.layout.lead,
-                    "text_before": frame.layout.text_before,
-                }
-                for frame in self._newest
+                {name: getattr(frame.layout, name) for name in _LAYOUT} for frame in self._newest
             ],
         }
+
+    def restored(self, header: Header, tensors: Mapping[str, Tensor], like: Like) -> LivePicture:
+        """A picture with the same settings, as it was when `tensors` and `header` were taken.
+
+        Raises `SnapshotCorrupt`.
+        """
+        all_taken = header.flag("all_taken")
+        steps = header.integer("steps", 0, _MOST_STEPS)
+        frames = header.sections("frames", self._present_frames)
+        found = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
+        if not found:
+            return LivePicture(self._changes, self._present_frames, dense=self._dense)
+        wanted = {*_SEEN, *(f"{kind}_{n}" for kind in _FRAME for n in range(len(frames)))}
+        if found.keys() != wanted:
+            raise SnapshotCorrupt("the snapshot's present picture is not complete")
+        places = len(found["taken_ms"])
+        _check(found["reference"], like.dtype, (places, like.width))
+        _check(found["newest"], like.dtype, (places, like.width))
+        _check(found["noise"], torch.float32, (NOISE_FRAMES, places))
+        _check(found["taken_ms"], torch.int64, (places,))
+        if not 0 < places <= like.tokens:
+            raise SnapshotCorrupt(f"the snapshot's picture has {places} places, which cannot be")
+        return LivePicture(
+            self._changes,
+            self._present_frames,
+            dense=self._dense,
+            seen=Seen(**{name: found[name].to(like.device) for name in _SEEN}, steps=steps),
+            newest=[_frame(part, found, number, like) for number, part in enumerate(frames)],
+            all_taken=all_taken,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What the model's features are like: their type and place, columns, and tokens of a frame."""
+
+    dtype: torch.dtype
+    device: torch.device
+    width: int
+    tokens: int
+    axes: int
+
+
+def _frame(part: Header, found: Mapping[str, Tensor], number: int, like: Like) -> EncodedFrame:
+    features, offsets, patches = (found[f"{kind}_{number}"] for kind in _FRAME)
+    tokens = len(patches)
+    if not 0 < tokens <= like.tokens:
+        raise SnapshotCorrupt(f"a frame of the snapshot has {tokens} tokens, which cannot be")
+    _check(features, like.dtype, (tokens, like.width))
+    _check(offsets, torch.int32, (like.axes, tokens))
+    _check(patches, torch.int32, (tokens,))
+    most = like.tokens + 1
+    layout = FrameLayout(
+        offsets.to(like.device),
+        tuple(part.integers("advance", like.axes, 0, _MOST_POSITIONS)),
+        patches.to(like.device),
+        extent=tuple(part.integers("extent", like.axes, 0, _MOST_POSITIONS)),
+        sides=tuple(part.numbers("sides", 2, 0, most)),
+        lead=part.integer("lead", 0, _MOST_POSITIONS),
+        text_before=part.integer("text_before", 0, most),
+    )
+    return EncodedFrame(features.to(like.device), layout)
+
+
+def _check(tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    if tensor.dtype != dtype or tuple(tensor.shape) != shape:
+        raise SnapshotCorrupt(
+            f"the snapshot's picture is {tensor.dtype} {list(tensor.shape)}; here it is {dtype}"
+            f" {list(shape)}"
+        )
+    if tensor.is_floating_point() and bool(tensor.isnan().any()):
+        raise SnapshotCorrupt("the snapshot's picture holds values that are not numbers")

@@ -25,7 +25,7 @@ from hermes.memory import (
     SlabPool,
     StreamMemory,
 )
-from hermes.memory.changes import ChangeConfig, Changes
+from hermes.memory.changes import NOISE_FRAMES, ChangeConfig, Changes
 from hermes.memory.header import Header, plain, same
 from hermes.memory.state import state_limit
 from hermes.vlm.base import VideoModel
@@ -33,7 +33,7 @@ from hermes.vlm.encoded import EncodedFrame
 from hermes.vlm.feature_unit import feature_unit
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_prompts
-from hermes.vlm.live_picture import Glance, LivePicture
+from hermes.vlm.live_picture import PREFIX, Glance, Like, LivePicture
 from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.preprocess import check_pictures, fit
 
@@ -99,7 +99,9 @@ class VideoMemory(PictureMemory):
                     f"cannot be used with the policy {policy.name}, which does not keep the present"
                     " picture; take hermes, or take in frames in full",
                 )
-            config = replace(config, keep_present=True)
+            shown = present_frames * model.layout.span
+            reserve = config.position_reserve + shown
+            config = replace(config, keep_present=True, position_reserve=reserve)
         _check_room(config, policy, model.most_frame_tokens)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
@@ -110,6 +112,7 @@ class VideoMemory(PictureMemory):
         if policy.guided and prompts is None:
             self._prompts = guidance_prompts(model)
         self.intake = Intake()
+        self._present_frames = 0 if changes is None else present_frames
         self._picture: LivePicture | None = None
         if changes is not None:
             watch = Changes(changes, feature_unit(model), model.levels)
@@ -283,8 +286,12 @@ class VideoMemory(PictureMemory):
                 "since_compression": self._since_compression,
                 "after_gap": self._after_gap,
                 "model": plain(self._fingerprint()),
+                "picture": None if self._picture is None else plain(self._picture.header()),
             }
         )
+        if self._picture is not None:
+            for name, tensor in self._picture.tensors().items():
+                capture.add(name, tensor)
         if self._unpaired:
             capture.add(UNPAIRED, fit(torch.stack(self._unpaired), self.model.frame_size))
         return capture
@@ -304,9 +311,21 @@ class VideoMemory(PictureMemory):
         unpaired = tensors.pop(UNPAIRED, None)
         if unpaired is not None:
             self._check_unpaired(unpaired)
+        picture = self._picture_of(video, tensors)
         self.cache.restore(MemoryState(state.header, tensors))
+        self._picture = picture
         self._since_compression, self._after_gap = since, after_gap
         self._unpaired = [] if unpaired is None else list(unpaired)
+
+    def _picture_of(self, video: Header, tensors: dict[str, Tensor]) -> LivePicture | None:
+        """The picture of a snapshot, whose tensors are taken out of `tensors`."""
+        if self._picture is None:
+            return None
+        shape = self.model.shape
+        width = self.model.prefix().shape[1]
+        like = Like(shape.dtype, shape.device, width, self.model.most_frame_tokens, shape.axes)
+        own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(PREFIX)}
+        return self._picture.restored(video.section("picture"), own, like)
 
     def _check_unpaired(self, pictures: Tensor) -> None:
         most, size = self.model.pictures_per_frame - 1, (3, *self.model.frame_size)
@@ -323,7 +342,20 @@ class VideoMemory(PictureMemory):
         height, width = self.model.frame_size
         pictures = 3 * height * width * (self.model.pictures_per_frame - 1)
         cache = self.cache
-        return pictures + state_limit(cache.shape, cache.config, cache.prefix_length)
+        return (
+            pictures
+            + self._picture_limit
+            + state_limit(cache.shape, cache.config, cache.prefix_length)
+        )
+
+    @property
+    def _picture_limit(self) -> int:
+        if self._picture is None:
+            return 0
+        tokens, width = self.model.most_frame_tokens, self.model.prefix().shape[1]
+        features = (2 + self._present_frames) * tokens * width * self.model.shape.dtype.itemsize
+        beside = tokens * (4 * NOISE_FRAMES + 8 + self._present_frames * 4 * 4)
+        return features + beside
 
     def _fingerprint(self) -> dict[str, object]:
         """What a model must have in common with the one that a snapshot was taken with."""
@@ -335,6 +367,7 @@ class VideoMemory(PictureMemory):
             "frame_extent": model.layout.offsets.amax(dim=1).tolist(),
             "frame_advance": model.layout.advance,
             "compress_every_frames": self._every,
+            "present_frames": self._present_frames,
         }
 
 
