@@ -133,7 +133,7 @@ class Changes:
             0, torch.tensor([seen.steps % NOISE_FRAMES], device=moved.device), moved[None]
         )
         apart = distance(features, seen.reference, self._levels)
-        floor = self._floor(seen)
+        floor = self._floor(seen) if config.threshold else torch.zeros_like(apart)
         least = (config.noise * floor).clamp(config.threshold * self._unit, FLOOR_MOST * self._unit)
         changed = apart >= least
         share = changed.to(torch.float32).mean()

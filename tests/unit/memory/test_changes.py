@@ -129,6 +129,8 @@ def test_a_slow_drift_adds_up() -> None:
 
 def test_a_threshold_of_0_takes_everything_in() -> None:
     assert counts(looks([features(1)] * 4, threshold=0)) == [PLACES] * 4
+    noise = [noisy(features(1), 0.5, n) for n in range(6)]
+    assert counts(looks(noise, threshold=0)) == [PLACES] * 6
 
 
 def test_refresh_takes_every_place_again_and_never_all_at_once() -> None:
