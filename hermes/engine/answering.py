@@ -122,7 +122,7 @@ class Answers:
         starting: list[Answer] = []
         tokens = 0
         while self._ready:
-            tokens += self._ready[0].question_tokens
+            tokens += self._ready[0].question_tokens + self._ready[0].session.present_tokens
             if starting and tokens > self._prefill_tokens:
                 break
             starting.append(self._ready.popleft())
@@ -136,6 +136,8 @@ class Answers:
         answer.started = self._clock()
         try:
             answer.branch = answer.session.memory.branch(answer.question_tokens + answer.max_tokens)
+            if answer.next_input is not None:
+                answer.next_input = answer.branch.opened_by(answer.next_input)
             answer.stream = self._model.text_stream()
             answer.choice = self._passes.choice.begin(answer.text)
         except Exception as error:
