@@ -6,7 +6,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from hermes.engine.answer import Answer, FinishReason
@@ -123,7 +122,7 @@ class Answers:
         starting: list[Answer] = []
         tokens = 0
         while self._ready:
-            tokens += self._ready[0].question_tokens
+            tokens += self._ready[0].question_tokens + self._ready[0].session.present_tokens
             if starting and tokens > self._prefill_tokens:
                 break
             starting.append(self._ready.popleft())
@@ -136,12 +135,9 @@ class Answers:
     def _begin(self, answer: Answer) -> bool:
         answer.started = self._clock()
         try:
-            memory = answer.session.memory
-            opening = memory.opening()
-            if opening is not None and answer.next_input is not None:
-                answer.next_input = torch.cat((opening, answer.next_input))
-            shown = 0 if opening is None else len(opening)
-            answer.branch = memory.branch(shown + answer.question_tokens + answer.max_tokens)
+            answer.branch = answer.session.memory.branch(answer.question_tokens + answer.max_tokens)
+            if answer.next_input is not None:
+                answer.next_input = answer.branch.opened_by(answer.next_input)
             answer.stream = self._model.text_stream()
             answer.choice = self._passes.choice.begin(answer.text)
         except Exception as error:

@@ -58,7 +58,7 @@ class Engine:
             budget=config.budget_tokens,
             headroom=config.compress_every_frames * model.most_frame_tokens,
             position_limit=model.position_limit,
-            position_reserve=config.max_question_tokens + config.max_answer_tokens,
+            position_reserve=_branch_tokens(model, config),
         )
         self._clock = clock
         self.capacity = config.max_cameras
@@ -299,6 +299,12 @@ class Engine:
     def _ended(self, answer: Answer) -> None:
         """Count a question as over, which makes room for another."""
         self._admission.ended(answer.camera_id, unread=answer.tokens == 0)
+
+
+def _branch_tokens(model: VideoModel, config: EngineConfig) -> int:
+    """The most tokens of a question, its answer and pictures that wait for the rest of a frame."""
+    waiting = model.most_frame_tokens if model.pictures_per_frame > 1 else 0
+    return config.max_question_tokens + config.max_answer_tokens + waiting
 
 
 def _command_failed(error: Exception) -> None:

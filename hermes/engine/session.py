@@ -117,6 +117,11 @@ class Session:
             raise CameraNotOwned(self.camera_id)
         return self._memory
 
+    @property
+    def present_tokens(self) -> int:
+        """The most tokens of frames that a question reads beside the memory."""
+        return 0 if self._memory is None else self._memory.present_tokens
+
     def take(self, count: int) -> list[tuple[FrameInput | None, str | None]]:
         """Remove up to `count` waiting frames, each with the cursor that it completes."""
         taken = [self.pending.popleft() for _ in range(min(count, len(self.pending)))]

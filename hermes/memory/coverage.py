@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_GAPS = 64
 MAX_FORGOTTEN = 64
@@ -54,6 +54,25 @@ class Coverage:
     forgotten: tuple[Stretch, ...] = ()
     since_ms: int | None = None
     lost: Stretch | None = None
+
+    def and_present(self, stamp: FrameStamp, *, after_gap: bool) -> Coverage:
+        """The coverage of an answer that sees one more frame whole, which is not in memory yet."""
+        first, now = self.end_ms is None, stamp.capture_ms
+        gaps = self.gaps
+        if after_gap and self.end_ms is not None:
+            gaps = (*gaps, (self.end_ms, now))
+        return replace(
+            self,
+            start_ms=now if first else self.start_ms,
+            end_ms=now,
+            gaps=gaps,
+            media_start_ms=stamp.media_ms if first else self.media_start_ms,
+            media_end_ms=stamp.media_ms,
+            frames=self.frames + 1,
+            frames_seen=self.frames_seen + 1,
+            whole_since_ms=now if self.whole_since_ms is None else self.whole_since_ms,
+            since_ms=now if self.since_ms is None else self.since_ms,
+        )
 
 
 class FrameTable:

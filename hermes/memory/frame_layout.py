@@ -15,6 +15,9 @@ PLACES = 1 << 20
 FIRST_TEXT = 1 << 19
 """The first place of a frame's text: its marks and its time. Places of pictures are below it."""
 
+FIRST_TIME = FIRST_TEXT + 2
+"""The first place of the text that is before a frame's marks."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameLayout:
@@ -92,6 +95,19 @@ class FrameLayout:
         offsets = torch.arange(count, dtype=torch.int32, device=patches.device)[None]
         changes: dict[str, Any] = {"advance": (count,), "extent": (count - 1,)}
         return replace(self, offsets=offsets, patches=patches, **changes)
+
+    def after_text(self, tokens: int) -> FrameLayout:
+        """The layout of the same frame after so many tokens of text, which belong to it."""
+        device, axes = self.offsets.device, self.axes
+        line = torch.arange(tokens, dtype=torch.int32, device=device)
+        return replace(
+            self,
+            offsets=torch.cat((line.expand(axes, tokens), self.offsets + tokens), dim=1),
+            advance=tuple(step + tokens for step in self.advance),
+            extent=tuple(extent + tokens for extent in self.extent),
+            patches=torch.cat((line + FIRST_TIME, self.patches)),
+            text_before=self.text_before + tokens,
+        )
 
     @classmethod
     def sequential(cls, tokens: int, device: torch.device | None = None) -> FrameLayout:

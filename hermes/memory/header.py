@@ -67,6 +67,26 @@ class Header:
             )
         return [self._checked(name, value, low, high) for value in found]
 
+    def moment(self, name: str) -> int | None:
+        """A time in ms, or null."""
+        found = self._values.get(name)
+        return None if found is None else self._checked(name, found, -(2**63), 2**63 - 1)
+
+    def moments(self, name: str, count: int) -> list[tuple[int, int | None]]:
+        """`count` pairs of times in ms; the second of a pair may be null."""
+        found = self._values.get(name)
+        if not isinstance(found, list) or len(found) != count:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header needs {count} times"
+            )
+        pairs = []
+        for pair in found:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise SnapshotCorrupt(f"{self._path}{name} in the snapshot's header is no pair")
+            own = Header({"first": pair[0], "second": pair[1]}, f"{self._path}{name}.")
+            pairs.append((own.integer("first", -(2**63), 2**63 - 1), own.moment("second")))
+        return pairs
+
     def flag(self, name: str) -> bool:
         """True or false."""
         found = self._values.get(name)

@@ -42,6 +42,10 @@ class Clock:
         """The position of the next text token, on every axis."""
         return self.largest + 1
 
+    def copy(self) -> Clock:
+        """Another clock that shows the same."""
+        return Clock(self.axes, self.largest, self.origin, together=self.together)
+
     def text(self, tokens: int, device: torch.device) -> Tensor:
         """Positions [axes, tokens] of text that comes next. The clock does not move."""
         return text_positions(self.axes, self.next_text, tokens, device)
@@ -53,7 +57,7 @@ class Clock:
 
     def frames(self, layouts: Sequence[FrameLayout]) -> Tensor:
         """Positions [axes, tokens of all] of frames that come next. The clock does not move."""
-        ahead = Clock(self.axes, self.largest, self.origin, together=self.together)
+        ahead = self.copy()
         starts = torch.tensor([ahead.took_frame(layout) for layout in layouts], dtype=torch.int32)
         counts = torch.tensor([layout.tokens for layout in layouts])
         each = starts.repeat_interleave(counts, dim=0).T  # on the host: the device need not wait

@@ -327,13 +327,25 @@ class StreamMemory:
 
     # -- reading -----------------------------------------------------------
 
-    def branch(self, room: int) -> Branch:
+    def branch(self, room: int, frames: Sequence[tuple[Tensor, FrameLayout]] = ()) -> Branch:
         """Open a branch for a question and its answer of at most `room` tokens in all.
 
-        Close it after use.
+        `frames`: features [tokens, width] and layouts of frames that are not in
+        memory, and come right after it: the branch's first row begins with them,
+        beside the `room`. Close it after use.
         """
         self._require_open()
-        return Branch(self.held.slab, self.rotary, self.next_position, room, self.coverage())
+        held, coverage = self.held, self.coverage()
+        if not frames:
+            return Branch(held.slab, self.rotary, self.next_position, room, coverage)
+        layouts = self._within_positions([layout for _, layout in frames])
+        clock = held.clock.copy()
+        positions = clock.frames(layouts)
+        clock.took_frames(layouts)
+        features = torch.cat([features for features, _ in frames])
+        room += len(features)
+        opening = features, positions
+        return Branch(held.slab, self.rotary, clock.next_text, room, coverage, opening)
 
     @property
     def closed(self) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
 from hermes.vlm.decoding import Decoding
+from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.tower import Between
 
 
@@ -102,6 +103,10 @@ class VideoModel(Protocol):
         """Inputs [n, width] of everything before the video."""
         ...
 
+    def frame_tokens(self, size: tuple[int, int]) -> int:
+        """The most tokens that a frame of pictures of this height and width has."""
+        ...
+
     def encode(
         self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
     ) -> list[Tensor]:
@@ -111,6 +116,10 @@ class VideoModel(Protocol):
         tokens are as in its `layout_of`. `between` is called between the tower's
         layers, and may run other passes.
         """
+        ...
+
+    def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
+        """The frame as the model knows it at this time: with text or positions that say it."""
         ...
 
     def question(self, text: str) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -84,9 +84,11 @@ class LivePicture:
     @property
     def present(self) -> list[EncodedFrame]:
         """The newest frames in full, oldest first; none if memory has just taken the newest in
-        whole.
+        whole. They come again, so no time passes before them.
         """
-        return [] if self._all_taken else list(self._newest)
+        if self._all_taken:
+            return []
+        return [replace(frame, layout=frame.layout.led_by(0)) for frame in self._newest]
 
     def glance(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Glance:
         """Look at frames that come next, in order. The picture stays as it is until `took`."""
@@ -117,7 +119,8 @@ class LivePicture:
         every[layout.picture] = taken  # the frame's text stays: it says when it was
         # The first so many of a stable order: finding them asks nothing of the device.
         tokens = torch.argsort(~every, stable=True)[: layout.tokens - len(taken) + count]
-        return EncodedFrame(frame.features[tokens], layout.part(tokens, dense=self._dense))
+        part = layout.part(tokens, dense=self._dense)
+        return replace(frame, features=frame.features[tokens], layout=part)
 
     def took(self, changed: Changed) -> None:
         """The frames are in memory."""

@@ -15,6 +15,7 @@ from hermes.vlm import attention
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
+from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.preprocess import PixelSettings, listed, stacked, to_pixels
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
@@ -94,6 +95,14 @@ class LlavaOnevision:
     def layout_of(self, size: tuple[int, int]) -> FrameLayout:
         """The one layout that frames have."""
         return self.layout
+
+    def frame_tokens(self, size: tuple[int, int]) -> int:
+        """The one number of tokens that frames have."""
+        return self.layout.tokens
+
+    def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
+        """The same: this model is not told about time."""
+        return frame
 
     def prefix(self) -> Tensor:
         """Embeddings [n, hidden] of the chat template up to the video."""

@@ -171,14 +171,14 @@ def listed(pictures: Sequence[Tensor] | Tensor, together: int) -> list[Tensor]:
     """
     if isinstance(pictures, Tensor):
         check_pictures(pictures)
-        pictures = list(pictures)
-    if not pictures:
+    found = list(pictures)
+    if not found:
         raise InvalidInput("frames", "there are none")
-    for picture in pictures:
+    for picture in found:
         check_pictures(picture.unsqueeze(0))
-    if len(pictures) % together:
-        raise InvalidInput("frames", f"{len(pictures)} pictures: {together} make a frame")
-    return pictures
+    if len(found) % together:
+        raise InvalidInput("frames", f"{len(found)} pictures: {together} make a frame")
+    return found
 
 
 def stacked(pictures: Sequence[Tensor], size: tuple[int, int]) -> Tensor:

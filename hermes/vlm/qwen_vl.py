@@ -17,6 +17,7 @@ from hermes.vlm import attention, multimodal_rope
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
+from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.preprocess import (
     PatchSettings,
     PixelSettings,
@@ -73,7 +74,7 @@ class QwenVL(ABC):
         if made_for != (self.patches.side, self.patches.merge, self.patches.pictures):
             raise Unsupported(f"{name}: its preprocessor's patches do not fit its tower's")
         self.template = PromptTemplate.from_checkpoint(
-            folder, tokenizer, self._video_text(tokenizer)
+            folder, tokenizer, str(tokenizer.convert_ids_to_tokens(config.video_token_id))
         )
         self._hidden = int(text.hidden_size)
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
@@ -89,14 +90,10 @@ class QwenVL(ABC):
         self.position_limit = int(text.max_position_embeddings)
         self.decoding = Decoding.of(model, name)
 
-    @abstractmethod
-    def _video_text(self, tokenizer: Any) -> str:
-        """The part of a rendered chat template that stands for the video's tokens."""
-
     @property
     def most_frame_tokens(self) -> int:
         """The most tokens that any frame has."""
-        return self.layout.tokens
+        return self.frame_tokens(self.frame_size)
 
     def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
         """The one size that all frames have."""
@@ -110,6 +107,14 @@ class QwenVL(ABC):
                 size[0] // self.patches.unit, size[1] // self.patches.unit
             )
         return self._layouts[size]
+
+    def frame_tokens(self, size: tuple[int, int]) -> int:
+        """The most tokens that a frame of pictures of this height and width has."""
+        return self.layout_of(size).tokens
+
+    @abstractmethod
+    def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
+        """The frame as the model knows it at this time."""
 
     @property
     def layout(self) -> FrameLayout:
@@ -214,11 +219,6 @@ class QwenVL(ABC):
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
         return AnswerText(self.tokenizer, self.template.thinking)
-
-
-def token(tokenizer: Any, token_id: int) -> str:
-    """The text of a token."""
-    return str(tokenizer.convert_ids_to_tokens(token_id))
 
 
 def widened(tokens: Tensor, columns: int) -> Tensor:

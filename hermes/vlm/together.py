@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hermes.memory import Compression, FrameStamp, PackedPass
 from hermes.vlm.base import VideoModel
-from hermes.vlm.encoded import EncodedFrame
+from hermes.vlm.encoded import EncodedFrame, FramePictures
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.live_picture import Glance
 from hermes.vlm.tower import Between
@@ -38,23 +38,21 @@ class _Run:
 
     memory: VideoMemory
     of: list[int] = field(default_factory=list)
-    pictures: list[Tensor] = field(default_factory=list)
-    stamps: list[FrameStamp] = field(default_factory=list)
+    frames: list[FramePictures] = field(default_factory=list)
 
-    def add(self, index: int, pictures: Tensor, stamp: FrameStamp) -> None:
+    def add(self, index: int, frame: FramePictures) -> None:
         self.of.append(index)
-        self.pictures.append(pictures)
-        self.stamps.append(stamp)
+        self.frames.append(frame)
 
     def look(self, features: list[Tensor]) -> tuple[list[EncodedFrame], Glance | None]:
         """The frames that the tower made of its pictures, and what changed in them."""
-        frames = self.memory.encoded(features, self.pictures)
-        return frames, self.memory.glance(frames, self.stamps)
+        frames = self.memory.encoded(features, self.frames)
+        return frames, self.memory.glance(frames, [frame.stamp for frame in self.frames])
 
     def halves(self) -> tuple[_Run, _Run]:
         cut = len(self.of) // 2
         first, second = _Run(self.memory), _Run(self.memory)
-        for number, frame in enumerate(zip(self.of, self.pictures, self.stamps, strict=True)):
+        for number, frame in enumerate(zip(self.of, self.frames, strict=True)):
             (first if number < cut else second).add(*frame)
         return first, second
 
@@ -82,28 +80,33 @@ def take_together(
         runs = [run for queue in queues.values() if (run := _next_run(queue, outcomes)).of]
         _perform(runs, outcomes, between, on_retry)
         queues = {key: queue for key, queue in queues.items() if queue}
+    for memory in {id(arrival.memory): arrival.memory for arrival in arrivals}.values():
+        memory.settle()
     return outcomes
 
 
 def _next_run(queue: deque[tuple[int, Arrival]], outcomes: list[Outcome]) -> _Run:
     """As many frames of one memory as may come in one step."""
     run = _Run(queue[0][1].memory)
-    left = run.memory.tokens_at_once
+    room = run.memory.tokens_at_once
     while queue:
         index, arrival = queue[0]
         if run.of and arrival.after_gap:
             break  # only the first frame of a step can be after a gap
         try:
             tokens = run.memory.tokens_of(arrival.picture)
-            if run.of and tokens > left:
+            if run.of and tokens > room:
                 break
-            pictures = run.memory.collect(arrival.picture, after_gap=arrival.after_gap)
+            if arrival.after_gap and (left := run.memory.left_over()) is not None:
+                run.add(index, left)
+                break  # this picture's frame is after the gap
+            frame = run.memory.collect(arrival.picture, arrival.stamp, after_gap=arrival.after_gap)
         except Exception as error:
             outcomes[index] = error
         else:
-            if pictures is not None:
-                left -= tokens
-                run.add(index, pictures, arrival.stamp)
+            if frame is not None:
+                room -= tokens
+                run.add(index, frame)
         queue.popleft()
     return run
 
@@ -145,7 +148,8 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
         numbers = _numbers([glance for _, glance in looked])
         for run, (frames, glance), own in zip(runs, looked, numbers, strict=True):
             if not run.memory.cache.closed:  # not closed while the tower read its pictures
-                steps.append((run, run.memory.begin(frames, run.stamps, glance, own)))
+                stamps = [frame.stamp for frame in run.frames]
+                steps.append((run, run.memory.begin(frames, stamps, glance, own)))
         if not steps:
             return
         inputs = torch.cat([part for _, step in steps for part in step.inputs])
@@ -175,6 +179,6 @@ def _numbers(glances: Sequence[Glance | None]) -> list[list[list[float]]]:
 
 def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> list[list[Tensor]]:
     """The tower's features of all frames, by run: [tokens, width] each."""
-    pictures = [picture for run in runs for own in run.pictures for picture in own]
+    pictures = [picture for run in runs for own in run.frames for picture in own.pictures]
     encoded = iter(model.encode(pictures, between))
     return [list(islice(encoded, len(run.of))) for run in runs]

@@ -29,13 +29,13 @@ from hermes.memory.changes import NOISE_FRAMES, ChangeConfig, Changes
 from hermes.memory.header import Header, plain, same
 from hermes.memory.state import state_limit
 from hermes.vlm.base import VideoModel
-from hermes.vlm.encoded import EncodedFrame
+from hermes.vlm.encoded import EncodedFrame, FramePictures, FrameTime
 from hermes.vlm.feature_unit import feature_unit
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_prompts
 from hermes.vlm.live_picture import PREFIX, Glance, Like, LivePicture
 from hermes.vlm.picture_memory import PictureMemory
-from hermes.vlm.preprocess import check_pictures, fit
+from hermes.vlm.preprocess import check_pictures, stacked
 
 COMPRESS_EVERY_FRAMES = 16
 POSITION_RESERVE = 1024
@@ -108,11 +108,15 @@ class VideoMemory(PictureMemory):
         self._every = compress_every_frames
         self._every_tokens = compress_every_frames * model.most_frame_tokens
         self._since_compression = 0
+        self._start_ms: int | None = None
+        self._before_ms: int | None = None
+        self._present: FramePictures | None = None
+        self._present_encoded: EncodedFrame | None = None
         self._prompts = prompts
         if policy.guided and prompts is None:
             self._prompts = guidance_prompts(model)
         self.intake = Intake()
-        self._present_frames = 0 if changes is None else present_frames
+        self._shown_frames = 0 if changes is None else present_frames
         self._picture: LivePicture | None = None
         if changes is not None:
             watch = Changes(changes, feature_unit(model), model.levels)
@@ -145,7 +149,7 @@ class VideoMemory(PictureMemory):
     def tokens_of(self, picture: Tensor) -> int:
         """How many tokens a frame of pictures [3, height, width] like this one has, at most."""
         check_pictures(picture.unsqueeze(0))
-        return self.model.layout_of((picture.shape[-2], picture.shape[-1])).tokens
+        return self.model.frame_tokens((picture.shape[-2], picture.shape[-1]))
 
     @property
     def tokens_at_once(self) -> int:
@@ -184,8 +188,7 @@ class VideoMemory(PictureMemory):
         layouts = [frame.layout for frame in frames]
         row = cache.begin_frames(stamps, layouts, after_gap=self._after_gap)
         try:
-            features = [frame.features for frame in frames]
-            step = FrameStep(row, features, self._due_after(row), changed)
+            step = FrameStep(row, frames, self._due_after(row), changed)
             if step.due and self._prompts is not None and cache.over_budget_with > 0:
                 step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
         except BaseException:
@@ -212,6 +215,9 @@ class VideoMemory(PictureMemory):
         self.cache.commit(step.frames, finite)
         self._after_gap = False  # a frame that failed passes the gap on to the next
         self._account(step)
+        self._start_ms = step.first_ms if self._start_ms is None else self._start_ms
+        self._before_ms = step.last_ms
+        self._present = self._present_encoded = None  # it is in memory
         if not step.due:
             self._since_compression += step.frames.tokens
             return None
@@ -229,24 +235,76 @@ class VideoMemory(PictureMemory):
         """Forget the step, as if it had never begun."""
         self.cache.abandon(step.frames)
 
-    def encoded(self, features: Sequence[Tensor], pictures: Sequence[Tensor]) -> list[EncodedFrame]:
-        """Frames for `begin`, from what the model's tower made of their pictures [n, 3, h, w]."""
-        return [
-            EncodedFrame(own, self.model.layout_of((of.shape[-2], of.shape[-1])))
-            for own, of in zip(features, pictures, strict=True)
-        ]
+    def encoded(
+        self, features: Sequence[Tensor], frames: Sequence[FramePictures]
+    ) -> list[EncodedFrame]:
+        """Frames for `begin`, from what the model's tower made of their pictures."""
+        model, start, before = self.model, self._start_ms, self._before_ms
+        made = []
+        for own, frame in zip(features, frames, strict=True):
+            first = frame.times_ms[0]
+            start = first if start is None else start
+            time = FrameTime(
+                tuple(max(0, at - start) for at in frame.times_ms),
+                None if before is None else max(0, before - start),
+            )
+            plain = EncodedFrame(own, model.layout_of(frame.size), first)
+            made.append(model.timed(plain, time))
+            before = first
+        return made
 
-    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
-        frames = self.encoded(self.model.encode(pictures), [pictures])
-        glance = self.glance(frames, [stamp])
+    def _take(self, frame: FramePictures) -> Compression | None:
+        frames = self.encoded(self.model.encode(frame.pictures), [frame])
+        glance = self.glance(frames, [frame.stamp])
         numbers = [] if glance is None else glance.numbers.tolist()
-        step = self.begin(frames, [stamp], glance, numbers)
+        step = self.begin(frames, [frame.stamp], glance, numbers)
         try:
             hidden = self.model.forward(torch.cat(step.inputs), PackedPass(step.rows))
             return self.end(step, step.finite(hidden).tolist())
         except BaseException:
             self.abandon(step)
             raise
+
+    def take(
+        self, picture: Tensor, stamp: FrameStamp, *, after_gap: bool = False
+    ) -> Compression | None:
+        """As `PictureMemory.take`. A picture that waits is shown to questions meanwhile."""
+        try:
+            return super().take(picture, stamp, after_gap=after_gap)
+        finally:
+            self.settle()
+
+    def settle(self) -> None:
+        """Show the pictures that wait now, if any, to later questions.
+
+        Until this is called, questions see what waited before: of a pass under way
+        they see nothing, or everything.
+        """
+        waiting = self._unpaired
+        self._present = self._repeated(waiting) if waiting else None
+        self._present_encoded = None
+
+    @property
+    def present_tokens(self) -> int:
+        """The most tokens of frames that a branch begins with, beside a question."""
+        newest = [] if self._picture is None else self._picture.present
+        if self._present is None:
+            return sum(frame.layout.tokens for frame in newest)
+        waiting = self.model.frame_tokens(self._present.size)
+        return waiting + sum(frame.layout.tokens for frame in newest[1:])
+
+    def _present_frames(self) -> list[EncodedFrame]:
+        """Frames for a branch to begin with: the newest in full, of which memory holds only what
+        changed, and one that waits for the rest of its pictures. Encoded at most once.
+        """
+        newest = [] if self._picture is None else self._picture.present
+        present = self._present
+        if present is None:
+            return newest
+        if self._present_encoded is None:
+            features = self.model.encode(present.pictures)
+            (self._present_encoded,) = self.encoded(features, [present])
+        return [*newest[1:], self._present_encoded]
 
     def mark_lost(self, since_ms: int) -> None:
         """Report in `coverage` that an earlier memory of this camera was lost.
@@ -259,14 +317,20 @@ class VideoMemory(PictureMemory):
         """What the memory can know about."""
         return self.cache.coverage()
 
-    def opening(self) -> Tensor | None:
-        """Inputs [n, width] of the newest frames in full, where memory holds only what changed."""
-        present = [] if self._picture is None else self._picture.present
-        return torch.cat([frame.features for frame in present]) if present else None
-
     def branch(self, room: int) -> Branch:
-        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
-        return self.cache.branch(room)
+        """A branch for one question and its answer of at most `room` tokens. Close it after use.
+
+        It begins with the newest frames in full, if memory holds only what changed in
+        them, and with pictures that wait for the others of their frame: the first
+        row's inputs are those that `Branch.opened_by` returns.
+        """
+        frames = self._present_frames()
+        branch = self.cache.branch(room, [(frame.features, frame.layout) for frame in frames])
+        if self._present is not None:
+            branch.coverage = branch.coverage.and_present(
+                self._present.stamp, after_gap=self._after_gap
+            )
+        return branch
 
     def close(self) -> None:
         """End this memory. Its slab goes to the next one of the same pool."""
@@ -285,6 +349,9 @@ class VideoMemory(PictureMemory):
             video={
                 "since_compression": self._since_compression,
                 "after_gap": self._after_gap,
+                "start_ms": self._start_ms,
+                "before_ms": self._before_ms,
+                "unpaired": [[stamp.capture_ms, stamp.media_ms] for _, stamp in self._unpaired],
                 "model": plain(self._fingerprint()),
                 "picture": None if self._picture is None else plain(self._picture.header()),
             }
@@ -293,7 +360,9 @@ class VideoMemory(PictureMemory):
             for name, tensor in self._picture.tensors().items():
                 capture.add(name, tensor)
         if self._unpaired:
-            capture.add(UNPAIRED, fit(torch.stack(self._unpaired), self.model.frame_size))
+            waiting = [picture for picture, _ in self._unpaired]
+            newest = (waiting[-1].shape[-2], waiting[-1].shape[-1])
+            capture.add(UNPAIRED, stacked(waiting, self.model.fitted(newest)))
         return capture
 
     def restore(self, state: MemoryState) -> None:
@@ -307,15 +376,22 @@ class VideoMemory(PictureMemory):
         same("model", video.mapping("model"), plain(self._fingerprint()))
         since = video.integer("since_compression", 0, self._every_tokens)
         after_gap = video.flag("after_gap")
+        start, before = (video.moment(name) for name in ("start_ms", "before_ms"))
         tensors = dict(state.tensors)
         unpaired = tensors.pop(UNPAIRED, None)
         if unpaired is not None:
             self._check_unpaired(unpaired)
+        stamps = video.moments("unpaired", 0 if unpaired is None else len(unpaired))
         picture = self._picture_of(video, tensors)
         self.cache.restore(MemoryState(state.header, tensors))
         self._picture = picture
         self._since_compression, self._after_gap = since, after_gap
-        self._unpaired = [] if unpaired is None else list(unpaired)
+        self._start_ms, self._before_ms = start, before
+        pictures = [] if unpaired is None else list(unpaired)
+        self._unpaired = [
+            (picture, FrameStamp(*stamp)) for picture, stamp in zip(pictures, stamps, strict=True)
+        ]
+        self.settle()
 
     def _picture_of(self, video: Header, tensors: dict[str, Tensor]) -> LivePicture | None:
         """The picture of a snapshot, whose tensors are taken out of `tensors`."""
@@ -328,12 +404,14 @@ class VideoMemory(PictureMemory):
         return self._picture.restored(video.section("picture"), own, like)
 
     def _check_unpaired(self, pictures: Tensor) -> None:
-        most, size = self.model.pictures_per_frame - 1, (3, *self.model.frame_size)
-        fits = pictures.ndim == 4 and tuple(pictures.shape[1:]) == size
+        most, fits = self.model.pictures_per_frame - 1, False
+        if pictures.ndim == 4 and 0 not in pictures.shape:
+            size = pictures.shape[2], pictures.shape[3]
+            fits = pictures.shape[1] == 3 and self.model.fitted(size) == size
         if pictures.dtype != torch.uint8 or not fits or not 0 < len(pictures) <= most:
             raise SnapshotCorrupt(
                 f"the snapshot has pictures {list(pictures.shape)} that wait for the rest of their"
-                f" frame: this model has at most {most} of {list(size)}"
+                f" frame: this model has at most {most}, of a size that it takes"
             )
 
     @property
@@ -353,8 +431,8 @@ class VideoMemory(PictureMemory):
         if self._picture is None:
             return 0
         tokens, width = self.model.most_frame_tokens, self.model.prefix().shape[1]
-        features = (2 + self._present_frames) * tokens * width * self.model.shape.dtype.itemsize
-        beside = tokens * (4 * NOISE_FRAMES + 8 + self._present_frames * 4 * 4)
+        features = (2 + self._shown_frames) * tokens * width * self.model.shape.dtype.itemsize
+        beside = tokens * (4 * NOISE_FRAMES + 8 + self._shown_frames * 4 * 4)
         return features + beside
 
     def _fingerprint(self) -> dict[str, object]:
@@ -367,7 +445,7 @@ class VideoMemory(PictureMemory):
             "frame_extent": model.layout.offsets.amax(dim=1).tolist(),
             "frame_advance": model.layout.advance,
             "compress_every_frames": self._every,
-            "present_frames": self._present_frames,
+            "present_frames": self._shown_frames,
         }
 
 

@@ -121,7 +121,7 @@ def test_an_unpaired_picture_and_the_gap_before_it_are_restored() -> None:
             return getattr(model, name)
 
         def encode(
-            self, pictures: Sequence[Tensor], between: Between | None = None
+            self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
         ) -> list[Tensor]:
             return model.encode(pictures[1::2])
 
