@@ -26,7 +26,7 @@ from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
 from hermes.memory.state import MemoryState, kind_of
 
-_LEADS = 8
+_LEADS = 4
 """A lead takes at most this part of the model's positions: longer times look shorter."""
 
 

@@ -191,7 +191,7 @@ def test_a_lead_moves_time_and_is_shortened_where_positions_end() -> None:
     layout = replace(FrameLayout.grid(2, 2, 0), advance=(0, 0, 0))
     row = rig.push_frames([layout, layout.led_by(5), layout.led_by(0), layout.led_by(3000)])
     times = row.positions[0, ::4].tolist()
-    assert times == [2, 7, 7, 7 + 4096 // 8]  # at most an eighth of the model's positions
+    assert times == [2, 7, 7, 7 + 4096 // 4]  # at most a quarter of the model's positions
     for _ in range(12):
         rig.push_frames([layout.led_by(3000)])
         assert rig.memory.next_position + 16 <= 4096
