@@ -19,6 +19,7 @@ from hermes.memory import (
     MemoryConfig,
     MemoryState,
     PackedPass,
+    Projections,
     RetentionPolicy,
     SlabPool,
     StreamMemory,
@@ -27,7 +28,7 @@ from hermes.memory.header import Header, plain, same
 from hermes.memory.state import state_limit
 from hermes.vlm.base import VideoModel
 from hermes.vlm.frame_step import FrameStep
-from hermes.vlm.guidance import guidance_prompts
+from hermes.vlm.guidance import guidance_of, guidance_prompts, projections
 from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.preprocess import fit
 
@@ -89,7 +90,10 @@ class VideoMemory(PictureMemory):
         self._since_compression = 0
         self._prompts = prompts
         if policy.guided and prompts is None:
-            self._prompts = guidance_prompts(model)
+            self._prompts = guidance_prompts(model, guidance_of(policy))
+        self._projections: list[Projections] = []
+        if self._prompts is not None and guidance_of(policy) == "embeddings":
+            self._projections = [projections(model, prompt) for prompt in self._prompts]
         self._read_prefix()
 
     @property
@@ -135,7 +139,8 @@ class VideoMemory(PictureMemory):
             )
             step = FrameStep(row, features.flatten(0, 1), due)
             if due and self._prompts is not None and cache.over_budget_with > 0:
-                step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
+                lengths = [len(prompt) for prompt in self._prompts]
+                step.guide(self._prompts, cache.guide(lengths, self._projections))
         except BaseException:
             cache.abandon(row)  # a device without room can fail here, too
             raise
