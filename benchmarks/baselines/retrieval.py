@@ -292,13 +292,12 @@ class RetrievalBranch(Branch):
         query: Tensor,
         rotated: tuple[Tensor, Tensor],
         value: Tensor,
-        scale: float,
         mask: Tensor | None,
     ) -> Tensor:
         """As `Branch.attend`, once the layer's frames have been fetched."""
         if layer not in self.chosen:
             self._fetch_for(layer, query)
-        return super().attend(layer, query, rotated, value, scale, mask)
+        return super().attend(layer, query, rotated, value, mask)
 
     def _fetch_for(self, layer: int, query: Tensor) -> None:
         fetch, slab = self._fetch, self.slab

@@ -28,6 +28,7 @@ from hermes.engine.warm_up import warm_up
 from hermes.errors import CameraNotOwned, Overloaded, Unavailable, as_hermes_error
 from hermes.memory import POLICIES, MemoryConfig, SlabPool
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
+from hermes.vlm.guidance import guidance_of
 from hermes.vlm.preprocess import fit
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,8 @@ class Engine:
         self._beat: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
-        self._prompts = guidance_prompts(model) if POLICIES[config.policy]().guided else None
+        policy = POLICIES[config.policy]()
+        self._prompts = guidance_prompts(model, guidance_of(policy)) if policy.guided else None
         self._slabs = SlabPool(model.shape)
         probe = self.new_memory()  # an impossible configuration fails here, not at the first camera
         self._snapshot_limit = limit_of(probe)

@@ -13,7 +13,7 @@ from hermes.memory.capture import Capture
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.frame_layout import FrameLayout
-from hermes.memory.guidance import GuidanceRow
+from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.inside import look_inside
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import (
@@ -47,6 +47,7 @@ __all__ = [
     "Capture",
     "Compression",
     "Coverage",
+    "EmbeddingsRow",
     "FrameLayout",
     "FrameStamp",
     "GuidanceRow",
@@ -56,6 +57,7 @@ __all__ = [
     "MemoryState",
     "PackedPass",
     "Pass",
+    "Projections",
     "RetentionPolicy",
     "Rotary",
     "Row",

@@ -134,13 +134,12 @@ class Branch:
         query: Tensor,
         rotated: tuple[Tensor, Tensor],
         value: Tensor,
-        scale: float,
         mask: Tensor | None,
     ) -> Tensor:
         """Write the next row's keys and values, and attend to the memory and the branch.
 
         `query`: as it came from the model. `rotated`: query and key, rotated to the row's
-        positions. `mask`: `BranchRow.mask`.
+        positions, the query also scaled. `mask`: `BranchRow.mask`.
         """
         end = self.length + value.shape[1]
         self.keys[layer, :, self.length : end] = rotated[1]
@@ -150,7 +149,7 @@ class Branch:
             self.slab.values[layer, :, : self.seen],
         )
         own = (self.keys[layer, :, :end], self.values[layer, :, :end])
-        return split_attention(rotated[0], memory, own, mask, scale)
+        return split_attention(rotated[0], memory, own, mask)
 
 
 class BranchRow(ReadingRow):
@@ -201,7 +200,7 @@ class BranchRow(ReadingRow):
         )
 
     def attend_rotated(
-        self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor, scale: float
+        self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor
     ) -> Tensor:
         """Attend to the memory and to the branch, which keeps the row's keys and values."""
-        return self._branch.attend(layer, query, rotated, value, scale, self.mask)
+        return self._branch.attend(layer, query, rotated, value, self.mask)

@@ -15,7 +15,13 @@ from hermes.memory.bands import Bands
 from hermes.memory.config import PRESETS, HermesConfig
 from hermes.memory.novelty import novelty
 from hermes.memory.scores import layer_scores, smooth, top
-from hermes.memory.summary import SUMMARY_PATCH, Merge, merge_newest, merge_pinned
+from hermes.memory.summary import (
+    SUMMARY_PATCH,
+    Merge,
+    merge_evicted,
+    merge_newest,
+    merge_pinned,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +206,8 @@ class Hermes:
     def _summarised(self, scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
         if self.config.summary == "paper":
             return merge_newest(scores, summaries, budget)
+        if self.config.summary == "published_code":
+            return merge_evicted(scores, budget)
         return merge_pinned(scores, summaries, budget, self.config.summary_ring)
 
 

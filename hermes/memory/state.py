@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from torch import Tensor
 
+from hermes.memory.config import LATER
 from hermes.memory.coverage import MAX_GAPS
 from hermes.memory.header import plain
 from hermes.memory.limits import MemoryConfig
@@ -41,6 +42,9 @@ def kind_of(
     for source in (policy, getattr(policy, "config", None)):
         if is_dataclass(source) and not isinstance(source, type):
             settings |= asdict(source)
+            for each in fields(source):  # which snapshots of earlier releases do not have
+                if each.metadata.get(LATER) and settings[each.name] == each.default:
+                    del settings[each.name]
     return {
         "shape": {
             "layers": shape.layers,

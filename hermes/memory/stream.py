@@ -15,7 +15,7 @@ from hermes.memory.capture import Capture
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
 from hermes.memory.eviction import every_index, evict
 from hermes.memory.frame_layout import FrameLayout
-from hermes.memory.guidance import GuidanceRow
+from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.held import Held
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import RetentionPolicy
@@ -221,22 +221,27 @@ class StreamMemory:
         self._pending = row
         return row
 
-    def guide(self, prompt_tokens: Sequence[int]) -> tuple[GuidanceRow, ...]:
+    def guide(
+        self, prompt_tokens: Sequence[int], projections: Sequence[Projections] = ()
+    ) -> tuple[GuidanceRow | EmbeddingsRow, ...]:
         """Rows for the guidance prompts, to be packed after the open row in the same pass.
 
         The next compression uses their attention, unless more frames are added
-        before it.
+        before it. `projections`: of each prompt, if its bare embeddings are to guide.
         """
         row = self._pending
         if row is None or not row.layouts:
             raise RuntimeError("guidance goes with frames: begin them first")
         seen = row.start + row.tokens
         start = int(row.positions.max()) + 1
-        rows = []
-        for tokens in prompt_tokens:
+        rows: list[GuidanceRow | EmbeddingsRow] = []
+        for number, tokens in enumerate(prompt_tokens):
             line = torch.arange(start, start + tokens, device=self.shape.device)
             positions = line.expand(self.shape.axes, tokens)
-            rows.append(GuidanceRow(row.slab, self.rotary, positions, self.prefix_length, seen))
+            place = row.slab, self.rotary, positions, self.prefix_length, seen
+            rows.append(
+                EmbeddingsRow(*place, projections[number]) if projections else GuidanceRow(*place)
+            )
         row.guidance = tuple(guide.attention for guide in rows)
         return tuple(rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -44,6 +44,16 @@ class VideoModel(Protocol):
     @property
     def name(self) -> str:
         """The model's name in answers and metrics."""
+        ...
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer, a fast one of transformers."""
+        ...
+
+    @property
+    def language(self) -> Any:
+        """Its language model, of transformers: with `layers`."""
         ...
 
     @property

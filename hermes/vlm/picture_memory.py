@@ -10,9 +10,11 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
+from hermes.sampling import GREEDY, Sampling
 from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import FramePictures
 from hermes.vlm.preprocess import check_pictures, stacked
+from hermes.vlm.stop_texts import StopTexts
 from hermes.vlm.token_choice import TokenChoice
 
 
@@ -109,25 +111,31 @@ class PictureMemory(ABC):
         missing = self.model.pictures_per_frame - len(waiting)
         return _frame_of([*waiting, *[waiting[-1]] * missing])
 
-    def ask(self, question: str, max_tokens: int = 256) -> str:
+    def ask(self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY) -> str:
         """The whole answer."""
-        return "".join(self.answer(question, max_tokens))
+        return "".join(self.answer(question, max_tokens, sampling))
 
-    def answer(self, question: str, max_tokens: int = 256) -> Iterator[str]:
-        """The answer, piece by piece, as it is written. Greedy, with the model's own penalty."""
-        model, stream = self.model, self.model.text_stream()
+    def answer(
+        self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY
+    ) -> Iterator[str]:
+        """The answer, piece by piece, as it is written. Greedy unless `sampling` says otherwise."""
+        model, stream, stops = self.model, self.model.text_stream(), StopTexts(sampling.stop)
         inputs, choice = model.question(question), TokenChoice(model)
-        row = choice.begin(question)
+        row = choice.begin(question, sampling)
         with self.branch(len(inputs) + max_tokens) as branch:
             inputs = branch.opened_by(inputs)
             for _ in range(max_tokens):
                 logits = self._step(branch, inputs)
                 token = int(choice.choose(logits, [row])[0])
                 if token in model.decoding.end_ids:
-                    return
-                if text := stream.push(token):
+                    break
+                if text := stops.push(stream.push(token)):
                     yield text
+                if stops.found:
+                    return
                 inputs = model.embed([token])
+            if rest := stops.rest():
+                yield rest
 
     @torch.inference_mode()
     def _step(self, branch: Branch, inputs: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from hermes.memory import (
     MemoryConfig,
     MemoryState,
     PackedPass,
+    Projections,
     RetentionPolicy,
     SlabPool,
     StreamMemory,
@@ -32,7 +33,7 @@ from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import EncodedFrame, FramePictures, FrameTime
 from hermes.vlm.feature_unit import feature_unit
 from hermes.vlm.frame_step import FrameStep
-from hermes.vlm.guidance import guidance_prompts
+from hermes.vlm.guidance import guidance_of, guidance_prompts, projections
 from hermes.vlm.live_picture import PREFIX, Glance, Like, LivePicture
 from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.preprocess import check_pictures, stacked
@@ -114,7 +115,10 @@ class VideoMemory(PictureMemory):
         self._present_encoded: EncodedFrame | None = None
         self._prompts = prompts
         if policy.guided and prompts is None:
-            self._prompts = guidance_prompts(model)
+            self._prompts = guidance_prompts(model, guidance_of(policy))
+        self._projections: list[Projections] = []
+        if self._prompts is not None and guidance_of(policy) == "embeddings":
+            self._projections = [projections(model, prompt) for prompt in self._prompts]
         self.intake = Intake()
         self._shown_frames = 0 if changes is None else present_frames
         self._picture: LivePicture | None = None
@@ -190,7 +194,8 @@ class VideoMemory(PictureMemory):
         try:
             step = FrameStep(row, frames, self._due_after(row), changed)
             if step.due and self._prompts is not None and cache.over_budget_with > 0:
-                step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
+                lengths = [len(prompt) for prompt in self._prompts]
+                step.guide(self._prompts, cache.guide(lengths, self._projections))
         except BaseException:
             cache.abandon(row)  # a device without room can fail here, too
             raise
