@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import sys
 import time
@@ -12,6 +11,7 @@ import torch
 
 from benchmarks import checkpoints, compression, decode, frame_log, gateway, memory, serving, stream
 from benchmarks.table import Row, render
+from hermes.cpus import usable_cpus
 
 MODULES = {
     "memory": memory,
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("only", nargs="*", choices=[*MODULES, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each side")
     options = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}, demo model\n")
+    print(f"{platform.machine()}, {usable_cpus()} CPUs, torch {torch.__version__}, demo model\n")
     rows: list[Row] = []
     began = time.monotonic()
     for name in options.only or MODULES:

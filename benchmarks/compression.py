@@ -7,7 +7,6 @@ language model. That makes compression look dearer than it is in a stream.
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from torch import Tensor
 from benchmarks.blind import Blind
 from benchmarks.memory import first_token
 from benchmarks.table import Row
+from hermes.cpus import usable_cpus
 from hermes.demo.training.precision import fast_dtype
 from hermes.memory import Candidates, Hermes, PackedPass, Pass, Selection
 from hermes.vlm import VideoMemory, VideoModel
@@ -92,7 +92,7 @@ def run(rounds: int) -> list[Row]:
         prompts=(prompts[0], prompts[1]),
     )
     picture = torch.zeros((1, 3, 1, 1), dtype=torch.uint8)
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(usable_cpus())
     while memory.cache.over_budget_with < 0 or memory.cache.video_tokens != BUDGET:
         memory.feed(picture)  # until it is full, and was compressed for the first time
     torch.set_num_threads(1)

@@ -41,7 +41,8 @@ class MemoryContents:
     """One memory at one moment. Times are ms since the epoch.
 
     `times`: when each held frame was captured, by its number, oldest first.
-    `gaps`: stretches from which no frame was seen. `layers`: shallow to deep.
+    `gaps`: stretches from which no frame was seen. `gap_reasons`: why, a word for each, "" if
+    it is not known; empty if none of them is. `layers`: shallow to deep.
     `tokens`: held in each layer, of `budget`. `bytes`: over all layers. `model`
     and `epoch`: the worker's model and its lease's epoch, if a worker was asked.
     `frame_tokens`: tokens of the largest frame so far; `taken`: with how many each
@@ -63,6 +64,7 @@ class MemoryContents:
     epoch: int = 0
     media: dict[int, int] = field(default_factory=dict)
     taken: dict[int, int] = field(default_factory=dict)
+    gap_reasons: tuple[str, ...] = ()
 
     def bands(self) -> list[tuple[str, tuple[LayerContents, ...]]]:
         """The bands that have layers, shallow to deep."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.errors import HermesError
+from hermes.gap_reasons import UNKNOWN, gap_number, gap_word
 from hermes.v1 import memory_pb2
 from hermes.v1.camera_pb2 import TimeSpan
 
@@ -33,7 +34,10 @@ def message_of(contents: MemoryContents) -> memory_pb2.MemoryContents:
         model=contents.model,
         frame_steps=_steps(contents.times),
         time_steps=_steps(contents.times.values()),
-        gaps=[_span(start_ms, end_ms) for start_ms, end_ms in contents.gaps],
+        gaps=[
+            _span(start_ms, end_ms, reason)
+            for (start_ms, end_ms), reason in zip(contents.gaps, _reasons(contents), strict=True)
+        ],
         layers=map(_layer_message, contents.layers),
         media_steps=_steps(contents.media.values()),
         frame_taken=[contents.taken[number] for number in contents.times if contents.taken],
@@ -46,6 +50,7 @@ def contents_of(message: memory_pb2.MemoryContents) -> MemoryContents:
         numbers = list(accumulate(message.frame_steps))
         media = list(accumulate(message.media_steps))
         taken = list(message.frame_taken)  # a former server says nothing about it
+        reasons = tuple(gap_word(gap.reason) for gap in message.gaps)
         return MemoryContents(
             policy=message.policy,
             budget=message.budget,
@@ -62,9 +67,14 @@ def contents_of(message: memory_pb2.MemoryContents) -> MemoryContents:
             epoch=message.epoch,
             media=dict(zip(numbers, media, strict=True)) if media else {},
             taken=dict(zip(numbers, taken, strict=True)) if taken else {},
+            gap_reasons=reasons if any(reasons) else (),
         )
     except ValueError as error:
         raise HermesError(f"the memory's contents cannot be read: {error}") from error
+
+
+def _reasons(contents: MemoryContents) -> Iterable[str]:
+    return contents.gap_reasons or repeat(UNKNOWN, len(contents.gaps))
 
 
 def _layer_message(layer: LayerContents) -> memory_pb2.LayerContents:
@@ -95,8 +105,8 @@ def _steps(values: Iterable[int]) -> list[int]:
     return [later - earlier for earlier, later in pairwise((0, *values))]
 
 
-def _span(start_ms: int, end_ms: int) -> TimeSpan:
+def _span(start_ms: int, end_ms: int, reason: str) -> TimeSpan:
     start, end = Timestamp(), Timestamp()
     start.FromMilliseconds(start_ms)
     end.FromMilliseconds(end_ms)
-    return TimeSpan(start=start, end=end)
+    return TimeSpan(start=start, end=end, reason=gap_number(reason))

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
+from hermes.cpus import usable_cpus
 from services.cli import redis_server
 
 workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 # Before anything imports torch: processes that run beside each other share the cores.
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cpus() // workers)))
 
 if not Path("/dev/nvidiactl").exists():
     # Before anything imports Triton: its kernels are interpreted where there is no GPU.

@@ -14,6 +14,8 @@ instrumentation of gRPC can be used at the same time.
 """
 
 from hermes.client.aio import AsyncHermesClient
+from hermes.client.picture import Picture, PictureStatus
+from hermes.client.probe import Probe
 from hermes.client.streams import AnswerStream, AsyncAnswerStream
 from hermes.client.sync import HermesClient
 from hermes.client.tls import Tls
@@ -43,6 +45,9 @@ __all__ = [
     "Memory",
     "MemoryContents",
     "Pacing",
+    "Picture",
+    "PictureStatus",
+    "Probe",
     "Source",
     "Span",
     "Timings",

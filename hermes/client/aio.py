@@ -8,6 +8,8 @@ from typing import Any, Self, cast
 import grpc
 import grpc.aio
 
+from hermes.client.picture import Picture
+from hermes.client.probe import Probe, probe_of
 from hermes.client.requests import (
     ASK_TIMEOUT_S,
     CALL_TIMEOUT_S,
@@ -17,6 +19,7 @@ from hermes.client.requests import (
     connection,
     get_request,
     inspect_request,
+    probe_request,
     remove_request,
 )
 from hermes.client.streams import AsyncAnswerStream
@@ -89,12 +92,36 @@ class AsyncHermesClient:
         chunk_max_duration_s: float | None = None,
         pacing: Pacing = "default",
         loop: bool = False,
+        picture: Picture | None = None,
     ) -> Camera:
         """Register a camera. Zeros mean the deployment's defaults."""
         request = add_request(
-            camera_id, url, frames_per_second, chunk_max_frames, chunk_max_duration_s, pacing, loop
+            camera_id,
+            url,
+            frames_per_second,
+            chunk_max_frames,
+            chunk_max_duration_s,
+            pacing,
+            loop,
+            picture,
         )
         return camera_of((await self._call(self._cameras.Add, request)).camera)
+
+    async def probe_camera(
+        self,
+        url: str,
+        *,
+        camera_id: str = "",
+        frames_per_second: float = 0.0,
+        picture: Picture | None = None,
+        thumbnail: bool = False,
+    ) -> Probe:
+        """Open a source once and see what it is; adds nothing. Takes up to nine seconds.
+
+        `camera_id`: only for callers that may not add every camera.
+        """
+        request = probe_request(url, camera_id, frames_per_second, picture, thumbnail)
+        return probe_of(await self._call(self._cameras.Probe, request))
 
     async def get_camera(self, camera_id: str) -> Camera:
         """The current state of one camera."""

@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from hermes import errors
 from hermes.client.address import check_address
+from hermes.client.picture import Picture, picture_message
 from hermes.client.tls import Tls
 from hermes.v1 import camera_pb2, memory_pb2, query_pb2
 
@@ -76,6 +77,7 @@ def add_request(
     chunk_max_duration_s: float | None,
     pacing: str,
     loop: bool,
+    picture: Picture | None = None,
 ) -> camera_pb2.CameraServiceAddRequest:
     """The request of `add_camera`. Raises `InvalidInput` for values that cannot be sent."""
     if pacing not in _PACINGS:
@@ -94,7 +96,17 @@ def add_request(
     camera = camera_pb2.Camera(
         id=camera_id, url=url, sampling=sampling, pacing=_PACINGS[pacing], loop=loop
     )
+    if picture is not None and picture != Picture():
+        camera.picture.CopyFrom(picture_message(picture))
     return camera_pb2.CameraServiceAddRequest(camera=camera)
+
+
+def probe_request(
+    url: str, camera_id: str, frames_per_second: float, picture: Picture | None, thumbnail: bool
+) -> camera_pb2.CameraServiceProbeRequest:
+    """The request of `probe_camera`. Raises `InvalidInput` for values that cannot be sent."""
+    added = add_request(camera_id, url, frames_per_second, 0, None, "default", False, picture)
+    return camera_pb2.CameraServiceProbeRequest(camera=added.camera, thumbnail=thumbnail)
 
 
 def get_request(camera_id: str) -> camera_pb2.CameraServiceGetRequest:

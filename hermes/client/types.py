@@ -6,14 +6,16 @@ of the API in lower case (`online`, `serving`, `stop` ...).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hermes.client.picture import Picture, PictureStatus, picture_of, picture_status_of
+from hermes.client.words import seconds_of, word_of
+from hermes.gap_reasons import gap_word
 from hermes.v1 import camera_pb2, query_pb2
 
 Freshness = Literal["latest", "cached"]
@@ -24,10 +26,11 @@ Pacing = Literal["default", "live", "as_fast_as_read"]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of capture time."""
+    """A stretch of capture time. `reason`: of a gap, why no frame was seen; "" if not known."""
 
     start: datetime
     end: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Source:
     """The state of a camera's source. `error` is "" if there is no fault.
 
     `error_message`: also what a pending source waits for, or how much was read of one that ended.
+    `picture`: what its newest frame was made of; None before the first.
     """
 
     state: str
@@ -96,6 +100,7 @@ class Source:
     reconnects: int
     dropped_frames: int
     decoder: str
+    picture: PictureStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,7 @@ class Camera:
     created: datetime | None
     source: Source
     memory: Memory
+    picture: Picture = field(default_factory=Picture)
 
 
 def camera_of(info: camera_pb2.CameraInfo) -> Camera:
@@ -140,31 +146,33 @@ def camera_of(info: camera_pb2.CameraInfo) -> Camera:
         url=camera.url,
         frames_per_second=camera.sampling.frames_per_second,
         chunk_max_frames=camera.sampling.chunk_max_frames,
-        chunk_max_duration_s=_seconds(camera.sampling, "chunk_max_duration"),
-        pacing=_word(camera_pb2.Pacing, camera.pacing) or "default",
+        chunk_max_duration_s=seconds_of(camera.sampling, "chunk_max_duration"),
+        pacing=word_of(camera_pb2.Pacing, camera.pacing) or "default",
         loop=camera.loop,
         created=_time(camera, "created"),
         source=Source(
-            state=_word(camera_pb2.SourceState, source.state),
-            error=_word(camera_pb2.SourceError, source.error),
+            state=word_of(camera_pb2.SourceState, source.state),
+            error=word_of(camera_pb2.SourceError, source.error),
             error_message=source.error_message,
             frames_per_second=source.frames_per_second,
             last_frame=_time(source, "last_frame"),
             reconnects=source.reconnects,
             dropped_frames=source.dropped_frames,
             decoder=source.decoder,
+            picture=picture_status_of(source.picture) if source.HasField("picture") else None,
         ),
         memory=Memory(
-            state=_word(camera_pb2.MemoryState, memory.state),
+            state=word_of(camera_pb2.MemoryState, memory.state),
             frames=memory.frames,
             tokens=memory.tokens,
             bytes=memory.bytes,
-            lag_s=_seconds(memory, "lag"),
+            lag_s=seconds_of(memory, "lag"),
             coverage=coverage_of(memory.coverage),
             worker=memory.worker,
             epoch=memory.epoch,
             message=memory.message,
         ),
+        picture=picture_of(camera.picture),
     )
 
 
@@ -173,16 +181,16 @@ def answer_of(text: str, complete: query_pb2.Complete) -> Answer:
     timings = complete.timings
     return Answer(
         text=text,
-        finish_reason=_word(query_pb2.FinishReason, complete.finish_reason),
+        finish_reason=word_of(query_pb2.FinishReason, complete.finish_reason),
         question_tokens=complete.question_tokens,
         answer_tokens=complete.answer_tokens,
         timings=Timings(
-            warm_time_to_first_token_s=_seconds(timings, "warm_time_to_first_token"),
-            fresh_time_to_first_token_s=_seconds(timings, "fresh_time_to_first_token"),
-            gateway_time_to_first_token_s=_seconds(timings, "gateway_time_to_first_token"),
-            queue_s=_seconds(timings, "queue"),
-            time_per_output_token_s=_seconds(timings, "time_per_output_token"),
-            total_s=_seconds(timings, "total"),
+            warm_time_to_first_token_s=seconds_of(timings, "warm_time_to_first_token"),
+            fresh_time_to_first_token_s=seconds_of(timings, "fresh_time_to_first_token"),
+            gateway_time_to_first_token_s=seconds_of(timings, "gateway_time_to_first_token"),
+            queue_s=seconds_of(timings, "queue"),
+            time_per_output_token_s=seconds_of(timings, "time_per_output_token"),
+            total_s=seconds_of(timings, "total"),
         ),
         coverage=coverage_of(complete.coverage),
         epoch=complete.epoch,
@@ -195,8 +203,8 @@ def coverage_of(coverage: camera_pb2.Coverage) -> Coverage:
     return Coverage(
         span=_span(coverage.span) if coverage.HasField("span") else None,
         gaps=tuple(_span(gap) for gap in coverage.gaps),
-        media_start_s=_seconds(coverage, "media_start"),
-        media_end_s=_seconds(coverage, "media_end"),
+        media_start_s=seconds_of(coverage, "media_start"),
+        media_end_s=seconds_of(coverage, "media_end"),
         frames=coverage.frames,
         frames_seen=coverage.frames_seen,
         whole_since=_time(coverage, "whole_since"),
@@ -207,7 +215,7 @@ def coverage_of(coverage: camera_pb2.Coverage) -> Coverage:
 
 
 def _span(span: camera_pb2.TimeSpan) -> Span:
-    return Span(_datetime(span.start), _datetime(span.end))
+    return Span(_datetime(span.start), _datetime(span.end), gap_word(span.reason))
 
 
 def _datetime(stamp: Timestamp) -> datetime:
@@ -216,19 +224,3 @@ def _datetime(stamp: Timestamp) -> datetime:
 
 def _time(message: Message, name: str) -> datetime | None:
     return _datetime(getattr(message, name)) if message.HasField(name) else None
-
-
-def _seconds(message: Message, name: str) -> float | None:
-    if not message.HasField(name):
-        return None
-    duration: Duration = getattr(message, name)
-    return duration.ToNanoseconds() / 1e9
-
-
-def _word(kind: Any, value: int) -> str:
-    """`SOURCE_STATE_ONLINE` -> `online`; "" for unspecified; an unknown value as its number."""
-    if value not in kind.values():
-        return str(value)
-    prefix = kind.keys()[0].removesuffix("UNSPECIFIED")
-    word: str = kind.Name(value).removeprefix(prefix).lower()
-    return "" if word == "unspecified" else word

@@ -17,6 +17,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from hermes.cpus import usable_cpus
 from hermes.demo import checkpoint, words
 from hermes.demo.scenes import LOOKS
 from hermes.demo.training.card import card
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("hermes-demo"), help="folder to write")
     parser.add_argument("--work", type=Path, help="folder for what is learned so far")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=min(torch.get_num_threads(), usable_cpus()))
     for setting in fields(Settings):
         name = f"--{setting.name.replace('_', '-')}"
         parser.add_argument(name, type=type(setting.default), default=setting.default)

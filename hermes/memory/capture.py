@@ -51,6 +51,7 @@ class Capture:
             "first_ms": table.first_ms,
             "last_ms": table.last_ms,
             "lost": list(table.lost or ()),
+            "gap_reasons": table.gap_reasons(),
         }
 
     def step(self) -> bool:

@@ -9,16 +9,23 @@ from dataclasses import dataclass, replace
 MAX_GAPS = 64
 MAX_FORGOTTEN = 64
 
+LOST = "memory_lost"
+"""The reason of the gap that a lost memory leaves."""
+
 Stretch = tuple[int, int]
 """Start and end, in ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameStamp:
-    """The capture time of a frame, and its time within its source if that is a file. In ms."""
+    """The capture time of a frame, and its time within its source if that is a file. In ms.
+
+    `gap`: why frames are missing before it, in one word; "" if none are, or it is not known.
+    """
 
     capture_ms: int
     media_ms: int | None = None
+    gap: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Coverage:
     held to the newest. `media_start_ms`, `media_end_ms`: the same within the
     source, if that is a file. `frames`, `frames_seen`: how many are held, at
     least in part, and how many were seen.
-    `gaps`: stretches from which no frame was seen.
+    `gaps`: stretches from which no frame was seen. `gap_reasons`: why, a word for each, or "".
     `whole_since_ms`: when the first of the newest frames that every layer
     holds whole was captured; None if not even the newest is held whole.
     `forgotten`: stretches whose frames were seen but have no token left in any
@@ -54,18 +61,20 @@ class Coverage:
     forgotten: tuple[Stretch, ...] = ()
     since_ms: int | None = None
     lost: Stretch | None = None
+    gap_reasons: tuple[str, ...] = ()
 
     def and_present(self, stamp: FrameStamp, *, after_gap: bool) -> Coverage:
         """The coverage of an answer that sees one more frame whole, which is not in memory yet."""
         first, now = self.end_ms is None, stamp.capture_ms
-        gaps = self.gaps
+        gaps, reasons = self.gaps, self.gap_reasons
         if after_gap and self.end_ms is not None:
-            gaps = (*gaps, (self.end_ms, now))
+            gaps, reasons = (*gaps, (self.end_ms, now)), (*reasons, stamp.gap)
         return replace(
             self,
             start_ms=now if first else self.start_ms,
             end_ms=now,
             gaps=gaps,
+            gap_reasons=reasons,
             media_start_ms=stamp.media_ms if first else self.media_start_ms,
             media_end_ms=stamp.media_ms,
             frames=self.frames + 1,
@@ -89,11 +98,13 @@ class FrameTable:
         seen: int = 0,
         whole_from: int = 0,
         lost: Stretch | None = None,
+        gap_reasons: Mapping[Stretch, str] | None = None,
     ) -> None:
         """Empty, or as another table was that had these. `whole_from`: as in `retain`."""
         self._stamps: OrderedDict[int, FrameStamp] = OrderedDict(stamps)
         self._taken = dict(taken or {})
         self._gaps: list[Stretch] = list(gaps)
+        self._reasons = dict(gap_reasons or {})
         self._first_ms = first_ms
         self._last_ms = last_ms
         self._whole_from = whole_from
@@ -121,11 +132,13 @@ class FrameTable:
             if self._lost_since_ms is not None:
                 self.lost = (min(self._lost_since_ms, stamp.capture_ms), stamp.capture_ms)
         elif after_gap:
-            self._gaps.append((self._last_ms, stamp.capture_ms))
-            del self._gaps[:-MAX_GAPS]
+            gap = (self._last_ms, stamp.capture_ms)
+            self._gaps.append(gap)
+            self._reasons[gap] = stamp.gap
+            self._keep_gaps(self._gaps[-MAX_GAPS:])
         if number - 1 not in self._stamps:
             self._forgotten = None  # the last stretch ends here
-        self._stamps[number] = stamp
+        self._stamps[number] = replace(stamp, gap="")
         self._taken[number] = tokens
         self._last_ms = stamp.capture_ms
         self.seen += 1
@@ -143,8 +156,12 @@ class FrameTable:
             self._taken.pop(number, None)
         if self._stamps:
             oldest = next(iter(self._stamps.values())).capture_ms
-            self._gaps = [gap for gap in self._gaps if gap[1] > oldest]
+            self._keep_gaps([gap for gap in self._gaps if gap[1] > oldest])
         self._whole_from, self._forgotten = max(whole_from, self._whole_from), None
+
+    def _keep_gaps(self, gaps: list[Stretch]) -> None:
+        self._gaps = gaps
+        self._reasons = {gap: self._reasons.get(gap, "") for gap in gaps}
 
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, in order."""
@@ -162,6 +179,10 @@ class FrameTable:
     def gaps(self) -> list[Stretch]:
         """Each from the last frame before a gap to the first after it, in order."""
         return list(self._gaps)
+
+    def gap_reasons(self) -> list[str]:
+        """Why each of `gaps` is there, in one word; "" if it is not known."""
+        return [self._reasons.get(gap, "") for gap in self._gaps]
 
     @property
     def first_ms(self) -> int | None:
@@ -194,6 +215,7 @@ class FrameTable:
             forgotten=self._forgotten,
             since_ms=self._first_ms,
             lost=self.lost,
+            gap_reasons=(*([] if self.lost is None else [LOST]), *self.gap_reasons()),
         )
 
     def _lost(self) -> Iterator[Stretch]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from hermes.errors import SnapshotCorrupt, SnapshotMismatch
 
+_WORD = re.compile(r"[a-z0-9_]{0,40}")
 _SHOWN = 80
 """Characters of a foreign value that a message repeats."""
 
@@ -86,6 +88,21 @@ class Header:
             own = Header({"first": pair[0], "second": pair[1]}, f"{self._path}{name}.")
             pairs.append((own.integer("first", -(2**63), 2**63 - 1), own.moment("second")))
         return pairs
+
+    def words(self, name: str, count: int) -> list[str]:
+        """`count` words of small letters, each possibly empty."""
+        found = self._values.get(name)
+        if not isinstance(found, list) or len(found) != count:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header needs {count} words"
+            )
+        for value in found:
+            if not isinstance(value, str) or not _WORD.fullmatch(value):
+                raise SnapshotCorrupt(
+                    f"{self._path}{name} in the snapshot's header holds {shown(value)}, which"
+                    " cannot be"
+                )
+        return found
 
     def flag(self, name: str) -> bool:
         """True or false."""

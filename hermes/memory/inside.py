@@ -18,6 +18,7 @@ def look_inside(memory: StreamMemory) -> MemoryContents:
         layer: name for name, layers in Bands.of(memory.shape.layers).items() for layer in layers
     }
     stamps = memory.stamps()
+    reasons = memory.coverage().gap_reasons
     media = {number: stamp.media_ms for number, stamp in stamps if stamp.media_ms is not None}
     return MemoryContents(
         policy=memory.policy.name,
@@ -28,6 +29,7 @@ def look_inside(memory: StreamMemory) -> MemoryContents:
         frames_seen=memory.coverage().frames_seen,
         times={number: stamp.capture_ms for number, stamp in stamps},
         gaps=memory.coverage().gaps,
+        gap_reasons=reasons if any(reasons) else (),
         layers=tuple(
             LayerContents(layer, bands[layer], _held(frames[layer], patches[layer]))
             for layer in range(memory.shape.layers)

@@ -93,18 +93,21 @@ def _table(header: Header, tensors: Mapping[str, Tensor], seen: int) -> FrameTab
         lost = (start, end)
     rows = tensors["stamps"].tolist()
     taken = {number: tokens for number, _, _, tokens in rows}
+    gaps = [(start, end) for start, end in tensors["gaps"].tolist()]
+    reasons = header.words("gap_reasons", len(gaps)) if header.has("gap_reasons") else []
     return FrameTable(
         [
             (number, FrameStamp(capture, None if media == NO_MEDIA else media))
             for number, capture, media, _ in rows
         ],
-        [(start, end) for start, end in tensors["gaps"].tolist()],
+        gaps,
         first_ms=first_ms,
         last_ms=last_ms,
         seen=seen,
         whole_from=header.integer("whole_from", 0, seen),
         taken=taken,
         lost=lost,
+        gap_reasons=dict(zip(gaps, reasons, strict=False)),
     )
 
 

@@ -26,21 +26,31 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/camera.proto\x12\thermes.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"<\n\x17\x43\x61meraServiceAddRequest\x12!\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x11.hermes.v1.Camera\"A\n\x18\x43\x61meraServiceAddResponse\x12%\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x15.hermes.v1.CameraInfo\",\n\x17\x43\x61meraServiceGetRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"A\n\x18\x43\x61meraServiceGetResponse\x12%\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x15.hermes.v1.CameraInfo\"\x1a\n\x18\x43\x61meraServiceListRequest\"C\n\x19\x43\x61meraServiceListResponse\x12&\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32\x15.hermes.v1.CameraInfo\"/\n\x1a\x43\x61meraServiceRemoveRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"\x1d\n\x1b\x43\x61meraServiceRemoveResponse\"\xa6\x01\n\x06\x43\x61mera\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12%\n\x08sampling\x18\x03 \x01(\x0b\x32\x13.hermes.v1.Sampling\x12!\n\x06pacing\x18\x04 \x01(\x0e\x32\x11.hermes.v1.Pacing\x12\x0c\n\x04loop\x18\x05 \x01(\x08\x12+\n\x07\x63reated\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x08Sampling\x12\x19\n\x11\x66rames_per_second\x18\x01 \x01(\x01\x12\x18\n\x10\x63hunk_max_frames\x18\x02 \x01(\r\x12\x35\n\x12\x63hunk_max_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x81\x01\n\nCameraInfo\x12!\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x11.hermes.v1.Camera\x12\'\n\x06source\x18\x02 \x01(\x0b\x32\x17.hermes.v1.SourceStatus\x12\'\n\x06memory\x18\x03 \x01(\x0b\x32\x17.hermes.v1.MemoryStatus\"\xfb\x01\n\x0cSourceStatus\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.hermes.v1.SourceState\x12%\n\x05\x65rror\x18\x02 \x01(\x0e\x32\x16.hermes.v1.SourceError\x12\x15\n\rerror_message\x18\x03 \x01(\t\x12\x19\n\x11\x66rames_per_second\x18\x04 \x01(\x01\x12.\n\nlast_frame\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreconnects\x18\x06 \x01(\x04\x12\x16\n\x0e\x64ropped_frames\x18\x07 \x01(\x04\x12\x0f\n\x07\x64\x65\x63oder\x18\x08 \x01(\t\"\xe3\x01\n\x0cMemoryStatus\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.hermes.v1.MemoryState\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x04\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\x12&\n\x03lag\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x08\x63overage\x18\x06 \x01(\x0b\x32\x13.hermes.v1.Coverage\x12\x0e\n\x06worker\x18\x07 \x01(\t\x12\r\n\x05\x65poch\x18\x08 \x01(\x04\x12\x0f\n\x07message\x18\t \x01(\t\"^\n\x08TimeSpan\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x03\n\x08\x43overage\x12!\n\x04span\x18\x01 \x01(\x0b\x32\x13.hermes.v1.TimeSpan\x12!\n\x04gaps\x18\x02 \x03(\x0b\x32\x13.hermes.v1.TimeSpan\x12.\n\x0bmedia_start\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tmedia_end\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x66rames\x18\x05 \x01(\x04\x12\x13\n\x0b\x66rames_seen\x18\x06 \x01(\x04\x12/\n\x0bwhole_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\tforgotten\x18\x08 \x03(\x0b\x32\x13.hermes.v1.TimeSpan\x12\x32\n\x0ewatching_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x04lost\x18\n \x01(\x0b\x32\x13.hermes.v1.TimeSpan*M\n\x06Pacing\x12\x16\n\x12PACING_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPACING_LIVE\x10\x01\x12\x1a\n\x16PACING_AS_FAST_AS_READ\x10\x02*\xc6\x01\n\x0bSourceState\x12\x1c\n\x18SOURCE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SOURCE_STATE_PENDING\x10\x01\x12\x1b\n\x17SOURCE_STATE_CONNECTING\x10\x02\x12\x17\n\x13SOURCE_STATE_ONLINE\x10\x03\x12\x18\n\x14SOURCE_STATE_OFFLINE\x10\x04\x12\x16\n\x12SOURCE_STATE_ENDED\x10\x05\x12\x17\n\x13SOURCE_STATE_FAILED\x10\x06*\xaf\x02\n\x0bSourceError\x12\x1c\n\x18SOURCE_ERROR_UNSPECIFIED\x10\x00\x12\x15\n\x11SOURCE_ERROR_AUTH\x10\x01\x12\x14\n\x10SOURCE_ERROR_TLS\x10\x02\x12\x18\n\x14SOURCE_ERROR_TIMEOUT\x10\x03\x12\x1a\n\x16SOURCE_ERROR_NOT_FOUND\x10\x04\x12\x16\n\x12SOURCE_ERROR_CODEC\x10\x05\x12\x16\n\x12SOURCE_ERROR_ENDED\x10\x06\x12\x18\n\x14SOURCE_ERROR_REFUSED\x10\x07\x12\x19\n\x15SOURCE_ERROR_PROTOCOL\x10\x08\x12\x1c\n\x18SOURCE_ERROR_UNREACHABLE\x10\t\x12\x1c\n\x18SOURCE_ERROR_UNAVAILABLE\x10\n*\x93\x01\n\x0bMemoryState\x12\x1c\n\x18MEMORY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MEMORY_STATE_PENDING\x10\x01\x12\x1a\n\x16MEMORY_STATE_REPLAYING\x10\x02\x12\x18\n\x14MEMORY_STATE_SERVING\x10\x03\x12\x16\n\x12MEMORY_STATE_EMPTY\x10\x04\x32\xdb\x02\n\rCameraService\x12N\n\x03\x41\x64\x64\x12\".hermes.v1.CameraServiceAddRequest\x1a#.hermes.v1.CameraServiceAddResponse\x12N\n\x03Get\x12\".hermes.v1.CameraServiceGetRequest\x1a#.hermes.v1.CameraServiceGetResponse\x12Q\n\x04List\x12#.hermes.v1.CameraServiceListRequest\x1a$.hermes.v1.CameraServiceListResponse\x12W\n\x06Remove\x12%.hermes.v1.CameraServiceRemoveRequest\x1a&.hermes.v1.CameraServiceRemoveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/camera.proto\x12\thermes.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"<\n\x17\x43\x61meraServiceAddRequest\x12!\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x11.hermes.v1.Camera\"A\n\x18\x43\x61meraServiceAddResponse\x12%\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x15.hermes.v1.CameraInfo\",\n\x17\x43\x61meraServiceGetRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"A\n\x18\x43\x61meraServiceGetResponse\x12%\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x15.hermes.v1.CameraInfo\"\x1a\n\x18\x43\x61meraServiceListRequest\"C\n\x19\x43\x61meraServiceListResponse\x12&\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32\x15.hermes.v1.CameraInfo\"/\n\x1a\x43\x61meraServiceRemoveRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"\x1d\n\x1b\x43\x61meraServiceRemoveResponse\"Q\n\x19\x43\x61meraServiceProbeRequest\x12!\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x11.hermes.v1.Camera\x12\x11\n\tthumbnail\x18\x02 \x01(\x08\"\xdc\x02\n\x1a\x43\x61meraServiceProbeResponse\x12%\n\x05\x65rror\x18\x01 \x01(\x0e\x32\x16.hermes.v1.SourceError\x12\x15\n\rerror_message\x18\x02 \x01(\t\x12)\n\x07picture\x18\x03 \x01(\x0b\x32\x18.hermes.v1.PictureStatus\x12\x35\n\x12key_frame_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x17key_frame_interval_open\x18\x05 \x01(\x08\x12\x19\n\x11\x66rames_per_second\x18\x06 \x01(\x01\x12\x13\n\x0b\x66rame_bytes\x18\x07 \x01(\r\x12)\n\x06length\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tthumbnail\x18\t \x01(\x0c\x12\x0f\n\x07\x64\x65\x63oder\x18\n \x01(\t\"\xcb\x01\n\x06\x43\x61mera\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12%\n\x08sampling\x18\x03 \x01(\x0b\x32\x13.hermes.v1.Sampling\x12!\n\x06pacing\x18\x04 \x01(\x0e\x32\x11.hermes.v1.Pacing\x12\x0c\n\x04loop\x18\x05 \x01(\x08\x12+\n\x07\x63reated\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07picture\x18\x07 \x01(\x0b\x32\x12.hermes.v1.Picture\"\xcf\x01\n\x07Picture\x12\x13\n\x06rotate\x18\x01 \x01(\rH\x01\x88\x01\x01\x12\x0e\n\x06mirror\x18\x02 \x01(\x08\x12(\n\x06\x61spect\x18\x03 \x01(\x0b\x32\x16.hermes.v1.AspectRatioH\x00\x12\x17\n\rsquare_pixels\x18\x04 \x01(\x08H\x00\x12\'\n\ttransport\x18\x05 \x01(\x0e\x32\x14.hermes.v1.Transport\x12\x1f\n\x05\x63olor\x18\x06 \x01(\x0b\x32\x10.hermes.v1.ColorB\x07\n\x05shapeB\t\n\x07_rotate\",\n\x0b\x41spectRatio\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\"U\n\x05\x43olor\x12&\n\x06matrix\x18\x01 \x01(\x0e\x32\x16.hermes.v1.ColorMatrix\x12$\n\x05range\x18\x02 \x01(\x0e\x32\x15.hermes.v1.ColorRange\"\xaf\x02\n\rPictureStatus\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x13\n\x0b\x63oded_width\x18\x03 \x01(\r\x12\x14\n\x0c\x63oded_height\x18\x04 \x01(\r\x12\r\n\x05\x63odec\x18\x05 \x01(\t\x12\x19\n\x11\x66rames_per_second\x18\x06 \x01(\x01\x12\x1f\n\x05\x63olor\x18\x07 \x01(\x0b\x32\x10.hermes.v1.Color\x12*\n\x08transfer\x18\x08 \x01(\x0e\x32\x18.hermes.v1.ColorTransfer\x12\x0e\n\x06rotate\x18\t \x01(\r\x12\x0e\n\x06mirror\x18\n \x01(\x08\x12\x12\n\ninterlaced\x18\x0b \x01(\x08\x12\x13\n\x0b\x66rame_width\x18\x0c \x01(\r\x12\x14\n\x0c\x66rame_height\x18\r \x01(\r\"v\n\x08Sampling\x12\x19\n\x11\x66rames_per_second\x18\x01 \x01(\x01\x12\x18\n\x10\x63hunk_max_frames\x18\x02 \x01(\r\x12\x35\n\x12\x63hunk_max_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x81\x01\n\nCameraInfo\x12!\n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x11.hermes.v1.Camera\x12\'\n\x06source\x18\x02 \x01(\x0b\x32\x17.hermes.v1.SourceStatus\x12\'\n\x06memory\x18\x03 \x01(\x0b\x32\x17.hermes.v1.MemoryStatus\"\xa6\x02\n\x0cSourceStatus\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.hermes.v1.SourceState\x12%\n\x05\x65rror\x18\x02 \x01(\x0e\x32\x16.hermes.v1.SourceError\x12\x15\n\rerror_message\x18\x03 \x01(\t\x12\x19\n\x11\x66rames_per_second\x18\x04 \x01(\x01\x12.\n\nlast_frame\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreconnects\x18\x06 \x01(\x04\x12\x16\n\x0e\x64ropped_frames\x18\x07 \x01(\x04\x12\x0f\n\x07\x64\x65\x63oder\x18\x08 \x01(\t\x12)\n\x07picture\x18\t \x01(\x0b\x32\x18.hermes.v1.PictureStatus\"\xe3\x01\n\x0cMemoryStatus\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.hermes.v1.MemoryState\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x04\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\x12&\n\x03lag\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x08\x63overage\x18\x06 \x01(\x0b\x32\x13.hermes.v1.Coverage\x12\x0e\n\x06worker\x18\x07 \x01(\t\x12\r\n\x05\x65poch\x18\x08 \x01(\x04\x12\x0f\n\x07message\x18\t \x01(\t\"\x84\x01\n\x08TimeSpan\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x06reason\x18\x03 \x01(\x0e\x32\x14.hermes.v1.GapReason\"\x83\x03\n\x08\x43overage\x12!\n\x04span\x18\x01 \x01(\x0b\x32\x13.hermes.v1.TimeSpan\x12!\n\x04gaps\x18\x02 \x03(\x0b\x32\x13.hermes.v1.TimeSpan\x12.\n\x0bmedia_start\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tmedia_end\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x66rames\x18\x05 \x01(\x04\x12\x13\n\x0b\x66rames_seen\x18\x06 \x01(\x04\x12/\n\x0bwhole_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\tforgotten\x18\x08 \x03(\x0b\x32\x13.hermes.v1.TimeSpan\x12\x32\n\x0ewatching_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x04lost\x18\n \x01(\x0b\x32\x13.hermes.v1.TimeSpan*L\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x11\n\rTRANSPORT_TCP\x10\x01\x12\x11\n\rTRANSPORT_UDP\x10\x02*\xd4\x01\n\x0b\x43olorMatrix\x12\x1c\n\x18\x43OLOR_MATRIX_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OLOR_MATRIX_BT601\x10\x01\x12\x16\n\x12\x43OLOR_MATRIX_BT709\x10\x02\x12\x17\n\x13\x43OLOR_MATRIX_BT2020\x10\x03\x12\x14\n\x10\x43OLOR_MATRIX_RGB\x10\x04\x12\x14\n\x10\x43OLOR_MATRIX_FCC\x10\x05\x12\x1a\n\x16\x43OLOR_MATRIX_SMPTE240M\x10\x06\x12\x16\n\x12\x43OLOR_MATRIX_YCGCO\x10\x07*X\n\nColorRange\x12\x1b\n\x17\x43OLOR_RANGE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43OLOR_RANGE_LIMITED\x10\x01\x12\x14\n\x10\x43OLOR_RANGE_FULL\x10\x02*v\n\rColorTransfer\x12\x1e\n\x1a\x43OLOR_TRANSFER_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OLOR_TRANSFER_SDR\x10\x01\x12\x15\n\x11\x43OLOR_TRANSFER_PQ\x10\x02\x12\x16\n\x12\x43OLOR_TRANSFER_HLG\x10\x03*M\n\x06Pacing\x12\x16\n\x12PACING_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPACING_LIVE\x10\x01\x12\x1a\n\x16PACING_AS_FAST_AS_READ\x10\x02*\xc6\x01\n\x0bSourceState\x12\x1c\n\x18SOURCE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SOURCE_STATE_PENDING\x10\x01\x12\x1b\n\x17SOURCE_STATE_CONNECTING\x10\x02\x12\x17\n\x13SOURCE_STATE_ONLINE\x10\x03\x12\x18\n\x14SOURCE_STATE_OFFLINE\x10\x04\x12\x16\n\x12SOURCE_STATE_ENDED\x10\x05\x12\x17\n\x13SOURCE_STATE_FAILED\x10\x06*\xc8\x02\n\x0bSourceError\x12\x1c\n\x18SOURCE_ERROR_UNSPECIFIED\x10\x00\x12\x15\n\x11SOURCE_ERROR_AUTH\x10\x01\x12\x14\n\x10SOURCE_ERROR_TLS\x10\x02\x12\x18\n\x14SOURCE_ERROR_TIMEOUT\x10\x03\x12\x1a\n\x16SOURCE_ERROR_NOT_FOUND\x10\x04\x12\x16\n\x12SOURCE_ERROR_CODEC\x10\x05\x12\x16\n\x12SOURCE_ERROR_ENDED\x10\x06\x12\x18\n\x14SOURCE_ERROR_REFUSED\x10\x07\x12\x19\n\x15SOURCE_ERROR_PROTOCOL\x10\x08\x12\x1c\n\x18SOURCE_ERROR_UNREACHABLE\x10\t\x12\x1c\n\x18SOURCE_ERROR_UNAVAILABLE\x10\n\x12\x17\n\x13SOURCE_ERROR_MEMORY\x10\x0b*\x93\x01\n\x0bMemoryState\x12\x1c\n\x18MEMORY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MEMORY_STATE_PENDING\x10\x01\x12\x1a\n\x16MEMORY_STATE_REPLAYING\x10\x02\x12\x18\n\x14MEMORY_STATE_SERVING\x10\x03\x12\x16\n\x12MEMORY_STATE_EMPTY\x10\x04*\x9c\x02\n\tGapReason\x12\x1a\n\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17GAP_REASON_LOST_PACKETS\x10\x01\x12\x16\n\x12GAP_REASON_DAMAGED\x10\x02\x12\x1b\n\x17GAP_REASON_NO_KEY_FRAME\x10\x03\x12\x1a\n\x16GAP_REASON_RECONNECTED\x10\x04\x12\x1e\n\x1aGAP_REASON_DECODER_STOPPED\x10\x05\x12\x16\n\x12GAP_REASON_DROPPED\x10\x06\x12\x16\n\x12GAP_REASON_TRIMMED\x10\x07\x12\x19\n\x15GAP_REASON_UNREADABLE\x10\x08\x12\x1a\n\x16GAP_REASON_MEMORY_LOST\x10\t2\xb1\x03\n\rCameraService\x12N\n\x03\x41\x64\x64\x12\".hermes.v1.CameraServiceAddRequest\x1a#.hermes.v1.CameraServiceAddResponse\x12N\n\x03Get\x12\".hermes.v1.CameraServiceGetRequest\x1a#.hermes.v1.CameraServiceGetResponse\x12Q\n\x04List\x12#.hermes.v1.CameraServiceListRequest\x1a$.hermes.v1.CameraServiceListResponse\x12W\n\x06Remove\x12%.hermes.v1.CameraServiceRemoveRequest\x1a&.hermes.v1.CameraServiceRemoveResponse\x12T\n\x05Probe\x12$.hermes.v1.CameraServiceProbeRequest\x1a%.hermes.v1.CameraServiceProbeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hermes.v1.camera_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PACING']._serialized_start=1912
-  _globals['_PACING']._serialized_end=1989
-  _globals['_SOURCESTATE']._serialized_start=1992
-  _globals['_SOURCESTATE']._serialized_end=2190
-  _globals['_SOURCEERROR']._serialized_start=2193
-  _globals['_SOURCEERROR']._serialized_end=2496
-  _globals['_MEMORYSTATE']._serialized_start=2499
-  _globals['_MEMORYSTATE']._serialized_end=2646
+  _globals['_TRANSPORT']._serialized_start=3114
+  _globals['_TRANSPORT']._serialized_end=3190
+  _globals['_COLORMATRIX']._serialized_start=3193
+  _globals['_COLORMATRIX']._serialized_end=3405
+  _globals['_COLORRANGE']._serialized_start=3407
+  _globals['_COLORRANGE']._serialized_end=3495
+  _globals['_COLORTRANSFER']._serialized_start=3497
+  _globals['_COLORTRANSFER']._serialized_end=3615
+  _globals['_PACING']._serialized_start=3617
+  _globals['_PACING']._serialized_end=3694
+  _globals['_SOURCESTATE']._serialized_start=3697
+  _globals['_SOURCESTATE']._serialized_end=3895
+  _globals['_SOURCEERROR']._serialized_start=3898
+  _globals['_SOURCEERROR']._serialized_end=4226
+  _globals['_MEMORYSTATE']._serialized_start=4229
+  _globals['_MEMORYSTATE']._serialized_end=4376
+  _globals['_GAPREASON']._serialized_start=4379
+  _globals['_GAPREASON']._serialized_end=4663
   _globals['_CAMERASERVICEADDREQUEST']._serialized_start=102
   _globals['_CAMERASERVICEADDREQUEST']._serialized_end=162
   _globals['_CAMERASERVICEADDRESPONSE']._serialized_start=164
@@ -57,20 +67,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAMERASERVICEREMOVEREQUEST']._serialized_end=488
   _globals['_CAMERASERVICEREMOVERESPONSE']._serialized_start=490
   _globals['_CAMERASERVICEREMOVERESPONSE']._serialized_end=519
-  _globals['_CAMERA']._serialized_start=522
-  _globals['_CAMERA']._serialized_end=688
-  _globals['_SAMPLING']._serialized_start=690
-  _globals['_SAMPLING']._serialized_end=808
-  _globals['_CAMERAINFO']._serialized_start=811
-  _globals['_CAMERAINFO']._serialized_end=940
-  _globals['_SOURCESTATUS']._serialized_start=943
-  _globals['_SOURCESTATUS']._serialized_end=1194
-  _globals['_MEMORYSTATUS']._serialized_start=1197
-  _globals['_MEMORYSTATUS']._serialized_end=1424
-  _globals['_TIMESPAN']._serialized_start=1426
-  _globals['_TIMESPAN']._serialized_end=1520
-  _globals['_COVERAGE']._serialized_start=1523
-  _globals['_COVERAGE']._serialized_end=1910
-  _globals['_CAMERASERVICE']._serialized_start=2649
-  _globals['_CAMERASERVICE']._serialized_end=2996
+  _globals['_CAMERASERVICEPROBEREQUEST']._serialized_start=521
+  _globals['_CAMERASERVICEPROBEREQUEST']._serialized_end=602
+  _globals['_CAMERASERVICEPROBERESPONSE']._serialized_start=605
+  _globals['_CAMERASERVICEPROBERESPONSE']._serialized_end=953
+  _globals['_CAMERA']._serialized_start=956
+  _globals['_CAMERA']._serialized_end=1159
+  _globals['_PICTURE']._serialized_start=1162
+  _globals['_PICTURE']._serialized_end=1369
+  _globals['_ASPECTRATIO']._serialized_start=1371
+  _globals['_ASPECTRATIO']._serialized_end=1415
+  _globals['_COLOR']._serialized_start=1417
+  _globals['_COLOR']._serialized_end=1502
+  _globals['_PICTURESTATUS']._serialized_start=1505
+  _globals['_PICTURESTATUS']._serialized_end=1808
+  _globals['_SAMPLING']._serialized_start=1810
+  _globals['_SAMPLING']._serialized_end=1928
+  _globals['_CAMERAINFO']._serialized_start=1931
+  _globals['_CAMERAINFO']._serialized_end=2060
+  _globals['_SOURCESTATUS']._serialized_start=2063
+  _globals['_SOURCESTATUS']._serialized_end=2357
+  _globals['_MEMORYSTATUS']._serialized_start=2360
+  _globals['_MEMORYSTATUS']._serialized_end=2587
+  _globals['_TIMESPAN']._serialized_start=2590
+  _globals['_TIMESPAN']._serialized_end=2722
+  _globals['_COVERAGE']._serialized_start=2725
+  _globals['_COVERAGE']._serialized_end=3112
+  _globals['_CAMERASERVICE']._serialized_start=4666
+  _globals['_CAMERASERVICE']._serialized_end=5099
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,36 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Transport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSPORT_UNSPECIFIED: _ClassVar[Transport]
+    TRANSPORT_TCP: _ClassVar[Transport]
+    TRANSPORT_UDP: _ClassVar[Transport]
+
+class ColorMatrix(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_MATRIX_UNSPECIFIED: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT601: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT709: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_BT2020: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_RGB: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_FCC: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_SMPTE240M: _ClassVar[ColorMatrix]
+    COLOR_MATRIX_YCGCO: _ClassVar[ColorMatrix]
+
+class ColorRange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_RANGE_UNSPECIFIED: _ClassVar[ColorRange]
+    COLOR_RANGE_LIMITED: _ClassVar[ColorRange]
+    COLOR_RANGE_FULL: _ClassVar[ColorRange]
+
+class ColorTransfer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLOR_TRANSFER_UNSPECIFIED: _ClassVar[ColorTransfer]
+    COLOR_TRANSFER_SDR: _ClassVar[ColorTransfer]
+    COLOR_TRANSFER_PQ: _ClassVar[ColorTransfer]
+    COLOR_TRANSFER_HLG: _ClassVar[ColorTransfer]
+
 class Pacing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PACING_UNSPECIFIED: _ClassVar[Pacing]
@@ -40,6 +70,7 @@ class SourceError(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_ERROR_PROTOCOL: _ClassVar[SourceError]
     SOURCE_ERROR_UNREACHABLE: _ClassVar[SourceError]
     SOURCE_ERROR_UNAVAILABLE: _ClassVar[SourceError]
+    SOURCE_ERROR_MEMORY: _ClassVar[SourceError]
 
 class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -48,6 +79,37 @@ class MemoryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_STATE_REPLAYING: _ClassVar[MemoryState]
     MEMORY_STATE_SERVING: _ClassVar[MemoryState]
     MEMORY_STATE_EMPTY: _ClassVar[MemoryState]
+
+class GapReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GAP_REASON_UNSPECIFIED: _ClassVar[GapReason]
+    GAP_REASON_LOST_PACKETS: _ClassVar[GapReason]
+    GAP_REASON_DAMAGED: _ClassVar[GapReason]
+    GAP_REASON_NO_KEY_FRAME: _ClassVar[GapReason]
+    GAP_REASON_RECONNECTED: _ClassVar[GapReason]
+    GAP_REASON_DECODER_STOPPED: _ClassVar[GapReason]
+    GAP_REASON_DROPPED: _ClassVar[GapReason]
+    GAP_REASON_TRIMMED: _ClassVar[GapReason]
+    GAP_REASON_UNREADABLE: _ClassVar[GapReason]
+    GAP_REASON_MEMORY_LOST: _ClassVar[GapReason]
+TRANSPORT_UNSPECIFIED: Transport
+TRANSPORT_TCP: Transport
+TRANSPORT_UDP: Transport
+COLOR_MATRIX_UNSPECIFIED: ColorMatrix
+COLOR_MATRIX_BT601: ColorMatrix
+COLOR_MATRIX_BT709: ColorMatrix
+COLOR_MATRIX_BT2020: ColorMatrix
+COLOR_MATRIX_RGB: ColorMatrix
+COLOR_MATRIX_FCC: ColorMatrix
+COLOR_MATRIX_SMPTE240M: ColorMatrix
+COLOR_MATRIX_YCGCO: ColorMatrix
+COLOR_RANGE_UNSPECIFIED: ColorRange
+COLOR_RANGE_LIMITED: ColorRange
+COLOR_RANGE_FULL: ColorRange
+COLOR_TRANSFER_UNSPECIFIED: ColorTransfer
+COLOR_TRANSFER_SDR: ColorTransfer
+COLOR_TRANSFER_PQ: ColorTransfer
+COLOR_TRANSFER_HLG: ColorTransfer
 PACING_UNSPECIFIED: Pacing
 PACING_LIVE: Pacing
 PACING_AS_FAST_AS_READ: Pacing
@@ -69,11 +131,22 @@ SOURCE_ERROR_REFUSED: SourceError
 SOURCE_ERROR_PROTOCOL: SourceError
 SOURCE_ERROR_UNREACHABLE: SourceError
 SOURCE_ERROR_UNAVAILABLE: SourceError
+SOURCE_ERROR_MEMORY: SourceError
 MEMORY_STATE_UNSPECIFIED: MemoryState
 MEMORY_STATE_PENDING: MemoryState
 MEMORY_STATE_REPLAYING: MemoryState
 MEMORY_STATE_SERVING: MemoryState
 MEMORY_STATE_EMPTY: MemoryState
+GAP_REASON_UNSPECIFIED: GapReason
+GAP_REASON_LOST_PACKETS: GapReason
+GAP_REASON_DAMAGED: GapReason
+GAP_REASON_NO_KEY_FRAME: GapReason
+GAP_REASON_RECONNECTED: GapReason
+GAP_REASON_DECODER_STOPPED: GapReason
+GAP_REASON_DROPPED: GapReason
+GAP_REASON_TRIMMED: GapReason
+GAP_REASON_UNREADABLE: GapReason
+GAP_REASON_MEMORY_LOST: GapReason
 
 class CameraServiceAddRequest(_message.Message):
     __slots__ = ("camera",)
@@ -119,21 +192,117 @@ class CameraServiceRemoveResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class CameraServiceProbeRequest(_message.Message):
+    __slots__ = ("camera", "thumbnail")
+    CAMERA_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    camera: Camera
+    thumbnail: bool
+    def __init__(self, camera: _Optional[_Union[Camera, _Mapping]] = ..., thumbnail: _Optional[bool] = ...) -> None: ...
+
+class CameraServiceProbeResponse(_message.Message):
+    __slots__ = ("error", "error_message", "picture", "key_frame_interval", "key_frame_interval_open", "frames_per_second", "frame_bytes", "length", "thumbnail", "decoder")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FRAME_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    KEY_FRAME_INTERVAL_OPEN_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    FRAME_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    THUMBNAIL_FIELD_NUMBER: _ClassVar[int]
+    DECODER_FIELD_NUMBER: _ClassVar[int]
+    error: SourceError
+    error_message: str
+    picture: PictureStatus
+    key_frame_interval: _duration_pb2.Duration
+    key_frame_interval_open: bool
+    frames_per_second: float
+    frame_bytes: int
+    length: _duration_pb2.Duration
+    thumbnail: bytes
+    decoder: str
+    def __init__(self, error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., picture: _Optional[_Union[PictureStatus, _Mapping]] = ..., key_frame_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., key_frame_interval_open: _Optional[bool] = ..., frames_per_second: _Optional[float] = ..., frame_bytes: _Optional[int] = ..., length: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., decoder: _Optional[str] = ...) -> None: ...
+
 class Camera(_message.Message):
-    __slots__ = ("id", "url", "sampling", "pacing", "loop", "created")
+    __slots__ = ("id", "url", "sampling", "pacing", "loop", "created", "picture")
     ID_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     PACING_FIELD_NUMBER: _ClassVar[int]
     LOOP_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
     id: str
     url: str
     sampling: Sampling
     pacing: Pacing
     loop: bool
     created: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., pacing: _Optional[_Union[Pacing, str]] = ..., loop: _Optional[bool] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    picture: Picture
+    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., pacing: _Optional[_Union[Pacing, str]] = ..., loop: _Optional[bool] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., picture: _Optional[_Union[Picture, _Mapping]] = ...) -> None: ...
+
+class Picture(_message.Message):
+    __slots__ = ("rotate", "mirror", "aspect", "square_pixels", "transport", "color")
+    ROTATE_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    ASPECT_FIELD_NUMBER: _ClassVar[int]
+    SQUARE_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    TRANSPORT_FIELD_NUMBER: _ClassVar[int]
+    COLOR_FIELD_NUMBER: _ClassVar[int]
+    rotate: int
+    mirror: bool
+    aspect: AspectRatio
+    square_pixels: bool
+    transport: Transport
+    color: Color
+    def __init__(self, rotate: _Optional[int] = ..., mirror: _Optional[bool] = ..., aspect: _Optional[_Union[AspectRatio, _Mapping]] = ..., square_pixels: _Optional[bool] = ..., transport: _Optional[_Union[Transport, str]] = ..., color: _Optional[_Union[Color, _Mapping]] = ...) -> None: ...
+
+class AspectRatio(_message.Message):
+    __slots__ = ("width", "height")
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    width: int
+    height: int
+    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
+
+class Color(_message.Message):
+    __slots__ = ("matrix", "range")
+    MATRIX_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    matrix: ColorMatrix
+    range: ColorRange
+    def __init__(self, matrix: _Optional[_Union[ColorMatrix, str]] = ..., range: _Optional[_Union[ColorRange, str]] = ...) -> None: ...
+
+class PictureStatus(_message.Message):
+    __slots__ = ("width", "height", "coded_width", "coded_height", "codec", "frames_per_second", "color", "transfer", "rotate", "mirror", "interlaced", "frame_width", "frame_height")
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CODED_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CODED_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    COLOR_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    ROTATE_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    INTERLACED_FIELD_NUMBER: _ClassVar[int]
+    FRAME_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    FRAME_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    codec: str
+    frames_per_second: float
+    color: Color
+    transfer: ColorTransfer
+    rotate: int
+    mirror: bool
+    interlaced: bool
+    frame_width: int
+    frame_height: int
+    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., coded_width: _Optional[int] = ..., coded_height: _Optional[int] = ..., codec: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., color: _Optional[_Union[Color, _Mapping]] = ..., transfer: _Optional[_Union[ColorTransfer, str]] = ..., rotate: _Optional[int] = ..., mirror: _Optional[bool] = ..., interlaced: _Optional[bool] = ..., frame_width: _Optional[int] = ..., frame_height: _Optional[int] = ...) -> None: ...
 
 class Sampling(_message.Message):
     __slots__ = ("frames_per_second", "chunk_max_frames", "chunk_max_duration")
@@ -156,7 +325,7 @@ class CameraInfo(_message.Message):
     def __init__(self, camera: _Optional[_Union[Camera, _Mapping]] = ..., source: _Optional[_Union[SourceStatus, _Mapping]] = ..., memory: _Optional[_Union[MemoryStatus, _Mapping]] = ...) -> None: ...
 
 class SourceStatus(_message.Message):
-    __slots__ = ("state", "error", "error_message", "frames_per_second", "last_frame", "reconnects", "dropped_frames", "decoder")
+    __slots__ = ("state", "error", "error_message", "frames_per_second", "last_frame", "reconnects", "dropped_frames", "decoder", "picture")
     STATE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +334,7 @@ class SourceStatus(_message.Message):
     RECONNECTS_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     DECODER_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
     state: SourceState
     error: SourceError
     error_message: str
@@ -173,7 +343,8 @@ class SourceStatus(_message.Message):
     reconnects: int
     dropped_frames: int
     decoder: str
-    def __init__(self, state: _Optional[_Union[SourceState, str]] = ..., error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., last_frame: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reconnects: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., decoder: _Optional[str] = ...) -> None: ...
+    picture: PictureStatus
+    def __init__(self, state: _Optional[_Union[SourceState, str]] = ..., error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., last_frame: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reconnects: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., decoder: _Optional[str] = ..., picture: _Optional[_Union[PictureStatus, _Mapping]] = ...) -> None: ...
 
 class MemoryStatus(_message.Message):
     __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch", "message")
@@ -198,12 +369,14 @@ class MemoryStatus(_message.Message):
     def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TimeSpan(_message.Message):
-    __slots__ = ("start", "end")
+    __slots__ = ("start", "end", "reason")
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     start: _timestamp_pb2.Timestamp
     end: _timestamp_pb2.Timestamp
-    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    reason: GapReason
+    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[_Union[GapReason, str]] = ...) -> None: ...
 
 class Coverage(_message.Message):
     __slots__ = ("span", "gaps", "media_start", "media_end", "frames", "frames_seen", "whole_since", "forgotten", "watching_since", "lost")

@@ -55,6 +55,11 @@ class CameraServiceStub:
                 request_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceRemoveRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceRemoveResponse.FromString,
                 _registered_method=True)
+        self.Probe = channel.unary_unary(
+                '/hermes.v1.CameraService/Probe',
+                request_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceProbeRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceProbeResponse.FromString,
+                _registered_method=True)
 
 
 class CameraServiceServicer:
@@ -91,6 +96,15 @@ class CameraServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Probe(self, request, context):
+        """Opens a source once, as a decoder would, and says what it is; adds nothing.
+        Takes up to nine seconds, whatever the source does. INVALID_ARGUMENT as Add;
+        UNAVAILABLE if no decoder is running, or none had time for it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CameraServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -113,6 +127,11 @@ def add_CameraServiceServicer_to_server(servicer, server):
                     servicer.Remove,
                     request_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceRemoveRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceRemoveResponse.SerializeToString,
+            ),
+            'Probe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Probe,
+                    request_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceProbeRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceProbeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +243,33 @@ class CameraService:
             '/hermes.v1.CameraService/Remove',
             hermes_dot_v1_dot_camera__pb2.CameraServiceRemoveRequest.SerializeToString,
             hermes_dot_v1_dot_camera__pb2.CameraServiceRemoveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Probe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hermes.v1.CameraService/Probe',
+            hermes_dot_v1_dot_camera__pb2.CameraServiceProbeRequest.SerializeToString,
+            hermes_dot_v1_dot_camera__pb2.CameraServiceProbeResponse.FromString,
             options,
             channel_credentials,
             insecure,

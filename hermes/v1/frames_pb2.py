@@ -22,17 +22,18 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from hermes.v1 import camera_pb2 as hermes_dot_v1_dot_camera__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/frames.proto\x12\thermes.v1\"\\\n\x05\x46rame\x12\x0c\n\x04jpeg\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63\x61pture_time_ms\x18\x02 \x01(\x03\x12\x1a\n\rmedia_time_ms\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_media_time_ms\"\xa8\x01\n\nFrameChunk\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x19\n\x11\x66irst_frame_index\x18\x03 \x01(\x04\x12 \n\x06\x66rames\x18\x04 \x03(\x0b\x32\x10.hermes.v1.Frame\x12\x0c\n\x04live\x18\x05 \x01(\x08\x12\x15\n\rdiscontinuity\x18\x06 \x01(\x08\x12\x16\n\x0e\x64ropped_before\x18\x07 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/frames.proto\x12\thermes.v1\x1a\x16hermes/v1/camera.proto\"\\\n\x05\x46rame\x12\x0c\n\x04jpeg\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63\x61pture_time_ms\x18\x02 \x01(\x03\x12\x1a\n\rmedia_time_ms\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_media_time_ms\"\xd2\x01\n\nFrameChunk\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x19\n\x11\x66irst_frame_index\x18\x03 \x01(\x04\x12 \n\x06\x66rames\x18\x04 \x03(\x0b\x32\x10.hermes.v1.Frame\x12\x0c\n\x04live\x18\x05 \x01(\x08\x12\x15\n\rdiscontinuity\x18\x06 \x01(\x08\x12\x16\n\x0e\x64ropped_before\x18\x07 \x01(\x04\x12(\n\ngap_reason\x18\x08 \x01(\x0e\x32\x14.hermes.v1.GapReasonb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hermes.v1.frames_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FRAME']._serialized_start=37
-  _globals['_FRAME']._serialized_end=129
-  _globals['_FRAMECHUNK']._serialized_start=132
-  _globals['_FRAMECHUNK']._serialized_end=300
+  _globals['_FRAME']._serialized_start=61
+  _globals['_FRAME']._serialized_end=153
+  _globals['_FRAMECHUNK']._serialized_start=156
+  _globals['_FRAMECHUNK']._serialized_end=366
 # @@protoc_insertion_point(module_scope)

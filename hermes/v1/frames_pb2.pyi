@@ -1,3 +1,4 @@
+from hermes.v1 import camera_pb2 as _camera_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -17,7 +18,7 @@ class Frame(_message.Message):
     def __init__(self, jpeg: _Optional[bytes] = ..., capture_time_ms: _Optional[int] = ..., media_time_ms: _Optional[int] = ...) -> None: ...
 
 class FrameChunk(_message.Message):
-    __slots__ = ("camera_id", "epoch", "first_frame_index", "frames", "live", "discontinuity", "dropped_before")
+    __slots__ = ("camera_id", "epoch", "first_frame_index", "frames", "live", "discontinuity", "dropped_before", "gap_reason")
     CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     FIRST_FRAME_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +26,7 @@ class FrameChunk(_message.Message):
     LIVE_FIELD_NUMBER: _ClassVar[int]
     DISCONTINUITY_FIELD_NUMBER: _ClassVar[int]
     DROPPED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    GAP_REASON_FIELD_NUMBER: _ClassVar[int]
     camera_id: str
     epoch: int
     first_frame_index: int
@@ -32,4 +34,5 @@ class FrameChunk(_message.Message):
     live: bool
     discontinuity: bool
     dropped_before: int
-    def __init__(self, camera_id: _Optional[str] = ..., epoch: _Optional[int] = ..., first_frame_index: _Optional[int] = ..., frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ..., live: _Optional[bool] = ..., discontinuity: _Optional[bool] = ..., dropped_before: _Optional[int] = ...) -> None: ...
+    gap_reason: _camera_pb2.GapReason
+    def __init__(self, camera_id: _Optional[str] = ..., epoch: _Optional[int] = ..., first_frame_index: _Optional[int] = ..., frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ..., live: _Optional[bool] = ..., discontinuity: _Optional[bool] = ..., dropped_before: _Optional[int] = ..., gap_reason: _Optional[_Union[_camera_pb2.GapReason, str]] = ...) -> None: ...

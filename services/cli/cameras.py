@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hermes.client import Camera
+from hermes.client import Camera, Picture
 from hermes.errors import InvalidInput
+from services.cli.camera_check import check as look
+from services.cli.camera_details import details_of
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
-from services.cli.output import err, print_cameras
+from services.cli.output import err, print_cameras, print_lines
 from services.cli.progress import calling
 
 app = typer.Typer(
@@ -47,10 +50,23 @@ class PacingChoice(StrEnum):
     as_fast_as_read = "as_fast_as_read"
 
 
+class TransportChoice(StrEnum):
+    """How the packets of an RTSP source travel."""
+
+    auto = "auto"
+    tcp = "tcp"
+    udp = "udp"
+
+
 @app.command("add")
 def add(
     camera: Id,
-    url: Annotated[str, typer.Argument(help="rtsp://, http(s)://, or a file in the media folder.")],
+    url: Annotated[
+        str | None,
+        typer.Argument(
+            help="rtsp://, http(s)://, or a file in the media folder.", show_default=False
+        ),
+    ] = None,
     gateway: Gateway = DEFAULT_GATEWAY,
     token_file: TokenFile = None,
     fps: Annotated[float, typer.Option(min=0, help="Frames sampled a second; 0: default.")] = 0.0,
@@ -58,14 +74,70 @@ def add(
         PacingChoice, typer.Option(help="live: play a file at its own speed.")
     ] = PacingChoice.default,
     loop: Annotated[bool, typer.Option("--loop", help="Start a file again at its end.")] = False,
+    rotate: Annotated[
+        int | None,
+        typer.Option(
+            help="Degrees to turn the picture clockwise: 0, 90, 180, 270.",
+            show_default="as the source says",
+        ),
+    ] = None,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Mirror the picture left to right, once turned.")
+    ] = False,
+    aspect: Annotated[
+        str,
+        typer.Option(
+            help="Shape of the picture before it is turned, e.g. 16:9; square: that of its pixels.",
+            show_default="as the source says",
+        ),
+    ] = "",
+    transport: Annotated[
+        TransportChoice, typer.Option(help="How the packets of an RTSP source travel.")
+    ] = TransportChoice.auto,
+    color: Annotated[
+        str,
+        typer.Option(
+            help="bt601, bt709, bt2020, limited, full, or e.g. bt709-full.",
+            show_default="as the source says",
+        ),
+    ] = "",
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Only open the source and say what it is; the id may be left out."
+        ),
+    ] = False,
+    thumbnail: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --check: write a picture of the source there, as a JPEG.",
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
     output: Output = OutputChoice.table,
     as_json: Json = False,
 ) -> None:
     """Add a camera. Frames are in memory some seconds later."""
     output = _chosen(output, as_json)
+    picture = Picture(rotate, mirror, aspect, transport.value, color)
+    if check:
+        camera_id, url = ("", camera) if url is None else (camera, url)
+        as_json = output is OutputChoice.json
+        look(gateway, token_file, camera_id, url, fps, picture, thumbnail, as_json=as_json)
+        return
+    if url is None:
+        raise typer.BadParameter("is missing", param_hint="URL")
+    if thumbnail is not None:
+        raise InvalidInput("--thumbnail", "is for --check alone")
     with calling(gateway, token_file) as client:
         added = client.add_camera(
-            camera, url, frames_per_second=fps, pacing=pacing.value, loop=loop
+            camera,
+            url,
+            frames_per_second=fps,
+            pacing=pacing.value,
+            loop=loop,
+            picture=picture,
         )
     _show(added, output)
 
@@ -102,6 +174,8 @@ def get(
     with calling(gateway, token_file) as client:
         found = client.get_camera(camera)
     _show(found, output)
+    if output in (OutputChoice.table, OutputChoice.wide):
+        print_lines(details_of(found))
 
 
 @app.command("remove")

@@ -8,13 +8,57 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
+from hermes.client import Picture
+from hermes.client.picture import picture_message
 from hermes.errors import InvalidInput
 from services.cli.frame_size import DEMO
 from services.cli.yaml_marks import Marks, marks_of
 from services.common.cameras import ID_PATTERN, is_file
 from services.common.redaction import MASK, lacks_scheme, redact
+
+_RAISED = "Value error, "
+"""What comes before the message of a validator here."""
+
+
+class PictureConfig(BaseModel):
+    """Corrections of a camera's picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    rotate: int | None = None
+    mirror: bool = False
+    aspect: str = ""
+    transport: str = "auto"
+    color: str = ""
+
+    @field_validator("aspect", mode="before")
+    @classmethod
+    def _without_quotes(cls, value: Any) -> Any:
+        """YAML reads 16:9 as minutes and seconds, which are 969 seconds."""
+        return "{}:{}".format(*divmod(value, 60)) if type(value) is int else value
+
+    @field_validator("*")
+    @classmethod
+    def _sendable(cls, value: Any, info: ValidationInfo) -> Any:
+        try:
+            picture_message(Picture(**{str(info.field_name): value}))
+        except InvalidInput as error:
+            raise ValueError(error.message) from None
+        return value
+
+    @property
+    def picture(self) -> Picture:
+        """As the client takes it."""
+        return Picture(self.rotate, self.mirror, self.aspect, self.transport, self.color)
 
 
 class CameraConfig(BaseModel):
@@ -27,6 +71,7 @@ class CameraConfig(BaseModel):
     fps: float = Field(0.0, ge=0, le=30)
     pacing: Literal["default", "live", "as_fast_as_read"] = "default"
     loop: bool = False
+    picture: PictureConfig = PictureConfig()
 
 
 class UpConfig(BaseModel):
@@ -165,7 +210,7 @@ def camera_of_flag(flag: str) -> CameraConfig:
 
 def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
     return [
-        (item["loc"], f"{_name(item['loc'])}: {redact(item['msg'])}")
+        (item["loc"], f"{_name(item['loc'])}: {redact(item['msg'].removeprefix(_RAISED))}")
         for item in error.errors(include_url=False, include_input=False)
     ]
 

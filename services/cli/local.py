@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermes.client import Camera, HermesClient
+from hermes.cpus import usable_cpus
 from hermes.errors import HermesError
 from services.cli.processes import Pipeline, Setting, wait_ready
 
@@ -85,7 +86,7 @@ def _for_worker(settings: LocalSettings) -> dict[str, Setting]:
         options["checkpoint_url"] = str(settings.memories)
     if settings.device != "cuda" and "HERMES_THREADS" not in os.environ:
         # One core stays free for decoding, serving and the leases.
-        options["threads"] = max(1, (os.cpu_count() or 2) - 1)
+        options["threads"] = max(1, usable_cpus() - 1)
     if "HERMES_DRAIN_S" not in os.environ:
         options["drain_s"] = DRAIN_S
     return options

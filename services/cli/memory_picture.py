@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from hermes.picture.clock import on_media_time
 from hermes.picture.columns import spread
 from hermes.picture.draw import BANDS, SUMMARY
 from hermes.picture.figures import BandFigures, spoken
+from services.cli.camera_details import reason_words
 from services.cli.figures import human_bytes
 
 NAME, NUMBERS = 10, 8  # columns for a band's name and its layers' numbers
@@ -68,6 +70,7 @@ def memory_picture(
         _figures(contents, width),
         Text(),
         _legend(glyphs),
+        *_gaps(contents),
     )
 
 
@@ -208,6 +211,13 @@ def _figures(contents: MemoryContents, width: int) -> Table:
         cells = [row[at] for at in sorted(kept)]
         table.add_row(Text(cells[0], accent), *cells[1:])
     return table
+
+
+def _gaps(contents: MemoryContents) -> list[Text]:
+    """How many gaps there are of each reason, if the worker said any."""
+    counts = Counter(reason_words(reason) for reason in contents.gap_reasons)
+    listed = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    return [Text(f"gaps: {listed}", "dim")] if counts else []
 
 
 def _legend(glyphs: Glyphs) -> Text:

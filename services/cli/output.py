@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NoReturn
 
@@ -32,6 +32,12 @@ def camera_table(cameras: Sequence[Camera], *, wide: bool = False) -> CameraTabl
 def print_cameras(cameras: Sequence[Camera], *, wide: bool = False) -> None:
     """Print a table of cameras. Lines are whole where there is no terminal."""
     out.print(CameraTable(cameras, wide=wide), soft_wrap=True)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines as they are, whole."""
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def answer_line(answer: Answer) -> str:

@@ -65,6 +65,7 @@ def _differences(old: Camera, new: Camera) -> str:
         ),
         "pacing": (old.pacing, new.pacing),
         "loop": (old.loop, new.loop),
+        "picture": (old.picture, new.picture),
     }
     return ", ".join(name for name, (before, now) in pairs.items() if before != now)
 
@@ -105,7 +106,10 @@ class Roster:
         run, if there is to be one.
         """
         self._wanted = {
-            c.id: add_request(c.id, c.url, c.fps, 0, None, c.pacing, c.loop).camera for c in cameras
+            c.id: add_request(
+                c.id, c.url, c.fps, 0, None, c.pacing, c.loop, c.picture.picture
+            ).camera
+            for c in cameras
         }
         self._cameras = {camera.id: camera for camera in cameras}
         self._from_file = from_file
@@ -144,6 +148,7 @@ class Roster:
             frames_per_second=camera.fps,
             pacing=camera.pacing,
             loop=camera.loop,
+            picture=camera.picture.picture,
         )
 
     def _dropped(self) -> list[str]:

@@ -146,9 +146,17 @@ class Check:
         """Check it by the rules of the gateway, which would refuse it once all is started."""
         names = os.environ.get("HERMES_PROTOCOLS")
         allowed = frozenset(names.lower().replace(" ", "").split(",")) if names else None
-        policy = SourcePolicy(root, NETWORK_PROTOCOLS if allowed is None else allowed)
+        devices = os.environ.get("HERMES_LOCAL_DEVICES", "").lower() in ("1", "true", "yes", "on")
+        policy = SourcePolicy(root, NETWORK_PROTOCOLS if allowed is None else allowed, devices)
         request = add_request(
-            camera.id, camera.url, camera.fps, 0, None, camera.pacing, camera.loop
+            camera.id,
+            camera.url,
+            camera.fps,
+            0,
+            None,
+            camera.pacing,
+            camera.loop,
+            camera.picture.picture,
         )
         try:
             cameras.check(request.camera, policy)

@@ -15,8 +15,15 @@ from hermes.v1.camera_pb2 import (
     PACING_UNSPECIFIED,
     Camera,
 )
+from services.common.picture_check import check_picture
 from services.common.redaction import MASK, lacks_scheme, redact
-from services.common.url_hints import ENCODE, mistake_in, nearest_scheme
+from services.common.url_hints import (
+    ENCODE,
+    instead_of,
+    mistake_in,
+    nearest_scheme,
+    unread_format,
+)
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_URL_LENGTH = 2048
@@ -24,8 +31,16 @@ MAX_FRAMES_PER_SECOND = 30.0
 MAX_CHUNK_FRAMES = 64
 MAX_CHUNK_DURATION_S = 60.0
 
+_DEVICE = re.compile(r"(?i:v4l2):(/dev/video[0-9]{1,3})")
+
 NETWORK_PROTOCOLS = frozenset({"rtsp", "rtsps", "http", "https"})
-"""What a camera's URL may start with. Files are a case of their own."""
+"""What a camera's URL may start with by default. Files and local devices are cases
+of their own."""
+
+OPTIONAL_PROTOCOLS = frozenset({"rtmp", "rtmps"})
+"""What it may start with besides, where the operator adds them."""
+
+ALL_PROTOCOLS = NETWORK_PROTOCOLS | OPTIONAL_PROTOCOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +49,12 @@ class SourcePolicy:
 
     `media_root`: the folder below which local files may be read; None refuses
     every local file. `protocols`: the network protocols that are allowed.
+    `local_devices`: whether cameras may be devices of the decoder's machine.
     """
 
     media_root: Path | None = None
     protocols: frozenset[str] = field(default=NETWORK_PROTOCOLS)
+    local_devices: bool = False
 
 
 def check_id(camera_id: str, field_name: str = "camera_id") -> str:
@@ -52,7 +69,25 @@ def check_id(camera_id: str, field_name: str = "camera_id") -> str:
 
 def is_file(url: str) -> bool:
     """Whether the URL names a local file: `file://` or a bare path."""
-    return "://" not in url or url.lower().startswith("file:")
+    return not is_device(url) and ("://" not in url or url.lower().startswith("file:"))
+
+
+def is_device(url: str) -> bool:
+    """Whether the URL names a camera that is plugged into the decoder's machine."""
+    return url.lower().startswith("v4l2:")
+
+
+def device_path(url: str) -> str:
+    """The path of such a camera. Raises `InvalidInput`."""
+    match = _DEVICE.fullmatch(url)
+    if match is None:
+        raise InvalidInput("camera.url", "names no camera of the machine: write v4l2:/dev/video0")
+    return match[1]
+
+
+def is_rtsp(url: str) -> bool:
+    """Whether the URL is `rtsp://` or `rtsps://`."""
+    return url.lower().startswith(("rtsp://", "rtsps://"))
 
 
 def check(camera: Camera, policy: SourcePolicy) -> Camera:
@@ -62,6 +97,7 @@ def check(camera: Camera, policy: SourcePolicy) -> Camera:
     check_sampling(camera)
     if camera.pacing not in (PACING_UNSPECIFIED, PACING_LIVE, PACING_AS_FAST_AS_READ):
         raise InvalidInput("camera.pacing", "is not a known pacing")
+    check_picture(camera.picture, rtsp=is_rtsp(camera.url))
     if not is_file(camera.url):
         if camera.loop:
             raise InvalidInput("camera.loop", "only a file can be started again at its end")
@@ -95,6 +131,15 @@ def check_url(url: str, policy: SourcePolicy) -> None:
     if len(url) > MAX_URL_LENGTH:
         raise InvalidInput("camera.url", f"is longer than {MAX_URL_LENGTH} characters")
     _refuse_control_characters(url)
+    if is_device(url):
+        if not policy.local_devices:
+            raise InvalidInput(
+                "camera.url",
+                "local devices (v4l2) are not enabled here; the operator can allow them"
+                " (--local-devices of gateway and decoder)",
+            )
+        device_path(url)
+        return
     if (mistake := mistake_in(url)) is not None:
         raise InvalidInput("camera.url", mistake)
     if lacks_scheme(url):
@@ -124,11 +169,15 @@ def check_url(url: str, policy: SourcePolicy) -> None:
         raise InvalidInput("camera.url", f"{redact(url)!r} names no host{hint}")
     if "@" in parts.fragment:
         raise InvalidInput("camera.url", f"{redact(url)!r} holds a # before an @; {ENCODE}")
+    if (words := unread_format(host, parts.path)) is not None:
+        raise InvalidInput("camera.url", words)
 
 
 def _not_allowed(scheme: str, policy: SourcePolicy) -> str:
     if not scheme:
         return "has no protocol before ://; write rtsp://, rtsps://, http:// or https://"
+    if (words := instead_of(scheme)) is not None:
+        return f"protocol {scheme!r} is not allowed; {words}"
     near = nearest_scheme(scheme, policy.protocols)
     meant = f" (did you mean {near}://?)" if near else ""
     allowed = ", ".join(sorted(policy.protocols))

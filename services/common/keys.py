@@ -17,6 +17,16 @@ INCARNATION = "hermes:incarnation"
 """String: made once in an empty Redis. A new value means that data was lost."""
 
 
+PROBES = "hermes:probes"
+"""List: serialised `hermes.v1.ProbeJob`s that no decoder has taken yet. Holds credentials. Expires.
+"""
+
+
+def probe_answer(job_id: str) -> str:
+    """List: one serialised `hermes.v1.CameraServiceProbeResponse`. Expires."""
+    return f"hermes:probe:{job_id}"
+
+
 def members(role: Role) -> str:
     """Hash: instance -> JSON of address, capacity, load and heartbeat."""
     return f"hermes:{role}s"

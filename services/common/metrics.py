@@ -110,7 +110,7 @@ class Metrics:
             "hermes_frames",
             "Frames by outcome: encoded (in memory, or published by a decoder), unchanged (left out"
             " by the similarity gate), dropped_stale, trimmed, decode_error, damaged (left out"
-            " until the stream was whole again).",
+            " until the stream was whole again), missed (wanted while the decoder was stopped).",
             ["camera", "outcome"],
             registry=registry,
         )

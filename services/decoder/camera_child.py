@@ -16,7 +16,11 @@ from services.decoder.sampler import RateCap
 log = logs.get(__name__)
 
 REPORTS_PER_SECOND = 20.0
-"""Five times what a camera process sends; `RateCap` lets through those of a minute at once."""
+"""Five times what a camera process sends."""
+
+BURST_S = 30.0
+"""At once it lets through more than a channel holds: all that came while the supervisor was
+stopped."""
 
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 
@@ -56,7 +60,7 @@ class CameraChild:
         self._process = process
         self._channel = channel
         self._sentinel = process.sentinel
-        self._cap = RateCap(REPORTS_PER_SECOND)
+        self._cap = RateCap(REPORTS_PER_SECOND, BURST_S)
         self._hung_up = False
         self._unreadable = 0
         self._fault: SourceFault | None = None
@@ -117,6 +121,10 @@ class CameraChild:
             return False
         self.kill(STALLED)
         return True
+
+    def excuse(self, now_s: float) -> None:
+        """Its silence so far proves nothing: the supervisor did not run."""
+        self.heard_s = now_s
 
     def stop(self) -> None:
         """Ask it to publish what it holds, and to end."""

@@ -19,24 +19,33 @@ import av
 import redis
 
 from hermes.errors import InvalidInput
-from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_ERROR_CODEC, SOURCE_ERROR_REFUSED, Camera
+from hermes.v1.camera_pb2 import (
+    GAP_REASON_DECODER_STOPPED,
+    PACING_LIVE,
+    SOURCE_ERROR_CODEC,
+    SOURCE_ERROR_REFUSED,
+    Camera,
+)
 from services.common import keys, logs, tombstones
 from services.common.backoff import Backoff
 from services.common.camera_status import DURABLE_ID, ENDED, MEMORY_ID, ended_before
-from services.common.cameras import check_sampling, is_file, pacing_of
+from services.common.cameras import check_sampling, is_file, is_rtsp, pacing_of
 from services.common.connection import connect
 from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisFrameLog
 from services.common.leases import Fence
 from services.common.parent import die_with_parent
+from services.common.picture_check import check_picture
 from services.common.redaction import redact, secrets_of
 from services.decoder.chunker import CaptureClock, Chunker, Origin
-from services.decoder.faults import MAX_MESSAGE, SourceFault
+from services.decoder.faults import MAX_MESSAGE, SourceFault, classify
+from services.decoder.memory_limit import limit_memory
 from services.decoder.outbox import Outbox
 from services.decoder.publisher import Publisher, Reading
 from services.decoder.reader import Position, Reader
 from services.decoder.report import STOP, Channel
 from services.decoder.retention import Retention
 from services.decoder.settings import DecoderSettings
+from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
 
 log = logs.get(__name__)
@@ -69,6 +78,8 @@ def run(job: CameraJob, end: socket.socket) -> NoReturn:
     av.logging.set_level(None)
     camera = Camera.FromString(job.camera)
     logs.configure("decoder", job.settings.log_level, camera=camera.id)
+    if not limit_memory(job.settings.camera_memory):
+        log.warning("camera_memory_not_limited")
     process = CameraProcess(job, camera, Channel(end))
     try:
         process.run()
@@ -87,6 +98,7 @@ class CameraProcess:
         self._channel = channel
         self._credentials = job.settings.credentials
         self._telemetry = Telemetry(job.first_index)
+        self._suspensions = Suspensions()
         self._stop = threading.Event()
         self._done = threading.Event()
         self._outbox: Outbox | None = None
@@ -98,6 +110,7 @@ class CameraProcess:
         self._telemetry.beat(self._settings.watchdog_s)
         threading.Thread(target=self._guard(self._work), name="reader", daemon=True).start()
         while True:
+            self._suspensions.tick()
             # No report while a read is stuck: the watchdog takes silence for a stuck process.
             if self._telemetry.alive:
                 self._channel.send(self._telemetry.report().to_bytes())
@@ -130,6 +143,10 @@ class CameraProcess:
     def crashed(self, error: BaseException) -> None:
         """Report that this process cannot go on. The text may quote anything, so it is redacted."""
         secrets = (*self._credentials.secrets, *secrets_of(self._camera.url))
+        if isinstance(error, MemoryError):
+            self._telemetry.offline(classify(error, (), secrets, live=True))
+            self._channel.send(self._telemetry.report().to_bytes())
+            return
         text = redact(f"{type(error).__name__}: {error}", secrets)
         log.error("camera_process_failed", error=text)
         self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"))
@@ -153,7 +170,9 @@ class CameraProcess:
         """The reading thread: find the end of the log, then read the source."""
         job, settings, camera = self._job, self._settings, self._camera
         try:
-            check_sampling(camera)  # what is in the registry may not have come by the gateway
+            # What is in the registry may not have come by the gateway.
+            check_sampling(camera)
+            check_picture(camera.picture, rtsp=is_rtsp(camera.url))
         except InvalidInput as error:
             refusal = SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True)
             self._telemetry.offline(refusal)
@@ -178,6 +197,7 @@ class CameraProcess:
                 first_index=first_index,
                 # A file is resumed where it was; frames of a live source were missed.
                 interrupted=not whole and (job.interrupted or last > BEGINNING),
+                gap_reason=GAP_REASON_DECODER_STOPPED,
             ),
             live=not whole,
             staleness_s=settings.staleness_s,
@@ -208,6 +228,7 @@ class CameraProcess:
             Backoff(settings.backoff_base_s, settings.backoff_cap_s),
             position,
             self._stop,
+            self._suspensions,
         )
         final: SourceFault | None = None
         how = ""

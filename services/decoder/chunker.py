@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from hermes.v1.camera_pb2 import GAP_REASON_UNSPECIFIED, GapReason
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 
 MAX_CHUNK_BYTES = 512 << 10
@@ -48,13 +49,18 @@ class Chunker:
         *,
         first_index: int = 0,
         interrupted: bool = False,
+        gap_reason: GapReason = GAP_REASON_UNSPECIFIED,
     ) -> None:
-        """`first_index`: frames of this epoch sampled before. `interrupted`: some were missed."""
+        """`first_index`: frames of this epoch sampled before. `interrupted`: some were missed.
+
+        `gap_reason`: why they were.
+        """
         self._origin = origin
         self._max_frames = max_frames
         self._max_duration_s = max_duration_s
         self._index = first_index
         self._interrupted = interrupted
+        self._gap_reason = gap_reason if interrupted else GAP_REASON_UNSPECIFIED
         self._open: FrameChunk | None = None
         self._bytes = 0
         self._since_s = 0.0
@@ -82,8 +88,9 @@ class Chunker:
                 first_frame_index=self._index,
                 live=self._origin.live,
                 discontinuity=self._interrupted,
+                gap_reason=self._gap_reason,
             )
-            self._interrupted = False
+            self._interrupted, self._gap_reason = False, GAP_REASON_UNSPECIFIED
             self._bytes = 0
             self._since_s = now_s
         self._open.frames.append(frame)
@@ -103,7 +110,11 @@ class Chunker:
         chunk, self._open = self._open, None
         return chunk
 
-    def interrupt(self) -> FrameChunk | None:
-        """The open chunk, closed; the next one will say that the source was interrupted."""
-        self._interrupted = True
+    def interrupt(self, reason: GapReason = GAP_REASON_UNSPECIFIED) -> FrameChunk | None:
+        """The open chunk, closed; the next one will say that the source was interrupted, and why.
+
+        Of several reasons before a frame comes, the first counts.
+        """
+        if not self._interrupted:
+            self._interrupted, self._gap_reason = True, reason
         return self.flush()

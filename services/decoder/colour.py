@@ -61,16 +61,22 @@ class Colour:
     transfer: Transfer = Transfer.SDR
 
     @classmethod
-    def of(cls, frame: VideoFrame) -> Colour:
-        """Raises `Unsupported`, which names the coding."""
+    def of(
+        cls, frame: VideoFrame, matrix: Matrix | None = None, full_range: bool | None = None
+    ) -> Colour:
+        """`matrix`, `full_range`: what counts in place of the tags.
+
+        Raises `Unsupported`, which names the coding.
+        """
         name = frame.format.name
-        full_range = frame.color_range == ColorRange.JPEG or name.startswith("yuvj")
+        if full_range is None:
+            full_range = frame.color_range == ColorRange.JPEG or name.startswith("yuvj")
         transfer = Transfer.SDR
         if frame.color_trc in (Transfer.PQ, Transfer.HLG):
             transfer = Transfer(frame.color_trc)
         if frame.format.is_rgb or frame.format.has_palette or frame.format.is_bayer:
             return cls(Matrix.RGB, True, transfer)
-        return cls(_matrix_of(frame), full_range, transfer)
+        return cls(_matrix_of(frame) if matrix is None else matrix, full_range, transfer)
 
 
 def _matrix_of(frame: VideoFrame) -> Matrix:

@@ -9,6 +9,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from services.decoder.colour import Colour, Matrix, Transfer
+from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from services.decoder.filter_chain import FilterChain
 from services.decoder.tone_map import curve
 from services.decoder.turn import Turn
@@ -45,14 +46,20 @@ class Form:
     pixel_aspect: Fraction
 
     @classmethod
-    def of(cls, frame: VideoFrame, pixel_aspect: Fraction = SQUARE) -> Form:
+    def of(
+        cls,
+        frame: VideoFrame,
+        pixel_aspect: Fraction = SQUARE,
+        corrections: Corrections = NO_CORRECTIONS,
+    ) -> Form:
         """`pixel_aspect`: width by height of a pixel. Raises `Unsupported`."""
+        turn = Turn.of(frame) if corrections.turn is None else corrections.turn
         return cls(
             frame.width,
             frame.height,
             frame.format.name,
-            Colour.of(frame),
-            Turn.of(frame),
+            Colour.of(frame, corrections.matrix, corrections.full_range),
+            turn.mirrored if corrections.mirror else turn,
             frame.interlaced_frame and frame.height >= MIN_INTERLACED_LINES,
             pixel_aspect,
         )
@@ -114,8 +121,8 @@ class Conversion:
                 interpolation=_EXACT,
                 threads=1,
             )
-        if len(frame.format.components) < 3:
-            coded_range = ColorRange.JPEG  # the scaler takes all grey for full range: no change
+        if len(frame.format.components) < 3 or frame.format.name.startswith("yuvj"):
+            coded_range = ColorRange.JPEG  # the scaler takes them for full range: no change
         # Ten bits, so that converting the matrix rounds but once. The scaler is to leave that
         # alone: it is slower at it, and knows fewer matrices.
         return self._reformatter.reformat(

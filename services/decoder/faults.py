@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import re
+import socket
+import ssl
 from collections.abc import Iterable
 
 import av
@@ -17,6 +19,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
+    SOURCE_ERROR_MEMORY,
     SOURCE_ERROR_NOT_FOUND,
     SOURCE_ERROR_REFUSED,
     SOURCE_ERROR_TIMEOUT,
@@ -73,7 +76,19 @@ NO_RANGES = SourceFault(
 )
 """The server may also have failed at that moment, so it is tried again before it is final."""
 
+ELSEWHERE = SourceFault(
+    SOURCE_ERROR_REFUSED,
+    "it leads to a protocol that is not allowed here: add the address that it leads to",
+)
+"""A redirect or a playlist names something that may not be opened."""
+
 _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], SourceError, str], ...] = (
+    (
+        (MemoryError,),
+        SOURCE_ERROR_MEMORY,
+        "it needs more memory than one camera may take: have the camera send smaller pictures, or"
+        " raise --camera-memory of the decoder",
+    ),
     (
         (errors.HTTPUnauthorizedError, errors.HTTPForbiddenError),
         SOURCE_ERROR_AUTH,
@@ -110,7 +125,7 @@ _BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
     (
         "not on whitelist",
         SOURCE_ERROR_REFUSED,
-        "it leads to a protocol that is not allowed here: add the address that it leads to",
+        ELSEWHERE.message,
     ),
     (
         "moov atom not found",
@@ -141,6 +156,51 @@ _BY_PHRASE: tuple[tuple[str, SourceError, str], ...] = (
 
 _REFUSED = re.compile(r"method [A-Z_]+ failed: (\d{3}) \((.{1,60})\)")
 _UNREAD = re.compile(r"\[(\w{1,20})[\w,]*\] Format not on whitelist")
+
+
+def fault_of_status(status: int, reason: str) -> SourceFault:
+    """What the status of an HTTP answer means. `reason`: what the server says beside it."""
+    detail = f"{status} {re.sub(r'[^ -~]', '', reason)[:60]}".strip()
+    if status in (401, 403):
+        code, words = SOURCE_ERROR_AUTH, "wrong or missing credentials"
+    elif status in (404, 410):
+        code, words = SOURCE_ERROR_NOT_FOUND, "the server has no such path"
+    elif status >= 500:
+        code, words = SOURCE_ERROR_UNAVAILABLE, "the server says that it cannot serve now"
+    else:
+        code, words = SOURCE_ERROR_REFUSED, "the server refused the request"
+    return SourceFault(code, redact(f"{words} ({detail})"))
+
+
+def fault_of_web(error: Exception, secrets: tuple[str, ...]) -> SourceFault:
+    """What an exception of a request means, be it a connection's or a response's."""
+    if isinstance(error, SourceFault):
+        return error
+    if isinstance(error, ssl.SSLEOFError):
+        error = ConnectionResetError("the connection ended too soon")
+    if isinstance(error, ssl.SSLError):
+        reason = str(getattr(error, "verify_message", "") or error.reason or "")
+        if "CERTIFICATE" in (error.reason or ""):
+            return _tls("the server's certificate is not trusted", reason, secrets)
+        if error.reason in (
+            "WRONG_VERSION_NUMBER",
+            "RECORD_LAYER_FAILURE",
+            "PACKET_LENGTH_TOO_LONG",
+        ):
+            return _tls("the server does not speak TLS", reason, secrets)
+        return _tls("the encrypted connection could not be made", reason, secrets)
+    if isinstance(error, socket.gaierror):
+        return classify(error, (f"Failed to resolve hostname: {error}",), secrets, live=True)
+    if isinstance(error, OSError):
+        return classify(error, (), secrets, live=True)
+    # What it says may be anything, for example the first line of another protocol.
+    return SourceFault(
+        SOURCE_ERROR_CODEC, f"not an HTTP answer ({type(error).__name__})", vague=True
+    )
+
+
+def _tls(words: str, reason: str, secrets: tuple[str, ...]) -> SourceFault:
+    return SourceFault(SOURCE_ERROR_TLS, redact(f"{words} ({reason})", secrets))
 
 
 def classify(

@@ -18,6 +18,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_PROTOCOL,
     SOURCE_ERROR_TIMEOUT,
 )
+from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault, classify
 from services.decoder.settings import DecoderSettings
 
@@ -41,6 +42,8 @@ def why_no_video(url: str, settings: DecoderSettings) -> SourceFault | None:
         with _connected(parts, settings) as server:
             server.sendall(_request(parts))
             answer = _first_line(server, until_s)
+    except SourceFault as fault:  # its address is not allowed
+        return fault
     except TimeoutError:
         return SourceFault(
             SOURCE_ERROR_TIMEOUT, "the server accepts the connection, but does not answer"
@@ -79,18 +82,10 @@ def _other_protocol(scheme: str, answer: bytes) -> SourceFault | None:
 
 def _connected(parts: SplitResult, settings: DecoderSettings) -> socket.socket:
     scheme, host = parts.scheme.lower(), parts.hostname or ""
-    address = host, parts.port or DEFAULT_PORTS[scheme]
-    server = socket.create_connection(address, min(settings.read_timeout_s, LONGEST_S / 2))
-    if not scheme.endswith("s"):
-        return server
-    try:
-        context = ssl.create_default_context(cafile=settings.tls_ca_file or None)
-        if not settings.tls_verify:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context.wrap_socket(server, server_hostname=host)
-    except BaseException:
-        server.close()
-        raise
+    port = parts.port or DEFAULT_PORTS[scheme]
+    dialer, wait_s = Dialer.of(settings), min(settings.read_timeout_s, LONGEST_S / 2)
+    dial = dialer.dial_tls if scheme.endswith("s") else dialer.dial
+    return dial(host, port, wait_s)
 
 
 def _request(parts: SplitResult) -> bytes:

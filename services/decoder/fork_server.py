@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.forkserver
+import socket
 from typing import Protocol
 
 from services.common import logs
-from services.decoder import camera_process
-from services.decoder.camera_child import CameraChild
+from services.decoder import camera_process, probe_process
+from services.decoder.camera_child import CameraChild, Process
 from services.decoder.camera_process import CameraJob
+from services.decoder.probe_process import ProbeTask
 from services.decoder.report import Channel
 
 log = logs.get(__name__)
@@ -62,3 +64,11 @@ class ForkServer:
         finally:
             theirs.close()
         return CameraChild(process, Channel(ours), now_s)
+
+    def launch_probe(self, task: ProbeTask, end: socket.socket) -> Process:
+        """Start a probe's process. Raises OSError or EOFError if it cannot be started."""
+        process = self._context.Process(
+            target=probe_process.run, args=(task, end), name="probe", daemon=True
+        )
+        process.start()
+        return process

@@ -24,11 +24,11 @@ class FrameWait:
         # Whether the status says that frames come; None if it says neither yet.
         self._online: bool | None = None
 
-    def frame(self) -> None:
-        """A whole frame came."""
+    def frame(self, note: str = "") -> None:
+        """A whole frame came. `note`: what people should know of frames that come."""
         if not self._online:
             self._online = True
-            self._telemetry.online()
+            self._telemetry.online(note)
 
     def packet(self, silent_s: float, doubt: str | None) -> None:
         """A packet came, and no frame for `silent_s`. `doubt`: why frames would be damaged now.

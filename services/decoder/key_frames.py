@@ -24,6 +24,8 @@ class KeyFrames:
         self._interval_s = 0.0
         self._same = 0
         self._needed = _REGULAR
+        self.longest_s: float | None = None
+        """The longest interval that was seen."""
 
     def seen(self, at_s: float | None) -> None:
         """A key frame with this timestamp arrived (None: it has none). Call once for each."""
@@ -37,6 +39,8 @@ class KeyFrames:
             else:
                 self._same = 1 if interval_s > 0 else 0
             self._interval_s = max(0.0, interval_s)
+            if interval_s > 0:
+                self.longest_s = max(interval_s, self.longest_s or 0.0)
         self._last_s = at_s
 
     def missed(self) -> None:

@@ -1,21 +1,31 @@
 """Locations: a source's address for FFmpeg, with options that shut everything else.
 
 Whatever the address, a playlist or a redirect may lead only where the policy
-allows. This file decides what FFmpeg may open; `Source` opens it.
+allows. This file decides what FFmpeg may open; `Source` opens it. FFmpeg itself
+connects to nothing: what comes over HTTP is fetched by the web client.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-import stat
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND
-from services.common.cameras import check_url, is_file, resolve_file
-from services.decoder.faults import SourceFault, classify
+from services.common.cameras import (
+    OPTIONAL_PROTOCOLS,
+    check_url,
+    device_path,
+    is_device,
+    is_file,
+)
+from services.decoder.faults import SourceFault
+from services.decoder.local_device import FORMAT, check_device
+from services.decoder.media_file import open_media
+from services.decoder.rtmp_relay import RtmpRelay
+from services.decoder.rtsp_relay import RtspRelay
 from services.decoder.settings import DecoderSettings
+from services.decoder.web_source import WebSource
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,h264,hevc"
 """Formats that hold video and cannot name another file or host to open."""
@@ -36,9 +46,23 @@ class Location:
     address: str
     options: dict[str, str]
     descriptor: int | None = None
+    format: str | None = None
+    web: WebSource | None = None
+    relay: RtspRelay | RtmpRelay | None = None
+
+    @property
+    def fault(self) -> SourceFault | None:
+        """What went wrong outside of FFmpeg, which only sees that a file or connection ends."""
+        if self.relay is not None:
+            return self.relay.fault
+        return None if self.web is None else self.web.faults.take()
 
     def close(self) -> None:
-        """Close the file, if there is one. May be called twice."""
+        """Close what it holds open. May be called twice."""
+        if self.relay is not None:
+            self.relay.close()
+        if self.web is not None:
+            self.web.close()
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
@@ -47,6 +71,8 @@ class Location:
 def locate(url: str, settings: DecoderSettings) -> Location:
     """The location of a source that may be opened. Raises `InvalidInput` or `SourceFault`."""
     check_url(url, settings.policy)
+    if is_device(url):
+        return _device(url)
     return _file(url, settings) if is_file(url) else _network(url, settings)
 
 
@@ -60,13 +86,20 @@ def _file(url: str, settings: DecoderSettings) -> Location:
     # The file is opened here and passed as a descriptor: FFmpeg may open
     # nothing by name, so neither a playlist nor a link that changes after the
     # check leads anywhere.
-    descriptor = _open_regular(resolve_file(url, settings.policy))
+    descriptor = open_media(url, settings.policy)
     options = {
         "fd": str(descriptor),
         "protocol_whitelist": "fd",
         "format_whitelist": CONTAINERS,
     }
     return Location("fd:", options, descriptor)
+
+
+def _device(url: str) -> Location:
+    path = device_path(url)
+    check_device(path)
+    # The device is not a file of that name: FFmpeg opens it by its own format, and nothing else.
+    return Location(path, {"protocol_whitelist": "none"}, format=FORMAT)
 
 
 def _network(url: str, settings: DecoderSettings) -> Location:
@@ -87,30 +120,33 @@ def _network(url: str, settings: DecoderSettings) -> Location:
                 "analyzeduration": str(ANALYZE_US),
             },
         )
-    # Within http the lower protocol decides, so the list names both layers.
-    web = settings.policy.protocols & {"http", "https"}
-    lower = {"tcp"} | ({"tls"} if "https" in web else set())
-    options |= {
-        "protocol_whitelist": ",".join(sorted(web | lower | {"crypto"})),
-        "format_whitelist": STREAMED,
-        "rw_timeout": microseconds,
-    }
-    if len(web) < 2:
-        options["max_redirects"] = "0"  # one to the other protocol could not be refused
-    return Location(address, options)
-
-
-def _open_regular(path: os.PathLike[str]) -> int:
-    """A descriptor of a regular file. Never waits on a pipe, never follows a link."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise classify(error, (), (), live=False) from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise SourceFault(SOURCE_ERROR_NOT_FOUND, "it is not a regular file")
-    return descriptor
+    if scheme in OPTIONAL_PROTOCOLS:
+        return Location(
+            address,
+            {
+                "protocol_whitelist": "rtmp,tcp",
+                "format_whitelist": "flv,live_flv",
+                "analyzeduration": str(ANALYZE_US),
+                "rw_timeout": microseconds,
+            },
+        )
+    web = WebSource(address, settings, patience_s(url, settings))
+    # FFmpeg may open nothing by itself: it asks the web source for each file.
+    return Location(
+        address,
+        {
+            "protocol_whitelist": "crypto",
+            "format_whitelist": STREAMED,
+            # The client keeps connections; FFmpeg would take ours for its own.
+            "http_persistent": "0",
+            # What a segment is called says nothing; where it leads, the web source checks.
+            "extension_picky": "0",
+            "allowed_extensions": "ALL",
+            "allowed_segment_extensions": "ALL",
+            "http_multiple": "0",
+        },
+        web=web,
+    )
 
 
 def _tls_options(settings: DecoderSettings) -> dict[str, str]:

@@ -15,6 +15,8 @@ from services.common.ownership import Ownership
 from services.common.placement import Member
 from services.common.service import run_service, stop_requested
 from services.common.status_writer import StatusWriter
+from services.decoder.fork_server import ForkServer
+from services.decoder.prober import Prober
 from services.decoder.settings import DecoderSettings
 from services.decoder.supervisor import Supervisor
 
@@ -37,7 +39,9 @@ def serve(settings: DecoderSettings) -> int:
     metrics, heartbeats = Metrics(), Heartbeats()
     client = connect(settings.redis_url, access=settings.redis_access)
     leases = Leases(client, "decoder", settings.instance, address="")
-    supervisor = Supervisor(settings, metrics)
+    launcher = ForkServer()
+    supervisor = Supervisor(settings, metrics, launcher=launcher)
+    prober = Prober(client, settings, launcher, supervisor.do, heartbeats)
 
     def member(load: int, now_ms: int) -> Member:
         return Member(settings.instance, "", "cpu", settings.capacity, load, now_ms)
@@ -66,10 +70,12 @@ def serve(settings: DecoderSettings) -> int:
     supervisor.start()
     ownership.start()
     writer.start()
+    prober.start()
     announce(settings.announce, metrics_port=server.port, instance=settings.instance)
     log.info("started", metrics_port=server.port)
     stopped.wait()
     log.info("stopping")
+    prober.stop()
     ownership.retire()
     # Camera processes first: the frames that they hold can be published only under our leases.
     supervisor.stop()

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hermes.v1.camera_pb2 import GAP_REASON_UNSPECIFIED, GapReason
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.decoder.chunker import Chunker
 
@@ -62,9 +63,9 @@ class Outbox:
             self._changed.notify_all()
             return self._chunker.sampled
 
-    def interrupt(self) -> None:
-        """The source was lost: close the open chunk, and mark the next one as a discontinuity."""
-        self._end(self._chunker.interrupt)
+    def interrupt(self, reason: GapReason = GAP_REASON_UNSPECIFIED) -> None:
+        """Frames are missing: close the open chunk, and mark the next one as a discontinuity."""
+        self._end(lambda: self._chunker.interrupt(reason))
 
     def flush(self) -> None:
         """Close the open chunk."""

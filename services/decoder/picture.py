@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
 from services.decoder.conversion import SQUARE, Conversion, Form
+from services.decoder.corrections import NO_CORRECTIONS, Corrections
 
 MAX_SIDE = 4096
 TICK = Fraction(1, 1000)
@@ -40,6 +41,11 @@ class FrameSize:
             raise ValueError(f"sides must be between 16 and {MAX_SIDE} pixels")
         return cls(width, height)
 
+    @property
+    def pixels(self) -> int:
+        """The most pixels of a picture in the usual proportions."""
+        return self.width * (self.width * 9 // 16 if self.height is None else self.height)
+
     def of(self, width: float, height: float) -> tuple[int, int]:
         """The size to give a picture of `width` x `height`."""
         longest = max(width, height)
@@ -64,8 +70,12 @@ class JpegEncoder:
     planes (no trip through RGB), and at equal size its pictures are as good.
     """
 
-    def __init__(self, size: FrameSize, quality: int) -> None:
+    def __init__(
+        self, size: FrameSize, quality: int, corrections: Corrections = NO_CORRECTIONS
+    ) -> None:
+        """`corrections`: those of turn and colour."""
         self._size = size
+        self._corrections = corrections
         # FFmpeg's quantiser runs from 2 (best) to 31.
         self._quantiser = round(2 + (100 - quality) * 29 / 99)
         self._form: Form | None = None
@@ -73,14 +83,23 @@ class JpegEncoder:
         self._codec: VideoCodecContext | None = None
         self._count = 0  # the encoder wants rising timestamps, whatever they say
 
+    @property
+    def form(self) -> Form | None:
+        """The form of the frame that was converted last."""
+        return self._form
+
+    def size_of(self, form: Form) -> tuple[int, int]:
+        """Width and height of the JPEGs that are made of frames of this form."""
+        return self._size.of(*form.shown_size)
+
     def encode(self, frame: VideoFrame, pixel_aspect: Fraction = SQUARE) -> bytes:
         """A baseline JPEG. `pixel_aspect`: width by height of the frame's pixels.
 
         Raises `av.FFmpegError`, and `Unsupported` for a form of picture that cannot be shown.
         """
-        form = Form.of(frame, pixel_aspect)
+        form = Form.of(frame, pixel_aspect, self._corrections)
         if self._conversion is None or form != self._form:
-            self._conversion = Conversion(form, self._size.of(*form.shown_size))
+            self._conversion = Conversion(form, self.size_of(form))
             self._form = form
         picture = self._conversion.convert(frame)
         picture.pts, picture.time_base = self._count, TICK

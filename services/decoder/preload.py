@@ -13,7 +13,8 @@ import signal
 import services.common.http
 import services.common.ownership
 import services.common.status_writer
-import services.decoder.camera_process  # noqa: F401
+import services.decoder.camera_process
+import services.decoder.probe_process  # noqa: F401
 
 # Service managers signal the whole group: only the supervisor decides when a process ends.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

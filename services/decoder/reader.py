@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 from av.video.frame import VideoFrame
 
 from hermes.errors import Unsupported
 from hermes.v1.camera_pb2 import (
+    GAP_REASON_DECODER_STOPPED,
+    GAP_REASON_RECONNECTED,
     PACING_LIVE,
     SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
@@ -25,19 +26,27 @@ from services.common import logs
 from services.common.backoff import Backoff
 from services.common.camera_credentials import CameraCredentials, CannotOpen
 from services.common.cameras import is_file, pacing_of
+from services.decoder import hardware
 from services.decoder.chunker import CaptureClock, wall_ms
+from services.decoder.corrections import Corrections
 from services.decoder.ending import Ending
-from services.decoder.faults import SourceFault
+from services.decoder.faults import SourceFault, classify
 from services.decoder.frame_wait import FrameWait
+from services.decoder.gap_reasons import reason_of
 from services.decoder.location import patience_s
 from services.decoder.opening import longest_open_s
 from services.decoder.outbox import Outbox
 from services.decoder.pacing import Pacer
 from services.decoder.picture import FrameSize, JpegEncoder
-from services.decoder.sampler import RateCap, Sampler, Timeline
+from services.decoder.sampler import RateCap, Sampler
 from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
+from services.decoder.sources import open_source
+from services.decoder.still_source import StillSource
+from services.decoder.stream_picture import status_of
+from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
+from services.decoder.timeline import FILE_JUMP_S, LIVE_JUMP_S, Speed, Timeline
 
 log = logs.get(__name__)
 
@@ -81,6 +90,7 @@ class Reader:
         backoff: Backoff,
         position: Position,
         stop: threading.Event,
+        suspensions: Suspensions,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera = camera
@@ -92,13 +102,20 @@ class Reader:
         self._backoff = backoff
         self._position = position
         self._stop = stop
+        self._suspensions = suspensions
         self._clock = clock
         self._is_file = is_file(camera.url)
         self._live = pacing_of(camera) == PACING_LIVE
         self._fps = camera.sampling.frames_per_second or settings.frames_per_second
-        self._jpeg = JpegEncoder(FrameSize.parse(settings.frame_size), settings.jpeg_quality)
+        self._corrections = Corrections.of(camera.picture)
+        self._jpeg = JpegEncoder(
+            FrameSize.parse(settings.frame_size), settings.jpeg_quality, self._corrections
+        )
+        self._fell_back = ""
         self._online_since: float | None = None
         self._rtsp = camera.url.lower().startswith("rtsp")
+        self._passes = not self._is_file
+        """Whether what is not read now can never be read."""
         self._went_on = False
         """Whether it is a live playlist, of which a finished one repeats the end."""
         self._broke_at_s: float | None = None
@@ -128,8 +145,13 @@ class Reader:
                     return ending.words("the file")
                 # Media time is the position in the file: it starts again with each round.
                 self._position.ms = None
+            except _Suspended:
+                continue
             except SourceFault as fault:
-                self._outbox.interrupt()
+                # Nothing came in time because of that, or of the hardware.
+                if self._slept() or self._falls_back(fault):
+                    continue
+                self._outbox.interrupt(GAP_REASON_RECONNECTED)
                 self._alike = self._alike + 1 if fault.message == self._last_said else 1
                 self._last_said = fault.message
                 if fault.final_after is not None and self._alike >= fault.final_after:
@@ -162,30 +184,37 @@ class Reader:
     def _play(self) -> Ending:
         """Read from opening to the end of the source. Raises `SourceFault`."""
         settings, url = self._settings, self._open_url()
+        self._passes = not self._is_file
         longest_s = patience_s(url, settings)
         # A read that exceeds its own time-out is stuck, not slow: the watchdog takes over.
         slack_s = max(0.0, longest_s - settings.read_timeout_s)
         self._telemetry.beat(longest_open_s(settings) + slack_s)
-        with Source(url, settings) as source:
+        with open_source(url, settings, self._fps, self._corrections) as source:
             recorded = not self._is_file and not self._rtsp and source.duration_s is not None
+            self._passes = not self._is_file and not recorded
             if recorded and self._went_on:
                 return source.ending()
             if self._position.seconds is not None:
                 source.seek(self._position.seconds)
-            timeline = Timeline()
+            # A playlist's timestamps are put in order where its segments are joined.
+            jumps = self._passes and not source.is_playlist
+            timeline = Timeline(LIVE_JUMP_S if jumps else FILE_JUMP_S)
             sampler = Sampler(self._fps, source.frame_s, self._position.seconds)
             # A network file or an HTTP playlist comes faster than it was filmed.
-            pacer = Pacer() if self._live and not url.lower().startswith("rtsp") else None
+            pacer = Pacer() if self._live and not source.real_time else None
             cap = RateCap(self._fps) if pacer is None and self._live else None
+            speed = Speed()
             arrived_s = last_frame_s = self._clock()
             end_s: float | None = None
             ahead_s = 0.0  # of the source's own timestamps
-            wait = FrameWait(self._telemetry)
+            wait, note = FrameWait(self._telemetry), ""
 
             def on_packet() -> None:
                 self._telemetry.beat(slack_s)
                 if self._stop.is_set():
                     raise _Stopped
+                if self._slept():
+                    raise _Suspended
                 silent_s = 0.0 if source.resting else self._clock() - last_frame_s
                 if not self._is_file:
                     wait.packet(silent_s, source.doubt)
@@ -195,14 +224,18 @@ class Reader:
                     now_s = self._clock()
                     step_s = now_s - arrived_s if cap is not None else source.frame_s
                     arrived_s = last_frame_s = now_s
-                    stream_s = timeline.advance(source.position_s(frame), step_s)
+                    position_s = source.position_s(frame)
+                    if cap is not None and not speed.honest(position_s, step_s):
+                        position_s = None
+                    stream_s = timeline.advance(position_s, step_s)
                     end_s = stream_s + source.frame_s
                     missing = sampler.skipped(stream_s)
                     if self._online_since is None:
                         self._online_since = now_s
+                        note = self._hardware_note(frame)
                         missing = self._periods(source, stream_s)
                         self._went_on = source.is_playlist and not recorded
-                    wait.frame()
+                    wait.frame(note)
                     if recorded:
                         self._position.ms = round(stream_s * 1000)
                     self._report_gap(source.take_gap(), missing)
@@ -211,8 +244,8 @@ class Reader:
                     if pacer is not None:
                         self._hold(pacer.delay(stream_s, now_s))
                         last_frame_s = self._clock()
-                    self._keep(frame, source.pixel_aspect(frame), stream_s)
-                    if (position_s := source.position_s(frame)) is not None:
+                    self._keep(frame, source, stream_s)
+                    if position_s is not None:
                         ahead_s = stream_s - position_s
                         source.rest(sampler.next_s - ahead_s, slack_s=self._slack_s(source.frame_s))
                         last_frame_s = self._clock()
@@ -224,7 +257,7 @@ class Reader:
                 pass
             return source.ending()
 
-    def _periods(self, source: Source, stream_s: float) -> int:
+    def _periods(self, source: Source | StillSource, stream_s: float) -> int:
         """Frames that are wanted from the first packet of the source to its first whole frame."""
         began_s = stream_s if source.began_s is None else source.began_s
         if self._position.seconds is not None:  # frames up to there were counted the first time
@@ -237,7 +270,7 @@ class Reader:
             frames = min(frames, MAX_UNSEEN)  # timestamps may claim anything
             log.warning("frames_damaged", frames=frames, reason=reason)
             self._telemetry.damaged(frames)
-            self._outbox.interrupt()
+            self._outbox.interrupt(reason_of(reason))
 
     def _open_url(self) -> str:
         try:
@@ -256,16 +289,54 @@ class Reader:
         """
         return 0.75 * frame_s if self._is_file else 0.25 / self._fps
 
-    def _keep(self, frame: VideoFrame, pixel_aspect: Fraction, stream_s: float) -> None:
+    def _hardware_note(self, frame: VideoFrame) -> str:
+        """That the first frame was decoded in software although hardware was wanted, if so."""
+        note = self._fell_back or hardware.note(self._settings.hwaccel, frame)
+        if note:
+            log.warning("hardware_not_used", reason=note)
+        return note
+
+    def _falls_back(self, fault: SourceFault) -> bool:
+        """Whether to try once more in software, as no frame came of the hardware."""
+        kind = hardware.device(self._settings.hwaccel).kind
+        if not kind or self._online_since is not None:
+            return False
+        if fault.error != SOURCE_ERROR_CODEC and not hardware.why_not(kind):
+            return False  # the device is still there: it is the source that is not
+        self._fell_back = f"decoded in software: the {kind} device failed with this stream"
+        self._settings = self._settings.model_copy(update={"hwaccel": hardware.NONE})
+        return True
+
+    def _slept(self) -> bool:
+        """Whether this process did not run for a while: what comes now of a live source is old.
+
+        The source is opened again then. That takes a second, and nothing old is left anywhere.
+        """
+        asleep_s = self._suspensions.take()
+        if not asleep_s or not self._passes:
+            return False
+        if self._online_since is not None:
+            frames = min(round(asleep_s * self._fps), MAX_UNSEEN)
+            log.warning("frames_missed", frames=frames, stopped_s=round(asleep_s, 1))
+            self._telemetry.missed(frames)
+        self._outbox.interrupt(GAP_REASON_DECODER_STOPPED)
+        return True
+
+    def _keep(self, frame: VideoFrame, source: Source | StillSource, stream_s: float) -> None:
+        if self._slept():
+            raise _Suspended
         self._telemetry.beat(CONVERT_S)
         arrived_ms = wall_ms()
         try:
-            jpeg = self._jpeg.encode(frame, pixel_aspect)
+            jpeg = self._jpeg.encode(frame, source.pixel_aspect(frame))
         except Unsupported as error:
             raise SourceFault(SOURCE_ERROR_CODEC, str(error), permanent=self._is_file) from None
+        except MemoryError as error:
+            raise classify(error, (), (), live=not self._is_file) from None
         except (av.FFmpegError, ValueError):
             self._telemetry.decode_error()
             return
+        self._show(source)
         picture = Frame(jpeg=jpeg, capture_time_ms=self._capture_clock.stamp(arrived_ms))
         if self._is_file:
             picture.media_time_ms = round(stream_s * 1000)
@@ -276,6 +347,13 @@ class Reader:
                 raise _Stopped
         sampled = self._outbox.add(picture)
         self._telemetry.frame(picture.capture_time_ms, sampled)
+
+    def _show(self, source: Source | StillSource) -> None:
+        """Tell what picture frames are made of."""
+        form = self._jpeg.form
+        if form is not None:
+            size = self._jpeg.size_of(form)
+            self._telemetry.picture(status_of(form, size, source.codec, source.frames_per_second))
 
     def _hold(self, delay_s: float) -> None:
         self._telemetry.beat(delay_s)
@@ -297,3 +375,7 @@ def _broken_off(ending: Ending) -> SourceFault:
 
 class _Stopped(Exception):
     """Unwinds the decode library's loops when the process is asked to stop."""
+
+
+class _Suspended(Exception):
+    """Unwinds them when this process did not run for a while."""

@@ -9,10 +9,18 @@ from __future__ import annotations
 import json
 import select
 import socket
+from base64 import b64decode
 from dataclasses import Field, asdict, dataclass, fields
 from typing import Any, Literal
 
-from hermes.v1.camera_pb2 import SOURCE_STATE_CONNECTING, SourceError, SourceState
+from google.protobuf.message import DecodeError
+
+from hermes.v1.camera_pb2 import (
+    SOURCE_STATE_CONNECTING,
+    PictureStatus,
+    SourceError,
+    SourceState,
+)
 from services.common.camera_status import MAX_TIME_MS
 from services.decoder.faults import MAX_MESSAGE
 
@@ -37,9 +45,25 @@ class Report:
     dropped: int = 0
     decode_errors: int = 0
     damaged: int = 0
+    missed: int = 0
     sampled: int = 0
     """Frames sampled in this epoch, by earlier processes too."""
     fenced: bool = False
+    picture: str = ""
+    """A `PictureStatus`, serialized, in base64; empty before the first frame."""
+
+    @property
+    def picture_status(self) -> PictureStatus | None:
+        """The picture; None before the first frame. Raises ValueError if it cannot be read."""
+        if not self.picture:
+            return None
+        try:
+            status = PictureStatus.FromString(b64decode(self.picture, validate=True))
+        except DecodeError:
+            raise ValueError("picture is none") from None
+        if not 0 <= status.frames_per_second <= MAX_COUNT or not status.codec.isprintable():
+            raise ValueError("picture is out of range")
+        return status
 
     def to_bytes(self) -> bytes:
         """For the channel."""
@@ -57,6 +81,7 @@ class Report:
         report = cls(**{item.name: _checked(item, found.get(item.name)) for item in fields(cls)})
         SourceState.Name(report.state)
         SourceError.Name(report.error)
+        _ = report.picture_status
         if report.last_frame_ms > MAX_TIME_MS:
             raise ValueError("last_frame_ms is past the year 9999")
         return report
@@ -87,9 +112,11 @@ def _checked(item: Field[Any], value: Any) -> Any:
 class Channel:
     """One end of a socket pair that keeps message boundaries and never blocks."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, most_bytes: int = MAX_REPORT_BYTES) -> None:
+        """`most_bytes`: of a message that is received; a longer one is cut."""
         end.setblocking(False)
         self._socket = end
+        self._most_bytes = most_bytes
 
     @staticmethod
     def pair() -> tuple[socket.socket, socket.socket]:
@@ -113,7 +140,7 @@ class Channel:
         if timeout_s > 0:
             select.select([self._socket], [], [], timeout_s)
         try:
-            message = self._socket.recv(MAX_REPORT_BYTES)
+            message = self._socket.recv(self._most_bytes)
         except BlockingIOError:
             return "nothing"
         except OSError:

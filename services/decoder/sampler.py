@@ -1,45 +1,8 @@
-"""Sampling: which decoded frames are worth keeping, by presentation time.
-
-Cameras send timestamps that are missing, equal, or jump; files are honest but
-may have any frame rate, or none. `Timeline` makes one clock of them that never
-runs backwards, and `Sampler` takes one frame from each period of that clock.
-"""
+"""Sampling: which decoded frames are worth keeping, by stream time."""
 
 from __future__ import annotations
 
 import math
-
-
-class Timeline:
-    """Stream time in seconds: follows timestamps while they rise, otherwise estimates.
-
-    Accepts any sequence of inputs and never raises.
-    """
-
-    def __init__(self) -> None:
-        self._pts_s: float | None = None
-        self._now_s: float | None = None
-
-    def advance(self, pts_s: float | None, step_s: float) -> float:
-        """Stream time of the next frame.
-
-        `pts_s`: its timestamp from the start of the source, if it has one.
-        `step_s`: how long after the frame before it came, as far as that can
-        be known otherwise (by arrival, or by the nominal frame rate).
-        """
-        if pts_s is not None and not math.isfinite(pts_s):
-            pts_s = None
-        step_s = step_s if math.isfinite(step_s) and step_s > 0 else 0.0
-        if self._now_s is None:
-            self._now_s = max(0.0, pts_s or 0.0)
-        elif pts_s is not None and self._pts_s is not None and pts_s > self._pts_s:
-            self._now_s += pts_s - self._pts_s
-        else:
-            # Missing, equal, or jumped back (the camera set its clock, or
-            # restarted): time goes on from where it was.
-            self._now_s += step_s
-        self._pts_s = pts_s
-        return self._now_s
 
 
 class Sampler:
@@ -76,8 +39,8 @@ class Sampler:
         return (self._slot + 1 - self._phase) / self._fps
 
     def _slot_of(self, stream_s: float) -> int:
-        # Times are in milliseconds further on: rounding up to half of one must not move a slot.
-        return math.floor((stream_s + 0.0005) * self._fps + self._phase)
+        # Times are in milliseconds further on, so they are here: rounding must not move a slot.
+        return math.floor((round(stream_s * 1000) / 1000 + 0.0005) * self._fps + self._phase)
 
 
 class RateCap:
@@ -89,9 +52,10 @@ class RateCap:
     BURST_S = 10.0
     HEADROOM = 1.5
 
-    def __init__(self, frames_per_second: float) -> None:
+    def __init__(self, frames_per_second: float, burst_s: float = BURST_S) -> None:
+        """`burst_s`: how much of it may come at once."""
         self._rate = frames_per_second * self.HEADROOM
-        self._burst = max(4.0, frames_per_second * self.BURST_S)
+        self._burst = max(4.0, frames_per_second * burst_s)
         self._credit = self._burst
         self._at_s: float | None = None
 

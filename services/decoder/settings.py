@@ -7,8 +7,15 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from services.common.camera_credentials import CameraCredentials
-from services.common.cameras import MAX_FRAMES_PER_SECOND, NETWORK_PROTOCOLS, SourcePolicy
+from services.common.cameras import (
+    ALL_PROTOCOLS,
+    MAX_FRAMES_PER_SECOND,
+    NETWORK_PROTOCOLS,
+    SourcePolicy,
+)
 from services.common.settings import ServiceSettings
+from services.decoder.hardware import NONE, Choice
+from services.decoder.networks import Networks
 from services.decoder.picture import FrameSize
 
 MIB = 1 << 20
@@ -21,9 +28,21 @@ class DecoderSettings(ServiceSettings):
     media_root: Path | None = Field(
         None, description="folder below which local files may be read; unset refuses all files"
     )
+    local_devices: bool = Field(
+        False, description="cameras may be devices of this machine: v4l2:/dev/video0"
+    )
     protocols: str = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
-        description="network protocols that cameras may use, separated by commas",
+        description="network protocols that cameras may use, separated by commas; rtmp and rtmps"
+        " can be added",
+    )
+    networks_denied: str = Field(
+        "",
+        description="networks that no source may lead to, separated by commas: 10.0.0.0/8, loopback"
+        " or private; beside link-local addresses and cloud metadata, unless the list says none",
+    )
+    networks_allowed: str = Field(
+        "", description="networks that sources may lead to; empty allows all that are not denied"
     )
     tls_verify: bool = Field(True, description="check certificates of rtsps and https sources")
     tls_ca_file: str = Field(
@@ -51,6 +70,12 @@ class DecoderSettings(ServiceSettings):
     chunk_max_frames: int = Field(8, ge=1, le=64, description="a chunk closes at this many frames")
     chunk_max_duration_s: float = Field(
         1.0, gt=0, le=60, description="or when its first frame is this old"
+    )
+
+    hwaccel: Choice = Field(
+        NONE,
+        description="decode on hardware: auto (what is there), cuda or vaapi; software takes over"
+        " where it cannot, and the camera's status says why",
     )
 
     open_timeout_s: float = Field(10.0, gt=0, le=120, description="time to open a source")
@@ -81,16 +106,29 @@ class DecoderSettings(ServiceSettings):
         16 * MIB, ge=64 << 10, description="a file waits while this much of it is unread"
     )
 
+    camera_memory: int = Field(
+        768 * MIB,
+        ge=32 * MIB,
+        le=1 << 40,
+        description="most memory that one camera's process may take, beside what all of them share",
+    )
+
     @field_validator("protocols")
     @classmethod
     def _known_protocols(cls, value: str) -> str:
         names = {name.strip().lower() for name in value.split(",") if name.strip()}
-        if unknown := names - NETWORK_PROTOCOLS:
+        if unknown := names - ALL_PROTOCOLS:
             raise ValueError(
                 f"{', '.join(sorted(unknown))} is not supported;"
-                f" choose from {', '.join(sorted(NETWORK_PROTOCOLS))}"
+                f" choose from {', '.join(sorted(ALL_PROTOCOLS))}"
             )
         return ",".join(sorted(names))
+
+    @field_validator("networks_denied", "networks_allowed")
+    @classmethod
+    def _known_networks(cls, value: str) -> str:
+        Networks.parse(value, "")
+        return value
 
     @field_validator("frame_size")
     @classmethod
@@ -104,6 +142,11 @@ class DecoderSettings(ServiceSettings):
         return None if value is None else value.expanduser().resolve()
 
     @property
+    def networks(self) -> Networks:
+        """Which addresses sources may lead to."""
+        return Networks.parse(self.networks_denied, self.networks_allowed)
+
+    @property
     def credentials(self) -> CameraCredentials:
         """What opens cameras' URLs."""
         return CameraCredentials(self.credentials_key_file, self.credentials_folder)
@@ -111,6 +154,5 @@ class DecoderSettings(ServiceSettings):
     @property
     def policy(self) -> SourcePolicy:
         """Which sources may be opened."""
-        return SourcePolicy(
-            self.media_root, frozenset(name for name in self.protocols.split(",") if name)
-        )
+        protocols = frozenset(name for name in self.protocols.split(",") if name)
+        return SourcePolicy(self.media_root, protocols, self.local_devices)

@@ -20,18 +20,20 @@ from av.video.stream import VideoStream
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
-    SOURCE_ERROR_ENDED,
     SOURCE_ERROR_REFUSED,
 )
 from services.common.cameras import is_file
 from services.common.redaction import secrets_of
+from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from services.decoder.ending import Ending
 from services.decoder.faults import NO_RANGES, SourceFault, classify
-from services.decoder.location import locate, patience_s
+from services.decoder.joins import Join
+from services.decoder.location import Location, locate, patience_s
 from services.decoder.opening import Opening
 from services.decoder.seams import Seams
 from services.decoder.settings import DecoderSettings
-from services.decoder.trust import UNDECODABLE, Complaints
+from services.decoder.splices import Splices
+from services.decoder.trust import MISSED_SEGMENT, UNDECODABLE, Complaints
 from services.decoder.whole_frames import WholeFrames
 
 FILES = frozenset({"mov", "matroska"})
@@ -42,6 +44,8 @@ INDEXED = FILES | {"hls"}
 
 MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
+MAX_RATE = 300
+"""Frames a second: a higher rate is a unit of time, and none that frames come at."""
 
 
 class Source:
@@ -51,8 +55,18 @@ class Source:
     library. No message holds a credential.
     """
 
-    def __init__(self, url: str, settings: DecoderSettings) -> None:
-        """Open `url`. Takes up to `longest_open_s`."""
+    def __init__(
+        self,
+        url: str,
+        settings: DecoderSettings,
+        corrections: Corrections = NO_CORRECTIONS,
+        location: Location | None = None,
+    ) -> None:
+        """Open `url`. Takes up to `longest_open_s`. `corrections`: those of the shape.
+
+        `location`: where it is, if that is known. It is closed with the source.
+        """
+        self._corrections = corrections
         self._secrets = secrets_of(url)
         self._live = not is_file(url)
         self._container: InputContainer | None = None
@@ -63,7 +77,7 @@ class Source:
         self.began_s: float | None = None
         """Timestamp of the first."""
         try:
-            self._location = locate(url, settings)
+            self._location = location or locate(url, settings)
         except InvalidInput as error:
             raise SourceFault(SOURCE_ERROR_REFUSED, error.message, permanent=True) from None
         try:
@@ -76,6 +90,7 @@ class Source:
             raise
         self._whole = WholeFrames(self._stream)
         self._seams = Seams(self.frame_s) if self.is_playlist else None
+        self._splices = Splices()
 
     def _pick_stream(self) -> VideoStream:
         assert self._container is not None
@@ -104,6 +119,17 @@ class Source:
         return self._whole.frame_s
 
     @property
+    def codec(self) -> str:
+        """Name of the codec."""
+        return self._stream.codec_context.codec.canonical_name
+
+    @property
+    def frames_per_second(self) -> float:
+        """Nominal frames a second; 0 if the source does not say it."""
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return float(rate) if rate and rate <= MAX_RATE else 0.0
+
+    @property
     def duration_s(self) -> float | None:
         """How long the source says it is; None for one that goes on, or does not say."""
         assert self._container is not None
@@ -114,6 +140,11 @@ class Source:
             return tagged_s
         whole = self._container.duration
         return whole / av.time_base if whole and whole > 0 else None
+
+    @property
+    def real_time(self) -> bool:
+        """Whether it comes as fast as it is filmed, rather than faster."""
+        return self._location.web is None and self._live
 
     @property
     def is_playlist(self) -> bool:
@@ -139,7 +170,13 @@ class Source:
 
     def pixel_aspect(self, frame: VideoFrame) -> Fraction:
         """Width by height of the pixels of a frame. Call it before the next one is decoded."""
+        if self._corrections.aspect is not None:
+            return self._corrections.aspect * frame.height / frame.width
         codec = self._stream.codec_context
+        # Interlaced H.265 comes as single fields, each with half the lines.
+        lines = Fraction(1, 2) if codec.name == "hevc" and frame.interlaced_frame else Fraction(1)
+        if self._corrections.square_pixels:
+            return lines
         coded = codec.sample_aspect_ratio or None
         self._first_aspect = self._first_aspect or coded
         # A file has the last word, unless the stream in it changed its mind since it began.
@@ -147,8 +184,7 @@ class Source:
             aspect = coded
         else:
             aspect = self._stream.sample_aspect_ratio or Fraction(1)
-        # Interlaced H.265 comes as single fields, each with half the lines.
-        return aspect / 2 if codec.name == "hevc" and frame.interlaced_frame else aspect
+        return aspect * lines
 
     def seek(self, position_s: float) -> None:
         """Go to the key frame before `position_s`, if this format can do so exactly."""
@@ -158,13 +194,26 @@ class Source:
         offset = int(position_s / self._stream.time_base) + (self._stream.start_time or 0)
         with suppress(av.FFmpegError, OSError):  # reading from the start skips as well, slowly
             self._container.seek(offset, stream=self._stream, backward=True)
+            if self._location.web is not None:
+                self._location.web.nested.joins.sought()
 
     def position_s(self, of: VideoFrame | Packet[VideoStream]) -> float | None:
         """The timestamp of a frame, or of a packet, in seconds from the start of the source."""
         unit = self._stream.time_base  # frames that were held back come without it
         if of.pts is None or unit is None:
             return None
-        return float((of.pts - (self._stream.start_time or 0)) * unit)
+        stamp_s = float((of.pts - (self._stream.start_time or 0)) * unit)
+        return self._splices.position_s(stamp_s)
+
+    @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest time between two key frames so far; None before the second."""
+        return self._whole.key_frame_interval_s
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Width and height, as the source announces them."""
+        return self._stream.width, self._stream.height
 
     @property
     def resting(self) -> bool:
@@ -199,15 +248,23 @@ class Source:
                 try:
                     for packet in self._container.demux(self._stream):
                         on_packet()
-                        self._reach(packet)
-                        for judged, damaged in self._judged(packet):
+                        if self._location.web is not None:
+                            self._location.web.next_packet()
+                        for judged, damaged, join in self._judged(packet):
+                            if join is not None and not join.whole:
+                                yield from self._whole.held(complaints, on_error)
+                                self._whole.lose(MISSED_SEGMENT)
+                            self._reach(judged, join)
                             at_s = self.position_s(judged)
                             for frame in self._whole.of(
                                 judged, at_s, complaints, on_error, damaged=damaged
                             ):
                                 bad_reads = 0
                                 yield frame
+                    self._check_end()
                     return
+                except MemoryError as error:
+                    raise self._fault(error) from None
                 except av.FFmpegError as error:
                     # A damaged file may be readable after the damage.
                     bad_reads += 1
@@ -219,30 +276,46 @@ class Source:
                 except OSError as error:
                     raise self._fault(error) from None
 
-    def _judged(self, packet: Packet[VideoStream]) -> list[tuple[Packet[VideoStream], bool]]:
-        """The packets that are next, and whether each is damaged."""
+    def _judged(
+        self, packet: Packet[VideoStream]
+    ) -> list[tuple[Packet[VideoStream], bool, Join | None]]:
+        """The packets that are next, whether each is damaged, and the join before it."""
         if self._seams is None:
-            return [(packet, packet.is_corrupt)]
-        return self._seams.next(packet)
+            return [(packet, packet.is_corrupt, None)]
+        web = self._location.web
+        join = None if web is None else web.nested.joins.before(packet.pos)
+        return self._seams.next(packet, join)
 
-    def _reach(self, packet: Packet[VideoStream]) -> None:
+    def _reach(self, packet: Packet[VideoStream], join: Join | None) -> None:
         """Note how far the source was read."""
-        at_s = self.position_s(packet)
-        if at_s is not None:
-            self.read_s = at_s
-            if self.began_s is None:
-                self.began_s = at_s
-            length_s = (
-                float(packet.duration * packet.time_base) if packet.duration else self.frame_s
-            )
-            self._reached_s = max(at_s + length_s, self._reached_s or 0.0)
+        unit, start = self._stream.time_base, self._stream.start_time or 0
+        if packet.pts is None or unit is None:
+            return
+        stamp_s = float((packet.pts - start) * unit)
+        length_s = float(packet.duration * unit) if packet.duration else self.frame_s
+        if join is not None:
+            self._splices.join(stamp_s, join)
+        self._splices.read(stamp_s, length_s)
+        self.read_s = self._splices.position_s(stamp_s)
+        if self.began_s is None:
+            self.began_s = self.read_s
+        self._reached_s = self._splices.end_s
 
-    def _fault(self, error: av.FFmpegError | OSError) -> SourceFault:
+    def _fault(self, error: av.FFmpegError | OSError | MemoryError) -> SourceFault:
         """Why reading an open source failed."""
         fault = classify(error, (), self._secrets, live=self._live)
+        web = self._location.web
         # An MP4 over HTTP whose index could be read, and then nothing of what comes before it.
-        seeks = self._live and "mov" in self._names and self._reached_s is None
-        return NO_RANGES if seeks and fault.error == SOURCE_ERROR_ENDED else fault
+        if web and "mov" in self._names and self._reached_s is None and not web.sends_parts:
+            return NO_RANGES
+        return self._location.fault or fault
+
+    def _check_end(self) -> None:
+        """Raise the fault for which a file that is fetched seems to end."""
+        fault = self._location.fault
+        # A playlist goes on after a segment that is not there.
+        if fault is not None and (not self.is_playlist or fault.error == SOURCE_ERROR_REFUSED):
+            raise fault
 
     def close(self) -> None:
         """Free what is open. May be called twice."""

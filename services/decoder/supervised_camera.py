@@ -11,6 +11,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_STATE_ENDED,
     SOURCE_STATE_FAILED,
     SOURCE_STATE_OFFLINE,
+    SOURCE_STATE_ONLINE,
     Camera,
     SourceError,
     SourceState,
@@ -72,7 +73,8 @@ class SupervisedCamera:
         old.kill()
         old._end(None)
         self._earlier, self._was_started = old._earlier, old._was_started
-        self._report = Report(last_frame_ms=old._report.last_frame_ms)
+        before = old._report
+        self._report = Report(last_frame_ms=before.last_frame_ms, picture=before.picture)
 
     def show(self) -> None:
         """Write the state into the log and the metrics."""
@@ -120,6 +122,11 @@ class SupervisedCamera:
             self._watch(self._child, now_s)
         if self.restart_s is not None and now_s >= self.restart_s:
             self._start(launcher, now_s)
+
+    def excuse(self, now_s: float) -> None:
+        """The supervisor did not run, and heard nobody: that says nothing about the process."""
+        if self._child is not None:
+            self._child.excuse(now_s)
 
     def stop(self) -> None:
         """Let the process publish what it holds and end, and start no other."""
@@ -170,11 +177,13 @@ class SupervisedCamera:
             error_message=report.message,
             frames_per_second=report.fps,
             reconnects=earlier.reconnects + report.reconnects,
-            dropped_frames=earlier.dropped + report.dropped,
+            dropped_frames=earlier.dropped + report.dropped + report.missed,
             decoder=self._settings.instance,
         )
         if report.last_frame_ms:
             status.last_frame.FromMilliseconds(report.last_frame_ms)
+        if (picture := report.picture_status) is not None:
+            status.picture.CopyFrom(picture)
         return status
 
     def fields(self) -> Fields:
@@ -217,6 +226,8 @@ class SupervisedCamera:
         before, camera_id = self._report, self.camera.id
         if report.last_frame_ms == 0:
             report = replace(report, last_frame_ms=before.last_frame_ms)
+        if not report.picture:
+            report = replace(report, picture=before.picture)
         with self._lock:
             self._report = report
         frames = self._metrics.frames
@@ -225,6 +236,7 @@ class SupervisedCamera:
             ("dropped_stale", report.dropped - before.dropped),
             ("decode_error", report.decode_errors - before.decode_errors),
             ("damaged", report.damaged - before.damaged),
+            ("missed", report.missed - before.missed),
         ):
             if count > 0:
                 frames.labels(camera_id, outcome).inc(count)
@@ -238,6 +250,7 @@ class SupervisedCamera:
         if child.exitcode is None:
             if child.watch(now_s, self._settings.watchdog_s):
                 log.warning("camera_process_killed", camera=self.camera.id, why="stuck")
+                self._miss(now_s - child.heard_s)
             return
         self._listen(child, now_s)  # its last words
         fault = child.why_it_ended(self._report)
@@ -255,6 +268,18 @@ class SupervisedCamera:
         self.restart_s = now_s + self._backoff.next()
         self.show()
 
+    def _miss(self, silent_s: float) -> None:
+        """Count what a live source sent while its process was stuck."""
+        camera, report = self.camera, self._report
+        if is_file(camera.url) or report.state != SOURCE_STATE_ONLINE:
+            return
+        fps = camera.sampling.frames_per_second or self._settings.frames_per_second
+        frames = round(silent_s * fps)
+        self._metrics.frames.labels(camera.id, "missed").inc(frames)
+        with self._lock:
+            total = min(MAX_TOTAL, self._earlier.dropped + frames)
+            self._earlier = replace(self._earlier, dropped=total)
+
     def _end(self, fault: SourceFault | None) -> None:
         """Add the counts of a process to the earlier ones. `fault`: why it ended, if not asked."""
         last, earlier = self._report, self._earlier
@@ -262,10 +287,17 @@ class SupervisedCamera:
         totals = replace(
             earlier,
             reconnects=min(MAX_TOTAL, reconnects),
-            dropped=min(MAX_TOTAL, earlier.dropped + last.dropped),
+            dropped=min(MAX_TOTAL, earlier.dropped + last.dropped + last.missed),
         )
         rest = replace(
-            last, reconnects=0, dropped=0, published=0, decode_errors=0, damaged=0, fps=0.0
+            last,
+            reconnects=0,
+            dropped=0,
+            published=0,
+            decode_errors=0,
+            damaged=0,
+            missed=0,
+            fps=0.0,
         )
         if fault is not None:
             rest = replace(

@@ -26,6 +26,7 @@ from services.decoder.commands import Commands
 from services.decoder.fork_server import ForkServer, Launcher
 from services.decoder.settings import DecoderSettings
 from services.decoder.supervised_camera import SupervisedCamera
+from services.decoder.suspensions import Suspensions
 
 log = logs.get(__name__)
 
@@ -57,6 +58,7 @@ class Supervisor:
         self._launcher = launcher or ForkServer()
         self._cameras: dict[str, SupervisedCamera] = {}
         self._commands = Commands()
+        self._suspensions = Suspensions(clock)
         self._lock = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
@@ -100,6 +102,10 @@ class Supervisor:
             return FINISHED
         number = 0 if camera is None else camera.state
         return SourceState.Name(number).removeprefix("SOURCE_STATE_").lower()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Have `work` done on the thread that starts processes. It does not wait. Any thread."""
+        self._commands.put(work)
 
     def start(self) -> None:
         """Begin to supervise."""
@@ -174,6 +180,9 @@ class Supervisor:
         wait(waited, timeout=self._pause_s())
         for command in self._commands.take_all():
             command()
+        if self._suspensions.take() > 0:
+            for camera in self._cameras.values():
+                camera.excuse(self._clock())
         for camera_id, camera in self._cameras.items():
             with self._blamed_on(camera_id):
                 camera.see_to(self._launcher, self._clock())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from hermes.v1.camera_pb2 import (
     SOURCE_STATE_FAILED,
     SOURCE_STATE_OFFLINE,
     SOURCE_STATE_ONLINE,
+    PictureStatus,
 )
 from services.decoder.faults import SourceFault
 from services.decoder.report import Report
@@ -71,9 +73,9 @@ class Telemetry:
         """Whether the last beat is still valid: if not, a read is stuck."""
         return self._clock() < self._alive_until
 
-    def online(self) -> None:
-        """Frames are coming."""
-        self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message="")
+    def online(self, note: str = "") -> None:
+        """Frames are coming. `note`: what people should know of them."""
+        self._set(state=SOURCE_STATE_ONLINE, error=SOURCE_ERROR_UNSPECIFIED, message=note)
 
     def waits(self, why: str) -> None:
         """The source is connected, and no frame of it can be taken yet, or for now."""
@@ -104,6 +106,10 @@ class Telemetry:
             self._meter.add(self._clock())
             self._report = replace(self._report, last_frame_ms=capture_ms, sampled=sampled)
 
+    def picture(self, status: PictureStatus) -> None:
+        """Frames are now made of such a picture."""
+        self._set(picture=b64encode(status.SerializeToString()).decode())
+
     def published(self, frames: int) -> None:
         """Frames reached the log."""
         with self._lock:
@@ -118,6 +124,11 @@ class Telemetry:
         """Wanted frames were left out, because something that they are made from was lost."""
         with self._lock:
             self._report = replace(self._report, damaged=self._report.damaged + frames)
+
+    def missed(self, frames: int) -> None:
+        """Frames were wanted while this process did not run."""
+        with self._lock:
+            self._report = replace(self._report, missed=self._report.missed + frames)
 
     def decode_error(self) -> None:
         """A packet or frame could not be decoded."""

@@ -14,6 +14,7 @@ DAMAGED_FRAME = "a frame was decoded with errors"
 LOST_PACKETS = "packets were lost on the way"
 LOST_FRAME = "a frame was lost"
 NO_REFERENCE = "a frame was lost that others refer to"
+MISSED_SEGMENT = "a segment of the playlist could not be fetched, or was gone before that"
 NO_KEY_FRAME = "a key frame did not come when it was due"
 
 SUSPECT_PACKETS = 3
@@ -89,6 +90,11 @@ _PHRASES = (
 )
 
 
+_NO_MEMORY = "get_buffer() failed"
+_NO_SIZE = "parameters invalid"
+"""Said before the same by a decoder that refuses the size of a picture."""
+
+
 class Complaints:
     """Losses of which the decode library speaks in its log alone. A context manager of one thread.
 
@@ -100,10 +106,17 @@ class Complaints:
         self._lines: list[tuple[int, str, str]] = []
 
     def take(self) -> str | None:
-        """What was lost since the last call, if anything."""
+        """What was lost since the last call, if anything.
+
+        Raises MemoryError if memory was lacking: some decoders call that invalid data.
+        """
         lines, self._lines[:] = self._lines[:], []
+        refused = False
         for _, _, text in lines:
             said = text.lower()
+            refused = refused or _NO_SIZE in said
+            if _NO_MEMORY in said and not refused:
+                raise MemoryError("no memory for a picture")
             for phrase, reason in _PHRASES:
                 if phrase in said:
                     return reason

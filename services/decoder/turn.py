@@ -10,7 +10,9 @@ from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 
 from hermes.errors import Unsupported
+from services.decoder.filter_chain import FilterChain
 
+_EXIF = 31
 _MATRIX = struct.Struct("=9i")
 _LEANING = 0.02  # of the larger number: about one degree
 
@@ -32,10 +34,20 @@ class Turn(Enum):
         """Whether width becomes height."""
         return self in (Turn.RIGHT, Turn.LEFT, Turn.RIGHT_MIRRORED, Turn.LEFT_MIRRORED)
 
+    @property
+    def mirrored(self) -> Turn:
+        """The same, and then left to right."""
+        return _MIRRORED[self]
+
     @classmethod
     def of(cls, frame: VideoFrame) -> Turn:
         """What a frame's display matrix asks for. Raises `Unsupported` for a slanted one."""
-        found = cast(SideDataContainer, frame.side_data).get(Type.DISPLAYMATRIX)
+        try:
+            side_data = cast(SideDataContainer, frame.side_data)
+        except ValueError:  # PyAV has no name for EXIF data, of which the matrix was made
+            frame = FilterChain(frame, [("sidedata", f"mode=delete:type={_EXIF}")]).apply(frame)
+            side_data = cast(SideDataContainer, frame.side_data)
+        found = side_data.get(Type.DISPLAYMATRIX)
         if found is None or found.buffer_size < _MATRIX.size:
             return cls.NONE
         return cls.from_matrix(_MATRIX.unpack_from(bytes(found)))
@@ -52,6 +64,14 @@ class Turn(Enum):
             return _ACROSS[b > 0, c > 0]
         raise Unsupported("its display matrix slants the picture; only quarter turns are supported")
 
+
+_PAIRS = (
+    (Turn.NONE, Turn.MIRRORED),
+    (Turn.HALF, Turn.UPSIDE_DOWN_MIRRORED),
+    (Turn.RIGHT, Turn.LEFT_MIRRORED),  # named by the turn that comes after the mirror
+    (Turn.LEFT, Turn.RIGHT_MIRRORED),
+)
+_MIRRORED = {**dict(_PAIRS), **{after: before for before, after in _PAIRS}}
 
 _STRAIGHT = {
     (True, True): Turn.NONE,

@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from services.decoder.frame_interval import FrameInterval
 from services.decoder.key_frames import KeyFrames
 from services.decoder.trust import (
     DAMAGED_FRAME,
@@ -41,6 +42,7 @@ class WholeFrames:
 
     def __init__(self, stream: VideoStream) -> None:
         self._stream = stream
+        self._interval = FrameInterval(stream.average_rate, stream.guessed_rate)
         self._key_frames = KeyFrames()
         self._trust = Trust()
         self._resting = False
@@ -52,8 +54,12 @@ class WholeFrames:
     @property
     def frame_s(self) -> float:
         """Nominal seconds from frame to frame."""
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        return float(1 / rate) if rate else 0.04
+        return self._interval.seconds
+
+    @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest time between two key frames so far; None before the second."""
+        return self._key_frames.longest_s
 
     @property
     def resting(self) -> bool:
@@ -102,6 +108,7 @@ class WholeFrames:
         called if it could not be decoded.
         """
         self.lose(complaints.take())
+        self._interval.seen(at_s)
         if not self._wakes(packet, at_s, damaged):
             return
         yield from self._completed(packet, complaints, on_error)
@@ -109,6 +116,11 @@ class WholeFrames:
             # The decoder held frames back to put them in order.
             yield from self._completed(None, complaints, on_error)
             self._stream.codec_context.flush_buffers()
+
+    def held(self, complaints: Complaints, on_error: Callable[[], None]) -> Iterator[VideoFrame]:
+        """The frames that the decoder holds back. The next packet begins anew."""
+        yield from self._completed(None, complaints, on_error)
+        self._stream.codec_context.flush_buffers()
 
     def _wakes(self, packet: Packet[VideoStream], at_s: float | None, damaged: bool) -> bool:
         """Whether the packet is to be decoded."""
@@ -210,5 +222,7 @@ class WholeFrames:
             return codec.decode(packet if packet is not None and packet.size else None)
         except av.error.EOFError:
             return []  # the stream ended meanwhile, and nothing is held back
+        except MemoryError:
+            raise  # one of the library's own errors, but no fault of the packet
         except (av.FFmpegError, OSError, ValueError):
             return None

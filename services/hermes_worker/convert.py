@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hermes.engine import AnswerResult
+from hermes.gap_reasons import gap_number
 from hermes.memory import Coverage
 from hermes.v1 import camera_pb2, query_pb2
 
@@ -19,6 +20,8 @@ def coverage_message(coverage: Coverage) -> camera_pb2.Coverage:
         _span(message.span, coverage.start_ms, coverage.end_ms)
     for start_ms, end_ms in coverage.gaps:
         _span(message.gaps.add(), start_ms, end_ms)
+    for gap, reason in zip(message.gaps, coverage.gap_reasons, strict=False):
+        gap.reason = gap_number(reason)
     if coverage.whole_since_ms is not None:
         message.whole_since.FromMilliseconds(coverage.whole_since_ms)
     for start_ms, end_ms in coverage.forgotten:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from hermes.cpus import usable_cpus
 from hermes.engine import Engine
 from hermes.errors import InvalidInput
 from hermes.vlm import VideoModel, load
@@ -32,8 +33,8 @@ def load_model(
 
     `say` is told, often and from any thread, how far it has come.
     """
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    # The library counts the machine's CPUs, of which a container may have a share.
+    torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cpus()))
     device = _device(settings.device)
     disable_progress_bar()  # logs are for lines
     lines = LoggedProgress(lambda text: log.info("loading_model", progress=text))

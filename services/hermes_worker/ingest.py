@@ -14,6 +14,11 @@ from torch import Tensor
 from hermes.engine import Batch, Engine, FrameInput, SimilarityGate
 from hermes.errors import CameraNotOwned, Unavailable
 from hermes.memory import FrameStamp
+from hermes.v1.camera_pb2 import (
+    GAP_REASON_DROPPED,
+    GAP_REASON_TRIMMED,
+    GAP_REASON_UNREADABLE,
+)
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import logs
 from services.common.frame_log import Entry, FrameLog, LogId
@@ -163,7 +168,8 @@ class Ingest:
         except Exception:
             log.exception("entry_skipped", camera=reader.camera_id, id=str(entry.id))
         self._metrics.frames.labels(reader.camera_id, "decode_error").inc()
-        reader.position.unseen, reader.position.next_frames = True, 1
+        reader.position.lack(GAP_REASON_UNREADABLE)
+        reader.position.next_frames = 1
         return self._offer(reader, entry.id, [])
 
     def _take(self, reader: _Reader, entry: Entry) -> bool:
@@ -176,7 +182,7 @@ class Ingest:
         if chunk is None or fault:
             log.warning("chunk_unreadable", camera=reader.camera_id, id=str(entry.id), why=fault)
             self._metrics.frames.labels(reader.camera_id, "decode_error").inc()
-            position.unseen = True
+            position.lack(GAP_REASON_UNREADABLE)
         else:
             fresh = self._fresh(reader, entry.id, chunk)
             if not self._may_take(reader, len(fresh)):
@@ -212,8 +218,13 @@ class Ingest:
         replayed = reader.tenure.replays(id)
         if stale := len(chunk.frames) - len(fresh):
             self._metrics.frames.labels(camera_id, "dropped_stale").inc(stale)
-        if stale or chunk.discontinuity or position.missing(chunk):
-            position.unseen = True
+        if chunk.discontinuity:
+            position.lack(chunk.gap_reason)
+        if missing := position.missing(chunk):
+            dropped = missing <= chunk.dropped_before
+            position.lack(GAP_REASON_DROPPED if dropped else GAP_REASON_TRIMMED)
+        if stale:
+            position.lack(GAP_REASON_DROPPED)
         frames: list[FrameInput] = []
         for frame in fresh:
             try:
@@ -221,16 +232,16 @@ class Ingest:
             except BadPicture as error:
                 log.warning("picture_unreadable", camera=camera_id, error=str(error))
                 self._metrics.frames.labels(camera_id, "decode_error").inc()
-                position.unseen = True
+                position.lack(GAP_REASON_UNREADABLE)
                 continue
             if self._shows_nothing_new(position, picture, frame.capture_time_ms):
                 self._metrics.frames.labels(camera_id, "unchanged").inc()
                 continue
             media_ms = frame.media_time_ms if frame.HasField("media_time_ms") else None
-            stamp = FrameStamp(frame.capture_time_ms, media_ms)
+            after_gap = position.unseen
+            stamp = FrameStamp(frame.capture_time_ms, media_ms, position.take_lack())
             ready = self._engine.prepare(picture)
-            frames.append(FrameInput(ready, stamp, after_gap=position.unseen, replayed=replayed))
-            position.unseen = False
+            frames.append(FrameInput(ready, stamp, after_gap=after_gap, replayed=replayed))
         if replayed:
             self._metrics.replayed_frames.inc(len(frames))
         return frames

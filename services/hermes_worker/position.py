@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hermes.engine import SimilarityGate
+from hermes.gap_reasons import gap_word
+from hermes.v1.camera_pb2 import GAP_REASON_UNSPECIFIED, GapReason
 from hermes.v1.frames_pb2 import FrameChunk
 from services.common.frame_log import BEGINNING, LogId
 from services.hermes_worker.log_position import START, LogPosition
@@ -24,6 +26,7 @@ class Position:
         self.offset: LogId = start.id
         self.newest: LogId = BEGINNING
         self.unseen = start.unseen
+        self._why: GapReason = GAP_REASON_UNSPECIFIED
         self.live = False
         self.next_frames = 1
         self.gate: SimilarityGate | None = None
@@ -31,6 +34,17 @@ class Position:
         self.begun = start.epoch > 0
         self._epoch = start.epoch
         self._next_index = start.next_index
+
+    def lack(self, why: GapReason) -> None:
+        """Frames before the next one are missing. Of several reasons, the first counts."""
+        if not self.unseen:
+            self.unseen, self._why = True, why
+
+    def take_lack(self) -> str:
+        """Why frames are missing before the one that is next, in one word. Says it once."""
+        word, self._why = gap_word(self._why), GAP_REASON_UNSPECIFIED
+        self.unseen = False
+        return word
 
     def missing(self, chunk: FrameChunk) -> int:
         """Frames that the decoder sampled before this chunk and that never came to us."""

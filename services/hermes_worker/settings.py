@@ -58,7 +58,9 @@ class WorkerSettings(TlsServerSettings):
         description="frames a second that cameras are sampled at, for families that tell time by it"
         " (Qwen2.5-VL); 0: as the checkpoint says",
     )
-    threads: int = Field(0, ge=0, description="CPU threads of one model step; 0: torch decides")
+    threads: int = Field(
+        0, ge=0, description="CPU threads of one model step; 0: as many as there are CPUs"
+    )
     listen: str = Field("0.0.0.0:50061", description="gRPC address; port 0 picks one")
     advertise: str = Field(
         "", description="host or host:port under which gateways reach this worker; empty: own name"

@@ -33,6 +33,7 @@ from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.open_questions import OpenQuestions
+from services.query_gateway.probes import Probes
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.redis_link import RedisWatch
 from services.query_gateway.resolver import Resolver
@@ -116,10 +117,10 @@ class Gateway:
             settings.default_deadline_s,
         )
         memories = MemoryServicer(self._router, self._open_questions, settings.default_deadline_s)
+        policy, seal = settings.source_policy(), self._credentials.seal
         cameras = CameraServicer(
-            CameraCatalogue(
-                self._redis, settings.source_policy(), self._known, self._credentials.seal
-            )
+            CameraCatalogue(self._redis, policy, self._known, seal),
+            Probes(self._redis, policy, seal),
         )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)

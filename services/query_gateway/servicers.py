@@ -27,6 +27,7 @@ from services.common.cameras import check_id
 from services.common.metrics import Metrics
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.open_questions import OpenQuestions
+from services.query_gateway.probes import Probes
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.router import Router
 from services.query_gateway.workers import deadline_exceeded
@@ -35,8 +36,9 @@ from services.query_gateway.workers import deadline_exceeded
 class CameraServicer(CameraServiceServicer):
     """hermes.v1.CameraService."""
 
-    def __init__(self, catalogue: CameraCatalogue) -> None:
+    def __init__(self, catalogue: CameraCatalogue, probes: Probes) -> None:
         self._catalogue = catalogue
+        self._probes = probes
 
     async def Add(  # noqa: N802, D102
         self, request: camera.CameraServiceAddRequest, context: Any
@@ -60,6 +62,13 @@ class CameraServicer(CameraServiceServicer):
     ) -> camera.CameraServiceRemoveResponse:
         await self._catalogue.remove(request.camera_id)
         return camera.CameraServiceRemoveResponse()
+
+    async def Probe(  # noqa: N802, D102
+        self, request: camera.CameraServiceProbeRequest, context: Any
+    ) -> camera.CameraServiceProbeResponse:
+        if not request.HasField("camera"):
+            raise InvalidInput("camera", "is missing")
+        return await self._probes.probe(request.camera, thumbnail=request.thumbnail)
 
 
 class QueryServicer(QueryServiceServicer):

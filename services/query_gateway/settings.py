@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hermes import limits
 from hermes.client.tls import Tls
-from services.common.cameras import NETWORK_PROTOCOLS, SourcePolicy
+from services.common.cameras import ALL_PROTOCOLS, NETWORK_PROTOCOLS, SourcePolicy
 from services.common.tls import TlsServerSettings
 
 KIB = 1024
@@ -23,10 +23,10 @@ def _check_listen(listen: str) -> str:
 
 
 def _check_protocols(protocols: str) -> str:
-    unknown = _split(protocols) - NETWORK_PROTOCOLS
+    unknown = _split(protocols) - ALL_PROTOCOLS
     if unknown:
         raise ValueError(
-            f"{', '.join(sorted(unknown))}: not among {', '.join(sorted(NETWORK_PROTOCOLS))}"
+            f"{', '.join(sorted(unknown))}: not among {', '.join(sorted(ALL_PROTOCOLS))}"
         )
     return protocols
 
@@ -110,6 +110,9 @@ class GatewaySettings(TlsServerSettings):
     media_root: Path | None = Field(
         None, description="folder below which cameras may be files; unset refuses files"
     )
+    local_devices: bool = Field(
+        False, description="cameras may be devices of the decoders' machines: v4l2:/dev/video0"
+    )
     credentials_key_file: Path | None = Field(
         None,
         description="file with keys, one a line: the first seals the credentials of cameras that"
@@ -117,7 +120,8 @@ class GatewaySettings(TlsServerSettings):
     )
     protocols: Annotated[str, AfterValidator(_check_protocols)] = Field(
         ",".join(sorted(NETWORK_PROTOCOLS)),
-        description="network protocols that cameras may use, separated by commas",
+        description="network protocols that cameras may use, separated by commas; rtmp and rtmps"
+        " can be added",
     )
 
     @model_validator(mode="after")
@@ -157,4 +161,4 @@ class GatewaySettings(TlsServerSettings):
 
     def source_policy(self) -> SourcePolicy:
         """Which cameras may be added."""
-        return SourcePolicy(media_root=self.media_root, protocols=_split(self.protocols))
+        return SourcePolicy(self.media_root, _split(self.protocols), self.local_devices)

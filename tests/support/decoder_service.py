@@ -17,7 +17,7 @@ import psutil
 import redis
 from google.protobuf.duration_pb2 import Duration
 
-from hermes.v1.camera_pb2 import Camera, Sampling, SourceStatus
+from hermes.v1.camera_pb2 import Camera, Picture, Sampling, SourceStatus
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import camera_status, keys
 from services.common.frame_log import BEGINNING, LogId, RedisFrameLog
@@ -99,6 +99,7 @@ class DecoderService:
         fps: float = 0,
         chunk_frames: int = 0,
         chunk_s: float = 0,
+        picture: Picture | None = None,
     ) -> None:
         """Register a camera."""
         duration = Duration()
@@ -108,6 +109,7 @@ class DecoderService:
             url=url,
             pacing=pacing,  # type: ignore[arg-type]
             loop=loop,
+            picture=picture,
             sampling=Sampling(
                 frames_per_second=fps, chunk_max_frames=chunk_frames, chunk_max_duration=duration
             ),

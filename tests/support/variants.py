@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
@@ -11,6 +10,7 @@ from traceback import extract_tb
 
 import pytest
 
+from hermes.cpus import usable_cpus
 from tests.support.manifests import COMPONENTS, OVERLAYS, Variant
 
 SETS = [chosen for n in range(len(COMPONENTS) + 1) for chosen in combinations(COMPONENTS, n)]
@@ -33,7 +33,7 @@ def every(check: Callable[[Variant], None]) -> Callable[[str, list[tuple[str, ..
     def test(overlay: str, sets: list[tuple[str, ...]]) -> None:
         variants = [Variant(overlay, components) for components in sets]
         failed: dict[str, list[str]] = {}
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_cpus()) as pool:
             pool.map(attrgetter("objects"), variants)  # once for all tests; what fails, fails below
         for variant in variants:
             try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from av.video.frame import VideoFrame
 
+from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from tests.support import painted
 from tests.support.painted import BT601, BT709, BT2020, COLOURS, Coding
 from tests.support.seen import seen
@@ -16,8 +17,8 @@ MATRICES = {"601": BT601, "709": BT709, "2020": BT2020}
 NEAR = 3  # levels of 255
 
 
-def assert_colours(path: Path) -> None:
-    pictures = seen(path)
+def assert_colours(path: Path, corrections: Corrections = NO_CORRECTIONS) -> None:
+    pictures = seen(path, corrections=corrections)
     assert len(pictures) == len(COLOURS)
     for colour, picture in zip(COLOURS, pictures, strict=True):
         worst = max(

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -20,17 +21,24 @@ from hermes.v1.camera_pb2 import (
     SOURCE_STATE_FAILED,
     SOURCE_STATE_OFFLINE,
     SOURCE_STATE_ONLINE,
+    Picture,
 )
 from hermes.v1.frames_pb2 import Frame
 from services.common import keys
 from services.common.camera_status import MEMORY_ID
-from tests.support import video
+from tests.support import painted, video
 from tests.support.decoder_service import DecoderService
 from tests.support.waiting import eventually
 
 
 def media_times(service: DecoderService, camera_id: str) -> list[int]:
     return [frame.media_time_ms for frame in service.frames(camera_id)]
+
+
+def size_of(frame: Frame) -> tuple[int, int]:
+    codec = av.CodecContext.create("mjpeg", "r")
+    shown = codec.decode(av.Packet(frame.jpeg))[0]
+    return shown.width, shown.height
 
 
 def luma(frame: Frame) -> int:
@@ -58,6 +66,27 @@ def test_a_file_is_read_whole_in_order_and_ends(decoder: DecoderService) -> None
         assert all(a < b for a, b in pairwise(times))
         assert abs(times[-1] - time.time() * 1000) < 60_000
         assert decoder.metric(f'hermes_frames_total{{camera="{suffix}",outcome="encoded"}}') == 10
+
+
+def test_the_status_shows_the_true_picture(decoder: DecoderService) -> None:
+    """A clip with tall pixels that is filmed on its side, in more pixels than are taken."""
+    painted.write(
+        decoder.media / "a.mp4",
+        [painted.quarters((192, 64))] * 5,
+        pixel_aspect=Fraction(1, 2),
+        turn=(270, False, False),
+    )
+    decoder.add("a", "a.mp4")
+    picture = decoder.wait_for("a", SOURCE_STATE_ENDED).picture
+    assert (picture.coded_width, picture.coded_height) == (192, 64)
+    assert (picture.width, picture.height) == (128, 192)  # no line and no column is lost
+    assert (picture.frame_width, picture.frame_height) == (42, 64)
+    assert (picture.codec, picture.frames_per_second, picture.rotate) == ("h264", 10.0, 90)
+    assert {(w, h) for w, h in map(size_of, decoder.frames("a"))} == {(42, 64)}
+    decoder.add("b", "a.mp4", picture=Picture(rotate=0, square_pixels=True))
+    picture = decoder.wait_for("b", SOURCE_STATE_ENDED).picture
+    assert (picture.width, picture.height, picture.rotate) == (192, 64, 0)
+    assert {(w, h) for w, h in map(size_of, decoder.frames("b"))} == {(64, 22)}
 
 
 def test_variable_frame_rate_is_sampled_by_presentation_time(decoder: DecoderService) -> None:

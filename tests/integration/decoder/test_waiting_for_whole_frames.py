@@ -23,6 +23,7 @@ from services.decoder.outbox import Outbox
 from services.decoder.reader import Position, Reader
 from services.decoder.report import Report
 from services.decoder.settings import DecoderSettings
+from services.decoder.suspensions import Suspensions
 from services.decoder.telemetry import Telemetry
 from tests.support import hurt
 from tests.support.hurt import FRAMES, GROUP, RATE
@@ -79,6 +80,7 @@ class Rig:
                 Backoff(0.01, 0.01),
                 position or Position(),
                 stop,
+                Suspensions(),
                 clock=lambda: next(now),
             ).run()
         self.report: Report = self.telemetry.report()

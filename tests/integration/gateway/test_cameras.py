@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 from google.protobuf.json_format import MessageToJson
 
 from hermes import errors
-from hermes.client import AsyncHermesClient
+from hermes.client import AsyncHermesClient, Picture
 from hermes.v1.camera_pb2 import (
     MEMORY_STATE_SERVING,
     SOURCE_ERROR_AUTH,
@@ -105,6 +105,16 @@ async def test_a_camera_comes_and_goes(
     for gone in (client.get_camera("lobby"), client.remove_camera("lobby")):
         with pytest.raises(errors.CameraNotFound):
             await gone
+
+
+async def test_corrections_of_the_picture_are_kept_and_shown(client: AsyncHermesClient) -> None:
+    picture = Picture(rotate=90, aspect="4:3", transport="tcp", color="bt709-full")
+    added = await client.add_camera("lobby", "rtsp://10.0.0.5/live", picture=picture)
+    assert added.picture == picture
+    assert (await client.get_camera("lobby")).picture == picture
+    with pytest.raises(errors.InvalidInput) as refused:
+        await client.add_camera("dock", "http://10.0.0.5/live", picture=picture)
+    assert refused.value.field == "camera.picture.transport"
 
 
 async def test_an_id_can_be_added_only_once(

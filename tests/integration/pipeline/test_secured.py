@@ -77,6 +77,7 @@ def test_frames_come_in_and_questions_are_answered(tmp_path: Path) -> None:
         assert running.answer("file") >= 3
         kept = tmp_path / "kept"
         eventually(lambda: any(path.is_file() for path in kept.rglob("*")), 30, "a checkpoint")
+        assert running.client.probe_camera("file.mp4").error == ""
         running.client.remove_camera("file")
         assert running.client.list_cameras() == []
         running.client.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hermes.client import Picture
 from hermes.errors import InvalidInput
 from services.cli.config import CameraConfig, UpConfig, camera_of_flag, read_config
 from services.cli.main import app
@@ -27,6 +28,28 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     config = read_config(path)
     assert config.model == "/models/x"
     assert config.cameras[1] == CameraConfig(id="b", url="b.mp4", pacing="live", loop=True)
+
+
+def test_corrections_of_a_picture_are_read(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "cameras:\n  - id: a\n    url: rtsp://h/1\n    picture:\n      rotate: 90\n"
+        "      aspect: 16:9\n      transport: udp\n      color: bt709-full\n"
+        "  - {id: b, url: a.mp4, picture: {aspect: '4:3', mirror: true}}\n",
+    )
+    first, second = (camera.picture.picture for camera in read_config(path).cameras)
+    assert first == Picture(rotate=90, aspect="16:9", transport="udp", color="bt709-full")
+    assert second == Picture(aspect="4:3", mirror=True)
+
+
+@pytest.mark.parametrize("fault", ["rotate: 45", "aspect: wide", "transport: x", "color: red"])
+def test_a_correction_that_cannot_be_made_is_named_with_its_place(
+    tmp_path: Path, fault: str
+) -> None:
+    text = f"cameras:\n  - id: a\n    url: rtsp://h/1\n    picture:\n      {fault}\n"
+    with pytest.raises(InvalidInput, match=r"line 5, column \d+: cameras.0.picture.") as refused:
+        read_config(written(tmp_path, text))
+    assert f"picture.{fault.partition(':')[0]}: is " in str(refused.value)
 
 
 def test_flags_win(tmp_path: Path) -> None:

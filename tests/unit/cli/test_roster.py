@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hermes.client import Picture
 from hermes.client.requests import add_request
 from hermes.v1.camera_pb2 import Camera
 from services.cli.roster import Plan, plan
@@ -16,6 +17,7 @@ def camera(id: str, url: str = "rtsp://h/1", **options: float | bool | str) -> C
         None,
         "live" if options.get("live") else "default",
         bool(options.get("loop", False)),
+        Picture(rotate=90) if options.get("turned") else None,
     ).camera
 
 
@@ -34,18 +36,20 @@ def test_as_before_is_left_alone() -> None:
 
 
 def test_what_changed_is_named() -> None:
-    there = [camera("a"), camera("b"), camera("c"), camera("d", frames=4)]
+    there = [camera("a"), camera("b"), camera("c"), camera("d", frames=4), camera("e")]
     wanted = [
         camera("a", "rtsp://h/2", fps=1),
         camera("b", live=True),
         camera("c", loop=True),
         camera("d"),
+        camera("e", turned=True),
     ]
     assert planned(wanted, there).changed == {
         "a": "URL, fps",
         "b": "pacing",
         "c": "loop",
         "d": "chunks",
+        "e": "picture",
     }
 
 

@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 
 from hermes.errors import InvalidInput
 from hermes.v1.camera_pb2 import (
+    COLOR_MATRIX_RGB,
     PACING_AS_FAST_AS_READ,
     PACING_LIVE,
+    TRANSPORT_TCP,
+    AspectRatio,
     Camera,
+    Color,
+    Picture,
     Sampling,
 )
 from services.common import cameras
@@ -220,6 +225,34 @@ def test_options_for_files_are_refused_for_network_sources(media: Path) -> None:
     unknown = Camera(id="a", url="clip.mp4")
     unknown.MergeFromString(b"\x20\x63")  # pacing = 99
     assert field_of(unknown, policy) == "camera.pacing"
+
+
+@pytest.mark.parametrize(
+    ("picture", "field"),
+    [
+        (Picture(rotate=45), "rotate"),
+        (Picture(rotate=360), "rotate"),
+        (Picture(aspect=AspectRatio()), "aspect"),
+        (Picture(aspect=AspectRatio(width=16)), "aspect"),
+        (Picture(aspect=AspectRatio(width=11, height=1)), "aspect"),
+        (Picture(aspect=AspectRatio(width=1, height=11)), "aspect"),
+        (Picture(transport=7), "transport"),  # type: ignore[arg-type]
+        (Picture(color=Color(matrix=COLOR_MATRIX_RGB)), "color.matrix"),
+        (Picture(color=Color(matrix=99)), "color.matrix"),  # type: ignore[arg-type]
+        (Picture(color=Color(range=7)), "color.range"),  # type: ignore[arg-type]
+    ],
+)
+def test_corrections_that_cannot_be_made_are_refused(picture: Picture, field: str) -> None:
+    camera = Camera(id="lobby", url="rtsp://host/s", picture=picture)
+    assert field_of(camera) == f"camera.picture.{field}"
+
+
+def test_only_an_rtsp_source_has_a_transport() -> None:
+    picture = Picture(transport=TRANSPORT_TCP)
+    camera = Camera(id="lobby", url="http://host/s", picture=picture)
+    assert field_of(camera) == "camera.picture.transport"
+    for scheme in ("rtsp", "RTSPS"):
+        cameras.check(Camera(id="lobby", url=f"{scheme}://host/s", picture=picture), SourcePolicy())
 
 
 def test_the_pacing_follows_the_source() -> None:

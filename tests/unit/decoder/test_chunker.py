@@ -5,6 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermes.v1.camera_pb2 import GAP_REASON_LOST_PACKETS, GAP_REASON_RECONNECTED
 from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.decoder.chunker import MAX_CHUNK_BYTES, CaptureClock, Chunker, Origin
 
@@ -60,11 +61,13 @@ def test_closes_before_it_gets_too_large() -> None:
 def test_an_interruption_marks_the_next_chunk_only() -> None:
     chunker = Chunker(ORIGIN, 2, 60.0)
     chunker.add(frame(1), 0.0)
-    cut = chunker.interrupt()
+    cut = chunker.interrupt(GAP_REASON_LOST_PACKETS)
+    chunker.interrupt(GAP_REASON_RECONNECTED)  # the first reason counts
     assert cut is not None
     assert not cut.discontinuity
     closed = [c for i in range(4) for c in chunker.add(frame(i + 2), 0.0)]
     assert [c.discontinuity for c in closed] == [True, False]
+    assert [c.gap_reason for c in closed] == [GAP_REASON_LOST_PACKETS, 0]
 
 
 @given(

@@ -20,7 +20,7 @@ def packet(number: int, *, flagged: bool = False, key: bool = False) -> Packet[V
 
 def judged(*packets: Packet[VideoStream]) -> list[tuple[int | None, bool]]:
     seams = Seams(0.1)
-    return [(one.dts, damaged) for given in packets for one, damaged in seams.next(given)]
+    return [(one.dts, damaged) for given in packets for one, damaged, _ in seams.next(given)]
 
 
 def test_packets_before_a_key_frame_that_follows_are_intact() -> None:

@@ -273,3 +273,36 @@ def test_the_heartbeat_ends_with_the_supervisor(rig: Rig) -> None:
     rig.supervisor.stop()
     assert rig.heartbeats.all() == []
     assert not rig.supervisor.healthy
+
+
+@pytest.fixture
+def fake_child() -> Iterator[tuple[CameraChild, socket.socket]]:
+    """A process that started at 0 s, and its end of the channel."""
+    launcher = FakeLauncher()
+    job = CameraJob(Camera(id="lobby").SerializeToString(), Fence("me", 1), DecoderSettings())
+    child = launcher.launch(job, 0.0)
+    yield child, launcher.ends["lobby"]
+    child.close()
+    launcher.close()
+
+
+def test_all_that_came_while_the_supervisor_was_stopped_is_no_flood(
+    fake_child: tuple[CameraChild, socket.socket],
+) -> None:
+    child, end = fake_child
+    sent = 0
+    with suppress(BlockingIOError):  # the channel is full, and the process goes on
+        while True:
+            end.send(ONLINE.to_bytes())
+            sent += 1
+    assert len(list(child.reports(60.0))) == sent > 50
+    assert not child.killed
+
+
+def test_silence_while_the_supervisor_was_stopped_proves_nothing(
+    fake_child: tuple[CameraChild, socket.socket],
+) -> None:
+    child, _ = fake_child
+    child.excuse(60.0)
+    assert not child.watch(60.5, watchdog_s=10.0)
+    assert child.watch(70.5, watchdog_s=10.0)

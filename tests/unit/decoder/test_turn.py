@@ -34,6 +34,13 @@ def test_the_eight_turns(rows: tuple[int, int, int, int], turn: Turn, scale: int
     assert Turn.from_matrix(matrix(scale * a, scale * b, scale * c, scale * d)) is turn
 
 
+@pytest.mark.parametrize("turn", Turn)
+def test_a_mirror_mirrors_back(turn: Turn) -> None:
+    assert turn.mirrored is not turn
+    assert turn.mirrored.mirrored is turn
+    assert turn.mirrored.swaps_sides is turn.swaps_sides
+
+
 def test_a_hair_off_is_straight() -> None:
     assert Turn.from_matrix(matrix(ONE, 3, -3, ONE)) is Turn.NONE
     assert Turn.from_matrix(matrix(3, ONE, -ONE, -3)) is Turn.RIGHT

@@ -44,7 +44,7 @@ VALUES = {
     "job": JOBS,
     "stage": {"warm", "fresh", "gateway"},
     "outcome": {
-        *("encoded", "unchanged", "dropped_stale", "trimmed", "decode_error", "damaged"),
+        *("encoded", "unchanged", "dropped_stale", "trimmed", "decode_error", "damaged", "missed"),
         *("committed", "failed", "fenced"),
         *("newest", "older", "log", "lost"),
     },

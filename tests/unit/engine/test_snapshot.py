@@ -184,6 +184,25 @@ def test_a_lost_memory_stays_reported_and_older_snapshots_restore() -> None:
     assert restored.coverage().frames == 2
 
 
+def test_reasons_of_gaps_are_restored_and_older_snapshots_have_none() -> None:
+    original = memory()
+    for index, picture in enumerate(tiny.pictures(4)):
+        stamp = FrameStamp(1_000 * index, gap="dropped" if index == 2 else "")
+        original.take(picture, stamp, after_gap=index >= 2)
+    reasons = original.coverage().gap_reasons
+    assert reasons == ("dropped", "")
+    restored = memory()
+    snapshot.restore(restored, snapshot.encode(original.state()))
+    assert restored.coverage() == original.coverage()
+    state = original.state()
+    older = {name: value for name, value in state.header.items() if name != "gap_reasons"}
+    restored.restore(MemoryState(older, state.tensors))
+    assert restored.coverage().gap_reasons == ("", "")
+    for forged in (["dropped"], ["dropped", 7], ["dropped", "A B"], "dropped"):
+        with pytest.raises(SnapshotCorrupt, match="gap_reasons"):
+            restored.restore(MemoryState({**state.header, "gap_reasons": forged}, state.tensors))
+
+
 # -- of something else ---------------------------------------------------------
 
 

@@ -70,6 +70,12 @@ def test_contents_survive_the_wire(contents: MemoryContents) -> None:
     assert contents_of(memory_pb2.MemoryContents.FromString(sent)) == contents
 
 
+def test_reasons_of_gaps_survive_the_wire() -> None:
+    contents = MemoryContents("hermes", 1, 1, 1, 1, 1, {}, ((1, 2), (3, 4)), ())
+    contents = replace(contents, gap_reasons=("", "lost_packets"))
+    assert contents_of(message_of(contents)) == contents
+
+
 @pytest.mark.parametrize("summaries", [0, 1])
 def test_the_largest_memory_fits_into_a_message(summaries: int) -> None:
     """Every token is of another frame, no two layers share one, and the stream is a year long."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.memory import POLICIES, FrameStamp, StreamMemory
-from hermes.memory.coverage import MAX_FORGOTTEN, FrameTable
+from hermes.memory.coverage import MAX_FORGOTTEN, MAX_GAPS, FrameTable
 from tests.unit.memory.test_policies import LAYERS, LAYOUTS, PER_FRAME, Rig
 
 
@@ -171,11 +171,26 @@ def test_a_lost_memory_is_a_gap_that_stays() -> None:
     table = FrameTable()
     table.mark_lost(1_000)
     table.add(FrameStamp(5_000), after_gap=False)
-    table.add(FrameStamp(9_000), after_gap=True)
+    table.add(FrameStamp(9_000, gap="dropped"), after_gap=True)
     table.mark_lost(6_000)  # too late: nothing that this memory holds was lost
     table.retain([1], 1)
     assert table.coverage().lost == (1_000, 5_000)
-    assert table.coverage().gaps[0] == (1_000, 5_000)
+    assert table.coverage().gaps == ((1_000, 5_000),)
+    assert table.coverage().gap_reasons == ("memory_lost",)
+
+
+def test_a_reason_goes_with_its_gap() -> None:
+    table = FrameTable()
+    for second, reason in enumerate(["", "dropped", "", "trimmed"]):
+        table.add(FrameStamp(1000 * second, gap=reason), after_gap=bool(reason))
+    assert table.coverage().gap_reasons == ("dropped", "trimmed")
+    assert [stamp for _, stamp in table.stamps()] == [FrameStamp(1000 * n) for n in range(4)]
+    table.retain([2, 3], 4)
+    assert table.coverage().gap_reasons == ("trimmed",)
+    for number in range(2 * MAX_GAPS):
+        table.add(FrameStamp(10_000 + number, gap=f"reason{number}"), after_gap=True)
+    reasons = table.coverage().gap_reasons
+    assert (len(reasons), reasons[-1]) == (MAX_GAPS, f"reason{2 * MAX_GAPS - 1}")
 
 
 def test_a_clock_that_went_back_makes_no_gap_of_negative_length() -> None:

@@ -21,6 +21,17 @@ def at(ms: int) -> datetime:
     return datetime.fromtimestamp(ms // 1000, tz=UTC).replace(microsecond=ms % 1000 * 1000)
 
 
+def test_reasons_of_gaps_come_through() -> None:
+    coverage = Coverage(
+        start_ms=0,
+        end_ms=9,
+        gaps=((1, 2), (3, 4), (5, 6)),
+        gap_reasons=("lost_packets", "", "of_a_newer_version"),
+    )
+    found = coverage_of(coverage_message(coverage)).gaps
+    assert [gap.reason for gap in found] == ["lost_packets", "", ""]
+
+
 @given(
     st.builds(
         Coverage,

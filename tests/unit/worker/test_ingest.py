@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from hermes.engine import SimilarityGate
+from hermes.v1.camera_pb2 import GAP_REASON_NO_KEY_FRAME
 from services.common.frame_log import Entry, LogId
 from tests.support.chunks import chunk
 from tests.support.ingest_rig import FENCE, Rig
@@ -88,6 +89,7 @@ def test_stale_live_frames_are_dropped_and_counted(rig: Rig) -> None:
     assert (len(stale.frames), stale.cursor) == (0, "980200-0@1:3!")
     assert not fresh.frames[0].replayed
     assert fresh.frames[0].after_gap  # dropped, and reported
+    assert fresh.frames[0].stamp.gap == "dropped"
 
 
 def test_a_files_frames_are_never_stale(rig: Rig) -> None:
@@ -100,10 +102,18 @@ def test_gaps_are_marked_and_trimmed_frames_counted(rig: Rig) -> None:
     rig.log.append(chunk("a", 999_000, frames=2), FENCE)
     rig.log.append(chunk("a", 999_500, index=9, dropped_before=3), FENCE)  # 7 missing, 3 dropped
     rig.log.append(chunk("a", 999_600, index=10), FENCE)
-    rig.log.append(chunk("a", 999_700, index=0, epoch=2, discontinuity=True), FENCE)
+    cut = chunk("a", 999_700, index=0, epoch=2, discontinuity=True)
+    cut.gap_reason = GAP_REASON_NO_KEY_FRAME
+    rig.log.append(cut, FENCE)
+    rig.log.append(chunk("a", 999_800, index=3, epoch=2, dropped_before=2), FENCE)
+    rig.log.append(chunk("a", 999_900, index=4, epoch=2, discontinuity=True), FENCE)
     rig.ingest.step(0.0)
-    marks = [frame.after_gap for _, batch in rig.engine.batches for frame in batch.frames]
-    assert marks == [False, False, True, False, True]
+    rig.ingest.step(0.0)
+    frames = [frame for _, batch in rig.engine.batches for frame in batch.frames]
+    assert [frame.after_gap for frame in frames] == [False, False, True, False, True, True, True]
+    reasons = [frame.stamp.gap for frame in frames]
+    # The last is of a decoder that says no reasons.
+    assert reasons == ["", "", "trimmed", "", "no_key_frame", "dropped", ""]
     assert rig.count("a", "trimmed") == 4
 
 

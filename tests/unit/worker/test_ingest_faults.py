@@ -24,7 +24,8 @@ def test_damage_is_counted_and_skipped(rig: Rig) -> None:
     assert rig.times("a") == [999_200]
     assert rig.count("a", "decode_error") == 2
     assert rig.engine.cursors["a"] == "999200-0@1:2"
-    assert [b.frames[0].after_gap for _, b in rig.engine.batches if b.frames] == [True]
+    (frame,) = [frame for _, batch in rig.engine.batches for frame in batch.frames]
+    assert (frame.after_gap, frame.stamp.gap) == (True, "unreadable")
 
 
 @pytest.mark.parametrize("field_name", ["capture_time_ms", "media_time_ms"])
