@@ -44,10 +44,11 @@ KERNELS_STAMP := $(VENV)/.kernels
 kernels: $(STAMP)
 	@test -e $(KERNELS_STAMP) || ! $(BIN)/python $(PIP) $(PIP_FLAGS) -c constraints.txt -e '.[kernels]' || touch $(KERNELS_STAMP)
 
-# Files are kept together: what a file's tests share is made once. TEST_JOBS=0: one process.
-TEST_JOBS ?= 2
+# Files are kept together: what a file's tests share is made once. One process more than cores,
+# because many tests wait. TEST_JOBS=0: one process.
+TEST_JOBS ?= 3
 test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 test-all: $(STAMP) node-packages kernels ## The same and the slow ones
 	@$(BIN)/python -m pytest -m 'not chaos' $(PYTEST_FLAGS)
@@ -80,7 +81,7 @@ bench-memory: $(STAMP) ## What each memory keeps: right answers by kind and age 
 protos: $(STAMP) ## Generate hermes/v1 from protos/
 	@$(BIN)/python scripts/generate_protos.py
 
-dashboard: $(STAMP) ## Generate the Grafana dashboard from scripts/dashboard_panels.py
+dashboard: $(STAMP) ## Generate the Grafana dashboard from scripts/dashboard/
 	@$(BIN)/python -m scripts.generate_dashboard
 
 pictures: $(STAMP) ## Draw the README's pictures anew, from a run of the demo

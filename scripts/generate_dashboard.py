@@ -10,7 +10,8 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from scripts.dashboard_panels import ROWS, Panel
+from scripts.dashboard.panel import Panel
+from scripts.dashboard.rows import ROWS
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "deploy" / "grafana" / "dashboards" / "hermes-live.json"

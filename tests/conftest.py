@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +15,9 @@ import redis
 
 from hermes.cpus import usable_cpus
 from services.cli import redis_server
+from tests.support import run_folder
+
+INTEGRATION = Path(__file__).parent / "integration"
 
 workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 # Before anything imports torch: processes that run beside each other share the cores.
@@ -23,10 +28,28 @@ if not Path("/dev/nvidiactl").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
-def pytest_configure() -> None:
-    """A shell starts background jobs deaf to Ctrl-C, and so would be all that tests start."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Make what the processes of a run share.
+
+    A shell starts background jobs deaf to Ctrl-C, and so would be all that tests start.
+    """
+    if run_folder.VARIABLE not in os.environ:
+        config.add_cleanup(partial(shutil.rmtree, run_folder.create(), ignore_errors=True))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of integration tests, which mostly wait, take turns with the others, which compute.
+
+    So processes that run tests beside each other keep the cores busy from first to last.
+    """
+    places: dict[Path, float] = {}
+    files = list(dict.fromkeys(item.path for item in items))
+    for kind in (True, False):
+        chosen = [file for file in files if (INTEGRATION in file.parents) is kind]
+        places |= {file: number / len(chosen) for number, file in enumerate(chosen)}
+    items.sort(key=lambda item: (places[item.path], item.path))
 
 
 @pytest.fixture(scope="session")

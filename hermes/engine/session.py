@@ -40,13 +40,18 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A memory's state for other threads: replaced as a whole, never changed."""
+    """A memory's state for other threads: replaced as a whole, never changed.
+
+    `taken`, `change`: `ratio` and `change` of `hermes.vlm.Intake`.
+    """
 
     cursor: str = ""
     coverage: Coverage = field(default_factory=Coverage)
     tokens: int = 0
     kv_bytes: int = 0
     lag_s: float = 0.0
+    taken: float = 1.0
+    change: float = 1.0
 
 
 class Room:
@@ -158,6 +163,8 @@ class Session:
             coverage=self.memory.coverage(),
             tokens=self.memory.cache.video_tokens,
             kv_bytes=self.memory.cache.kv_bytes,
+            taken=self.memory.intake.ratio,
+            change=self.memory.intake.change,
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )
 

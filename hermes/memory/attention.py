@@ -13,7 +13,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention.bias import causal_lower_right
 
 from hermes.errors import InvalidInput
 from hermes.memory.rope import rotate
@@ -163,6 +162,8 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
 
     Needs no mask where the device has a flash kernel.
     """
+    from torch.nn.attention.bias import causal_lower_right  # imports all of torch.compile
+
     causal = causal_lower_right(query.shape[1], key.shape[1])
     out = functional.scaled_dot_product_attention(
         query[None], key[None], value[None], attn_mask=causal, scale=scale, enable_gqa=True

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import AttentionInterface
 
 from hermes.memory import Pass
 
@@ -36,4 +35,6 @@ def hermes_attention(
 
 def register() -> None:
     """Register the function with transformers. Calling this twice is harmless."""
+    from transformers import AttentionInterface
+
     AttentionInterface.register(NAME, hermes_attention)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 _CORPUS = [
     "What is happening now? What colour is the car? How many people are in the room?",
@@ -25,6 +28,8 @@ def build(further: Sequence[str], named: Mapping[str, str]) -> PreTrainedTokeniz
     `further`: special tokens of a family, which get ids from 3 on. `named`: some of
     them, by the name of their attribute in transformers.
     """
+    from transformers import PreTrainedTokenizerFast
+
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()

@@ -40,6 +40,7 @@ from hermes.vlm.preprocess import check_pictures, stacked
 
 COMPRESS_EVERY_FRAMES = 16
 POSITION_RESERVE = 1024
+_RATIO_STEP = 1 / 30
 UNPAIRED = "unpaired"
 """A tensor of a state: [n, 3, height, width] uint8, pictures of a frame that is not complete."""
 
@@ -230,11 +231,11 @@ class VideoMemory(PictureMemory):
         return self.cache.compress()
 
     def _account(self, step: FrameStep) -> None:
-        self.intake.taken += step.frames.tokens
+        unchanged, change = 0, 1.0
         if step.changed is not None and self._picture is not None:
             self._picture.took(step.changed)
-            self.intake.unchanged += step.changed.unchanged
-            self.intake.change = max(step.changed.shares)
+            unchanged, change = step.changed.unchanged, max(step.changed.shares)
+        self.intake.took(step.frames.tokens, unchanged, change)
 
     def abandon(self, step: FrameStep) -> None:
         """Forget the step, as if it had never begun."""
@@ -459,12 +460,24 @@ class Intake:
     """What a memory took in since it was made.
 
     `taken`, `unchanged`: video tokens that were taken in, and that were left out.
-    `change`: the share of the picture that changed with the newest frames.
+    `change`: the largest share of the picture that changed from one of the newest
+    frames to the next. `ratio`: the share of tokens that was taken in, a mean that
+    follows the last 30 steps or so.
     """
 
     taken: int = 0
     unchanged: int = 0
     change: float = 1.0
+    ratio: float = 1.0
+
+    def took(self, taken: int, unchanged: int, change: float) -> None:
+        """Count the tokens of a step."""
+        first = not self.taken
+        self.taken += taken
+        self.unchanged += unchanged
+        self.change = change
+        now = taken / (taken + unchanged)
+        self.ratio = now if first else self.ratio + _RATIO_STEP * (now - self.ratio)
 
 
 def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int) -> None:

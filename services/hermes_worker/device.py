@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 import torch
-from transformers.utils.logging import disable_progress_bar
 
 from hermes.cpus import usable_cpus
 from hermes.engine import Engine
@@ -33,6 +32,8 @@ def load_model(
 
     `say` is told, often and from any thread, how far it has come.
     """
+    from transformers.utils.logging import disable_progress_bar
+
     # The library counts the machine's CPUs, of which a container may have a share.
     torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cpus()))
     device = _device(settings.device)

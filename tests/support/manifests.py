@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from tests.support.run_folder import made_once
+
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "deploy" / "k8s"
 OVERLAYS = ("a100", "h100", "cpu-dev")
@@ -92,6 +94,11 @@ class Variant:
 
 @cache
 def _render(variant: Variant) -> list[Object]:
+    text = made_once(f"{variant}.yaml", lambda made: made.write_text(_rendered(variant)))
+    return [_parse(part) for part in text.read_text().split("\n---\n")]
+
+
+def _rendered(variant: Variant) -> str:
     if KUBECTL is None:
         raise RuntimeError("kubectl is not installed")
     with tempfile.TemporaryDirectory(prefix="hermes-k8s-") as made:
@@ -114,7 +121,7 @@ def _render(variant: Variant) -> list[Object]:
         )
     if done.returncode or done.stderr:  # warnings of what is deprecated come on standard error
         raise AssertionError(f"{variant}: {done.stderr}")
-    return [_parse(text) for text in done.stdout.split("\n---\n")]
+    return done.stdout
 
 
 @cache

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
-import shutil
-import tempfile
 from pathlib import Path
 
 import torch
@@ -21,16 +18,15 @@ from hermes.memory import (
 )
 from hermes.vlm import load
 from hermes.vlm.llava_onevision import LlavaOnevision
+from tests.support.run_folder import made_once
 
 torch.set_num_threads(1)  # a second thread beside another process is slower than none
 
 
 @functools.cache
 def folder() -> Path:
-    """The checkpoint's folder."""
-    made = Path(tempfile.mkdtemp(prefix="hermes-tiny-"))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return checkpoint.build(made)
+    """The checkpoint's folder. Shared: copy it to change it."""
+    return made_once("hermes-tiny", checkpoint.build)
 
 
 @functools.cache

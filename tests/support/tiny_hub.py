@@ -6,11 +6,8 @@ special, settings for pictures and video, a chat template and a generation confi
 
 from __future__ import annotations
 
-import atexit
 import functools
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from transformers import (
 )
 
 from tests.support import tiny_hub_templates as templates
+from tests.support.run_folder import made_once
 
 torch.set_num_threads(1)  # a second thread beside another process is slower than none
 
@@ -62,9 +60,7 @@ TEXT = (
 @functools.cache
 def folder(family: str) -> Path:
     """A checkpoint's folder. Shared: copy it to change it."""
-    made = Path(tempfile.mkdtemp(prefix=f"hermes-hub-{family}-"))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return build(family, made)
+    return made_once(f"hermes-hub-{family}", lambda made: build(family, made))
 
 
 def build(family: str, made: Path, *, tied: bool = False, seed: int = 0) -> Path:

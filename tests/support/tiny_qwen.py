@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from hermes.vlm import chat_templates, load, offline_tokenizer
 from hermes.vlm.qwen2_5_vl import Qwen25VL
 from hermes.vlm.qwen3_vl import Qwen3VL
 from hermes.vlm.shapes import QWEN_VL_MARKS
+from tests.support.run_folder import made_once
 
 torch.set_num_threads(1)  # a second thread beside another process is slower than none
 
@@ -35,9 +33,11 @@ Tiny = Qwen25VL | Qwen3VL
 
 @functools.cache
 def folder(family: str) -> Path:
-    """A checkpoint's folder."""
-    made = Path(tempfile.mkdtemp(prefix=f"hermes-{family}-"))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    """A checkpoint's folder. Shared: copy it to change it."""
+    return made_once(f"hermes-{family}", lambda made: _build(family, made))
+
+
+def _build(family: str, made: Path) -> None:
     from transformers import AutoModelForImageTextToText
 
     tokenizer = offline_tokenizer.build(QWEN_VL_MARKS, {})
@@ -49,7 +49,6 @@ def folder(family: str) -> Path:
     tokenizer.save_pretrained(made)
     (made / "preprocessor_config.json").write_text(json.dumps(pixel_settings(family)))
     (made / "chat_template.jinja").write_text(chat_templates.QWEN_VL)
-    return made
 
 
 @functools.cache

@@ -85,6 +85,12 @@ def test_the_library_needs_no_service_library() -> None:
     assert import_without(", ".join(modules), needless) == ""
 
 
+def test_transformers_is_imported_with_a_model_and_not_before() -> None:
+    """It takes longer to import than PyTorch: wrong settings are reported without it."""
+    modules = ["hermes.engine", "hermes.vlm", "hermes.demo", "services.hermes_worker.main"]
+    assert import_without(", ".join(modules), {"transformers", "sympy"}) == ""
+
+
 def test_clients_gateway_and_decoder_need_no_torch() -> None:
     modules = [
         "hermes.client",

@@ -124,6 +124,7 @@ def read_until(terminal: int, wanted: str | None, timeout_s: float) -> str:
     return shown
 
 
+@pytest.mark.slow  # tests/integration/cli/test_up_survives.py kills `hermes up`
 def test_a_killed_command_takes_its_processes_along(tmp_path: Path) -> None:
     process = subprocess.Popen(
         COMMAND,

@@ -22,6 +22,7 @@ def running(tmp_path: Path, *flags: str) -> Iterator[up.Up]:
         yield run
 
 
+@pytest.mark.slow  # tests/integration/cli/test_up_again.py does so once, with a file of cameras
 def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
     """Cameras, their memories, and the folder that their films lie in."""
     (tmp_path / "films").mkdir()

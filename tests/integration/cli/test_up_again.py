@@ -30,14 +30,17 @@ def test_what_is_as_before_is_left_alone(tmp_path: Path) -> None:
     for name in ("same", "other", "gone"):
         video.write(films / f"{name}.mp4", 60)
     config = tmp_path / "hermes.yaml"
-    flags = ("--state", str(tmp_path / "state"), "--config", str(config))
+    state = tmp_path / "state"
+    flags = ("--state", str(state), "--config", str(config), "--fps", "2", "--budget", "150")
     same = "{id: same, url: films/same.mp4}"
     config.write_text(
         f"cameras:\n  - {same}\n  - {{id: other, url: films/other.mp4}}\n"
         "  - {id: gone, url: films/gone.mp4}\n"
     )
-    with up.running(tmp_path, environment(tmp_path), *flags) as run:
-        eventually(lambda: seen(run, "same") == 6, 60, "the film is remembered")
+    more = ("--capacity", "5", "--reflection")
+    with up.running(tmp_path, environment(tmp_path), *flags, *more) as run:
+        assert_settings(state / "logs")
+        eventually(lambda: seen(run, "same") == 12, 60, "the film is remembered")
         created = run.client.get_camera("same").created
         run.client.add_camera("api", "other.mp4")
         assert_refused(tmp_path, run.process.pid)
@@ -47,7 +50,7 @@ def test_what_is_as_before_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()  # so that the folder that all have in common is another
     new = video.write(tmp_path / "elsewhere" / "new.mp4", 60)
     config.write_text(
-        f"cameras:\n  - {same}\n  - {{id: other, url: films/other.mp4, fps: 2}}\n"
+        f"cameras:\n  - {same}\n  - {{id: other, url: films/other.mp4, fps: 5}}\n"
         f"  - {{id: new, url: {new}}}\n"
     )
     with up.running(tmp_path, environment(tmp_path), *flags) as run:
@@ -58,11 +61,24 @@ def test_what_is_as_before_is_left_alone(tmp_path: Path) -> None:
         assert "what they remember: same" in said
         assert "of earlier runs: api" in said
         again = run.seen("same", "ended")
-        assert (again.created, again.memory.coverage.frames_seen) == (created, 6)
+        assert (again.created, again.memory.coverage.frames_seen) == (created, 12)
+        answer = run.client.ask("same", "Is it day or night?", timeout=30).result()
+        assert answer.coverage.frames_seen == 12
         assert again.memory.coverage.gaps == ()
         assert {camera.id for camera in run.client.list_cameras()} == {
             *("same", "other", "new", "api")
         }
+
+
+def assert_settings(logs: Path) -> None:
+    """Each service has begun with what was told by flags."""
+    for service, setting in (
+        ("decoder", '"capacity": 5,'),
+        ("decoder", '"frames_per_second": 2.0,'),
+        ("worker", '"budget_tokens": 150,'),
+        ("gateway", '"reflection": true,'),
+    ):
+        assert setting in (logs / f"{service}.log").read_text()
 
 
 def seen(run: up.Up, camera: str) -> int:

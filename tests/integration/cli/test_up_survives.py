@@ -7,10 +7,11 @@ import signal
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from hermes.errors import HermesError
-from tests.integration.cli.test_demo import environment
+from tests.integration.cli.test_demo import environment, of_this_run
 from tests.support import video
 from tests.support.up import Up, running
 from tests.support.waiting import eventually
@@ -81,3 +82,14 @@ def test_a_gateway_that_stands_still_is_told_once(up: Up) -> None:
         os.kill(gateway, signal.SIGCONT)
     eventually(lambda: "refreshed again" in up.said()[said:], 20)
     assert up.said()[said:].count("not refreshed since") == 1
+
+
+def test_a_killed_command_takes_its_processes_along(up: Up) -> None:
+    """The last test of this file: nothing is left for others."""
+    folder = up.log.parent
+    family = up.kill()
+    assert any("redis-server" in child.name() for child in family)
+    assert len(family) >= 4
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert alive == []
+    assert of_this_run(folder) == []

@@ -69,6 +69,7 @@ async def test_frames_since_the_checkpoint_are_replayed_and_trimmed_ones_reporte
         feeder = Feeder(redis_client, "lobby")
         last = feeder.push(6)
         await until(lambda: checkpoint_id(redis_client) == last)
+        await until(serving(redis_client))  # a memory may be stored before it has caught up
         assert (await complete(one)).coverage.frames_seen == 6
         monkeypatch.setattr(Checkpoints, "commit", no_commit)
         for _ in range(5):
@@ -172,7 +173,7 @@ async def test_a_snapshot_of_another_budget_is_left_alone(
 async def test_a_full_disk_only_stops_checkpoints(
     redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.hermes_worker.checkpointer.RETRY_S", 0.2)
+    monkeypatch.setattr("services.hermes_worker.checkpoint_record.RETRY_S", 0.2)
     async with working(redis_url, kept) as worker:
 
         def full(path: str, data: bytes) -> None:
@@ -184,6 +185,7 @@ async def test_a_full_disk_only_stops_checkpoints(
             feeder = Feeder(redis_client, "lobby")
             last = feeder.push(6)
             await until(lambda: outcome(worker, "hermes_checkpoints_total", "failed") >= 2)
+            await until(serving(redis_client))
             assert (await complete(worker)).coverage.frames_seen == 6
             assert checkpoint_id(redis_client) == ""
         await until(lambda: checkpoint_id(redis_client) == last)

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from services.common import keys
-from tests.support.workers import Feeder, checkpoint_id, complete, memory_state, until, working
+from tests.support.workers import Feeder, checkpoint_id, complete, serving, until, working
 
 FORGOTTEN = {
     "the registry": [keys.CAMERAS],
@@ -28,6 +28,7 @@ async def test_snapshots_stay_and_memory_goes_on(
     async with working(redis_url, kept) as worker:
         last = Feeder(redis_client, "lobby").push(6)
         await until(lambda: checkpoint_id(redis_client) == last)
+        await until(serving(redis_client))  # a memory may be stored before it has caught up
         registry = redis_client.hgetall(keys.CAMERAS)
         before, files = await complete(worker), set(kept.rglob("*.safetensors"))
         assert files
@@ -38,7 +39,7 @@ async def test_snapshots_stay_and_memory_goes_on(
         else:
             redis_client.delete(*FORGOTTEN[what])
         await until(lambda: redis_client.hgetall(keys.CAMERAS) == registry)
-        await until(lambda: memory_state(redis_client, "lobby") == "serving")
+        await until(serving(redis_client))
         await asyncio.sleep(2.0)
         after = await complete(worker)
         assert files <= set(kept.rglob("*.safetensors"))

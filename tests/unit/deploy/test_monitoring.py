@@ -12,10 +12,10 @@ import pytest
 from hermes.v1.camera_pb2 import SourceState
 from scripts import (
     check_links,
-    dashboard_panels,
     generate_dashboard,
     generate_prometheus_rules,
 )
+from scripts.dashboard.panel import STATES
 from services.common.metrics import ALERTED_CODES
 from tests.support.monitoring import (
     ALERTS,
@@ -223,7 +223,7 @@ def test_states_are_those_of_the_api() -> None:
         number: name.removeprefix("SOURCE_STATE_").lower()
         for name, number in SourceState.items()
         if number
-    } == dashboard_panels.STATES
+    } == STATES
 
 
 def test_what_grafana_is_given_fits_together() -> None:

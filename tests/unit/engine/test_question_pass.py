@@ -36,8 +36,12 @@ def new_reader() -> NewReader:
 
 @pytest.fixture(scope="module", params=[None, 1.5], ids=["no penalty", "penalty"])
 def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> VideoModel:
-    """The tiny model with two layers, because interpreted kernels are slow."""
-    folder = checkpoint.build(tmp_path_factory.mktemp("model"), layers=2)
+    """The tiny model with two layers, because interpreted kernels are slow.
+
+    With a penalty, which concerns the choice of tokens alone, with one layer.
+    """
+    layers = 2 if request.param is None else 1
+    folder = checkpoint.build(tmp_path_factory.mktemp("model"), layers=layers)
     if request.param is not None:
         settings = folder / "generation_config.json"
         found = json.loads(settings.read_text()) | {"repetition_penalty": request.param}

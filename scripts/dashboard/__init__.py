@@ -1,0 +1,1 @@
+"""The panels of the Grafana dashboard, a module for each row."""
