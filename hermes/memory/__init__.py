@@ -10,6 +10,7 @@ from hermes.memory.attention import PackedPass, Pass, Row
 from hermes.memory.bands import Bands
 from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.capture import Capture
+from hermes.memory.changes import ChangeConfig
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.frame_layout import FrameLayout
@@ -45,6 +46,7 @@ __all__ = [
     "CacheShape",
     "Candidates",
     "Capture",
+    "ChangeConfig",
     "Compression",
     "Coverage",
     "EmbeddingsRow",

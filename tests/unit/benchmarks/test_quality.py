@@ -12,11 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks.quality.contenders import ablations, contenders
+from benchmarks.quality.contenders import ablations, change_settings, contenders
 from benchmarks.quality.disturbances import DISTURBANCES, disturbed
 from benchmarks.quality.filmed import filmed
 from benchmarks.quality.report import by_era, by_kind
-from benchmarks.quality.run import UNBOUNDED, SeenOnce, Task, all_contenders, answers, merged
+from benchmarks.quality.run import (
+    UNBOUNDED,
+    Result,
+    SeenOnce,
+    Task,
+    all_contenders,
+    answers,
+    merged,
+    verdicts,
+)
 from benchmarks.quality.score import Share, Verdict, era
 from benchmarks.quality.worlds import make_world
 from hermes.demo.checkpoint import SIDE
@@ -106,7 +115,7 @@ def test_a_scene_in_chapters_goes_on_having_events() -> None:
 
 def test_all_contenders_take_part() -> None:
     names = set(all_contenders())
-    assert {UNBOUNDED, *contenders(), *ablations()} == names
+    assert {UNBOUNDED, *contenders(), *ablations(), *change_settings()} == names
     for wanted in (
         "smoothing=off", "smoothing=index", "summary=off", "summary=paper", "normalise=rank",
         "recent_frames=0", "recent_frames=8", "reindex=eager", "no guidance", "hermes-paper",
@@ -128,7 +137,9 @@ def test_answers_are_compared_with_the_record(name: str, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(plain, "encode", counted)
     model: Any = SeenOnce(plain)
-    found = answers(all_contenders()[name], model, world, 96)
+    result = answers(all_contenders()[name], model, world, 96)
+    found = result.verdicts
+    assert result.tokens_a_frame == plain.layout.tokens
     assert [v.kind for v in found] == [q.kind for q in world.questions]
     assert not all(v.right for v in found)  # its weights are random
     # The tower saw every picture once, and no more.
@@ -136,12 +147,17 @@ def test_answers_are_compared_with_the_record(name: str, monkeypatch: pytest.Mon
 
 
 def test_tables() -> None:
-    results = merged(
+    def of(verdict: Verdict) -> Result:
+        return Result([verdict], 30, 10)
+
+    together = merged(
         [
-            {"a": [Verdict("first", 30, True)], "b": [Verdict("first", 30, False)]},
-            {"a": [Verdict("count-now", 0, True)], "b": [Verdict("appeared", None, True)]},
+            {"a": of(Verdict("first", 30, True)), "b": of(Verdict("first", 30, False))},
+            {"a": of(Verdict("count-now", 0, True)), "b": of(Verdict("appeared", None, True))},
         ]
     )
+    assert together["a"].tokens_a_frame == 3
+    results = verdicts(together)
     eras = by_era(results, 12, {"a": "192"})
     assert "| a | 192 | 100 (21-100) | - | 100 (21-100) | - |" in eras
     assert "| b |  | - | - | 0 (0-79) | 100 (21-100) |" in eras
