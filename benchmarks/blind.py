@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,11 @@ class Blind:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
+    def encode(
+        self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
+    ) -> list[Tensor]:
         """Random features of the size that embeddings have."""
         shape, tokens = self.model.shape, self.model.layout.tokens
         width = self.model.prefix().shape[-1]
         features = torch.randn((len(pictures), tokens, width)) * 0.02
-        return features.to(shape.dtype).to(shape.device)
+        return list(features.to(shape.dtype).to(shape.device))

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 class HeldFrame:
     """One frame in one layer.
 
-    `number` counts the stream's frames from 0. `tokens`: how many of its
-    `MemoryContents.frame_tokens` are held. `summaries`: tokens at its position
-    that summarise evicted ones.
+    `number` counts the stream's frames from 0. `tokens`: how many of those that
+    it was taken in with are held. `summaries`: tokens at its position that
+    summarise evicted ones.
     """
 
     number: int
@@ -45,6 +45,8 @@ class MemoryContents:
     it is not known; empty if none of them is. `layers`: shallow to deep.
     `tokens`: held in each layer, of `budget`. `bytes`: over all layers. `model`
     and `epoch`: the worker's model and its lease's epoch, if a worker was asked.
+    `frame_tokens`: tokens of the largest frame so far; `taken`: with how many each
+    frame was taken in, by number, where that is known.
     `media`: where each frame lies in its file, in ms from its start, by number;
     empty unless all frames have such a time.
     """
@@ -61,6 +63,7 @@ class MemoryContents:
     model: str = ""
     epoch: int = 0
     media: dict[int, int] = field(default_factory=dict)
+    taken: dict[int, int] = field(default_factory=dict)
     gap_reasons: tuple[str, ...] = ()
 
     def bands(self) -> list[tuple[str, tuple[LayerContents, ...]]]:
@@ -72,4 +75,5 @@ class MemoryContents:
 
     def share(self, frame: HeldFrame) -> float:
         """How much of a frame a layer holds: 1 for all of it."""
-        return frame.tokens / self.frame_tokens if self.frame_tokens else 0.0
+        whole = self.taken.get(frame.number) or self.frame_tokens
+        return frame.tokens / whole if whole else 0.0

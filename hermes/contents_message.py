@@ -40,6 +40,7 @@ def message_of(contents: MemoryContents) -> memory_pb2.MemoryContents:
         ],
         layers=map(_layer_message, contents.layers),
         media_steps=_steps(contents.media.values()),
+        frame_taken=[contents.taken[number] for number in contents.times if contents.taken],
     )
 
 
@@ -48,6 +49,7 @@ def contents_of(message: memory_pb2.MemoryContents) -> MemoryContents:
     try:
         numbers = list(accumulate(message.frame_steps))
         media = list(accumulate(message.media_steps))
+        taken = list(message.frame_taken)  # a former server says nothing about it
         reasons = tuple(gap_word(gap.reason) for gap in message.gaps)
         return MemoryContents(
             policy=message.policy,
@@ -64,6 +66,7 @@ def contents_of(message: memory_pb2.MemoryContents) -> MemoryContents:
             model=message.model,
             epoch=message.epoch,
             media=dict(zip(numbers, media, strict=True)) if media else {},
+            taken=dict(zip(numbers, taken, strict=True)) if taken else {},
             gap_reasons=reasons if any(reasons) else (),
         )
     except ValueError as error:

@@ -37,6 +37,12 @@ MAX_ANSWER_TOKENS = _at_least_one(
 MAX_WAIT_S = Limit(
     5.0, "a question that would wait longer for its first token, in seconds, is refused", above=0.0
 )
+CHANGE_THRESHOLD = Limit(
+    0.15,
+    "how far apart two looks of a place must be to count as a change, as a share of the distance"
+    " between unlike things; 0 takes everything in",
+    above=-1e-9,
+)
 SLICE_S = Limit(
     0.01,
     "time after which a pass over frames lets questions go first, on average; passes are made as"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from benchmarks.baselines.retrieval import RetrievalConfig, RetrievalMemory
-from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
+from hermes.memory import Branch, Compression, Coverage, PackedPass
 from hermes.vlm import VideoModel
+from hermes.vlm.encoded import FramePictures
 from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.video_memory import COMPRESS_EVERY_FRAMES, position_reserve
 
@@ -50,9 +50,9 @@ class FrameRetrieval(PictureMemory):
         hidden = self.model.forward(prefix, PackedPass([row]))
         self.cache.commit(row, row.finite(hidden).tolist())
 
-    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
-        features = self.model.encode(pictures)[0]
-        row = self.cache.begin_frame(stamp, after_gap=self._after_gap)
+    def _take(self, frame: FramePictures) -> Compression | None:
+        features = self.model.encode(frame.pictures)[0]
+        row = self.cache.begin_frame(frame.stamp, after_gap=self._after_gap)
         try:
             hidden = self.model.forward(features, PackedPass([row]))
             self.cache.commit(row, row.finite(hidden).tolist())

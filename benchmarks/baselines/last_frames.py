@@ -20,6 +20,7 @@ from hermes.memory import (
 )
 from hermes.memory.coverage import FrameTable
 from hermes.vlm import VideoModel
+from hermes.vlm.encoded import FramePictures
 from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.video_memory import position_reserve
 
@@ -46,9 +47,9 @@ class LastFrames(PictureMemory):
         self._kept: deque[tuple[Tensor, FrameStamp, bool]] = deque(maxlen=frames)
         self._table = FrameTable()
 
-    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
-        self._kept.append((pictures.cpu(), stamp, self._after_gap))
-        self._table.add(stamp, after_gap=self._after_gap)
+    def _take(self, frame: FramePictures) -> Compression | None:
+        self._kept.append((frame.pictures.cpu(), frame.stamp, self._after_gap))
+        self._table.add(frame.stamp, after_gap=self._after_gap)
         seen = self._table.seen
         self._table.retain(range(seen - len(self._kept), seen), seen - len(self._kept))
         return None

@@ -8,8 +8,11 @@ from benchmarks.baselines.frame_retrieval import FrameRetrieval
 from benchmarks.baselines.last_frames import LastFrames
 from benchmarks.baselines.memory import Memory
 from hermes.errors import InvalidInput
-from hermes.memory import POLICIES
+from hermes.memory import POLICIES, ChangeConfig
 from hermes.vlm import VideoMemory, VideoModel
+
+CHANGES = "hermes, changes"
+"""The policy `hermes` over what changed, with the newest frame in full before each question."""
 
 MemoryFactory = Callable[[VideoModel, int, int], Memory]
 """(model, budget in video tokens per layer, frames between two compressions) -> an empty memory."""
@@ -38,7 +41,14 @@ def _whole_frames(model: VideoModel, budget: int) -> int:
     return budget // tokens
 
 
+def _changes(model: VideoModel, budget: int, every: int) -> Memory:
+    return VideoMemory(
+        model, "hermes", budget=budget, compress_every_frames=every, changes=ChangeConfig()
+    )
+
+
 MEMORIES: dict[str, MemoryFactory] = {
+    CHANGES: _changes,
     **{name: _retaining(name) for name in POLICIES},
     LastFrames.name: _last_frames,
     FrameRetrieval.name: _retrieval,

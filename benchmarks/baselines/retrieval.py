@@ -179,7 +179,7 @@ class RetrievalMemory:
         config, longest = self.config, self.config.fetched_frames
         clock = Clock(self.shape.axes)
         clock.took_text(tokens)
-        clock.took_frames(longest, layout)
+        clock.took_frames([layout] * longest)
         if clock.next_text + config.position_reserve > config.position_limit:
             raise InvalidInput(
                 "fetched_frames",
@@ -211,7 +211,7 @@ class RetrievalMemory:
         window, slab = self._require_window(), row.slab
         new = slice(row.start, row.start + row.tokens)
         keys, values = slab.keys[:, :, new], slab.values[:, :, new]
-        if row.layout is None:
+        if not row.layouts:
             window.commit(row, finite)
             self._prefix = keys.clone(), values.clone()
             return
@@ -238,8 +238,8 @@ class RetrievalMemory:
         positions = [clock.text(self._prefix_length, self.shape.device)]
         clock.took_text(self._prefix_length)
         if count:
-            positions.append(clock.frames(count, layout))
-            clock.took_frames(count, layout)
+            positions.append(clock.frames([layout] * count))
+            clock.took_frames([layout] * count)
         slab = _slab_for(self.shape, self._prefix, torch.cat(positions, dim=1))
         fetch = Fetch(frames, vectors, count, self._prefix_length)
         return RetrievalBranch(fetch, slab, self.rotary, clock.next_text, room, self.coverage())
@@ -292,13 +292,12 @@ class RetrievalBranch(Branch):
         query: Tensor,
         rotated: tuple[Tensor, Tensor],
         value: Tensor,
-        scale: float,
         mask: Tensor | None,
     ) -> Tensor:
         """As `Branch.attend`, once the layer's frames have been fetched."""
         if layer not in self.chosen:
             self._fetch_for(layer, query)
-        return super().attend(layer, query, rotated, value, scale, mask)
+        return super().attend(layer, query, rotated, value, mask)
 
     def _fetch_for(self, layer: int, query: Tensor) -> None:
         fetch, slab = self._fetch, self.slab

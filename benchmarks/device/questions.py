@@ -49,7 +49,7 @@ def _answer(model: VideoModel, passes: QuestionPass, memory: VideoMemory, tokens
             row = branch.row(len(inputs))
             found = passes.tokens([inputs], [row], [answer])
             branch.commit(row)
-            inputs = model.embed(found)
+            inputs = model.embed([token.id for token in found])
     passes.choice.end(answer)
 
 

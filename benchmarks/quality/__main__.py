@@ -7,10 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.baselines.memories import CHANGES
 from benchmarks.quality import curves
-from benchmarks.quality.contenders import ablations, contenders
+from benchmarks.quality.contenders import ablations, change_settings, contenders
+from benchmarks.quality.disturbances import DISTURBANCES
 from benchmarks.quality.report import by_era, by_kind
-from benchmarks.quality.run import UNBOUNDED, Task, Verdicts, merged, perform_all
+from benchmarks.quality.run import UNBOUNDED, Result, Task, Verdicts, merged, perform_all, verdicts
 from benchmarks.quality.score import Share
 from hermes.demo.checkpoint import FRAME_TOKENS, WEIGHTS
 
@@ -20,6 +22,11 @@ BUDGET = 192
 SHARE = 0.32
 """Of a stream's tokens: the paper's cut of 68%."""
 
+TIGHT = 96
+LENGTHS = {480: 8, 2400: 16, 10_000: 50}
+"""Frames of a long stream, and which part of the streams is run at that length."""
+
+CHAPTER_S = 60.0
 BUDGETS = (96, 128, 192, 256)
 AGES = (0, 6, 12, 24, 40, 60, 80, 120)
 AGE_FIGURES = "memory-age.json"
@@ -50,7 +57,7 @@ def within(options: argparse.Namespace) -> None:
     names = (UNBOUNDED, "hermes", "hermes-paper", "sliding-window", "uniform")
     budget = round(SHARE * TRAINED_FRAMES * FRAME_TOKENS)
     print(f"{options.streams} streams of {TRAINED_FRAMES} frames, budget {budget} tokens\n")
-    print(by_kind(_measure(options, TRAINED_FRAMES, budget, names)))
+    print(by_kind(verdicts(_measure(options, TRAINED_FRAMES, budget, names))))
 
 
 def elsewhere(options: argparse.Namespace) -> None:
@@ -60,10 +67,10 @@ def elsewhere(options: argparse.Namespace) -> None:
         ("looks never seen in training", {"looks": "all"}),
         ("four frames a second", {"step": 0.25}),
         ("a frame in three seconds", {"step": 3.0}),
-        ("H.264 at low bitrate", {"film": True}),
+        ("H.264 at low bitrate", {"through": "H.264 36"}),
     ):
         tasks = _measure(options, TRAINED_FRAMES, BUDGET, (UNBOUNDED,), **changed)
-        found[label] = tasks[UNBOUNDED]
+        found[label] = tasks[UNBOUNDED].verdicts
     print(by_kind(found))
 
 
@@ -74,7 +81,7 @@ def long(options: argparse.Namespace) -> None:
         f"{options.streams} streams of {LONG_FRAMES} frames, {LONG_FRAMES * FRAME_TOKENS} tokens;"
         f" budget {BUDGET} tokens, {BUDGET // FRAME_TOKENS} frames\n"
     )
-    found = _measure(options, LONG_FRAMES, BUDGET, names)
+    found = verdicts(_measure(options, LONG_FRAMES, BUDGET, names))
     held = dict.fromkeys(names, str(BUDGET)) | {UNBOUNDED: str(LONG_FRAMES * FRAME_TOKENS)}
     print(by_era(found, BUDGET / FRAME_TOKENS, held))
     print()
@@ -91,7 +98,7 @@ def draw_ages(options: argparse.Namespace) -> None:
 
 def changes(options: argparse.Namespace) -> None:
     """HERMES with one choice changed at a time, on the long streams."""
-    found = _measure(options, LONG_FRAMES, BUDGET, ("hermes", *ablations()))
+    found = verdicts(_measure(options, LONG_FRAMES, BUDGET, ("hermes", *ablations())))
     print(by_era(found, BUDGET / FRAME_TOKENS, {}))
 
 
@@ -99,12 +106,48 @@ def budgets(options: argparse.Namespace) -> None:
     """All questions at several budgets, on the long streams."""
     names = ("hermes", "hermes-paper", "sliding-window", "uniform", "attention-sinks")
     found = {
-        budget: _measure(options, LONG_FRAMES, budget, names, streams=options.streams // 2)
+        budget: verdicts(
+            _measure(options, LONG_FRAMES, budget, names, streams=options.streams // 2)
+        )
         for budget in BUDGETS
     }
     for budget, results in found.items():
         print(f"{budget} tokens: " + ", ".join(f"{k} {Share.of(v)}" for k, v in results.items()))
     curves.against_budget(found, FRAME_TOKENS, options.plots / "memory-budget.png")
+
+
+def by_world(options: argparse.Namespace) -> None:
+    """Taking in changes against taking in everything, through all that lies before a lens."""
+    names = (CHANGES, "hermes")
+    print(f"{options.streams} streams of {LONG_FRAMES} frames each, budget {TIGHT} tokens\n")
+    for through in DISTURBANCES:
+        found = _measure(options, LONG_FRAMES, TIGHT, names, through=through)
+        _compared(found, TIGHT, f"{through}: ")
+
+
+def by_length(options: argparse.Namespace) -> None:
+    """The same on longer streams, in which an object comes by every minute."""
+    for frames, share in LENGTHS.items():
+        streams = max(1, options.streams // share)
+        for budget in (TIGHT, BUDGET):
+            print(f"{streams} streams of {frames} frames, budget {budget} tokens\n")
+            found = _measure(
+                options, frames, budget, (CHANGES, "hermes"), streams=streams, chapter_s=CHAPTER_S
+            )
+            _compared(found, budget)
+
+
+def change_choices(options: argparse.Namespace) -> None:
+    """Taking in changes with one choice changed at a time."""
+    print(f"{options.streams} streams of {LONG_FRAMES} frames, budget {TIGHT} tokens\n")
+    _compared(_measure(options, LONG_FRAMES, TIGHT, (CHANGES, *change_settings())), TIGHT)
+
+
+def _compared(found: dict[str, Result], budget: int, label: str = "") -> None:
+    tokens = {f"{label}{name}": f"{result.tokens_a_frame:.2f}" for name, result in found.items()}
+    rows = {f"{label}{name}": result.verdicts for name, result in found.items()}
+    print(by_era(rows, budget / FRAME_TOKENS, tokens, "taken in a frame"))
+    print(flush=True)
 
 
 def _measure(
@@ -116,10 +159,20 @@ def _measure(
     streams: int = 0,
     step: float = 1.0,
     looks: str = "trained",
-    film: bool = False,
-) -> dict[str, Verdicts]:
+    through: str = "none",
+    chapter_s: float = 0.0,
+) -> dict[str, Result]:
     tasks = [
-        Task(seed, frames, budget, names, step=step, looks=looks, film=film)
+        Task(
+            seed,
+            frames,
+            budget,
+            names,
+            step=step,
+            looks=looks,
+            through=through,
+            chapter_s=chapter_s,
+        )
         for seed in range(streams or options.streams)
     ]
     return merged(perform_all(tasks, options.processes, options.model))
@@ -131,6 +184,9 @@ PARTS = {
     "long": long,
     "changes": changes,
     "budgets": budgets,
+    "by-world": by_world,
+    "by-length": by_length,
+    "change-choices": change_choices,
 }
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from benchmarks.baselines.memories import MEMORIES
 from benchmarks.baselines.memory import Memory
 from hermes.memory import (
     Candidates,
+    ChangeConfig,
     Hermes,
     HermesConfig,
     MemoryConfig,
@@ -92,6 +93,39 @@ def ablations() -> dict[str, Contender]:
                 changed[f"{field}={value}"] = hermes(replace(base, **{field: value}))
     changed["reindex=eager"] = hermes(base, "eager")
     changed["no guidance"] = retaining(Unguided)
+    return changed
+
+
+def taking_changes(
+    changes: ChangeConfig, present_frames: int = 1, config: HermesConfig | None = None
+) -> Contender:
+    """HERMES over what changed."""
+
+    def make(model: VideoModel, budget: int, every: int) -> Memory:
+        return VideoMemory(
+            model,
+            Hermes(config),
+            config=memory_config(model, budget, every),
+            compress_every_frames=every,
+            changes=changes,
+            present_frames=present_frames,
+        )
+
+    return make
+
+
+def change_settings() -> dict[str, Contender]:
+    """Taking in changes, with one choice changed at a time."""
+    base = ChangeConfig()
+    changed = {
+        f"threshold={value}": taking_changes(replace(base, threshold=value))
+        for value in (0.05, 0.3, 0.5)
+    }
+    changed |= {f"noise={n:g}": taking_changes(replace(base, noise=n)) for n in (3.0, 12.0)}
+    changed |= {f"present frames={n}": taking_changes(base, n) for n in (0, 2)}
+    changed["refresh every 60 s"] = taking_changes(replace(base, refresh_s=60))
+    changed["changes, novelty=0"] = taking_changes(base, 1, HermesConfig(novelty=0))
+    changed["changes, recent_frames=0"] = taking_changes(base, 1, HermesConfig(recent_frames=0))
     return changed
 
 

@@ -22,15 +22,20 @@ def by_kind(results: Verdicts) -> str:
     return table(["memory", *KINDS], rows)
 
 
-def by_era(results: Verdicts, budget_frames: float, held: Mapping[str, str]) -> str:
-    """A row for each contender, a column for each era; `held` is shown after the name."""
+def by_era(
+    results: Verdicts,
+    budget_frames: float,
+    held: Mapping[str, str],
+    shown: str = "tokens a layer",
+) -> str:
+    """A row for each contender, a column for each era; `held` comes after the name, as `shown`."""
     rows = []
     for name, verdicts in results.items():
         parts = {
             wanted: [v for v in verdicts if era(v, budget_frames) == wanted] for wanted in ERAS
         }
         rows.append([name, held.get(name, ""), *(str(Share.of(parts[wanted])) for wanted in ERAS)])
-    return table(["memory", "tokens a layer", *ERAS], rows)
+    return table(["memory", shown, *ERAS], rows)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

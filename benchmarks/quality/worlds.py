@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.quality.chapters import in_chapters
+from benchmarks.quality.disturbances import disturbed
 from hermes.demo.checkpoint import SIDE
 from hermes.demo.drawing import draw
 from hermes.demo.questions import KINDS, Moment, Question, ask
@@ -16,8 +18,6 @@ from hermes.demo.scenes import LOOKS, Look, Scene, make_scene
 
 FIRST_SEED = 500_000
 """Below the seeds that training draws from."""
-
-FILM_SIDE = 224
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +48,23 @@ def make_world(
     *,
     step: float = 1.0,
     looks: tuple[Look, ...] = LOOKS,
-    film: bool = False,
+    through: str = "none",
+    chapter_s: float = 0.0,
 ) -> World:
     """A world of its own for every seed. One question of each kind that it has an answer to,
     and two where a kind can be asked about several objects.
 
-    `film`: the pictures have gone through H.264 at a low bitrate.
+    `through`: a name of `DISTURBANCES`. `chapter_s`: how often an object comes by, for scenes
+    in chapters; 0 for others.
     """
+    end = (frames - 1) * step
     for attempt in range(1000):
-        scene = make_scene(
-            f"quality-{attempt}", FIRST_SEED + seed, frames * step, step=step, looks=looks
+        name, number = f"quality-{attempt}", FIRST_SEED + seed
+        scene = (
+            in_chapters(name, number, frames * step, chapter_s=chapter_s, step=step, looks=looks)
+            if chapter_s
+            else make_scene(name, number, frames * step, step=step, looks=looks)
         )
-        end = (frames - 1) * step
         if scene.settled(end) and len(scene.came_by(end)) >= 2:
             break
     rng = random.Random(f"quality:{seed}")
@@ -71,4 +76,5 @@ def make_world(
             if question is not None and sum(q.kind == kind for q in asked.values()) < 2:
                 asked[question.text] = question
     pictures = np.stack([np.asarray(draw(scene, index * step, SIDE)) for index in range(frames)])
-    return World(scene, step, torch.from_numpy(pictures).permute(0, 3, 1, 2), tuple(asked.values()))
+    drawn = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    return World(scene, step, disturbed(through, drawn, seed), tuple(asked.values()))

@@ -107,7 +107,9 @@ class Source:
 class Memory:
     """The state of a camera's memory, and the worker that holds it.
 
-    `message`: what a pending memory waits for.
+    `message`: what a pending memory waits for. `taken_ratio`: the share of a
+    frame's video tokens that was taken in, over the last frames; None if the
+    worker does not say.
     """
 
     state: str
@@ -119,6 +121,7 @@ class Memory:
     worker: str
     epoch: int
     message: str = ""
+    taken_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ def camera_of(info: camera_pb2.CameraInfo) -> Camera:
             worker=memory.worker,
             epoch=memory.epoch,
             message=memory.message,
+            taken_ratio=memory.taken_ratio if memory.HasField("taken_ratio") else None,
         ),
         picture=picture_of(camera.picture),
     )

@@ -5,7 +5,7 @@ offer it frames, ask it questions. Each answer goes to an `AnswerSink`. The
 `Scheduler` decides what the device does next.
 """
 
-from hermes.engine.answer import Answer, AnswerResult, AnswerSink
+from hermes.engine.answer import Answer, AnswerResult, AnswerSink, TokenLogprob
 from hermes.engine.camera import CameraHandle
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Snapshot
@@ -29,4 +29,5 @@ __all__ = [
     "SessionReport",
     "SimilarityGate",
     "Snapshot",
+    "TokenLogprob",
 ]

@@ -12,9 +12,23 @@ from torch import Tensor
 from hermes.engine.session import Session
 from hermes.errors import HermesError
 from hermes.memory import Branch, Coverage
-from hermes.vlm import TextStream
+from hermes.sampling import GREEDY, Sampling
+from hermes.vlm import ChosenToken, TextStream
+from hermes.vlm.stop_texts import StopTexts
 
 FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token of an answer, the text that it completed, and its log-probability.
+
+    Several tokens can make one character: its text is then with the last of them.
+    """
+
+    token: int
+    text: str
+    logprob: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +40,8 @@ class AnswerResult:
     the question, so it includes the wait for frames. `queue_s`: time between
     ready and started, spent on other work of the device. `reasoning`: what a model
     that thinks wrote before the answer; its tokens are among the answer's.
+    `logprobs`: of the answer's tokens, without its reasoning and the token that ended
+    it; empty unless they were asked for.
     """
 
     finish_reason: FinishReason
@@ -38,6 +54,7 @@ class AnswerResult:
     inter_token_s: tuple[float, ...] = ()
     reasoning: str = ""
     reasoning_tokens: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class AnswerSink(Protocol):
@@ -66,6 +83,7 @@ class Answer:
     sink: AnswerSink
     ready_when: Callable[[str], bool] | None
     received: float
+    sampling: Sampling = GREEDY
     ready: float = 0.0
     started: float = 0.0
     first_token: float = 0.0
@@ -77,8 +95,13 @@ class Answer:
     choice: int | None = None
     tokens: int = 0
     intervals: list[float] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
     over: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
+    stops: StopTexts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stops = StopTexts(self.sampling.stop)
 
     @property
     def camera_id(self) -> str:
@@ -98,6 +121,15 @@ class Answer:
         if self.branch is not None:
             self.branch.close()
             self.branch = None
+
+    def write(self, token: ChosenToken) -> str:
+        """Add a token to the text. Returns what may be sent of it: nothing from a stop text on."""
+        assert self.stream is not None
+        thought = self.stream.reasoning_tokens
+        text = self.stream.push(token.id)
+        if token.logprob is not None and self.stream.reasoning_tokens == thought:
+            self.logprobs.append(TokenLogprob(token.id, text, token.logprob))
+        return self.stops.push(text)
 
     def took_token(self, now: float) -> None:
         """Record one more token."""
@@ -122,4 +154,5 @@ class Answer:
             inter_token_s=tuple(self.intervals),
             reasoning="" if self.stream is None else self.stream.reasoning,
             reasoning_tokens=0 if self.stream is None else self.stream.reasoning_tokens,
+            logprobs=tuple(self.logprobs),
         )

@@ -13,7 +13,7 @@ from hermes.engine.question_pass import QuestionPass
 from hermes.engine.session import Session
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, as_hermes_error
 from hermes.memory import BranchRow
-from hermes.vlm import VideoModel
+from hermes.vlm import ChosenToken, VideoModel
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class Answers:
         starting: list[Answer] = []
         tokens = 0
         while self._ready:
-            tokens += self._ready[0].question_tokens
+            tokens += self._ready[0].question_tokens + self._ready[0].session.present_tokens
             if starting and tokens > self._prefill_tokens:
                 break
             starting.append(self._ready.popleft())
@@ -136,8 +136,10 @@ class Answers:
         answer.started = self._clock()
         try:
             answer.branch = answer.session.memory.branch(answer.question_tokens + answer.max_tokens)
+            if answer.next_input is not None:
+                answer.next_input = answer.branch.opened_by(answer.next_input)
             answer.stream = self._model.text_stream()
-            answer.choice = self._passes.choice.begin(answer.text)
+            answer.choice = self._passes.choice.begin(answer.text, answer.sampling)
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return False
@@ -162,7 +164,7 @@ class Answers:
         self._pass(answers[:cut])
         self._pass(answers[cut:])
 
-    def _next(self, answers: Sequence[Answer]) -> tuple[list[BranchRow], list[int]]:
+    def _next(self, answers: Sequence[Answer]) -> tuple[list[BranchRow], list[ChosenToken]]:
         inputs: list[Tensor] = []
         rows: list[BranchRow] = []
         choices: list[int] = []
@@ -175,29 +177,31 @@ class Answers:
             rows.append(answer.branch.row(len(answer.next_input)))
         return rows, self._passes.tokens(inputs, rows, choices)
 
-    def _took(self, answer: Answer, row: BranchRow, token: int) -> None:
+    def _took(self, answer: Answer, row: BranchRow, token: ChosenToken) -> None:
         """Add one token to an answer, send its text to the sink, and end it if it is complete."""
         try:
             assert answer.branch is not None
-            assert answer.stream is not None
             answer.branch.commit(row)
             answer.took_token(self._clock())
-            if token in self._model.decoding.end_ids:
+            if token.id in self._model.decoding.end_ids:
                 self._finish(answer, "stop")
                 return
-            text = answer.stream.push(token)
-            if text:
+            if text := answer.write(token):
                 answer.sink.delta(text)
-            if answer.tokens >= answer.max_tokens:
+            if answer.stops.found:
+                self._finish(answer, "stop")
+            elif answer.tokens >= answer.max_tokens:
                 self._finish(answer, "length")
             else:
-                answer.next_input = self._model.embed([token])
+                answer.next_input = self._model.embed([token.id])
         except Exception as error:  # concerns only this answer
             self.fail(answer, as_hermes_error(error, _doing(answer)))
 
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
-        result = answer.result(reason)
+        result, rest = answer.result(reason), answer.stops.rest()
         self._forget(answer)
+        if rest:
+            answer.sink.delta(rest)
         answer.sink.done(result)
 
     def _forget(self, answer: Answer) -> None:

@@ -16,6 +16,7 @@ from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable
 from hermes.memory import look_inside
+from hermes.sampling import GREEDY, Sampling
 
 
 class CameraHandle:
@@ -86,19 +87,21 @@ class CameraHandle:
         *,
         max_tokens: int | None = None,
         ready: Callable[[str], bool] | None = None,
+        sampling: Sampling = GREEDY,
     ) -> Answer:
         """Ask a question; the answer goes to `sink`. A refused question raises here, at once.
 
         `ready`: a condition on the memory's cursor. The answer begins once it holds,
         so that it has seen every frame up to there. It is called after each frame
-        and must be cheap. Raises `InvalidInput`, `Overloaded` and `Unavailable`.
+        and must be cheap. `sampling`: how the answer's tokens are chosen.
+        Raises `InvalidInput`, `Overloaded` and `Unavailable`.
         """
         self._require_open()
         limit = self._config.max_answer_tokens
         max_tokens = max_tokens or limit
         if max_tokens > limit:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
-        answer = Answer(self._session, text, max_tokens, sink, ready, self._clock())
+        answer = Answer(self._session, text, max_tokens, sink, ready, self._clock(), sampling)
         self._admission.admit(self.camera_id)
         try:
             self._mailbox.post(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hermes import limits
 from hermes.errors import InvalidInput
 from hermes.memory import POLICIES
+from hermes.memory.changes import ChangeConfig
+from hermes.vlm.live_picture import MOST_PRESENT_FRAMES
+
+Ingest = Literal["auto", "changes", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,18 @@ class EngineConfig:
     pass over frames runs, so that constant questions do not starve the cameras.
     `prefill_tokens`: tokens of new questions that one pass reads; it always reads
     at least one question.
-    `max_pass_frames`: frames in one pass, over all cameras.
+    `max_pass_frames`: the most tokens in one pass, over all cameras, as a number of
+    the model's largest frames.
     `slice_s`: average time that one slice (a layer) of a pass over frames may
     take. A pass gives way to questions between its slices, and takes as many
     frames as this time allows.
     `policy`: name of the policy that decides which tokens a memory keeps.
+    `ingest`: whether frames are taken in `full`, or only their `changes`; `auto`:
+    changes where the policy keeps the present picture as it must then, which is
+    `hermes` alone.
+    `change_threshold`, `change_refresh_s`: as in `hermes.memory.ChangeConfig`.
+    `present_frames`: how many of the newest frames a question sees in full, if
+    memory holds only what changed.
     """
 
     budget_tokens: int = limits.BUDGET_TOKENS.default
@@ -47,6 +59,10 @@ class EngineConfig:
     max_pass_frames: int = 32
     slice_s: float = limits.SLICE_S.default
     policy: str = "hermes"
+    ingest: Ingest = "full"
+    change_threshold: float = limits.CHANGE_THRESHOLD.default
+    change_refresh_s: float = 0.0
+    present_frames: int = 1
 
     def __post_init__(self) -> None:
         for name in (
@@ -69,3 +85,15 @@ class EngineConfig:
                 raise InvalidInput(name, "must be more than 0")
         if self.policy not in POLICIES:
             raise InvalidInput("policy", f"is unknown; known: {', '.join(sorted(POLICIES))}")
+        if self.ingest not in ("auto", "changes", "full"):
+            raise InvalidInput("ingest", "must be auto, changes or full")
+        ChangeConfig(self.change_threshold, refresh_s=self.change_refresh_s)
+        if not 0 <= self.present_frames <= MOST_PRESENT_FRAMES:
+            raise InvalidInput("present_frames", f"must be between 0 and {MOST_PRESENT_FRAMES}")
+
+    @property
+    def changes(self) -> ChangeConfig | None:
+        """What counts as a change; None if frames are taken in full."""
+        if self.ingest == "full" or (self.ingest == "auto" and self.policy != "hermes"):
+            return None
+        return ChangeConfig(self.change_threshold, refresh_s=self.change_refresh_s)

@@ -28,6 +28,7 @@ from hermes.engine.warm_up import warm_up
 from hermes.errors import CameraNotOwned, Overloaded, Unavailable, as_hermes_error
 from hermes.memory import POLICIES, MemoryConfig, SlabPool
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
+from hermes.vlm.guidance import guidance_of
 from hermes.vlm.preprocess import fit
 
 log = logging.getLogger(__name__)
@@ -56,9 +57,9 @@ class Engine:
         self.config = config
         self.memory_config = MemoryConfig(
             budget=config.budget_tokens,
-            headroom=config.compress_every_frames * model.layout.tokens,
+            headroom=config.compress_every_frames * model.most_frame_tokens,
             position_limit=model.position_limit,
-            position_reserve=config.max_question_tokens + config.max_answer_tokens,
+            position_reserve=_branch_tokens(model, config),
         )
         self._clock = clock
         self.capacity = config.max_cameras
@@ -69,6 +70,7 @@ class Engine:
         self._sessions: dict[int, Session] = {}
         reach = len(model.prefix()) + self.memory_config.budget + self.memory_config.headroom
         reach += self.memory_config.position_reserve
+        reach += config.present_frames * model.most_frame_tokens
         self._question_pass = QuestionPass(model, reach)
         self._answers = Answers(
             model,
@@ -81,7 +83,11 @@ class Engine:
         )
         self._ingesting = Ingesting(
             model.shape.device,
-            PassSize(config.max_pass_frames, config.slice_s),
+            PassSize(
+                config.max_pass_frames * model.most_frame_tokens,
+                config.slice_s,
+                model.most_frame_tokens,
+            ),
             observer,
             wall_clock=wall_clock,
             give_way=self._give_way,
@@ -96,7 +102,8 @@ class Engine:
         self._beat: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
-        self._prompts = guidance_prompts(model) if POLICIES[config.policy]().guided else None
+        policy = POLICIES[config.policy]()
+        self._prompts = guidance_prompts(model, guidance_of(policy)) if policy.guided else None
         self._slabs = SlabPool(model.shape)
         probe = self.new_memory()  # an impossible configuration fails here, not at the first camera
         self._snapshot_limit = limit_of(probe)
@@ -119,7 +126,8 @@ class Engine:
 
         Decoding threads call this, so that the device's thread has less to do.
         """
-        fitted = fit(picture.unsqueeze(0), self.model.frame_size)[0]
+        size = self.model.fitted((picture.shape[-2], picture.shape[-1]))
+        fitted = fit(picture.unsqueeze(0), size)[0]
         return fitted.pin_memory() if self.model.shape.device.type == "cuda" else fitted
 
     def start(self, beat: Callable[[], None] = lambda: None) -> None:
@@ -187,6 +195,8 @@ class Engine:
             compress_every_frames=self.config.compress_every_frames,
             prompts=self._prompts,
             slabs=self._slabs,
+            changes=self.config.changes,
+            present_frames=self.config.present_frames,
         )
 
     @property
@@ -240,7 +250,7 @@ class Engine:
             and session is not held
             and not (self._winding_down and session.between)
         }
-        answers, room = self._answers, self._ingesting.size.frames
+        answers, room = self._answers, self._ingesting.size.tokens
         match self._scheduler.next(answers.ready, answers.under_way, waiting, room):
             case Answering():
                 answers.step()
@@ -291,6 +301,12 @@ class Engine:
     def _ended(self, answer: Answer) -> None:
         """Count a question as over, which makes room for another."""
         self._admission.ended(answer.camera_id, unread=answer.tokens == 0)
+
+
+def _branch_tokens(model: VideoModel, config: EngineConfig) -> int:
+    """The most tokens of a question, its answer and pictures that wait for the rest of a frame."""
+    waiting = model.most_frame_tokens if model.pictures_per_frame > 1 else 0
+    return config.max_question_tokens + config.max_answer_tokens + waiting
 
 
 def _command_failed(error: Exception) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from hermes.engine.observer import EngineObserver
 from hermes.engine.scheduler import PassSize
-from hermes.engine.session import FrameInput, Session
+from hermes.engine.session import FrameInput, Session, tokens_of
 from hermes.vlm import Arrival, Outcome, take_together
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ class Ingesting:
             (session, entry) for session, count in frames.items() for entry in session.take(count)
         ]
         of = [(session, frame) for session, (frame, _) in entries if frame is not None]
+        before = {session: _tokens(session) for session in frames}
         outcomes = self._timed([_arrival(session, frame) for session, frame in of])
         lags = {
             session: self._account(session, frame, outcome)
@@ -75,9 +76,16 @@ class Ingesting:
             if not session.is_open:
                 continue  # closed while the pass gave way
             cursors = [cursor for owner, (_, cursor) in entries if owner is session and cursor]
+            self._count(session, before[session])
             session.publish(cursors[-1] if cursors else None, lags.get(session))
             session.room.release(sum(owner is session for owner, _ in of))
             self._taken(session)
+
+    def _count(self, session: Session, before: tuple[int, int]) -> None:
+        """Report the tokens that the pass took in."""
+        taken, unchanged = (now - then for now, then in zip(_tokens(session), before, strict=True))
+        if taken:
+            self._observer.tokens_taken(session.camera_id, taken, unchanged)
 
     def _timed(self, arrivals: list[Arrival]) -> list[Outcome]:
         if not arrivals:
@@ -89,7 +97,8 @@ class Ingesting:
             self._pace.forget()
         progress = self._progress
         own_s = time.perf_counter() - began - progress.given_s
-        self.size.took(len(arrivals), progress.slices, own_s)
+        tokens = sum(tokens_of(arrival.memory, arrival.picture) for arrival in arrivals)
+        self.size.took(tokens, progress.slices, own_s)
         self._slices = max(1, progress.slices)
         return outcomes
 
@@ -121,6 +130,14 @@ class Ingesting:
         if outcome is not None:
             self._observer.compressed(session.camera_id, outcome.evicted_tokens)
         return lag
+
+
+def _tokens(session: Session) -> tuple[int, int]:
+    """How many tokens the session's memory has taken in, and left out, so far."""
+    if not session.is_open:
+        return 0, 0
+    intake = session.memory.intake
+    return intake.taken, intake.unchanged
 
 
 def _arrival(session: Session, frame: FrameInput) -> Arrival:

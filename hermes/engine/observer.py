@@ -12,6 +12,10 @@ class EngineObserver(Protocol):
         """A frame was taken in, `lag_s` seconds after its capture; None for a replayed frame."""
         ...
 
+    def tokens_taken(self, camera_id: str, taken: int, unchanged: int) -> None:
+        """Frames were taken in with so many tokens; so many were left out."""
+        ...
+
     def compressed(self, camera_id: str, evicted_tokens: int) -> None:
         """A memory was brought back to its budget."""
         ...

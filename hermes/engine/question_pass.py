@@ -12,7 +12,8 @@ from torch import Tensor
 
 from hermes.memory import BranchRow, PackedPass
 from hermes.memory.reading import NewReader, ReadingPass, columns_of
-from hermes.vlm import TokenChoice, VideoModel
+from hermes.vlm import ChosenToken, TokenChoice, VideoModel
+from hermes.vlm.token_choice import PLAIN
 
 log = logging.getLogger(__name__)
 
@@ -52,23 +53,35 @@ class QuestionPass:
 
     def tokens(
         self, inputs: Sequence[Tensor], rows: Sequence[BranchRow], answers: Sequence[int]
-    ) -> list[int]:
+    ) -> list[ChosenToken]:
         """The token that follows each row. `inputs`: a tensor [n, width] for each row.
         `answers`: the row that each has in `choice`.
         """
         together = torch.cat(list(inputs)) if len(inputs) > 1 else inputs[0]
         ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
-        if self._new_reader is not None and len(together) <= SIZES[-1]:
+        of_text = all(row.of_text for row in rows)
+        if self._new_reader is not None and of_text and len(together) <= SIZES[-1]:
             size = SIZES[bisect.bisect_left(SIZES, len(together))]
             fixed = self._fixed(size, len(rows) > 1, together)
             if fixed is not None:
                 found = fixed.run(together, columns_of(rows, size), ends)
-                chosen = found if fixed.chooses else self.choice.choose(found, answers)
-                return list(chosen.tolist())
+                if not fixed.chooses:
+                    return self._of(found, answers)
+                own = [at for at, row in enumerate(answers) if row != PLAIN]
+                if not own:
+                    return self.choice.read(found, None, answers)
+                # The recorded pass stays as it is: only these answers look at the logits again.
+                logits = self._model.logits(fixed.hidden[: len(answers)])
+                return self.choice.read(
+                    self.choice.amend(found, own, logits, answers), logits, answers
+                )
         hidden = self._model.forward(together, PackedPass(rows))
         if len(hidden) > len(rows):  # of a question, only its last token's output is needed
             hidden = hidden.index_select(0, ends.to(hidden.device))
-        return list(self.choice.choose(self._model.logits(hidden), answers).tolist())
+        return self._of(self._model.logits(hidden), answers)
+
+    def _of(self, logits: Tensor, answers: Sequence[int]) -> list[ChosenToken]:
+        return self.choice.read(self.choice.choose(logits, answers), logits, answers)
 
     def _fixed(self, size: int, several: bool, like: Tensor) -> _FixedPass | None:
         """The pass of this size, recorded on CUDA. None if that failed: it is not tried again.
@@ -118,11 +131,14 @@ class _FixedPass:
         self._reading = ReadingPass(size, model.rotary, shape.axes, reach, new_reader, like.device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._found = self._ends
+        self.hidden = self._inputs
+        """Of the last run: the hidden state that each of `ends` was predicted from."""
 
     def _compute(self) -> Tensor:
         self._reading.begin()
         hidden = self._model.forward(self._inputs, self._reading)
-        logits = self._model.logits(hidden.index_select(0, self._ends))
+        self.hidden = hidden.index_select(0, self._ends)
+        logits = self._model.logits(self.hidden)
         return logits.argmax(dim=-1) if self.chooses else logits
 
     def rehearse(self) -> None:

@@ -32,10 +32,14 @@ Work = Idle | Answering | Ingest[K]
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Waiting frames of a camera. `since`: capture time (ms) of the oldest."""
+    """Waiting frames of a camera. `since`: capture time (ms) of the oldest.
+
+    `tokens`: how many each of them has, at most.
+    """
 
     since: int
     frames: int = 1
+    tokens: int = 1
 
 
 REMEMBERED = 4096
@@ -48,7 +52,8 @@ class Scheduler(Generic[K]):
     Cameras take turns, least recently served first; new ones by oldest frame.
     So a camera with a long backlog (a file, a replay) gets no more than its
     share, and a camera with few frames never waits for it. If a pass has room
-    for more than one frame of each, the backlogs fill it in the same order.
+    for more than one frame of each, the backlogs fill it in the same order. A
+    pass has room for a number of tokens, but takes one frame in any case.
 
     Constant questions do not starve the cameras: after `questions_per_ingest`
     passes for questions in a row, one over frames runs. That pass is long, so it
@@ -65,7 +70,7 @@ class Scheduler(Generic[K]):
     def next(
         self, ready_questions: int, answers: int, waiting: Mapping[K, Backlog], room: int = 1
     ) -> Work[K]:
-        """The next step. `waiting`: cameras with frames; `room`: frames that one pass may take."""
+        """The next step. `waiting`: cameras with frames; `room`: tokens that one pass may take."""
         asked = ready_questions > 0 or answers > 0
         if waiting and (not asked or self._streak >= self._limit):
             self._streak = 0
@@ -85,15 +90,26 @@ class Scheduler(Generic[K]):
 
     def _shares(self, waiting: Mapping[K, Backlog], room: int) -> dict[K, int]:
         last_turn = self._last_turn
-        chosen = heapq.nsmallest(
-            max(1, room), waiting, key=lambda key: (last_turn.get(key, 0), waiting[key].since)
+        most = max(1, room // min(backlog.tokens for backlog in waiting.values()))
+        turns = heapq.nsmallest(
+            most, waiting, key=lambda key: (last_turn.get(key, 0), waiting[key].since)
         )
+        chosen, left = turns[:1], room - waiting[turns[0]].tokens
+        for key in turns[1:]:
+            if waiting[key].tokens > left:
+                break  # its turn is next: cameras with smaller frames do not overtake it
+            chosen.append(key)
+            left -= waiting[key].tokens
         shares = dict.fromkeys(chosen, 1)
-        left = room - len(shares)
-        while left > 0 and (more := [key for key in chosen if shares[key] < waiting[key].frames]):
-            for key in more[:left]:
-                shares[key] += 1
-            left -= len(more)
+        wanting = chosen
+        while wanting:
+            wanting = [key for key in wanting if shares[key] < waiting[key].frames]
+            for key in list(wanting):
+                if waiting[key].tokens > left:
+                    wanting.remove(key)
+                else:
+                    shares[key] += 1
+                    left -= waiting[key].tokens
         for key in chosen:
             self._turn += 1
             last_turn.pop(key, None)
@@ -104,26 +120,28 @@ class Scheduler(Generic[K]):
 
 
 class PassSize:
-    """How many frames one pass takes: as many as keep its slices short.
+    """How many tokens one pass takes: as many as keep its slices short.
 
     A question that arrives in the middle of a pass waits for the end of a slice
     (a layer), so the length of a slice bounds its wait. The size starts at one
     frame and follows the measured times.
     """
 
-    def __init__(self, most: int, slice_s: float) -> None:
-        self.frames = 1
+    def __init__(self, most: int, slice_s: float, frame: int = 1) -> None:
+        """`most`: tokens. `frame`: tokens of the largest frame, which a pass takes in any case."""
+        self.tokens = frame
+        self._frame = frame
         self._most = most
         self._slice_s = slice_s
 
-    def took(self, frames: int, slices: int, seconds: float) -> None:
-        """Record a pass over `frames`: its slices, and its time without passes it gave way to."""
+    def took(self, tokens: int, slices: int, seconds: float) -> None:
+        """Record a pass over `tokens`: its slices, and its time without passes it gave way to."""
         mean = seconds / max(1, slices)
         if mean > self._slice_s:
-            self.frames = max(1, min(self.frames, int(frames * self._slice_s / mean)))
-        elif frames >= self.frames and mean < self._slice_s / 2:
-            self.frames = min(self._most, 2 * self.frames)
+            self.tokens = max(self._frame, min(self.tokens, int(tokens * self._slice_s / mean)))
+        elif tokens + self._frame > self.tokens and mean < self._slice_s / 2:
+            self.tokens = min(self._most, 2 * self.tokens)
 
     def failed(self) -> None:
         """Halve the size: a pass failed and had to be tried again in halves."""
-        self.frames = max(1, self.frames // 2)
+        self.tokens = max(self._frame, self.tokens // 2)

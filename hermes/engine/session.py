@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from hermes.engine.scheduler import Backlog
-from hermes.errors import CameraNotOwned, HermesError, Overloaded
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Overloaded
 from hermes.memory import Coverage, FrameStamp
 from hermes.vlm import VideoMemory
 
@@ -40,13 +40,18 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A memory's state for other threads: replaced as a whole, never changed."""
+    """A memory's state for other threads: replaced as a whole, never changed.
+
+    `taken`, `change`: `ratio` and `change` of `hermes.vlm.Intake`.
+    """
 
     cursor: str = ""
     coverage: Coverage = field(default_factory=Coverage)
     tokens: int = 0
     kv_bytes: int = 0
     lag_s: float = 0.0
+    taken: float = 1.0
+    change: float = 1.0
 
 
 class Room:
@@ -117,6 +122,11 @@ class Session:
             raise CameraNotOwned(self.camera_id)
         return self._memory
 
+    @property
+    def present_tokens(self) -> int:
+        """The most tokens of frames that a question reads beside the memory."""
+        return 0 if self._memory is None else self._memory.present_tokens
+
     def take(self, count: int) -> list[tuple[FrameInput | None, str | None]]:
         """Remove up to `count` waiting frames, each with the cursor that it completes."""
         taken = [self.pending.popleft() for _ in range(min(count, len(self.pending)))]
@@ -138,8 +148,13 @@ class Session:
     @property
     def backlog(self) -> Backlog:
         """What waits. `since` is 0 if a cursor without a frame comes first."""
-        frame = self.pending[0][0]
-        return Backlog(0 if frame is None else frame.stamp.capture_ms, len(self.pending))
+        first = self.pending[0][0]
+        frame = first or next((frame for frame, _ in self.pending if frame is not None), None)
+        return Backlog(
+            0 if first is None else first.stamp.capture_ms,
+            len(self.pending),
+            1 if frame is None else tokens_of(self.memory, frame.picture),
+        )
 
     def publish(self, cursor: str | None, lag_s: float | None) -> None:
         """Replace the report."""
@@ -148,5 +163,15 @@ class Session:
             coverage=self.memory.coverage(),
             tokens=self.memory.cache.video_tokens,
             kv_bytes=self.memory.cache.kv_bytes,
+            taken=self.memory.intake.ratio,
+            change=self.memory.intake.change,
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )
+
+
+def tokens_of(memory: VideoMemory, picture: Tensor) -> int:
+    """How many tokens a frame of this picture has, at most; 1 if it is refused."""
+    try:
+        return memory.tokens_of(picture)
+    except InvalidInput:
+        return 1

@@ -20,7 +20,7 @@ from hermes.errors import SnapshotCorrupt, SnapshotMismatch
 from hermes.memory import MemoryState
 from hermes.vlm import VideoMemory
 
-FORMAT = 3
+FORMAT = 4
 """Version of the header and the tensors. A snapshot of another version is refused."""
 
 HEADER_LIMIT = 1 << 20

@@ -23,8 +23,8 @@ def warm_up(memory: VideoMemory, config: EngineConfig) -> int:
     before = _allocated(device, reset_peak=True)
     frames = 1
     if device.type == "cuda":
-        layout = memory.model.layout
-        frames = max(config.max_pass_frames, config.budget_tokens // layout.tokens + 1)
+        tokens = memory.model.most_frame_tokens
+        frames = max(config.max_pass_frames, config.budget_tokens // tokens + 1)
         frames += config.compress_every_frames
     pictures = torch.zeros((3, *memory.model.frame_size), dtype=torch.uint8)
     together = memory.model.pictures_per_frame * frames

@@ -10,9 +10,11 @@ from hermes.memory.attention import PackedPass, Pass, Row
 from hermes.memory.bands import Bands
 from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.capture import Capture
+from hermes.memory.changes import ChangeConfig
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
-from hermes.memory.guidance import GuidanceRow
+from hermes.memory.frame_layout import FrameLayout
+from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.inside import look_inside
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import (
@@ -25,7 +27,6 @@ from hermes.memory.policies import (
     SlidingWindow,
     UniformFrames,
 )
-from hermes.memory.positions import FrameLayout
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
@@ -45,8 +46,10 @@ __all__ = [
     "CacheShape",
     "Candidates",
     "Capture",
+    "ChangeConfig",
     "Compression",
     "Coverage",
+    "EmbeddingsRow",
     "FrameLayout",
     "FrameStamp",
     "GuidanceRow",
@@ -56,6 +59,7 @@ __all__ = [
     "MemoryState",
     "PackedPass",
     "Pass",
+    "Projections",
     "RetentionPolicy",
     "Rotary",
     "Row",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hermes.memory.attention import causal_attention, folded_mask, grouped_attention, tail_mask
 from hermes.memory.coverage import FrameStamp
-from hermes.memory.positions import FrameLayout
+from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.slab import Slab
 
@@ -17,7 +17,7 @@ from hermes.memory.slab import Slab
 class AppendRow:
     """New tokens of a memory in one pass. They attend to all of it, and causally to each other.
 
-    `layout`: the layout of the frames; None for the prefix. `start`: the index of the
+    `layouts`: those of the frames; none for the prefix. `start`: the index of the
     row's first token in the slab. `guidance`: the attention that each guidance
     prompt of the same pass gives the video tokens.
     """
@@ -28,14 +28,14 @@ class AppendRow:
         slab: Slab,
         positions: Tensor,
         stamps: tuple[FrameStamp, ...],
-        layout: FrameLayout | None,
+        layouts: tuple[FrameLayout, ...] = (),
         *,
         after_gap: bool = False,
     ) -> None:
         self.slab = slab
         self.positions = positions
         self.stamps = stamps
-        self.layout = layout
+        self.layouts = layouts
         self.after_gap = after_gap
         self.start = slab.length
         self.guidance: tuple[Tensor, ...] = ()

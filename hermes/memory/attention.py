@@ -58,14 +58,26 @@ class ReadingRow(ABC):
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """As every row does."""
-        rotated = rotate(query, self.tables), rotate(key, self.tables)
-        return self.attend_rotated(layer, query, rotated, value, scale)
+        rotated = rotate(query, scaled(self.tables, scale)), rotate(key, self.tables)
+        return self.attend_rotated(layer, query, rotated, value)
 
     @abstractmethod
     def attend_rotated(
-        self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor, scale: float
+        self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor
     ) -> Tensor:
-        """As `attend`, with query and key already rotated. `query`: as it came, not rotated."""
+        """As `attend`, with query and key already rotated, and the query scaled.
+
+        `query`: as it came, neither rotated nor scaled.
+        """
+
+
+def scaled(tables: tuple[Tensor, Tensor], scale: float) -> tuple[Tensor, Tensor]:
+    """Tables that rotate queries and scale them, too.
+
+    Scores are scaled before the product, in fp32: in fp16 a product of vectors that are not
+    scaled can exceed the largest number.
+    """
+    return tables[0] * scale, tables[1] * scale
 
 
 class PackedPass:
@@ -100,12 +112,12 @@ class PackedPass:
             outs = [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
         else:
             rotated = zip(
-                rotate(query[0], self._tables).split(self.sizes, dim=1),
+                rotate(query[0], scaled(self._tables, scale)).split(self.sizes, dim=1),
                 rotate(key[0], self._tables).split(self.sizes, dim=1),
                 strict=True,
             )
             reading = zip(self._reading, q, rotated, v, strict=True)
-            outs = [row.attend_rotated(layer, own, a, b, scale) for row, own, a, b in reading]
+            outs = [row.attend_rotated(layer, own, a, b) for row, own, a, b in reading]
         return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
 
 
@@ -164,22 +176,23 @@ def split_attention(
     memory: tuple[Tensor, Tensor],
     own: tuple[Tensor, Tensor],
     mask: Tensor | None,
-    scale: float,
 ) -> Tensor:
     """As `grouped_attention`, over two separate tensors: a shared memory and a row's own tokens.
 
-    `mask` [q, own tokens] is for the row's own tokens; all of the memory is seen.
-    Scores and softmax are fp32.
+    `query` is scaled already. `mask` [q, own tokens] is for the row's own tokens; all of the
+    memory is seen. The softmax is fp32. On a CPU so are the products, which takes less time
+    there than 16 bits do, and rounds less.
     """
     heads, queries, dim = query.shape
     kv_heads, seen = memory[0].shape[:2]
     groups = heads // kv_heads
-    folded = query.reshape(kv_heads, groups * queries, dim)
-    far = torch.matmul(folded, memory[0].mT).to(torch.float32)
-    near = torch.matmul(folded, own[0].mT).to(torch.float32)
+    wide = torch.float32 if query.device.type == "cpu" else query.dtype
+    folded = query.reshape(kv_heads, groups * queries, dim).to(wide)
+    far = torch.matmul(folded, memory[0].mT.to(wide)).to(torch.float32)
+    near = torch.matmul(folded, own[0].mT.to(wide)).to(torch.float32)
     if mask is not None:
         near = near.masked_fill(~mask.repeat(groups, 1), float("-inf"))
-    weights = torch.softmax(torch.cat((far, near), dim=-1) * scale, dim=-1).to(query.dtype)
-    out = torch.matmul(weights[..., :seen], memory[1])
-    out += torch.matmul(weights[..., seen:], own[1])
-    return out.reshape(heads, queries, dim)
+    weights = torch.softmax(torch.cat((far, near), dim=-1), dim=-1).to(wide)
+    out = torch.matmul(weights[..., :seen], memory[1].to(wide))
+    out += torch.matmul(weights[..., seen:], own[1].to(wide))
+    return out.to(query.dtype).reshape(heads, queries, dim)

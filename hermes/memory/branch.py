@@ -43,11 +43,19 @@ class Branch:
     """
 
     def __init__(
-        self, slab: Slab, rotary: Rotary, position: int, room: int, coverage: Coverage
+        self,
+        slab: Slab,
+        rotary: Rotary,
+        position: int,
+        room: int,
+        coverage: Coverage,
+        opening: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """`position`: that of the branch's first token, on every axis.
+        """`position`: that of the branch's first token of text, on every axis.
 
-        `room`: how many tokens the branch can take.
+        `room`: how many tokens the branch can take. `opening`: features [n, width]
+        and positions [axes, n] of frames that are not in memory: the first row
+        begins with them.
         """
         shape = slab.shape
         self.slab = slab
@@ -61,6 +69,8 @@ class Branch:
         self.keys = torch.empty(size, dtype=shape.dtype, device=shape.device)
         """Keys of its own tokens, rotated to their positions."""
         self.values = torch.empty(size, dtype=shape.dtype, device=shape.device)
+        self._opening = opening
+        self._opens_with = 0 if opening is None else len(opening[0])
         self._first_position = position
         self._room = room
         self._closed = False
@@ -68,11 +78,32 @@ class Branch:
 
     @property
     def position(self) -> int:
-        """The position of the branch's next token, on every axis."""
-        return self._first_position + self.length
+        """The position of the branch's next token of text, on every axis."""
+        return self._first_position + max(0, self.length - self._opens_with)
+
+    @property
+    def opens(self) -> bool:
+        """Whether the next row begins with frames, whose positions differ from axis to axis."""
+        return self.length < self._opens_with
+
+    def opened_by(self, question: Tensor) -> Tensor:
+        """Inputs [n, width] of the first row: frames that are not in memory, and the question."""
+        return question if self._opening is None else torch.cat((self._opening[0], question))
+
+    def positions(self, tokens: int) -> Tensor:
+        """Positions [axes, tokens] of the next tokens."""
+        shape, left = self.slab.shape, max(0, self._opens_with - self.length)
+        start = self.position
+        line = torch.arange(start, start + tokens - left, device=shape.device)
+        text = line.expand(shape.axes, tokens - left)
+        if self._opening is None or not left:
+            return text
+        return torch.cat((self._opening[1][:, self.length :], text), dim=1)
 
     def row(self, tokens: int) -> BranchRow:
         """A row for the next tokens: the question, or one token of the answer."""
+        if self.opens and tokens <= self._opens_with:
+            raise InvalidInput("question", "the first row has the branch's frames and a question")
         if self.length + tokens > self._room:
             raise InvalidInput(
                 "question",
@@ -103,13 +134,12 @@ class Branch:
         query: Tensor,
         rotated: tuple[Tensor, Tensor],
         value: Tensor,
-        scale: float,
         mask: Tensor | None,
     ) -> Tensor:
         """Write the next row's keys and values, and attend to the memory and the branch.
 
         `query`: as it came from the model. `rotated`: query and key, rotated to the row's
-        positions. `mask`: `BranchRow.mask`.
+        positions, the query also scaled. `mask`: `BranchRow.mask`.
         """
         end = self.length + value.shape[1]
         self.keys[layer, :, self.length : end] = rotated[1]
@@ -119,7 +149,7 @@ class Branch:
             self.slab.values[layer, :, : self.seen],
         )
         own = (self.keys[layer, :, :end], self.values[layer, :, :end])
-        return split_attention(rotated[0], memory, own, mask, scale)
+        return split_attention(rotated[0], memory, own, mask)
 
 
 class BranchRow(ReadingRow):
@@ -135,9 +165,7 @@ class BranchRow(ReadingRow):
     def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """cos and sin of its positions."""
         branch = self._branch
-        start, shape = branch.position, branch.slab.shape
-        line = torch.arange(start, start + self._tokens, device=shape.device)
-        return branch.rotary.tables(line.expand(shape.axes, self._tokens))
+        return branch.rotary.tables(branch.positions(self._tokens))
 
     @cached_property
     def mask(self) -> Tensor | None:
@@ -153,6 +181,11 @@ class BranchRow(ReadingRow):
         """How many tokens of the pass belong to this row."""
         return self._tokens
 
+    @property
+    def of_text(self) -> bool:
+        """Whether all its tokens are text: `layout` gives their positions."""
+        return not self._branch.opens
+
     def layout(self) -> RowLayout:
         """Where the row's tokens, and the tokens that it reads, are on the device."""
         branch = self._branch
@@ -167,7 +200,7 @@ class BranchRow(ReadingRow):
         )
 
     def attend_rotated(
-        self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor, scale: float
+        self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor
     ) -> Tensor:
         """Attend to the memory and to the branch, which keeps the row's keys and values."""
-        return self._branch.attend(layer, query, rotated, value, scale, self.mask)
+        return self._branch.attend(layer, query, rotated, value, self.mask)

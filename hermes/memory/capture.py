@@ -40,9 +40,14 @@ class Capture:
             "length": length,
             "frame_tokens": held.frame_tokens,
             "time_step": held.time_step,
+            "sides": list(held.sides),
+            "changes": held.changes,
+            "resized_at": held.resized_at,
             "clock_largest": clock.largest,
             "clock_origin": list(clock.origin),
+            "clock_together": clock.together,
             "frames_seen": table.seen,
+            "whole_from": table.whole_from,
             "first_ms": table.first_ms,
             "last_ms": table.last_ms,
             "lost": list(table.lost or ()),
@@ -70,11 +75,17 @@ class Capture:
 
 
 def _numbers(table: FrameTable) -> Tensor:
+    taken = table.taken()
     rows = [
-        (number, stamp.capture_ms, NO_MEDIA if stamp.media_ms is None else stamp.media_ms)
+        (
+            number,
+            stamp.capture_ms,
+            NO_MEDIA if stamp.media_ms is None else stamp.media_ms,
+            taken[number],
+        )
         for number, stamp in table.stamps()
     ]
-    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 4)
 
 
 def _like(tensor: Tensor) -> Tensor:

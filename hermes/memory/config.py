@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hermes.errors import InvalidInput
 
 Weights = Literal["paper", "published_code"]
 Smoothing = Literal["off", "index", "identity"]
-Normalise = Literal["minmax", "rank"]
-Summary = Literal["off", "paper", "pinned"]
+Normalise = Literal["minmax", "minmax_epsilon", "rank"]
+Summary = Literal["off", "paper", "published_code", "pinned"]
+Guidance = Literal["pass", "embeddings"]
+
+LATER = "later"
+"""Marks a field that snapshots of earlier releases do not have: its default is what they meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +26,12 @@ class HermesConfig:
     the progress of a layer through the band.
     `smoothing`: which scores of the next deeper layer are mixed into a layer's:
     those at the same `index`, as in the paper, or of the same `identity` (frame, patch).
-    `normalise`: `minmax`, or `rank`, on which outliers have no effect.
+    `normalise`: `minmax`; `minmax_epsilon`, with 1e-6 added to the span, as in the
+    authors' code; or `rank`, on which outliers have no effect.
     `summary`: how evicted tokens of the deep band are summarised. `paper`: one
-    token at the newest position, averaged again at each compression. `pinned`:
+    token at the newest position, averaged again at each compression.
+    `published_code`: a new token at the newest position at each compression;
+    older ones are scored, kept or averaged as every other token is. `pinned`:
     at most `summary_ring` tokens, each at a position of what it summarises,
     never averaged again. `off`: not at all.
     `recent_frames`: how many of the newest frames every layer keeps whole.
@@ -32,6 +39,9 @@ class HermesConfig:
     from the last token of the same patch (`hermes.memory.novelty`).
     `agreement`: from 0 to 1, how much of a token's score is its mean over the
     layers that hold it (`hermes.memory.agreement`).
+    `guidance`: what the guidance prompts are. `pass`: a forward pass, which reads
+    the memory in every layer. `embeddings`, as in the authors' code: in every
+    layer the queries and keys of the bare text's embeddings, without a causal mask.
     """
 
     weights: Weights = "paper"
@@ -42,13 +52,15 @@ class HermesConfig:
     recent_frames: int = 2
     novelty: float = 1.0
     agreement: float = 0.5
+    guidance: Guidance = field(default="pass", metadata={LATER: True})
 
     def __post_init__(self) -> None:
         choices: dict[str, tuple[str, ...]] = {
             "weights": ("paper", "published_code"),
             "smoothing": ("off", "index", "identity"),
-            "normalise": ("minmax", "rank"),
-            "summary": ("off", "paper", "pinned"),
+            "normalise": ("minmax", "minmax_epsilon", "rank"),
+            "summary": ("off", "paper", "published_code", "pinned"),
+            "guidance": ("pass", "embeddings"),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
@@ -68,12 +80,14 @@ PAPER = HermesConfig(smoothing="index", summary="paper", recent_frames=0, novelt
 PUBLISHED_CODE = HermesConfig(
     weights="published_code",
     smoothing="index",
-    summary="paper",
+    normalise="minmax_epsilon",
+    summary="published_code",
     recent_frames=0,
     novelty=0,
     agreement=0,
+    guidance="embeddings",
 )
-"""As `PAPER`, with the blending weights of the authors' code."""
+"""What the authors' code does. docs/memory.md says in what this still differs from it."""
 
 PRESETS = {"default": HermesConfig(), "paper": PAPER, "published_code": PUBLISHED_CODE}
 """Configurations by name."""

@@ -6,11 +6,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-
-from hermes.memory.summary import SUMMARY_PATCH
-
 MAX_GAPS = 64
 MAX_FORGOTTEN = 64
 
@@ -68,15 +63,36 @@ class Coverage:
     lost: Stretch | None = None
     gap_reasons: tuple[str, ...] = ()
 
+    def and_present(self, stamp: FrameStamp, *, after_gap: bool) -> Coverage:
+        """The coverage of an answer that sees one more frame whole, which is not in memory yet."""
+        first, now = self.end_ms is None, stamp.capture_ms
+        gaps, reasons = self.gaps, self.gap_reasons
+        if after_gap and self.end_ms is not None:
+            gaps, reasons = (*gaps, (self.end_ms, now)), (*reasons, stamp.gap)
+        return replace(
+            self,
+            start_ms=now if first else self.start_ms,
+            end_ms=now,
+            gaps=gaps,
+            gap_reasons=reasons,
+            media_start_ms=stamp.media_ms if first else self.media_start_ms,
+            media_end_ms=stamp.media_ms,
+            frames=self.frames + 1,
+            frames_seen=self.frames_seen + 1,
+            whole_since_ms=now if self.whole_since_ms is None else self.whole_since_ms,
+            since_ms=now if self.since_ms is None else self.since_ms,
+        )
+
 
 class FrameTable:
-    """The stamps of the frames that are held, and the gaps between them."""
+    """The stamps and sizes of the frames that are held, and the gaps between them."""
 
     def __init__(
         self,
         stamps: Iterable[tuple[int, FrameStamp]] = (),
         gaps: Iterable[Stretch] = (),
         *,
+        taken: Mapping[int, int] | None = None,
         first_ms: int | None = None,
         last_ms: int | None = None,
         seen: int = 0,
@@ -86,6 +102,7 @@ class FrameTable:
     ) -> None:
         """Empty, or as another table was that had these. `whole_from`: as in `retain`."""
         self._stamps: OrderedDict[int, FrameStamp] = OrderedDict(stamps)
+        self._taken = dict(taken or {})
         self._gaps: list[Stretch] = list(gaps)
         self._reasons = dict(gap_reasons or {})
         self._first_ms = first_ms
@@ -104,8 +121,11 @@ class FrameTable:
         """
         self._lost_since_ms = since_ms
 
-    def add(self, stamp: FrameStamp, *, after_gap: bool) -> int:
-        """Add the next frame, which is held whole, and return its number."""
+    def add(self, stamp: FrameStamp, *, after_gap: bool, tokens: int = 0) -> int:
+        """Add the next frame, which is held whole, and return its number.
+
+        `tokens`: how many were taken in.
+        """
         number = self.seen
         if self._last_ms is None:
             self._first_ms = stamp.capture_ms
@@ -119,6 +139,7 @@ class FrameTable:
         if number - 1 not in self._stamps:
             self._forgotten = None  # the last stretch ends here
         self._stamps[number] = replace(stamp, gap="")
+        self._taken[number] = tokens
         self._last_ms = stamp.capture_ms
         self.seen += 1
         return number
@@ -126,16 +147,17 @@ class FrameTable:
     def retain(self, held: Iterable[int], whole_from: int) -> None:
         """Forget every frame that is not in `held`, and the gaps before the oldest.
 
-        `whole_from`: the first of the newest frames that are held whole; `seen`
-        if the newest is not.
+        `whole_from`: the first frame from which on no picture lost anything; `seen`
+        if the newest did. It never goes back.
         """
         wanted = set(held)
         for number in [number for number in self._stamps if number not in wanted]:
             del self._stamps[number]
+            self._taken.pop(number, None)
         if self._stamps:
             oldest = next(iter(self._stamps.values())).capture_ms
             self._keep_gaps([gap for gap in self._gaps if gap[1] > oldest])
-        self._whole_from, self._forgotten = whole_from, None
+        self._whole_from, self._forgotten = max(whole_from, self._whole_from), None
 
     def _keep_gaps(self, gaps: list[Stretch]) -> None:
         self._gaps = gaps
@@ -144,6 +166,15 @@ class FrameTable:
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, in order."""
         return list(self._stamps.items())
+
+    def taken(self) -> Mapping[int, int]:
+        """How many tokens each frame that is held was taken in with, by number."""
+        return self._taken
+
+    @property
+    def whole_from(self) -> int:
+        """The first frame from which on no picture lost anything."""
+        return self._whole_from
 
     def gaps(self) -> list[Stretch]:
         """Each from the last frame before a gap to the first after it, in order."""
@@ -214,27 +245,3 @@ def _longest(stretches: Sequence[Stretch], count: int) -> tuple[Stretch, ...]:
     """The `count` longest, in order; of equally long ones the newer."""
     lengths = [(end - start, at) for at, (start, end) in enumerate(stretches)]
     return tuple(stretches[at] for at in sorted(at for _, at in sorted(lengths)[-count:]))
-
-
-def held_frames(
-    frames: Tensor, patches: Tensor, frame_tokens: int, seen: int
-) -> tuple[list[int], int]:
-    """The frames of the held tokens [layers, n], and the first from which on all are whole.
-
-    A frame is whole if each layer holds `frame_tokens` of its tokens, not
-    counting summaries. Waits for the device twice, no more than finding the
-    frames alone would.
-    """
-    # No layer holds a token twice: one count over all layers is enough.
-    marked = 2 * frames + (patches == SUMMARY_PATCH)
-    codes, counts = torch.stack(marked.unique(return_counts=True)).tolist()
-    complete = frame_tokens * frames.shape[0]
-    whole = {
-        code // 2
-        for code, count in zip(codes, counts, strict=True)
-        if code % 2 == 0 and count == complete
-    }
-    first = seen
-    while first - 1 in whole:
-        first -= 1
-    return sorted({code // 2 for code in codes}), first

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory.held import Held
 from hermes.memory.policies import Candidates, RetentionPolicy
+from hermes.memory.present import newest_of_places, whole_from
 from hermes.memory.slab import Slab, SlabPool
 from hermes.memory.summary import SUMMARY_PATCH, Merge
 
 
-def evict(held: Held, policy: RetentionPolicy, budget: int, slabs: SlabPool) -> Slab:
+def evict(
+    held: Held,
+    policy: RetentionPolicy,
+    budget: int,
+    slabs: SlabPool,
+    *,
+    keep_present: bool = False,
+) -> tuple[Slab, Tensor]:
     """Keep `budget` video tokens of each layer, as `policy` chooses.
 
     Returns the slab that has them: `held`'s own, or one of `slabs` where
-    `held`'s is being read. Fails before anything has changed.
+    `held`'s is being read; and the first frame from which on no picture lost
+    anything by this, a scalar on the device. Fails before anything has changed.
     """
     slab, prefix = held.slab, held.prefix_length
+    frames, patches = slab.frames[:, held.video], slab.patches[:, held.video]
     candidates = Candidates(
-        slab.frames[:, held.video],
-        slab.patches[:, held.video],
+        frames,
+        patches,
         held.table.seen,
         _attention(held, policy),
         slab.values[:, :, held.video],
+        newest_of_places(patches, held.first_patch) if keep_present else None,
     )
     selection = policy.select(candidates, budget)
+    kept = _kept(selection.keep, candidates.count, selection.merges)
+    whole = whole_from(frames, patches, kept, held.table.seen, held.resized_at)
     # Means are taken before anything moves.
     means = {layer: _mean(held, layer, merge) for layer, merge in selection.merges.items()}
     keep = torch.cat((every_index(slab, prefix), selection.keep + prefix), 1)
@@ -40,7 +55,16 @@ def evict(held: Held, policy: RetentionPolicy, budget: int, slabs: SlabPool) -> 
         if merge.position == "newest":
             newest = held.clock.took_tick() if newest is None else newest
             target.positions[layer, :, at] = newest
-    return target
+    return target, whole
+
+
+def _kept(keep: Tensor, count: int, merges: Mapping[int, Merge]) -> Tensor:
+    """[layers, count] bool: the tokens that stay. One whose slot a summary takes does not."""
+    kept = torch.zeros((len(keep), count), dtype=torch.bool, device=keep.device)
+    kept.scatter_(1, keep, True)
+    for layer, merge in merges.items():
+        kept[layer].index_fill_(0, keep[layer, merge.slot], False)
+    return kept
 
 
 def every_index(slab: Slab, count: int) -> Tensor:

@@ -7,6 +7,8 @@ is how much it attended to each token.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -68,3 +70,62 @@ class GuidanceRow:
             outs.append(torch.matmul(weights.to(query.dtype), values))
         self.attention[layer] = noted[self._first : self._seen] / (heads * queries)
         return torch.cat(outs, dim=1).reshape(heads, queries, dim)
+
+
+@dataclass(frozen=True, slots=True)
+class Projections:
+    """What every layer makes of a prompt's bare embeddings, not rotated.
+
+    `queries`: [layers, heads, n, head_dim]. `keys`: [layers, kv_heads, n, head_dim].
+    """
+
+    queries: Tensor
+    keys: Tensor
+
+
+class EmbeddingsRow:
+    """A guidance prompt as the authors' code has it, in the place of a `GuidanceRow`.
+
+    In every layer the prompt's embeddings ask, as if no layer had come before, and each of its
+    tokens sees all others. What the pass makes of the prompt is not used.
+    """
+
+    def __init__(
+        self,
+        slab: Slab,
+        rotary: Rotary,
+        positions: Tensor,
+        first: int,
+        seen: int,
+        projections: Projections,
+    ) -> None:
+        """As of a `GuidanceRow`."""
+        self._slab = slab
+        self._rotary = rotary
+        self._tables = rotary.tables(positions)
+        self._tokens = positions.shape[1]
+        self._first = first
+        self._seen = seen
+        self._of = projections
+        self.attention = torch.zeros(
+            (slab.shape.layers, seen - first), dtype=torch.float32, device=slab.keys.device
+        )
+        """[layers, video tokens]: the attention weight of each, averaged over heads and queries."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens of the pass belong to this row."""
+        return self._tokens
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """Note the weights of this layer. What is returned is zero: nothing reads it."""
+        queries = rotate(self._of.queries[layer].to(torch.float32), self._tables)
+        own = rotate(self._of.keys[layer], self._tables)
+        keys = self._slab.rotated_keys(layer, self._seen, self._rotary)
+        keys = torch.cat((keys, own), dim=1).to(torch.float32)
+        heads, tokens, dim = queries.shape
+        folded = (scale * queries).reshape(len(keys), -1, dim)
+        weights = torch.softmax(torch.matmul(folded, keys.mT), dim=-1)
+        noted = weights.sum(dim=(0, 1))
+        self.attention[layer] = noted[self._first : self._seen] / (heads * tokens)
+        return torch.zeros_like(query)

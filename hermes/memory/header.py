@@ -36,6 +36,17 @@ class Header:
         """An object, as a header of its own."""
         return Header(self.mapping(name), f"{self._path}{name}.")
 
+    def sections(self, name: str, most: int) -> list[Header]:
+        """At most `most` objects, each as a header of its own."""
+        found = self._values.get(name)
+        if not isinstance(found, list) or len(found) > most:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header needs at most {most} objects"
+            )
+        if not all(isinstance(value, dict) for value in found):
+            raise SnapshotCorrupt(f"{self._path}{name} in the snapshot's header needs objects")
+        return [Header(value, f"{self._path}{name}.{at}.") for at, value in enumerate(found)]
+
     def integer(self, name: str, low: int, high: int) -> int:
         """A number within [low, high]."""
         return self._checked(name, self._values.get(name), low, high)
@@ -48,6 +59,35 @@ class Header:
                 f"{self._path}{name} in the snapshot's header needs {count} numbers"
             )
         return [self._checked(name, value, low, high) for value in found]
+
+    def numbers(self, name: str, most: int, low: int, high: int) -> list[int]:
+        """At most `most` numbers within [low, high]."""
+        found = self._values.get(name)
+        if not isinstance(found, list) or len(found) > most:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header needs at most {most} numbers"
+            )
+        return [self._checked(name, value, low, high) for value in found]
+
+    def moment(self, name: str) -> int | None:
+        """A time in ms, or null."""
+        found = self._values.get(name)
+        return None if found is None else self._checked(name, found, -(2**63), 2**63 - 1)
+
+    def moments(self, name: str, count: int) -> list[tuple[int, int | None]]:
+        """`count` pairs of times in ms; the second of a pair may be null."""
+        found = self._values.get(name)
+        if not isinstance(found, list) or len(found) != count:
+            raise SnapshotCorrupt(
+                f"{self._path}{name} in the snapshot's header needs {count} times"
+            )
+        pairs = []
+        for pair in found:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise SnapshotCorrupt(f"{self._path}{name} in the snapshot's header is no pair")
+            own = Header({"first": pair[0], "second": pair[1]}, f"{self._path}{name}.")
+            pairs.append((own.integer("first", -(2**63), 2**63 - 1), own.moment("second")))
+        return pairs
 
     def words(self, name: str, count: int) -> list[str]:
         """`count` words of small letters, each possibly empty."""

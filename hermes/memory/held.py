@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from hermes.memory.coverage import FrameTable, held_frames
+from hermes.memory.coverage import FrameTable
+from hermes.memory.frame_layout import PLACES, FrameLayout
 from hermes.memory.positions import Clock, dense_ranks
 from hermes.memory.slab import Slab
+
+_CHANGES_APART = 1 << 10
+"""After so many changes of the picture's sides, the oldest count as none: numbers are 32 bits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -17,8 +23,10 @@ class Held:
 
     `slab`: the tokens. `clock`: the positions given out so far. `table`: the
     frames of which tokens are held. `prefix_length`: tokens of the system
-    prefix. `frame_tokens`: tokens of a whole frame; 0 until the first is in
-    memory. `time_step`: how far a frame moves the first axis of the clock.
+    prefix. `frame_tokens`: tokens of the largest frame so far; 0 until the first
+    is in memory. `time_step`: how far a frame moves the first axis of the clock.
+    `sides`: the picture's rows and columns in the newest frame; `changes`: how
+    often they have changed; `resized_at`: the first frame after the last change.
     `guidance`: [layers, video tokens] fp32 for each guidance prompt: the
     attention that the next compression goes by. Empty if it has none.
     """
@@ -29,6 +37,9 @@ class Held:
     prefix_length: int
     frame_tokens: int = 0
     time_step: int = 1
+    sides: tuple[int, ...] = ()
+    changes: int = 0
+    resized_at: int = 0
     guidance: tuple[Tensor, ...] = ()
 
     @property
@@ -41,6 +52,41 @@ class Held:
         """How many video tokens every layer holds."""
         return max(0, self.slab.length - self.prefix_length)
 
+    def numbered(self, layouts: Sequence[FrameLayout]) -> tuple[Tensor, Tensor]:
+        """Frame and patch numbers of the tokens of frames that come next, each [tokens].
+
+        A patch number is a place, and how often the picture's sides had changed
+        before: after a change, no place is the same part of the picture.
+        """
+        device, first = self.slab.shape.device, self.table.seen
+        sides, changes = self.sides, self.changes
+        counts = torch.tensor([layout.tokens for layout in layouts])
+        offsets: list[int] = []
+        for layout in layouts:
+            changes += bool(sides) and layout.sides != sides
+            sides = layout.sides
+            offsets.append(changes % _CHANGES_APART * PLACES)
+        numbers = torch.arange(first, first + len(layouts)).repeat_interleave(counts)
+        added = torch.tensor(offsets, dtype=torch.int32).repeat_interleave(counts)
+        patches = torch.cat([layout.patches for layout in layouts])
+        return numbers.to(device), patches + added.to(device)
+
+    def took(self, layouts: Sequence[FrameLayout]) -> None:
+        """Move on: frames of these layouts are in memory."""
+        self.clock.took_frames(layouts)
+        for number, layout in enumerate(layouts, self.table.seen):
+            if self.sides and layout.sides != self.sides:
+                self.changes += 1
+                self.resized_at = number
+            self.sides = layout.sides
+            self.frame_tokens = max(self.frame_tokens, layout.tokens)
+        self.time_step = layouts[-1].advance[0]
+
+    @property
+    def first_patch(self) -> int:
+        """The patch number of the first place of pictures of the present size."""
+        return self.changes % _CHANGES_APART * PLACES
+
     def reindex(self) -> None:
         """Compact the video tokens' positions to a dense range after the prefix."""
         slab, video, together = self.slab, self.video, self.clock.together
@@ -51,7 +97,11 @@ class Held:
         slab.moved()
         self.clock.compacted(slab.positions[:, :, video], self.prefix_length, self.time_step)
 
-    def forget_lost_frames(self) -> None:
-        """Forget the frames that have no token left in any layer."""
-        frames, patches = self.slab.frames[:, self.video], self.slab.patches[:, self.video]
-        self.table.retain(*held_frames(frames, patches, self.frame_tokens, self.table.seen))
+    def forget_lost_frames(self, whole: Tensor) -> None:
+        """Forget the frames that have no token left in any layer.
+
+        `whole`: from `evict`.
+        """
+        numbers = self.slab.frames[:, self.video].unique()
+        *held, first = torch.cat((numbers, whole[None])).tolist()
+        self.table.retain(held, first)

@@ -34,6 +34,7 @@ def look_inside(memory: StreamMemory) -> MemoryContents:
             LayerContents(layer, bands[layer], _held(frames[layer], patches[layer]))
             for layer in range(memory.shape.layers)
         ),
+        taken=memory.taken(),
         media=media if len(media) == len(stamps) else {},
     )
 

@@ -18,6 +18,8 @@ class MemoryConfig:
     `position_limit`; `eager` does so at every compression.
     `position_limit`: one past the largest position that the model was made for.
     `position_reserve`: positions kept free for a question and its answer.
+    `keep_present`: frames leave out what has not changed, so the newest token of
+    every place of the picture stays, in every layer.
     """
 
     budget: int
@@ -25,6 +27,7 @@ class MemoryConfig:
     position_limit: int
     position_reserve: int = 1024
     reindex: Literal["lazy", "eager"] = "lazy"
+    keep_present: bool = False
 
     def __post_init__(self) -> None:
         if self.budget < 1:

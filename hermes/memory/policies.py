@@ -15,7 +15,13 @@ from hermes.memory.bands import Bands
 from hermes.memory.config import PRESETS, HermesConfig
 from hermes.memory.novelty import novelty
 from hermes.memory.scores import layer_scores, smooth, top
-from hermes.memory.summary import SUMMARY_PATCH, Merge, merge_newest, merge_pinned
+from hermes.memory.summary import (
+    SUMMARY_PATCH,
+    Merge,
+    merge_evicted,
+    merge_newest,
+    merge_pinned,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Candidates:
     `attention`: [2, layers, n], the weight that the global and the mixed
     guidance prompt give each token; None for a policy that is not guided.
     `values`: [layers, kv_heads, n, head_dim], as cached; must not be changed.
+    `present`: [layers, n] bool, tokens that show the present picture and must stay; None if
+    the newest frames show it.
     """
 
     frames: Tensor
@@ -34,6 +42,7 @@ class Candidates:
     seen: int
     attention: Tensor | None = None
     values: Tensor | None = None
+    present: Tensor | None = None
 
     @property
     def layers(self) -> int:
@@ -164,6 +173,8 @@ class Hermes:
             held = candidates.frames, candidates.patches
             scores = agreed(scores, *held, bands, config.agreement)
         recent = candidates.frames >= candidates.seen - config.recent_frames
+        if candidates.present is not None:
+            recent = recent | candidates.present
         self._check_recent(int(recent.sum(dim=1).max()), budget)
         scores = torch.where(recent, torch.inf, scores)
         keep = top(scores, budget)
@@ -175,9 +186,13 @@ class Hermes:
                 )
         return Selection(keep, merges)
 
-    def check_room(self, budget: int, frame_tokens: int) -> None:
-        """Raises `InvalidInput` if the newest frames could never be kept whole in `budget`."""
-        self._check_recent(self.config.recent_frames * frame_tokens, budget)
+    def check_room(self, budget: int, frame_tokens: int, *, keep_present: bool = False) -> None:
+        """Raises `InvalidInput` if the newest frames could never be kept whole in `budget`.
+
+        `keep_present`: or the newest token of every place.
+        """
+        frames = max(self.config.recent_frames, int(keep_present))
+        self._check_recent(frames * frame_tokens, budget)
 
     def _check_recent(self, tokens: int, budget: int) -> None:
         needed = tokens + (self.config.summary != "off")  # the summary takes one more
@@ -191,6 +206,8 @@ class Hermes:
     def _summarised(self, scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
         if self.config.summary == "paper":
             return merge_newest(scores, summaries, budget)
+        if self.config.summary == "published_code":
+            return merge_evicted(scores, budget)
         return merge_pinned(scores, summaries, budget, self.config.summary_ring)
 
 

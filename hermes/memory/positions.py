@@ -8,77 +8,43 @@ every frame, and text continues after the largest position, on all axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class FrameLayout:
-    """The positions of one frame's tokens, relative to the clock.
-
-    `offsets`: [axes, tokens] int32. `advance`: how far the frame moves each
-    axis of the clock.
-    """
-
-    offsets: Tensor
-    advance: tuple[int, ...]
-
-    @property
-    def tokens(self) -> int:
-        """Video tokens of one frame."""
-        return self.offsets.shape[1]
-
-    @classmethod
-    def sequential(cls, tokens: int, device: torch.device | None = None) -> FrameLayout:
-        """For one axis: one token after another."""
-        offsets = torch.arange(tokens, dtype=torch.int32, device=device)
-        return cls(offsets[None], (tokens,))
-
-    @classmethod
-    def grid(
-        cls, height: int, width: int, time_step: int, device: torch.device | None = None
-    ) -> FrameLayout:
-        """For three axes: `height` x `width` tokens at one time, `time_step` before the next."""
-        rows = torch.arange(height, dtype=torch.int32, device=device).repeat_interleave(width)
-        columns = torch.arange(width, dtype=torch.int32, device=device).repeat(height)
-        return cls(torch.stack((torch.zeros_like(rows), rows, columns)), (time_step, 0, 0))
-
-    @classmethod
-    def marked(cls, height: int, width: int, device: torch.device | None = None) -> FrameLayout:
-        """For three axes: a mark, `height` x `width` tokens at one time, and another mark.
-
-        Marks are text, which has one position on all axes: a frame moves all
-        axes equally far.
-        """
-        grid = cls.grid(height, width, 1, device).offsets + 1
-        first = torch.zeros((3, 1), dtype=torch.int32, device=device)
-        last = first + max(height, width) + 1
-        return cls(torch.cat((first, grid, last), dim=1), (max(height, width) + 2,) * 3)
+from hermes.memory.frame_layout import FrameLayout
 
 
 class Clock:
     """The positions given out so far, as plain integers."""
 
-    def __init__(self, axes: int, largest: int = -1, origin: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        axes: int,
+        largest: int = -1,
+        origin: Sequence[int] | None = None,
+        *,
+        together: bool | None = None,
+    ) -> None:
         """New, or as another clock was that had these.
 
         `largest`: the largest position so far. `origin`: where the next frame starts on each axis.
+        `together`: as in the attribute; by default, whether `origin` is the same on all axes.
         """
         self.axes = axes
         self.origin = [0] * axes if origin is None else list(origin)
         self.largest = largest
+        self.together = len(set(self.origin)) == 1 if together is None else together
+        """Whether all axes move together: there is only one, or frames have marks of text."""
 
     @property
     def next_text(self) -> int:
         """The position of the next text token, on every axis."""
         return self.largest + 1
 
-    @property
-    def together(self) -> bool:
-        """Whether all axes move together: there is only one, or frames have marks of text."""
-        return len(set(self.origin)) == 1
+    def copy(self) -> Clock:
+        """Another clock that shows the same."""
+        return Clock(self.axes, self.largest, self.origin, together=self.together)
 
     def text(self, tokens: int, device: torch.device) -> Tensor:
         """Positions [axes, tokens] of text that comes next. The clock does not move."""
@@ -89,23 +55,29 @@ class Clock:
         self.largest += tokens
         self.origin = [self.largest + 1] * self.axes
 
-    def frames(self, count: int, layout: FrameLayout) -> Tensor:
-        """Positions [axes, count * tokens] of frames that come next. The clock does not move."""
-        device = layout.offsets.device
-        step = torch.tensor(layout.advance, dtype=torch.int32, device=device)
-        origin = torch.tensor(self.origin, dtype=torch.int32, device=device)
-        starts = origin[:, None] + step[:, None] * torch.arange(
-            count, dtype=torch.int32, device=device
-        )
-        return (starts[:, :, None] + layout.offsets[:, None, :]).flatten(1)
+    def frames(self, layouts: Sequence[FrameLayout]) -> Tensor:
+        """Positions [axes, tokens of all] of frames that come next. The clock does not move."""
+        ahead = self.copy()
+        starts = torch.tensor([ahead.took_frame(layout) for layout in layouts], dtype=torch.int32)
+        counts = torch.tensor([layout.tokens for layout in layouts])
+        each = starts.repeat_interleave(counts, dim=0).T  # on the host: the device need not wait
+        offsets = torch.cat([layout.offsets for layout in layouts], dim=1)
+        return each.to(offsets.device) + offsets
 
-    def took_frames(self, count: int, layout: FrameLayout) -> None:
+    def took_frames(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: the frames are in memory."""
-        spans = layout.offsets.amax(dim=1).tolist()
-        for axis, (step, span) in enumerate(zip(layout.advance, spans, strict=True)):
-            last = self.origin[axis] + step * (count - 1)
-            self.largest = max(self.largest, last + int(span))
-            self.origin[axis] += step * count
+        for layout in layouts:
+            self.took_frame(layout)
+
+    def took_frame(self, layout: FrameLayout) -> list[int]:
+        """Move on by one frame. Returns where it starts on each axis."""
+        self.origin[0] += layout.lead
+        start = list(self.origin)
+        for axis, (step, extent) in enumerate(zip(layout.advance, layout.extent, strict=True)):
+            self.largest = max(self.largest, start[axis] + extent)
+            self.origin[axis] += step
+        self.together = layout.together
+        return start
 
     def took_tick(self) -> int:
         """Move on by one position, which a summary token gets."""

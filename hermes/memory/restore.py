@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import SnapshotCorrupt, SnapshotMismatch
-from hermes.memory.coverage import MAX_GAPS, FrameStamp, FrameTable, held_frames
+from hermes.memory.coverage import MAX_GAPS, FrameStamp, FrameTable
 from hermes.memory.header import Header, same, shown
 from hermes.memory.held import Held
 from hermes.memory.limits import MemoryConfig
@@ -29,6 +29,7 @@ Devices and kernels differ by a percent or two in 16 bits.
 
 _INT64 = 2**63
 _MOST_FRAMES = 2**53
+_MOST_SIDES = 2
 
 
 def restored(
@@ -56,8 +57,12 @@ def restored(
     _check_values(tensors, config, prefix, seen)
     if present is not None:
         _check_prefix(tensors, present, prefix)
-    table = _table(header, tensors, prefix, frame_tokens, seen)
+    table = _table(header, tensors, seen)
     time_step = header.integer("time_step", 0, most)
+    sides = header.numbers("sides", _MOST_SIDES, 0, config.budget + config.headroom)
+    changes = header.integer("changes", 0, _MOST_FRAMES)
+    resized_at = header.integer("resized_at", 0, seen)
+    together = header.flag("clock_together")
     largest = header.integer("clock_largest", -1, most)
     origin = header.integers("clock_origin", shape.axes, 0, 2 * most)
     # Nothing is refused from here on.
@@ -66,18 +71,19 @@ def restored(
     guidance = tensors.get("guidance")
     return Held(
         slab=slab,
-        clock=Clock(shape.axes, largest, origin),
+        clock=Clock(shape.axes, largest, origin, together=together),
         table=table,
         prefix_length=prefix,
         frame_tokens=frame_tokens,
         time_step=time_step,
+        sides=tuple(sides),
+        changes=changes,
+        resized_at=resized_at,
         guidance=() if guidance is None else tuple(guidance.to(shape.device)),
     )
 
 
-def _table(
-    header: Header, tensors: Mapping[str, Tensor], prefix: int, frame_tokens: int, seen: int
-) -> FrameTable:
+def _table(header: Header, tensors: Mapping[str, Tensor], seen: int) -> FrameTable:
     first_ms, last_ms = (
         header.integer(name, -_INT64, _INT64) if seen else None for name in ("first_ms", "last_ms")
     )
@@ -85,20 +91,21 @@ def _table(
     if header.has("lost"):  # older snapshots do not say
         start, end = header.integers("lost", 2, -_INT64, _INT64)
         lost = (start, end)
+    rows = tensors["stamps"].tolist()
+    taken = {number: tokens for number, _, _, tokens in rows}
     gaps = [(start, end) for start, end in tensors["gaps"].tolist()]
     reasons = header.words("gap_reasons", len(gaps)) if header.has("gap_reasons") else []
-    frames, patches = (tensors[name][:, prefix:] for name in ("frames", "patches"))
-    _, whole_from = held_frames(frames, patches, frame_tokens, seen)
     return FrameTable(
         [
             (number, FrameStamp(capture, None if media == NO_MEDIA else media))
-            for number, capture, media in tensors["stamps"].tolist()
+            for number, capture, media, _ in rows
         ],
         gaps,
         first_ms=first_ms,
         last_ms=last_ms,
         seen=seen,
-        whole_from=whole_from,
+        whole_from=header.integer("whole_from", 0, seen),
+        taken=taken,
         lost=lost,
         gap_reasons=dict(zip(gaps, reasons, strict=False)),
     )
@@ -122,7 +129,7 @@ def _check_tensors(
         "positions": (torch.int32, (layers, shape.axes, length)),
         "frames": (torch.int64, (layers, length)),
         "patches": (torch.int32, (layers, length)),
-        "stamps": (torch.int64, (None, 3)),
+        "stamps": (torch.int64, (None, 4)),
         "gaps": (torch.int64, (None, 2)),
     }
     if "guidance" in tensors:
@@ -147,7 +154,7 @@ def _check_values(
     tensors: Mapping[str, Tensor], config: MemoryConfig, prefix: int, seen: int
 ) -> None:
     positions, frames, patches = tensors["positions"], tensors["frames"], tensors["patches"]
-    numbers = tensors["stamps"][:, 0]
+    numbers, taken = tensors["stamps"][:, 0], tensors["stamps"][:, 3]
     held = frames[:, prefix:].unique()
     if (
         bool(((positions < 0) | (positions >= config.position_limit)).any())
@@ -155,6 +162,7 @@ def _check_values(
         or bool((patches < -1).any())
         or not torch.equal(held, numbers)  # both ascending
         or bool(((numbers < 0) | (numbers >= seen)).any())
+        or bool(((taken < 0) | (taken > config.budget + config.headroom)).any())
     ):
         raise SnapshotCorrupt("the snapshot's tokens are of frames or positions that cannot be")
 

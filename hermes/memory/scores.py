@@ -17,8 +17,10 @@ SENSORY_DECAY = 20.0  # k of R in the sensory band; the paper gives no value
 WORKING_DECAY_LAST = 0.5  # what k has fallen to at the end of the working band
 SMOOTHING_SHARE = {"sensory": 0.1, "working": 0.3, "long_term": 0.4}  # g, by band
 
-IDENTITY_STRIDE = 1 << 20
-"""The most patches of a frame, so that (frame, patch) fits into one number."""
+EPSILON = 1e-6  # what the authors' code adds to the span of min-max
+
+IDENTITY_STRIDE = 1 << 31
+"""One past the largest patch number, so that (frame, patch) fits into one number."""
 
 
 def recency(count: int, decay: float, device: torch.device) -> Tensor:
@@ -33,11 +35,13 @@ def normalised(values: Tensor, how: Normalise) -> Tensor:
     """[..., n] scaled to 0..1 along the last axis.
 
     `rank`: by order alone; of equal values, the newer is higher. A constant row
-    becomes zeros under `minmax`.
+    becomes zeros under `minmax` and `minmax_epsilon`.
     """
-    if how == "minmax":
+    if how != "rank":
         low, high = values.amin(-1, keepdim=True), values.amax(-1, keepdim=True)
         span = high - low
+        if how == "minmax_epsilon":
+            return (values - low) / (span + EPSILON)
         return torch.where(span > 0, (values - low) / span.clamp_min(1e-38), 0.0)
     order = torch.argsort(values, dim=-1, stable=True)
     count = values.shape[-1]
@@ -76,11 +80,12 @@ def layer_scores(attention: Tensor, bands: Bands, config: HermesConfig) -> Tenso
     device = attention.device
     scores = torch.empty((layers, count), dtype=torch.float32, device=device)
     how = config.normalise
+    scale: Normalise = "minmax" if how == "rank" else how
     for layer in bands.sensory:
-        scores[layer] = normalised(recency(count, SENSORY_DECAY, device), "minmax")
+        scores[layer] = normalised(recency(count, SENSORY_DECAY, device), scale)
     for layer in bands.working:
         weight = recency_weight(layer, bands, config.weights)
-        recent = normalised(recency(count, working_decay(layer, bands), device), "minmax")
+        recent = normalised(recency(count, working_decay(layer, bands), device), scale)
         scores[layer] = (1 - weight) * normalised(attention[1, layer], how) + weight * recent
     for layer in bands.long_term:
         scores[layer] = normalised(attention[0, layer], how)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from torch import Tensor
 
+from hermes.memory.config import LATER
 from hermes.memory.coverage import MAX_GAPS
 from hermes.memory.header import plain
 from hermes.memory.limits import MemoryConfig
@@ -24,8 +25,8 @@ class MemoryState:
     `header`: what JSON can hold. `tensors`, with n tokens in each of L layers:
     `keys` and `values` [L, kv_heads, n, head_dim], keys not rotated;
     `positions` [L, axes, n] int32; `frames` [L, n] int64; `patches` [L, n]
-    int32; `stamps` [frames held, 3] int64 (number, capture ms, media ms);
-    `gaps` [gaps, 2] int64; and `guidance` [prompts, L, video tokens] fp32 if the
+    int32; `stamps` [frames held, 4] int64 (number, capture ms, media ms, tokens
+    taken in); `gaps` [gaps, 2] int64; and `guidance` [prompts, L, video tokens] fp32 if the
     next compression has any to use.
     """
 
@@ -41,6 +42,9 @@ def kind_of(
     for source in (policy, getattr(policy, "config", None)):
         if is_dataclass(source) and not isinstance(source, type):
             settings |= asdict(source)
+            for each in fields(source):  # which snapshots of earlier releases do not have
+                if each.metadata.get(LATER) and settings[each.name] == each.default:
+                    del settings[each.name]
     return {
         "shape": {
             "layers": shape.layers,
@@ -57,5 +61,5 @@ def kind_of(
 def state_limit(shape: CacheShape, config: MemoryConfig, prefix: int) -> int:
     """The most bytes of tensors that the state of such a memory can have."""
     tokens = prefix + config.budget + config.headroom
-    beside = shape.layers * (shape.axes * 4 + 8 + 4 + 2 * 4 + 3 * 8)  # each token of another frame
+    beside = shape.layers * (shape.axes * 4 + 8 + 4 + 2 * 4 + 4 * 8)  # each token of another frame
     return tokens * (shape.bytes_per_token + beside) + MAX_GAPS * 16

@@ -14,16 +14,20 @@ from hermes.memory.branch import Branch
 from hermes.memory.capture import Capture
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
 from hermes.memory.eviction import every_index, evict
-from hermes.memory.guidance import GuidanceRow
+from hermes.memory.frame_layout import FrameLayout
+from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.held import Held
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import RetentionPolicy
-from hermes.memory.positions import Clock, FrameLayout
+from hermes.memory.positions import Clock
 from hermes.memory.restore import restored
 from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
 from hermes.memory.state import MemoryState, kind_of
+
+_LEADS = 4
+"""A lead takes at most this part of the model's positions: longer times look shorter."""
 
 
 class StreamMemory:
@@ -76,7 +80,7 @@ class StreamMemory:
 
     @property
     def frame_tokens(self) -> int:
-        """Tokens of a whole frame; 0 until the first is in memory."""
+        """Tokens of the largest frame so far; 0 until the first is in memory."""
         return 0 if self._held is None else self._held.frame_tokens
 
     @property
@@ -111,6 +115,10 @@ class StreamMemory:
         """Number and stamp of every frame that is held, at least in part, in order."""
         return [] if self._held is None else self._held.table.stamps()
 
+    def taken(self) -> dict[int, int]:
+        """How many tokens each frame that is held was taken in with, by number."""
+        return {} if self._held is None else dict(self._held.table.taken())
+
     def identities(self) -> tuple[Tensor, Tensor]:
         """Frame and patch numbers of the video tokens, each [layers, n] on the host."""
         slab, video = self.held.slab, self.held.video
@@ -119,6 +127,11 @@ class StreamMemory:
     def room(self) -> int:
         """Video tokens that can be appended before a compression must make room."""
         return self.config.budget + self.config.headroom - self.video_tokens
+
+    @property
+    def position_room(self) -> int:
+        """Positions that frames can take before they must be compacted."""
+        return self.config.position_limit - self.config.position_reserve - self.next_position
 
     # -- writing -----------------------------------------------------------
 
@@ -131,49 +144,72 @@ class StreamMemory:
         slab = self._slabs.take(tokens + self.config.budget + self.config.headroom)
         self._held = Held(slab, Clock(self.shape.axes), FrameTable(), tokens)
         slab.frames[:, :tokens] = -1
-        return self._begin(self._held.clock.text(tokens, self.shape.device), (), None)
+        return self._begin(self._held.clock.text(tokens, self.shape.device), ())
 
     def begin_frames(
-        self, stamps: Sequence[FrameStamp], layout: FrameLayout, *, after_gap: bool = False
+        self,
+        stamps: Sequence[FrameStamp],
+        layouts: FrameLayout | Sequence[FrameLayout],
+        *,
+        after_gap: bool = False,
     ) -> AppendRow:
-        """A row for whole frames. The memory changes at `commit`.
+        """A row for frames. The memory changes at `commit`.
 
-        `after_gap`: whether there is a gap before the first of them.
+        `layouts`: one for each frame, or one for all. Each may have any number of
+        tokens. `after_gap`: whether there is a gap before the first of them.
         """
         if self._held is None:
             raise InvalidInput("frames", "the prefix comes first")
         if not stamps:
             raise InvalidInput("frames", "there are none")
-        if layout.offsets.shape[0] != self.shape.axes:
-            raise InvalidInput(
-                "frames",
-                f"have positions on {layout.offsets.shape[0]} axes; the model's have"
-                f" {self.shape.axes}",
-            )
-        tokens = len(stamps) * layout.tokens
+        if isinstance(layouts, FrameLayout):
+            layouts = [layouts] * len(stamps)
+        self._check(stamps, layouts)
+        layouts = self._within_positions(layouts)
+        # What allocates on the device comes before the row is open.
+        slab = self._held.slab
+        frames, patches = self._held.numbered(layouts)
+        positions = self._held.clock.frames(layouts)
+        row = self._begin(positions, tuple(stamps), tuple(layouts), after_gap=after_gap)
+        new = slice(row.start, row.start + row.tokens)
+        slab.frames[:, new] = frames
+        slab.patches[:, new] = patches
+        return row
+
+    def _check(self, stamps: Sequence[FrameStamp], layouts: Sequence[FrameLayout]) -> None:
+        if len(layouts) != len(stamps):
+            raise InvalidInput("frames", f"{len(stamps)} have {len(layouts)} layouts")
+        for layout in layouts:
+            if layout.axes != self.shape.axes:
+                raise InvalidInput(
+                    "frames",
+                    f"have positions on {layout.axes} axes; the model's have {self.shape.axes}",
+                )
+            if not layout.tokens:
+                raise InvalidInput("frames", "a frame has at least one token")
+        tokens = sum(layout.tokens for layout in layouts)
         if tokens > self.room():
             raise InvalidInput(
                 "frames",
                 f"{tokens} tokens exceed the {self.room()} that fit before a compression",
             )
-        # What allocates on the device comes before the row is open.
-        slab, first = self._held.slab, self._held.table.seen
-        numbers = torch.arange(first, first + len(stamps), device=self.shape.device)
-        numbers = numbers.repeat_interleave(layout.tokens)
-        patches = torch.arange(layout.tokens, dtype=torch.int32, device=self.shape.device)
-        patches = patches.repeat(len(stamps))
-        positions = self._held.clock.frames(len(stamps), layout)
-        row = self._begin(positions, tuple(stamps), layout, after_gap=after_gap)
-        new = slice(row.start, row.start + tokens)
-        slab.frames[:, new] = numbers
-        slab.patches[:, new] = patches
-        return row
+
+    def _within_positions(self, layouts: Sequence[FrameLayout]) -> list[FrameLayout]:
+        """The same with shorter leads where the whole ones would take too many positions."""
+        left = self.position_room - sum(layout.span for layout in layouts)
+        most = self.config.position_limit // _LEADS
+        found = []
+        for layout in layouts:
+            lead = max(0, min(layout.lead, most, left))
+            left -= lead
+            found.append(layout.led_by(lead))
+        return found
 
     def _begin(
         self,
         positions: Tensor,
         stamps: tuple[FrameStamp, ...],
-        layout: FrameLayout | None,
+        layouts: tuple[FrameLayout, ...] = (),
         *,
         after_gap: bool = False,
     ) -> AppendRow:
@@ -181,26 +217,31 @@ class StreamMemory:
         slab = self.held.slab
         slab.begin_pass()
         slab.positions[:, :, slab.length : slab.length + positions.shape[1]] = positions
-        row = AppendRow(self.rotary, slab, positions, stamps, layout, after_gap=after_gap)
+        row = AppendRow(self.rotary, slab, positions, stamps, layouts, after_gap=after_gap)
         self._pending = row
         return row
 
-    def guide(self, prompt_tokens: Sequence[int]) -> tuple[GuidanceRow, ...]:
+    def guide(
+        self, prompt_tokens: Sequence[int], projections: Sequence[Projections] = ()
+    ) -> tuple[GuidanceRow | EmbeddingsRow, ...]:
         """Rows for the guidance prompts, to be packed after the open row in the same pass.
 
         The next compression uses their attention, unless more frames are added
-        before it.
+        before it. `projections`: of each prompt, if its bare embeddings are to guide.
         """
         row = self._pending
-        if row is None or row.layout is None:
+        if row is None or not row.layouts:
             raise RuntimeError("guidance goes with frames: begin them first")
         seen = row.start + row.tokens
         start = int(row.positions.max()) + 1
-        rows = []
-        for tokens in prompt_tokens:
+        rows: list[GuidanceRow | EmbeddingsRow] = []
+        for number, tokens in enumerate(prompt_tokens):
             line = torch.arange(start, start + tokens, device=self.shape.device)
             positions = line.expand(self.shape.axes, tokens)
-            rows.append(GuidanceRow(row.slab, self.rotary, positions, self.prefix_length, seen))
+            place = row.slab, self.rotary, positions, self.prefix_length, seen
+            rows.append(
+                EmbeddingsRow(*place, projections[number]) if projections else GuidanceRow(*place)
+            )
         row.guidance = tuple(guide.attention for guide in rows)
         return tuple(rows)
 
@@ -216,7 +257,7 @@ class StreamMemory:
         written, guidance = row.finite().tolist() if finite is None else finite
         if not written:
             raise InvalidInput(
-                "prefix" if row.layout is None else "frames",
+                "frames" if row.layouts else "prefix",
                 "became values that are not finite: the weights are damaged, or their dtype is too"
                 " narrow",
             )
@@ -231,14 +272,13 @@ class StreamMemory:
         held = self.held
         held.slab.length += row.tokens
         held.guidance = row.guidance
-        if row.layout is None:
+        if not row.layouts:
             held.clock.took_text(row.tokens)
             return
-        held.clock.took_frames(len(row.stamps), row.layout)
-        held.time_step = row.layout.advance[0]
-        held.frame_tokens = row.layout.tokens
-        for number, stamp in enumerate(row.stamps):
-            held.table.add(stamp, after_gap=row.after_gap and number == 0)
+        held.took(row.layouts)
+        for number, (stamp, layout) in enumerate(zip(row.stamps, row.layouts, strict=True)):
+            gap = row.after_gap and number == 0
+            held.table.add(stamp, after_gap=gap, tokens=layout.tokens)
 
     def abandon(self, row: AppendRow) -> None:
         """Discard the tokens that the row's forward pass wrote, as if it had never begun."""
@@ -268,8 +308,11 @@ class StreamMemory:
         if excess <= 0 and not reindex:
             return None
         source = target = held.slab
+        whole = None
         if excess > 0:
-            target = evict(held, self.policy, config.budget, self._slabs)
+            target, whole = evict(
+                held, self.policy, config.budget, self._slabs, keep_present=config.keep_present
+            )
         elif source.readers:
             target = self._slabs.take(source.capacity)
             source.keep(every_index(source, source.length), into=target)
@@ -278,7 +321,8 @@ class StreamMemory:
             source.retire()
         if reindex:
             held.reindex()
-        held.forget_lost_frames()
+        if whole is not None:
+            held.forget_lost_frames(whole)
         return Compression(max(0, excess) * self.shape.layers, reindex)
 
     def _positions_run_out(self) -> bool:
@@ -288,13 +332,25 @@ class StreamMemory:
 
     # -- reading -----------------------------------------------------------
 
-    def branch(self, room: int) -> Branch:
+    def branch(self, room: int, frames: Sequence[tuple[Tensor, FrameLayout]] = ()) -> Branch:
         """Open a branch for a question and its answer of at most `room` tokens in all.
 
-        Close it after use.
+        `frames`: features [tokens, width] and layouts of frames that are not in
+        memory, and come right after it: the branch's first row begins with them,
+        beside the `room`. Close it after use.
         """
         self._require_open()
-        return Branch(self.held.slab, self.rotary, self.next_position, room, self.coverage())
+        held, coverage = self.held, self.coverage()
+        if not frames:
+            return Branch(held.slab, self.rotary, self.next_position, room, coverage)
+        layouts = self._within_positions([layout for _, layout in frames])
+        clock = held.clock.copy()
+        positions = clock.frames(layouts)
+        clock.took_frames(layouts)
+        features = torch.cat([features for features, _ in frames])
+        room += len(features)
+        opening = features, positions
+        return Branch(held.slab, self.rotary, clock.next_text, room, coverage, opening)
 
     @property
     def closed(self) -> bool:

@@ -34,7 +34,15 @@ class Merge:
 
 def merge_newest(scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
     """The paper's summary: at the newest position, averaged with the last summary."""
-    kept = top(torch.where(summaries, -torch.inf, scores), budget - 1)
+    return merge_evicted(torch.where(summaries, -torch.inf, scores), budget)
+
+
+def merge_evicted(scores: Tensor, budget: int) -> tuple[Tensor, Merge]:
+    """The summary of the authors' code: as the paper's, of all that is evicted.
+
+    Older summaries have scores as all tokens have: each is kept, or averaged again.
+    """
+    kept = top(scores, budget - 1)
     evicted = _others(kept, len(scores))
     keep = torch.cat((kept, evicted[-1:]))
     return keep, Merge(budget - 1, evicted, "newest")

@@ -347,7 +347,7 @@ class SourceStatus(_message.Message):
     def __init__(self, state: _Optional[_Union[SourceState, str]] = ..., error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., frames_per_second: _Optional[float] = ..., last_frame: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reconnects: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., decoder: _Optional[str] = ..., picture: _Optional[_Union[PictureStatus, _Mapping]] = ...) -> None: ...
 
 class MemoryStatus(_message.Message):
-    __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch", "message")
+    __slots__ = ("state", "frames", "tokens", "bytes", "lag", "coverage", "worker", "epoch", "message", "taken_ratio")
     STATE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -357,6 +357,7 @@ class MemoryStatus(_message.Message):
     WORKER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_RATIO_FIELD_NUMBER: _ClassVar[int]
     state: MemoryState
     frames: int
     tokens: int
@@ -366,7 +367,8 @@ class MemoryStatus(_message.Message):
     worker: str
     epoch: int
     message: str
-    def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+    taken_ratio: float
+    def __init__(self, state: _Optional[_Union[MemoryState, str]] = ..., frames: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., worker: _Optional[str] = ..., epoch: _Optional[int] = ..., message: _Optional[str] = ..., taken_ratio: _Optional[float] = ...) -> None: ...
 
 class TimeSpan(_message.Message):
     __slots__ = ("start", "end", "reason")

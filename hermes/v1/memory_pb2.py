@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from hermes.v1 import camera_pb2 as hermes_dot_v1_dot_camera__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/memory.proto\x12\thermes.v1\x1a\x16hermes/v1/camera.proto\"0\n\x1bMemoryServiceInspectRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"K\n\x1cMemoryServiceInspectResponse\x12+\n\x08\x63ontents\x18\x01 \x01(\x0b\x32\x19.hermes.v1.MemoryContents\"\xa3\x02\n\x0eMemoryContents\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06\x62udget\x18\x02 \x01(\x04\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\x12\x14\n\x0c\x66rame_tokens\x18\x05 \x01(\r\x12\x13\n\x0b\x66rames_seen\x18\x06 \x01(\x04\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\r\n\x05model\x18\x08 \x01(\t\x12\x13\n\x0b\x66rame_steps\x18\t \x03(\x04\x12\x12\n\ntime_steps\x18\n \x03(\x12\x12!\n\x04gaps\x18\x0b \x03(\x0b\x32\x13.hermes.v1.TimeSpan\x12(\n\x06layers\x18\x0c \x03(\x0b\x32\x18.hermes.v1.LayerContents\x12\x13\n\x0bmedia_steps\x18\r \x03(\x12\"|\n\rLayerContents\x12\x0e\n\x06number\x18\x01 \x01(\r\x12#\n\x04\x62\x61nd\x18\x02 \x01(\x0e\x32\x15.hermes.v1.MemoryBand\x12\x13\n\x0b\x66rame_steps\x18\x03 \x03(\x04\x12\x0e\n\x06tokens\x18\x04 \x03(\r\x12\x11\n\tsummaries\x18\x05 \x03(\r*v\n\nMemoryBand\x12\x1b\n\x17MEMORY_BAND_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMORY_BAND_SENSORY\x10\x01\x12\x17\n\x13MEMORY_BAND_WORKING\x10\x02\x12\x19\n\x15MEMORY_BAND_LONG_TERM\x10\x03\x32k\n\rMemoryService\x12Z\n\x07Inspect\x12&.hermes.v1.MemoryServiceInspectRequest\x1a\'.hermes.v1.MemoryServiceInspectResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/memory.proto\x12\thermes.v1\x1a\x16hermes/v1/camera.proto\"0\n\x1bMemoryServiceInspectRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"K\n\x1cMemoryServiceInspectResponse\x12+\n\x08\x63ontents\x18\x01 \x01(\x0b\x32\x19.hermes.v1.MemoryContents\"\xb8\x02\n\x0eMemoryContents\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06\x62udget\x18\x02 \x01(\x04\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\x12\x14\n\x0c\x66rame_tokens\x18\x05 \x01(\r\x12\x13\n\x0b\x66rames_seen\x18\x06 \x01(\x04\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\r\n\x05model\x18\x08 \x01(\t\x12\x13\n\x0b\x66rame_steps\x18\t \x03(\x04\x12\x12\n\ntime_steps\x18\n \x03(\x12\x12!\n\x04gaps\x18\x0b \x03(\x0b\x32\x13.hermes.v1.TimeSpan\x12(\n\x06layers\x18\x0c \x03(\x0b\x32\x18.hermes.v1.LayerContents\x12\x13\n\x0bmedia_steps\x18\r \x03(\x12\x12\x13\n\x0b\x66rame_taken\x18\x0e \x03(\r\"|\n\rLayerContents\x12\x0e\n\x06number\x18\x01 \x01(\r\x12#\n\x04\x62\x61nd\x18\x02 \x01(\x0e\x32\x15.hermes.v1.MemoryBand\x12\x13\n\x0b\x66rame_steps\x18\x03 \x03(\x04\x12\x0e\n\x06tokens\x18\x04 \x03(\r\x12\x11\n\tsummaries\x18\x05 \x03(\r*v\n\nMemoryBand\x12\x1b\n\x17MEMORY_BAND_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMORY_BAND_SENSORY\x10\x01\x12\x17\n\x13MEMORY_BAND_WORKING\x10\x02\x12\x19\n\x15MEMORY_BAND_LONG_TERM\x10\x03\x32k\n\rMemoryService\x12Z\n\x07Inspect\x12&.hermes.v1.MemoryServiceInspectRequest\x1a\'.hermes.v1.MemoryServiceInspectResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hermes.v1.memory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MEMORYBAND']._serialized_start=608
-  _globals['_MEMORYBAND']._serialized_end=726
+  _globals['_MEMORYBAND']._serialized_start=629
+  _globals['_MEMORYBAND']._serialized_end=747
   _globals['_MEMORYSERVICEINSPECTREQUEST']._serialized_start=61
   _globals['_MEMORYSERVICEINSPECTREQUEST']._serialized_end=109
   _globals['_MEMORYSERVICEINSPECTRESPONSE']._serialized_start=111
   _globals['_MEMORYSERVICEINSPECTRESPONSE']._serialized_end=186
   _globals['_MEMORYCONTENTS']._serialized_start=189
-  _globals['_MEMORYCONTENTS']._serialized_end=480
-  _globals['_LAYERCONTENTS']._serialized_start=482
-  _globals['_LAYERCONTENTS']._serialized_end=606
-  _globals['_MEMORYSERVICE']._serialized_start=728
-  _globals['_MEMORYSERVICE']._serialized_end=835
+  _globals['_MEMORYCONTENTS']._serialized_end=501
+  _globals['_LAYERCONTENTS']._serialized_start=503
+  _globals['_LAYERCONTENTS']._serialized_end=627
+  _globals['_MEMORYSERVICE']._serialized_start=749
+  _globals['_MEMORYSERVICE']._serialized_end=856
 # @@protoc_insertion_point(module_scope)

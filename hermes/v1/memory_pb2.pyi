@@ -32,7 +32,7 @@ class MemoryServiceInspectResponse(_message.Message):
     def __init__(self, contents: _Optional[_Union[MemoryContents, _Mapping]] = ...) -> None: ...
 
 class MemoryContents(_message.Message):
-    __slots__ = ("policy", "budget", "tokens", "bytes", "frame_tokens", "frames_seen", "epoch", "model", "frame_steps", "time_steps", "gaps", "layers", "media_steps")
+    __slots__ = ("policy", "budget", "tokens", "bytes", "frame_tokens", "frames_seen", "epoch", "model", "frame_steps", "time_steps", "gaps", "layers", "media_steps", "frame_taken")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class MemoryContents(_message.Message):
     GAPS_FIELD_NUMBER: _ClassVar[int]
     LAYERS_FIELD_NUMBER: _ClassVar[int]
     MEDIA_STEPS_FIELD_NUMBER: _ClassVar[int]
+    FRAME_TAKEN_FIELD_NUMBER: _ClassVar[int]
     policy: str
     budget: int
     tokens: int
@@ -59,7 +60,8 @@ class MemoryContents(_message.Message):
     gaps: _containers.RepeatedCompositeFieldContainer[_camera_pb2.TimeSpan]
     layers: _containers.RepeatedCompositeFieldContainer[LayerContents]
     media_steps: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, policy: _Optional[str] = ..., budget: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., frame_tokens: _Optional[int] = ..., frames_seen: _Optional[int] = ..., epoch: _Optional[int] = ..., model: _Optional[str] = ..., frame_steps: _Optional[_Iterable[int]] = ..., time_steps: _Optional[_Iterable[int]] = ..., gaps: _Optional[_Iterable[_Union[_camera_pb2.TimeSpan, _Mapping]]] = ..., layers: _Optional[_Iterable[_Union[LayerContents, _Mapping]]] = ..., media_steps: _Optional[_Iterable[int]] = ...) -> None: ...
+    frame_taken: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, policy: _Optional[str] = ..., budget: _Optional[int] = ..., tokens: _Optional[int] = ..., bytes: _Optional[int] = ..., frame_tokens: _Optional[int] = ..., frames_seen: _Optional[int] = ..., epoch: _Optional[int] = ..., model: _Optional[str] = ..., frame_steps: _Optional[_Iterable[int]] = ..., time_steps: _Optional[_Iterable[int]] = ..., gaps: _Optional[_Iterable[_Union[_camera_pb2.TimeSpan, _Mapping]]] = ..., layers: _Optional[_Iterable[_Union[LayerContents, _Mapping]]] = ..., media_steps: _Optional[_Iterable[int]] = ..., frame_taken: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class LayerContents(_message.Message):
     __slots__ = ("number", "band", "frame_steps", "tokens", "summaries")

@@ -4,7 +4,7 @@ from hermes.vlm.base import TextStream, VideoModel
 from hermes.vlm.guidance import guidance_prompts
 from hermes.vlm.loading import FAMILIES, load
 from hermes.vlm.together import Arrival, Outcome, take_together
-from hermes.vlm.token_choice import TokenChoice
+from hermes.vlm.token_choice import ChosenToken, TokenChoice
 from hermes.vlm.tower import Between
 from hermes.vlm.video_memory import VideoMemory
 
@@ -12,6 +12,7 @@ __all__ = [
     "FAMILIES",
     "Arrival",
     "Between",
+    "ChosenToken",
     "Outcome",
     "TextStream",
     "TokenChoice",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
 from hermes.vlm.decoding import Decoding
+from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.tower import Between
 
 
@@ -45,6 +47,16 @@ class VideoModel(Protocol):
         ...
 
     @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer, a fast one of transformers."""
+        ...
+
+    @property
+    def language(self) -> Any:
+        """Its language model, of transformers: with `layers`."""
+        ...
+
+    @property
     def shape(self) -> CacheShape:
         """The shape of its KV cache."""
         ...
@@ -61,7 +73,17 @@ class VideoModel(Protocol):
 
     @property
     def layout(self) -> FrameLayout:
-        """How many video tokens one frame becomes, and their positions."""
+        """The tokens of a frame of `frame_size`, and their positions."""
+        ...
+
+    @property
+    def levels(self) -> int:
+        """How many vectors a token's features are: more than one where deeper layers get some."""
+        ...
+
+    @property
+    def most_frame_tokens(self) -> int:
+        """The most tokens that any frame has."""
         ...
 
     @property
@@ -71,7 +93,15 @@ class VideoModel(Protocol):
 
     @property
     def frame_size(self) -> tuple[int, int]:
-        """Height and width, in pixels, of the frames that its vision tower takes."""
+        """Height and width, in pixels, of the largest frames that its vision tower takes."""
+        ...
+
+    def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The height and width that pictures of this height and width are resized to."""
+        ...
+
+    def layout_of(self, size: tuple[int, int]) -> FrameLayout:
+        """The layout of a frame of pictures of this height and width, resized or not."""
         ...
 
     @property
@@ -83,11 +113,23 @@ class VideoModel(Protocol):
         """Inputs [n, width] of everything before the video."""
         ...
 
-    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
-        """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width].
+    def frame_tokens(self, size: tuple[int, int]) -> int:
+        """The most tokens that a frame of pictures of this height and width has."""
+        ...
 
-        `between` is called between the tower's layers, and may run other passes.
+    def encode(
+        self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
+    ) -> list[Tensor]:
+        """n * pictures_per_frame pictures [3, h, w] uint8 -> n frames' [tokens, width].
+
+        Pictures of one frame have one size; frames may differ in it. Each frame's
+        tokens are as in its `layout_of`. `between` is called between the tower's
+        layers, and may run other passes.
         """
+        ...
+
+    def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
+        """The frame as the model knows it at this time: with text or positions that say it."""
         ...
 
     def question(self, text: str) -> Tensor:

@@ -7,19 +7,31 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from hermes.memory import AppendRow, Row
+from hermes.vlm.encoded import EncodedFrame
+from hermes.vlm.live_picture import Changed
 
 
 class FrameStep:
     """What one memory adds to a pass: frames and, before a compression, guidance prompts.
 
-    `inputs`: embeddings, one [n, width] for each of `rows`. `due`: whether a
-    compression follows.
+    `inputs`: embeddings [n, width] of the tokens of `rows`, in order. `due`: whether
+    a compression follows. `first_ms`, `last_ms`: when the first pictures of the
+    first and of the last frame were captured.
     """
 
-    def __init__(self, frames: AppendRow, features: Tensor, due: bool) -> None:
+    def __init__(
+        self,
+        frames: AppendRow,
+        encoded: Sequence[EncodedFrame],
+        due: bool,
+        changed: Changed | None = None,
+    ) -> None:
+        """`encoded`: what of each frame is taken in. `changed`: what else is known of them."""
         self.frames = frames
+        self.changed = changed
         self.due = due
-        self.inputs: list[Tensor] = [features]
+        self.first_ms, self.last_ms = encoded[0].first_ms, encoded[-1].first_ms
+        self.inputs: list[Tensor] = [frame.features for frame in encoded]
         self.rows: list[Row] = [frames]
 
     def guide(self, prompts: Sequence[Tensor], rows: Sequence[Row]) -> None:

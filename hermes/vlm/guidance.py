@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
+from hermes.memory import Projections, RetentionPolicy
+from hermes.memory.config import Guidance
 from hermes.vlm.base import VideoModel
+from hermes.vlm.plain_text import PlainText
 
 LOCAL = (
     "Describe the scene as it is now: which objects and people are there, what each of them is"
@@ -16,6 +22,50 @@ GLOBAL = (
 )
 
 
-def guidance_prompts(model: VideoModel) -> tuple[Tensor, Tensor]:
-    """Embeddings [n, hidden] of the global prompt and of the mixed one (local, then global)."""
-    return model.question(GLOBAL), model.question(f"{LOCAL} {GLOBAL}")
+def guidance_of(policy: RetentionPolicy) -> Guidance:
+    """What guides a policy, if it is guided."""
+    found: Guidance = getattr(getattr(policy, "config", None), "guidance", "pass")
+    return found
+
+
+def guidance_prompts(model: VideoModel, guidance: Guidance = "pass") -> tuple[Tensor, Tensor]:
+    """Embeddings [n, hidden] of the global prompt and of the mixed one (local, then global).
+
+    For guidance by embeddings they are bare text, joined as in the authors' code.
+    """
+    if guidance == "pass":
+        return model.question(GLOBAL), model.question(f"{LOCAL} {GLOBAL}")
+    text = PlainText(model.tokenizer)
+    return model.embed(text.ids(GLOBAL)), model.embed(text.ids(f"{LOCAL}; {GLOBAL}"))
+
+
+@torch.inference_mode()
+def projections(model: VideoModel, prompt: Tensor) -> Projections:
+    """What every layer of a model makes of a prompt's embeddings [n, width]."""
+    noted = _Noted()
+    first: list[Tensor] = []
+
+    def begin_anew(layer: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        first.append(first[0] if first else inputs[0])
+        return (first[0], *inputs[1:])
+
+    hooks = [layer.register_forward_pre_hook(begin_anew) for layer in model.language.layers]
+    try:
+        model.forward(prompt, noted)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Projections(torch.stack(noted.queries), torch.stack(noted.keys))
+
+
+class _Noted:
+    """A pass that keeps the queries and keys of every layer."""
+
+    def __init__(self) -> None:
+        self.queries: list[Tensor] = []
+        self.keys: list[Tensor] = []
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        self.queries.append(query[0])
+        self.keys.append(key[0])
+        return torch.zeros_like(query).transpose(1, 2)

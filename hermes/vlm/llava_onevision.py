@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from hermes.vlm import attention
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
-from hermes.vlm.preprocess import PixelSettings, to_pixels
+from hermes.vlm.encoded import EncodedFrame, FrameTime
+from hermes.vlm.preprocess import PixelSettings, listed, stacked, to_pixels
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
 
@@ -74,6 +76,8 @@ class LlavaOnevision:
         self.layout = FrameLayout.sequential(pooled**2, self.shape.device)
         self.pictures_per_frame = 1
         self.frame_size = (side, side)
+        self.most_frame_tokens = self.layout.tokens
+        self.levels = 1
         self.decoding = Decoding.of(model, name)
 
     def _check_identity(self) -> None:
@@ -84,14 +88,34 @@ class LlavaOnevision:
         if not (torch.all(cos == 1) and torch.all(sin == 0)):
             raise Unsupported(f"{self.name}: its RoPE scales keys at position 0")
 
+    def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The one size that the tower takes."""
+        return self.frame_size
+
+    def layout_of(self, size: tuple[int, int]) -> FrameLayout:
+        """The one layout that frames have."""
+        return self.layout
+
+    def frame_tokens(self, size: tuple[int, int]) -> int:
+        """The one number of tokens that frames have."""
+        return self.layout.tokens
+
+    def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
+        """The same: this model is not told about time."""
+        return frame
+
     def prefix(self) -> Tensor:
         """Embeddings [n, hidden] of the chat template up to the video."""
         return self.embed(self.template.prefix_ids(self.tokenizer))
 
     @torch.inference_mode()
-    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
-        """[n, 3, h, w] uint8 -> [n, tokens of a frame, hidden]."""
-        pixels = to_pixels(pictures.to(self.shape.device), self.pixels, self._tower_dtype)
+    def encode(
+        self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
+    ) -> list[Tensor]:
+        """n pictures [3, h, w] uint8 -> n frames' [tokens, hidden]."""
+        pictures = listed(pictures, self.pictures_per_frame)
+        there = [picture.to(self.shape.device, non_blocking=True) for picture in pictures]
+        pixels = to_pixels(stacked(there, self.frame_size), self.pixels, self._tower_dtype)
         with self._tower_layers.calling(between):
             found: Any = self._model.model.get_video_features(pixels.unsqueeze(0), return_dict=True)
         # An image_newline follows the last frame of a video, here or (in older
@@ -99,7 +123,7 @@ class LlavaOnevision:
         # newline begins each question instead.
         features = found.pooler_output[0, : len(pictures) * self.layout.tokens]
         tokens: Tensor = features.reshape(len(pictures), self.layout.tokens, -1)
-        return tokens.to(self.shape.dtype)
+        return list(tokens.to(self.shape.dtype))
 
     @torch.inference_mode()
     def question(self, text: str) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from hermes.errors import InvalidInput, Unsupported
 from hermes.vlm.base import VideoModel
 from hermes.vlm.llava_onevision import LlavaOnevision
+from hermes.vlm.load_progress import Progress, default_progress
 from hermes.vlm.model_folder import DEMO, ModelFolder
 from hermes.vlm.qwen2_5_vl import Qwen25VL
 from hermes.vlm.qwen3_vl import Qwen3VL, Qwen3VLMoe
@@ -38,6 +39,7 @@ def load(
     revision: str | None = None,
     frame_size: tuple[int, int] | None = None,
     frames_per_second: float | None = None,
+    progress: Progress | None = None,
 ) -> VideoModel:
     """Load a Hugging Face checkpoint: a folder, a name on the hub, or "demo".
 
@@ -48,21 +50,24 @@ def load(
     `revision`: branch, tag or commit on the hub.
     `frame_size`: height and width of frames in pixels.
     `frames_per_second`: the rate of pictures. Both only for families that let
-    them be chosen. Raises `Unsupported` for an unknown family, and
+    them be chosen. `progress`: is told how far download and loading have come; by
+    default bars show it in a terminal, and lines of the log elsewhere.
+    Raises `Unsupported` for an unknown family, and
     `InvalidInput` for a checkpoint that cannot be found or an option that its
     family does not have.
     """
     device = torch.device(device)
     if dtype is None:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    folder = ModelFolder.find(str(checkpoint), revision)
+    progress = progress or default_progress()
+    folder = ModelFolder.find(str(checkpoint), revision, progress=progress)
     family = family_of(folder)
     folder.check_settings()
     chosen = {"frame_size": frame_size, "frames_per_second": frames_per_second}
     options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     for option in options.keys() - _OPTIONS[family]:
         raise InvalidInput(option, f"cannot be chosen for {family.model_type}: leave it out")
-    model = read_model(folder, read_config(folder), device, dtype)
+    model = read_model(folder, read_config(folder), device, dtype, progress)
     name = DEMO if folder.is_demo else Path(checkpoint).name
     return family(model, read_tokenizer(folder), folder.path, name, **options)
 

@@ -19,6 +19,7 @@ from hermes.vlm.model_folder import ModelFolder
 from hermes.vlm.preprocess import PatchSettings, PixelSettings
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.qwen2_5_vl import Qwen25VL
+from hermes.vlm.qwen3_vl import LATEST_S, time_ids
 from hermes.vlm.weights import (
     check_adapter,
     check_quantiser,
@@ -74,6 +75,7 @@ class ModelFacts:
         template = method = None
         with _noting(problems):
             template = _template(family, config, folder)
+            tokens += template[2]
         with suppress(HermesError):  # noted above
             method = quantization(config)
         parameters = _parameters(config)
@@ -120,19 +122,18 @@ def _frame(
         patches = size[0] // config.vision_config.patch_size
         return size, ((patches + 1) // 2) ** 2, 1
     cut = PatchSettings.from_checkpoint(folder)
-    marks = 0 if family is Qwen25VL else 2
+    marks = 0 if family is Qwen25VL else 2  # their times are counted with the template
     return size, (size[0] // cut.unit) * (size[1] // cut.unit) + marks, cut.pictures
 
 
-def _template(family: Family, config: Any, folder: ModelFolder) -> tuple[PromptTemplate, int]:
-    """The chat template, and how many tokens come before the video."""
+def _template(family: Family, config: Any, folder: ModelFolder) -> tuple[PromptTemplate, int, int]:
+    """The chat template, how many tokens come before the video, and of a frame's time."""
     tokenizer = read_tokenizer(folder)
-    ids = [config.video_token_id]
-    if family not in (LlavaOnevision, Qwen25VL):
-        ids = [config.vision_start_token_id, *ids, config.vision_end_token_id]
-    video = "".join(tokenizer.convert_ids_to_tokens(ids))
+    video = str(tokenizer.convert_ids_to_tokens(config.video_token_id))
     template = PromptTemplate.from_checkpoint(folder.path, tokenizer, video)
-    return template, len(template.prefix_ids(tokenizer))
+    timed = family not in (LlavaOnevision, Qwen25VL)
+    time = len(time_ids(tokenizer, LATEST_S)) if timed else 0
+    return template, len(template.prefix_ids(tokenizer)), time
 
 
 def _parameters(config: Any) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hermes.errors import InvalidInput
+from hermes.vlm.load_progress import Progress, download_bar
 
 _SMALL, _WEIGHTS = ["*.json", "*.jinja", "*.txt", "*.model"], ["*.safetensors"]
 DEMO = "demo"
@@ -44,15 +45,23 @@ class ModelFolder:
         return self.adapter is None and self.path.resolve() == _demo_folder().resolve()
 
     @classmethod
-    def find(cls, model: str, revision: str | None = None, *, weights: bool = True) -> ModelFolder:
+    def find(
+        cls,
+        model: str,
+        revision: str | None = None,
+        *,
+        weights: bool = True,
+        progress: Progress | None = None,
+    ) -> ModelFolder:
         """The folder `model`, or a download of `model` from the hub, or the demo model.
 
         `revision`: branch, tag or commit on the hub. `weights`: fetch them, too.
+        `progress`: how far a download has come; by default the hub's own bars.
         The base model of a folder that has only an adapter is found as well.
         Raises `InvalidInput`.
         """
         files = [*_SMALL, *_WEIGHTS] if weights else _SMALL
-        found = _folder_of(model, revision, files)
+        found = _folder_of(model, revision, files, progress)
         fetched = weights or model == DEMO or Path(model).expanduser().is_dir()
         if not (found / _ADAPTER).is_file():
             return cls(found, fetched=fetched)
@@ -66,7 +75,8 @@ class ModelFolder:
             )
         is_folder = Path(str(base)).expanduser().is_dir()
         of_base = None if is_folder else settings.get("revision")
-        return cls(_folder_of(str(base), of_base, files), found, weights or is_folder)
+        base_folder = _folder_of(str(base), of_base, files, progress)
+        return cls(base_folder, found, weights or is_folder)
 
     def model_type(self) -> str:
         """The family, from the configuration. Raises `InvalidInput` if it names none."""
@@ -102,6 +112,10 @@ class ModelFolder:
                 raise InvalidInput("model", f"{self.path} has no weights: fetch it again")
         for file in files:
             _check_head(file)
+
+    def shards(self) -> int:
+        """How many files the weights are in."""
+        return len(list(self.path.glob("*.safetensors")))
 
     def stored_bytes(self) -> int:
         """Bytes of the weights as they are stored, by the index or the files; 0 if unknown."""
@@ -143,7 +157,9 @@ def _demo_folder() -> Path:
     return Path(str(resources.files("hermes"))) / "demo" / "weights"
 
 
-def _folder_of(model: str, revision: str | None, files: list[str]) -> Path:
+def _folder_of(
+    model: str, revision: str | None, files: list[str], progress: Progress | None
+) -> Path:
     path = _demo_folder() if model == DEMO else Path(model).expanduser()
     if path.is_dir():
         if revision is not None:
@@ -151,7 +167,7 @@ def _folder_of(model: str, revision: str | None, files: list[str]) -> Path:
         return path
     if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
         raise InvalidInput("model", f"{model!r} is neither a folder nor owner/name on a hub")
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, get_token, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -163,18 +179,36 @@ def _folder_of(model: str, revision: str | None, files: list[str]) -> Path:
     named = repr(model) if revision is None else f"{model!r} at {revision!r}"
 
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=files))
+        return Path(
+            snapshot_download(
+                model,
+                revision=revision,
+                allow_patterns=files,
+                tqdm_class=download_bar(progress),
+            )
+        )
     except RevisionNotFoundError as error:
         raise InvalidInput("revision", f"{model!r} has no {revision!r} on the hub") from error
     except GatedRepoError as error:
         raise InvalidInput(
-            "model", f"{named} is gated: accept its terms on the hub, and set HF_TOKEN"
+            "model",
+            f"{named} is gated: accept its terms on the hub, and"
+            f" {'use a token of who did' if get_token() else 'set HF_TOKEN'}",
         ) from error
     except RepositoryNotFoundError as error:
         raise InvalidInput(
-            "model", f"{named} is not on the hub, or private: check the name, or set HF_TOKEN"
+            "model",
+            f"{named} is not on the hub, or private: check the name, or"
+            f" {'whether HF_TOKEN may read it' if get_token() else 'set HF_TOKEN'}",
         ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except LocalEntryNotFoundError as error:
+        home = constants.HF_HUB_CACHE
+        if constants.HF_HUB_OFFLINE:
+            why = f"is not in {home}, and HF_HUB_OFFLINE is set: unset it, or set HF_HOME"
+        else:
+            why = f"is not in {home} (see HF_HOME), and the hub cannot be reached: give a folder"
+        raise InvalidInput("model", f"{named} {why}") from error
+    except (HfHubHTTPError, OSError) as error:
         raise InvalidInput(
             "model", f"{named} could not be fetched ({type(error).__name__}): give a folder"
         ) from error

@@ -10,8 +10,11 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
+from hermes.sampling import GREEDY, Sampling
 from hermes.vlm.base import VideoModel
-from hermes.vlm.preprocess import check_pictures
+from hermes.vlm.encoded import FramePictures
+from hermes.vlm.preprocess import check_pictures, stacked
+from hermes.vlm.stop_texts import StopTexts
 from hermes.vlm.token_choice import TokenChoice
 
 
@@ -20,7 +23,7 @@ class PictureMemory(ABC):
 
     def __init__(self, model: VideoModel) -> None:
         self.model = model
-        self._unpaired: list[Tensor] = []
+        self._unpaired: list[tuple[Tensor, FrameStamp]] = []
         self._after_gap = False
 
     @abstractmethod
@@ -32,11 +35,8 @@ class PictureMemory(ABC):
         """A branch for one question and its answer of at most `room` tokens. Close it after use."""
 
     @abstractmethod
-    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
-        """Take in the pictures of one frame: [pictures_per_frame, 3, height, width].
-
-        There is a gap before it if `_after_gap`.
-        """
+    def _take(self, frame: FramePictures) -> Compression | None:
+        """Take in the pictures of one frame. There is a gap before it if `_after_gap`."""
 
     def feed(
         self,
@@ -70,43 +70,72 @@ class PictureMemory(ABC):
         Where the model merges several pictures into a frame, a picture waits for
         the others of its frame. If anything fails, the frame leaves no trace.
         """
-        pictures = self.collect(picture, after_gap=after_gap)
-        if pictures is None:
-            return None
-        done = self._take(pictures, stamp)
+        if after_gap and (left := self.left_over()) is not None:
+            self._take_frame(left)
+        frame = self.collect(picture, stamp, after_gap=after_gap)
+        return None if frame is None else self._take_frame(frame)
+
+    def _take_frame(self, frame: FramePictures) -> Compression | None:
+        done = self._take(frame)
         self._after_gap = False  # a frame that failed passes the gap on to the next
         return done
 
-    def collect(self, picture: Tensor, *, after_gap: bool = False) -> Tensor | None:
-        """Add a picture. Returns its frame [pictures_per_frame, 3, h, w] once that is complete."""
+    def collect(
+        self, picture: Tensor, stamp: FrameStamp, *, after_gap: bool = False
+    ) -> FramePictures | None:
+        """Add a picture. Returns its frame once that is complete.
+
+        `after_gap`: what is `left_over` comes first: pictures before and after a
+        gap are not merged.
+        """
         check_pictures(picture.unsqueeze(0))
         if after_gap:
-            self._unpaired.clear()  # pictures before and after a gap are not merged
-        self._unpaired.append(picture)
+            self._unpaired.clear()
+        self._unpaired.append((picture, stamp))
         self._after_gap = self._after_gap or after_gap
         if len(self._unpaired) < self.model.pictures_per_frame:
             return None
         merged, self._unpaired = self._unpaired, []
-        return torch.stack(merged)
+        return _frame_of(merged)
 
-    def ask(self, question: str, max_tokens: int = 256) -> str:
+    def left_over(self) -> FramePictures | None:
+        """The pictures that wait for the others of their frame, as a frame of their own.
+
+        The last is repeated, as the models' own processors do it at the end of a
+        video. They wait no longer.
+        """
+        merged, self._unpaired = self._unpaired, []
+        return self._repeated(merged) if merged else None
+
+    def _repeated(self, waiting: Sequence[tuple[Tensor, FrameStamp]]) -> FramePictures:
+        missing = self.model.pictures_per_frame - len(waiting)
+        return _frame_of([*waiting, *[waiting[-1]] * missing])
+
+    def ask(self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY) -> str:
         """The whole answer."""
-        return "".join(self.answer(question, max_tokens))
+        return "".join(self.answer(question, max_tokens, sampling))
 
-    def answer(self, question: str, max_tokens: int = 256) -> Iterator[str]:
-        """The answer, piece by piece, as it is written. Greedy, with the model's own penalty."""
-        model, stream = self.model, self.model.text_stream()
+    def answer(
+        self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY
+    ) -> Iterator[str]:
+        """The answer, piece by piece, as it is written. Greedy unless `sampling` says otherwise."""
+        model, stream, stops = self.model, self.model.text_stream(), StopTexts(sampling.stop)
         inputs, choice = model.question(question), TokenChoice(model)
-        row = choice.begin(question)
+        row = choice.begin(question, sampling)
         with self.branch(len(inputs) + max_tokens) as branch:
+            inputs = branch.opened_by(inputs)
             for _ in range(max_tokens):
                 logits = self._step(branch, inputs)
                 token = int(choice.choose(logits, [row])[0])
                 if token in model.decoding.end_ids:
-                    return
-                if text := stream.push(token):
+                    break
+                if text := stops.push(stream.push(token)):
                     yield text
+                if stops.found:
+                    return
                 inputs = model.embed([token])
+            if rest := stops.rest():
+                yield rest
 
     @torch.inference_mode()
     def _step(self, branch: Branch, inputs: Tensor) -> Tensor:
@@ -115,3 +144,10 @@ class PictureMemory(ABC):
         hidden = self.model.forward(inputs, PackedPass([row]))
         branch.commit(row)
         return self.model.logits(hidden[-1:])
+
+
+def _frame_of(pictures: Sequence[tuple[Tensor, FrameStamp]]) -> FramePictures:
+    newest, stamp = pictures[-1]
+    size = newest.shape[-2], newest.shape[-1]
+    merged = stacked([picture for picture, _ in pictures], size)
+    return FramePictures(merged, stamp, tuple(stamp.capture_ms for _, stamp in pictures))

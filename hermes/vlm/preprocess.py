@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,21 +163,44 @@ def check_pictures(pictures: Tensor) -> None:
         )
 
 
+def listed(pictures: Sequence[Tensor] | Tensor, together: int) -> list[Tensor]:
+    """The pictures [3, h, w] as a list.
+
+    Raises `InvalidInput` unless they are pictures, and a whole number of frames
+    of `together` pictures each.
+    """
+    if isinstance(pictures, Tensor):
+        check_pictures(pictures)
+    found = list(pictures)
+    if not found:
+        raise InvalidInput("frames", "there are none")
+    for picture in found:
+        check_pictures(picture.unsqueeze(0))
+    if len(found) % together:
+        raise InvalidInput("frames", f"{len(found)} pictures: {together} make a frame")
+    return found
+
+
+def stacked(pictures: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Pictures [3, h, w] uint8 of any size -> [n, 3, *size] uint8."""
+    if len({picture.shape for picture in pictures}) == 1:
+        return fit(torch.stack(list(pictures)), size)
+    return torch.cat([fit(picture.unsqueeze(0), size) for picture in pictures])
+
+
 def fit(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """[n, 3, h, w] uint8 of any size -> [n, 3, *size] uint8. Unchanged if it has that size."""
+    """[n, 3, h, w] uint8 of any size -> [n, 3, *size] uint8. Unchanged if it has that size.
+
+    Resizing happens on grey levels (rounded to uint8), as the stock processors
+    do it: on floats it would be off by up to one level.
+    """
     if tuple(pictures.shape[-2:]) == size:
         return pictures
     return functional.interpolate(pictures, size=size, mode="bicubic", antialias=True)
 
 
 def to_pixels(pictures: Tensor, settings: PixelSettings, dtype: torch.dtype) -> Tensor:
-    """[n, 3, h, w] uint8 of any size -> [n, 3, height, width] normalised, in `dtype`.
-
-    Resizing happens on grey levels (rounded to uint8), as the stock processors
-    do it: on floats it would be off by up to one level.
-    """
-    check_pictures(pictures)
-    pictures = fit(pictures, (settings.height, settings.width))
+    """[n, 3, h, w] uint8 -> the same normalised, in `dtype`."""
     mean = torch.tensor(settings.mean, device=pictures.device).view(1, 3, 1, 1)
     std = torch.tensor(settings.std, device=pictures.device).view(1, 3, 1, 1)
     return ((pictures.to(torch.float32) * settings.scale - mean) / std).to(dtype)

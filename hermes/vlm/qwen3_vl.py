@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,25 @@ import torch
 from torch import Tensor, nn
 
 from hermes.memory import FrameLayout
-from hermes.vlm.qwen_vl import QwenVL, token, widened
+from hermes.vlm.encoded import EncodedFrame, FrameTime
+from hermes.vlm.qwen_vl import QwenVL, widened
 
 _LEVELS = "hermes_levels"
 """Argument of the language model's layers: features [n, hidden] for each of the first ones."""
+
+LATEST_S = 999_999_999.9
+"""The latest time that is written, after more than thirty years: it bounds a frame's tokens."""
 
 
 class Qwen3VL(QwenVL):
     """`hermes.vlm.base.VideoModel` over `Qwen3VLForConditionalGeneration`.
 
-    Every frame is enclosed by a `vision_start` and a `vision_end`, which count as
-    tokens of the frame, and starts after the largest position of the one
-    before. These are the positions that transformers gives such a sequence of
-    tokens, and that the model knows from several pictures in a row. The stock
-    processor also writes the time before each frame of a video
-    (`<12.5 seconds>`). That text is omitted, since a stream has no second 0 and
-    its frames must all have the same number of tokens: the model sees the order
-    of frames, but not their times.
+    Every frame is its time as text (`<12.5 seconds>`), a `vision_start`, the
+    picture and a `vision_end`, as transformers' own processor writes it; another
+    pair of marks encloses the whole video. The text and the marks count as tokens
+    of the frame, which starts after the largest position of the one before. The
+    time is the mean of its pictures' times since the stream's first picture: a
+    stream that is watched for an hour has reached second 3,600.
 
     Each of its first layers adds features of its own to a frame's tokens
     (DeepStack). They are further columns after the embedding, and zero for
@@ -47,28 +50,50 @@ class Qwen3VL(QwenVL):
         super().__init__(model, tokenizer, folder, name, frame_size=frame_size)
         config = model.config
         self._further = len(config.vision_config.deepstack_visual_indexes) * self._hidden
-        self.layout = FrameLayout.marked(*self._grid, self.shape.device)
+        self.levels = 1 + self._further // self._hidden
         for level in range(self._further // self._hidden):
             layer = self.language.layers[level]
             layer.register_forward_hook(partial(_add_level, level), with_kwargs=True)
         marks = [config.vision_start_token_id, config.vision_end_token_id]
         self._start, self._end = self.embed(marks)
+        self._timed: dict[tuple[tuple[int, ...], int], FrameLayout] = {}
+        self._longest_time = len(self._time_ids(LATEST_S))
 
-    def _video_text(self, tokenizer: Any) -> str:
-        config = self._model.config
-        ids = (config.vision_start_token_id, config.video_token_id, config.vision_end_token_id)
-        return "".join(token(tokenizer, id) for id in ids)
+    def frame_tokens(self, size: tuple[int, int]) -> int:
+        """The most tokens that a frame of pictures of this height and width has."""
+        return self.layout_of(size).tokens + self._longest_time
 
-    def _frames_of(self, found: Any, frames: int) -> Tensor:
+    def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
+        """The frame after its time as text."""
+        seconds = sum(time.pictures_ms) / len(time.pictures_ms) / 1000
+        ids = self._time_ids(min(max(0.0, seconds), LATEST_S))
+        known = frame.layout.sides, len(ids)
+        if known not in self._timed:
+            self._timed[known] = frame.layout.after_text(len(ids))
+        features = torch.cat((self.embed(ids), frame.features))
+        return replace(frame, features=features, layout=self._timed[known])
+
+    def _time_ids(self, seconds: float) -> list[int]:
+        return time_ids(self.tokenizer, seconds)
+
+    def prompt_ids(self, text: str) -> list[int]:
+        """As in other families, and what each frame's text has: no digits but 0."""
+        return [*super().prompt_ids(text), *self._time_ids(0)]
+
+    def _new_layout(self, rows: int, columns: int) -> FrameLayout:
+        return FrameLayout.marked(rows, columns, self.shape.device)
+
+    def _tokens_of(self, found: Any) -> Tensor:
         # One tensor for each level; for each level and video in newer transformers.
         levels = [
             level if isinstance(level, Tensor) else torch.cat(tuple(level))
             for level in found.deepstack_features
         ]
         embedded = torch.cat(tuple(found.pooler_output))
-        tokens = torch.cat((embedded, *levels), dim=-1).to(self.shape.dtype)
-        start, end = (mark.expand(frames, 1, -1) for mark in (self._start, self._end))
-        return torch.cat((start, tokens.view(frames, -1, tokens.shape[-1]), end), dim=1)
+        return torch.cat((embedded, *levels), dim=-1).to(self.shape.dtype)
+
+    def _framed(self, tokens: Tensor) -> Tensor:
+        return torch.cat((self._start.unsqueeze(0), tokens, self._end.unsqueeze(0)))
 
     def embed(self, token_ids: list[int]) -> Tensor:
         """Inputs [n, width] of token ids; text has no features for deeper layers."""
@@ -76,6 +101,12 @@ class Qwen3VL(QwenVL):
 
     def _beside(self, inputs: Tensor) -> dict[str, Any]:
         return {_LEVELS: inputs[:, self._hidden :].split(self._hidden, dim=1)}
+
+
+def time_ids(tokenizer: Any, seconds: float) -> list[int]:
+    """Token ids of a time as the model's own processor writes it."""
+    ids: list[int] = tokenizer(f"<{seconds:.1f} seconds>", add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def _add_level(

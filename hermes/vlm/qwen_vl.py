@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hermes.errors import InvalidInput, Unsupported
+from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass
 from hermes.vlm import attention, multimodal_rope
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
-from hermes.vlm.preprocess import PatchSettings, PixelSettings, patchify, to_pixels
+from hermes.vlm.encoded import EncodedFrame, FrameTime
+from hermes.vlm.preprocess import (
+    PatchSettings,
+    PixelSettings,
+    listed,
+    patchify,
+    stacked,
+    to_pixels,
+)
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
 
@@ -33,7 +42,7 @@ class QwenVL(ABC):
     in height and width, whatever the shape of the pictures.
     """
 
-    layout: FrameLayout
+    levels = 1
 
     def __init__(
         self,
@@ -46,6 +55,7 @@ class QwenVL(ABC):
     ) -> None:
         self.name = name
         self._model = model
+        self._layouts: dict[tuple[int, int], FrameLayout] = {}
         self.tokenizer = tokenizer
         self.language = model.model.language_model
         self._tower_layers = TowerLayers(model.model.visual)
@@ -64,7 +74,7 @@ class QwenVL(ABC):
         if made_for != (self.patches.side, self.patches.merge, self.patches.pictures):
             raise Unsupported(f"{name}: its preprocessor's patches do not fit its tower's")
         self.template = PromptTemplate.from_checkpoint(
-            folder, tokenizer, self._video_text(tokenizer)
+            folder, tokenizer, str(tokenizer.convert_ids_to_tokens(config.video_token_id))
         )
         self._hidden = int(text.hidden_size)
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
@@ -80,42 +90,90 @@ class QwenVL(ABC):
         self.position_limit = int(text.max_position_embeddings)
         self.decoding = Decoding.of(model, name)
 
+    @property
+    def most_frame_tokens(self) -> int:
+        """The most tokens that any frame has."""
+        return self.frame_tokens(self.frame_size)
+
+    def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The one size that all frames have."""
+        return self.frame_size
+
+    def layout_of(self, size: tuple[int, int]) -> FrameLayout:
+        """The layout of a frame of pictures of this height and width."""
+        size = self.fitted(size)
+        if size not in self._layouts:
+            self._layouts[size] = self._new_layout(
+                size[0] // self.patches.unit, size[1] // self.patches.unit
+            )
+        return self._layouts[size]
+
+    def frame_tokens(self, size: tuple[int, int]) -> int:
+        """The most tokens that a frame of pictures of this height and width has."""
+        return self.layout_of(size).tokens
+
     @abstractmethod
-    def _video_text(self, tokenizer: Any) -> str:
-        """The part of a rendered chat template that stands for the video's tokens."""
+    def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
+        """The frame as the model knows it at this time."""
 
     @property
-    def _grid(self) -> tuple[int, int]:
-        """Rows and columns of a frame's tokens."""
-        return self.frame_size[0] // self.patches.unit, self.frame_size[1] // self.patches.unit
+    def layout(self) -> FrameLayout:
+        """The layout of a frame of `frame_size`."""
+        return self.layout_of(self.frame_size)
+
+    @abstractmethod
+    def _new_layout(self, rows: int, columns: int) -> FrameLayout:
+        """The layout of a frame of so many rows and columns of tokens."""
 
     def prefix(self) -> Tensor:
         """Inputs [n, width] of the chat template up to the video."""
         return self.embed(self.template.prefix_ids(self.tokenizer))
 
     @torch.inference_mode()
-    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
-        """[n * pictures_per_frame, 3, h, w] uint8 -> [n, tokens of a frame, width]."""
-        pixels = to_pixels(pictures.to(self.shape.device), self.pixels, torch.float32)
-        if len(pictures) % self.pictures_per_frame:
-            raise InvalidInput(
-                "frames",
-                f"{len(pictures)} pictures: {self.pictures_per_frame} make a frame",
-            )
-        frames = len(pictures) // self.pictures_per_frame
-        sides = [side // self.patches.side for side in self.frame_size]
+    def encode(
+        self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
+    ) -> list[Tensor]:
+        """n * pictures_per_frame pictures [3, h, w] uint8 -> n frames' [tokens, width].
+
+        Frames of one size are next to each other in the tower's one pass.
+        """
+        together = self.pictures_per_frame
+        pictures = listed(pictures, together)
+        sizes: dict[tuple[int, int], list[int]] = {}
+        for frame in range(len(pictures) // together):
+            height, width = pictures[frame * together].shape[-2:]
+            sizes.setdefault(self.fitted((height, width)), []).append(frame)
+        patches, grids = [], []
+        for size, frames in sizes.items():
+            own = [
+                picture.to(self.shape.device, non_blocking=True)
+                for frame in frames
+                for picture in pictures[frame * together : (frame + 1) * together]
+            ]
+            pixels = to_pixels(stacked(own, size), self.pixels, torch.float32)
+            patches.append(patchify(pixels, self.patches))
+            grids.append([len(frames), *(side // self.patches.side for side in size)])
         with self._tower_layers.calling(between):
             found: Any = self._model.model.get_video_features(
-                patchify(pixels, self.patches),
-                torch.tensor([[frames, *sides]], device=self.shape.device),
-                return_dict=True,
+                torch.cat(patches), torch.tensor(grids, device=self.shape.device), return_dict=True
             )
-        return self._frames_of(found, frames)
+        tokens = self._tokens_of(found)
+        counts = [
+            size[0] * size[1] // self.patches.unit**2
+            for size, frames in sizes.items()
+            for _ in frames
+        ]
+        order = [frame for frames in sizes.values() for frame in frames]
+        parts = dict(zip(order, tokens.split(counts), strict=True))
+        return [self._framed(parts[frame]) for frame in range(len(order))]
 
-    def _frames_of(self, found: Any, frames: int) -> Tensor:
-        """The tower's output as [frames, tokens of a frame, width]."""
-        tokens = torch.cat(tuple(found.pooler_output)).to(self.shape.dtype)
-        return tokens.view(frames, -1, tokens.shape[-1])
+    def _tokens_of(self, found: Any) -> Tensor:
+        """The tower's output as [tokens of all frames, width]."""
+        return torch.cat(tuple(found.pooler_output)).to(self.shape.dtype)
+
+    def _framed(self, tokens: Tensor) -> Tensor:
+        """A picture's tokens with the text that belongs to its frame."""
+        return tokens
 
     def question(self, text: str) -> Tensor:
         """Inputs [n, width] of what closes the video, the question, and the answer's cue."""
@@ -161,11 +219,6 @@ class QwenVL(ABC):
     def text_stream(self) -> TextStream:
         """A new stream of text for one answer."""
         return AnswerText(self.tokenizer, self.template.thinking)
-
-
-def token(tokenizer: Any, token_id: int) -> str:
-    """The text of a token."""
-    return str(tokenizer.convert_ids_to_tokens(token_id))
 
 
 def widened(tokens: Tensor, columns: int) -> Tensor:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from hermes.memory import Compression, FrameStamp, PackedPass
 from hermes.vlm.base import VideoModel
+from hermes.vlm.encoded import EncodedFrame, FramePictures
 from hermes.vlm.frame_step import FrameStep
-from hermes.vlm.preprocess import fit
+from hermes.vlm.live_picture import Glance
 from hermes.vlm.tower import Between
 from hermes.vlm.video_memory import VideoMemory
 
@@ -36,18 +38,21 @@ class _Run:
 
     memory: VideoMemory
     of: list[int] = field(default_factory=list)
-    pictures: list[Tensor] = field(default_factory=list)
-    stamps: list[FrameStamp] = field(default_factory=list)
+    frames: list[FramePictures] = field(default_factory=list)
 
-    def add(self, index: int, pictures: Tensor, stamp: FrameStamp) -> None:
+    def add(self, index: int, frame: FramePictures) -> None:
         self.of.append(index)
-        self.pictures.append(pictures)
-        self.stamps.append(stamp)
+        self.frames.append(frame)
+
+    def look(self, features: list[Tensor]) -> tuple[list[EncodedFrame], Glance | None]:
+        """The frames that the tower made of its pictures, and what changed in them."""
+        frames = self.memory.encoded(features, self.frames)
+        return frames, self.memory.glance(frames, [frame.stamp for frame in self.frames])
 
     def halves(self) -> tuple[_Run, _Run]:
         cut = len(self.of) // 2
         first, second = _Run(self.memory), _Run(self.memory)
-        for number, frame in enumerate(zip(self.of, self.pictures, self.stamps, strict=True)):
+        for number, frame in enumerate(zip(self.of, self.frames, strict=True)):
             (first if number < cut else second).add(*frame)
         return first, second
 
@@ -75,25 +80,34 @@ def take_together(
         runs = [run for queue in queues.values() if (run := _next_run(queue, outcomes)).of]
         _perform(runs, outcomes, between, on_retry)
         queues = {key: queue for key, queue in queues.items() if queue}
+    for memory in {id(arrival.memory): arrival.memory for arrival in arrivals}.values():
+        memory.settle()
     return outcomes
 
 
 def _next_run(queue: deque[tuple[int, Arrival]], outcomes: list[Outcome]) -> _Run:
     """As many frames of one memory as may come in one step."""
     run = _Run(queue[0][1].memory)
-    most = run.memory.frames_at_once
-    while queue and len(run.of) < most:
+    room = run.memory.tokens_at_once
+    while queue:
         index, arrival = queue[0]
         if run.of and arrival.after_gap:
             break  # only the first frame of a step can be after a gap
-        queue.popleft()
         try:
-            pictures = run.memory.collect(arrival.picture, after_gap=arrival.after_gap)
+            tokens = run.memory.tokens_of(arrival.picture)
+            if run.of and tokens > room:
+                break
+            if arrival.after_gap and (left := run.memory.left_over()) is not None:
+                run.add(index, left)
+                break  # this picture's frame is after the gap
+            frame = run.memory.collect(arrival.picture, arrival.stamp, after_gap=arrival.after_gap)
         except Exception as error:
             outcomes[index] = error
         else:
-            if pictures is not None:
-                run.add(index, pictures, arrival.stamp)
+            if frame is not None:
+                room -= tokens
+                run.add(index, frame)
+        queue.popleft()
     return run
 
 
@@ -127,9 +141,15 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
     model = runs[0].memory.model
     steps: list[tuple[_Run, FrameStep]] = []
     try:
-        for run, features in zip(runs, _features(model, runs, between), strict=True):
+        looked = [
+            run.look(features)
+            for run, features in zip(runs, _features(model, runs, between), strict=True)
+        ]
+        numbers = _numbers([glance for _, glance in looked])
+        for run, (frames, glance), own in zip(runs, looked, numbers, strict=True):
             if not run.memory.cache.closed:  # not closed while the tower read its pictures
-                steps.append((run, run.memory.begin(features, run.stamps)))
+                stamps = [frame.stamp for frame in run.frames]
+                steps.append((run, run.memory.begin(frames, stamps, glance, own)))
         if not steps:
             return
         inputs = torch.cat([part for _, step in steps for part in step.inputs])
@@ -150,12 +170,15 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
                 outcomes[index] = error
 
 
-def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> Sequence[Tensor]:
-    """The tower's features of all pictures, by run: [frames, tokens of a frame, width]."""
-    device, size = model.shape.device, model.frame_size
-    pictures = [
-        fit(own.to(device, non_blocking=True), size) for run in runs for own in run.pictures
-    ]
-    encoded: Tensor = model.encode(torch.cat(pictures), between)
-    split: Sequence[Tensor] = encoded.split([len(run.of) for run in runs])
-    return split
+def _numbers(glances: Sequence[Glance | None]) -> list[list[list[float]]]:
+    """The numbers of every glance, read at once: a wait for the device, if there are any."""
+    there = [glance.numbers for glance in glances if glance is not None]
+    rows = iter(torch.cat(there).tolist() if there else [])
+    return [[] if glance is None else list(islice(rows, len(glance.numbers))) for glance in glances]
+
+
+def _features(model: VideoModel, runs: list[_Run], between: Between | None) -> list[list[Tensor]]:
+    """The tower's features of all frames, by run: [tokens, width] each."""
+    pictures = [picture for run in runs for own in run.frames for picture in own.pictures]
+    encoded = iter(model.encode(pictures, between))
+    return [list(islice(encoded, len(run.of))) for run in runs]

@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from hermes.sampling import GREEDY, Sampling
 from hermes.vlm.base import VideoModel
+from hermes.vlm.sampler import Sampler
 
 _ANSWERS_AT_FIRST = 4
+PLAIN = -1
+"""The row of every answer whose tokens are those with the largest logits."""
+
+
+class ChosenToken(NamedTuple):
+    """A token of an answer.
+
+    `logprob`: its log-probability by the model's own logits, before any penalty,
+    temperature or cut; None unless it was asked for.
+    """
+
+    id: int
+    logprob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """How the tokens of one answer are chosen. Without a sampler, the likeliest one is."""
+
+    penalty: float
+    sampler: Sampler | None
+    logprobs: bool
 
 
 class TokenChoice:
-    """Chooses the likeliest token, by the model's logits and its repetition penalty.
+    """Chooses tokens by the model's logits and each answer's settings: greedily by default.
 
-    The penalty counts the tokens of the whole prompt, as in transformers, and
-    those of the answer. They are marked in a table on the device, one row an
+    A repetition penalty counts the tokens of the whole prompt, as in transformers,
+    and those of the answer. They are marked in a table on the device, one row an
     answer, so that no pass has to wait for the host. All calls come from the
     device's thread.
     """
@@ -26,21 +52,26 @@ class TokenChoice:
         self._penalty = model.decoding.repetition_penalty
         self._seen: Tensor | None = None
         self._free: list[int] = []
+        self._rows: dict[int, _Row] = {}
 
     @property
     def by_logits_alone(self) -> bool:
-        """Whether the likeliest token is always the one with the largest logit."""
+        """Whether an answer that asks for nothing else takes the tokens of the largest logits."""
         return self._penalty == 1
 
     @torch.inference_mode()
-    def begin(self, question: str) -> int:
+    def begin(self, question: str, sampling: Sampling = GREEDY) -> int:
         """The row of an answer to `question`. Give it back with `end`."""
-        if self.by_logits_alone:
-            return 0
+        asked = sampling.repetition_penalty
+        penalty = self._penalty if asked is None else asked
+        if penalty == 1 and not sampling.draws and not sampling.logprobs:
+            return PLAIN
+        sampler = Sampler(sampling, self._model.shape.device) if sampling.draws else None
         if not self._free:
             self._grow()
         assert self._seen is not None
         row = self._free.pop()
+        self._rows[row] = _Row(penalty, sampler, sampling.logprobs)
         ids = torch.tensor(sorted(set(self._model.prompt_ids(question))), dtype=torch.int64)
         ids = ids[ids < self._seen.shape[1]]  # a tokenizer can know more than the model says
         self._seen[row].zero_().index_fill_(0, ids.to(self._seen.device), True)
@@ -48,19 +79,60 @@ class TokenChoice:
 
     def end(self, row: int) -> None:
         """The answer is over."""
-        if not self.by_logits_alone:
+        if row != PLAIN:
+            del self._rows[row]
             self._free.append(row)
 
     @torch.inference_mode()
     def choose(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
         """[n, vocabulary] -> [n] on the device: a token for the answer of each of `rows`."""
-        if self.by_logits_alone:
-            return logits.argmax(dim=-1)
+        own = [at for at, row in enumerate(rows) if row != PLAIN]
+        if len(own) == len(rows):
+            return self._choose(logits, rows)
+        chosen = logits.argmax(dim=-1)
+        return self.amend(chosen, own, logits, rows) if own else chosen
+
+    @torch.inference_mode()
+    def amend(
+        self, chosen: Tensor, own: Sequence[int], logits: Tensor, rows: Sequence[int]
+    ) -> Tensor:
+        """`chosen`, with the tokens of the places `own`, which are not plain, chosen anew."""
+        at = torch.tensor(own).to(logits.device, non_blocking=True)
+        found = self._choose(logits.index_select(0, at), [rows[n] for n in own])
+        return chosen.index_copy(0, at, found)
+
+    @torch.inference_mode()
+    def read(self, chosen: Tensor, logits: Tensor | None, rows: Sequence[int]) -> list[ChosenToken]:
+        """The tokens on the host: the one wait for the device.
+
+        `logits`: those that they were chosen by; None if all answers are plain.
+        """
+        wanted = [row != PLAIN and self._rows[row].logprobs for row in rows]
+        if logits is None or not any(wanted):
+            return [ChosenToken(token) for token in chosen.tolist()]
+        scores = logits.to(torch.float32).log_softmax(dim=-1)
+        found = scores.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+        both = torch.stack((chosen.to(torch.float64), found.to(torch.float64))).tolist()
+        return [
+            ChosenToken(int(token), logprob if wants else None)
+            for token, logprob, wants in zip(*both, wanted, strict=True)
+        ]
+
+    def _choose(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
+        """As `choose`, for rows that are in the table."""
         assert self._seen is not None
         at = torch.tensor(rows).to(logits.device, non_blocking=True)
         scores = logits.to(torch.float32)
-        less = torch.where(scores < 0, scores * self._penalty, scores / self._penalty)
-        chosen = torch.where(self._seen.index_select(0, at), less, scores).argmax(dim=-1)
+        penalties = [self._rows[row].penalty for row in rows]
+        if any(penalty != 1 for penalty in penalties):
+            by = penalties[0] if len(set(penalties)) == 1 else _column(penalties, scores)
+            less = torch.where(scores < 0, scores * by, scores / by)
+            scores = torch.where(self._seen.index_select(0, at), less, scores)
+        chosen = scores.argmax(dim=-1)
+        for place, row in enumerate(rows):
+            sampler = self._rows[row].sampler
+            if sampler is not None:  # each by itself: the draw depends on no other answer
+                chosen[place : place + 1] = sampler.draw(scores[place : place + 1])
         self._seen.view(-1).index_fill_(0, at * self._seen.shape[1] + chosen, True)
         return chosen
 
@@ -75,3 +147,8 @@ class TokenChoice:
         )
         self._seen = made if self._seen is None else torch.cat((self._seen, made))
         self._free += range(old, old + more)
+
+
+def _column(numbers: Sequence[float], like: Tensor) -> Tensor:
+    """[n, 1], in the type and on the device of `like`."""
+    return torch.tensor(numbers, dtype=like.dtype).unsqueeze(1).to(like.device, non_blocking=True)

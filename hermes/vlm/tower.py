@@ -27,9 +27,9 @@ class TowerLayers:
 
     @contextmanager
     def calling(self, between: Between | None) -> Iterator[None]:
-        """Call `between` during one pass of the tower. It must not run this tower itself."""
-        self._between = between
+        """Call `between` during one pass of the tower. It may run another pass of the tower."""
+        outer, self._between = self._between, between
         try:
             yield
         finally:
-            self._between = None
+            self._between = outer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from hermes.errors import InvalidInput, SnapshotCorrupt
 from hermes.memory import (
     POLICIES,
+    AppendRow,
     Branch,
     Capture,
     Compression,
@@ -19,20 +21,26 @@ from hermes.memory import (
     MemoryConfig,
     MemoryState,
     PackedPass,
+    Projections,
     RetentionPolicy,
     SlabPool,
     StreamMemory,
 )
+from hermes.memory.changes import NOISE_FRAMES, ChangeConfig, Changes
 from hermes.memory.header import Header, plain, same
 from hermes.memory.state import state_limit
 from hermes.vlm.base import VideoModel
+from hermes.vlm.encoded import EncodedFrame, FramePictures, FrameTime
+from hermes.vlm.feature_unit import feature_unit
 from hermes.vlm.frame_step import FrameStep
-from hermes.vlm.guidance import guidance_prompts
+from hermes.vlm.guidance import guidance_of, guidance_prompts, projections
+from hermes.vlm.live_picture import PREFIX, Glance, Like, LivePicture
 from hermes.vlm.picture_memory import PictureMemory
-from hermes.vlm.preprocess import fit
+from hermes.vlm.preprocess import check_pictures, stacked
 
 COMPRESS_EVERY_FRAMES = 16
 POSITION_RESERVE = 1024
+_RATIO_STEP = 1 / 30
 UNPAIRED = "unpaired"
 """A tensor of a state: [n, 3, height, width] uint8, pictures of a frame that is not complete."""
 
@@ -63,11 +71,15 @@ class VideoMemory(PictureMemory):
         config: MemoryConfig | None = None,
         prompts: tuple[Tensor, Tensor] | None = None,
         slabs: SlabPool | None = None,
+        changes: ChangeConfig | None = None,
+        present_frames: int = 1,
     ) -> None:
         """`budget`: video tokens per layer. `config` overrides it and all limits.
 
         `prompts`: embeddings of the guidance prompts, to share between memories
-        of one model. `slabs`: a pool to share between them.
+        of one model. `slabs`: a pool to share between them. `changes`: take in only
+        what has changed since it was last taken in; None takes in all of each frame.
+        `present_frames`: how many of the newest frames a question then sees in full.
         """
         if isinstance(policy, str):
             if policy not in POLICIES:
@@ -78,18 +90,43 @@ class VideoMemory(PictureMemory):
         if config is None:
             config = MemoryConfig(
                 budget=budget,
-                headroom=compress_every_frames * model.layout.tokens,
+                headroom=compress_every_frames * model.most_frame_tokens,
                 position_limit=model.position_limit,
                 position_reserve=position_reserve(model),
             )
-        _check_room(config, policy, model.layout.tokens)
+        if changes is not None:
+            if not isinstance(policy, Hermes):
+                raise InvalidInput(
+                    "changes",
+                    f"cannot be used with the policy {policy.name}, which does not keep the present"
+                    " picture; take hermes, or take in frames in full",
+                )
+            shown = present_frames * model.layout.span
+            reserve = config.position_reserve + shown
+            config = replace(config, keep_present=True, position_reserve=reserve)
+        _check_room(config, policy, model.most_frame_tokens)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
         self._every = compress_every_frames
+        self._every_tokens = compress_every_frames * model.most_frame_tokens
         self._since_compression = 0
+        self._start_ms: int | None = None
+        self._before_ms: int | None = None
+        self._present: FramePictures | None = None
+        self._present_encoded: EncodedFrame | None = None
         self._prompts = prompts
         if policy.guided and prompts is None:
-            self._prompts = guidance_prompts(model)
+            self._prompts = guidance_prompts(model, guidance_of(policy))
+        self._projections: list[Projections] = []
+        if self._prompts is not None and guidance_of(policy) == "embeddings":
+            self._projections = [projections(model, prompt) for prompt in self._prompts]
+        self.intake = Intake()
+        self._shown_frames = 0 if changes is None else present_frames
+        self._picture: LivePicture | None = None
+        if changes is not None:
+            watch = Changes(changes, feature_unit(model), model.levels)
+            dense = model.shape.axes == 1
+            self._picture = LivePicture(watch, present_frames, dense=dense)
         self._read_prefix()
 
     @property
@@ -114,32 +151,66 @@ class VideoMemory(PictureMemory):
         hidden = self.model.forward(prefix, PackedPass([row]))
         self.cache.commit(row, row.finite(hidden).tolist())
 
+    def tokens_of(self, picture: Tensor) -> int:
+        """How many tokens a frame of pictures [3, height, width] like this one has, at most."""
+        check_pictures(picture.unsqueeze(0))
+        return self.model.frame_tokens((picture.shape[-2], picture.shape[-1]))
+
     @property
-    def frames_at_once(self) -> int:
-        """How many frames may come in one step, so that a compression follows its last one."""
-        room = self.cache.room() // self.model.layout.tokens
-        return max(1, min(self._every - self._since_compression, room))
+    def tokens_at_once(self) -> int:
+        """How many tokens may come in one step, so that a compression follows its last frame.
 
-    def begin(self, features: Tensor, stamps: Sequence[FrameStamp]) -> FrameStep:
-        """Begin a step with frames [n, tokens of a frame, width], n at most `frames_at_once`.
-
-        They come from `collect`, in order. Run the model over the step's rows,
-        then call `end` or `abandon`; `hermes.vlm.take_together` does all of it.
+        One frame may come in any case.
         """
-        cache, layout = self.cache, self.model.layout
-        row = cache.begin_frames(stamps, layout, after_gap=self._after_gap)
+        return min(self._every_tokens - self._since_compression, self.cache.room())
+
+    def glance(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Glance | None:
+        """Look for what changed in frames that come next; None where all of it is taken in.
+
+        It waits for nothing. Read the `numbers` of many memories at once, for `begin`.
+        """
+        return None if self._picture is None else self._picture.glance(frames, stamps)
+
+    def begin(
+        self,
+        frames: Sequence[EncodedFrame],
+        stamps: Sequence[FrameStamp],
+        glance: Glance | None = None,
+        numbers: Sequence[Sequence[float]] = (),
+    ) -> FrameStep:
+        """Begin a step with frames of at most `tokens_at_once`, or with one frame.
+
+        They come from `collect`, in order; `glance` is of them, and `numbers` are
+        the glance's on the host. Run the model over the step's rows, then call
+        `end` or `abandon`; `hermes.vlm.take_together` does all of it.
+        """
+        cache, changed = self.cache, None
+        if self._picture is not None:
+            if glance is None:
+                raise RuntimeError("a memory that takes in changes looks at frames first")
+            changed = self._picture.changed(glance, numbers)
+            frames = changed.frames
+        layouts = [frame.layout for frame in frames]
+        row = cache.begin_frames(stamps, layouts, after_gap=self._after_gap)
         try:
-            due = (
-                self._since_compression + len(stamps) >= self._every
-                or cache.room() < row.tokens + layout.tokens
-            )
-            step = FrameStep(row, features.flatten(0, 1), due)
-            if due and self._prompts is not None and cache.over_budget_with > 0:
-                step.guide(self._prompts, cache.guide([len(prompt) for prompt in self._prompts]))
+            step = FrameStep(row, frames, self._due_after(row), changed)
+            if step.due and self._prompts is not None and cache.over_budget_with > 0:
+                lengths = [len(prompt) for prompt in self._prompts]
+                step.guide(self._prompts, cache.guide(lengths, self._projections))
         except BaseException:
             cache.abandon(row)  # a device without room can fail here, too
             raise
         return step
+
+    def _due_after(self, row: AppendRow) -> bool:
+        """Whether a compression must follow, or the next frame might find no room."""
+        cache, model = self.cache, self.model
+        positions = sum(layout.lead + layout.span for layout in row.layouts)
+        return (
+            self._since_compression + row.tokens >= self._every_tokens
+            or cache.room() < row.tokens + model.most_frame_tokens
+            or cache.position_room < positions + model.most_frame_tokens
+        )
 
     def end(self, step: FrameStep, finite: Sequence[bool]) -> Compression | None:
         """Commit the step's frames once its pass is done, and compress if it is time.
@@ -149,24 +220,97 @@ class VideoMemory(PictureMemory):
         """
         self.cache.commit(step.frames, finite)
         self._after_gap = False  # a frame that failed passes the gap on to the next
+        self._account(step)
+        self._start_ms = step.first_ms if self._start_ms is None else self._start_ms
+        self._before_ms = step.last_ms
+        self._present = self._present_encoded = None  # it is in memory
         if not step.due:
-            self._since_compression += len(step.frames.stamps)
+            self._since_compression += step.frames.tokens
             return None
         self._since_compression = 0
         return self.cache.compress()
+
+    def _account(self, step: FrameStep) -> None:
+        unchanged, change = 0, 1.0
+        if step.changed is not None and self._picture is not None:
+            self._picture.took(step.changed)
+            unchanged, change = step.changed.unchanged, max(step.changed.shares)
+        self.intake.took(step.frames.tokens, unchanged, change)
 
     def abandon(self, step: FrameStep) -> None:
         """Forget the step, as if it had never begun."""
         self.cache.abandon(step.frames)
 
-    def _take(self, pictures: Tensor, stamp: FrameStamp) -> Compression | None:
-        step = self.begin(self.model.encode(pictures), [stamp])
+    def encoded(
+        self, features: Sequence[Tensor], frames: Sequence[FramePictures]
+    ) -> list[EncodedFrame]:
+        """Frames for `begin`, from what the model's tower made of their pictures."""
+        model, start, before = self.model, self._start_ms, self._before_ms
+        made = []
+        for own, frame in zip(features, frames, strict=True):
+            first = frame.times_ms[0]
+            start = first if start is None else start
+            time = FrameTime(
+                tuple(max(0, at - start) for at in frame.times_ms),
+                None if before is None else max(0, before - start),
+            )
+            plain = EncodedFrame(own, model.layout_of(frame.size), first)
+            made.append(model.timed(plain, time))
+            before = first
+        return made
+
+    def _take(self, frame: FramePictures) -> Compression | None:
+        frames = self.encoded(self.model.encode(frame.pictures), [frame])
+        glance = self.glance(frames, [frame.stamp])
+        numbers = [] if glance is None else glance.numbers.tolist()
+        step = self.begin(frames, [frame.stamp], glance, numbers)
         try:
             hidden = self.model.forward(torch.cat(step.inputs), PackedPass(step.rows))
             return self.end(step, step.finite(hidden).tolist())
         except BaseException:
             self.abandon(step)
             raise
+
+    def take(
+        self, picture: Tensor, stamp: FrameStamp, *, after_gap: bool = False
+    ) -> Compression | None:
+        """As `PictureMemory.take`. A picture that waits is shown to questions meanwhile."""
+        try:
+            return super().take(picture, stamp, after_gap=after_gap)
+        finally:
+            self.settle()
+
+    def settle(self) -> None:
+        """Show the pictures that wait now, if any, to later questions.
+
+        Until this is called, questions see what waited before: of a pass under way
+        they see nothing, or everything.
+        """
+        waiting = self._unpaired
+        self._present = self._repeated(waiting) if waiting else None
+        self._present_encoded = None
+
+    @property
+    def present_tokens(self) -> int:
+        """The most tokens of frames that a branch begins with, beside a question."""
+        newest = [] if self._picture is None else self._picture.present
+        if self._present is None:
+            return sum(frame.layout.tokens for frame in newest)
+        waiting = self.model.frame_tokens(self._present.size)
+        return waiting + sum(frame.layout.tokens for frame in newest[1:])
+
+    def _present_frames(self) -> list[EncodedFrame]:
+        """Frames for a branch to begin with: the newest in full, of which memory holds only what
+        changed, and one that waits for the rest of its pictures. Encoded at most once.
+        """
+        newest = [] if self._picture is None else self._picture.present
+        present = self._present
+        if present is None:
+            return newest
+        if self._present_encoded is None:
+            features = self.model.encode(present.pictures)
+            (self._present_encoded,) = self.encoded(features, [present])
+        return [*newest[1:], self._present_encoded]
 
     def mark_lost(self, since_ms: int) -> None:
         """Report in `coverage` that an earlier memory of this camera was lost.
@@ -180,8 +324,19 @@ class VideoMemory(PictureMemory):
         return self.cache.coverage()
 
     def branch(self, room: int) -> Branch:
-        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
-        return self.cache.branch(room)
+        """A branch for one question and its answer of at most `room` tokens. Close it after use.
+
+        It begins with the newest frames in full, if memory holds only what changed in
+        them, and with pictures that wait for the others of their frame: the first
+        row's inputs are those that `Branch.opened_by` returns.
+        """
+        frames = self._present_frames()
+        branch = self.cache.branch(room, [(frame.features, frame.layout) for frame in frames])
+        if self._present is not None:
+            branch.coverage = branch.coverage.and_present(
+                self._present.stamp, after_gap=self._after_gap
+            )
+        return branch
 
     def close(self) -> None:
         """End this memory. Its slab goes to the next one of the same pool."""
@@ -200,11 +355,20 @@ class VideoMemory(PictureMemory):
             video={
                 "since_compression": self._since_compression,
                 "after_gap": self._after_gap,
+                "start_ms": self._start_ms,
+                "before_ms": self._before_ms,
+                "unpaired": [[stamp.capture_ms, stamp.media_ms] for _, stamp in self._unpaired],
                 "model": plain(self._fingerprint()),
+                "picture": None if self._picture is None else plain(self._picture.header()),
             }
         )
+        if self._picture is not None:
+            for name, tensor in self._picture.tensors().items():
+                capture.add(name, tensor)
         if self._unpaired:
-            capture.add(UNPAIRED, fit(torch.stack(self._unpaired), self.model.frame_size))
+            waiting = [picture for picture, _ in self._unpaired]
+            newest = (waiting[-1].shape[-2], waiting[-1].shape[-1])
+            capture.add(UNPAIRED, stacked(waiting, self.model.fitted(newest)))
         return capture
 
     def restore(self, state: MemoryState) -> None:
@@ -216,23 +380,44 @@ class VideoMemory(PictureMemory):
         """
         video = Header(state.header).section("video")
         same("model", video.mapping("model"), plain(self._fingerprint()))
-        since = video.integer("since_compression", 0, self._every)
+        since = video.integer("since_compression", 0, self._every_tokens)
         after_gap = video.flag("after_gap")
+        start, before = (video.moment(name) for name in ("start_ms", "before_ms"))
         tensors = dict(state.tensors)
         unpaired = tensors.pop(UNPAIRED, None)
         if unpaired is not None:
             self._check_unpaired(unpaired)
+        stamps = video.moments("unpaired", 0 if unpaired is None else len(unpaired))
+        picture = self._picture_of(video, tensors)
         self.cache.restore(MemoryState(state.header, tensors))
+        self._picture = picture
         self._since_compression, self._after_gap = since, after_gap
-        self._unpaired = [] if unpaired is None else list(unpaired)
+        self._start_ms, self._before_ms = start, before
+        pictures = [] if unpaired is None else list(unpaired)
+        self._unpaired = [
+            (picture, FrameStamp(*stamp)) for picture, stamp in zip(pictures, stamps, strict=True)
+        ]
+        self.settle()
+
+    def _picture_of(self, video: Header, tensors: dict[str, Tensor]) -> LivePicture | None:
+        """The picture of a snapshot, whose tensors are taken out of `tensors`."""
+        if self._picture is None:
+            return None
+        shape = self.model.shape
+        width = self.model.prefix().shape[1]
+        like = Like(shape.dtype, shape.device, width, self.model.most_frame_tokens, shape.axes)
+        own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(PREFIX)}
+        return self._picture.restored(video.section("picture"), own, like)
 
     def _check_unpaired(self, pictures: Tensor) -> None:
-        most, size = self.model.pictures_per_frame - 1, (3, *self.model.frame_size)
-        fits = pictures.ndim == 4 and tuple(pictures.shape[1:]) == size
+        most, fits = self.model.pictures_per_frame - 1, False
+        if pictures.ndim == 4 and 0 not in pictures.shape:
+            size = pictures.shape[2], pictures.shape[3]
+            fits = pictures.shape[1] == 3 and self.model.fitted(size) == size
         if pictures.dtype != torch.uint8 or not fits or not 0 < len(pictures) <= most:
             raise SnapshotCorrupt(
                 f"the snapshot has pictures {list(pictures.shape)} that wait for the rest of their"
-                f" frame: this model has at most {most} of {list(size)}"
+                f" frame: this model has at most {most}, of a size that it takes"
             )
 
     @property
@@ -241,7 +426,20 @@ class VideoMemory(PictureMemory):
         height, width = self.model.frame_size
         pictures = 3 * height * width * (self.model.pictures_per_frame - 1)
         cache = self.cache
-        return pictures + state_limit(cache.shape, cache.config, cache.prefix_length)
+        return (
+            pictures
+            + self._picture_limit
+            + state_limit(cache.shape, cache.config, cache.prefix_length)
+        )
+
+    @property
+    def _picture_limit(self) -> int:
+        if self._picture is None:
+            return 0
+        tokens, width = self.model.most_frame_tokens, self.model.prefix().shape[1]
+        features = (2 + self._shown_frames) * tokens * width * self.model.shape.dtype.itemsize
+        beside = tokens * (4 * NOISE_FRAMES + 8 + self._shown_frames * 4 * 4)
+        return features + beside
 
     def _fingerprint(self) -> dict[str, object]:
         """What a model must have in common with the one that a snapshot was taken with."""
@@ -253,7 +451,33 @@ class VideoMemory(PictureMemory):
             "frame_extent": model.layout.offsets.amax(dim=1).tolist(),
             "frame_advance": model.layout.advance,
             "compress_every_frames": self._every,
+            "present_frames": self._shown_frames,
         }
+
+
+@dataclass(slots=True)
+class Intake:
+    """What a memory took in since it was made.
+
+    `taken`, `unchanged`: video tokens that were taken in, and that were left out.
+    `change`: the largest share of the picture that changed from one of the newest
+    frames to the next. `ratio`: the share of tokens that was taken in, a mean that
+    follows the last 30 steps or so.
+    """
+
+    taken: int = 0
+    unchanged: int = 0
+    change: float = 1.0
+    ratio: float = 1.0
+
+    def took(self, taken: int, unchanged: int, change: float) -> None:
+        """Count the tokens of a step."""
+        first = not self.taken
+        self.taken += taken
+        self.unchanged += unchanged
+        self.change = change
+        now = taken / (taken + unchanged)
+        self.ratio = now if first else self.ratio + _RATIO_STEP * (now - self.ratio)
 
 
 def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int) -> None:
@@ -264,4 +488,4 @@ def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int
                 name, f"{tokens} tokens are less than one frame: this model makes {frame_tokens}"
             )
     if isinstance(policy, Hermes):
-        policy.check_room(config.budget, frame_tokens)
+        policy.check_room(config.budget, frame_tokens, keep_present=config.keep_present)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from hermes.errors import HermesError, InvalidInput, Unsupported
+from hermes.vlm.load_progress import Progress, loading_bar
 from hermes.vlm.model_folder import ModelFolder, read_json
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,13 @@ def read_tokenizer(folder: ModelFolder) -> Any:
         ) from error
 
 
-def read_model(folder: ModelFolder, config: Any, device: torch.device, dtype: torch.dtype) -> Any:
+def read_model(
+    folder: ModelFolder,
+    config: Any,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: Progress | None = None,
+) -> Any:
     """The transformers model on its device, with its adapter, ready to infer.
 
     Raises `InvalidInput` if weights are missing, left over, damaged or of another
@@ -52,11 +59,13 @@ def read_model(folder: ModelFolder, config: Any, device: torch.device, dtype: to
     folder.check_weights()
     check_adapter(folder)
     method = quantization(config)
-    if folder.adapter == folder.path:
-        with tempfile.TemporaryDirectory(prefix="hermes-base-") as made:
-            model = _read(_without_adapter(folder.path, Path(made)), config, device, dtype, method)
-    else:
-        model = _read(folder.path, config, device, dtype, method)
+    with loading_bar(progress, folder.stored_bytes(), folder.shards()):
+        if folder.adapter == folder.path:
+            with tempfile.TemporaryDirectory(prefix="hermes-base-") as made:
+                plain = _without_adapter(folder.path, Path(made))
+                model = _read(plain, config, device, dtype, method)
+        else:
+            model = _read(folder.path, config, device, dtype, method)
     if folder.adapter is not None:
         _add_adapter(model, folder.adapter, merge=method is None)
     model.eval()

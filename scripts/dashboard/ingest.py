@@ -19,6 +19,19 @@ PANELS = (
         {"{{outcome}}": rate("hermes_frames_total", "outcome", 'job="hermes-worker"')},
     ),
     Panel(
+        "Tokens of frames",
+        "Video tokens a second. taken: they were new and went into memory; unchanged: they looked"
+        " as their place did before, and were left out.",
+        "cps",
+        {"{{outcome}}": rate("hermes_frame_tokens_total", "outcome")},
+    ),
+    Panel(
+        "Cameras that change most",
+        "Share of a frame's tokens that was taken in, over the last frames of each camera.",
+        "percentunit",
+        {"{{camera}}": "topk(10, hermes_frame_taken_ratio)"},
+    ),
+    Panel(
         "Frame lag, distribution",
         "Frames a second by their lag: from capture to memory.",
         "s",
@@ -31,7 +44,8 @@ PANELS = (
         "short",
         {
             "{{camera}} {{outcome}} {{job}}": "topk(10,"
-            ' hermes:frames:increase10m{outcome=~"dropped_stale|trimmed|decode_error|damaged|missed"} > 0)'
+            ' hermes:frames:increase10m{outcome=~"dropped_stale|trimmed|decode_error|damaged|'
+            'missed"} > 0)'
         },
         kind="table",
         width=24,

@@ -16,6 +16,9 @@ def details_of(camera: Camera) -> Iterator[str]:
     """Lines for people."""
     if camera.source.picture is not None:
         yield f"picture: {picture_line(camera.source.picture)}"
+    ratio = camera.memory.taken_ratio
+    if camera.memory.frames and ratio is not None and ratio < 1:
+        yield f"changes: {100 * ratio:.2g}% of a frame's tokens are new, and taken in"
     gaps = camera.memory.coverage.gaps
     if len(gaps) > MOST_GAPS:
         yield f"gaps: {len(gaps)}, of which the last {MOST_GAPS} are"

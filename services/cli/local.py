@@ -65,7 +65,7 @@ def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[s
     say(f"gateway: {address}")
     wait_ready(decoder)
     say("decoder: ready")
-    wait_ready(worker)
+    wait_ready(worker, say=say)
     say(f"worker: ready, model {Path(settings.model).name}")
     return address
 

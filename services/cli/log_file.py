@@ -1,4 +1,4 @@
-"""What the log of a service says about its end."""
+"""What the log of a service says about its start and its end."""
 
 from __future__ import annotations
 
@@ -47,6 +47,18 @@ def last_words(log: Path) -> str:
             last = str(reason).strip().splitlines()[-1:] or [""]
             return f"  {event.get('event')}: {last[0]}".rstrip(": ")
     return "\n".join(plain)
+
+
+def load_progress(log: Path) -> str:
+    """How far the loading of a model has come; empty if nothing is said about it."""
+    for line in reversed(last_lines(log)):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("event") == "loading_model":
+            return str(event.get("progress", ""))
+    return ""
 
 
 def last_lines(log: Path | None) -> list[str]:

@@ -83,8 +83,17 @@ def _heading(contents: MemoryContents, title: str, glyphs: Glyphs) -> list[Text]
             f"{contents.tokens:,} video tokens in each of {len(contents.layers)} layers"
             f" (budget {contents.budget:,}), {human_bytes(contents.bytes)}"
         ),
-        Text(f"{held:,} of {seen:,} frames held, in whole or in part"),
+        Text(f"{held:,} of {seen:,} frames held, in whole or in part{_new(contents)}"),
     ]
+
+
+def _new(contents: MemoryContents) -> str:
+    """How much of each held frame was taken in, where that is not all of it."""
+    taken = sum(contents.taken.values())
+    whole = len(contents.taken) * contents.frame_tokens
+    if not whole or taken >= whole:
+        return ""
+    return f"; {100 * taken / whole:.2g}% of their tokens were new, and taken in"
 
 
 class _Plot:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from services.cli import redis_server
-from services.cli.log_file import how_it_ended, last_words
+from services.cli.log_file import how_it_ended, last_words, load_progress
 from services.cli.stopping import stop_all
 from services.common.files import PRIVATE_UMASK, append_private, private_folder, write_private
 from services.common.parent import DIE_WITH_PARENT, ending_with_parent
 
 START_TIMEOUT_S = 120.0
+LOOK_EVERY_S = 1.0
+"""How often the log is searched for how far the loading of a model has come."""
 
 Setting = str | int | float | Path
 
@@ -154,12 +156,25 @@ class Pipeline:
         self.stop()
 
 
-def wait_ready(child: Child, timeout_s: float = START_TIMEOUT_S) -> dict[str, Any]:
-    """Wait for a service to announce itself. Raises `StartFailed`."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
+def wait_ready(
+    child: Child,
+    timeout_s: float = START_TIMEOUT_S,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Wait for a service to announce itself. Raises `StartFailed`.
+
+    `say`: told how far the loading of a model has come. While that goes on, the time
+    begins anew.
+    """
+    deadline, look, known = time.monotonic() + timeout_s, 0.0, ""
+    while (now := time.monotonic()) < deadline:
         if (announced := child.ready()) is not None:
             return announced
+        if now >= look:
+            look = now + LOOK_EVERY_S
+            if (progress := load_progress(child.log)) and progress != known:
+                known, deadline = progress, now + timeout_s
+                say(f"{child.name}: {progress}")
         time.sleep(0.05)
     raise StartFailed(
         f"{child.name} is not ready after {timeout_s:.0f} s\n  {last_words(child.log)}".rstrip()

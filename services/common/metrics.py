@@ -114,6 +114,19 @@ class Metrics:
             ["camera", "outcome"],
             registry=registry,
         )
+        self.frame_tokens = Counter(
+            "hermes_frame_tokens",
+            "Video tokens of frames by outcome: taken (in), or unchanged (left out, because their"
+            " place looked the same before).",
+            ["camera", "outcome"],
+            registry=registry,
+        )
+        self.frame_taken = Gauge(
+            "hermes_frame_taken_ratio",
+            "Share of a frame's video tokens that was taken in, a mean over the last frames.",
+            ["camera"],
+            registry=registry,
+        )
         self.memory_tokens = Gauge(
             "hermes_memory_tokens",
             "Video tokens held by a layer, the mean over the layers of a band.",
@@ -211,6 +224,8 @@ class Metrics:
         self._by_camera: tuple[MetricWrapperBase, ...] = (
             self.frame_lag_last,
             self.frames,
+            self.frame_tokens,
+            self.frame_taken,
             self.memory_tokens,
             self.memory_bytes,
             self.camera_state,

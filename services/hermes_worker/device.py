@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -10,6 +11,7 @@ from hermes.cpus import usable_cpus
 from hermes.engine import Engine
 from hermes.errors import InvalidInput
 from hermes.vlm import VideoModel, load
+from hermes.vlm.load_progress import LoadStep, LoggedProgress
 from services.common import logs
 from services.hermes_worker.settings import WorkerSettings
 
@@ -23,18 +25,35 @@ _DTYPES = {
 }
 
 
-def load_model(settings: WorkerSettings) -> VideoModel:
-    """Load the checkpoint. Raises `hermes.errors.InvalidInput` or `Unsupported`."""
+def load_model(
+    settings: WorkerSettings, say: Callable[[str], None] = lambda text: None
+) -> VideoModel:
+    """Load the checkpoint. Raises `hermes.errors.InvalidInput` or `Unsupported`.
+
+    `say` is told, often and from any thread, how far it has come.
+    """
     from transformers.utils.logging import disable_progress_bar
 
     # The library counts the machine's CPUs, of which a container may have a share.
     torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cpus()))
     device = _device(settings.device)
     disable_progress_bar()  # logs are for lines
+    lines = LoggedProgress(lambda text: log.info("loading_model", progress=text))
+
+    def progress(step: LoadStep) -> None:
+        say(str(step))
+        lines(step)
+
     began = time.monotonic()
     chosen = settings.model_options()
     try:
-        model = load(settings.model, device=device, dtype=_DTYPES[settings.dtype], **chosen)
+        model = load(
+            settings.model,
+            device=device,
+            dtype=_DTYPES[settings.dtype],
+            progress=progress,
+            **chosen,
+        )
     except InvalidInput as error:
         if error.field not in chosen:
             raise

@@ -18,6 +18,11 @@ class EngineMetrics:
             self._metrics.frame_lag.observe(lag_s)
             self._metrics.frame_lag_last.labels(camera_id).set(lag_s)
 
+    def tokens_taken(self, camera_id: str, taken: int, unchanged: int) -> None:
+        """Count the tokens."""
+        self._metrics.frame_tokens.labels(camera_id, "taken").inc(taken)
+        self._metrics.frame_tokens.labels(camera_id, "unchanged").inc(unchanged)
+
     def compressed(self, camera_id: str, evicted_tokens: int) -> None:
         """Count the compression."""
         self._metrics.compressions.inc()

@@ -61,6 +61,7 @@ class Reporter:
             frames=report.coverage.frames,
             tokens=report.tokens,
             bytes=report.kv_bytes,
+            taken_ratio=report.taken,
             coverage=coverage_message(report.coverage),
             worker=lease.fence.instance,
             epoch=lease.epoch,
@@ -70,6 +71,7 @@ class Reporter:
 
     def _gauges(self, camera_id: str, report: SessionReport) -> None:
         layers = self._engine.model.shape.layers
+        self._metrics.frame_taken.labels(camera_id).set(report.taken)
         for band, members in self._bands.items():
             if members:
                 share = report.kv_bytes * len(members) // layers

@@ -70,6 +70,30 @@ class WorkerSettings(TlsServerSettings):
     policy: str = Field(
         "hermes", description=f"what stays in a full memory: {', '.join(sorted(POLICIES))}"
     )
+    ingest: Literal["auto", "changes", "full"] = Field(
+        "auto",
+        description="what of a frame goes into memory: changes, what looks unlike its place did"
+        " before; full, all of it; auto: changes where the policy is hermes",
+    )
+    change_threshold: float = Field(
+        limits.CHANGE_THRESHOLD.default,
+        ge=0,
+        le=0.8,
+        description=limits.CHANGE_THRESHOLD.description,
+    )
+    change_refresh_s: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="seconds after which each place is taken in again, changed or not; 0: never",
+    )
+    present_frames: int = Field(
+        1,
+        ge=0,
+        le=4,
+        description="newest frames that a question sees in full where memory holds only changes;"
+        " 0 is the fastest",
+    )
     max_cameras: int = _limit(limits.MAX_CAMERAS)
     max_questions: int = _limit(limits.MAX_QUESTIONS)
     max_camera_questions: int = _limit(limits.MAX_CAMERA_QUESTIONS)

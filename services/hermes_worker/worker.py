@@ -101,9 +101,11 @@ class Worker:
         self._status.start()
         self._loop_watch.start()
         self._store = await asyncio.to_thread(_open_store, settings.checkpoint_url)
-        model = await asyncio.to_thread(load_model, settings)
+        model = await asyncio.to_thread(load_model, settings, self._not_ready_because)
+        self._not_ready_because("warming up")
         engine = Engine(model, settings.engine_config(), EngineMetrics(self.metrics))
         await asyncio.to_thread(warm_up, engine)
+        self._not_ready_because("starting")
         self._assemble(engine)
         self.port = self._server.bind(settings.listen)
         # The address is known only now, and goes into every lease.
@@ -127,6 +129,9 @@ class Worker:
         self.ready.set()
         self._watch_engine()
         log.info("serving", port=self.port, address=address, metrics_port=self.metrics_port)
+
+    def _not_ready_because(self, text: str) -> None:
+        self._why_not_ready = text
 
     def _connect(self, block_s: float = 0.0) -> redis.Redis:
         """A separate connection for each part, so that none waits for another's BLOCK."""

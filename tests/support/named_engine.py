@@ -15,6 +15,7 @@ from hermes.engine import (
     SessionReport,
     Snapshot,
 )
+from hermes.sampling import GREEDY, Sampling
 
 
 class NamedEngine(Engine):
@@ -48,8 +49,11 @@ class NamedEngine(Engine):
         *,
         max_tokens: int | None = None,
         ready: Callable[[str], bool] | None = None,
+        sampling: Sampling = GREEDY,
     ) -> Answer:
-        return self.handles[camera_id].ask(text, sink, max_tokens=max_tokens, ready=ready)
+        return self.handles[camera_id].ask(
+            text, sink, max_tokens=max_tokens, ready=ready, sampling=sampling
+        )
 
     def inspect(self, camera_id: str) -> Future[MemoryContents]:
         return self.handles[camera_id].inspect()

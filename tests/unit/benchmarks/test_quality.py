@@ -12,10 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks.quality.contenders import ablations, contenders
+from benchmarks.quality.contenders import ablations, change_settings, contenders
+from benchmarks.quality.disturbances import DISTURBANCES, disturbed
 from benchmarks.quality.filmed import filmed
 from benchmarks.quality.report import by_era, by_kind
-from benchmarks.quality.run import UNBOUNDED, SeenOnce, Task, all_contenders, answers, merged
+from benchmarks.quality.run import (
+    UNBOUNDED,
+    Result,
+    SeenOnce,
+    Task,
+    all_contenders,
+    answers,
+    merged,
+    verdicts,
+)
 from benchmarks.quality.score import Share, Verdict, era
 from benchmarks.quality.worlds import make_world
 from hermes.demo.checkpoint import SIDE
@@ -76,9 +86,36 @@ def test_filmed_pictures_are_degraded_but_recognisable() -> None:
     assert 0.1 < difference < 20
 
 
+@pytest.mark.parametrize("name", sorted(set(DISTURBANCES) - {"none"}))
+def test_a_disturbance_changes_the_pictures_and_nothing_else(name: str) -> None:
+    plain, worn = make_world(3, 12), make_world(3, 12, through=name)
+    assert worn.questions == plain.questions
+    assert worn.pictures.shape == plain.pictures.shape
+    assert worn.pictures.dtype == torch.uint8
+    apart = (worn.pictures.float() - plain.pictures.float()).abs().mean()
+    assert 0.05 < float(apart) < 60
+    assert torch.equal(worn.pictures, make_world(3, 12, through=name).pictures)
+
+
+def test_noise_has_the_spread_that_its_name_says() -> None:
+    middling = torch.full((20, 3, SIDE, SIDE), 128, dtype=torch.uint8)
+    worn = disturbed("noise 10", middling, 1).float()
+    assert float(worn.std()) == pytest.approx(10, rel=0.02)
+
+
+def test_a_scene_in_chapters_goes_on_having_events() -> None:
+    world = make_world(1, 600, looks=TRAINED, chapter_s=60)
+    enters = [actor.enters for actor in world.scene.actors]
+    assert len(enters) == 10
+    assert all(60 * n - 1 <= at < 60 * (n + 1) for n, at in enumerate(sorted(enters)))
+    assert all(0 < a.leaves - a.enters <= 15 for a in world.scene.actors)
+    assert max(q.evidence or 0 for q in world.questions) > 500
+    assert len({actor.look for actor in world.scene.actors}) == 10
+
+
 def test_all_contenders_take_part() -> None:
     names = set(all_contenders())
-    assert {UNBOUNDED, *contenders(), *ablations()} == names
+    assert {UNBOUNDED, *contenders(), *ablations(), *change_settings()} == names
     for wanted in (
         "smoothing=off", "smoothing=index", "summary=off", "summary=paper", "normalise=rank",
         "recent_frames=0", "recent_frames=8", "reindex=eager", "no guidance", "hermes-paper",
@@ -93,14 +130,16 @@ def test_answers_are_compared_with_the_record(name: str, monkeypatch: pytest.Mon
     plain = tiny.model()
     encode, encoded = plain.encode, 0
 
-    def counted(pictures: Tensor) -> Tensor:
+    def counted(pictures: Tensor) -> list[Tensor]:
         nonlocal encoded
         encoded += len(pictures)
         return encode(pictures)
 
     monkeypatch.setattr(plain, "encode", counted)
     model: Any = SeenOnce(plain)
-    found = answers(all_contenders()[name], model, world, 96)
+    result = answers(all_contenders()[name], model, world, 96)
+    found = result.verdicts
+    assert result.tokens_a_frame == plain.layout.tokens
     assert [v.kind for v in found] == [q.kind for q in world.questions]
     assert not all(v.right for v in found)  # its weights are random
     # The tower saw every picture once, and no more.
@@ -108,12 +147,17 @@ def test_answers_are_compared_with_the_record(name: str, monkeypatch: pytest.Mon
 
 
 def test_tables() -> None:
-    results = merged(
+    def of(verdict: Verdict) -> Result:
+        return Result([verdict], 30, 10)
+
+    together = merged(
         [
-            {"a": [Verdict("first", 30, True)], "b": [Verdict("first", 30, False)]},
-            {"a": [Verdict("count-now", 0, True)], "b": [Verdict("appeared", None, True)]},
+            {"a": of(Verdict("first", 30, True)), "b": of(Verdict("first", 30, False))},
+            {"a": of(Verdict("count-now", 0, True)), "b": of(Verdict("appeared", None, True))},
         ]
     )
+    assert together["a"].tokens_a_frame == 3
+    results = verdicts(together)
     eras = by_era(results, 12, {"a": "192"})
     assert "| a | 192 | 100 (21-100) | - | 100 (21-100) | - |" in eras
     assert "| b |  | - | - | 0 (0-79) | 100 (21-100) |" in eras

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 from hermes.engine import AnswerResult, Batch, EngineConfig, FrameInput
 from hermes.errors import HermesError
 from hermes.memory import FrameStamp
+from hermes.sampling import GREEDY, Sampling
 from hermes.vlm import VideoMemory, VideoModel, load
 from tests.support import tiny_hub
 from tests.support import tiny_hub_templates as templates
@@ -59,7 +61,9 @@ def copy(tmp_path: Path) -> Path:
     return shutil.copytree(tiny_hub.folder("qwen3_vl"), tmp_path / "copy")
 
 
-def asked(model: VideoModel) -> list[Sink]:
+def asked(
+    model: VideoModel, samplings: Sequence[Sampling] = (GREEDY,) * len(QUESTIONS)
+) -> list[Sink]:
     """All questions about one camera at once, twice over."""
     config = EngineConfig(
         budget_tokens=BUDGET, compress_every_frames=4, max_cameras=2, policy="sliding-window"
@@ -73,8 +77,15 @@ def asked(model: VideoModel) -> list[Sink]:
         sinks = []
         for _ in range(2):
             round = [Sink() for _ in QUESTIONS]
-            for text, sink in zip(QUESTIONS, round, strict=True):
-                engine.ask("a", text, sink, max_tokens=TOKENS, ready=lambda cursor: cursor == "1")
+            for text, sink, own in zip(QUESTIONS, round, samplings, strict=True):
+                engine.ask(
+                    "a",
+                    text,
+                    sink,
+                    max_tokens=TOKENS,
+                    ready=lambda cursor: cursor == "1",
+                    sampling=own,
+                )
             for sink in round:
                 assert sink.ended.wait(30)
             sinks += round
@@ -101,3 +112,41 @@ def test_reasoning_is_counted_and_not_sent(copy: Path) -> None:
         assert sink.result is not None
         assert sink.result.reasoning_tokens == sink.result.answer_tokens > 0
         assert sink.result.reasoning
+
+
+def test_each_answer_has_its_own_settings(copy: Path) -> None:
+    """As it is alone, although they share passes; and the same again by the same seed."""
+    model = load(copy, frame_size=SIZE)
+    memory = VideoMemory(model, "sliding-window", budget=BUDGET)
+    memory.feed(pictures())
+    greedy = memory.ask(QUESTIONS[2], TOKENS)
+    stop = greedy[4:7]
+    samplings = [
+        Sampling(temperature=1.5, top_k=50, seed=11, logprobs=True),
+        GREEDY,
+        Sampling(stop=(stop,), logprobs=True),
+    ]
+    settings = list(zip(QUESTIONS, samplings, strict=True))
+    expected = [memory.ask(text, TOKENS, sampling) for text, sampling in settings]
+    assert expected[2] == greedy[: greedy.index(stop)]
+    sinks = asked(model, samplings)
+    assert [sink.text for sink in sinks] == expected * 2
+    results = [sink.result for sink in sinks[:3]]
+    assert all(results)
+    drawn, plain, stopped = results
+    assert drawn is not None and plain is not None and stopped is not None  # noqa: PT018
+    assert (plain.logprobs, stopped.finish_reason) == ((), "stop")
+    assert len(drawn.logprobs) >= drawn.answer_tokens - 1  # without the token that ends it
+    assert all(token.logprob < 0 for token in drawn.logprobs)
+    assert "".join(token.text for token in drawn.logprobs) == sinks[0].text
+    assert len(stopped.logprobs) == stopped.answer_tokens < TOKENS
+
+
+def test_text_that_was_held_back_comes_with_the_end(copy: Path) -> None:
+    """The last character might have begun a stop text."""
+    model = load(copy, frame_size=SIZE)
+    memory = VideoMemory(model, "sliding-window", budget=BUDGET)
+    memory.feed(pictures())
+    greedy = [memory.ask(text, TOKENS) for text in QUESTIONS]
+    samplings = [Sampling(stop=(text[-1] + "\0",)) for text in greedy]
+    assert [sink.text for sink in asked(model, samplings)] == greedy * 2

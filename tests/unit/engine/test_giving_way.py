@@ -136,9 +136,9 @@ def test_frames_of_many_cameras_go_into_one_pass(engine: NamedEngine, notebook: 
     sizes: list[int] = []
     original = engine._ingesting.size.took
 
-    def took(frames: int, slices: int, seconds: float) -> None:
-        sizes.append(frames)
-        original(frames, slices, seconds)
+    def took(tokens: int, slices: int, seconds: float) -> None:
+        sizes.append(tokens // engine.model.layout.tokens)
+        original(tokens, slices, seconds)
 
     engine._ingesting.size.took = took  # type: ignore[method-assign]
     for camera in "abcd":

@@ -18,6 +18,7 @@ from hermes.demo import checkpoint
 from hermes.engine.question_pass import SIZES, QuestionPass
 from hermes.memory import Branch
 from hermes.memory.reading import NewReader
+from hermes.sampling import GREEDY, Sampling
 from hermes.vlm import VideoMemory, VideoModel, load
 from tests.support import tiny
 
@@ -55,12 +56,21 @@ def memories(model: VideoModel) -> list[VideoMemory]:
     return made
 
 
-def spoken(model: VideoModel, passes: QuestionPass, branches: Sequence[Branch]) -> list[list[int]]:
+MIXED = (GREEDY, Sampling(temperature=1.5, seed=4, logprobs=True), Sampling(logprobs=True))
+
+
+def spoken(
+    model: VideoModel,
+    passes: QuestionPass,
+    branches: Sequence[Branch],
+    samplings: Sequence[Sampling] = (GREEDY,) * 3,
+    logprobs: list[float | None] | None = None,
+) -> list[list[int]]:
     """The three answers: two begin together, the third joins at their second token."""
     said: list[list[int]] = [[] for _ in branches]
     texts = ("What now?", "Who?", "Where is it?")
     inputs: list[Tensor] = [model.question(text) for text in texts]
-    answers = [passes.choice.begin(text) for text in texts]
+    answers = [passes.choice.begin(*each) for each in zip(texts, samplings, strict=True)]
     for step in range(4):
         taking_part = [0, 1] if step == 0 else [0, 1, 2]
         rows = [branches[index].row(len(inputs[index])) for index in taking_part]
@@ -71,24 +81,42 @@ def spoken(model: VideoModel, passes: QuestionPass, branches: Sequence[Branch]) 
         )
         for index, row, token in zip(taking_part, rows, found, strict=True):
             branches[index].commit(row)
-            said[index].append(token)
-            inputs[index] = model.embed([token])
+            said[index].append(token.id)
+            if logprobs is not None:
+                logprobs.append(token.logprob)
+            inputs[index] = model.embed([token.id])
     return said
 
 
 @torch.inference_mode()
 def test_recorded_and_packed_passes_say_the_same(model: VideoModel, new_reader: NewReader) -> None:
+    """One answer is greedy, one is drawn, one reports its tokens' log-probabilities."""
     plain, fixed = QuestionPass(model, REACH), QuestionPass(model, REACH, new_reader)
     found = []
-    for passes in (plain, fixed):
+    logprobs: list[list[float | None]] = [[], []]
+    for passes, noted in zip((plain, fixed), logprobs, strict=True):
         branches = [memory.branch(ROOM) for memory in memories(model)]
-        said = spoken(model, passes, branches)
+        said = spoken(model, passes, branches, MIXED, noted)
         found.append((said, [branch.keys[:, :, : branch.length] for branch in branches]))
     (expected, keys), (said, its) = found
     assert fixed._passes
     assert said == expected
+    assert logprobs[0] == pytest.approx(logprobs[1], abs=1e-4)
+    assert [each is None for each in logprobs[0]] == [True, False, *[True, False, False] * 3]
     for ours, other in zip(its, keys, strict=True):
         torch.testing.assert_close(ours, other, atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_answers_with_settings_of_their_own_leave_the_greedy_ones_as_they_are(
+    model: VideoModel,
+) -> None:
+    expected = spoken(model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)])
+    mixed = spoken(
+        model, QuestionPass(model, REACH), [m.branch(ROOM) for m in memories(model)], MIXED
+    )
+    assert [mixed[0], mixed[2]] == [expected[0], expected[2]]
+    assert mixed[1] != expected[1]
 
 
 class Broken:

@@ -123,31 +123,66 @@ def waiting_of(since: dict[str, int]) -> dict[str, Backlog]:
 def test_passes_grow_while_their_slices_stay_short() -> None:
     size = PassSize(most=12, slice_s=0.010)
     for _ in range(6):
-        size.took(size.frames, slices=50, seconds=50 * 0.0003 * size.frames)
-    assert size.frames == 12
+        size.took(size.tokens, slices=50, seconds=50 * 0.0003 * size.tokens)
+    assert size.tokens == 12
 
 
 def test_passes_shrink_until_their_slices_are_short() -> None:
     size = PassSize(most=32, slice_s=0.010)
     for _ in range(8):
-        size.took(size.frames, slices=50, seconds=50 * 0.002 * size.frames)
-    assert size.frames in (4, 5)
+        size.took(size.tokens, slices=50, seconds=50 * 0.002 * size.tokens)
+    assert size.tokens in (4, 5)
     size.failed()
-    assert size.frames == 2
+    assert size.tokens == 2
 
 
 def test_a_slow_frame_is_taken_all_the_same() -> None:
     size = PassSize(most=32, slice_s=0.010)
     size.took(1, slices=50, seconds=60)
-    assert size.frames == 1
+    assert size.tokens == 1
     size.failed()
-    assert size.frames == 1
+    assert size.tokens == 1
 
 
 def test_a_pass_that_was_not_full_does_not_grow_the_size() -> None:
     size = PassSize(most=32, slice_s=0.010)
     for _ in range(4):
-        size.took(size.frames, slices=50, seconds=0.05)
-    grown = size.frames
+        size.took(size.tokens, slices=50, seconds=0.05)
+    grown = size.tokens
     size.took(1, slices=50, seconds=0.01)
-    assert size.frames == grown
+    assert size.tokens == grown
+
+
+sizes = st.tuples(st.integers(1, 9), st.integers(1, 30))
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=3), sizes, min_size=1), st.integers(1, 90))
+def test_a_pass_has_room_for_tokens(cameras: dict[str, tuple[int, int]], room: int) -> None:
+    """Frames differ in size: it is full, or the next camera's frame does not fit."""
+    waiting = {name: Backlog(0, frames, tokens) for name, (frames, tokens) in cameras.items()}
+    work = Scheduler[str](4).next(0, 0, waiting, room)
+    assert isinstance(work, Ingest)
+    taken = sum(share * waiting[name].tokens for name, share in work.frames.items())
+    assert taken <= max(room, max(backlog.tokens for backlog in waiting.values()))
+    assert all(1 <= share <= waiting[name].frames for name, share in work.frames.items())
+    if taken <= room:
+        for name, share in work.frames.items():
+            backlog = waiting[name]
+            assert share == backlog.frames or taken + backlog.tokens > room
+
+
+def test_small_frames_do_not_overtake_a_large_one() -> None:
+    scheduler = Scheduler[str](4)
+    cameras = {"a": Backlog(1, 1, 40), "large": Backlog(2, 1, 80), "c": Backlog(3, 9, 10)}
+    assert scheduler.next(0, 0, cameras, room=100) == Ingest({"a": 1})
+    assert chosen(scheduler.next(0, 0, cameras, room=100))[0] == "large"
+
+
+def test_the_size_of_a_pass_is_never_below_the_largest_frame() -> None:
+    size = PassSize(most=3200, slice_s=0.010, frame=100)
+    assert size.tokens == 100
+    for tokens in (100, 150, 390):  # full: a large frame more would not have fit
+        size.took(tokens, slices=50, seconds=0.05)
+    assert size.tokens == 800
+    size.took(800, slices=50, seconds=60)
+    assert size.tokens == 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,9 @@ def test_an_unpaired_picture_and_the_gap_before_it_are_restored() -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(model, name)
 
-        def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
+        def encode(
+            self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
+        ) -> list[Tensor]:
             return model.encode(pictures[1::2])
 
     original = VideoMemory(Pairing(), budget=96)
@@ -265,7 +268,7 @@ def test_a_snapshot_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(snapshot, "FORMAT", 1)
     data = snapshot.encode(state)
     monkeypatch.undo()
-    with pytest.raises(SnapshotMismatch, match="format 1; this build reads 3"):
+    with pytest.raises(SnapshotMismatch, match="format 1; this build reads 4"):
         snapshot.restore(memory(), data)
 
 
@@ -274,7 +277,7 @@ def test_the_metadata_match_the_format() -> None:
     metadata = json.loads(SMALL[8 : 8 + length])["__metadata__"]
     assert sorted(metadata) == ["checksum", "header"]
     header = json.loads(metadata["header"])
-    assert header["format"] == 3
+    assert header["format"] == 4
     assert header["policy"] == {"name": "sliding-window", "guided": False}
     assert safetensors.load(SMALL).keys() == {*FIELDS, "stamps", "gaps"}
 

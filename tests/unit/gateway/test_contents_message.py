@@ -54,8 +54,17 @@ of_files = st.builds(
 )
 
 
+of_any_size = st.builds(
+    lambda contents, size: replace(
+        contents, taken={n: size + at for at, n in enumerate(contents.times)}
+    ),
+    memories,
+    counts.filter(lambda size: size < 2**31),
+)
+
+
 @settings(deadline=None)
-@given(memories | of_files)
+@given(memories | of_files | of_any_size)
 def test_contents_survive_the_wire(contents: MemoryContents) -> None:
     sent = message_of(contents).SerializeToString()
     assert contents_of(memory_pb2.MemoryContents.FromString(sent)) == contents
@@ -108,6 +117,7 @@ def test_lists_of_different_lengths_are_refused() -> None:
         memory_pb2.MemoryContents(layers=[layer]),
         memory_pb2.MemoryContents(frame_steps=[1], time_steps=[]),
         memory_pb2.MemoryContents(frame_steps=[1, 1], time_steps=[1, 1], media_steps=[1]),
+        memory_pb2.MemoryContents(frame_steps=[1, 1], time_steps=[1, 1], frame_taken=[1]),
     ):
         with pytest.raises(HermesError, match="cannot be read"):
             contents_of(message)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,31 +155,6 @@ def test_a_gap_is_not_a_forgotten_stretch(policy: str) -> None:
     assert coverage.gaps == ((1100, 50_000),)
     assert all(end <= 1100 for _, end in coverage.forgotten)
     assert coverage.end_ms == 50_000
-
-
-def test_finding_whole_frames_needs_no_further_wait_for_the_device() -> None:
-    """One `unique`, and one transfer of all that came of it."""
-    from hermes.memory import coverage
-
-    waits = []
-
-    class Watched(torch.Tensor):
-        def unique(self, *args: object, **kwargs: object) -> object:
-            waits.append("unique")
-            return super().unique(*args, **kwargs)  # type: ignore[no-untyped-call]
-
-        def tolist(self) -> list[object]:
-            waits.append("tolist")
-            return super().tolist()
-
-        def item(self) -> float:
-            waits.append("item")
-            return super().item()
-
-    frames = torch.arange(4).repeat_interleave(4).expand(3, 16).as_subclass(Watched)
-    patches = torch.arange(4, dtype=torch.int32).repeat(4).expand(3, 16)
-    assert coverage.held_frames(frames, patches, 4, 4) == ([0, 1, 2, 3], 0)
-    assert waits == ["unique", "tolist"]
 
 
 def test_a_memory_says_since_when_it_watches() -> None:

@@ -20,7 +20,7 @@ from hermes.memory import (
 )
 from hermes.memory.append import AppendRow
 from hermes.memory.branch import Branch, BranchRow
-from hermes.memory.positions import FrameLayout
+from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.reading import ReadingPass, columns_of
 
 kernels = pytest.importorskip("hermes.memory.kernels")

@@ -33,26 +33,28 @@ def slow_recency(count: int, decay: float) -> list[float]:
     ]
 
 
-def slow_minmax(values: list[float]) -> list[float]:
+def slow_minmax(values: list[float], added: float = 0.0) -> list[float]:
+    """`added`: to the span, by the authors' code."""
     low, high = min(values), max(values)
-    return [(v - low) / (high - low) if high > low else 0.0 for v in values]
+    return [(v - low) / (high - low + added) if high > low else 0.0 for v in values]
 
 
 def slow_scores(attention: torch.Tensor, config: HermesConfig) -> list[list[float]]:
     """The blend of section 3, layer by layer, with min-max."""
     count = attention.shape[-1]
     first, deep = math.floor(0.1 * LAYERS), math.floor(0.7 * LAYERS)
+    added = 1e-6 if config.normalise == "minmax_epsilon" else 0.0
     rows = []
     for layer in range(LAYERS):
         if layer < first:
-            rows.append(slow_minmax(slow_recency(count, 20.0)))
+            rows.append(slow_minmax(slow_recency(count, 20.0), added))
         elif layer >= deep:
-            rows.append(slow_minmax(attention[0, layer].tolist()))
+            rows.append(slow_minmax(attention[0, layer].tolist(), added))
         else:
             progress = (layer - first) / (deep - first)
             weight = 0.75 - 0.6 * progress if config.weights == "paper" else 1 - 0.9 * progress
-            recent = slow_minmax(slow_recency(count, 20.0 - 19.5 * progress))
-            attended = slow_minmax(attention[1, layer].tolist())
+            recent = slow_minmax(slow_recency(count, 20.0 - 19.5 * progress), added)
+            attended = slow_minmax(attention[1, layer].tolist(), added)
             rows.append(
                 [(1 - weight) * a + weight * r for a, r in zip(attended, recent, strict=True)]
             )
@@ -194,6 +196,14 @@ def test_ranks_do_not_care_for_outliers(values: list[float]) -> None:
 
 def test_minmax_of_a_constant_is_zero() -> None:
     assert torch.equal(normalised(torch.full((4,), 7.0), "minmax"), torch.zeros(4))
+    assert torch.equal(normalised(torch.full((4,), 7.0), "minmax_epsilon"), torch.zeros(4))
+
+
+def test_the_epsilon_of_the_authors_code_weighs_where_attention_is_thin() -> None:
+    """Weights of thousands of tokens differ by less than it."""
+    thin = torch.tensor([0.0, 1e-6, 3e-6])
+    assert normalised(thin, "minmax").tolist() == pytest.approx([0, 1 / 3, 1])
+    assert normalised(thin, "minmax_epsilon").tolist() == pytest.approx([0, 1 / 4, 3 / 4])
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.data())
@@ -219,6 +229,7 @@ def test_recency_is_one_for_the_newest() -> None:
         {"smoothing": "yes"},
         {"normalise": "softmax"},
         {"summary": "long"},
+        {"guidance": "none"},
         {"summary_ring": 0},
         {"recent_frames": -1},
     ],

@@ -61,7 +61,8 @@ def generated(folder: Path, own: Any, pictures: Tensor) -> list[int]:
         marks = [plain.config.vision_start_token_id, plain.config.vision_end_token_id]
         own_video = [video] * (rows * columns)
         if own.model_type != "qwen2_5_vl":
-            own_video = [marks[0], *own_video, marks[1]]
+            time = tokenizer("<0.0 seconds>", add_special_tokens=False)["input_ids"]
+            own_video = [*time, marks[0], *own_video, marks[1]]
         ids = [*prefix, *own_video, *asked]
         more = {
             "pixel_values_videos": patchify(pixels, own.patches),
@@ -92,7 +93,7 @@ def test_an_answer_is_what_the_model_itself_generates(
         folder = with_settings(family, tmp_path / "copy", repetition_penalty=penalty)
     own: Any = load(folder)
     memory = VideoMemory(own, "sliding-window", budget=2000)
-    memory.feed(frame(own))
+    memory.feed(frame(own), [0] * own.pictures_per_frame)
     expected, stream = generated(folder, own, frame(own)), own.text_stream()
     assert memory.ask(QUESTION, TOKENS) == "".join(stream.push(token) for token in expected)
 

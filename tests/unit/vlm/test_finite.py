@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,10 +40,10 @@ class Faulty:
         yield
         self.fault = ""
 
-    def encode(self, pictures: Tensor, between: Between | None = None) -> Tensor:
+    def encode(self, pictures: Sequence[Tensor], between: Between | None = None) -> list[Tensor]:
         features = tiny.model().encode(pictures)
         if self.fault == "features":
-            features[0, 3, 5] = self.value
+            features[0][3, 5] = self.value
         return features
 
     def forward(self, inputs: Tensor, packed: PackedPass) -> Tensor:
@@ -55,7 +55,7 @@ class Faulty:
 
 
 def _of_frames(row: object) -> bool:
-    return getattr(row, "layout", None) is not None
+    return bool(getattr(row, "layouts", ()))
 
 
 @dataclass

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from hermes.memory import POLICIES, FrameStamp, PackedPass, Row, StreamMemory
+from hermes.memory import POLICIES, FrameStamp, PackedPass, Row, StreamMemory, rotate
 from hermes.vlm import VideoMemory, guidance_prompts
+from hermes.vlm.guidance import projections
 from hermes.vlm.preprocess import to_pixels
 from tests.support import tiny
 
@@ -64,6 +65,44 @@ def test_recorded_attention_is_eager_attention() -> None:
         assert guide.attention.shape == expected.shape
         assert torch.allclose(guide.attention, expected, atol=1e-4)
         assert float(expected.sum(1).min()) > 0.1
+
+
+def test_guidance_by_embeddings_is_what_the_authors_code_computes() -> None:
+    """In every layer of the plain model: the embeddings' queries on all keys, no causal mask."""
+    from transformers import AutoModelForImageTextToText
+
+    model, frames = tiny.model(), tiny.pictures(FRAMES)
+    prompts = guidance_prompts(model, "embeddings")
+    memory = tiny.memory()
+    tiny.feed(memory, frames[:-1])
+    row = memory.begin_frames([FrameStamp(99_000)], model.layout)
+    guides = memory.guide([len(p) for p in prompts], [projections(model, p) for p in prompts])
+    rows: list[Row] = [row, *guides]
+    model.forward(torch.cat([model.encode(frames[-1:])[0], *prompts]), PackedPass(rows))
+    memory.commit(row)
+    plain: Any = AutoModelForImageTextToText.from_pretrained(tiny.folder()).eval()
+    text, slab, start = plain.config.text_config, memory.held.slab, memory.next_position
+    heads, groups = text.num_attention_heads, text.num_attention_heads // slab.shape.kv_heads
+    for guide, prompt in zip(guides, prompts, strict=True):
+        turns = model.rotary.tables(torch.arange(start, start + len(prompt)).unsqueeze(0))
+        for number, layer in enumerate(plain.model.language_model.layers):
+            normal = layer.input_layernorm(prompt)
+            query, key = layer.self_attn.q_proj(normal), layer.self_attn.k_proj(normal)
+            asked = rotate(query.unflatten(-1, (heads, -1)).transpose(0, 1), turns)
+            own = rotate(key.unflatten(-1, (heads // groups, -1)).transpose(0, 1), turns)
+            keys = torch.cat((slab.rotated_keys(number, slab.length, model.rotary), own), 1)
+            logits = asked @ keys.repeat_interleave(groups, 0).mT / asked.shape[-1] ** 0.5
+            expected = logits.softmax(-1).mean((0, 1))[memory.prefix_length : slab.length]
+            assert torch.allclose(guide.attention[number], expected, atol=1e-6)
+
+
+def test_guidance_by_embeddings_leaves_no_trace() -> None:
+    model, frames = tiny.model(), tiny.pictures(9)
+    kept = VideoMemory(model, "hermes-published-code", budget=400, compress_every_frames=3)
+    plain = VideoMemory(model, "sliding-window", budget=400, compress_every_frames=3)
+    kept.feed(frames)
+    plain.feed(frames)
+    assert torch.equal(kept.cache.held.slab.keys, plain.cache.held.slab.keys)
 
 
 def test_packed_prompts_equal_separate_passes_and_leave_no_trace() -> None:

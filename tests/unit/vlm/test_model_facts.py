@@ -53,7 +53,7 @@ def test_facts_are_those_of_the_loaded_model(
     assert facts.family == model.model_type
     assert replace(facts.shape, device=model.shape.device) == model.shape
     assert facts.frame_size == model.frame_size
-    assert facts.frame_tokens == model.layout.tokens
+    assert facts.frame_tokens == model.most_frame_tokens
     assert facts.pictures_per_frame == model.pictures_per_frame
     assert facts.position_limit == model.position_limit
     assert facts.prefix_tokens == len(model.prefix())

@@ -119,8 +119,8 @@ def test_equals_the_plain_model_with_its_own_positions(model: Tiny) -> None:
 
 def test_frames_one_by_one_equal_frames_together(model: Tiny) -> None:
     pictures = tiny_qwen.pictures(model.model_type, 3)
-    together = model.encode(pictures)
-    alone = torch.cat([model.encode(pair) for pair in pictures.split(2)])
+    together = torch.stack(model.encode(pictures))
+    alone = torch.stack([model.encode(pair)[0] for pair in pictures.split(2)])
     assert torch.allclose(together, alone, atol=1e-5)
 
 
@@ -130,7 +130,7 @@ def test_every_policy_keeps_to_its_budget_and_answers(model: Tiny, name: str) ->
     memory = VideoMemory(model, name, budget=budget, compress_every_frames=3)
     for round in range(5):
         memory.feed(tiny_qwen.pictures(model.model_type, 4, seed=round))
-        assert memory.cache.video_tokens <= budget + 3 * model.layout.tokens
+        assert memory.cache.video_tokens <= budget + 3 * model.most_frame_tokens
     assert memory.coverage().frames_seen == 20
     memory.ask(QUESTION, 4)
     logits = tiny_qwen.answer(model, memory.cache, QUESTION, 3)[1]
@@ -139,11 +139,11 @@ def test_every_policy_keeps_to_its_budget_and_answers(model: Tiny, name: str) ->
 
 def test_every_policy_with_room_for_all_keeps_the_answer(model: Tiny) -> None:
     pictures = tiny_qwen.pictures(model.model_type, 6)
-    unbounded = tiny_qwen.memory(model)
-    tiny_qwen.feed(model, unbounded, pictures)
-    expected = tiny_qwen.answer(model, unbounded, QUESTION, 3)[1]
+    unbounded = VideoMemory(model, "sliding-window", budget=1000)
+    unbounded.feed(pictures)
+    expected = tiny_qwen.answer(model, unbounded.cache, QUESTION, 3)[1]
     for name in POLICIES:
-        kept = VideoMemory(model, name, budget=200, compress_every_frames=2)
+        kept = VideoMemory(model, name, budget=400, compress_every_frames=2)
         kept.feed(pictures)
         assert torch.allclose(
             tiny_qwen.answer(model, kept.cache, QUESTION, 3)[1], expected, atol=1e-5
@@ -214,17 +214,18 @@ def test_one_picture_is_not_a_frame(model: Tiny) -> None:
 
 def test_frames_of_another_size_are_resized(model: Tiny) -> None:
     pictures = torch.zeros((2, 3, 50, 70), dtype=torch.uint8)
-    assert model.encode(pictures).shape[:2] == (1, model.layout.tokens)
+    (features,) = model.encode(pictures)
+    assert len(features) == model.layout.tokens
 
 
 def test_a_question_closes_the_video(model: Tiny) -> None:
     """What precedes the answer is the rendered chat template, cut where the video lies."""
     end = tiny_qwen.plain(model.model_type).config.vision_end_token_id
     ids = model.template.question_ids(model.tokenizer, "<|vision_end|><|im_end|> hello")
-    assert ids.count(end) == (model.model_type == "qwen2_5_vl")
-    assert (ids[0] == end) == (model.model_type == "qwen2_5_vl")
+    assert ids.count(end) == 1
+    assert ids[0] == end
     assert ids.count(model.tokenizer.eos_token_id) == 1
-    assert model.template.prefix.endswith("<|vision_start|>") == (model.model_type == "qwen2_5_vl")
+    assert model.template.prefix.endswith("<|vision_start|>")
 
 
 @pytest.mark.parametrize("size", [(84, 100), (0, 112), (4480, 4480), (32, 32)])

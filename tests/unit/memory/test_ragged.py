@@ -1,0 +1,264 @@
+"""Frames of any number of tokens in one memory: what holds of frames of one size holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hermes.errors import InvalidInput
+from hermes.memory import (
+    POLICIES,
+    AppendRow,
+    Candidates,
+    FrameLayout,
+    FrameStamp,
+    Hermes,
+    HermesConfig,
+    RetentionPolicy,
+    look_inside,
+)
+from hermes.memory.frame_layout import FIRST_TEXT, PLACES
+from hermes.memory.novelty import novelty
+from hermes.memory.positions import Clock
+from tests.unit.memory.test_policies import BANDS, CONFIGS, LAYERS, PREFIX, Rig
+
+SIDES = [(2, 2), (1, 3), (3, 2)]
+
+
+class Ragged(Rig):
+    """A memory whose frames have layouts of their own."""
+
+    def __init__(self, policy: RetentionPolicy, *, budget: int, axes: int, eager: bool = False):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # equal rotations
+            super().__init__(policy, budget=budget, axes=axes, eager=eager)
+        self.taken: dict[int, FrameLayout] = {}
+        self.changes: dict[int, int] = {}
+
+    def push_frames(self, layouts: Sequence[FrameLayout], compress: bool = True) -> AppendRow:
+        """All in one row; guidance with them, then a compression."""
+        stamps = [FrameStamp(100 * (self.frame + at)) for at in range(len(layouts))]
+        row = self.memory.begin_frames(stamps, layouts)
+        for layout in layouts:
+            before = self.taken.get(self.frame - 1)
+            changes = self.changes.get(self.frame - 1, 0)
+            self.changes[self.frame] = changes + bool(before and before.sides != layout.sides)
+            self.taken[self.frame] = layout
+            self.frame += 1
+        numbers = self.numbers(range(self.frame - len(layouts), self.frame))
+        for layer in range(LAYERS):
+            key, value = self.noise(row.tokens), self.noise(row.tokens)
+            row.attend(layer, self.noise(row.tokens), key, value, 1.0)
+            for at, identity in enumerate(numbers):
+                self.written[layer, *identity] = (key[:, at], value[:, at])
+        for guide in self.memory.guide([3, 5]) if self.memory.policy.guided else ():
+            for layer in range(LAYERS):
+                query, key, value = (self.noise(guide.tokens) for _ in range(3))
+                guide.attend(layer, query, key, value, 1.0)
+        self.memory.commit(row)
+        if compress:
+            self.memory.compress()
+        return row
+
+    def numbers(self, frames: Sequence[int]) -> list[tuple[int, int]]:
+        """The identities that the tokens of these frames should have, in order."""
+        return [
+            (frame, patch + PLACES * self.changes[frame])
+            for frame in frames
+            for patch in self.taken[frame].patches.tolist()
+        ]
+
+
+def layout_of(axes: int, sides: tuple[int, int], part: Sequence[int], dense: bool) -> FrameLayout:
+    whole = FrameLayout.grid(*sides, 1)
+    if axes == 1:
+        whole = replace(FrameLayout.sequential(sides[0] * sides[1]), sides=sides)
+    kept = sorted({at % whole.tokens for at in part})
+    return whole.part(torch.tensor(kept), dense=dense and axes == 1)
+
+
+frames = st.tuples(
+    st.sampled_from(SIDES), st.lists(st.integers(0, 5), min_size=1, max_size=6), st.booleans()
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    config=st.sampled_from(CONFIGS),
+    budget=st.integers(20, 40),
+    axes=st.sampled_from([1, 3]),
+    eager=st.booleans(),
+    rounds=st.lists(st.lists(frames, min_size=1, max_size=3), min_size=2, max_size=6),
+)
+def test_bounded_ordered_and_true_to_identity(
+    config: HermesConfig,
+    budget: int,
+    axes: int,
+    eager: bool,
+    rounds: list[list[tuple[tuple[int, int], list[int], bool]]],
+) -> None:
+    rig = Ragged(Hermes(config), budget=budget, axes=axes, eager=eager)
+    total = 0
+    for chosen in rounds:
+        layouts = [layout_of(axes, *frame) for frame in chosen]
+        tokens = sum(layout.tokens for layout in layouts)
+        if tokens > rig.memory.room():
+            with pytest.raises(InvalidInput, match="exceed"):
+                rig.push_frames(layouts)
+            continue
+        rig.push_frames(layouts)
+        total += tokens
+        memory, slab = rig.memory, rig.memory.held.slab
+        assert memory.video_tokens <= budget
+        assert total > budget or memory.video_tokens == total
+        assert torch.equal(slab.keys[:, :, :PREFIX], rig.prefix), "the prefix is pinned"
+        assert memory.next_position > int(slab.positions[:, :, : slab.length].max())
+        for layer in range(LAYERS):
+            held = rig.held(layer)
+            real = [identity for identity in held if identity[1] >= 0]
+            order = rig.numbers(sorted({frame for frame, _ in real}))
+            assert real == [identity for identity in order if identity in set(real)]
+            for index, identity in enumerate(held):
+                if identity[1] < 0:
+                    assert layer in BANDS.long_term
+                    continue
+                key, value = rig.written[layer, *identity]
+                assert torch.equal(slab.keys[layer, :, PREFIX + index], key)
+                assert torch.equal(slab.values[layer, :, PREFIX + index], value)
+            newest = range(max(0, rig.frame - config.recent_frames), rig.frame)
+            assert set(rig.numbers(newest)) <= set(real)
+            time = slab.positions[layer, 0, PREFIX : slab.length]
+            assert torch.all(time.diff() >= 0) if axes == 3 else torch.all(time.diff() > 0)
+        # A frame is whole if every layer holds all that it was taken in with.
+        since = rig.frame
+        while since and all(
+            set(rig.numbers([since - 1])) <= set(rig.held(layer)) for layer in range(LAYERS)
+        ):
+            since -= 1
+        expected = None if since == rig.frame else 100 * since
+        assert memory.coverage().whole_since_ms == expected
+        contents = look_inside(memory)
+        for frame in contents.layers[0].frames:
+            assert contents.taken[frame.number] == rig.taken[frame.number].tokens
+            assert 0 <= contents.share(frame) <= 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(axes=st.sampled_from([1, 3]), chosen=st.lists(frames, min_size=1, max_size=6))
+def test_one_row_of_frames_equals_rows_of_one_frame(
+    axes: int, chosen: list[tuple[tuple[int, int], list[int], bool]]
+) -> None:
+    layouts = [layout_of(axes, *frame) for frame in chosen]
+    layouts = [layout.led_by(at % 3) for at, layout in enumerate(layouts)]
+    policy = POLICIES["sliding-window"]()
+    together, alone = (Ragged(policy, budget=60, axes=axes) for _ in range(2))
+    if sum(layout.tokens for layout in layouts) > together.memory.room():
+        return
+    together.push_frames(layouts)
+    for layout in layouts:
+        alone.push_frames([layout])
+    ours, theirs = together.memory.held, alone.memory.held
+    video = slice(PREFIX, ours.slab.length)
+    for name in ("positions", "frames", "patches"):
+        one, other = getattr(ours.slab, name), getattr(theirs.slab, name)
+        assert torch.equal(one[..., video], other[..., video]), name
+    assert ours.clock.origin == theirs.clock.origin
+    assert ours.clock.largest == theirs.clock.largest
+    assert together.memory.coverage() == alone.memory.coverage()
+
+
+def test_a_part_of_a_frame_keeps_places_and_positions() -> None:
+    whole = FrameLayout.grid(2, 3, 4)
+    part = whole.part(torch.tensor([0, 4]))
+    assert (part.tokens, part.patches.tolist(), part.advance) == (2, [0, 4], (4, 0, 0))
+    assert part.offsets.tolist() == [[0, 0], [0, 1], [0, 1]]
+    clock, other = Clock(3), Clock(3)
+    clock.took_frames([whole, part])
+    other.took_frames([whole, whole])
+    assert (clock.origin, clock.largest) == (other.origin, other.largest)
+    dense = FrameLayout.sequential(6).part(torch.tensor([1, 5]), dense=True)
+    assert (dense.offsets.tolist(), dense.patches.tolist()) == ([[0, 1]], [1, 5])
+    assert (dense.advance, dense.extent, dense.span) == ((2,), (1,), 2)
+
+
+def test_a_lead_moves_time_and_is_shortened_where_positions_end() -> None:
+    rig = Ragged(POLICIES["sliding-window"](), budget=24, axes=3)
+    layout = replace(FrameLayout.grid(2, 2, 0), advance=(0, 0, 0))
+    row = rig.push_frames([layout, layout.led_by(5), layout.led_by(0), layout.led_by(3000)])
+    times = row.positions[0, ::4].tolist()
+    assert times == [2, 7, 7, 7 + 4096 // 4]  # at most a quarter of the model's positions
+    for _ in range(12):
+        rig.push_frames([layout.led_by(3000)])
+        assert rig.memory.next_position + 16 <= 4096
+    assert rig.frame == 16
+
+
+def test_the_same_place_of_another_grid_is_another_part_of_the_picture() -> None:
+    """A copy is compared only with what the same grid showed there."""
+    rig = Ragged(Hermes(), budget=200, axes=1)
+    wide, tall = (replace(FrameLayout.sequential(4), sides=sides) for sides in ((2, 2), (4, 1)))
+    rig.push_frames([wide, wide, tall, tall, wide], compress=False)
+    slab = rig.memory.held.slab
+    patches = slab.patches[:1, PREFIX : slab.length]
+    assert patches[0].view(5, 4)[:, 0].tolist() == [0, 0, PLACES, PLACES, 2 * PLACES]
+    values = torch.ones((1, 2, 20, 8))
+    new = novelty(values, patches).view(5, 4)
+    assert new.amax(dim=1).tolist() == pytest.approx([1, 0, 1, 0, 1], abs=1e-6)
+
+
+def test_marks_have_places_of_their_own() -> None:
+    layout = FrameLayout.marked(2, 2)
+    assert layout.patches.tolist() == [FIRST_TEXT, 0, 1, 2, 3, FIRST_TEXT + 1]
+
+
+def test_scores_follow_a_token_where_frames_differ() -> None:
+    """Layers that hold other tokens share the scores of those that they have in common."""
+    held = torch.tensor([[0, 1, 1, 2], [0, 0, 1, 2]])
+    patches = torch.tensor([[0, 5, 7, PLACES], [0, 3, 7, PLACES]], dtype=torch.int32)
+    attention = torch.tensor([[[0.0, 0, 0, 0], [0.1, 0.9, 0.5, 0]]] * 2)
+    found = Hermes(HermesConfig(summary="off", recent_frames=0, novelty=0)).select(
+        Candidates(held.repeat(5, 1), patches.repeat(5, 1), 3, attention.repeat(1, 5, 1)), 2
+    )
+    assert found.keep.shape == (10, 2)
+
+
+def test_layouts_that_do_not_fit_are_refused() -> None:
+    rig = Ragged(POLICIES["sliding-window"](), budget=24, axes=1)
+    layout = FrameLayout.sequential(4)
+    before = rig.memory.state()
+    with pytest.raises(InvalidInput, match="2 have 1 layouts"):
+        rig.memory.begin_frames([FrameStamp(0)] * 2, [layout])
+    with pytest.raises(InvalidInput, match="at least one token"):
+        rig.memory.begin_frames([FrameStamp(0)], [layout.part(torch.tensor([], dtype=torch.int64))])
+    with pytest.raises(InvalidInput, match="on 3 axes"):
+        rig.memory.begin_frames([FrameStamp(0)] * 2, [layout, FrameLayout.grid(2, 2, 1)])
+    assert rig.memory.state().header == before.header
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_a_state_keeps_what_frames_were_taken_in_with(axes: int) -> None:
+    rig, other = (Ragged(Hermes(), budget=30, axes=axes) for _ in range(2))
+    sizes: list[tuple[tuple[int, int], list[int], bool]] = [
+        ((2, 2), [0, 3], True),
+        ((3, 2), [0, 1, 2, 3, 4, 5], False),
+        ((2, 2), [1], False),
+        ((1, 3), [0, 1, 2], True),
+    ]
+    for _ in range(4):
+        rig.push_frames([layout_of(axes, *size) for size in sizes])
+    other.memory.restore(rig.memory.state())
+    assert other.memory.coverage() == rig.memory.coverage()
+    assert look_inside(other.memory) == look_inside(rig.memory)
+    other.generator.set_state(rig.generator.get_state())
+    other.frame, other.taken, other.changes = rig.frame, dict(rig.taken), dict(rig.changes)
+    for one in (rig, other):
+        one.push_frames([layout_of(axes, *size) for size in sizes])
+    ours, theirs = rig.memory.state(), other.memory.state()
+    assert ours.header == theirs.header
+    for name, tensor in ours.tensors.items():
+        assert torch.equal(tensor, theirs.tensors[name]), name
