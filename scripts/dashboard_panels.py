@@ -262,7 +262,8 @@ INGEST = (
         "short",
         {
             "{{camera}} {{outcome}} {{job}}": "topk(10,"
-            ' hermes:frames:increase10m{outcome=~"dropped_stale|trimmed|decode_error|damaged|missed"} > 0)'
+            " hermes:frames:increase10m"
+            '{outcome=~"dropped_stale|trimmed|decode_error|damaged|missed"} > 0)'
         },
         kind="table",
         width=24,
