@@ -42,6 +42,7 @@ class Capture:
             "time_step": held.time_step,
             "sides": list(held.sides),
             "changes": held.changes,
+            "texts": held.texts,
             "clock_largest": clock.largest,
             "clock_origin": list(clock.origin),
             "clock_together": clock.together,

@@ -25,6 +25,7 @@ def evict(held: Held, policy: RetentionPolicy, budget: int, slabs: SlabPool) -> 
         held.table.seen,
         _attention(held, policy),
         slab.values[:, :, held.video],
+        held.texts,
     )
     selection = policy.select(candidates, budget)
     # Means are taken before anything moves.

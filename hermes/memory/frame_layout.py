@@ -31,6 +31,7 @@ class FrameLayout:
     picture's places. The same place of two frames is the same part of the picture
     if their sides are equal.
     `lead`: how far the first axis of the clock moves before the frame.
+    `has_text`: whether any of its tokens are text.
     """
 
     offsets: Tensor
@@ -39,6 +40,7 @@ class FrameLayout:
     extent: tuple[int, ...] = ()
     sides: tuple[int, ...] = ()
     lead: int = 0
+    has_text: bool = False
 
     def __post_init__(self) -> None:
         if self.patches is None:
@@ -98,6 +100,7 @@ class FrameLayout:
             advance=tuple(step + tokens for step in self.advance),
             extent=tuple(extent + tokens for extent in self.extent),
             patches=torch.cat((line + FIRST_TIME, self.patches)),
+            has_text=True,
         )
 
     @classmethod
@@ -139,4 +142,5 @@ class FrameLayout:
             places,
             extent=(size - 1,) * 3,
             sides=(height, width),
+            has_text=True,
         )

@@ -26,7 +26,7 @@ class Held:
     prefix. `frame_tokens`: tokens of the largest frame so far; 0 until the first
     is in memory. `time_step`: how far a frame moves the first axis of the clock.
     `sides`: the picture's rows and columns in the newest frame; `changes`: how
-    often they have changed.
+    often they have changed. `texts`: whether frames have texts of their own.
     `guidance`: [layers, video tokens] fp32 for each guidance prompt: the
     attention that the next compression goes by. Empty if it has none.
     """
@@ -39,6 +39,7 @@ class Held:
     time_step: int = 1
     sides: tuple[int, ...] = ()
     changes: int = 0
+    texts: bool = False
     guidance: tuple[Tensor, ...] = ()
 
     @property
@@ -76,6 +77,7 @@ class Held:
         for layout in layouts:
             self.changes += bool(self.sides) and layout.sides != self.sides
             self.sides = layout.sides
+            self.texts = self.texts or layout.has_text
             self.frame_tokens = max(self.frame_tokens, layout.tokens)
         self.time_step = layouts[-1].advance[0]
 

@@ -61,7 +61,7 @@ def restored(
     time_step = header.integer("time_step", 0, most)
     sides = header.numbers("sides", _MOST_SIDES, 0, config.budget + config.headroom)
     changes = header.integer("changes", 0, _MOST_FRAMES)
-    together = header.flag("clock_together")
+    texts, together = header.flag("texts"), header.flag("clock_together")
     largest = header.integer("clock_largest", -1, most)
     origin = header.integers("clock_origin", shape.axes, 0, 2 * most)
     # Nothing is refused from here on.
@@ -77,6 +77,7 @@ def restored(
         time_step=time_step,
         sides=tuple(sides),
         changes=changes,
+        texts=texts,
         guidance=() if guidance is None else tuple(guidance.to(shape.device)),
     )
 
