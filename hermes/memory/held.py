@@ -69,7 +69,8 @@ class Held:
         numbers = torch.arange(first, first + len(layouts)).repeat_interleave(counts)
         added = torch.tensor(offsets, dtype=torch.int32).repeat_interleave(counts)
         patches = torch.cat([layout.patches for layout in layouts])
-        return numbers.to(device), patches + added.to(device)
+        # On the host, so that the device need not wait for sizes.
+        return numbers.to(device, non_blocking=True), patches + added.to(device, non_blocking=True)
 
     def took(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: frames of these layouts are in memory."""
