@@ -25,7 +25,7 @@ from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
 from hermes.engine.session import Session
 from hermes.engine.snapshot import limit_of
 from hermes.engine.warm_up import warm_up
-from hermes.errors import CameraNotOwned, Overloaded, Unavailable, as_hermes_error
+from hermes.errors import CameraNotOwned, InvalidInput, Overloaded, Unavailable, as_hermes_error
 from hermes.memory import POLICIES, MemoryConfig, SlabPool
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
 from hermes.vlm.guidance import guidance_of
@@ -126,7 +126,10 @@ class Engine:
 
         Decoding threads call this, so that the device's thread has less to do.
         """
-        size = self.model.fitted((picture.shape[-2], picture.shape[-1]))
+        try:
+            size = self.model.fitted((picture.shape[-2], picture.shape[-1]))
+        except InvalidInput:
+            return picture  # the device refuses it, by name
         fitted = fit(picture.unsqueeze(0), size)[0]
         return fitted.pin_memory() if self.model.shape.device.type == "cuda" else fitted
 

@@ -43,6 +43,7 @@ class Capture:
             "sides": list(held.sides),
             "changes": held.changes,
             "resized_at": held.resized_at,
+            "texts": held.texts,
             "clock_largest": clock.largest,
             "clock_origin": list(clock.origin),
             "clock_together": clock.together,

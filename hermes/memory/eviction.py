@@ -38,6 +38,7 @@ def evict(
         _attention(held, policy),
         slab.values[:, :, held.video],
         newest_of_places(patches, held.first_patch) if keep_present else None,
+        held.texts,
     )
     selection = policy.select(candidates, budget)
     kept = _kept(selection.keep, candidates.count, selection.merges)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from hermes.errors import InvalidInput
 
 PLACES = 1 << 20
 """One past the largest place of a frame."""
@@ -17,6 +20,9 @@ FIRST_TEXT = 1 << 19
 
 FIRST_TIME = FIRST_TEXT + 2
 """The first place of the text that is before a frame's marks."""
+
+_LEADS = 4
+"""A lead takes at most this part of the model's positions: longer times look shorter."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +39,7 @@ class FrameLayout:
     if their sides are equal.
     `lead`: how far the first axis of the clock moves before the frame.
     `text_before`: how many tokens of text come before those of the picture.
+    `has_text`: whether any of its tokens are text.
     """
 
     offsets: Tensor
@@ -42,6 +49,7 @@ class FrameLayout:
     sides: tuple[int, ...] = ()
     lead: int = 0
     text_before: int = 0
+    has_text: bool = False
 
     def __post_init__(self) -> None:
         if self.patches is None:
@@ -107,6 +115,7 @@ class FrameLayout:
             extent=tuple(extent + tokens for extent in self.extent),
             patches=torch.cat((line + FIRST_TIME, self.patches)),
             text_before=self.text_before + tokens,
+            has_text=True,
         )
 
     @classmethod
@@ -149,4 +158,41 @@ class FrameLayout:
             extent=(size - 1,) * 3,
             sides=(height, width),
             text_before=1,
+            has_text=True,
         )
+
+
+def check_layouts(layouts: Sequence[FrameLayout], frames: int, axes: int, room: int) -> None:
+    """Raises `InvalidInput` unless there are `frames` layouts that fit into a memory.
+
+    `axes`: of its positions. `room`: video tokens that it can take before a compression.
+    """
+    if len(layouts) != frames:
+        raise InvalidInput("frames", f"{frames} have {len(layouts)} layouts")
+    for layout in layouts:
+        if layout.axes != axes:
+            raise InvalidInput(
+                "frames", f"have positions on {layout.axes} axes; the model's have {axes}"
+            )
+        if not layout.tokens:
+            raise InvalidInput("frames", "a frame has at least one token")
+    tokens = sum(layout.tokens for layout in layouts)
+    if tokens > room:
+        raise InvalidInput(
+            "frames", f"{tokens} tokens exceed the {room} that fit before a compression"
+        )
+
+
+def shortened(layouts: Sequence[FrameLayout], room: int, limit: int) -> list[FrameLayout]:
+    """The same with shorter leads where the whole ones would take too many positions.
+
+    `room`: positions that frames can take before they must be compacted. `limit`:
+    those that the model was made for.
+    """
+    left = room - sum(layout.span for layout in layouts)
+    found = []
+    for layout in layouts:
+        lead = max(0, min(layout.lead, limit // _LEADS, left))
+        left -= lead
+        found.append(layout.led_by(lead))
+    return found

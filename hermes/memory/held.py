@@ -27,6 +27,7 @@ class Held:
     is in memory. `time_step`: how far a frame moves the first axis of the clock.
     `sides`: the picture's rows and columns in the newest frame; `changes`: how
     often they have changed; `resized_at`: the first frame after the last change.
+    `texts`: whether frames have texts of their own.
     `guidance`: [layers, video tokens] fp32 for each guidance prompt: the
     attention that the next compression goes by. Empty if it has none.
     """
@@ -40,6 +41,7 @@ class Held:
     sides: tuple[int, ...] = ()
     changes: int = 0
     resized_at: int = 0
+    texts: bool = False
     guidance: tuple[Tensor, ...] = ()
 
     @property
@@ -69,7 +71,8 @@ class Held:
         numbers = torch.arange(first, first + len(layouts)).repeat_interleave(counts)
         added = torch.tensor(offsets, dtype=torch.int32).repeat_interleave(counts)
         patches = torch.cat([layout.patches for layout in layouts])
-        return numbers.to(device), patches + added.to(device)
+        # On the host, so that the device need not wait for sizes.
+        return numbers.to(device, non_blocking=True), patches + added.to(device, non_blocking=True)
 
     def took(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: frames of these layouts are in memory."""
@@ -79,6 +82,7 @@ class Held:
                 self.changes += 1
                 self.resized_at = number
             self.sides = layout.sides
+            self.texts = self.texts or layout.has_text
             self.frame_tokens = max(self.frame_tokens, layout.tokens)
         self.time_step = layouts[-1].advance[0]
 

@@ -22,6 +22,7 @@ from hermes.memory.summary import (
     merge_newest,
     merge_pinned,
 )
+from hermes.memory.texts import with_whole_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Candidates:
     `values`: [layers, kv_heads, n, head_dim], as cached; must not be changed.
     `present`: [layers, n] bool, tokens that show the present picture and must stay; None if
     the newest frames show it.
+    `texts`: whether frames have texts of their own (`hermes.memory.texts`).
     """
 
     frames: Tensor
@@ -43,6 +45,7 @@ class Candidates:
     attention: Tensor | None = None
     values: Tensor | None = None
     present: Tensor | None = None
+    texts: bool = False
 
     @property
     def layers(self) -> int:
@@ -177,6 +180,8 @@ class Hermes:
             recent = recent | candidates.present
         self._check_recent(int(recent.sum(dim=1).max()), budget)
         scores = torch.where(recent, torch.inf, scores)
+        if candidates.texts:
+            scores = self._with_whole_texts(scores, candidates, bands, budget)
         keep = top(scores, budget)
         merges: dict[int, Merge] = {}
         if config.summary != "off":
@@ -185,6 +190,20 @@ class Hermes:
                     scores[layer], candidates.patches[layer] == SUMMARY_PATCH, budget
                 )
         return Selection(keep, merges)
+
+    def _with_whole_texts(
+        self, scores: Tensor, candidates: Candidates, bands: Bands, budget: int
+    ) -> Tensor:
+        config, first, held = self.config, bands.long_term.start, candidates
+        staying = min(config.summary_ring - 1, budget - 1) if config.summary == "pinned" else 0
+        parts = [
+            with_whole_texts(scores[some], held.frames[some], held.patches[some], *counts)
+            for some, counts in (
+                (slice(0, first), (budget, 0)),
+                (slice(first, None), (budget - (config.summary != "off"), staying)),
+            )
+        ]
+        return torch.cat(parts)
 
     def check_room(self, budget: int, frame_tokens: int, *, keep_present: bool = False) -> None:
         """Raises `InvalidInput` if the newest frames could never be kept whole in `budget`.

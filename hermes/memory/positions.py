@@ -62,7 +62,7 @@ class Clock:
         counts = torch.tensor([layout.tokens for layout in layouts])
         each = starts.repeat_interleave(counts, dim=0).T  # on the host: the device need not wait
         offsets = torch.cat([layout.offsets for layout in layouts], dim=1)
-        return each.to(offsets.device) + offsets
+        return each.to(offsets.device, non_blocking=True) + offsets
 
     def took_frames(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: the frames are in memory."""

@@ -62,7 +62,7 @@ def restored(
     sides = header.numbers("sides", _MOST_SIDES, 0, config.budget + config.headroom)
     changes = header.integer("changes", 0, _MOST_FRAMES)
     resized_at = header.integer("resized_at", 0, seen)
-    together = header.flag("clock_together")
+    texts, together = header.flag("texts"), header.flag("clock_together")
     largest = header.integer("clock_largest", -1, most)
     origin = header.integers("clock_origin", shape.axes, 0, 2 * most)
     # Nothing is refused from here on.
@@ -79,6 +79,7 @@ def restored(
         sides=tuple(sides),
         changes=changes,
         resized_at=resized_at,
+        texts=texts,
         guidance=() if guidance is None else tuple(guidance.to(shape.device)),
     )
 

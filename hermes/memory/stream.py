@@ -14,7 +14,7 @@ from hermes.memory.branch import Branch
 from hermes.memory.capture import Capture
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
 from hermes.memory.eviction import every_index, evict
-from hermes.memory.frame_layout import FrameLayout
+from hermes.memory.frame_layout import FrameLayout, check_layouts, shortened
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.held import Held
 from hermes.memory.limits import Compression, MemoryConfig
@@ -25,9 +25,6 @@ from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
 from hermes.memory.state import MemoryState, kind_of
-
-_LEADS = 4
-"""A lead takes at most this part of the model's positions: longer times look shorter."""
 
 
 class StreamMemory:
@@ -164,8 +161,8 @@ class StreamMemory:
             raise InvalidInput("frames", "there are none")
         if isinstance(layouts, FrameLayout):
             layouts = [layouts] * len(stamps)
-        self._check(stamps, layouts)
-        layouts = self._within_positions(layouts)
+        check_layouts(layouts, len(stamps), self.shape.axes, self.room())
+        layouts = shortened(layouts, self.position_room, self.config.position_limit)
         # What allocates on the device comes before the row is open.
         slab = self._held.slab
         frames, patches = self._held.numbered(layouts)
@@ -175,35 +172,6 @@ class StreamMemory:
         slab.frames[:, new] = frames
         slab.patches[:, new] = patches
         return row
-
-    def _check(self, stamps: Sequence[FrameStamp], layouts: Sequence[FrameLayout]) -> None:
-        if len(layouts) != len(stamps):
-            raise InvalidInput("frames", f"{len(stamps)} have {len(layouts)} layouts")
-        for layout in layouts:
-            if layout.axes != self.shape.axes:
-                raise InvalidInput(
-                    "frames",
-                    f"have positions on {layout.axes} axes; the model's have {self.shape.axes}",
-                )
-            if not layout.tokens:
-                raise InvalidInput("frames", "a frame has at least one token")
-        tokens = sum(layout.tokens for layout in layouts)
-        if tokens > self.room():
-            raise InvalidInput(
-                "frames",
-                f"{tokens} tokens exceed the {self.room()} that fit before a compression",
-            )
-
-    def _within_positions(self, layouts: Sequence[FrameLayout]) -> list[FrameLayout]:
-        """The same with shorter leads where the whole ones would take too many positions."""
-        left = self.position_room - sum(layout.span for layout in layouts)
-        most = self.config.position_limit // _LEADS
-        found = []
-        for layout in layouts:
-            lead = max(0, min(layout.lead, most, left))
-            left -= lead
-            found.append(layout.led_by(lead))
-        return found
 
     def _begin(
         self,
@@ -233,7 +201,9 @@ class StreamMemory:
         if row is None or not row.layouts:
             raise RuntimeError("guidance goes with frames: begin them first")
         seen = row.start + row.tokens
-        start = int(row.positions.max()) + 1
+        clock = self.held.clock.copy()
+        clock.took_frames(row.layouts)
+        start = clock.next_text
         rows: list[GuidanceRow | EmbeddingsRow] = []
         for number, tokens in enumerate(prompt_tokens):
             line = torch.arange(start, start + tokens, device=self.shape.device)
@@ -343,7 +313,8 @@ class StreamMemory:
         held, coverage = self.held, self.coverage()
         if not frames:
             return Branch(held.slab, self.rotary, self.next_position, room, coverage)
-        layouts = self._within_positions([layout for _, layout in frames])
+        layouts = [layout for _, layout in frames]
+        layouts = shortened(layouts, self.position_room, self.config.position_limit)
         clock = held.clock.copy()
         positions = clock.frames(layouts)
         clock.took_frames(layouts)

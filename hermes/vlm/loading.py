@@ -25,9 +25,9 @@ FAMILIES: dict[str, Family] = {
 
 _OPTIONS: dict[Family, frozenset[str]] = {
     LlavaOnevision: frozenset(),
-    Qwen25VL: frozenset({"frame_size", "frames_per_second"}),
-    Qwen3VL: frozenset({"frame_size"}),
-    Qwen3VLMoe: frozenset({"frame_size"}),
+    Qwen25VL: frozenset({"frame_size", "frame_tokens", "frames_per_second"}),
+    Qwen3VL: frozenset({"frame_size", "frame_tokens"}),
+    Qwen3VLMoe: frozenset({"frame_size", "frame_tokens"}),
 }
 
 
@@ -38,6 +38,7 @@ def load(
     dtype: torch.dtype | None = None,
     revision: str | None = None,
     frame_size: tuple[int, int] | None = None,
+    frame_tokens: int | None = None,
     frames_per_second: float | None = None,
     progress: Progress | None = None,
 ) -> VideoModel:
@@ -48,10 +49,11 @@ def load(
 
     `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere.
     `revision`: branch, tag or commit on the hub.
-    `frame_size`: height and width of frames in pixels.
-    `frames_per_second`: the rate of pictures. Both only for families that let
-    them be chosen. `progress`: is told how far download and loading have come; by
-    default bars show it in a terminal, and lines of the log elsewhere.
+    `frame_tokens`: the most tokens of a picture, whose shape frames follow.
+    `frame_size`: height and width in pixels of all frames, whatever the shape of
+    the pictures. `frames_per_second`: the rate of pictures. Each only for families
+    that let it be chosen. `progress`: is told how far download and loading have
+    come; by default bars show it in a terminal, and lines of the log elsewhere.
     Raises `Unsupported` for an unknown family, and
     `InvalidInput` for a checkpoint that cannot be found or an option that its
     family does not have.
@@ -63,7 +65,11 @@ def load(
     folder = ModelFolder.find(str(checkpoint), revision, progress=progress)
     family = family_of(folder)
     folder.check_settings()
-    chosen = {"frame_size": frame_size, "frames_per_second": frames_per_second}
+    chosen = {
+        "frame_size": frame_size,
+        "frame_tokens": frame_tokens,
+        "frames_per_second": frames_per_second,
+    }
     options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     for option in options.keys() - _OPTIONS[family]:
         raise InvalidInput(option, f"cannot be chosen for {family.model_type}: leave it out")

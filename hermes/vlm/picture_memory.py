@@ -96,7 +96,7 @@ class PictureMemory(ABC):
         if len(self._unpaired) < self.model.pictures_per_frame:
             return None
         merged, self._unpaired = self._unpaired, []
-        return _frame_of(merged)
+        return self._frame_of(merged)
 
     def left_over(self) -> FramePictures | None:
         """The pictures that wait for the others of their frame, as a frame of their own.
@@ -109,7 +109,15 @@ class PictureMemory(ABC):
 
     def _repeated(self, waiting: Sequence[tuple[Tensor, FrameStamp]]) -> FramePictures:
         missing = self.model.pictures_per_frame - len(waiting)
-        return _frame_of([*waiting, *[waiting[-1]] * missing])
+        return self._frame_of([*waiting, *[waiting[-1]] * missing])
+
+    def _frame_of(self, waiting: Sequence[tuple[Tensor, FrameStamp]]) -> FramePictures:
+        pictures, stamps = zip(*waiting, strict=True)
+        newest = pictures[-1].shape[-2], pictures[-1].shape[-1]
+        if any(picture.shape != pictures[-1].shape for picture in pictures):
+            newest = self.model.fitted(newest)  # each is resized once, as if it had come alone
+        times = tuple(stamp.capture_ms for stamp in stamps)
+        return FramePictures(stacked(pictures, newest), stamps[-1], times)
 
     def ask(self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY) -> str:
         """The whole answer."""
@@ -144,10 +152,3 @@ class PictureMemory(ABC):
         hidden = self.model.forward(inputs, PackedPass([row]))
         branch.commit(row)
         return self.model.logits(hidden[-1:])
-
-
-def _frame_of(pictures: Sequence[tuple[Tensor, FrameStamp]]) -> FramePictures:
-    newest, stamp = pictures[-1]
-    size = newest.shape[-2], newest.shape[-1]
-    merged = stacked([picture for picture, _ in pictures], size)
-    return FramePictures(merged, stamp, tuple(stamp.capture_ms for _, stamp in pictures))

@@ -16,6 +16,7 @@ from hermes.errors import InvalidInput, Unsupported
 from hermes.vlm.model_folder import read_json
 
 _DEFAULT_GRID = (9, 16)  # tokens of a frame where a tower takes frames of many sizes
+_MOST_NARROW = 200  # times that one side may be the other, as transformers has it
 _DEFAULT_RATE = 2.0  # pictures a second, as the stock video processors have it
 
 
@@ -70,13 +71,46 @@ class PatchSettings:
         """The side of one token's part of a frame, in pixels."""
         return self.side * self.merge
 
-    def default_size(self) -> tuple[int, int]:
-        """Height and width of 16:9 frames of about 144 tokens, or as close as the limits allow."""
+    def default_size(self, tokens: int | None = None) -> tuple[int, int]:
+        """Height and width of 16:9 frames of about 144 tokens, or as close as the limits allow.
+
+        `tokens`: the most that a frame may have, in place of 144.
+        """
         rows, columns = _DEFAULT_GRID
         area = rows * columns * self.unit**2
-        factor = math.sqrt(max(self.min_pixels, min(area, self.max_pixels)) / area)
-        fit = math.ceil if factor > 1 else math.floor
+        wanted = area if tokens is None else tokens * self.unit**2
+        factor = math.sqrt(max(self.min_pixels, min(wanted, self.max_pixels)) / area)
+        fit = math.ceil if factor > 1 and tokens is None else math.floor
         return max(1, fit(rows * factor)) * self.unit, max(1, fit(columns * factor)) * self.unit
+
+    def fitted(self, size: tuple[int, int], tokens: int) -> tuple[int, int]:
+        """The height and width that a picture is resized to: in proportion, whole tokens.
+
+        As `smart_resize` of transformers, with a bound of `tokens`. Raises
+        `InvalidInput` for a picture that is too narrow.
+        """
+        height, width = size
+        if max(size) > _MOST_NARROW * min(size):
+            raise InvalidInput(
+                "frames", f"{width}x{height}: one side is more than {_MOST_NARROW} times the other"
+            )
+        unit = self.unit
+        most = min(self.max_pixels, tokens * unit**2)
+        rows, columns = round(height / unit), round(width / unit)
+        area = rows * columns * unit**2
+        if area > most:
+            shrink = math.sqrt(height * width / most)
+            rows = max(1, math.floor(height / shrink / unit))
+            columns = max(1, math.floor(width / shrink / unit))
+        elif area < min(self.min_pixels, most):
+            grow = math.sqrt(self.min_pixels / (height * width))
+            rows, columns = math.ceil(height * grow / unit), math.ceil(width * grow / unit)
+        # Where one side has a single token, or the limits are near each other, it can be too many.
+        if rows <= columns:
+            columns = min(columns, tokens // rows)
+        else:
+            rows = min(rows, tokens // columns)
+        return rows * unit, columns * unit
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raises `InvalidInput` if frames of this height and width cannot be cut into patches."""
@@ -199,8 +233,18 @@ def fit(pictures: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(pictures, size=size, mode="bicubic", antialias=True)
 
 
-def to_pixels(pictures: Tensor, settings: PixelSettings, dtype: torch.dtype) -> Tensor:
-    """[n, 3, h, w] uint8 -> the same normalised, in `dtype`."""
+def to_pixels(
+    pictures: Tensor,
+    settings: PixelSettings,
+    dtype: torch.dtype,
+    size: tuple[int, int] | None = None,
+) -> Tensor:
+    """[n, 3, h, w] uint8 of any size -> [n, 3, *size] normalised, in `dtype`.
+
+    `size`: height and width; by default those of `settings`.
+    """
+    check_pictures(pictures)
+    pictures = fit(pictures, (settings.height, settings.width) if size is None else size)
     mean = torch.tensor(settings.mean, device=pictures.device).view(1, 3, 1, 1)
     std = torch.tensor(settings.std, device=pictures.device).view(1, 3, 1, 1)
     return ((pictures.to(torch.float32) * settings.scale - mean) / std).to(dtype)

@@ -38,12 +38,15 @@ class Qwen25VL(QwenVL):
         name: str,
         *,
         frame_size: tuple[int, int] | None = None,
+        frame_tokens: int | None = None,
         frames_per_second: float | None = None,
     ) -> None:
         """`frames_per_second`: the rate of pictures for `layout`, which knows no times; by default
         that of its video processor.
         """
-        super().__init__(model, tokenizer, folder, name, frame_size=frame_size)
+        super().__init__(
+            model, tokenizer, folder, name, frame_size=frame_size, frame_tokens=frame_tokens
+        )
         rate = self.patches.frames_per_second if frames_per_second is None else frames_per_second
         if not rate > 0:
             raise InvalidInput("frames_per_second", f"{rate} must be more than 0")

@@ -20,6 +20,9 @@ _LEVELS = "hermes_levels"
 LATEST_S = 999_999_999.9
 """The latest time that is written, after more than thirty years: it bounds a frame's tokens."""
 
+_MARKS = 2
+"""Tokens that enclose a frame's picture."""
+
 
 class Qwen3VL(QwenVL):
     """`hermes.vlm.base.VideoModel` over `Qwen3VLForConditionalGeneration`.
@@ -46,8 +49,11 @@ class Qwen3VL(QwenVL):
         name: str,
         *,
         frame_size: tuple[int, int] | None = None,
+        frame_tokens: int | None = None,
     ) -> None:
-        super().__init__(model, tokenizer, folder, name, frame_size=frame_size)
+        super().__init__(
+            model, tokenizer, folder, name, frame_size=frame_size, frame_tokens=frame_tokens
+        )
         config = model.config
         self._further = len(config.vision_config.deepstack_visual_indexes) * self._hidden
         self.levels = 1 + self._further // self._hidden
@@ -59,9 +65,9 @@ class Qwen3VL(QwenVL):
         self._timed: dict[tuple[tuple[int, ...], int], FrameLayout] = {}
         self._longest_time = len(self._time_ids(LATEST_S))
 
-    def frame_tokens(self, size: tuple[int, int]) -> int:
-        """The most tokens that a frame of pictures of this height and width has."""
-        return self.layout_of(size).tokens + self._longest_time
+    @property
+    def _text_tokens(self) -> int:
+        return _MARKS + self._longest_time
 
     def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
         """The frame after its time as text."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hermes.errors import Unsupported
+from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass
 from hermes.vlm import attention, multimodal_rope
 from hermes.vlm.answer_text import AnswerText
@@ -29,6 +29,9 @@ from hermes.vlm.preprocess import (
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
 
+_SIZES = 1024
+"""Sizes of pictures that are remembered."""
+
 
 class QwenVL(ABC):
     """`hermes.vlm.base.VideoModel` over a Qwen-VL model of transformers.
@@ -38,8 +41,8 @@ class QwenVL(ABC):
     unrotated, and the memory rotates them to their true positions when it
     reads them.
 
-    All frames of a stream have one size, `frame_size`: a whole number of tokens
-    in height and width, whatever the shape of the pictures.
+    Frames follow the shape of their pictures, in whole tokens, up to a number of
+    tokens; or they all have one size.
     """
 
     levels = 1
@@ -52,10 +55,16 @@ class QwenVL(ABC):
         name: str,
         *,
         frame_size: tuple[int, int] | None = None,
+        frame_tokens: int | None = None,
     ) -> None:
+        """`frame_size`: the one height and width of all frames, whatever the shape of the pictures.
+
+        `frame_tokens`: the most tokens of a picture; by default some 144.
+        """
         self.name = name
         self._model = model
         self._layouts: dict[tuple[int, int], FrameLayout] = {}
+        self._sizes: dict[tuple[int, int], tuple[int, int]] = {}
         self.tokenizer = tokenizer
         self.language = model.model.language_model
         self._tower_layers = TowerLayers(model.model.visual)
@@ -65,9 +74,16 @@ class QwenVL(ABC):
         attention.register()
         self.language.set_attn_implementation(attention.NAME)
         self.patches = PatchSettings.from_checkpoint(folder)
+        self._follows = frame_size is None
+        if frame_size is None:
+            frame_size = self.patches.default_size(self._checked(frame_tokens))
+        elif frame_tokens is not None:
+            raise InvalidInput("frame_tokens", "cannot be chosen beside a frame_size")
         self.pixels = PixelSettings.from_checkpoint(folder, frame_size)
         self.frame_size = (self.pixels.height, self.pixels.width)
         self.patches.check_size(self.frame_size)
+        own = self.frame_size[0] * self.frame_size[1] // self.patches.unit**2
+        self._most_tokens = own if frame_tokens is None else frame_tokens
         self.pictures_per_frame = self.patches.pictures
         vision = config.vision_config
         made_for = (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
@@ -93,11 +109,30 @@ class QwenVL(ABC):
     @property
     def most_frame_tokens(self) -> int:
         """The most tokens that any frame has."""
-        return self.frame_tokens(self.frame_size)
+        return self._most_tokens + self._text_tokens
+
+    @property
+    def _text_tokens(self) -> int:
+        """The most tokens of text that belong to a frame."""
+        return 0
+
+    def _checked(self, frame_tokens: int | None) -> int | None:
+        least = -(-self.patches.min_pixels // self.patches.unit**2)
+        if frame_tokens is not None and frame_tokens < max(1, least):
+            raise InvalidInput(
+                "frame_tokens", f"{frame_tokens}: this checkpoint's frames have at least {least}"
+            )
+        return frame_tokens
 
     def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The one size that all frames have."""
-        return self.frame_size
+        """The height and width that pictures of this height and width are resized to."""
+        if not self._follows:
+            return self.frame_size
+        if size not in self._sizes:
+            if len(self._sizes) >= _SIZES:
+                self._sizes.clear()
+            self._sizes[size] = self.patches.fitted(size, self._most_tokens)
+        return self._sizes[size]
 
     def layout_of(self, size: tuple[int, int]) -> FrameLayout:
         """The layout of a frame of pictures of this height and width."""
@@ -110,7 +145,8 @@ class QwenVL(ABC):
 
     def frame_tokens(self, size: tuple[int, int]) -> int:
         """The most tokens that a frame of pictures of this height and width has."""
-        return self.layout_of(size).tokens
+        height, width = self.fitted(size)
+        return height * width // self.patches.unit**2 + self._text_tokens
 
     @abstractmethod
     def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
@@ -150,7 +186,7 @@ class QwenVL(ABC):
                 for frame in frames
                 for picture in pictures[frame * together : (frame + 1) * together]
             ]
-            pixels = to_pixels(stacked(own, size), self.pixels, torch.float32)
+            pixels = to_pixels(stacked(own, size), self.pixels, torch.float32, size)
             patches.append(patchify(pixels, self.patches))
             grids.append([len(frames), *(side // self.patches.side for side in size)])
         with self._tower_layers.calling(between):

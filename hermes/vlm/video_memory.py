@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -413,7 +414,8 @@ class VideoMemory(PictureMemory):
         most, fits = self.model.pictures_per_frame - 1, False
         if pictures.ndim == 4 and 0 not in pictures.shape:
             size = pictures.shape[2], pictures.shape[3]
-            fits = pictures.shape[1] == 3 and self.model.fitted(size) == size
+            with suppress(InvalidInput):
+                fits = pictures.shape[1] == 3 and self.model.fitted(size) == size
         if pictures.dtype != torch.uint8 or not fits or not 0 < len(pictures) <= most:
             raise SnapshotCorrupt(
                 f"the snapshot has pictures {list(pictures.shape)} that wait for the rest of their"
@@ -423,8 +425,9 @@ class VideoMemory(PictureMemory):
     @property
     def state_limit(self) -> int:
         """The most bytes of tensors that a state of this memory can have."""
-        height, width = self.model.frame_size
-        pictures = 3 * height * width * (self.model.pictures_per_frame - 1)
+        model, (height, width) = self.model, self.model.frame_size
+        area = height * width * -(-model.most_frame_tokens // model.layout.tokens)
+        pictures = 3 * area * (model.pictures_per_frame - 1)
         cache = self.cache
         return (
             pictures

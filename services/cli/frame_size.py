@@ -1,13 +1,19 @@
 """The size of the frames that a model takes, so that decoders scale frames before sending them.
 
-A checkpoint is read in a process of its own: reading it takes PyTorch, which `hermes up` itself
-must not carry for as long as it runs.
+Decoders keep a picture's shape: the size is a bound on its pixels. It must not be
+below what the model takes, whatever the shape. A checkpoint is read in a process of
+its own: reading it takes PyTorch, which `hermes up` itself must not carry for as long
+as it runs.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from hermes.demo.limits import SIDE
@@ -19,14 +25,29 @@ class UnknownFrameSize(Exception):
     """The folder is no checkpoint that can be used. The message says why."""
 
 
-def frame_size_of(model: str) -> str:
-    """WIDTHxHEIGHT; empty for a model that is on the hub. Raises `UnknownFrameSize`."""
+_TOKENS, _SIZE = "HERMES_FRAME_TOKENS", "HERMES_MODEL_FRAME_SIZE"
+"""The worker's settings that say how large frames are."""
+
+_LARGEST_UNIT = 32
+"""Pixels along a side of one token's part of a frame, in the family where it has most."""
+
+
+def frame_size_of(model: str, environ: Mapping[str, str] = os.environ) -> str:
+    """WIDTHxHEIGHT. Empty for a model on the hub, unless settings in `environ` say how large its
+    frames are: decoders' own default is enough for the default of all families.
+
+    Raises `UnknownFrameSize`.
+    """
     if model == DEMO:
         return f"{SIDE}x{SIDE}"
+    if size := environ.get(_SIZE):
+        return size
+    tokens = environ.get(_TOKENS, "")
+    chosen = tokens if tokens.isdigit() and int(tokens) else ""
     if not Path(model).is_dir():
-        return ""
+        return size_for(int(chosen), _LARGEST_UNIT) if chosen else ""
     done = subprocess.run(
-        [sys.executable, "-m", "services.cli.frame_size", model],
+        [sys.executable, "-m", "services.cli.frame_size", model, chosen],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -37,18 +58,28 @@ def frame_size_of(model: str) -> str:
     return done.stdout.strip()
 
 
-def _main(model: str) -> int:
-    from hermes.errors import HermesError
-    from hermes.vlm.preprocess import PixelSettings
+def size_for(tokens: int, unit: int) -> str:
+    """A size with room for so many tokens of `unit` x `unit` pixels, in any shape."""
+    columns = math.ceil(math.sqrt(tokens * 16 / 9))
+    return f"{columns * unit}x{math.ceil(tokens / columns) * unit}"
+
+
+def _main(model: str, tokens: str) -> int:
+    from hermes.errors import HermesError, Unsupported
+    from hermes.vlm.preprocess import PatchSettings, PixelSettings
 
     try:
         pixels = PixelSettings.from_checkpoint(Path(model))
     except (HermesError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{pixels.width}x{pixels.height}")
+    size = f"{pixels.width}x{pixels.height}"
+    if tokens:
+        with suppress(Unsupported):  # all its frames have one size: the worker says so
+            size = size_for(int(tokens), PatchSettings.from_checkpoint(Path(model)).unit)
+    print(size)
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(_main(sys.argv[1]))
+    raise SystemExit(_main(*sys.argv[1:]))

@@ -57,14 +57,16 @@ def load_model(
     except InvalidInput as error:
         if error.field not in chosen:
             raise
-        raise InvalidInput(f"model_{error.field}", error.message) from error  # as it is set
+        as_set = f"model_{error.field}"
+        field = as_set if as_set in WorkerSettings.model_fields else error.field
+        raise InvalidInput(field, error.message) from error
     log.info(
         "model_loaded",
         model=model.name,
         device=str(device),
         dtype=str(model.shape.dtype),
         frame_size="{1}x{0}".format(*model.frame_size),
-        frame_tokens=model.layout.tokens,
+        frame_tokens=model.most_frame_tokens,
         seconds=round(time.monotonic() - began, 2),
         kv_bytes_per_token=model.shape.bytes_per_token,
     )

@@ -48,15 +48,21 @@ class WorkerSettings(TlsServerSettings):
     )
     model_frame_size: str = Field(
         "",
-        description="size of the frames that the model sees as WIDTHxHEIGHT, for families where it"
-        " can be chosen (Qwen-VL); empty: some 144 tokens a frame",
+        description="one size for all frames that the model sees, as WIDTHxHEIGHT, for families"
+        " where it can be chosen (Qwen-VL); empty: frames follow the shape of their pictures",
+    )
+    frame_tokens: int = Field(
+        0,
+        ge=0,
+        description="most tokens of a frame, for families whose frames follow the shape of their"
+        " pictures (Qwen-VL); 0: about 144",
     )
     model_frames_per_second: float = Field(
         0.0,
         ge=0,
         le=30,
-        description="frames a second that cameras are sampled at, for families that tell time by it"
-        " (Qwen2.5-VL); 0: as the checkpoint says",
+        description="frames a second that a video without times is taken for (Qwen2.5-VL); cameras'"
+        " frames have times, which count; 0: as the checkpoint says",
     )
     threads: int = Field(
         0, ge=0, description="CPU threads of one model step; 0: as many as there are CPUs"
@@ -155,6 +161,8 @@ class WorkerSettings(TlsServerSettings):
         options: dict[str, Any] = {}
         if match := _SIZE.fullmatch(self.model_frame_size):
             options["frame_size"] = (int(match[2]), int(match[1]))  # height, width
+        if self.frame_tokens:
+            options["frame_tokens"] = self.frame_tokens
         if self.model_frames_per_second:
             options["frames_per_second"] = self.model_frames_per_second
         if self.model_revision:

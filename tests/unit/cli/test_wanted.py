@@ -101,7 +101,24 @@ def test_the_frame_size_of_a_checkpoint() -> None:
 
     width, _, height = frame_size_of(str(tiny.folder())).partition("x")
     assert int(width) == int(height) > 0
-    assert frame_size_of("owner/name") == ""
+    assert frame_size_of("owner/name", {}) == ""
+
+
+def test_decoders_are_told_a_size_with_room_for_every_shape() -> None:
+    from services.cli.frame_size import frame_size_of, size_for
+    from tests.support import tiny_qwen
+
+    def area(size: str) -> int:
+        width, _, height = size.partition("x")
+        return int(width) * int(height)
+
+    for tokens in (1, 60, 144, 1000):
+        assert area(size_for(tokens, 28)) >= tokens * 28 * 28
+    chosen = {"HERMES_FRAME_TOKENS": "60"}
+    assert area(frame_size_of("owner/name", chosen)) >= 60 * 32 * 32
+    folder = str(tiny_qwen.folder("qwen2_5_vl"))
+    assert 60 * 28 * 28 <= area(frame_size_of(folder, chosen)) < 70 * 28 * 28
+    assert frame_size_of("owner/name", {"HERMES_MODEL_FRAME_SIZE": "640x360"}) == "640x360"
 
 
 def test_a_port_that_somebody_has() -> None:

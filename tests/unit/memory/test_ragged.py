@@ -216,6 +216,63 @@ def test_marks_have_places_of_their_own() -> None:
     assert layout.patches.tolist() == [FIRST_TEXT, 0, 1, 2, 3, FIRST_TEXT + 1]
 
 
+class Talking(Rig):
+    """A memory whose frames have texts: 9 tokens of a picture, two marks, and a time."""
+
+    def __init__(self, config: HermesConfig, budget: int):
+        super().__init__(Hermes(config), budget=budget, axes=3)
+        self.texts: dict[int, int] = {}
+
+    def push_text(self, tokens: int) -> None:
+        layout = FrameLayout.marked(3, 3).after_text(tokens)
+        row = self.memory.begin_frames([FrameStamp(self.frame)], layout)
+        self.texts[self.frame] = tokens + 2
+        self.frame += 1
+        for guide in self.memory.guide([2, 2]):
+            guide.attention.copy_(torch.rand(guide.attention.shape, generator=self.generator))
+        self.memory.commit(row)
+        self.memory.compress()
+
+    def cut(self, layer: int) -> int:
+        """Frames of which a part of the text is held, or the text without its picture."""
+        held: dict[int, list[bool]] = {}
+        for frame, patch in self.held(layer):
+            if patch >= 0:
+                held.setdefault(frame, []).append(patch >= FIRST_TEXT)
+        return sum(
+            sum(texts) not in (0, self.texts[frame]) or all(texts) for frame, texts in held.items()
+        )
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    config=st.sampled_from(CONFIGS),
+    budget=st.integers(36, 60),
+    texts=st.lists(st.integers(0, 3), min_size=8, max_size=16),
+)
+def test_a_frames_text_is_kept_whole_and_with_its_picture(
+    config: HermesConfig, budget: int, texts: list[int]
+) -> None:
+    rig = Talking(replace(config, recent_frames=1), budget)
+    for tokens in texts:
+        rig.push_text(tokens)
+        assert rig.memory.video_tokens <= budget
+        assert all(rig.cut(layer) <= 1 for layer in range(LAYERS))  # where nothing else is left
+    newest = rig.frame - 1
+    for layer in range(LAYERS):
+        own = [patch for frame, patch in rig.held(layer) if frame == newest and patch >= 0]
+        assert len(own) == 9 + rig.texts[newest]
+
+
+def test_no_text_is_cut_where_there_are_other_tokens_to_evict() -> None:
+    rig = Talking(HermesConfig(recent_frames=1, summary_ring=2), 60)
+    cut = 0
+    for number in range(20):
+        rig.push_text(number % 3)
+        cut += sum(rig.cut(layer) for layer in range(LAYERS))
+    assert cut <= 2
+
+
 def test_scores_follow_a_token_where_frames_differ() -> None:
     """Layers that hold other tokens share the scores of those that they have in common."""
     held = torch.tensor([[0, 1, 1, 2], [0, 0, 1, 2]])

@@ -145,6 +145,24 @@ def test_it_is_restored_with_its_time(model: Any) -> None:
         assert torch.equal(tensor, theirs.tensors[name]), name
 
 
+def test_a_pair_that_was_cut_by_a_restore_is_the_same_pair() -> None:
+    """Pictures of any size are resized once, whether they wait in a memory or in its snapshot."""
+    from hermes.vlm import load
+
+    own: Any = load(tiny_qwen.folder("qwen2_5_vl"))
+    generator = torch.Generator().manual_seed(2)
+    pair = torch.randint(0, 256, (2, 3, 500, 700), dtype=torch.uint8, generator=generator)
+    whole, first, second = (VideoMemory(own, "sliding-window", budget=1000) for _ in range(3))
+    whole.feed(pair)
+    first.feed(pair[:1])
+    snapshot.restore(second, snapshot.encode(first.state()))
+    second.feed(pair[1:], [1_000])
+    ours, theirs = whole.state(), second.state()
+    assert ours.header == theirs.header
+    for name, tensor in ours.tensors.items():
+        assert torch.equal(tensor, theirs.tensors[name]), name
+
+
 def test_the_first_row_has_the_frames_and_the_question(model: Any) -> None:
     one = memory(model)
     one.feed(pictures(model, 1))

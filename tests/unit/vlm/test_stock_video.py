@@ -38,23 +38,30 @@ def own_model(family: str, size: tuple[int, int] | None) -> Any:
     return load(tiny_hub.folder(family), **options)
 
 
+@cache
+def roomy(family: str) -> Any:
+    """A model whose frames have as many tokens as the stock processor would give them."""
+    options: dict[str, Any] = {} if family == "llava_onevision" else {"frame_tokens": 200}
+    return load(tiny_hub.folder(family), **options)
+
+
 def pictures(count: int, size: tuple[int, int]) -> Tensor:
     generator = torch.Generator().manual_seed(5)
     return torch.randint(0, 256, (count, 3, *size), dtype=torch.uint8, generator=generator)
 
 
-def stock_inputs(family: str, frames: Tensor, rate: float) -> Any:
+def stock_inputs(family: str, frames: Tensor, rate: float, indices: Any = None) -> Any:
     processor, _ = stock(family)
     content = [{"type": "video"}, {"type": "text", "text": QUESTION}]
     conversation = [{"role": "user", "content": content}]
     text = processor.apply_chat_template(conversation, add_generation_prompt=True)
-    indices = list(range(len(frames)))
+    indices = list(range(len(frames))) if indices is None else list(indices)
     if family.startswith("qwen3") and len(indices) == 1:
         frames, indices = frames.repeat(2, 1, 1, 1), [0, 0]  # it takes no video of one picture
     count = len(frames)
     metadata = {
         "fps": rate,
-        "total_num_frames": count,
+        "total_num_frames": indices[-1] + 1,
         "frames_indices": indices,
         "duration": count / rate,
         "height": frames.shape[-2],
@@ -136,6 +143,37 @@ def test_tokens_and_positions_are_the_stock_ones(family: str, rate: float, count
     positions = stock_positions(family, inputs)
     assert positions is not None
     assert torch.equal(own_positions(memory).long(), positions)
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "qwen3_vl_moe"])
+@torch.inference_mode()
+def test_times_across_a_gap_are_the_stock_ones(family: str) -> None:
+    seconds, size = [0, 1, 600, 601, 3600], SIDES["qwen3_vl"]
+    frames = pictures(len(seconds), size)
+    memory = VideoMemory(own_model(family, size), "sliding-window", budget=3000)
+    memory.feed(frames, [1000 * at for at in seconds])
+    inputs = stock_inputs(family, frames, 1.0, seconds)
+    positions = stock_positions(family, inputs)
+    assert positions is not None
+    assert torch.equal(own_positions(memory).long(), positions)
+    _, model = stock(family)
+    expected = model(**inputs, position_ids=positions.unsqueeze(1)).logits[0, -1]
+    assert torch.allclose(own_logits(memory), expected, atol=1e-4, rtol=0)
+
+
+SHAPES = {"4:3": (120, 160), "16:9": (126, 224), "1:1": (150, 150), "9:16": (320, 180)}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("family", tiny_hub.FAMILIES)
+def test_pictures_of_any_shape_are_seen_as_the_stock_processor_shows_them(
+    family: str, shape: str
+) -> None:
+    frames = pictures(3, SHAPES[shape])
+    memory = VideoMemory(roomy(family), "sliding-window", budget=3000)
+    memory.feed(frames)
+    expected = stock_logits(family, frames, 1.0)
+    assert torch.allclose(own_logits(memory), expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(("count", "rate"), [(1, 1.0), (4, 3.0), (7, 1.0), (9, 2.0)])

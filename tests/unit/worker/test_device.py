@@ -29,6 +29,15 @@ def test_frames_of_a_chosen_size(family: str) -> None:
     assert model.layout.tokens == tiny_qwen.model(family).layout.tokens
 
 
+@pytest.mark.parametrize("family", tiny_qwen.FAMILIES)
+def test_frames_of_at_most_so_many_tokens(family: str) -> None:
+    chosen = settings(model=tiny_qwen.folder(family), frame_tokens=60)
+    assert chosen.model_options() == {"frame_tokens": 60}
+    model = load_model(chosen)
+    rows, columns = model.layout_of((1200, 1200)).sides
+    assert (rows, columns) == (7, 7)
+
+
 def test_time_at_a_chosen_rate() -> None:
     folder = tiny_qwen.folder("qwen2_5_vl")
     model = load_model(settings(model=folder, model_frames_per_second=0.5))
@@ -52,6 +61,11 @@ def test_time_at_a_chosen_rate() -> None:
             lambda: tiny_qwen.folder("qwen3_vl"),
             {"model_frames_per_second": 1},
             "model_frames_per_second: cannot be chosen for qwen3_vl: leave it out",
+        ),
+        (
+            tiny.folder,
+            {"frame_tokens": 100},
+            "frame_tokens: cannot be chosen for llava_onevision: leave it out",
         ),
         (
             lambda: tiny_qwen.folder("qwen2_5_vl"),
