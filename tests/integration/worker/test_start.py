@@ -14,7 +14,7 @@ from hermes.engine import Engine
 from hermes.vlm import VideoModel
 from hermes.vlm.load_progress import LoadStep
 from services.cli.redis_server import free_port
-from services.hermes_worker import worker as module
+from services.hermes_worker.device import load_model, warm_up
 from services.hermes_worker.settings import WorkerSettings
 from tests.support.workers import working
 
@@ -32,7 +32,6 @@ async def test_readiness_names_each_phase(
     redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, seen = free_port(), list[str]()
-    load_model, warm_up = module.load_model, module.warm_up
 
     def loaded(settings: WorkerSettings, say: Callable[[str], None]) -> VideoModel:
         def noted(text: str) -> None:
@@ -47,8 +46,8 @@ async def test_readiness_names_each_phase(
         seen.append(why(port))
         warm_up(engine)
 
-    monkeypatch.setattr(module, "load_model", loaded)
-    monkeypatch.setattr(module, "warm_up", warmed_up)
+    monkeypatch.setattr("services.hermes_worker.worker.load_model", loaded)
+    monkeypatch.setattr("services.hermes_worker.worker.warm_up", warmed_up)
     async with working(redis_url, None, metrics_port=port):
         seen.append(why(port))
     first, second, third, *_, last, end = seen

@@ -46,7 +46,7 @@ def large(folder: Path) -> int:
     with torch.random.fork_rng():
         model: Any = AutoModelForImageTextToText.from_config(made, dtype=torch.bfloat16)
     model.save_pretrained(folder, max_shard_size="40MB")
-    return sum(parameter.numel() for parameter in model.parameters()) * 2
+    return 2 * int(sum(parameter.numel() for parameter in model.parameters()))
 
 
 @pytest.mark.slow
