@@ -144,6 +144,31 @@ def test_the_client(running: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Timings(" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_the_page_on_models(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tests/unit/vlm/test_models_tour.py runs all but the pipeline."""
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "lobby.mp4").symlink_to(folder / "recordings" / "lobby.mp4")
+    monkeypatch.chdir(tmp_path)
+    execute("models", {}, {})
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    log = tmp_path / "up.log"
+    installed = 'PATH="$PWD/.venv/bin:$PATH"\n'
+    process = shell(tmp_path, installed + block("models-check").text, address, log)
+
+    def up() -> bool:
+        assert process.poll() is None, log.read_text()
+        return "Ask away" in log.read_text()
+
+    try:
+        eventually(up, STARTED_S, "hermes up")
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
 # -- small things ------------------------------------------------------------------
 
 

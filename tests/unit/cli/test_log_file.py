@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.log_file import how_it_ended, last_words
+from services.cli.log_file import how_it_ended, last_words, load_progress
 
 
 def event(name: str, level: str = "info", **more: str) -> str:
@@ -42,3 +42,11 @@ def test_the_end_of_a_process() -> None:
     assert how_it_ended(2) == "status 2"
     assert how_it_ended(-15) == "killed by SIGTERM"
     assert "memory" in how_it_ended(-9)
+
+
+def test_how_far_loading_has_come(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    assert load_progress(log) == ""
+    lines = [event("starting"), "no JSON", event("loading_model", progress="loading shard 1 of 4")]
+    log.write_text("\n".join([*lines, event("loading_model", progress="shard 2"), event("other")]))
+    assert load_progress(log) == "shard 2"

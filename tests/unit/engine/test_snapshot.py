@@ -282,6 +282,13 @@ def test_the_metadata_match_the_format() -> None:
     assert safetensors.load(SMALL).keys() == {*FIELDS, "stamps", "gaps"}
 
 
+def test_snapshots_of_earlier_releases_say_nothing_of_guidance() -> None:
+    """They are of memories that a forward pass guided, and are restored into those alone."""
+    assert "guidance" not in fed("hermes", frames=1).state().header["policy"]
+    published = fed("hermes-published-code", frames=1).state().header["policy"]
+    assert published["guidance"] == "embeddings"
+
+
 @torch.inference_mode()
 def test_unused_guidance_is_restored() -> None:
     model = tiny.model()

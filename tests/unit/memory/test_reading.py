@@ -93,6 +93,24 @@ def test_questions_and_answers_read_their_own_memories(axes: int, dtype: torch.d
             torch.testing.assert_close(own, its, atol=2e-3, rtol=1e-3)
 
 
+def test_loud_queries_and_keys_stay_in_range() -> None:
+    """The products of these vectors exceed what fp16 holds; scaled first, they do not."""
+    generator = torch.Generator().manual_seed(2)
+    made = memory(5, 1, torch.float16, generator)
+    inputs = []
+    for _ in range(LAYERS):
+        query, key, value = random(2, torch.float16, generator)
+        inputs.append((torch.full_like(query, 80.0), torch.full_like(key, 80.0), value))
+    assert torch.finfo(torch.float16).max < 80.0 * 80.0 * DIM
+    most = max(float(value.abs().max()) for *_, value in inputs)
+    held = float(made.held.slab.values.abs().max())
+    found = read([made.branch(4)], (2,), 2, 1, inputs)
+    expected = packed([made.branch(4)], (2,), inputs)
+    for outs in (found, expected):
+        assert torch.isfinite(outs).all()
+        assert float(outs.abs().max()) <= max(most, held) * 1.01
+
+
 def packed(branches: list[Branch], sizes: tuple[int, ...], inputs: list[Inputs]) -> Tensor:
     rows = [branch.row(size) for branch, size in zip(branches, sizes, strict=True)]
     run = PackedPass(rows)
