@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import InvalidInput
-from hermes.memory import Compression, FrameStamp, PackedPass
+from hermes.memory import Compression, FrameStamp, PackedPass, Projections
 from hermes.vlm import Arrival, VideoMemory, VideoModel, take_together
 from tests.support import tiny, tiny_qwen
 
@@ -159,7 +159,7 @@ def test_a_frame_that_does_not_fit_alone_is_refused_alone() -> None:
 def test_a_step_that_cannot_begin_leaves_its_memory_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def no_room(prompt_tokens: Sequence[int]) -> None:
+    def no_room(prompt_tokens: Sequence[int], projections: Sequence[Projections]) -> None:
         raise torch.OutOfMemoryError("no room")
 
     (due,), (alone,) = memories(1, already=(7,)), memories(1, already=(7,))
