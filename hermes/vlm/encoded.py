@@ -13,7 +13,8 @@ from hermes.memory import FrameLayout, FrameStamp
 class FramePictures:
     """The pictures of one frame: [pictures_per_frame, 3, height, width] uint8.
 
-    `stamp`: that of the newest. `times_ms`: when each was captured.
+    `stamp`: that of the newest. `times_ms`: when each was captured, or its time
+    within a file.
     """
 
     pictures: Tensor

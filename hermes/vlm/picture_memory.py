@@ -116,7 +116,10 @@ class PictureMemory(ABC):
         newest = pictures[-1].shape[-2], pictures[-1].shape[-1]
         if any(picture.shape != pictures[-1].shape for picture in pictures):
             newest = self.model.fitted(newest)  # each is resized once, as if it had come alone
-        times = tuple(stamp.capture_ms for stamp in stamps)
+        # A file is read at any speed: what counts is the time within it.
+        times = tuple(
+            stamp.capture_ms if stamp.media_ms is None else stamp.media_ms for stamp in stamps
+        )
         return FramePictures(stacked(pictures, newest), stamps[-1], times)
 
     def ask(self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY) -> str:

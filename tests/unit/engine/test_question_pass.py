@@ -168,3 +168,28 @@ def test_longer_passes_are_packed(model: VideoModel, new_reader: NewReader) -> N
         answer = passes.choice.begin("What now?")
         assert len(passes.tokens([inputs], [branch.row(len(inputs))], [answer])) == 1
         assert not passes._passes
+
+
+@torch.inference_mode()
+def test_an_answer_that_begins_with_a_frame_is_packed_once(
+    model: VideoModel, new_reader: NewReader
+) -> None:
+    """The frame's positions differ from axis to axis; from the next token on there is only text."""
+    frame = model.encode(tiny.pictures(1, seed=9))[0], model.layout
+    question, found = model.question("What now?"), []
+    for reader in (None, new_reader):
+        passes = QuestionPass(model, REACH, reader)
+        said: list[int] = []
+        branch = memories(model)[0].cache.branch(ROOM, [frame])
+        inputs, answer = branch.opened_by(question), passes.choice.begin("What now?")
+        for _ in range(3):
+            row = branch.row(len(inputs))
+            (token,) = passes.tokens([inputs], [row], [answer])
+            branch.commit(row)
+            said.append(token)
+            inputs = model.embed([token])
+        found.append((said, branch.keys[:, :, : branch.length]))
+        assert [size for size, _ in passes._passes] == ([] if reader is None else [1])
+    (expected, keys), (tokens, own) = found
+    assert tokens == expected
+    torch.testing.assert_close(own, keys, atol=1e-4, rtol=1e-4)

@@ -48,7 +48,9 @@ def test_a_size_that_was_fitted_stays(size: tuple[int, int]) -> None:
     assert PATCHES.fitted(fitted, 144) == fitted
 
 
-@pytest.fixture(params=[family for family in tiny_hub.FAMILIES if family != "llava_onevision"])
+@pytest.fixture(
+    scope="module", params=[family for family in tiny_hub.FAMILIES if family != "llava_onevision"]
+)
 def model(request: pytest.FixtureRequest) -> Any:
     return load(tiny_hub.folder(request.param))
 

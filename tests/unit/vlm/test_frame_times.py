@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.engine import snapshot
-from hermes.memory import MemoryConfig
+from hermes.memory import FrameStamp, MemoryConfig
 from hermes.memory.frame_layout import FIRST_TEXT, FIRST_TIME
 from hermes.vlm import VideoMemory
 from hermes.vlm.encoded import EncodedFrame, FrameTime
@@ -72,6 +72,14 @@ def test_no_error_adds_up(rate: float, frames: int) -> None:
     timed = model.timed(plain, FrameTime((now,), before))
     first = model.timed(plain, FrameTime((before,), 0))
     assert abs(first.layout.lead + timed.layout.lead - now / 500) <= 1.06
+
+
+def test_of_a_file_the_time_within_it_counts() -> None:
+    """However fast it is read."""
+    made = memory("qwen2_5_vl")
+    for at, picture in enumerate(tiny_qwen.pictures("qwen2_5_vl", 3)):
+        made.take(picture, FrameStamp(EPOCH_MS + at, 5_000 + 1_000 * at))
+    assert steps(made) == [0, 4, 8]
 
 
 def test_a_clock_that_goes_back_stands_still() -> None:
