@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from hermes.v1 import camera_pb2
 
 _PREFIX = "GAP_REASON_"
@@ -16,7 +18,5 @@ def gap_word(reason: int) -> str:
 
 def gap_number(word: str) -> camera_pb2.GapReason:
     """The other way round; unspecified for a word of another version."""
-    name = _PREFIX + word.upper()
-    if name not in camera_pb2.GapReason.keys():  # noqa: SIM118 - no mapping
-        return camera_pb2.GAP_REASON_UNSPECIFIED
-    return camera_pb2.GapReason.Value(name)
+    known = camera_pb2.GapReason.DESCRIPTOR.values_by_name.get(_PREFIX + word.upper())
+    return cast(camera_pb2.GapReason, 0 if known is None else known.number)

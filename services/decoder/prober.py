@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import queue
 import socket
+import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import redis
 from google.protobuf.message import DecodeError
+from redis.exceptions import NoPermissionError
 
 from hermes.v1.camera_pb2 import (
     SOURCE_ERROR_CODEC,
@@ -80,7 +82,7 @@ class Prober:
         """See to one job, if there is one. Raises `redis.RedisError`."""
         try:
             found = self._redis.blpop([keys.PROBES], timeout=BLOCK_S)
-        except redis.NoPermissionError as error:
+        except NoPermissionError as error:
             if self._may:
                 log.warning("probes_not_permitted", error=str(error))
             self._may = False
@@ -89,7 +91,7 @@ class Prober:
         if found is None:
             return None
         try:
-            job = ProbeJob.FromString(found[1])  # type: ignore[index]
+            job = ProbeJob.FromString(cast(bytes, found[1]))
         except DecodeError:
             log.error("probe_unreadable")
             return None
@@ -112,7 +114,7 @@ class Prober:
         return None
 
     def _left_s(self, job: ProbeJob) -> float:
-        seconds, micros = self._redis.time()  # type: ignore[misc]
+        seconds, micros = self._redis.time()
         return min(MOST_S, job.deadline_ms / 1000 - seconds - micros / 1e6)
 
     def _answer(self, job: ProbeJob, seconds: float) -> CameraServiceProbeResponse:
@@ -124,20 +126,25 @@ class Prober:
             job.camera.SerializeToString(), self._settings, seconds - LOOK_S, job.thumbnail
         )
         started: queue.SimpleQueue[Process | None] = queue.SimpleQueue()
+        given_up = threading.Event()
 
         def launch() -> None:
+            process = None
             try:
-                started.put(self._launcher.launch_probe(task, theirs))
+                process = self._launcher.launch_probe(task, theirs)
             except Exception as error:
                 log.error("probe_not_started", error=type(error).__name__)
-                started.put(None)
-            finally:
-                theirs.close()
+            theirs.close()
+            if given_up.is_set() and process is not None:
+                process.kill()
+            started.put(process)
 
         self._do(launch)
         try:
             process = started.get(timeout=seconds)
         except queue.Empty:
+            given_up.set()
+            theirs.close()  # what is not started by now cannot be any more
             process = None
         if process is None:
             channel.close()

@@ -90,7 +90,7 @@ class Probes:
             if raw is not None:
                 return _read(raw)
         async with reaching_redis():
-            waiting = await cast("asyncio.Future[int]", self._redis.lrem(keys.PROBES, 1, entry))
+            waiting = await self._redis.lrem(keys.PROBES, 1, cast(str, entry))
         why = "every decoder is opening another source" if waiting else "the decoder did not answer"
         raise Unavailable(why, RETRY_AFTER_S)
 

@@ -80,7 +80,8 @@ def test_the_last_gaps_are_shown_with_their_reasons() -> None:
         gap = info.memory.coverage.gaps.add()
         gap.start.FromSeconds(60 * minute)
         gap.end.FromSeconds(60 * minute + 12)
-        gap.reason = camera_pb2.GAP_REASON_LOST_PACKETS if minute == 6 else 0
+        if minute == 6:
+            gap.reason = camera_pb2.GAP_REASON_LOST_PACKETS
     first, *lines = details_of(camera_of(info))
     assert first == "gaps: 7, of which the last 5 are"
     assert len(lines) == 5
