@@ -12,6 +12,7 @@ import av
 import redis
 
 from hermes.v1.camera_pb2 import (
+    GAP_REASON_DAMAGED,
     PACING_LIVE,
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
@@ -166,8 +167,8 @@ def test_damage_in_the_middle_is_counted_and_survived(decoder: DecoderService) -
     assert decoder.metric('hermes_frames_total{camera="damaged",outcome="damaged"}') == 10
     assert decoder.metric('hermes_frames_total{camera="damaged",outcome="decode_error"}') >= 1
     chunks = decoder.chunks("damaged")
-    after = [chunk.frames[0].media_time_ms for chunk in chunks if chunk.discontinuity]
-    assert after == [4000]
+    after = [(c.frames[0].media_time_ms, c.gap_reason) for c in chunks if c.discontinuity]
+    assert after == [(4000, GAP_REASON_DAMAGED)]
 
 
 def test_live_pacing_plays_at_its_own_speed_and_loops(decoder: DecoderService) -> None:

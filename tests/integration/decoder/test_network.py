@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from hermes.v1.camera_pb2 import (
+    GAP_REASON_RECONNECTED,
     SOURCE_ERROR_AUTH,
     SOURCE_ERROR_CODEC,
     SOURCE_ERROR_ENDED,
@@ -55,6 +56,7 @@ def test_a_stream_that_dies_comes_back_and_the_others_never_pause(
     eventually(lambda: len(decoder.chunks("failing", last)) >= 3, name="three more chunks")
     after = decoder.chunks("failing", last)
     assert [c.discontinuity for c in after[:3]] == [True, False, False]
+    assert [c.gap_reason for c in after[:3]] == [GAP_REASON_RECONNECTED, 0, 0]
     everything = decoder.chunks("failing")
     assert not any(c.discontinuity for c in everything[: -len(after)])
     assert all(

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import redis
 
-from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_STATE_ONLINE
+from hermes.v1.camera_pb2 import GAP_REASON_DECODER_STOPPED, PACING_LIVE, SOURCE_STATE_ONLINE
 from services.cli import redis_server
 from services.common import keys
 from tests.integration.decoder.conftest import RtspServer
@@ -69,6 +69,7 @@ def test_kill_9_of_the_service_leaves_no_process_and_another_takes_over(
         chunks = second.chunks("lobby", last)
         taken = [c for c in chunks if c.epoch > epoch]
         assert taken[0].discontinuity
+        assert taken[0].gap_reason == GAP_REASON_DECODER_STOPPED
         assert taken[0].first_frame_index == 0
 
 

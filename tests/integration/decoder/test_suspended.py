@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes.v1.camera_pb2 import PACING_LIVE, SOURCE_STATE_ONLINE
+from hermes.v1.camera_pb2 import GAP_REASON_DECODER_STOPPED, PACING_LIVE, SOURCE_STATE_ONLINE
 from tests.integration.decoder.conftest import RtspServer
 from tests.support import video
 from tests.support.decoder_service import DecoderService
@@ -42,6 +42,7 @@ def assert_gap(decoder: DecoderService, began_ms: int, ended_ms: int) -> None:
     assert not [t for t in times if began_ms + 200 < t < ended_ms]
     first = next(c for c in decoder.chunks("lobby") if c.frames[0].capture_time_ms >= ended_ms)
     assert first.discontinuity
+    assert first.gap_reason == GAP_REASON_DECODER_STOPPED
     after = [t for t in times if t >= ended_ms]
     assert after[0] - ended_ms < 4000
     at_once = [t for t, u in pairwise(after) if u - t < 1000 // FPS // 3]
