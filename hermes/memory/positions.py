@@ -113,3 +113,17 @@ def text_positions(axes: int, start: int, tokens: int, device: torch.device) -> 
     """Positions [axes, tokens] of text from `start` on: the same on every axis."""
     line = torch.arange(start, start + tokens, dtype=torch.int32, device=device)
     return line.expand(axes, tokens)
+
+
+def led_within(layouts: Sequence[FrameLayout], room: int, most: int) -> list[FrameLayout]:
+    """Frames that come next, with leads of at most `most`, so that `room` positions suffice.
+
+    Where not all leads fit, the first frames get theirs.
+    """
+    left = room - sum(layout.span for layout in layouts)
+    found = []
+    for layout in layouts:
+        lead = max(0, min(layout.lead, most, left))
+        left -= lead
+        found.append(layout.led_by(lead))
+    return found

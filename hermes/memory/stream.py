@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory.append import AppendRow
-from hermes.memory.branch import Branch
+from hermes.memory.branch import Branch, Opening
 from hermes.memory.capture import Capture
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
 from hermes.memory.eviction import every_index, evict
@@ -19,7 +19,7 @@ from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.held import Held
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import RetentionPolicy
-from hermes.memory.positions import Clock
+from hermes.memory.positions import Clock, led_within
 from hermes.memory.restore import restored
 from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
@@ -196,14 +196,7 @@ class StreamMemory:
 
     def _within_positions(self, layouts: Sequence[FrameLayout]) -> list[FrameLayout]:
         """The same with shorter leads where the whole ones would take too many positions."""
-        left = self.position_room - sum(layout.span for layout in layouts)
-        most = self.config.position_limit // _LEADS
-        found = []
-        for layout in layouts:
-            lead = max(0, min(layout.lead, most, left))
-            left -= lead
-            found.append(layout.led_by(lead))
-        return found
+        return led_within(layouts, self.position_room, self.config.position_limit // _LEADS)
 
     def _begin(
         self,
@@ -344,13 +337,8 @@ class StreamMemory:
         if not frames:
             return Branch(held.slab, self.rotary, self.next_position, room, coverage)
         layouts = self._within_positions([layout for _, layout in frames])
-        clock = held.clock.copy()
-        positions = clock.frames(layouts)
-        clock.took_frames(layouts)
-        features = torch.cat([features for features, _ in frames])
-        room += len(features)
-        opening = features, positions
-        return Branch(held.slab, self.rotary, clock.next_text, room, coverage, opening)
+        opening = Opening.of([features for features, _ in frames], layouts, held.clock)
+        return Branch(held.slab, self.rotary, self.next_position, room, coverage, opening)
 
     @property
     def closed(self) -> bool:

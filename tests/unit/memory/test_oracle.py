@@ -111,7 +111,8 @@ class Oracle:
 
     def scaled(self, values: Numbers) -> Numbers:
         span = values.max() - values.min()
-        return (values - values.min()) / (span + 1e-6 if self.code else span)
+        scaled: Numbers = (values - values.min()) / (span + 1e-6 if self.code else span)
+        return scaled
 
     def compress(self, attention: Numbers) -> None:
         scores, deep = self.scores(attention), int(0.7 * LAYERS + 1e-9)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hermes.memory import FrameStamp, PackedPass, Row, StreamMemory
-from hermes.memory.guidance import GuidanceRow
+from hermes.memory.guidance import EmbeddingsRow, GuidanceRow
 from hermes.vlm import guidance_prompts
 from hermes.vlm.guidance import GLOBAL, LOCAL
 from hermes.vlm.preprocess import patchify, to_pixels
@@ -28,7 +28,7 @@ def model(request: pytest.FixtureRequest) -> Tiny:
 
 def guided_pass(
     model: Tiny, memory: StreamMemory, pictures: Tensor, prompts: list[Tensor]
-) -> tuple[GuidanceRow, ...]:
+) -> tuple[GuidanceRow | EmbeddingsRow, ...]:
     """Feed frames, the last with the prompts packed after it. Returns the guidance rows."""
     tiny_qwen.feed(model, memory, pictures[:-2])
     row = memory.begin_frames([FrameStamp(99_000)], model.layout)
