@@ -45,6 +45,8 @@ class Watch:
         if lag_s is not None:
             self.lags.append(lag_s)
 
+    def tokens_taken(self, camera_id: str, taken: int, unchanged: int) -> None: ...
+
     def compressed(self, camera_id: str, evicted_tokens: int) -> None: ...
 
     def pass_retried(self) -> None:

@@ -59,8 +59,8 @@ class QuestionPass:
         """
         together = torch.cat(list(inputs)) if len(inputs) > 1 else inputs[0]
         ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
-        of_text = all(row.of_text for row in rows)
-        if self._new_reader is not None and of_text and len(together) <= SIZES[-1]:
+        in_line = all(row.in_line for row in rows)
+        if self._new_reader is not None and in_line and len(together) <= SIZES[-1]:
             size = SIZES[bisect.bisect_left(SIZES, len(together))]
             fixed = self._fixed(size, len(rows) > 1, together)
             if fixed is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -12,6 +13,8 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory.attention import ReadingRow, split_attention, tail_mask
 from hermes.memory.coverage import Coverage
+from hermes.memory.frame_layout import FrameLayout
+from hermes.memory.positions import Clock
 from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab
 
@@ -35,6 +38,37 @@ class RowLayout:
     position: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Opening:
+    """Frames that are not in memory and come right after it: a branch's first row begins with them.
+
+    `features`: [n, width]. `positions`: [axes, n]. `first`: the position of the
+    first token if the others follow it one by one, and the text them; None if not.
+    `next_text`: the position of the first token of text.
+    """
+
+    features: Tensor
+    positions: Tensor
+    first: int | None
+    next_text: int
+
+    @classmethod
+    def of(cls, frames: Sequence[Tensor], layouts: Sequence[FrameLayout], clock: Clock) -> Opening:
+        """Frames in the order of time, with the clock of the memory that they follow."""
+        ahead = clock.copy()
+        first, *_ = ahead.took_frame(layouts[0])
+        ahead.took_frames(layouts[1:])
+        in_line = all(layout.in_line for layout in layouts) and not any(
+            layout.lead for layout in layouts[1:]
+        )
+        return cls(
+            torch.cat(list(frames)),
+            clock.frames(layouts),
+            first if in_line else None,
+            ahead.next_text,
+        )
+
+
 class Branch:
     """A question's view of a memory as it was when the branch was opened, with tokens of its own.
 
@@ -49,13 +83,11 @@ class Branch:
         position: int,
         room: int,
         coverage: Coverage,
-        opening: tuple[Tensor, Tensor] | None = None,
+        opening: Opening | None = None,
     ) -> None:
-        """`position`: that of the branch's first token of text, on every axis.
+        """`position`: that of the branch's first token, on every axis, unless it has an `opening`.
 
-        `room`: how many tokens the branch can take. `opening`: features [n, width]
-        and positions [axes, n] of frames that are not in memory: the first row
-        begins with them.
+        `room`: how many tokens the branch can take, beside the opening's.
         """
         shape = slab.shape
         self.slab = slab
@@ -65,14 +97,14 @@ class Branch:
         """How many tokens of the memory the branch reads."""
         self.length = 0
         """How many tokens the branch has of its own."""
-        size = (shape.layers, shape.kv_heads, room, shape.head_dim)
+        self._opening = opening
+        self._opens_with = 0 if opening is None else len(opening.features)
+        self._first_position = position if opening is None else opening.next_text
+        self._room = room + self._opens_with
+        size = (shape.layers, shape.kv_heads, self._room, shape.head_dim)
         self.keys = torch.empty(size, dtype=shape.dtype, device=shape.device)
         """Keys of its own tokens, rotated to their positions."""
         self.values = torch.empty(size, dtype=shape.dtype, device=shape.device)
-        self._opening = opening
-        self._opens_with = 0 if opening is None else len(opening[0])
-        self._first_position = position
-        self._room = room
         self._closed = False
         slab.open()
 
@@ -83,12 +115,24 @@ class Branch:
 
     @property
     def opens(self) -> bool:
-        """Whether the next row begins with frames, whose positions differ from axis to axis."""
+        """Whether the next row begins with frames."""
         return self.length < self._opens_with
+
+    @property
+    def next_in_line(self) -> int | None:
+        """The position of the next token, if those of all later tokens follow it one by one.
+
+        None if the next row begins with frames whose positions do not.
+        """
+        if self._opening is None or not self.opens:
+            return self.position
+        first = self._opening.first
+        return None if first is None else first + self.length
 
     def opened_by(self, question: Tensor) -> Tensor:
         """Inputs [n, width] of the first row: frames that are not in memory, and the question."""
-        return question if self._opening is None else torch.cat((self._opening[0], question))
+        opening = self._opening
+        return question if opening is None else torch.cat((opening.features, question))
 
     def positions(self, tokens: int) -> Tensor:
         """Positions [axes, tokens] of the next tokens."""
@@ -98,7 +142,7 @@ class Branch:
         text = line.expand(shape.axes, tokens - left)
         if self._opening is None or not left:
             return text
-        return torch.cat((self._opening[1][:, self.length :], text), dim=1)
+        return torch.cat((self._opening.positions[:, self.length :], text), dim=1)
 
     def row(self, tokens: int) -> BranchRow:
         """A row for the next tokens: the question, or one token of the answer."""
@@ -182,13 +226,16 @@ class BranchRow(ReadingRow):
         return self._tokens
 
     @property
-    def of_text(self) -> bool:
-        """Whether all its tokens are text: `layout` gives their positions."""
-        return not self._branch.opens
+    def in_line(self) -> bool:
+        """Whether its tokens have positions that follow one another, the same on every axis."""
+        return self._branch.next_in_line is not None
 
     def layout(self) -> RowLayout:
-        """Where the row's tokens, and the tokens that it reads, are on the device."""
+        """Where the tokens of a row `in_line`, and those that it reads, are on the device."""
         branch = self._branch
+        position = branch.next_in_line
+        if position is None:
+            raise RuntimeError("the row's positions do not follow one another")
         return RowLayout(
             branch.slab.all_rotated_keys(branch.seen, branch.rotary),
             branch.slab.values,
@@ -196,7 +243,7 @@ class BranchRow(ReadingRow):
             branch.keys,
             branch.values,
             branch.length,
-            branch.position,
+            position,
         )
 
     def attend_rotated(

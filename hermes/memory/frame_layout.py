@@ -80,6 +80,11 @@ class FrameLayout:
         return self.axes == 1 or (self.advance[0] > 0 and len(set(self.advance)) == 1)
 
     @property
+    def in_line(self) -> bool:
+        """Whether its tokens have positions that follow one another on a single axis."""
+        return self.advance == (self.tokens,) and self.extent == (self.tokens - 1,)
+
+    @property
     def span(self) -> int:
         """How many positions the frame takes, without its lead."""
         return max(*self.advance, *(extent + 1 for extent in self.extent))

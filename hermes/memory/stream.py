@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory.append import AppendRow
-from hermes.memory.branch import Branch
+from hermes.memory.branch import Branch, Opening
 from hermes.memory.capture import Capture
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
 from hermes.memory.eviction import every_index, evict
@@ -315,13 +315,8 @@ class StreamMemory:
             return Branch(held.slab, self.rotary, self.next_position, room, coverage)
         layouts = [layout for _, layout in frames]
         layouts = shortened(layouts, self.position_room, self.config.position_limit)
-        clock = held.clock.copy()
-        positions = clock.frames(layouts)
-        clock.took_frames(layouts)
-        features = torch.cat([features for features, _ in frames])
-        room += len(features)
-        opening = features, positions
-        return Branch(held.slab, self.rotary, clock.next_text, room, coverage, opening)
+        opening = Opening.of([features for features, _ in frames], layouts, held.clock)
+        return Branch(held.slab, self.rotary, self.next_position, room, coverage, opening)
 
     @property
     def closed(self) -> bool:

@@ -45,13 +45,11 @@ class Glance:
 class Changed:
     """Frames without what has not changed, for `LivePicture.took` once they are in memory.
 
-    `unchanged`: how many tokens are left out, over all of them. `shares`: of each
-    frame, the share of its places that changed.
+    `shares`: of each frame, the share of its places that changed.
     """
 
     glance: Glance
     frames: list[EncodedFrame]
-    unchanged: int
     shares: list[float]
 
 
@@ -107,9 +105,7 @@ class LivePicture:
             self._part(frame, look.taken, int(count))
             for frame, look, (count, *_) in zip(glance.frames, glance.looks, numbers, strict=True)
         ]
-        whole = sum(frame.layout.tokens for frame in glance.frames)
-        unchanged = whole - sum(frame.layout.tokens for frame in frames)
-        return Changed(glance, frames, unchanged, [share for _, share in numbers])
+        return Changed(glance, frames, [share for _, share in numbers])
 
     def _part(self, frame: EncodedFrame, taken: Tensor, count: int) -> EncodedFrame:
         layout = frame.layout

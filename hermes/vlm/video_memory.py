@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from hermes.errors import InvalidInput, SnapshotCorrupt
+from hermes.errors import InvalidInput
 from hermes.memory import (
     POLICIES,
     AppendRow,
@@ -27,26 +26,20 @@ from hermes.memory import (
     SlabPool,
     StreamMemory,
 )
-from hermes.memory.changes import NOISE_FRAMES, ChangeConfig, Changes
-from hermes.memory.header import Header, plain, same
-from hermes.memory.state import state_limit
+from hermes.memory.changes import ChangeConfig, Changes
 from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import EncodedFrame, FramePictures, FrameTime
 from hermes.vlm.feature_unit import feature_unit
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_of, guidance_prompts, projections
-from hermes.vlm.live_picture import PREFIX, Glance, Like, LivePicture
+from hermes.vlm.intake import Intake
+from hermes.vlm.live_picture import Glance, LivePicture
 from hermes.vlm.picture_memory import PictureMemory
-from hermes.vlm.preprocess import check_pictures, stacked
+from hermes.vlm.preprocess import check_pictures
+from hermes.vlm.video_state import VideoSettings, VideoState
 
 COMPRESS_EVERY_FRAMES = 16
 POSITION_RESERVE = 1024
-_RATIO_STEP = 1 / 30
-UNPAIRED = "unpaired"
-"""A tensor of a state: [n, 3, height, width] uint8, pictures of a frame that is not complete."""
-
-_NAMES_IN_SNAPSHOTS = {"demo": "weights"}
-"""Snapshots of the demo model carry its folder's name, which once was its name everywhere."""
 
 
 def position_reserve(model: VideoModel) -> int:
@@ -108,7 +101,6 @@ class VideoMemory(PictureMemory):
         _check_room(config, policy, model.most_frame_tokens)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
-        self._every = compress_every_frames
         self._every_tokens = compress_every_frames * model.most_frame_tokens
         self._since_compression = 0
         self._start_ms: int | None = None
@@ -122,7 +114,8 @@ class VideoMemory(PictureMemory):
         if self._prompts is not None and guidance_of(policy) == "embeddings":
             self._projections = [projections(model, prompt) for prompt in self._prompts]
         self.intake = Intake()
-        self._shown_frames = 0 if changes is None else present_frames
+        shown_frames = 0 if changes is None else present_frames
+        self._settings = VideoSettings(model, compress_every_frames, shown_frames)
         self._picture: LivePicture | None = None
         if changes is not None:
             watch = Changes(changes, feature_unit(model), model.levels)
@@ -232,11 +225,13 @@ class VideoMemory(PictureMemory):
         return self.cache.compress()
 
     def _account(self, step: FrameStep) -> None:
-        unchanged, change = 0, 1.0
-        if step.changed is not None and self._picture is not None:
-            self._picture.took(step.changed)
-            unchanged, change = step.changed.unchanged, max(step.changed.shares)
-        self.intake.took(step.frames.tokens, unchanged, change)
+        taken = [layout.tokens for layout in step.frames.layouts]
+        if step.changed is None or self._picture is None:
+            self.intake.took(zip(taken, taken, strict=True), 1.0)
+            return
+        self._picture.took(step.changed)
+        whole = [frame.layout.tokens for frame in step.changed.glance.frames]
+        self.intake.took(zip(taken, whole, strict=True), max(step.changed.shares))
 
     def abandon(self, step: FrameStep) -> None:
         """Forget the step, as if it had never begun."""
@@ -352,24 +347,17 @@ class VideoMemory(PictureMemory):
 
     def capture(self) -> Capture:
         """A copy in steps. Until the last one this memory may answer, but must not change."""
-        capture = self.cache.capture(
-            video={
-                "since_compression": self._since_compression,
-                "after_gap": self._after_gap,
-                "start_ms": self._start_ms,
-                "before_ms": self._before_ms,
-                "unpaired": [[stamp.capture_ms, stamp.media_ms] for _, stamp in self._unpaired],
-                "model": plain(self._fingerprint()),
-                "picture": None if self._picture is None else plain(self._picture.header()),
-            }
+        beside = VideoState(
+            self._since_compression,
+            self._after_gap,
+            self._start_ms,
+            self._before_ms,
+            tuple(self._unpaired),
+            self._picture,
         )
-        if self._picture is not None:
-            for name, tensor in self._picture.tensors().items():
-                capture.add(name, tensor)
-        if self._unpaired:
-            waiting = [picture for picture, _ in self._unpaired]
-            newest = (waiting[-1].shape[-2], waiting[-1].shape[-1])
-            capture.add(UNPAIRED, stacked(waiting, self.model.fitted(newest)))
+        capture = self.cache.capture(video=self._settings.header(beside))
+        for name, tensor in self._settings.tensors(beside).items():
+            capture.add(name, tensor)
         return capture
 
     def restore(self, state: MemoryState) -> None:
@@ -379,108 +367,25 @@ class VideoMemory(PictureMemory):
         policy, and `SnapshotCorrupt` if it is damaged; nothing has changed
         then.
         """
-        video = Header(state.header).section("video")
-        same("model", video.mapping("model"), plain(self._fingerprint()))
-        since = video.integer("since_compression", 0, self._every_tokens)
-        after_gap = video.flag("after_gap")
-        start, before = (video.moment(name) for name in ("start_ms", "before_ms"))
         tensors = dict(state.tensors)
-        unpaired = tensors.pop(UNPAIRED, None)
-        if unpaired is not None:
-            self._check_unpaired(unpaired)
-        stamps = video.moments("unpaired", 0 if unpaired is None else len(unpaired))
-        picture = self._picture_of(video, tensors)
+        beside = self._settings.read(state.header, tensors, self._picture)
         self.cache.restore(MemoryState(state.header, tensors))
-        self._picture = picture
-        self._since_compression, self._after_gap = since, after_gap
-        self._start_ms, self._before_ms = start, before
-        pictures = [] if unpaired is None else list(unpaired)
-        self._unpaired = [
-            (picture, FrameStamp(*stamp)) for picture, stamp in zip(pictures, stamps, strict=True)
-        ]
+        self._since_compression, self._after_gap = beside.since_compression, beside.after_gap
+        self._start_ms, self._before_ms = beside.start_ms, beside.before_ms
+        self._unpaired, self._picture = list(beside.unpaired), beside.picture
         self.settle()
-
-    def _picture_of(self, video: Header, tensors: dict[str, Tensor]) -> LivePicture | None:
-        """The picture of a snapshot, whose tensors are taken out of `tensors`."""
-        if self._picture is None:
-            return None
-        shape = self.model.shape
-        width = self.model.prefix().shape[1]
-        like = Like(shape.dtype, shape.device, width, self.model.most_frame_tokens, shape.axes)
-        own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(PREFIX)}
-        return self._picture.restored(video.section("picture"), own, like)
-
-    def _check_unpaired(self, pictures: Tensor) -> None:
-        most, fits = self.model.pictures_per_frame - 1, False
-        if pictures.ndim == 4 and 0 not in pictures.shape:
-            size = pictures.shape[2], pictures.shape[3]
-            with suppress(InvalidInput):
-                fits = pictures.shape[1] == 3 and self.model.fitted(size) == size
-        if pictures.dtype != torch.uint8 or not fits or not 0 < len(pictures) <= most:
-            raise SnapshotCorrupt(
-                f"the snapshot has pictures {list(pictures.shape)} that wait for the rest of their"
-                f" frame: this model has at most {most}, of a size that it takes"
-            )
 
     @property
     def state_limit(self) -> int:
         """The most bytes of tensors that a state of this memory can have."""
-        model, (height, width) = self.model, self.model.frame_size
-        area = height * width * -(-model.most_frame_tokens // model.layout.tokens)
-        pictures = 3 * area * (model.pictures_per_frame - 1)
-        cache = self.cache
-        return (
-            pictures
-            + self._picture_limit
-            + state_limit(cache.shape, cache.config, cache.prefix_length)
-        )
+        return self._settings.limit(self.cache) + self.picture_bytes
 
     @property
-    def _picture_limit(self) -> int:
-        if self._picture is None:
-            return 0
-        tokens, width = self.model.most_frame_tokens, self.model.prefix().shape[1]
-        features = (2 + self._shown_frames) * tokens * width * self.model.shape.dtype.itemsize
-        beside = tokens * (4 * NOISE_FRAMES + 8 + self._shown_frames * 4 * 4)
-        return features + beside
-
-    def _fingerprint(self) -> dict[str, object]:
-        """What a model must have in common with the one that a snapshot was taken with."""
-        model = self.model
-        return {
-            "name": _NAMES_IN_SNAPSHOTS.get(model.name, model.name),
-            "pictures_per_frame": model.pictures_per_frame,
-            "frame_tokens": model.layout.tokens,
-            "frame_extent": model.layout.offsets.amax(dim=1).tolist(),
-            "frame_advance": model.layout.advance,
-            "compress_every_frames": self._every,
-            "present_frames": self._shown_frames,
-        }
-
-
-@dataclass(slots=True)
-class Intake:
-    """What a memory took in since it was made.
-
-    `taken`, `unchanged`: video tokens that were taken in, and that were left out.
-    `change`: the largest share of the picture that changed from one of the newest
-    frames to the next. `ratio`: the share of tokens that was taken in, a mean that
-    follows the last 30 steps or so.
-    """
-
-    taken: int = 0
-    unchanged: int = 0
-    change: float = 1.0
-    ratio: float = 1.0
-
-    def took(self, taken: int, unchanged: int, change: float) -> None:
-        """Count the tokens of a step."""
-        first = not self.taken
-        self.taken += taken
-        self.unchanged += unchanged
-        self.change = change
-        now = taken / (taken + unchanged)
-        self.ratio = now if first else self.ratio + _RATIO_STEP * (now - self.ratio)
+    def picture_bytes(self) -> int:
+        """The most bytes on the device that are beside the cache: what is known of the present
+        picture, if only changes are taken in.
+        """
+        return 0 if self._picture is None else self._settings.picture_bytes
 
 
 def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int) -> None:

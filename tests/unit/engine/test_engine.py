@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -21,11 +22,16 @@ class Observer:
     def __init__(self) -> None:
         self.frames: list[str] = []
         self.compressions: list[str] = []
+        self.tokens: Counter[tuple[str, str]] = Counter()
         self.failed: list[str] = []
         self.retries = 0
 
     def frame_in_memory(self, camera_id: str, lag_s: float | None) -> None:
         self.frames.append(camera_id)
+
+    def tokens_taken(self, camera_id: str, taken: int, unchanged: int) -> None:
+        self.tokens[camera_id, "taken"] += taken
+        self.tokens[camera_id, "unchanged"] += unchanged
 
     def compressed(self, camera_id: str, evicted_tokens: int) -> None:
         self.compressions.append(camera_id)

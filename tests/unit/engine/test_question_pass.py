@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hermes.demo import checkpoint
 from hermes.engine.question_pass import SIZES, QuestionPass
-from hermes.memory import Branch
+from hermes.memory import Branch, ChangeConfig
 from hermes.memory.reading import NewReader
 from hermes.sampling import GREEDY, Sampling
 from hermes.vlm import VideoMemory, VideoModel, load
@@ -132,6 +132,31 @@ class Broken:
         if tokens in self._sizes or self._make is None:
             raise RuntimeError("this device knows no such thing")
         return self._make(tokens, *more)
+
+
+@pytest.mark.parametrize("model", [1.5], indirect=True, ids=["penalty"])
+@torch.inference_mode()
+def test_a_question_that_begins_with_the_present_frame_is_recorded(
+    model: VideoModel, new_reader: NewReader
+) -> None:
+    """The frame's positions follow one another, and the question's follow them."""
+    readers = Broken(new_reader, [])
+    found = []
+    for passes in (QuestionPass(model, REACH), QuestionPass(model, REACH, readers)):
+        memory = VideoMemory(model, budget=96, changes=ChangeConfig())
+        memory.feed(tiny.pictures(1, seed=4).expand(3, -1, -1, -1))
+        inputs = model.embed([20] * 4)
+        with memory.branch(ROOM) as branch:
+            inputs = branch.opened_by(inputs)
+            assert len(inputs) == 4 + model.layout.tokens
+            row = branch.row(len(inputs))
+            (token,) = passes.tokens([inputs], [row], [passes.choice.begin("Who?")])
+            branch.commit(row)
+            found.append((token.id, branch.keys[:, :, : branch.length].clone()))
+    (expected, keys), (said, own) = found
+    assert said == expected
+    torch.testing.assert_close(own, keys, atol=1e-4, rtol=1e-4)
+    assert readers.tried == [32]
 
 
 @torch.inference_mode()

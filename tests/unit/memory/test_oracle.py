@@ -110,9 +110,9 @@ class Oracle:
         return found
 
     def scaled(self, values: Numbers) -> Numbers:
-        span = float(values.max() - values.min()) + (1e-6 if self.code else 0.0)
-        found: Numbers = (values - values.min()) / span
-        return found
+        span = values.max() - values.min()
+        scaled: Numbers = (values - values.min()) / (span + 1e-6 if self.code else span)
+        return scaled
 
     def compress(self, attention: Numbers) -> None:
         scores, deep = self.scores(attention), int(0.7 * LAYERS + 1e-9)

@@ -172,8 +172,8 @@ def test_the_first_row_has_the_frames_and_the_question(model: Any) -> None:
         with pytest.raises(ValueError, match="the first row"):
             branch.row(len(inputs) - len(question))
         row = branch.row(len(inputs))
-        assert not row.of_text
+        assert not row.in_line
         before = branch.position
         branch.commit(row)
-        assert branch.row(1).of_text
+        assert branch.row(1).in_line
         assert branch.position == before + len(question)

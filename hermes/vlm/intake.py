@@ -1,0 +1,33 @@
+"""How much of a camera's picture is new: what a memory took in, and what it left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_RATIO_STEP = 1 / 30
+
+
+@dataclass(slots=True)
+class Intake:
+    """What a memory took in since it was made.
+
+    `taken`, `unchanged`: video tokens that were taken in, and that were left out.
+    `change`: the largest share of the picture that changed from one of the newest
+    frames to the next. `ratio`: the share of tokens that was taken in, a mean that
+    follows the last 30 frames or so.
+    """
+
+    taken: int = 0
+    unchanged: int = 0
+    change: float = 1.0
+    ratio: float = 1.0
+
+    def took(self, frames: Iterable[tuple[int, int]], change: float) -> None:
+        """Count frames: how many tokens of each were taken in, and how many it has."""
+        self.change = change
+        for taken, whole in frames:
+            share = taken / whole
+            self.ratio += (_RATIO_STEP if self.taken else 1) * (share - self.ratio)
+            self.taken += taken
+            self.unchanged += whole - taken
