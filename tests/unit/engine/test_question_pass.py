@@ -211,8 +211,8 @@ def test_an_answer_that_begins_with_a_frame_is_packed_once(
             row = branch.row(len(inputs))
             (token,) = passes.tokens([inputs], [row], [answer])
             branch.commit(row)
-            said.append(token)
-            inputs = model.embed([token])
+            said.append(token.id)
+            inputs = model.embed([token.id])
         found.append((said, branch.keys[:, :, : branch.length]))
         assert [size for size, _ in passes._passes] == ([] if reader is None else [1])
     (expected, keys), (tokens, own) = found

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hermes.memory.branch import Opening
-from hermes.memory.frame_layout import FrameLayout
-from hermes.memory.positions import Clock, led_within
+from hermes.memory.frame_layout import FrameLayout, shortened
+from hermes.memory.positions import Clock
 
 LINE = FrameLayout.sequential(4)
 GRID = FrameLayout.grid(2, 2, 1)
@@ -70,7 +70,7 @@ def test_the_clock_of_the_memory_does_not_move() -> None:
 
 def test_leads_are_shortened_to_what_is_left() -> None:
     frames = [LINE.led_by(3), LINE.led_by(9), LINE.led_by(9)]
-    assert [layout.lead for layout in led_within(frames, 100, 50)] == [3, 9, 9]
-    assert [layout.lead for layout in led_within(frames, 100, 5)] == [3, 5, 5]
-    assert [layout.lead for layout in led_within(frames, 20, 50)] == [3, 5, 0]
-    assert [layout.lead for layout in led_within(frames, 3, 50)] == [0, 0, 0]
+    assert [layout.lead for layout in shortened(frames, 100, 200)] == [3, 9, 9]
+    assert [layout.lead for layout in shortened(frames, 100, 20)] == [3, 5, 5]
+    assert [layout.lead for layout in shortened(frames, 20, 200)] == [3, 5, 0]
+    assert [layout.lead for layout in shortened(frames, 3, 200)] == [0, 0, 0]
