@@ -87,7 +87,7 @@ frames = st.tuples(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     config=st.sampled_from(CONFIGS),
     budget=st.integers(20, 40),
@@ -148,7 +148,7 @@ def test_bounded_ordered_and_true_to_identity(
             assert 0 <= contents.share(frame) <= 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(axes=st.sampled_from([1, 3]), chosen=st.lists(frames, min_size=1, max_size=6))
 def test_one_row_of_frames_equals_rows_of_one_frame(
     axes: int, chosen: list[tuple[tuple[int, int], list[int], bool]]
