@@ -43,6 +43,14 @@ CHANGE_THRESHOLD = Limit(
     " between unlike things; 0 takes everything in",
     above=-1e-9,
 )
+CHANGE_REFRESH_S = Limit(
+    0.0, "seconds after which each place is taken in again, changed or not; 0: never", above=-1e-9
+)
+PRESENT_FRAMES = Limit(
+    1,
+    "newest frames that a question sees in full where memory holds only changes; 0 is the fastest",
+    above=-1,
+)
 SLICE_S = Limit(
     0.01,
     "time after which a pass over frames lets questions go first, on average; passes are made as"

@@ -37,20 +37,24 @@ def _rotated_bytes(shape: CacheShape, tokens: int) -> int:
     return tokens * shape.bytes_per_token // 2
 
 
-def cameras_that_fit(room: Room, shape: CacheShape, tokens: int, readers: int) -> int:
+def cameras_that_fit(
+    room: Room, shape: CacheShape, tokens: int, readers: int, beside: int = 0
+) -> int:
     """How many memories of `tokens` per layer fit, with up to `readers` of them read at once.
 
     Reading a memory takes a rotated copy of its keys, unless the slab caches one
-    anyway. Compressing a memory while it is read takes a second slab.
+    anyway. Compressing a memory while it is read takes a second slab. `beside`:
+    bytes that each memory has beside its slab.
     """
     usable = int(room.free * (1 - _KEPT_FREE)) - room.work
     slab = slab_bytes(shape, tokens)
+    own = slab + beside
     read = slab if caches_rotated_keys(shape) else slab + _rotated_bytes(shape, tokens)
-    if usable < slab:
+    if usable < own:
         return 0
-    if usable < readers * (slab + read):
-        return max(1, usable // (slab + read))
-    return (usable - readers * read) // slab
+    if usable < readers * (own + read):
+        return max(1, usable // (own + read))
+    return (usable - readers * read) // own
 
 
 def room_of(device: torch.device, work: int = 0) -> Room:

@@ -61,8 +61,8 @@ class EngineConfig:
     policy: str = "hermes"
     ingest: Ingest = "full"
     change_threshold: float = limits.CHANGE_THRESHOLD.default
-    change_refresh_s: float = 0.0
-    present_frames: int = 1
+    change_refresh_s: float = limits.CHANGE_REFRESH_S.default
+    present_frames: int = limits.PRESENT_FRAMES.default
 
     def __post_init__(self) -> None:
         for name in (
@@ -87,7 +87,10 @@ class EngineConfig:
             raise InvalidInput("policy", f"is unknown; known: {', '.join(sorted(POLICIES))}")
         if self.ingest not in ("auto", "changes", "full"):
             raise InvalidInput("ingest", "must be auto, changes or full")
-        ChangeConfig(self.change_threshold, refresh_s=self.change_refresh_s)
+        try:
+            ChangeConfig(self.change_threshold, refresh_s=self.change_refresh_s)
+        except InvalidInput as error:
+            raise InvalidInput(f"change_{error.field}", error.message) from None
         if not 0 <= self.present_frames <= MOST_PRESENT_FRAMES:
             raise InvalidInput("present_frames", f"must be between 0 and {MOST_PRESENT_FRAMES}")
 

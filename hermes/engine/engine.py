@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from hermes.engine.session import Session
 from hermes.engine.snapshot import limit_of
 from hermes.engine.warm_up import warm_up
 from hermes.errors import CameraNotOwned, InvalidInput, Overloaded, Unavailable, as_hermes_error
-from hermes.memory import POLICIES, MemoryConfig, SlabPool
+from hermes.memory import POLICIES, ChangeConfig, MemoryConfig, SlabPool
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
 from hermes.vlm.guidance import guidance_of
 from hermes.vlm.preprocess import fit
@@ -117,7 +118,9 @@ class Engine:
         Raises `InvalidInput` if not even one memory fits.
         """
         self._question_pass.prepare(self.model.prefix())
-        memory = self.new_memory()
+        changes = self.config.changes
+        # Everything counts as a change: passes are then as large as they get.
+        memory = self._memory(None if changes is None else replace(changes, threshold=0.0))
         self.capacity = warm_up(memory, self.config)
         memory.close()
 
@@ -191,6 +194,9 @@ class Engine:
 
     def new_memory(self) -> VideoMemory:
         """Make an empty memory. Call it on the device's thread, or before `start`."""
+        return self._memory(self.config.changes)
+
+    def _memory(self, changes: ChangeConfig | None) -> VideoMemory:
         return VideoMemory(
             self.model,
             POLICIES[self.config.policy](),
@@ -198,7 +204,7 @@ class Engine:
             compress_every_frames=self.config.compress_every_frames,
             prompts=self._prompts,
             slabs=self._slabs,
-            changes=self.config.changes,
+            changes=changes,
             present_frames=self.config.present_frames,
         )
 

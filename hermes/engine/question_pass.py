@@ -17,8 +17,11 @@ from hermes.vlm.token_choice import PLAIN
 
 log = logging.getLogger(__name__)
 
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-"""Sizes of recorded passes, in tokens. A larger pass keeps the GPU busy without a recording."""
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""Sizes of recorded passes, in tokens: up to a question that begins with a frame of some 200.
+
+A larger pass keeps the GPU busy without a recording.
+"""
 
 
 class QuestionPass:

@@ -16,8 +16,9 @@ def warm_up(memory: VideoMemory, config: EngineConfig) -> int:
 
     On a CPU this runs one frame and one question. On a GPU it runs the largest
     possible pass, over enough frames that the memory is compressed, to measure
-    the most memory that a pass takes. Returns at most `config.max_cameras`.
-    Raises `InvalidInput` if not even one memory fits.
+    the most memory that a pass takes. `memory` takes in all of each frame.
+    Returns at most `config.max_cameras`. Raises `InvalidInput` if not even one
+    memory fits.
     """
     device = memory.model.shape.device
     before = _allocated(device, reset_peak=True)
@@ -32,10 +33,15 @@ def warm_up(memory: VideoMemory, config: EngineConfig) -> int:
     for outcome in take_together(arrivals):
         if isinstance(outcome, Exception):
             raise outcome
-    memory.ask("What is there?", max_tokens=2)
+    memory.ask(_question(memory, config), max_tokens=2)
     work = _peak(device) - before
-    tokens = memory.cache.capacity
-    fitting = cameras_that_fit(room_of(device, work), memory.model.shape, tokens, _readers(config))
+    fitting = cameras_that_fit(
+        room_of(device, work),
+        memory.model.shape,
+        memory.cache.capacity,
+        _readers(config),
+        memory.picture_bytes,
+    )
     if not fitting:
         raise InvalidInput(
             "budget_tokens",
@@ -43,6 +49,15 @@ def warm_up(memory: VideoMemory, config: EngineConfig) -> int:
             " lower it, or take a smaller model",
         )
     return min(fitting, config.max_cameras)
+
+
+def _question(memory: VideoMemory, config: EngineConfig) -> str:
+    """A question as long as one that begins with present frames.
+
+    `memory` has taken in all of its newest frame, and so would not show it again.
+    """
+    shown = 0 if config.changes is None else config.present_frames
+    return f"What is there{' there' * shown * memory.model.most_frame_tokens}?"
 
 
 def _readers(config: EngineConfig) -> int:

@@ -129,9 +129,8 @@ class Changes:
             return self._first(features, capture_ms)
         config = self.config
         moved = distance(features, seen.newest, self._levels)
-        noise = seen.noise.index_copy(
-            0, torch.tensor([seen.steps % NOISE_FRAMES], device=moved.device), moved[None]
-        )
+        noise = seen.noise.clone()
+        noise[seen.steps % NOISE_FRAMES] = moved
         apart = distance(features, seen.reference, self._levels)
         floor = self._floor(seen) if config.threshold else torch.zeros_like(apart)
         least = (config.noise * floor).clamp(config.threshold * self._unit, FLOOR_MOST * self._unit)
@@ -150,7 +149,7 @@ class Changes:
                 features,
                 noise,
                 seen.steps + 1,
-                torch.where(taken, capture_ms, seen.taken_ms),
+                seen.taken_ms.masked_fill(taken, capture_ms),
             ),
         )
 

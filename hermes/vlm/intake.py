@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_RATIO_STEP = 1 / 30
+_RECENT_FRAMES = 30
 
 
 @dataclass(slots=True)
 class Intake:
     """What a memory took in since it was made.
 
-    `taken`, `unchanged`: video tokens that were taken in, and that were left out.
+    `frames`: how many frames. `taken`, `unchanged`: video tokens that were taken in,
+    and that were left out.
     `change`: the largest share of the picture that changed from one of the newest
-    frames to the next. `ratio`: the share of tokens that was taken in, a mean that
-    follows the last 30 frames or so.
+    frames to the next. `ratio`: the share of tokens that was taken in, a mean of
+    the frames, and after `_RECENT_FRAMES` one that follows about so many.
     """
 
+    frames: int = 0
     taken: int = 0
     unchanged: int = 0
     change: float = 1.0
@@ -27,7 +29,7 @@ class Intake:
         """Count frames: how many tokens of each were taken in, and how many it has."""
         self.change = change
         for taken, whole in frames:
-            share = taken / whole
-            self.ratio += (_RATIO_STEP if self.taken else 1) * (share - self.ratio)
+            self.frames += 1
+            self.ratio += (taken / whole - self.ratio) / min(self.frames, _RECENT_FRAMES)
             self.taken += taken
             self.unchanged += whole - taken

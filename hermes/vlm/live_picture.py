@@ -121,9 +121,18 @@ class LivePicture:
     def took(self, changed: Changed) -> None:
         """The frames are in memory."""
         glance = changed.glance
-        self._seen = glance.looks[-1].seen
-        self._newest.extend(glance.frames)
         self._all_taken = changed.frames[-1] is glance.frames[-1]
+        frames = [
+            replace(frame, features=_alone(frame.features))
+            for frame in glance.frames[-max(1, self._present_frames) :]
+        ]
+        self._newest.extend(frames)
+        seen, newest = glance.looks[-1].seen, frames[-1]
+        self._seen = replace(
+            seen,
+            reference=_alone(seen.reference),
+            newest=newest.features[newest.layout.picture],
+        )
 
     # -- copying and restoring -----------------------------------------------
 
@@ -210,6 +219,12 @@ def _frame(part: Header, found: Mapping[str, Tensor], number: int, like: Like) -
         text_before=part.integer("text_before", 0, most),
     )
     return EncodedFrame(features.to(like.device), layout)
+
+
+def _alone(features: Tensor) -> Tensor:
+    """The same in memory of its own: a part of a pass's features would keep all of them."""
+    whole = features.untyped_storage().nbytes()
+    return features if whole == features.nbytes else features.clone()
 
 
 def _check(tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:

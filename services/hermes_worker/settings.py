@@ -18,6 +18,7 @@ from hermes.demo.limits import LIMITS
 from hermes.engine import EngineConfig, SimilarityGate
 from hermes.limits import Limit
 from hermes.memory import POLICIES
+from hermes.vlm.live_picture import MOST_PRESENT_FRAMES
 from services.common.tls import TlsServerSettings
 
 DEMO = "demo"
@@ -88,17 +89,16 @@ class WorkerSettings(TlsServerSettings):
         description=limits.CHANGE_THRESHOLD.description,
     )
     change_refresh_s: float = Field(
-        0.0,
+        limits.CHANGE_REFRESH_S.default,
         ge=0,
         le=86_400,
-        description="seconds after which each place is taken in again, changed or not; 0: never",
+        description=limits.CHANGE_REFRESH_S.description,
     )
     present_frames: int = Field(
-        1,
+        limits.PRESENT_FRAMES.default,
         ge=0,
-        le=4,
-        description="newest frames that a question sees in full where memory holds only changes;"
-        " 0 is the fastest",
+        le=MOST_PRESENT_FRAMES,
+        description=limits.PRESENT_FRAMES.description,
     )
     max_cameras: int = _limit(limits.MAX_CAMERAS)
     max_questions: int = _limit(limits.MAX_QUESTIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -49,12 +49,18 @@ class Feeder:
         self.index = 0
         self._last_ms = 0
 
-    def push(self, frames: int = 1) -> str:
-        first_ms = max(int(time.time() * 1000), self._last_ms + 1)
+    def push(
+        self, frames: int = 1, *, first_ms: int | None = None, pictures: Sequence[bytes] = ()
+    ) -> str:
+        """Frames from now on, or from `first_ms`: grey ones, or these JPEGs."""
+        if first_ms is None:
+            first_ms = max(int(time.time() * 1000), self._last_ms + 1)
         self._last_ms = first_ms + frames - 1
         made = chunk(
             self.camera_id, first_ms, frames, epoch=self._lease.epoch, index=self.index, step_ms=1
         )
+        for frame, picture in zip(made.frames, pictures, strict=False):
+            frame.jpeg = picture
         self.index += frames
         return str(self._log.append(made, self._lease.fence))
 

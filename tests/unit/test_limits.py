@@ -12,7 +12,9 @@ from services.hermes_worker.settings import WorkerSettings
 from services.query_gateway.settings import GatewaySettings
 
 ENGINE_FIELDS = [
-    field.name for field in fields(EngineConfig) if field.name in WorkerSettings.model_fields
+    field.name
+    for field in fields(EngineConfig)
+    if field.name in WorkerSettings.model_fields and field.name != "ingest"
 ]
 
 
@@ -25,6 +27,11 @@ def test_a_worker_has_the_engines_defaults(name: str) -> None:
     assert defaults(WorkerSettings)[name] == getattr(EngineConfig(), name)
 
 
+def test_a_worker_takes_in_changes_where_an_engine_would_not() -> None:
+    assert defaults(WorkerSettings)["ingest"] == "auto"
+    assert EngineConfig().ingest == "full"
+
+
 def test_a_workers_settings_reach_its_engine() -> None:
     settings = WorkerSettings(
         model="a/b", max_cameras=3, max_answer_tokens=70, slice_ms=20, max_wait_s=2
@@ -32,7 +39,7 @@ def test_a_workers_settings_reach_its_engine() -> None:
     config = settings.engine_config()
     assert (config.max_cameras, config.max_answer_tokens) == (3, 70)
     assert (config.slice_s, config.max_wait_s) == (0.02, 2)
-    assert WorkerSettings(model="a/b").engine_config() == EngineConfig()
+    assert WorkerSettings(model="a/b").engine_config() == EngineConfig(ingest="auto")
 
 
 def test_the_gateway_refuses_what_a_worker_would_refuse_for_size() -> None:

@@ -95,3 +95,28 @@ def test_a_camera_without_frames_has_no_picture() -> None:
     info.source.picture.codec = "h264\x1b[2J"
     (line,) = details_of(camera_of(info))
     assert "\x1b" not in line
+
+
+@pytest.mark.parametrize(
+    ("ratio", "lines"),
+    [
+        (0.0625, ["changes: 6.2% of a frame's tokens are new, and taken in"]),
+        (1.0, []),
+        (None, []),
+    ],
+)
+def test_a_camera_that_shows_little_says_how_little(ratio: float | None, lines: list[str]) -> None:
+    """Workers that take in whole frames have nothing to say; older ones do not say it."""
+    info = camera_pb2.CameraInfo()
+    info.memory.frames = 9
+    if ratio is not None:
+        info.memory.taken_ratio = ratio
+    camera = camera_of(info)
+    assert camera.memory.taken_ratio == ratio
+    assert list(details_of(camera)) == lines
+
+
+def test_before_the_first_frame_nothing_is_said_of_changes() -> None:
+    info = camera_pb2.CameraInfo()
+    info.memory.taken_ratio = 0.5
+    assert list(details_of(camera_of(info))) == []

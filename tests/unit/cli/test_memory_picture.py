@@ -177,3 +177,13 @@ def test_figures_leave_out_columns_where_there_is_no_room(width: int, heading: s
     assert " ".join(found.split()) == heading
     bands = [line for line in lines if line.endswith(" ago")]
     assert [line.split()[0] for line in bands] == ["sensory", "working", "long-term"]
+
+
+def test_it_says_how_much_of_the_frames_was_new() -> None:
+    made = contents(list(range(4)))
+    whole = replace(made, frame_tokens=16, taken=dict.fromkeys(range(4), 16))
+    assert "were new" not in "\n".join(shown(whole))
+    part = replace(whole, taken={0: 16, 1: 1, 2: 1, 3: 6})
+    assert "4 of 4 frames held, in whole or in part; 38% of their tokens were new" in " ".join(
+        shown(part)
+    )

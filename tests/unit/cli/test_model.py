@@ -20,8 +20,9 @@ def test_a_model_is_checked() -> None:
     assert ran.exit_code == 0, ran.output
     text = " ".join(ran.output.split())
     assert "family qwen3_vl" in text
-    assert "512x288 pixels: 146 tokens, which 2 pictures share" in text
-    assert "146 tokens a second at 2 pictures a second" in text
+    # 144 of the picture, 2 marks, and up to 20 letters of its time, a token each here
+    assert "512x288 pixels: 166 tokens, which 2 pictures share" in text
+    assert "166 tokens a second at 2 pictures a second" in text
     assert "cameras on H200 about" in text
 
 

@@ -31,6 +31,14 @@ def test_memories_that_fit_80_gb_beside_a_7b_model() -> None:
     assert 100 < cameras < 130
 
 
+def test_the_present_picture_counts() -> None:
+    """Three times 196 features of 3,584 bf16 values each are 1% of a memory's slab."""
+    tokens, beside = 4000 + 16 * 196, 3 * 196 * 3584 * 2
+    room = Room(600 * GIB)
+    without = cameras_that_fit(room, QWEN2_7B, tokens, 0)
+    assert 0.985 * without < cameras_that_fit(room, QWEN2_7B, tokens, 0, beside) < 0.995 * without
+
+
 def test_nothing_fits_a_full_device() -> None:
     assert cameras_that_fit(Room(GIB // 8), QWEN2_7B, 7136, readers=8) == 0
     assert cameras_that_fit(Room(2 * GIB, 2 * GIB), QWEN2_7B, 7136, readers=8) == 0
@@ -41,16 +49,19 @@ def test_nothing_fits_a_full_device() -> None:
     work=st.integers(0, 1 << 34),
     tokens=st.integers(1, 20_000),
     readers=st.integers(0, 256),
+    beside=st.integers(0, 1 << 28),
 )
 def test_the_computed_number_of_memories_fits(
-    free: int, work: int, tokens: int, readers: int
+    free: int, work: int, tokens: int, readers: int, beside: int
 ) -> None:
-    """Every memory has a slab; one that is read has a second slab and rotated keys."""
-    cameras = cameras_that_fit(Room(free, work), QWEN2_7B, tokens, readers)
+    """Every memory has a slab and more beside it; one that is read has a second slab and rotated
+    keys.
+    """
+    cameras = cameras_that_fit(Room(free, work), QWEN2_7B, tokens, readers, beside)
     slab = slab_bytes(QWEN2_7B, tokens)
     reading = min(cameras, readers)
     scratch = tokens * QWEN2_7B.bytes_per_token // 2
-    needed = (cameras + reading) * slab + reading * scratch
+    needed = cameras * (slab + beside) + reading * (slab + scratch)
     assert cameras == 0 or needed + work <= free or cameras == 1
 
 

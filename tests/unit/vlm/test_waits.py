@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hermes.memory import FrameStamp, PackedPass, Row
-from hermes.vlm import VideoMemory, VideoModel, load
+from hermes.memory import ChangeConfig, FrameStamp, PackedPass, Row
+from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
 from tests.support import tiny_hub
 from tests.support.waits import Waits
 
@@ -86,4 +87,46 @@ def test_several_questions_and_frames_in_one_pass_run_without_a_wait(family: str
         packed = torch.cat((inputs, features[0], inputs))
         with Waits() as waits:
             own.forward(packed, PackedPass(rows))
+    assert waits.seen == []
+
+
+def arrivals(memories: Sequence[VideoMemory], number: int) -> list[Arrival]:
+    """One frame for each memory."""
+    own = memories[0].model
+    picture = torch.full((3, *own.frame_size), 90, dtype=torch.uint8)
+    return [
+        Arrival(memory, picture, FrameStamp(1000 * number + at))
+        for memory in memories
+        for at in range(own.pictures_per_frame)
+    ]
+
+
+@pytest.mark.parametrize("family", tiny_hub.FAMILIES)
+def test_taking_in_changes_waits_once_more_for_all_cameras_together(family: str) -> None:
+    counts = []
+    for changes in (None, ChangeConfig()):
+        memories = [VideoMemory(model(family), budget=2000, changes=changes) for _ in range(3)]
+        for number in range(2):
+            take_together(arrivals(memories, number))
+        with Waits() as waits:
+            outcomes = take_together(arrivals(memories, 2))
+        assert outcomes == [None] * len(outcomes)
+        counts.append(Counter(waits.seen))
+    assert counts[1] - counts[0] == Counter(tolist=1)
+    assert counts[0] - counts[1] == Counter()
+
+
+@pytest.mark.parametrize("family", tiny_hub.FAMILIES)
+@torch.inference_mode()
+def test_a_question_that_begins_with_the_present_frame_runs_without_a_wait(family: str) -> None:
+    own = model(family)
+    memory = VideoMemory(own, budget=2000, changes=ChangeConfig())
+    for number in range(2):
+        take_together(arrivals([memory], number))
+    question = own.question("Who is there?")
+    with Waits() as waits, memory.branch(len(question)) as branch:
+        inputs = branch.opened_by(question)
+        hidden = own.forward(inputs, PackedPass([branch.row(len(inputs))]))
+        own.logits(hidden[-1:]).argmax(dim=-1)
+    assert len(inputs) > len(question)
     assert waits.seen == []
