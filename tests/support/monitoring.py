@@ -75,6 +75,9 @@ def metrics_with_series() -> Metrics:
         metrics.checkpoint_age.labels(camera).set(1)
         for outcome in ("encoded", "dropped_stale", "trimmed", "decode_error"):
             metrics.frames.labels(camera, outcome).inc()
+        for outcome in ("taken", "unchanged"):
+            metrics.frame_tokens.labels(camera, outcome).inc()
+        metrics.frame_taken.labels(camera).set(1)
         for band in ("shallow", "middle", "deep"):
             metrics.memory_tokens.labels(camera, band).set(1)
             metrics.memory_bytes.labels(camera, band).set(1)

@@ -24,6 +24,8 @@ EXPECTED = {
     "hermes_frame_lag_seconds": ("histogram", set()),
     "hermes_frame_lag_last_seconds": ("gauge", {"camera"}),
     "hermes_frames_total": ("counter", {"camera", "outcome"}),
+    "hermes_frame_tokens_total": ("counter", {"camera", "outcome"}),
+    "hermes_frame_taken_ratio": ("gauge", {"camera"}),
     "hermes_memory_tokens": ("gauge", {"camera", "band"}),
     "hermes_memory_bytes": ("gauge", {"camera", "band"}),
     "hermes_compressions_total": ("counter", set()),
@@ -102,7 +104,7 @@ def test_the_buckets_of_the_time_to_first_token(metrics: Metrics) -> None:
 
 def test_a_removed_camera_leaves_no_series(metrics: Metrics) -> None:
     before = camera_series(metrics, "dock")
-    assert camera_series(metrics, "lobby") == before == 14
+    assert camera_series(metrics, "lobby") == before == 17
     metrics.forget("lobby")
     metrics.forget("nobody")
     assert camera_series(metrics, "lobby") == 0
@@ -114,7 +116,7 @@ def test_series_recreated_by_a_late_thread_are_removed_by_the_next_sweep(metrics
     metrics.frames.labels("lobby", "encoded").inc()
     metrics.retain({"dock": object()})
     assert camera_series(metrics, "lobby") == 0
-    assert camera_series(metrics, "dock") == 14
+    assert camera_series(metrics, "dock") == 17
 
 
 def test_two_instances_share_nothing(metrics: Metrics) -> None:
