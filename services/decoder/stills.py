@@ -135,7 +135,7 @@ class FetchedStills:
             )
             if (value := headers.get(name))
         }
-        return bytes(body)
+        return bytes(body).lstrip(b"\r\n")  # some cameras end their headers twice
 
     def _wait(self, until_s: float, on_progress: Callable[[], None]) -> None:
         while (left_s := until_s - self._clock()) > 0:

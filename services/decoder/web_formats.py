@@ -84,8 +84,10 @@ class WebFormat(Enum):
         kind = kind.lower()
         if kind.startswith("multipart/") or _STILL_PART.match(first):
             return cls.PARTS
-        if StillKind.of(first) is not None:
-            return cls.STILL
+        still = StillKind.of(first.lstrip(b"\r\n"))
+        if still is not None:
+            # JPEGs one after the other without boundaries: video/x-motion-jpeg and the like.
+            return cls.PARTS if kind.startswith("video/") else cls.STILL
         if first.removeprefix(MARK).startswith(PLAYLIST):
             named = kind in _PLAYLIST_TYPES or any(map(_PLAYLIST_NAME.search, names))
             if named or b"#EXT-X-" in first:

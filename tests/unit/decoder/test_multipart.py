@@ -72,6 +72,40 @@ def test_a_cut_picture_costs_itself_alone() -> None:
         assert split("frame", data) == [PICTURES[0], cut, PICTURES[1]]
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("written", ["--a", "a", "--ab"])
+def test_a_short_boundary_is_none_within_a_picture(written: str, kind: str) -> None:
+    """What a boundary looks like comes by chance in a noisy picture of some size."""
+    name = written.lstrip("-").encode()
+    picture = still(GREEN, kind=kind)
+    middle = len(picture) // 2
+    by_chance = b"\n" + name + b"\r" + name + b"\n--" + name + b"\r\n\xfe"
+    picture = picture[:middle] + by_chance + picture[middle:]
+    for length in (True, False):
+        data = parts([picture] * 3, written, kind=f"image/{kind.lower()}", length=length)
+        assert split(name.decode(), data + f"{written}--\r\n".encode()) == [picture] * 3
+
+
+@pytest.mark.parametrize("written", ["--other", "--o", "----other"])
+def test_another_boundary_than_the_one_that_was_named(written: str) -> None:
+    for length in (True, False):
+        data = parts(PICTURES, written, length=length)
+        assert split("frame", data + END) == PICTURES
+
+
+@pytest.mark.parametrize("gap", [b"", b"\r\n", b"\0\0\0"])
+@pytest.mark.parametrize("step", [1, 1000])
+def test_pictures_without_any_boundary(gap: bytes, step: int) -> None:
+    data = gap.join(PICTURES[:2])
+    for boundary in ("", "frame"):
+        assert split(boundary, data, step) == PICTURES[:2]
+
+
+def test_line_ends_before_a_picture_are_left_out() -> None:
+    data = parts([b"\r\n" + picture for picture in PICTURES]) + END
+    assert split("frame", data) == PICTURES
+
+
 def test_other_parts_say_their_kind() -> None:
     stream = Multipart("frame")
     found = stream.feed(
