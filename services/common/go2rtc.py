@@ -27,7 +27,7 @@ _PREFIXES = {
     (
         *("alsa", "bubble", "doorbird", "dvrip", "flussonic", "gopro", "hass", "homekit", "isapi"),
         *("ivideon", "kasa", "multitrans", "nest", "ring", "roborock", "tapo", "tuya", "vigi"),
-        *("webrtc", "webtorrent", "whep", "wyze", "xiaomi"),
+        *("webtorrent", "wyze", "xiaomi"),
     ),
     f"this protocol is not spoken here: {_THROUGH}",
 )

@@ -33,6 +33,7 @@ def logits(branch: Branch, tokens: int = 5) -> Tensor:
     model, seen = tiny.model(), []
     inputs = model.question(QUESTION)
     with branch, torch.inference_mode():
+        inputs = branch.opened_by(inputs)
         for _ in range(tokens):
             row = branch.row(len(inputs))
             hidden = model.forward(inputs, PackedPass([row]))
