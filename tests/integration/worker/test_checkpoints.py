@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from hermes.errors import InvalidInput
+from hermes.v1.camera_pb2 import GAP_REASON_MEMORY_LOST
 from services.common import camera_status, keys
 from services.hermes_worker.checkpoints import Checkpoints
 from tests.support.holder import remove
@@ -145,7 +146,9 @@ async def test_a_memory_that_was_lost_is_reported(
         assert robbed.watching_since.ToMilliseconds() == begun
         assert robbed.lost.start.ToMilliseconds() == first + 5
         assert robbed.lost.end.ToMilliseconds() == begun
-        assert robbed.gaps[0] == robbed.lost
+        gap = robbed.gaps[0]
+        assert (gap.start, gap.end) == (robbed.lost.start, robbed.lost.end)
+        assert gap.reason == GAP_REASON_MEMORY_LOST
     async with working(redis_url, kept) as third:  # from a checkpoint of the second
         await until(serving(redis_client))
         assert outcome(third, "hermes_restores_total", "newest") == 1

@@ -60,7 +60,7 @@ def test_keys_are_rotated_afresh_after_reindexing(
 ) -> None:
     """After ten compressions, each key is rotated as if it had been written at its position."""
     model = loaded(family)
-    tokens, seen = model.layout.tokens, []
+    tokens, seen = model.most_frame_tokens, []
     plain = Held.reindex
 
     def counted(self: Held) -> None:

@@ -53,7 +53,8 @@ def stock(family: str, dtype: torch.dtype) -> list[Tensor]:
             frame = [video] * (rows * columns)
             if family != "qwen2_5_vl":
                 marks = plain.config.vision_start_token_id, plain.config.vision_end_token_id
-                frame = [marks[0], *frame, marks[1]]
+                time = tokenizer.encode("<0.5 seconds>", add_special_tokens=False)
+                frame = [*time, marks[0], *frame, marks[1]]
             ids = [*prefix, *frame, *asked]
             more = {
                 "pixel_values_videos": patchify(pixels, model.patches).to(dtype),
