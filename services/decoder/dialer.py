@@ -7,13 +7,15 @@ import ssl
 import time
 from contextlib import suppress
 
-from hermes.v1.camera_pb2 import SOURCE_ERROR_REFUSED
+from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND, SOURCE_ERROR_REFUSED
 from services.decoder.faults import SourceFault
 from services.decoder.networks import Networks
 from services.decoder.settings import DecoderSettings
 
 MOST_ADDRESSES = 4
 """Addresses of one name that are tried, so that a name cannot hold a reader up."""
+
+NO_SUCH_NAME = SourceFault(SOURCE_ERROR_NOT_FOUND, "there is no such host: it can be no name")
 
 
 class Dialer:
@@ -37,10 +39,13 @@ class Dialer:
     def resolve(self, host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
         """The addresses of `host` that may be connected to, as `socket.connect` takes them.
 
-        Raises `SourceFault` if there are some and none is allowed, `socket.gaierror` if there
-        are none.
+        Raises `SourceFault` if there are some and none is allowed, or if it can be no name, and
+        `socket.gaierror` if there are none.
         """
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:  # a part of it is empty or too long for a name
+            raise NO_SUCH_NAME from None
         allowed = [
             (family, address[:2] if family == socket.AF_INET else address)
             for family, _, _, _, address in found

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hermes.v1.camera_pb2 import SOURCE_ERROR_REFUSED
+from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND, SOURCE_ERROR_REFUSED
 from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault
 from services.decoder.networks import Networks
@@ -56,3 +56,10 @@ def test_a_name_is_resolved_once_and_only_its_checked_addresses_are_used(
     assert asked == ["rebinding.example"]
     with pytest.raises(SourceFault, match=r"169\.254\.169\.254"):
         dialer.dial("rebinding.example", port, 2.0)
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..b", ".localhost"])
+def test_what_can_be_no_name_is_no_host(host: str) -> None:
+    with pytest.raises(SourceFault, match="no such host") as refused:
+        Dialer(NO_LOOPBACK).dial(host, 80, 2.0)
+    assert refused.value.error == SOURCE_ERROR_NOT_FOUND
