@@ -25,7 +25,7 @@ _WORK = 2 * _GIB
 
 def memory_tokens(facts: ModelFacts, config: EngineConfig) -> int:
     """Tokens for which each layer of a camera's memory has room."""
-    headroom = config.compress_every_frames * facts.frame_tokens
+    headroom = config.compress_every_frames * facts.most_frame_tokens
     return facts.prefix_tokens + config.budget_tokens + headroom
 
 

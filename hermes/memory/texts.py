@@ -23,7 +23,8 @@ def with_whole_texts(
     `frames`, `patches`: [L, n], the identity of each token, in stream order.
     `summaries`: how many of a layer's summaries, the newest, are among the best
     whatever their scores; the others are not. Where the other tokens run out, one
-    text of a layer may be cut all the same.
+    text of a layer may be cut all the same. An infinite score is that of a token that
+    must stay: a text stays with it only where there is room, unless its own is infinite.
     """
     summary = patches == SUMMARY_PATCH
     text = (patches % PLACES >= FIRST_TEXT) & ~summary
@@ -35,13 +36,14 @@ def with_whole_texts(
         found = torch.full_like(scores, start)
         return found.scatter_reduce(1, frame, values, how).gather(1, frame)
 
+    staying_text = text & (scores == torch.inf)
     best = of_frames(scores.masked_fill(text | summary, -torch.inf), "amax", -torch.inf)
     # Just below the picture's best token, which is then kept wherever the text is.
     below = torch.nextafter(best, torch.full_like(best, -torch.inf))
-    joined = torch.where(text, torch.where(best.isinf(), best, below), scores)
+    joined = torch.where(text & ~staying_text, below, scores)
     newer = summary.flip(1).cumsum(dim=1).flip(1)  # how many there are from a token on
     staying = summary & (newer <= summaries)
     ranked = joined.masked_fill(summary, -torch.inf).masked_fill(staying, torch.inf)
     kept = torch.zeros_like(text).scatter_(1, top(ranked, count), True)
     cut = of_frames((text & ~kept).to(scores.dtype), "amax", 0) > 0
-    return joined.masked_fill(text & cut & best.isfinite(), -torch.inf)
+    return joined.masked_fill(text & cut & ~staying_text, -torch.inf)

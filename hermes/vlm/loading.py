@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,16 @@ def load(
         "frames_per_second": frames_per_second,
     }
     options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    for option in options.keys() - _OPTIONS[family]:
-        raise InvalidInput(option, f"cannot be chosen for {family.model_type}: leave it out")
+    check_options(family, options)
     model = read_model(folder, read_config(folder), device, dtype, progress)
     name = DEMO if folder.is_demo else Path(checkpoint).name
     return family(model, read_tokenizer(folder), folder.path, name, **options)
+
+
+def check_options(family: Family, names: Iterable[str]) -> None:
+    """Raises `InvalidInput` for an option of `load` that a family does not have."""
+    for option in set(names) - _OPTIONS[family]:
+        raise InvalidInput(option, f"cannot be chosen for {family.model_type}: leave it out")
 
 
 def family_of(folder: ModelFolder) -> Family:

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from hermes.errors import HermesError
 from hermes.memory import CacheShape
 from hermes.vlm import multimodal_rope
+from hermes.vlm.frame_sizes import FrameSizes
 from hermes.vlm.llava_onevision import LlavaOnevision
-from hermes.vlm.loading import Family, family_of
+from hermes.vlm.loading import Family, check_options, family_of
 from hermes.vlm.model_folder import ModelFolder
 from hermes.vlm.preprocess import PatchSettings, PixelSettings
 from hermes.vlm.prompt import PromptTemplate
@@ -34,8 +35,10 @@ class ModelFacts:
     """Facts about a model on a GPU, in bfloat16 unless its weights are quantised.
 
     `weight_bytes`: of its weights there; where that is not known, a byte for each.
-    `frame_size`: height and width in pixels. `pictures_per_frame`: how many share
-    the tokens of one frame.
+    `frame_size`: height and width in pixels of the frame that was asked about.
+    `frame_tokens`: its tokens. `most_frame_tokens`: those of the largest frame, for
+    which a memory has room. `pictures_per_frame`: how many share the tokens of one
+    frame.
     `problems`: why it cannot be loaded as it is here; empty if nothing is known.
     """
 
@@ -50,20 +53,32 @@ class ModelFacts:
     prefix_tokens: int
     frame_size: tuple[int, int]
     frame_tokens: int
+    most_frame_tokens: int
     pictures_per_frame: int
     problems: tuple[str, ...]
 
     @classmethod
-    def of(cls, folder: ModelFolder, frame_size: tuple[int, int] | None = None) -> ModelFacts:
+    def of(
+        cls,
+        folder: ModelFolder,
+        frame_size: tuple[int, int] | None = None,
+        *,
+        frame_tokens: int | None = None,
+        picture: tuple[int, int] | None = None,
+    ) -> ModelFacts:
         """From a folder, which may lack its weights.
 
+        `frame_size`, `frame_tokens`: as in `hermes.vlm.load`. `picture`: height and
+        width of a camera's pictures; by default they are of 16:9, and not small.
         Raises `InvalidInput` or `Unsupported` where not even that can be told.
         """
         family = family_of(folder)
         folder.check_settings()
         config = read_config(folder)
         text = config.get_text_config()
-        size, tokens, pictures = _frame(family, config, folder.path, frame_size)
+        chosen = {"frame_size": frame_size, "frame_tokens": frame_tokens}
+        check_options(family, [name for name, value in chosen.items() if value is not None])
+        frame = _frame(family, config, folder.path, frame_size, frame_tokens, picture)
         problems: list[str] = []
         with _noting(problems):
             check_adapter(folder)
@@ -73,9 +88,10 @@ class ModelFacts:
             with _noting(problems):
                 folder.check_weights()
         template = method = None
+        text_tokens = 0
         with _noting(problems):
             template = _template(family, config, folder)
-            tokens += template[2]
+            text_tokens = template[2]
         with suppress(HermesError):  # noted above
             method = quantization(config)
         parameters = _parameters(config)
@@ -97,9 +113,10 @@ class ModelFacts:
             ),
             position_limit=int(text.max_position_embeddings),
             prefix_tokens=0 if template is None else template[1],
-            frame_size=size,
-            frame_tokens=tokens,
-            pictures_per_frame=pictures,
+            frame_size=frame.size,
+            frame_tokens=frame.tokens + text_tokens,
+            most_frame_tokens=frame.most_tokens + text_tokens,
+            pictures_per_frame=frame.pictures,
             problems=tuple(problems),
         )
 
@@ -112,18 +129,37 @@ def _noting(problems: list[str]) -> Iterator[None]:
         problems.append(str(error))
 
 
+class _Frame(NamedTuple):
+    """`tokens`: of a picture of `size`, and `most_tokens` of the largest; with marks, without time.
+
+    `pictures`: how many share them.
+    """
+
+    size: tuple[int, int]
+    tokens: int
+    most_tokens: int
+    pictures: int
+
+
 def _frame(
-    family: Family, config: Any, folder: Path, frame_size: tuple[int, int] | None
-) -> tuple[tuple[int, int], int, int]:
-    """Size of a frame, its tokens, and the pictures that share them."""
-    pixels = PixelSettings.from_checkpoint(folder, frame_size)
-    size = pixels.height, pixels.width
+    family: Family,
+    config: Any,
+    folder: Path,
+    frame_size: tuple[int, int] | None,
+    frame_tokens: int | None,
+    picture: tuple[int, int] | None,
+) -> _Frame:
     if family is LlavaOnevision:
-        patches = size[0] // config.vision_config.patch_size
-        return size, ((patches + 1) // 2) ** 2, 1
-    cut = PatchSettings.from_checkpoint(folder)
+        pixels = PixelSettings.from_checkpoint(folder)
+        pooled = (pixels.height // config.vision_config.patch_size + 1) // 2
+        return _Frame((pixels.height, pixels.width), pooled**2, pooled**2, 1)
+    patches = PatchSettings.from_checkpoint(folder)
+    sizes = FrameSizes(patches, frame_size, frame_tokens)
+    PixelSettings.from_checkpoint(folder, sizes.largest)  # refused here if it would be there
+    size = sizes.largest if picture is None else sizes.fitted(picture)
     marks = 0 if family is Qwen25VL else 2  # their times are counted with the template
-    return size, (size[0] // cut.unit) * (size[1] // cut.unit) + marks, cut.pictures
+    most = sizes.most_tokens + marks
+    return _Frame(size, sizes.tokens(size) + marks, most, patches.pictures)
 
 
 def _template(family: Family, config: Any, folder: ModelFolder) -> tuple[PromptTemplate, int, int]:

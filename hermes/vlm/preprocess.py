@@ -60,7 +60,7 @@ class PatchSettings:
                 max_pixels=int(limits[1]),
                 frames_per_second=float(found.get("fps") or _DEFAULT_RATE),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise Unsupported(f"{path} does not say {error} as this model family does") from None
         if min(settings.side, settings.merge, settings.pictures, settings.max_pixels) < 1:
             raise Unsupported(f"{path} does not say how frames are cut into patches")
@@ -80,14 +80,19 @@ class PatchSettings:
         area = rows * columns * self.unit**2
         wanted = area if tokens is None else tokens * self.unit**2
         factor = math.sqrt(max(self.min_pixels, min(wanted, self.max_pixels)) / area)
-        fit = math.ceil if factor > 1 and tokens is None else math.floor
-        return max(1, fit(rows * factor)) * self.unit, max(1, fit(columns * factor)) * self.unit
+        grown = math.ceil(rows * factor), math.ceil(columns * factor)
+        if factor > 1 and tokens is None and math.prod(grown) * self.unit**2 <= self.max_pixels:
+            rows, columns = grown
+        else:
+            rows, columns = math.floor(rows * factor), math.floor(columns * factor)
+        return max(1, rows) * self.unit, max(1, columns) * self.unit
 
     def fitted(self, size: tuple[int, int], tokens: int) -> tuple[int, int]:
         """The height and width that a picture is resized to: in proportion, whole tokens.
 
-        As `smart_resize` of transformers, with a bound of `tokens`. Raises
-        `InvalidInput` for a picture that is too narrow.
+        As `smart_resize` of transformers, with a bound of `tokens`. A picture of
+        a size that comes out keeps it. Raises `InvalidInput` for a picture that is
+        too narrow.
         """
         height, width = size
         if max(size) > _MOST_NARROW * min(size):
@@ -96,21 +101,31 @@ class PatchSettings:
             )
         unit = self.unit
         most = min(self.max_pixels, tokens * unit**2)
+        bound = max(1, most // unit**2)
         rows, columns = round(height / unit), round(width / unit)
         area = rows * columns * unit**2
         if area > most:
             shrink = math.sqrt(height * width / most)
             rows = max(1, math.floor(height / shrink / unit))
             columns = max(1, math.floor(width / shrink / unit))
-        elif area < min(self.min_pixels, most):
+        elif area < min(self.min_pixels, most) and not self._largest(size, bound):
             grow = math.sqrt(self.min_pixels / (height * width))
             rows, columns = math.ceil(height * grow / unit), math.ceil(width * grow / unit)
+        rows, columns = max(1, rows), max(1, columns)
         # Where one side has a single token, or the limits are near each other, it can be too many.
         if rows <= columns:
-            columns = min(columns, tokens // rows)
+            rows = min(rows, bound)
+            columns = min(columns, bound // rows)
         else:
-            rows = min(rows, tokens // columns)
+            columns = min(columns, bound)
+            rows = min(rows, bound // columns)
         return rows * unit, columns * unit
+
+    def _largest(self, size: tuple[int, int], tokens: int) -> bool:
+        """Whether a picture of whole tokens cannot have more on both sides, within `tokens`."""
+        rows, columns = size[0] // self.unit, size[1] // self.unit
+        whole = size == (rows * self.unit, columns * self.unit)
+        return whole and (rows + 1) * (columns + 1) > tokens
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raises `InvalidInput` if frames of this height and width cannot be cut into patches."""
@@ -154,9 +169,7 @@ class PixelSettings:
                 if frame_size not in (None, (height, width)):
                     raise InvalidInput("frame_size", f"{frame_size}: it takes {height}x{width}")
             elif "merge_size" in found:
-                patches = PatchSettings.from_json(found, path)
-                height, width = frame_size or patches.default_size()
-                patches.check_size((height, width))
+                height, width = frame_size or PatchSettings.from_json(found, path).default_size()
             else:
                 raise KeyError("size")
             return cls(

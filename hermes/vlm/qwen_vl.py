@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hermes.errors import InvalidInput, Unsupported
+from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass
 from hermes.vlm import attention, multimodal_rope
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.encoded import EncodedFrame, FrameTime
+from hermes.vlm.frame_sizes import FrameSizes
 from hermes.vlm.preprocess import (
     PatchSettings,
     PixelSettings,
@@ -28,9 +29,6 @@ from hermes.vlm.preprocess import (
 )
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
-
-_SIZES = 1024
-"""Sizes of pictures that are remembered."""
 
 
 class QwenVL(ABC):
@@ -64,7 +62,6 @@ class QwenVL(ABC):
         self.name = name
         self._model = model
         self._layouts: dict[tuple[int, int], FrameLayout] = {}
-        self._sizes: dict[tuple[int, int], tuple[int, int]] = {}
         self.tokenizer = tokenizer
         self.language = model.model.language_model
         self._tower_layers = TowerLayers(model.model.visual)
@@ -74,16 +71,9 @@ class QwenVL(ABC):
         attention.register()
         self.language.set_attn_implementation(attention.NAME)
         self.patches = PatchSettings.from_checkpoint(folder)
-        self._follows = frame_size is None
-        if frame_size is None:
-            frame_size = self.patches.default_size(self._checked(frame_tokens))
-        elif frame_tokens is not None:
-            raise InvalidInput("frame_tokens", "cannot be chosen beside a frame_size")
-        self.pixels = PixelSettings.from_checkpoint(folder, frame_size)
-        self.frame_size = (self.pixels.height, self.pixels.width)
-        self.patches.check_size(self.frame_size)
-        own = self.frame_size[0] * self.frame_size[1] // self.patches.unit**2
-        self._most_tokens = own if frame_tokens is None else frame_tokens
+        self._sizes = FrameSizes(self.patches, frame_size, frame_tokens)
+        self.frame_size = self._sizes.largest
+        self.pixels = PixelSettings.from_checkpoint(folder, self.frame_size)
         self.pictures_per_frame = self.patches.pictures
         vision = config.vision_config
         made_for = (vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size)
@@ -109,30 +99,16 @@ class QwenVL(ABC):
     @property
     def most_frame_tokens(self) -> int:
         """The most tokens that any frame has."""
-        return self._most_tokens + self._text_tokens
+        return self._sizes.most_tokens + self._text_tokens
 
     @property
     def _text_tokens(self) -> int:
         """The most tokens of text that belong to a frame."""
         return 0
 
-    def _checked(self, frame_tokens: int | None) -> int | None:
-        least = -(-self.patches.min_pixels // self.patches.unit**2)
-        if frame_tokens is not None and frame_tokens < max(1, least):
-            raise InvalidInput(
-                "frame_tokens", f"{frame_tokens}: this checkpoint's frames have at least {least}"
-            )
-        return frame_tokens
-
     def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
         """The height and width that pictures of this height and width are resized to."""
-        if not self._follows:
-            return self.frame_size
-        if size not in self._sizes:
-            if len(self._sizes) >= _SIZES:
-                self._sizes.clear()
-            self._sizes[size] = self.patches.fitted(size, self._most_tokens)
-        return self._sizes[size]
+        return self._sizes.fitted(size)
 
     def layout_of(self, size: tuple[int, int]) -> FrameLayout:
         """The layout of a frame of pictures of this height and width."""
@@ -145,8 +121,7 @@ class QwenVL(ABC):
 
     def frame_tokens(self, size: tuple[int, int]) -> int:
         """The most tokens that a frame of pictures of this height and width has."""
-        height, width = self.fitted(size)
-        return height * width // self.patches.unit**2 + self._text_tokens
+        return self._sizes.tokens(self.fitted(size)) + self._text_tokens
 
     @abstractmethod
     def timed(self, frame: EncodedFrame, time: FrameTime) -> EncodedFrame:
@@ -194,11 +169,7 @@ class QwenVL(ABC):
                 torch.cat(patches), torch.tensor(grids, device=self.shape.device), return_dict=True
             )
         tokens = self._tokens_of(found)
-        counts = [
-            size[0] * size[1] // self.patches.unit**2
-            for size, frames in sizes.items()
-            for _ in frames
-        ]
+        counts = [self._sizes.tokens(size) for size, frames in sizes.items() for _ in frames]
         order = [frame for frames in sizes.values() for frame in frames]
         parts = dict(zip(order, tokens.split(counts), strict=True))
         return [self._framed(parts[frame]) for frame in range(len(order))]

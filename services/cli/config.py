@@ -86,6 +86,7 @@ class UpConfig(BaseModel):
     listen: str = "127.0.0.1:50051"
     media_root: Path | None = None
     budget_tokens: int = Field(0, ge=0)
+    frame_tokens: int = Field(0, ge=0)
     frames_per_second: float = Field(0.0, ge=0, le=30)
     capacity: int = Field(0, ge=0, le=4096)
     reflection: bool = False

@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from hermes.demo.limits import SIDE
@@ -32,17 +31,25 @@ _LARGEST_UNIT = 32
 """Pixels along a side of one token's part of a frame, in the family where it has most."""
 
 
-def frame_size_of(model: str, environ: Mapping[str, str] = os.environ) -> str:
-    """WIDTHxHEIGHT. Empty for a model on the hub, unless settings in `environ` say how large its
-    frames are: decoders' own default is enough for the default of all families.
+def frame_size_of(
+    model: str, frame_tokens: int = 0, environ: Mapping[str, str] = os.environ
+) -> str:
+    """WIDTHxHEIGHT. Empty for a model on the hub, unless it is chosen how large its frames are:
+    decoders' own default is enough for the default of all families.
 
-    Raises `UnknownFrameSize`.
+    `frame_tokens`: the most tokens of a frame; 0: as settings in `environ` say. Raises
+    `UnknownFrameSize`.
     """
     if model == DEMO:
+        if frame_tokens:
+            raise UnknownFrameSize("frame_tokens: cannot be chosen for demo: leave it out")
         return f"{SIDE}x{SIDE}"
-    if size := environ.get(_SIZE):
+    size = environ.get(_SIZE)
+    if size and frame_tokens:
+        raise UnknownFrameSize(f"frame_tokens: cannot be chosen beside {_SIZE}")
+    if size:
         return size
-    tokens = environ.get(_TOKENS, "")
+    tokens = str(frame_tokens or "") or environ.get(_TOKENS, "")
     chosen = tokens if tokens.isdigit() and int(tokens) else ""
     if not Path(model).is_dir():
         return size_for(int(chosen), _LARGEST_UNIT) if chosen else ""
@@ -66,6 +73,7 @@ def size_for(tokens: int, unit: int) -> str:
 
 def _main(model: str, tokens: str) -> int:
     from hermes.errors import HermesError, Unsupported
+    from hermes.vlm.frame_sizes import FrameSizes
     from hermes.vlm.preprocess import PatchSettings, PixelSettings
 
     try:
@@ -75,8 +83,16 @@ def _main(model: str, tokens: str) -> int:
         return 1
     size = f"{pixels.width}x{pixels.height}"
     if tokens:
-        with suppress(Unsupported):  # all its frames have one size: the worker says so
-            size = size_for(int(tokens), PatchSettings.from_checkpoint(Path(model)).unit)
+        try:
+            patches = PatchSettings.from_checkpoint(Path(model))
+            FrameSizes(patches, frame_tokens=int(tokens))
+        except Unsupported:
+            print("frame_tokens: cannot be chosen for this model: leave it out", file=sys.stderr)
+            return 1
+        except HermesError as error:
+            print(error, file=sys.stderr)
+            return 1
+        size = size_for(int(tokens), patches.unit)
     print(size)
     return 0
 

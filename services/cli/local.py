@@ -40,6 +40,8 @@ class LocalSettings:
     media_root: Path | None = None
     frame_size: str = ""
     budget_tokens: int = 0
+    frame_tokens: int = 0
+    """The most tokens of a frame."""
     frames_per_second: float = 0.0
     capacity: int = 0
     """Cameras that are read at a time."""
@@ -80,6 +82,8 @@ def _for_worker(settings: LocalSettings) -> dict[str, Setting]:
         options["model_revision"] = settings.revision
     if settings.budget_tokens:
         options["budget_tokens"] = settings.budget_tokens
+    if settings.frame_tokens:
+        options["frame_tokens"] = settings.frame_tokens
     if settings.max_memories:
         options["max_cameras"] = settings.max_memories
     if settings.memories is not None:

@@ -37,7 +37,18 @@ def check(
     ],
     revision: Annotated[str, typer.Option(help="Branch, tag or commit on the hub.")] = "",
     frame_size: Annotated[
-        str, typer.Option(help="WIDTHxHEIGHT of frames, for models that allow a choice.")
+        str, typer.Option(help="WIDTHxHEIGHT of all frames, for models that allow a choice.")
+    ] = "",
+    frame_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Most tokens of a picture, for models whose frames follow its shape.",
+            show_default="about 144",
+        ),
+    ] = None,
+    picture: Annotated[
+        str, typer.Option(help="WIDTHxHEIGHT of a camera's pictures.", show_default="of 16:9")
     ] = "",
     fps: Annotated[float, typer.Option(min=0.01, max=30, help="Pictures a second.")] = 1.0,
     budget: Annotated[
@@ -54,10 +65,14 @@ def check(
     except ModuleNotFoundError as error:
         fail(f"{error.name} is missing here: install hermes-live[memory]")
     facts = ModelFacts.of(
-        ModelFolder.find(model, revision or None, weights=False), _parsed(frame_size)
+        ModelFolder.find(model, revision or None, weights=False),
+        _parsed("--frame-size", frame_size),
+        frame_tokens=frame_tokens,
+        picture=_parsed("--picture", picture),
     )
-    if budget < facts.frame_tokens:
-        fail(f"--budget: {budget} tokens are less than one frame, which has {facts.frame_tokens}")
+    most = facts.most_frame_tokens
+    if budget < most:
+        fail(f"--budget: {budget} tokens are less than one frame, which has up to {most}")
     config = EngineConfig(budget_tokens=budget, max_cameras=_MANY)
     cameras = {gpu: cameras_on(gpu, facts, config) for gpu in GPUS}
     per_second = facts.frame_tokens * fps / facts.pictures_per_frame
@@ -76,12 +91,12 @@ def check(
         raise typer.Exit(1)
 
 
-def _parsed(size: str) -> tuple[int, int] | None:
+def _parsed(option: str, size: str) -> tuple[int, int] | None:
     if not size:
         return None
     match = _SIZE.fullmatch(size)
     if match is None:
-        fail("--frame-size: must be WIDTHxHEIGHT in pixels, such as 644x364")
+        fail(f"{option}: must be WIDTHxHEIGHT in pixels, such as 644x364")
     return int(match[2]), int(match[1])
 
 

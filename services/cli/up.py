@@ -100,6 +100,14 @@ def up(
             show_default=f"{limits.BUDGET_TOKENS.default}; {LIMITS['budget_tokens']} for demo",
         ),
     ] = None,
+    frame_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Most tokens of a frame, for models whose frames follow the picture's shape.",
+            show_default="about 144",
+        ),
+    ] = None,
     capacity: Annotated[
         int | None,
         typer.Option(
@@ -126,6 +134,7 @@ def up(
         media_root=media_root,
         frames_per_second=fps,
         budget_tokens=budget,
+        frame_tokens=frame_tokens,
         capacity=capacity,
         reflection=reflection or None,
     )
@@ -158,7 +167,7 @@ def _wanted(
     check.listen(wanted.listen)
     check.device(wanted.device)
     root, cameras = check.cameras(wanted.cameras, wanted.media_root)
-    frame_size = check.model(wanted.model) if not check.faults else ""
+    frame_size = check.model(wanted.model, wanted.frame_tokens) if not check.faults else ""
     try:
         check.end()
     except Refused as error:
@@ -236,6 +245,7 @@ def _settings(wanted: Wanted, root: Path | None, memories: Path | None) -> Local
         media_root=root,
         frame_size=wanted.frame_size,
         budget_tokens=config.budget_tokens,
+        frame_tokens=config.frame_tokens,
         frames_per_second=config.frames_per_second,
         capacity=capacity,
         max_memories=many if many > limits.MAX_CAMERAS.default else 0,

@@ -84,8 +84,8 @@ class Check:
         if not _DEVICE.fullmatch(device):
             self._setting("device", f"{device!r} is not auto, cpu, cuda, cuda:1 ...")
 
-    def model(self, model: str) -> str:
-        """The size of the model's frames."""
+    def model(self, model: str, frame_tokens: int = 0) -> str:
+        """The size of the model's frames. `frame_tokens`: the most tokens of one, if chosen."""
         if model != DEMO and not Path(model).is_dir() and not _HUB_NAME.fullmatch(model):
             self._setting(
                 "model",
@@ -94,9 +94,10 @@ class Check:
             )
             return ""
         try:
-            return frame_size_of(model)
+            return frame_size_of(model, frame_tokens)
         except UnknownFrameSize as error:
-            self._setting("model", str(error))
+            name, _, why = str(error).partition(": ")
+            self._setting(*((name, why) if name == "frame_tokens" else ("model", str(error))))
             return ""
 
     def cameras(

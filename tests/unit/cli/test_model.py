@@ -6,8 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from hermes.vlm import load
 from services.cli.main import app
 from tests.support import tiny_hub
 
@@ -24,6 +26,28 @@ def test_a_model_is_checked() -> None:
     assert "512x288 pixels: 166 tokens, which 2 pictures share" in text
     assert "166 tokens a second at 2 pictures a second" in text
     assert "cameras on H200 about" in text
+
+
+@pytest.mark.parametrize("family", tiny_hub.FAMILIES[1:])
+def test_tokens_are_those_that_a_memory_takes(family: str) -> None:
+    """With a bound of their own, and for the shape of a camera's pictures."""
+    folder = tiny_hub.folder(family)
+    options = ["--frame-tokens=60", "--picture=360x640", "--fps=3", "--json"]
+    found = json.loads(CliRunner().invoke(app, ["model", "check", str(folder), *options]).output)
+    model = load(folder, frame_tokens=60)
+    width, height = 360, 640
+    assert found["frame_size"] == [*model.fitted((height, width))]
+    assert found["frame_tokens"] == model.frame_tokens((height, width))
+    assert found["most_frame_tokens"] == model.most_frame_tokens
+    assert found["tokens_per_second"] == model.frame_tokens((height, width)) * 3 / 2
+
+
+def test_an_option_that_a_family_does_not_have_is_refused() -> None:
+    folder = str(tiny_hub.folder("llava_onevision"))
+    for option in ("--frame-tokens=60", "--frame-size=64x64"):
+        ran = CliRunner().invoke(app, ["model", "check", folder, option])
+        assert ran.exit_code == 1
+        assert "cannot be chosen for llava_onevision" in str(ran.exception)
 
 
 def test_a_model_is_checked_for_a_machine() -> None:
@@ -54,8 +78,10 @@ def test_options_that_cannot_be_are_refused() -> None:
     folder = str(tiny_hub.folder("qwen3_vl"))
     for option, reason in (
         ("--frame-size=512*288", "must be WIDTHxHEIGHT"),
+        ("--picture=wide", "must be WIDTHxHEIGHT"),
+        ("--frame-tokens=3", "have at least 4"),
         ("--budget=20", "less than one frame"),
     ):
         ran = CliRunner().invoke(app, ["model", "check", folder, option])
         assert ran.exit_code == 1
-        assert reason in ran.output
+        assert reason in f"{ran.output}{ran.exception}"

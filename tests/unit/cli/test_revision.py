@@ -41,3 +41,13 @@ def test_a_revision_reaches_the_worker(revision: str) -> None:
 
 def test_a_file_may_name_a_revision() -> None:
     assert UpConfig.model_validate({"model": "owner/name", "revision": "v2"}).revision == "v2"
+
+
+@pytest.mark.parametrize("tokens", [0, 300])
+def test_the_most_tokens_of_a_frame_reach_the_worker(tokens: int) -> None:
+    pipeline: Any = Recorder()
+    settings = LocalSettings(model="owner/name", frame_tokens=tokens)
+    with pytest.raises(Started):
+        start_services(pipeline, settings, lambda text: None)
+    assert pipeline.options["worker"].get("frame_tokens", 0) == tokens
+    assert UpConfig.model_validate({"frame_tokens": tokens}).frame_tokens == tokens

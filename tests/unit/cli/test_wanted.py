@@ -14,7 +14,7 @@ from services.cli.config import read_config_file
 from services.cli.main import app
 from services.cli.yaml_marks import marks_of
 from services.common.listening import why_not_listen
-from tests.support import tiny
+from tests.support import tiny, tiny_hub
 
 
 def refused(*flags: str) -> str:
@@ -101,7 +101,7 @@ def test_the_frame_size_of_a_checkpoint() -> None:
 
     width, _, height = frame_size_of(str(tiny.folder())).partition("x")
     assert int(width) == int(height) > 0
-    assert frame_size_of("owner/name", {}) == ""
+    assert frame_size_of("owner/name", environ={}) == ""
 
 
 def test_decoders_are_told_a_size_with_room_for_every_shape() -> None:
@@ -115,10 +115,31 @@ def test_decoders_are_told_a_size_with_room_for_every_shape() -> None:
     for tokens in (1, 60, 144, 1000):
         assert area(size_for(tokens, 28)) >= tokens * 28 * 28
     chosen = {"HERMES_FRAME_TOKENS": "60"}
-    assert area(frame_size_of("owner/name", chosen)) >= 60 * 32 * 32
+    assert area(frame_size_of("owner/name", environ=chosen)) >= 60 * 32 * 32
     folder = str(tiny_qwen.folder("qwen2_5_vl"))
-    assert 60 * 28 * 28 <= area(frame_size_of(folder, chosen)) < 70 * 28 * 28
-    assert frame_size_of("owner/name", {"HERMES_MODEL_FRAME_SIZE": "640x360"}) == "640x360"
+    assert 60 * 28 * 28 <= area(frame_size_of(folder, environ=chosen)) < 70 * 28 * 28
+    assert frame_size_of("owner/name", environ={"HERMES_MODEL_FRAME_SIZE": "640x360"}) == "640x360"
+
+
+def test_the_most_tokens_of_a_frame_are_chosen() -> None:
+    """An option counts more than the environment, and decoders send as large pictures."""
+    from services.cli.frame_size import frame_size_of, size_for
+
+    environ = {"HERMES_FRAME_TOKENS": "60"}
+    folder = str(tiny_hub.folder("qwen2_5_vl"))
+    assert frame_size_of(folder, 300, environ) == size_for(300, 28)
+    assert frame_size_of("owner/name", 300, environ) == size_for(300, 32)
+
+
+def test_a_number_of_tokens_that_cannot_be_is_refused() -> None:
+    for model, tokens, why in (
+        ("demo", 60, "cannot be chosen for demo"),
+        (str(tiny_hub.folder("llava_onevision")), 60, "cannot be chosen for this model"),
+        (str(tiny_hub.folder("qwen2_5_vl")), 3, "3: this checkpoint's frames have at least 4"),
+    ):
+        options = ("--listen", "127.0.0.1:0", "-c", "a=rtsp://h/1")
+        told = refused("--model", model, f"--frame-tokens={tokens}", *options)
+        assert f"frame_tokens: {why}" in told
 
 
 def test_a_port_that_somebody_has() -> None:

@@ -39,6 +39,8 @@ class Ragged(Rig):
             super().__init__(policy, budget=budget, axes=axes, eager=eager)
         self.taken: dict[int, FrameLayout] = {}
         self.changes: dict[int, int] = {}
+        self.whole_from = 0
+        """The first frame from which on no picture lost anything."""
 
     def push_frames(self, layouts: Sequence[FrameLayout], compress: bool = True) -> AppendRow:
         """All in one row; guidance with them, then a compression."""
@@ -62,8 +64,24 @@ class Ragged(Rig):
                 guide.attend(layer, query, key, value, 1.0)
         self.memory.commit(row)
         if compress:
+            before = [self.held(layer) for layer in range(LAYERS)]
             self.memory.compress()
+            for layer in range(LAYERS):
+                for lost in set(before[layer]) - set(self.held(layer)):
+                    self.whole_from = max(self.whole_from, self.shown_until(lost, before[layer]))
         return row
+
+    def shown_until(self, token: tuple[int, int], held: Sequence[tuple[int, int]]) -> int:
+        """The frame with the next token of the same place: until then this one stands for it."""
+        frame, patch = token
+        if patch < 0:
+            return 0  # a summary stands for no picture
+        changes = self.changes[self.frame - 1]
+        resized = min(number for number, count in self.changes.items() if count == changes)
+        last = resized if frame < resized else self.frame
+        return min(
+            (number for number, place in held if place == patch and number > frame), default=last
+        )
 
     def numbers(self, frames: Sequence[int]) -> list[tuple[int, int]]:
         """The identities that the tokens of these frames should have, in order."""
@@ -134,13 +152,7 @@ def test_bounded_ordered_and_true_to_identity(
             assert set(rig.numbers(newest)) <= set(real)
             time = slab.positions[layer, 0, PREFIX : slab.length]
             assert torch.all(time.diff() >= 0) if axes == 3 else torch.all(time.diff() > 0)
-        # A frame is whole if every layer holds all that it was taken in with.
-        since = rig.frame
-        while since and all(
-            set(rig.numbers([since - 1])) <= set(rig.held(layer)) for layer in range(LAYERS)
-        ):
-            since -= 1
-        expected = None if since == rig.frame else 100 * since
+        expected = None if rig.whole_from == rig.frame else 100 * rig.whole_from
         assert memory.coverage().whole_since_ms == expected
         contents = look_inside(memory)
         for frame in contents.layers[0].frames:

@@ -13,6 +13,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_res
 from hermes.errors import InvalidInput
 from hermes.memory import FrameStamp
 from hermes.vlm import Arrival, VideoMemory, load, take_together
+from hermes.vlm.frame_sizes import FrameSizes
 from hermes.vlm.preprocess import PatchSettings
 from tests.support import tiny_hub, tiny_qwen
 
@@ -41,11 +42,29 @@ def test_sizes_are_those_of_smart_resize(height: int, width: int, tokens: int) -
         assert found == expected
 
 
-@settings(max_examples=100, deadline=None)
-@given(size=st.tuples(st.integers(200, 2000), st.integers(200, 2000)))
-def test_a_size_that_was_fitted_stays(size: tuple[int, int]) -> None:
-    fitted = PATCHES.fitted(size, 144)
-    assert PATCHES.fitted(fitted, 144) == fitted
+@settings(max_examples=300, deadline=None)
+@given(
+    size=st.tuples(st.integers(10, 2000), st.integers(10, 2000)),
+    unit=st.sampled_from([16, 28, 32]),
+    least=st.sampled_from([0, 1, 3136, 65_536, 100_352, 144 * 784]),
+    span=st.sampled_from([0, 5000, 1_000_000, 25_000_000]),
+    tokens=st.none() | st.integers(1, 400),
+)
+def test_a_size_that_was_fitted_stays(
+    size: tuple[int, int], unit: int, least: int, span: int, tokens: int | None
+) -> None:
+    """A snapshot keeps a picture that waits in the size of its frame. It is not resized again."""
+    patches = PatchSettings(unit // 2, 2, 2, least, max(unit**2, least + span), 2.0)
+    if tokens is not None and tokens * unit**2 < least:
+        with pytest.raises(InvalidInput, match="have at least"):
+            FrameSizes(patches, None, tokens)
+        return
+    sizes = FrameSizes(patches, None, tokens)
+    assert sizes.fitted(sizes.largest) == sizes.largest
+    fitted = sizes.fitted(size)
+    assert sizes.fitted(fitted) == fitted
+    assert 1 <= sizes.tokens(fitted) <= sizes.most_tokens
+    assert fitted[0] * fitted[1] <= patches.max_pixels
 
 
 @pytest.fixture(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,27 @@ def test_facts_are_those_of_the_loaded_model(
     memory = VideoMemory(model, budget=1000)
     config = EngineConfig(budget_tokens=1000)
     assert memory_tokens(facts, config) == memory.cache.capacity
+
+
+@pytest.mark.parametrize("tokens", [8, 60, 300])
+@pytest.mark.parametrize("picture", [None, (480, 640), (1920, 1080), (70, 50)])
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_tokens_follow_their_bound_and_the_shape_of_the_picture(
+    family: str, tokens: int, picture: tuple[int, int] | None
+) -> None:
+    facts = facts_of(tiny_hub.folder(family), frame_tokens=tokens, picture=picture)
+    model: Any = bounded(family, tokens)
+    size = model.frame_size if picture is None else picture
+    assert facts.frame_size == model.fitted(size)
+    assert facts.frame_tokens == model.frame_tokens(size) <= facts.most_frame_tokens
+    assert facts.most_frame_tokens == model.most_frame_tokens
+    memory = VideoMemory(model, budget=1000)
+    assert memory_tokens(facts, EngineConfig(budget_tokens=1000)) == memory.cache.capacity
+
+
+@cache
+def bounded(family: str, tokens: int) -> Any:
+    return load(tiny_hub.folder(family), frame_tokens=tokens)
 
 
 @pytest.mark.parametrize("shape", TRUE_SIZES)
