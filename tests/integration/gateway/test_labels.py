@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -95,7 +95,7 @@ async def test_refusals_name_the_field(client: AsyncHermesClient, gateway: Gatew
     with pytest.raises(errors.CameraNotFound):
         await client.update_camera("nowhere", labels={})
     async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
-        stub: Any = CameraServiceStub(channel)
+        stub = cast(Any, CameraServiceStub)(channel)
         for request, said in (
             (CameraServiceUpdateRequest(), "camera: is missing"),
             (
