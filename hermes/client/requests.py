@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from hermes import errors
 from hermes.client.address import check_address
 from hermes.client.picture import Picture, picture_message
 from hermes.client.tls import Tls
+from hermes.labels import check_display_name, check_key, check_labels
+from hermes.selector import Selector
 from hermes.v1 import camera_pb2, memory_pb2, query_pb2
 
 CALL_TIMEOUT_S = 10.0
@@ -78,6 +81,8 @@ def add_request(
     pacing: str,
     loop: bool,
     picture: Picture | None = None,
+    labels: Mapping[str, str] | None = None,
+    display_name: str = "",
 ) -> camera_pb2.CameraServiceAddRequest:
     """The request of `add_camera`. Raises `InvalidInput` for values that cannot be sent."""
     if pacing not in _PACINGS:
@@ -86,6 +91,8 @@ def add_request(
         raise errors.InvalidInput("camera.sampling.chunk_max_frames", "must be 0 or more")
     _check_text("camera.id", camera_id)
     _check_text("camera.url", url)
+    check_labels(labels or {})
+    check_display_name(display_name)
     sampling = camera_pb2.Sampling(
         frames_per_second=frames_per_second, chunk_max_frames=chunk_max_frames
     )
@@ -94,7 +101,13 @@ def add_request(
         duration.FromNanoseconds(round(chunk_max_duration_s * 1e9))
         sampling.chunk_max_duration.CopyFrom(duration)
     camera = camera_pb2.Camera(
-        id=camera_id, url=url, sampling=sampling, pacing=_PACINGS[pacing], loop=loop
+        id=camera_id,
+        url=url,
+        sampling=sampling,
+        pacing=_PACINGS[pacing],
+        loop=loop,
+        labels=labels or {},
+        display_name=display_name,
     )
     if picture is not None and picture != Picture():
         camera.picture.CopyFrom(picture_message(picture))
@@ -112,6 +125,38 @@ def probe_request(
 def get_request(camera_id: str) -> camera_pb2.CameraServiceGetRequest:
     """The request of `get_camera`. Raises `InvalidInput` for what cannot be sent."""
     return camera_pb2.CameraServiceGetRequest(camera_id=_check_text("camera_id", camera_id))
+
+
+def list_request(selector: str) -> camera_pb2.CameraServiceListRequest:
+    """The request of `list_cameras`. Raises `InvalidInput` for what is no selector."""
+    Selector.parse(selector)
+    return camera_pb2.CameraServiceListRequest(selector=selector)
+
+
+def update_request(
+    camera_id: str,
+    labels: Mapping[str, str] | None,
+    put_labels: Mapping[str, str] | None,
+    remove_labels: Collection[str],
+    display_name: str | None,
+) -> camera_pb2.CameraServiceUpdateRequest:
+    """The request of `update_camera`. Raises `InvalidInput` for values that cannot be sent."""
+    camera = camera_pb2.Camera(id=_check_text("camera.id", camera_id))
+    request = camera_pb2.CameraServiceUpdateRequest(camera=camera, update_mask=FieldMask())
+    if labels is not None:
+        check_labels(labels)
+        request.camera.labels.update(labels)
+        request.update_mask.paths.append("labels")
+    if display_name is not None:
+        check_display_name(display_name)
+        request.camera.display_name = display_name
+        request.update_mask.paths.append("display_name")
+    check_labels(put_labels or {}, "put_labels")
+    request.put_labels.update(put_labels or {})
+    for key in remove_labels:
+        check_key(key, "remove_labels")
+        request.remove_labels.append(key)
+    return request
 
 
 def remove_request(camera_id: str) -> camera_pb2.CameraServiceRemoveRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -18,8 +19,10 @@ from hermes.client.requests import (
     connection,
     get_request,
     inspect_request,
+    list_request,
     probe_request,
     remove_request,
+    update_request,
 )
 from hermes.client.streams import AnswerStream
 from hermes.client.tls import Tls
@@ -28,8 +31,8 @@ from hermes.client.trace import trace_context
 from hermes.client.types import Camera, Freshness, Pacing, camera_of
 from hermes.contents import MemoryContents
 from hermes.contents_message import contents_of
+from hermes.selector import Selector
 from hermes.statuses import error_of
-from hermes.v1 import camera_pb2
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
 from hermes.v1.memory_pb2_grpc import MemoryServiceStub
 from hermes.v1.query_pb2_grpc import QueryServiceStub
@@ -100,6 +103,8 @@ class HermesClient:
         pacing: Pacing = "default",
         loop: bool = False,
         picture: Picture | None = None,
+        labels: Mapping[str, str] | None = None,
+        display_name: str = "",
     ) -> Camera:
         """Register a camera. Zeros mean the deployment's defaults."""
         request = add_request(
@@ -111,6 +116,8 @@ class HermesClient:
             pacing,
             loop,
             picture,
+            labels,
+            display_name,
         )
         return camera_of(self._call(self._cameras.Add, request).camera)
 
@@ -135,10 +142,33 @@ class HermesClient:
         request = get_request(camera_id)
         return camera_of(self._call(self._cameras.Get, request).camera)
 
-    def list_cameras(self) -> list[Camera]:
-        """All cameras, ordered by id."""
-        response = self._call(self._cameras.List, camera_pb2.CameraServiceListRequest())
-        return [camera_of(info) for info in response.cameras]
+    def list_cameras(self, selector: str = "") -> list[Camera]:
+        """The cameras that `selector` selects by their labels, ordered by id; without it, all.
+
+        It is written as Kubernetes writes it: `hermes.selector` has examples.
+        """
+        request = list_request(selector)
+        response = self._call(self._cameras.List, request)
+        cameras = [camera_of(info) for info in response.cameras]
+        chosen = Selector.parse(selector)  # an older gateway sends all
+        return [camera for camera in cameras if chosen.matches(camera.labels)]
+
+    def update_camera(
+        self,
+        camera_id: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        put_labels: Mapping[str, str] | None = None,
+        remove_labels: Collection[str] = (),
+        display_name: str | None = None,
+    ) -> Camera:
+        """Change a camera's labels and its display name; it keeps its memory.
+
+        `labels` replaces all labels. `put_labels` and `remove_labels` change single
+        ones, in one step.
+        """
+        request = update_request(camera_id, labels, put_labels, remove_labels, display_name)
+        return camera_of(self._call(self._cameras.Update, request).camera)
 
     def remove_camera(self, camera_id: str) -> None:
         """Remove a camera with its frames and its memory."""

@@ -6,6 +6,7 @@ of the API in lower case (`online`, `serving`, `stop` ...).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -139,6 +140,8 @@ class Camera:
     source: Source
     memory: Memory
     picture: Picture = field(default_factory=Picture)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    display_name: str = ""
 
 
 def camera_of(info: camera_pb2.CameraInfo) -> Camera:
@@ -177,6 +180,8 @@ def camera_of(info: camera_pb2.CameraInfo) -> Camera:
             taken_ratio=memory.taken_ratio if memory.HasField("taken_ratio") else None,
         ),
         picture=picture_of(camera.picture),
+        labels=dict(sorted(camera.labels.items())),
+        display_name=camera.display_name,
     )
 
 

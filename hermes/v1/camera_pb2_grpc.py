@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CameraServiceStub:
-    """Adds, lists and removes the cameras that HERMES Live watches.
+    """Adds, lists, changes and removes the cameras that HERMES Live watches.
     """
 
     def __init__(self, channel):
@@ -50,6 +50,11 @@ class CameraServiceStub:
                 request_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceListRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceListResponse.FromString,
                 _registered_method=True)
+        self.Update = channel.unary_unary(
+                '/hermes.v1.CameraService/Update',
+                request_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceUpdateRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceUpdateResponse.FromString,
+                _registered_method=True)
         self.Remove = channel.unary_unary(
                 '/hermes.v1.CameraService/Remove',
                 request_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceRemoveRequest.SerializeToString,
@@ -63,7 +68,7 @@ class CameraServiceStub:
 
 
 class CameraServiceServicer:
-    """Adds, lists and removes the cameras that HERMES Live watches.
+    """Adds, lists, changes and removes the cameras that HERMES Live watches.
     """
 
     def Add(self, request, context):
@@ -83,7 +88,17 @@ class CameraServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """All cameras that the caller may see, ordered by id.
+        """All cameras that the caller may see and that the selector selects, ordered by
+        id. INVALID_ARGUMENT if the selector cannot be read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Update(self, request, context):
+        """Changes a camera's labels or its display name; its frames and its memory stay.
+        NOT_FOUND if there is none, INVALID_ARGUMENT (naming the field) if that cannot
+        be changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,6 +138,11 @@ def add_CameraServiceServicer_to_server(servicer, server):
                     request_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceListRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceListResponse.SerializeToString,
             ),
+            'Update': grpc.unary_unary_rpc_method_handler(
+                    servicer.Update,
+                    request_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceUpdateRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceUpdateResponse.SerializeToString,
+            ),
             'Remove': grpc.unary_unary_rpc_method_handler(
                     servicer.Remove,
                     request_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceRemoveRequest.FromString,
@@ -142,7 +162,7 @@ def add_CameraServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CameraService:
-    """Adds, lists and removes the cameras that HERMES Live watches.
+    """Adds, lists, changes and removes the cameras that HERMES Live watches.
     """
 
     @staticmethod
@@ -216,6 +236,33 @@ class CameraService:
             '/hermes.v1.CameraService/List',
             hermes_dot_v1_dot_camera__pb2.CameraServiceListRequest.SerializeToString,
             hermes_dot_v1_dot_camera__pb2.CameraServiceListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Update(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hermes.v1.CameraService/Update',
+            hermes_dot_v1_dot_camera__pb2.CameraServiceUpdateRequest.SerializeToString,
+            hermes_dot_v1_dot_camera__pb2.CameraServiceUpdateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hermes.client import Camera, PictureStatus, Span
+from hermes.labels import labels_text
 from hermes.picture.axis import duration
 
 SHAPES = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 10), (16, 9), (2, 1), (21, 9), (32, 9))
@@ -14,6 +15,10 @@ NEAR = 0.01  # of a shape
 
 def details_of(camera: Camera) -> Iterator[str]:
     """Lines for people."""
+    if camera.display_name:
+        yield f"display name: {printable(camera.display_name)}"
+    if camera.labels:
+        yield f"labels: {labels_text(camera.labels, ', ')}"
     if camera.source.picture is not None:
         yield f"picture: {picture_line(camera.source.picture)}"
     ratio = camera.memory.taken_ratio
@@ -48,7 +53,12 @@ def picture_line(picture: PictureStatus) -> str:
         parts.append(f"coded as {coded[0]}x{coded[1]}")
     parts.append(f"taken as {picture.frame_width}x{picture.frame_height}")
     # The codec's name is the decoder's word: nothing of it may steer a terminal.
-    return "".join(char for char in ", ".join(filter(None, parts)) if char.isprintable())
+    return printable(", ".join(filter(None, parts)))
+
+
+def printable(text: str) -> str:
+    """The text without characters that could steer a terminal."""
+    return "".join(char for char in text if char.isprintable())
 
 
 def gap_line(gap: Span) -> str:

@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from hermes.client import Camera
+from hermes.labels import labels_text
 from services.cli.figures import human_bytes, milliseconds
 from services.common.redaction import redact
 
@@ -74,6 +75,8 @@ _COLUMNS = (
     _Column("decoder", lambda camera: camera.source.decoder, 0, wide_only=True),
     _Column("last frame", _last_frame, 0, wide_only=True),
     _Column("reconnects", lambda camera: str(camera.source.reconnects), 0, True, True),
+    _Column("labels", lambda camera: labels_text(camera.labels), 0, wide_only=True),
+    _Column("display name", lambda camera: camera.display_name, 0, wide_only=True),
 )
 
 

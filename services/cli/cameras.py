@@ -1,4 +1,4 @@
-"""`hermes camera`: add, list, get and remove cameras while everything runs."""
+"""`hermes camera`: add, list, get, update and remove cameras while everything runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import typer
 
 from hermes.client import Camera, Picture
 from hermes.errors import InvalidInput
+from hermes.labels import read_changes, read_labels
+from hermes.selector import Selector
 from services.cli.camera_check import check as look
 from services.cli.camera_details import details_of
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
@@ -19,7 +21,9 @@ from services.cli.output import err, print_cameras, print_lines
 from services.cli.progress import calling
 
 app = typer.Typer(
-    help="Add, list, look at and remove cameras.", no_args_is_help=True, add_completion=False
+    help="Add, list, look at, update and remove cameras.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 
@@ -101,6 +105,13 @@ def add(
             show_default="as the source says",
         ),
     ] = "",
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="KEY=VALUE, to select the camera by; repeatable.", show_default=False),
+    ] = None,
+    display_name: Annotated[
+        str, typer.Option(help="What people call the camera.", show_default=False)
+    ] = "",
     check: Annotated[
         bool,
         typer.Option(
@@ -130,6 +141,7 @@ def add(
         raise typer.BadParameter("is missing", param_hint="URL")
     if thumbnail is not None:
         raise InvalidInput("--thumbnail", "is for --check alone")
+    labels = read_labels(label or [], "--label")
     with calling(gateway, token_file) as client:
         added = client.add_camera(
             camera,
@@ -138,25 +150,40 @@ def add(
             pacing=pacing.value,
             loop=loop,
             picture=picture,
+            labels=labels,
+            display_name=display_name,
         )
     _show(added, output)
 
 
 @app.command("list")
 def list_cameras(
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            "-l",
+            help="Only cameras with such labels: 'site=dock', 'floor!=2', 'site in (dock, yard)',"
+            " 'roof', '!roof'; a comma, or a second --label, means and.",
+            show_default=False,
+        ),
+    ] = None,
     gateway: Gateway = DEFAULT_GATEWAY,
     token_file: TokenFile = None,
     output: Output = OutputChoice.table,
     as_json: Json = False,
 ) -> None:
-    """List all cameras with their sources and memories."""
+    """List cameras with their sources and memories."""
     output = _chosen(output, as_json)
+    selector = _selector(label or [])
     with calling(gateway, token_file) as client:
-        cameras = client.list_cameras()
+        cameras = client.list_cameras(selector)
     if output is OutputChoice.json:
         print(json.dumps([_plain(camera) for camera in cameras], indent=2))
     elif cameras:
         _print(cameras, output)
+    elif selector:
+        err.print(f"no camera has such labels: {selector}", markup=False)
     else:
         err.print("no cameras yet: hermes camera add ID URL")
 
@@ -178,6 +205,38 @@ def get(
         print_lines(details_of(found))
 
 
+@app.command("update")
+def update(
+    camera: Id,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=VALUE to put a label, KEY- to remove it; repeatable.", show_default=False
+        ),
+    ] = None,
+    display_name: Annotated[
+        str | None,
+        typer.Option(help="What people call the camera; '' removes it.", show_default=False),
+    ] = None,
+    gateway: Gateway = DEFAULT_GATEWAY,
+    token_file: TokenFile = None,
+    output: Output = OutputChoice.table,
+    as_json: Json = False,
+) -> None:
+    """Change a camera's labels and its display name. It keeps its memory."""
+    output = _chosen(output, as_json)
+    put, removed = read_changes(label or [], "--label")
+    if not label and display_name is None:
+        raise typer.BadParameter("give --label or --display-name", param_hint="ID")
+    with calling(gateway, token_file) as client:
+        updated = client.update_camera(
+            camera, put_labels=put, remove_labels=removed, display_name=display_name
+        )
+    _show(updated, output)
+    if output in (OutputChoice.table, OutputChoice.wide):
+        print_lines(details_of(updated))
+
+
 @app.command("remove")
 def remove(camera: Id, gateway: Gateway = DEFAULT_GATEWAY, token_file: TokenFile = None) -> None:
     """Remove a camera with its frames and its memory."""
@@ -189,6 +248,13 @@ def _chosen(output: OutputChoice, as_json: bool) -> OutputChoice:
     if as_json and output not in (OutputChoice.table, OutputChoice.json):
         raise InvalidInput("--output", f"{output.value} and --json exclude each other")
     return OutputChoice.json if as_json else output
+
+
+def _selector(texts: list[str]) -> str:
+    """The selectors of the command line as one."""
+    for text in texts:
+        Selector.parse(text, "--label")
+    return ",".join(text for text in map(str.strip, texts) if text)
 
 
 def _show(camera: Camera, output: OutputChoice) -> None:

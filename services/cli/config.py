@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -20,6 +22,7 @@ from pydantic import (
 from hermes.client import Picture
 from hermes.client.picture import picture_message
 from hermes.errors import InvalidInput
+from hermes.labels import check_display_name, check_labels, key_fault, value_fault
 from services.cli.frame_size import DEMO
 from services.cli.yaml_marks import Marks, marks_of
 from services.common.cameras import ID_PATTERN, is_file
@@ -27,6 +30,41 @@ from services.common.redaction import MASK, lacks_scheme, redact
 
 _RAISED = "Value error, "
 """What comes before the message of a validator here."""
+
+
+OF_A_KEY = "[key]"
+"""What Pydantic ends the place of a fault with that is one of a mapping's key."""
+
+T = TypeVar("T")
+
+
+def _checked(check: Callable[[], None], value: T) -> T:
+    """The value, once `check` has passed."""
+    try:
+        check()
+    except InvalidInput as error:
+        raise ValueError(error.message) from None
+    return value
+
+
+def _label_key(key: Any) -> Any:
+    fault = key_fault(key) if isinstance(key, str) else "the key is no text: write it in quotes"
+    if fault is not None:
+        raise ValueError(fault)
+    return key
+
+
+def _label_value(value: Any) -> Any:
+    """YAML reads 2 as a number and on as true: what was written is not known any more."""
+    if not isinstance(value, str):
+        raise ValueError('the value is no text: write it in quotes, like "2"')
+    if (fault := value_fault(value)) is not None:
+        raise ValueError(fault)
+    return value
+
+
+LabelKey = Annotated[str, BeforeValidator(_label_key)]
+LabelValue = Annotated[str, BeforeValidator(_label_value)]
 
 
 class PictureConfig(BaseModel):
@@ -72,6 +110,20 @@ class CameraConfig(BaseModel):
     pacing: Literal["default", "live", "as_fast_as_read"] = "default"
     loop: bool = False
     picture: PictureConfig = PictureConfig()
+    labels: dict[LabelKey, LabelValue] | None = None
+    """None leaves those that the camera has."""
+    display_name: str | None = None
+    """None leaves the one that the camera has."""
+
+    @field_validator("labels")
+    @classmethod
+    def _few_enough(cls, labels: dict[str, str] | None) -> dict[str, str] | None:
+        return _checked(lambda: check_labels(labels or {}), labels)
+
+    @field_validator("display_name")
+    @classmethod
+    def _one_line(cls, name: str | None) -> str | None:
+        return _checked(lambda: check_display_name(name or ""), name)
 
 
 class UpConfig(BaseModel):
@@ -217,9 +269,11 @@ def _problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]
 
 
 def _name(loc: tuple[str | int, ...]) -> str:
-    return ".".join(map(_shown, loc)) or "the file"
+    named = [_shown(name, before) for before, name in zip(("", *loc), loc, strict=False)]
+    return ".".join(named).removesuffix(f".{OF_A_KEY}") or "the file"
 
 
-def _shown(name: str | int) -> str:
+def _shown(name: str | int, before: str | int) -> str:
     """A field's name for an error. A URL in place of a name is not repeated."""
-    return str(name) if re.fullmatch(r"\w+", str(name)) else MASK
+    usual = r"[\w./-]+" if before == "labels" else r"\w+"
+    return str(name) if name == OF_A_KEY or re.fullmatch(usual, str(name)) else MASK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -35,11 +35,13 @@ class Plan:
     as_before: tuple[str, ...]
     others: tuple[str, ...]
     """Cameras that nobody names now, and that stay: of the API, or of an earlier command line."""
+    updated: Mapping[str, str] = field(default_factory=dict)
+    """By id, what is different of cameras that can keep their memory."""
 
 
 def plan(wanted: Iterable[Camera], there: Mapping[str, Camera], dropped: Iterable[str]) -> Plan:
     """`there`: the registered cameras; `dropped`: those that the configuration file named once."""
-    added, changed, as_before = [], {}, []
+    added, changed, updated, as_before = [], {}, {}, []
     ids = set()
     for camera in wanted:
         ids.add(camera.id)
@@ -48,14 +50,17 @@ def plan(wanted: Iterable[Camera], there: Mapping[str, Camera], dropped: Iterabl
             added.append(camera.id)
         elif different := _differences(registered, camera):
             changed[camera.id] = different
+        elif different := _differences_in_name(registered, camera):
+            updated[camera.id] = different
         else:
             as_before.append(camera.id)
     removed = tuple(id for id in dropped if id in there and id not in ids)
     others = tuple(sorted(there.keys() - ids - {*removed}))
-    return Plan(tuple(added), changed, removed, tuple(as_before), others)
+    return Plan(tuple(added), changed, removed, tuple(as_before), others, updated)
 
 
 def _differences(old: Camera, new: Camera) -> str:
+    """What is different of the frames, so that memory must begin anew."""
     pairs = {
         "URL": (old.url, new.url),
         "fps": (old.sampling.frames_per_second, new.sampling.frames_per_second),
@@ -67,6 +72,18 @@ def _differences(old: Camera, new: Camera) -> str:
         "loop": (old.loop, new.loop),
         "picture": (old.picture, new.picture),
     }
+    return _named(pairs)
+
+
+def _differences_in_name(old: Camera, new: Camera) -> str:
+    pairs = {
+        "labels": (old.labels, new.labels),
+        "display name": (old.display_name, new.display_name),
+    }
+    return _named(pairs)
+
+
+def _named(pairs: Mapping[str, tuple[object, object]]) -> str:
     return ", ".join(name for name, (before, now) in pairs.items() if before != now)
 
 
@@ -107,7 +124,16 @@ class Roster:
         """
         self._wanted = {
             c.id: add_request(
-                c.id, c.url, c.fps, 0, None, c.pacing, c.loop, c.picture.picture
+                c.id,
+                c.url,
+                c.fps,
+                0,
+                None,
+                c.pacing,
+                c.loop,
+                c.picture.picture,
+                c.labels,
+                c.display_name or "",
             ).camera
             for c in cameras
         }
@@ -119,7 +145,8 @@ class Roster:
     def apply(
         self, client: HermesClient, there: Mapping[str, Camera], say: Callable[[str], None]
     ) -> None:
-        """Add, replace and remove cameras, and say what is done. Raises `HermesError`."""
+        """Add, replace, update and remove cameras, and say what is done. Raises `HermesError`."""
+        self._keep_what_is_not_said(there)
         todo = plan(self._wanted.values(), there, self._dropped())
         for camera_id in todo.removed:
             _remove(client, camera_id)
@@ -134,11 +161,24 @@ class Roster:
             _remove(client, camera_id)
             self._add(client, camera_id)
             say(f"camera {camera_id}: {different} changed: its memory begins anew")
+        for camera_id, different in todo.updated.items():
+            wanted = self._wanted[camera_id]
+            client.update_camera(camera_id, labels=wanted.labels, display_name=wanted.display_name)
+            say(f"camera {camera_id}: {different} changed: it keeps its memory")
         if todo.as_before:
             say(f"as before, with what they remember: {', '.join(todo.as_before)}")
         if todo.others:
             say(f"of earlier runs: {', '.join(todo.others)}")
         self._remember()
+
+    def _keep_what_is_not_said(self, there: Mapping[str, Camera]) -> None:
+        """Labels and names that neither file nor flag gives stay: they may be from the API."""
+        for camera_id, camera in self._cameras.items():
+            wanted, registered = self._wanted[camera_id], there.get(camera_id)
+            if camera.labels is None and registered is not None:
+                wanted.labels.update(registered.labels)
+            if camera.display_name is None and registered is not None:
+                wanted.display_name = registered.display_name
 
     def _add(self, client: HermesClient, camera_id: str) -> None:
         camera = self._cameras[camera_id]
@@ -149,6 +189,8 @@ class Roster:
             pacing=camera.pacing,
             loop=camera.loop,
             picture=camera.picture.picture,
+            labels=self._wanted[camera_id].labels,
+            display_name=self._wanted[camera_id].display_name,
         )
 
     def _dropped(self) -> list[str]:

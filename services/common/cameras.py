@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from hermes.errors import InvalidInput
+from hermes.labels import check_display_name, check_labels
 from hermes.v1.camera_pb2 import (
     PACING_AS_FAST_AS_READ,
     PACING_LIVE,
@@ -103,6 +104,8 @@ def check(camera: Camera, policy: SourcePolicy) -> Camera:
     check_id(camera.id, "camera.id")
     check_url(camera.url, policy)
     check_sampling(camera)
+    check_labels(camera.labels)
+    check_display_name(camera.display_name)
     if camera.pacing not in (PACING_UNSPECIFIED, PACING_LIVE, PACING_AS_FAST_AS_READ):
         raise InvalidInput("camera.pacing", "is not a known pacing")
     check_picture(camera.picture, rtsp=is_rtsp(camera.url))

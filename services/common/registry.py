@@ -45,7 +45,7 @@ class CameraRegistry:
         Cameras that Redis forgot are put back: those that the last call
         returned, and those of `held`.
         """
-        ours = {camera.id: camera for camera in held}
+        ours = {camera.id: self._as_last_seen(camera) for camera in held}
         known = self._known | ours
         incarnation, entries = self._read()
         if self._incarnation not in (None, incarnation):
@@ -86,6 +86,11 @@ class CameraRegistry:
         if current is not None:
             return "registered" if current.created == camera.created else "removed"
         return "unknown" if self._forgotten([camera]) else "removed"
+
+    def _as_last_seen(self, camera: Camera) -> Camera:
+        """As it was in the registry last: its labels change while it is held."""
+        known = self._known.get(camera.id)
+        return known if known is not None and known.created == camera.created else camera
 
     def _forgotten(self, missing: list[Camera]) -> list[Camera]:
         """Of the cameras that are missing, those that nobody removed."""

@@ -1,7 +1,8 @@
-"""Adds, shows and removes the registered cameras, in Redis."""
+"""Adds, shows, changes and removes the registered cameras, in Redis."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
@@ -11,6 +12,7 @@ import redis.asyncio
 from google.protobuf.message import DecodeError
 
 from hermes.errors import CameraExists, CameraNotFound, InvalidInput, Unavailable
+from hermes.selector import Selector
 from hermes.v1.camera_pb2 import (
     MEMORY_STATE_EMPTY,
     MEMORY_STATE_PENDING,
@@ -23,6 +25,7 @@ from hermes.v1.camera_pb2 import (
 from services.common import camera_status, cameras, keys, logs, tombstones
 from services.common.cameras import SourcePolicy
 from services.common.redaction import redact
+from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.known_cameras import KnownCameras, text_of
 from services.query_gateway.places import Places
 from services.query_gateway.redis_link import RETRY_AFTER_S, reaching_redis
@@ -31,6 +34,7 @@ from services.query_gateway.resolver import NOT_SERVING_STATES, current, read_ow
 log = logs.get(__name__)
 
 NS_PER_MS = 1_000_000
+EVERYTHING = Selector()
 
 
 class CameraCatalogue:
@@ -50,6 +54,7 @@ class CameraCatalogue:
         self._policy = policy
         self._seal = seal
         self._clock_ns = clock_ns
+        self._updating = asyncio.Lock()
 
     async def add(self, camera: Camera) -> CameraInfo:
         """Register a camera. Raises `InvalidInput`, `CameraExists` or `Unavailable`."""
@@ -115,15 +120,57 @@ class CameraCatalogue:
             raise CameraNotFound(camera_id)
         return shown[0]
 
-    async def all(self) -> list[CameraInfo]:
-        """All cameras, ordered by id. Raises `Unavailable`."""
+    async def all(self, selector: Selector = EVERYTHING) -> list[CameraInfo]:
+        """The cameras that are selected, ordered by id. Raises `Unavailable`."""
         async with reaching_redis():
             entries = await self._redis.hgetall(keys.CAMERAS)
             registered = [text_of(field) for field in entries]
             if not await self._known.check_all(registered):
                 raise Unavailable("the registry of cameras is being put back", RETRY_AFTER_S)
             self._known.saw(registered)
-            return await self._show(entries.values())
+            return await self._show(entries.values(), selector)
+
+    async def update(self, update: CameraUpdate) -> CameraInfo:
+        """Change what does not concern frames and memory: both stay, and so does `created`.
+
+        Raises `InvalidInput`, `CameraNotFound` or `Unavailable`.
+        """
+        async with reaching_redis():
+            async with self._updating:  # only other gateways are raced with
+                entry = await self._updated(update)
+            shown = await self._show([entry])
+        log.info("camera_updated", camera=update.camera_id)
+        return shown[0]
+
+    async def _updated(self, update: CameraUpdate) -> bytes | str:
+        """Replace the camera's entry in one step. Returns the new one.
+
+        It is made again from what is there if the registry changed meanwhile: what
+        another gateway changed is kept, and a removed camera does not come back.
+        """
+        camera_id = update.camera_id
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            while True:
+                await pipeline.watch(keys.CAMERAS)
+                entry = cast("bytes | None", await pipeline.hget(keys.CAMERAS, camera_id))
+                if entry is None:
+                    raise await self._known.missing(camera_id)
+                camera = next(iter(_readable([entry])), None)
+                if camera is None:
+                    raise CameraNotFound(camera_id)
+                changed = update.applied_to(camera)
+                if changed == camera:
+                    return entry
+                raw = changed.SerializeToString()
+                cast(Any, pipeline).multi()
+                # No HSET: no user of Redis has the right to overwrite a camera unseen.
+                pipeline.hdel(keys.CAMERAS, camera_id)
+                pipeline.hsetnx(keys.CAMERAS, camera_id, raw)
+                try:
+                    await pipeline.execute()
+                except redis.WatchError:
+                    continue
+                return raw
 
     async def remove(self, camera_id: str) -> None:
         """Remove a camera with all its keys, in one step, and leave a tombstone.
@@ -171,9 +218,12 @@ class CameraCatalogue:
             return tombstones.created_ns(camera)
         return self._clock_ns()
 
-    async def _show(self, registered: Iterable[bytes | str]) -> list[CameraInfo]:
-        """The current state of the given cameras, read in one round trip."""
-        found = sorted(_readable(registered), key=lambda camera: camera.id)
+    async def _show(
+        self, registered: Iterable[bytes | str], selector: Selector = EVERYTHING
+    ) -> list[CameraInfo]:
+        """The current state of the cameras that are selected, read in one round trip."""
+        selected = (one for one in _readable(registered) if selector.matches(one.labels))
+        found = sorted(selected, key=lambda camera: camera.id)
         async with self._redis.pipeline(transaction=False) as pipeline:
             for camera in found:
                 pipeline.hgetall(keys.status(camera.id))

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from hermes.errors import InvalidInput
+from hermes.selector import Selector
 from hermes.v1 import camera_pb2 as camera
 from hermes.v1.camera_pb2_grpc import CameraServiceServicer
 from hermes.v1.memory_pb2 import MemoryServiceInspectRequest, MemoryServiceInspectResponse
@@ -25,6 +26,7 @@ from hermes.v1.query_pb2_grpc import QueryServiceServicer
 from services.common import tracing
 from services.common.cameras import check_id
 from services.common.metrics import Metrics
+from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.probes import Probes
@@ -55,7 +57,16 @@ class CameraServicer(CameraServiceServicer):
     async def List(  # noqa: N802, D102
         self, request: camera.CameraServiceListRequest, context: Any
     ) -> camera.CameraServiceListResponse:
-        return camera.CameraServiceListResponse(cameras=await self._catalogue.all())
+        selector = Selector.parse(request.selector)
+        return camera.CameraServiceListResponse(cameras=await self._catalogue.all(selector))
+
+    async def Update(  # noqa: N802, D102
+        self, request: camera.CameraServiceUpdateRequest, context: Any
+    ) -> camera.CameraServiceUpdateResponse:
+        if not request.HasField("camera"):
+            raise InvalidInput("camera", "is missing")
+        updated = await self._catalogue.update(CameraUpdate.read(request))
+        return camera.CameraServiceUpdateResponse(camera=updated)
 
     async def Remove(  # noqa: N802, D102
         self, request: camera.CameraServiceRemoveRequest, context: Any

@@ -98,6 +98,8 @@ def _edit_message(message: Message, random: Random) -> None:
     value: Any = getattr(message, field.name)
     if random.random() < 0.1:
         message.ClearField(field.name)
+    elif field.message_type is not None and field.message_type.GetOptions().map_entry:
+        _edit_map(value, field, random)
     elif field.is_repeated:
         _edit_repeated(value, field, random)
     elif field.type == FieldDescriptor.TYPE_MESSAGE:
@@ -105,6 +107,13 @@ def _edit_message(message: Message, random: Random) -> None:
         value.SetInParent()
     else:
         setattr(message, field.name, _scalar(field, random))
+
+
+def _edit_map(values: Any, field: FieldDescriptor, random: Random) -> None:
+    """Of texts by texts: there is no other yet."""
+    key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+    for _ in range(random.choice((1, 2, 33))):
+        values[f"{_scalar(key, random)}{random.choice(TEXTS)}"] = _scalar(value, random)
 
 
 def _edit_repeated(values: Any, field: FieldDescriptor, random: Random) -> None:

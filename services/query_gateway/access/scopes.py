@@ -23,7 +23,7 @@ class Action(StrEnum):
     READ = "read"
     """List it, get it, look inside its memory."""
     ADMIN = "admin"
-    """Add it, remove it, open its source to see what it is."""
+    """Add it, change it, remove it, open its source to see what it is."""
 
 
 _SCOPE = re.compile(rf"({'|'.join(Action)}):((?:{ID_PATTERN.pattern})?\*|{ID_PATTERN.pattern})")

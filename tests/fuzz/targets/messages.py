@@ -19,6 +19,7 @@ from hermes.v1.camera_pb2 import (
     Camera,
     CameraInfo,
     CameraServiceAddRequest,
+    CameraServiceUpdateRequest,
     MemoryStatus,
     SourceStatus,
 )
@@ -29,6 +30,7 @@ from services.common.cameras import SourcePolicy
 from services.common.leases import parse_owner
 from services.common.placement import parse_members
 from services.hermes_worker.log_position import LogPosition
+from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.questions import QuestionRules
 from tests.fuzz.damage import edit_json, message_edit
 from tests.fuzz.target import Target
@@ -44,6 +46,8 @@ def _cameras() -> list[bytes]:
     file.sampling.chunk_max_frames = 8
     file.sampling.chunk_max_duration.FromMilliseconds(500)
     file.created.FromMilliseconds(1_700_000_000_000)
+    file.labels.update({"site": "dock", "example.com/floor": "2"})
+    file.display_name = "Dock, gate 3"
     return [CameraServiceAddRequest(camera=one).SerializeToString() for one in (live, file)]
 
 
@@ -61,6 +65,28 @@ def _read_camera(data: bytes) -> str:
     assert math.isfinite(camera.sampling.frames_per_second)
     camera_of(CameraInfo(camera=shown))
     return f"pacing {cameras.pacing_of(camera)}"
+
+
+def _updates() -> list[bytes]:
+    whole = CameraServiceUpdateRequest(camera=Camera(id="dock", labels={"site": "dock"}))
+    whole.update_mask.paths.extend(["labels", "display_name"])
+    single = CameraServiceUpdateRequest(camera=Camera(id="dock"), put_labels={"site": "yard"})
+    single.remove_labels.append("floor")
+    return [whole.SerializeToString(), single.SerializeToString()]
+
+
+def _read_update(data: bytes) -> str:
+    try:
+        request = CameraServiceUpdateRequest.FromString(data)
+    except DecodeError:
+        return "no message"
+    before = CameraServiceAddRequest.FromString(_cameras()[1]).camera
+    try:
+        after = CameraUpdate.read(request).applied_to(before)
+    except InvalidInput as error:
+        return "".join(c for c in str(error) if not c.isdigit())[:60]
+    assert cameras.check(after, POLICY).created == before.created
+    return f"{len(after.labels)} labels"
 
 
 def _questions() -> list[bytes]:
@@ -193,6 +219,7 @@ def _edit_redis(data: bytes, random: Random) -> bytes:
 
 
 CAMERAS = Target("cameras", _cameras, _read_camera, (message_edit(CameraServiceAddRequest),))
+UPDATES = Target("updates", _updates, _read_update, (message_edit(CameraServiceUpdateRequest),))
 QUESTIONS = Target("questions", _questions, _read_question, (message_edit(QueryServiceAskRequest),))
 CONTENTS = Target("contents", _contents, _read_contents, (message_edit(MemoryContents),))
 REDIS = Target(

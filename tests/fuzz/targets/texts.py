@@ -12,6 +12,7 @@ from unittest import mock
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from hermes.errors import InvalidInput
+from hermes.selector import MAX_SELECTOR_CHARS, Selector
 from services.cli.config import camera_of_flag, read_config
 from services.common.camera_url import CameraUrl
 from services.common.cameras import SourcePolicy, check_url, is_file
@@ -125,6 +126,24 @@ def _password(url: CameraUrl) -> str:
     return (url.credentials or "").partition(":")[2]
 
 
+SELECTORS_GOOD = (
+    b"site=dock,floor!=2",
+    b"site in (dock, yard),!roof,example.com/floor notin (1,,2)",
+)
+
+
+def _read_selector(data: bytes) -> str:
+    text = data.decode("utf-8", "surrogateescape")
+    try:
+        selector = Selector.parse(text)
+    except InvalidInput as error:
+        str(error).encode()
+        return "".join(c for c in str(error) if not c.isdigit())[:40]
+    written = str(selector)
+    assert len(written) > MAX_SELECTOR_CHARS or Selector.parse(written) == selector
+    return f"{len(selector.requirements)} requirements"
+
+
 CONFIG = Target(
     "config",
     lambda: [YAML, b"", b"cameras: []"],
@@ -166,6 +185,12 @@ SETTINGS = Target(
         *(b"nan", b"inf", b"-1", b"1e999", b"0", b"1" * 5000, b"true", b"[", b"{}", b"null", b"\n"),
         *(b"\xff", b"=", b"://", b"@", b"]", b"[::1", b":99999", b"%", b"x", b"~nobody/", b"\t"),
     ),
+)
+SELECTORS = Target(
+    "selectors",
+    lambda: list(SELECTORS_GOOD),
+    _read_selector,
+    words=(*(b"=", b"==", b"!=", b"!", b"(", b")", b",", b" in ", b" notin ", b"a/", b"\xc3\xa9"),),
 )
 URLS = Target(
     "urls",

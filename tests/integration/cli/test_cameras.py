@@ -1,4 +1,4 @@
-"""`hermes camera list` and `get`, in a pipe and in a narrow terminal."""
+"""`hermes camera`, in a pipe and in a narrow terminal, and labels on its command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from typer.testing import CliRunner, Result
 
+from services.cli.main import app
 from tests.support.gateway import register, running_gateway
 
 COLUMNS = 60
@@ -88,6 +90,54 @@ async def test_cameras_for_people_and_programs(
         dumb = in_a_terminal(address, "list", TERM="dumb")
         assert "\x1b" not in dumb
         assert dumb.splitlines() == lines
+
+    async with running_gateway(redis_url) as gateway:
+        await asyncio.to_thread(use, f"127.0.0.1:{gateway.port}")
+
+
+def run(address: str, *arguments: str) -> Result:
+    """The command in this process, which is quicker."""
+    return CliRunner().invoke(app, ["camera", *arguments, "-g", address], env={"COLUMNS": "300"})
+
+
+async def test_labels_on_the_command_line(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    def use(address: str) -> None:
+        labels = ("--label", "site=dock", "--label", "floor=2")
+        added = run(address, "add", "dock", "rtsp://c/1", *labels, "--display-name", "Dock, gate 3")
+        assert added.exit_code == 0, added.output
+        run(address, "add", "yard", "rtsp://c/2", "--label", "site=yard")
+
+        def listed(*flags: str) -> list[str]:
+            return run(address, "list", "-o", "name", *flags).stdout.split()
+
+        assert listed() == ["dock", "yard"]
+        assert listed("-l", "site=dock") == listed("--label", "floor") == ["dock"]
+        assert listed("-l", "site in (dock, yard)", "-l", "!floor") == ["yard"]
+        none = run(address, "list", "-l", "site=roof")
+        assert (none.exit_code, none.stdout) == (0, "")
+        assert "no camera has such labels: site=roof" in none.stderr
+
+        updated = run(address, "update", "dock", "--label", "site=yard", "--label", "floor-")
+        assert updated.exit_code == 0, updated.output
+        shown = run(address, "get", "dock").stdout
+        assert "display name: Dock, gate 3\nlabels: site=yard\n" in shown
+        assert run(address, "update", "dock", "--display-name", "", "-o", "name").exit_code == 0
+        got = json.loads(run(address, "get", "dock", "-o", "json").stdout)
+        assert (got["labels"], got["display_name"]) == ({"site": "yard"}, "")
+        assert "  site=yard" in run(address, "list", "-o", "wide").stdout
+
+        for wrong, said in (
+            (("update", "dock"), "give --label or --display-name"),
+            (("update", "dock", "--label", "site"), "write KEY=VALUE, or KEY- to remove"),
+            (("update", "nowhere", "--label", "a=b"), "there is no camera 'nowhere'"),
+            (("add", "x", "rtsp://c/1", "--label", "a-"), "'a-': write KEY=VALUE"),
+            (("list", "-l", "site in dock"), "at character 9 there must be '('"),
+        ):
+            refused = run(address, *wrong)
+            assert refused.exit_code in (1, 2)
+            assert said in refused.output + str(refused.exception), refused.output
 
     async with running_gateway(redis_url) as gateway:
         await asyncio.to_thread(use, f"127.0.0.1:{gateway.port}")

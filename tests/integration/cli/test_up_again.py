@@ -41,7 +41,7 @@ def test_what_is_as_before_is_left_alone(tmp_path: Path) -> None:
     with up.running(tmp_path, environment(tmp_path), *flags, *more) as run:
         assert_settings(state / "logs")
         eventually(lambda: seen(run, "same") == 12, 60, "the film is remembered")
-        created = run.client.get_camera("same").created
+        created = run.client.update_camera("same", put_labels={"site": "dock"}).created
         run.client.add_camera("api", "other.mp4")
         assert_refused(tmp_path, run.process.pid)
         memory = psutil.Process(run.process.pid).memory_info().rss
@@ -62,6 +62,7 @@ def test_what_is_as_before_is_left_alone(tmp_path: Path) -> None:
         assert "of earlier runs: api" in said
         again = run.seen("same", "ended")
         assert (again.created, again.memory.coverage.frames_seen) == (created, 12)
+        assert again.labels == {"site": "dock"}
         answer = run.client.ask("same", "Is it day or night?", timeout=30).result()
         assert answer.coverage.frames_seen == 12
         assert again.memory.coverage.gaps == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
+from hermes.v1.camera_pb2 import Camera
 from services.common import keys, tombstones
 from services.common.leases import TTL_S
 from tests.integration.common.conftest import Clock
@@ -59,6 +60,33 @@ def test_no_camera_is_given_up_when_redis_forgets(
     assert bool(client.exists(keys.checkpoint("lobby"))) == (
         what not in ("everything", "the checkpoint")
     )
+
+
+def relabel(client: redis.Redis, camera_id: str) -> bytes:
+    """Give the camera a label as the gateway does, and return its entry."""
+    raw = client.hget(keys.CAMERAS, camera_id)
+    assert isinstance(raw, bytes)
+    camera = Camera.FromString(raw)
+    camera.labels["site"] = "dock"
+    client.hset(keys.CAMERAS, camera_id, camera.SerializeToString())
+    return camera.SerializeToString()
+
+
+def test_labels_change_and_nothing_begins_anew(client: redis.Redis, clock: Clock) -> None:
+    """The owner goes on under its lease, and puts back the newest labels when Redis forgets."""
+    one = Instance(client, "one", clock=clock)
+    add(client, "lobby")
+    rounds(clock, one)
+    epoch, calls = one.ownership.epoch("lobby"), [*one.holder.calls]
+    entry = relabel(client, "lobby")
+    rounds(clock, one)
+    assert (one.ownership.epoch("lobby"), one.holder.calls) == (epoch, calls)
+    client.delete(keys.CAMERAS)
+    rounds(clock, one)
+    assert client.hget(keys.CAMERAS, "lobby") == entry
+    client.flushdb()
+    rounds(clock, one)
+    assert client.hget(keys.CAMERAS, "lobby") == entry
 
 
 def test_a_camera_without_an_owner_is_put_back_too(client: redis.Redis, clock: Clock) -> None:

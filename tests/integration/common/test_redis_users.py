@@ -12,13 +12,14 @@ import redis
 import redis.asyncio
 from redis.exceptions import NoPermissionError
 
-from hermes.v1.camera_pb2 import Camera
+from hermes.v1.camera_pb2 import Camera, CameraServiceUpdateRequest
 from services.common import keys
 from services.common.cameras import SourcePolicy
 from services.common.connection import RedisAccess, connect, connect_async
 from services.common.files import UnusableFile
 from services.common.frame_log import BEGINNING, RedisFrameLog
 from services.common.leases import Leases, load_script
+from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.known_cameras import KnownCameras
@@ -92,6 +93,9 @@ async def test_each_can_do_its_work(
     assert (await Resolver(gateway, Epochs(), known).resolve("lobby")).epoch == held.epoch
     assert [one.camera.id for one in await catalogue.all()] == ["lobby"]
     assert (await catalogue.get("lobby")).camera.id == "lobby"
+    put = CameraServiceUpdateRequest(camera=Camera(id="lobby"), put_labels={"site": "dock"})
+    updated = await catalogue.update(CameraUpdate.read(put))
+    assert dict(updated.camera.labels) == {"site": "dock"}
 
     # Handed over, taken back from a Redis that forgot, and given up.
     for one in (remembering, reading):

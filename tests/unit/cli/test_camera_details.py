@@ -89,6 +89,16 @@ def test_the_last_gaps_are_shown_with_their_reasons() -> None:
     assert lines[0].endswith(" (12 s): of unknown reason")
 
 
+def test_the_display_name_and_the_labels_come_first() -> None:
+    info = camera_pb2.CameraInfo()
+    info.camera.display_name = "Dock\x1b, gate 3"
+    info.camera.labels.update(site="dock", floor="2")
+    assert list(details_of(camera_of(info))) == [
+        "display name: Dock, gate 3",
+        "labels: floor=2, site=dock",
+    ]
+
+
 def test_a_camera_without_frames_has_no_picture() -> None:
     info = camera_pb2.CameraInfo()
     assert list(details_of(camera_of(info))) == []

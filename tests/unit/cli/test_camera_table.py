@@ -112,6 +112,15 @@ def test_wide_shows_where_a_camera_is_and_no_secret() -> None:
         assert word in lines[1]
 
 
+def test_wide_shows_labels_and_the_display_name() -> None:
+    named = replace(camera("dock"), labels={"site": "dock", "floor": "2"}, display_name="G\x1b 3")
+    heading, row, plain = shown([named, camera("lobby")], 40, wide=True)
+    assert heading.split()[-4:] == ["labels", "display", "name", "note"]
+    assert row.endswith("floor=2,site=dock  G 3")
+    assert plain.split()[-2:] == ["-", "-"]
+    assert "labels" not in "".join(shown([named], 200))
+
+
 def test_a_dumb_terminal_is_as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "60")

@@ -52,6 +52,55 @@ def test_a_correction_that_cannot_be_made_is_named_with_its_place(
     assert f"picture.{fault.partition(':')[0]}: is " in str(refused.value)
 
 
+def test_labels_and_display_names_are_read(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "cameras:\n  - id: a\n    url: rtsp://h/1\n"
+        "    labels: {site: dock, example.com/floor: '2'}\n    display_name: Dock, gate 3\n"
+        "  - {id: b, url: a.mp4, labels: {}, display_name: ''}\n  - {id: c, url: a.mp4}\n",
+    )
+    read = [(camera.labels, camera.display_name) for camera in read_config(path).cameras]
+    assert read == [
+        ({"site": "dock", "example.com/floor": "2"}, "Dock, gate 3"),
+        ({}, ""),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reported"),
+    [
+        ("labels:\n      site: a b", "line 5, column 13: cameras.0.labels.site: the value has ' '"),
+        (
+            "labels:\n      site: a\n      floor: 2",
+            "line 6, column 14: cameras.0.labels.floor: the",
+        ),
+        ("labels: {floor: 2}", 'write it in quotes, like "2"'),
+        ("labels: {wet: on}", "cameras.0.labels.wet: the value is no text"),
+        ("labels: {2: a}", "the key is no text"),
+        ("labels:\n      a b: x", "line 5, column 12: cameras.0.labels.***: the key has ' ' at"),
+        ("labels: {a.b/-c: x}", "cameras.0.labels.a.b/-c: the key must begin and end"),
+        ("labels: {'u:hunter2@h/1': x}", "cameras.0.labels.***: the key has ':' at"),
+        ("labels: {a: x, a: y}", "line 4, column 23: cameras.0.labels.a: stands twice"),
+        ("labels: site=dock", "line 4, column 13: cameras.0.labels"),
+        (
+            "labels: {" + ", ".join(f"k{n}: x" for n in range(33)) + "}",
+            "line 4, column 13: cameras.0.labels: there are 33 labels; 32 are allowed",
+        ),
+        (r'display_name: "a\nb"', "line 4, column 19: cameras.0.display_name: has a control"),
+        (f"display_name: {'a' * 129}", "cameras.0.display_name: has 129 characters"),
+    ],
+)
+def test_a_mistake_in_a_label_or_a_name_has_its_place(
+    tmp_path: Path, lines: str, reported: str
+) -> None:
+    text = f"cameras:\n  - id: a\n    url: rtsp://h/1\n    {lines}\n"
+    with pytest.raises(InvalidInput) as refused:
+        read_config(written(tmp_path, text))
+    assert reported in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
 def test_flags_win(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, "cameras: [{id: a, url: 'rtsp://h/1'}]"))
     both = config.overridden(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from hermes.client import Picture
+from collections.abc import Mapping
+from typing import Any, cast
+
+from hermes.client import HermesClient, Picture
 from hermes.client.requests import add_request
 from hermes.v1.camera_pb2 import Camera
-from services.cli.roster import Plan, plan
+from services.cli.config import CameraConfig
+from services.cli.roster import Plan, Roster, plan
 
 
 def camera(id: str, url: str = "rtsp://h/1", **options: float | bool | str) -> Camera:
@@ -51,6 +55,67 @@ def test_what_changed_is_named() -> None:
         "d": "chunks",
         "e": "picture",
     }
+
+
+def test_a_label_or_a_name_that_changed_leaves_memory() -> None:
+    wanted = [camera("a"), camera("b"), camera("c", "rtsp://h/2"), camera("d")]
+    there = [camera("a"), camera("b"), camera("c"), camera("d")]
+    for number, one in enumerate(there):
+        one.labels["site"] = str(number)
+        one.display_name = "Dock"
+    wanted[3].labels["site"] = "3"
+    wanted[3].display_name = "Dock"
+    found = planned(wanted, there)
+    assert found.updated == {"a": "labels, display name", "b": "labels, display name"}
+    assert (found.changed, found.as_before) == ({"c": "URL"}, ("d",))
+
+
+class Calls:
+    """A client that records what it is called to do."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, str, dict[str, str], str]] = []
+
+    def add_camera(self, id: str, url: str, **options: Any) -> None:
+        self.made.append(("add", id, dict(options["labels"]), options["display_name"]))
+
+    def update_camera(self, id: str, *, labels: Mapping[str, str], display_name: str) -> None:
+        self.made.append(("update", id, dict(labels), display_name))
+
+    def remove_camera(self, id: str) -> None:
+        self.made.append(("remove", id, {}, ""))
+
+
+def test_labels_that_the_file_gives_are_made_so_and_others_stay() -> None:
+    there = {}
+    for id in ("said", "silent", "cleared", "moved"):
+        there[id] = camera(id)
+        there[id].labels["by"] = "api"
+        there[id].display_name = "Dock"
+    wanted = [
+        CameraConfig(id="said", url="rtsp://h/1", labels={"site": "dock"}),
+        CameraConfig(id="silent", url="rtsp://h/1"),
+        CameraConfig(id="cleared", url="rtsp://h/1", labels={}, display_name=""),
+        CameraConfig(id="moved", url="rtsp://h/2"),
+        CameraConfig(id="new", url="rtsp://h/1", labels={"site": "yard"}),
+    ]
+    calls, said = Calls(), list[str]()
+    client = cast(HermesClient, calls)
+    Roster(wanted, frozenset(), None, None).apply(client, there, said.append)
+    assert calls.made == [
+        ("add", "new", {"site": "yard"}, ""),
+        ("remove", "moved", {}, ""),
+        ("add", "moved", {"by": "api"}, "Dock"),
+        ("update", "said", {"site": "dock"}, "Dock"),
+        ("update", "cleared", {}, ""),
+    ]
+    assert said == [
+        "camera new: added",
+        "camera moved: URL changed: its memory begins anew",
+        "camera said: labels changed: it keeps its memory",
+        "camera cleared: labels, display name changed: it keeps its memory",
+        "as before, with what they remember: silent",
+    ]
 
 
 def test_only_what_the_file_named_once_is_removed() -> None:

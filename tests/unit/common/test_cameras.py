@@ -45,6 +45,15 @@ def field_of(camera: Camera, policy: SourcePolicy | None = None) -> str:
     return refused.value.field
 
 
+def test_labels_and_display_names_are_checked() -> None:
+    camera = Camera(id="a", url="rtsp://host/s", labels={"site": "dock"}, display_name="Dock 3")
+    assert cameras.check(camera, SourcePolicy()) == camera
+    camera.labels["site"] = "a b"
+    assert field_of(camera) == "camera.labels"
+    camera = Camera(id="a", url="rtsp://host/s", display_name="\x1b[2J")
+    assert field_of(camera) == "camera.display_name"
+
+
 @pytest.mark.parametrize("id", ["a", "lobby-1", "A.b_c", "0", "x" * 64])
 def test_valid_ids_are_accepted(id: str) -> None:
     assert cameras.check_id(id) == id

@@ -28,7 +28,7 @@ def test_a_rule_names_the_camera_or_hides_what_is_not_the_callers(name: str) -> 
     assert rule.camera(request) == ""
     if method.input_type.name == "QueryServiceAskRequest":
         request.question.camera_id = "lobby"
-    elif method.input_type.name in ("CameraServiceAddRequest", "CameraServiceProbeRequest"):
+    elif any(field.name == "camera" for field in method.input_type.fields):
         request.camera.id = "lobby"
     else:
         request.camera_id = "lobby"
@@ -42,7 +42,7 @@ def test_actions() -> None:
     assert by_action == {
         Action.ASK: {"Ask"},
         Action.READ: {"Get", "List", "Inspect"},
-        Action.ADMIN: {"Add", "Remove", "Probe"},
+        Action.ADMIN: {"Add", "Update", "Remove", "Probe"},
     }
 
 
