@@ -9,7 +9,17 @@ import time
 
 import torch
 
-from benchmarks import checkpoints, compression, decode, frame_log, gateway, memory, serving, stream
+from benchmarks import (
+    changes,
+    checkpoints,
+    compression,
+    decode,
+    frame_log,
+    gateway,
+    memory,
+    serving,
+    stream,
+)
 from benchmarks.table import Row, render
 from hermes.cpus import usable_cpus
 
@@ -17,6 +27,7 @@ MODULES = {
     "memory": memory,
     "stream": stream,
     "serving": serving,
+    "changes": changes,
     "compression": compression,
     "frame_log": frame_log,
     "decode": decode,

@@ -7,14 +7,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hermes.memory.attention import causal_attention, folded_mask, grouped_attention, tail_mask
+from hermes.memory.attention import (
+    AppendingRow,
+    causal_attention,
+    folded_mask,
+    grouped_attention,
+    tail_mask,
+)
 from hermes.memory.coverage import FrameStamp
 from hermes.memory.frame_layout import FrameLayout
-from hermes.memory.rope import Rotary, rotate
+from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab
 
 
-class AppendRow:
+class AppendRow(AppendingRow):
     """New tokens of a memory in one pass. They attend to all of it, and causally to each other.
 
     `layouts`: those of the frames; none for the prefix. `start`: the index of the
@@ -41,7 +47,7 @@ class AppendRow:
         self.guidance: tuple[Tensor, ...] = ()
         self._tokens = positions.shape[1]
         self._rotary = rotary
-        self._tables = rotary.tables(positions)
+        self.tables = rotary.tables(positions)
         self._mask: Tensor | None = None
 
     @property
@@ -49,18 +55,20 @@ class AppendRow:
         """How many tokens of the pass belong to this row."""
         return self._tokens
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend_rotated(
+        self, layer: int, rotated: Tensor, key: Tensor, value: Tensor, scale: float
+    ) -> Tensor:
         """Append this layer's keys and values to the memory, and attend to all of it."""
         end = self.start + self._tokens
         self.slab.keys[layer, :, self.start : end] = key
         self.slab.values[layer, :, self.start : end] = value
-        keys = self.slab.rotated_keys(layer, end, self._rotary)
+        keys = self.slab.rotated_keys(layer, end, self._rotary, self.tables)
         values = self.slab.values[layer, :, :end]
         if keys.device.type == "cuda":
-            return causal_attention(rotate(query, self._tables), keys, values, scale)
+            return causal_attention(rotated, keys, values, scale)
         if self._mask is None and (mask := tail_mask(self._tokens, end, keys.device)) is not None:
-            self._mask = folded_mask(mask, query.shape[0] // key.shape[0], query.dtype)
-        return grouped_attention(rotate(query, self._tables), keys, values, self._mask, scale)
+            self._mask = folded_mask(mask, rotated.shape[0] // key.shape[0], rotated.dtype)
+        return grouped_attention(rotated, keys, values, self._mask, scale)
 
     def finite(self, hidden: Tensor | None = None) -> Tensor:
         """[2] bool on the device, for `StreamMemory.commit`.

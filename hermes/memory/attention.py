@@ -71,6 +71,30 @@ class ReadingRow(ABC):
         """
 
 
+class AppendingRow(ABC):
+    """A row that adds to a memory. If a pass has no other rows, all queries are rotated at once.
+
+    `tables`: cos and sin of its positions (`Rotary.tables`).
+    """
+
+    tables: tuple[Tensor, Tensor]
+
+    @property
+    @abstractmethod
+    def tokens(self) -> int:
+        """How many tokens of the pass belong to this row."""
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """As every row does."""
+        return self.attend_rotated(layer, rotate(query, self.tables), key, value, scale)
+
+    @abstractmethod
+    def attend_rotated(
+        self, layer: int, rotated: Tensor, key: Tensor, value: Tensor, scale: float
+    ) -> Tensor:
+        """As `attend`. `rotated`: the query, rotated already."""
+
+
 def scaled(tables: tuple[Tensor, Tensor], scale: float) -> tuple[Tensor, Tensor]:
     """Tables that rotate queries and scale them, too.
 
@@ -93,8 +117,10 @@ class PackedPass:
         self._between = between
         reading = [row for row in self.rows if isinstance(row, ReadingRow)]
         self._reading = reading if 1 < len(reading) == len(self.rows) else None
-        if self._reading is not None:
-            cos, sin = zip(*(row.tables for row in reading), strict=True)
+        appending = [row for row in self.rows if isinstance(row, AppendingRow)]
+        self._appending = appending if 1 < len(appending) == len(self.rows) else None
+        if (alike := self._reading or self._appending) is not None:
+            cos, sin = zip(*(row.tables for row in alike), strict=True)
             self._tables = torch.cat(cos), torch.cat(sin)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
@@ -107,7 +133,11 @@ class PackedPass:
             out = self.rows[0].attend(layer, query[0], key[0], value[0], scale)
             return out.transpose(0, 1).unsqueeze(0)
         q, k, v = (part[0].split(self.sizes, dim=1) for part in (query, key, value))
-        if self._reading is None:
+        if self._appending is not None:
+            turned = rotate(query[0], self._tables).split(self.sizes, dim=1)
+            adding = zip(self._appending, turned, k, v, strict=True)
+            outs = [row.attend_rotated(layer, own, a, b, scale) for row, own, a, b in adding]
+        elif self._reading is None:
             rows = zip(self.rows, q, k, v, strict=True)
             outs = [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
         else:

@@ -48,8 +48,17 @@ class Slab:
         self._rotated_length = [0] * shape.layers
         self._last: tuple[int, int, Tensor] | None = None
 
-    def rotated_keys(self, layer: int, length: int, rotary: Rotary) -> Tensor:
+    def rotated_keys(
+        self,
+        layer: int,
+        length: int,
+        rotary: Rotary,
+        newest: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Keys of a layer up to `length`, rotated: [kv_heads, length, head_dim].
+
+        `newest`: the tables of the last keys' positions, if they are at hand: computing them
+        again for each layer takes longer than rotating a few keys.
 
         On a CPU, and elsewhere while the slab has readers, rotated keys are
         cached, and only those appended since the last call are rotated. The
@@ -59,7 +68,7 @@ class Slab:
             return self._rotated_once(layer, length, rotary)
         done = self._rotated_length[layer]
         if self._rotated is None or done < length:
-            self._rotate_layer(layer, done, length, rotary)
+            self._rotate_layer(layer, done, length, rotary, newest)
         assert self._rotated is not None
         return self._rotated[layer, :, :length]
 
@@ -91,10 +100,19 @@ class Slab:
         self._rotated_length = [max(length, known) for known in self._rotated_length]
 
     @torch.inference_mode()
-    def _rotate_layer(self, layer: int, done: int, length: int, rotary: Rotary) -> None:
+    def _rotate_layer(
+        self,
+        layer: int,
+        done: int,
+        length: int,
+        rotary: Rotary,
+        newest: tuple[Tensor, Tensor] | None,
+    ) -> None:
         if self._rotated is None:
             self._rotated = self._room_for_keys()
-        tables = rotary.tables(self.positions[layer, :, done:length])
+        tables = newest
+        if tables is None or len(tables[0]) != length - done:
+            tables = rotary.tables(self.positions[layer, :, done:length])
         rotate(self.keys[layer, :, done:length], tables, out=self._rotated[layer, :, done:length])
         self._rotated_length[layer] = length
 
