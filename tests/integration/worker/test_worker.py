@@ -53,6 +53,7 @@ async def worker(redis_url: str, redis_client: redis.Redis) -> AsyncIterator[Wor
         threads=1,
         budget_tokens=160,
         compress_every_frames=4,
+        ingest="full",  # test_taking_changes.py has the other one
         max_cameras=4,
         max_answer_tokens=4000,
         drain_s=2.0,
