@@ -111,6 +111,7 @@ def _edit_message(message: Message, random: Random) -> None:
 
 def _edit_map(values: Any, field: FieldDescriptor, random: Random) -> None:
     """Of texts by texts: there is no other yet."""
+    assert field.message_type is not None
     key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
     for _ in range(random.choice((1, 2, 33))):
         values[f"{_scalar(key, random)}{random.choice(TEXTS)}"] = _scalar(value, random)
