@@ -99,7 +99,7 @@ def _edit_message(message: Message, random: Random) -> None:
     if random.random() < 0.1:
         message.ClearField(field.name)
     elif field.message_type is not None and field.message_type.GetOptions().map_entry:
-        _edit_map(value, field, random)
+        _edit_map(value, field.message_type.fields_by_name, random)
     elif field.is_repeated:
         _edit_repeated(value, field, random)
     elif field.type == FieldDescriptor.TYPE_MESSAGE:
@@ -109,10 +109,16 @@ def _edit_message(message: Message, random: Random) -> None:
         setattr(message, field.name, _scalar(field, random))
 
 
+<<<<<<< HEAD
 def _edit_map(values: Any, field: FieldDescriptor, random: Random) -> None:
     """Of texts by texts: there is no other yet."""
     assert field.message_type is not None
     key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+=======
+def _edit_map(values: Any, entry: Any, random: Random) -> None:
+    """`entry`: the fields of its entries. Its keys are texts: there is no other map yet."""
+    key, value = entry["key"], entry["value"]
+>>>>>>> 57b55b3c1e8474859eceace912b4e973c46ac78b
     for _ in range(random.choice((1, 2, 33))):
         values[f"{_scalar(key, random)}{random.choice(TEXTS)}"] = _scalar(value, random)
 

@@ -18,10 +18,16 @@ from hermes import errors
 from hermes.client import AsyncHermesClient
 from hermes.v1.camera_pb2 import (
     Camera,
+    CameraInfo,
     CameraServiceListRequest,
+    CameraServiceListResponse,
     CameraServiceUpdateRequest,
 )
-from hermes.v1.camera_pb2_grpc import CameraServiceStub
+from hermes.v1.camera_pb2_grpc import (
+    CameraServiceServicer,
+    CameraServiceStub,
+    add_CameraServiceServicer_to_server,
+)
 from services.common import keys
 from services.query_gateway.gateway import Gateway
 from tests.support.fake_worker import FakeWorker
@@ -195,3 +201,26 @@ async def test_an_entry_of_an_older_gateway_can_be_updated(
     register(redis_client, "lobby")
     assert (await client.get_camera("lobby")).labels == {}
     assert (await client.update_camera("lobby", put_labels={"a": ""})).labels == {"a": ""}
+
+
+class OlderGateway(CameraServiceServicer):
+    """Knows neither labels nor selectors."""
+
+    async def List(self, request: Any, context: Any) -> CameraServiceListResponse:  # noqa: N802
+        cameras = [CameraInfo(camera=Camera(id=id)) for id in ("dock", "lobby")]
+        return CameraServiceListResponse(cameras=cameras)
+
+
+async def test_an_older_gateway_selects_no_camera_by_mistake() -> None:
+    server = grpc.aio.server()
+    cast(Any, add_CameraServiceServicer_to_server)(OlderGateway(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with AsyncHermesClient(f"127.0.0.1:{port}") as client:
+            assert await client.list_cameras("site=dock") == []
+            assert len(await client.list_cameras("!site")) == len(await client.list_cameras()) == 2
+            with pytest.raises(errors.Unsupported, match="does not know this call"):
+                await client.update_camera("dock", put_labels={"site": "dock"})
+    finally:
+        await server.stop(0)
