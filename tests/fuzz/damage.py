@@ -109,16 +109,9 @@ def _edit_message(message: Message, random: Random) -> None:
         setattr(message, field.name, _scalar(field, random))
 
 
-<<<<<<< HEAD
-def _edit_map(values: Any, field: FieldDescriptor, random: Random) -> None:
-    """Of texts by texts: there is no other yet."""
-    assert field.message_type is not None
-    key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
-=======
 def _edit_map(values: Any, entry: Any, random: Random) -> None:
     """`entry`: the fields of its entries. Its keys are texts: there is no other map yet."""
     key, value = entry["key"], entry["value"]
->>>>>>> 57b55b3c1e8474859eceace912b4e973c46ac78b
     for _ in range(random.choice((1, 2, 33))):
         values[f"{_scalar(key, random)}{random.choice(TEXTS)}"] = _scalar(value, random)
 
