@@ -59,10 +59,10 @@ def lines_of(found: Probe) -> Iterator[str]:
     picture = found.picture
     if picture is None:
         return
-    if not found.frame_bytes:  # it was opened, and that is all
-        yield f"opened: {_printable(picture.codec)}, {picture.coded_width}x{picture.coded_height}"
-    else:
+    if found.frame_bytes:
         yield f"picture: {picture_line(picture)}"
+    elif picture.coded_width:  # it was opened, and that is all
+        yield f"opened: {_printable(picture.codec)}, {picture.coded_width}x{picture.coded_height}"
     if found.key_frame_interval_s is not None:
         seconds = f"{found.key_frame_interval_s:.1f} s"
         every = f"at least {seconds} apart" if found.key_frame_interval_open else f"every {seconds}"

@@ -103,7 +103,7 @@ class Prober:
         log.info(
             "source_probed",
             camera=job.camera.id,
-            error=SourceError.Name(answer.error),
+            error=SourceError.Name(answer.error) if answer.error else None,
             message=answer.error_message,
             seconds=round(time.monotonic() - began_s, 3),
         )

@@ -25,9 +25,11 @@ from services.decoder.trust import (
 )
 
 ESCAPED = frozenset({"h264", "hevc"})
-"""Codecs whose data cannot hold a run of zeros, but for padding before the next unit."""
+"""Codecs whose data cannot hold a run of zeros, but for padding between units."""
 
 ZEROS = re.compile(rb"\0{8}\0*[^\0\1]")
+ZEROS_OF_FILES = re.compile(rb"\0{8}")
+"""Where the length of each unit is written before it there is no padding."""
 
 MIN_PATIENCE = 30
 """Packets."""
@@ -54,6 +56,8 @@ class WholeFrames:
         self._first_pts: int | None = None
         self._leading = 0
         self._recent: deque[Packet[VideoStream]] = deque(maxlen=MAX_REORDERED)
+        with_lengths = (stream.codec_context.extradata or b"").startswith(b"\1")  # avcC, hvcC
+        self._zeros = ZEROS_OF_FILES if with_lengths else ZEROS
 
     @property
     def frame_s(self) -> float:
@@ -186,7 +190,9 @@ class WholeFrames:
 
     def _zeroed(self, packet: Packet[VideoStream]) -> bool:
         """Whether a part was never written or never came: the decoder may not notice."""
-        return self._stream.codec_context.name in ESCAPED and bool(ZEROS.search(bytes(packet)))
+        return self._stream.codec_context.name in ESCAPED and bool(
+            self._zeros.search(bytes(packet))
+        )
 
     def _completed(
         self,

@@ -112,6 +112,14 @@ def zeroed(index: int, packet: Packet[VideoStream]) -> bytes | None:
     return bytes(data)
 
 
+def unfinished(index: int, packet: Packet[VideoStream]) -> bytes | None:
+    """The end of a packet was never written, and a byte of it is one."""
+    data = bytearray(bytes(packet))
+    if index == GROUP + 10:
+        data[-40:] = bytes(20) + b"\1" + bytes(19)
+    return bytes(data)
+
+
 def interrupted(path: Path, into: Path) -> Path:
     """A transport stream without one packet of its video, in the middle of the second group."""
     data = path.read_bytes()

@@ -127,6 +127,16 @@ def test_a_part_that_was_never_written(tmp_path: Path, film: Film, name: str, su
     assert FRAMES - 1 in numbers
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("name", ["h264", "h264-b", "h265", "h265-open"])
+def test_an_end_that_was_never_written(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
+    """Where a unit has its length before it, zeros are no padding."""
+    path, truth = film(name, suffix)
+    numbers = taken(hurt.changed(path, tmp_path / f"unfinished{suffix}", hurt.unfinished), truth)
+    assert set(range(GROUP + 6)) <= set(numbers)
+    assert FRAMES - 1 in numbers
+
+
 @pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_damaged_key_frame(tmp_path: Path, film: Film, name: str, suffix: str) -> None:

@@ -62,6 +62,12 @@ def test_a_source_without_a_frame_says_what_is_known() -> None:
     assert list(lines_of(probe_of(CameraServiceProbeResponse()))) == []
 
 
+def test_a_source_that_announces_nothing_is_not_described() -> None:
+    """A picture that is fetched again and again has no size before it came."""
+    response = CameraServiceProbeResponse(decoder="d-1", picture=PictureStatus(codec=""))
+    assert list(lines_of(probe_of(response))) == ["decoder: d-1"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
