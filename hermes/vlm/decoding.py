@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from hermes.errors import InvalidInput
@@ -30,14 +31,18 @@ class Decoding:
     def of(cls, model: Any, name: str) -> Decoding:
         """From a transformers model. Its sampling is not honoured: answers are greedy."""
         found = model.generation_config
-        penalty = found.repetition_penalty or 1.0
-        if not penalty > 0:
-            raise InvalidInput("model", f"{name}: a repetition_penalty of {penalty} is not valid")
+        penalty = found.repetition_penalty
+        penalty = 1.0 if penalty is None else penalty
+        if not isinstance(penalty, int | float) or not 0 < penalty < inf:
+            raise InvalidInput("model", f"{name}: a repetition_penalty of {penalty!r} is not valid")
         if ignored := [field for field in _NOT_HONOURED if getattr(found, field, None)]:
             log.warning("%s: not honoured in its generation_config: %s", name, ", ".join(ignored))
         ends = found.eos_token_id
+        end_ids = [] if ends is None else ends if isinstance(ends, list | tuple) else [ends]
+        if not all(type(token) is int for token in end_ids):
+            raise InvalidInput("model", f"{name}: an eos_token_id of {ends!r} is not valid")
         return cls(
             vocabulary=int(model.config.text_config.vocab_size),
-            end_ids=frozenset([ends] if isinstance(ends, int) else (ends or [])),
+            end_ids=frozenset(end_ids),
             repetition_penalty=float(penalty),
         )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from hermes.errors import HermesError
+from hermes.errors import HermesError, InvalidInput
 from hermes.memory import CacheShape
 from hermes.vlm import multimodal_rope
 from hermes.vlm.frame_sizes import FrameSizes
@@ -175,7 +175,10 @@ def _template(family: Family, config: Any, folder: ModelFolder) -> tuple[PromptT
 def _parameters(config: Any) -> int:
     from transformers import AutoModelForImageTextToText
 
-    plain = type(config).from_dict(config.to_dict())
-    with torch.device("meta"):
-        model: Any = AutoModelForImageTextToText.from_config(plain)
+    try:
+        plain = type(config).from_dict(config.to_dict())
+        with torch.device("meta"):
+            model: Any = AutoModelForImageTextToText.from_config(plain)
+    except Exception as error:  # what a model raises depends on what it cannot be built of
+        raise InvalidInput("model", f"config.json is not valid: {error}") from error
     return sum(parameter.numel() for parameter in model.parameters())

@@ -121,8 +121,9 @@ class ModelFolder:
         """Bytes of the weights as they are stored, by the index or the files; 0 if unknown."""
         index = self.path / _INDEX
         if index.is_file():
-            total = read_json(index).get("metadata", {}).get("total_size")
-            if isinstance(total, int | float):
+            about = read_json(index).get("metadata")
+            total = about.get("total_size") if isinstance(about, dict) else None
+            if isinstance(total, int | float) and total > 0:
                 return int(total)
         return sum(file.stat().st_size for file in self.path.glob("*.safetensors"))
 

@@ -17,6 +17,7 @@ from hermes.vlm.model_folder import read_json
 
 _DEFAULT_GRID = (9, 16)  # tokens of a frame where a tower takes frames of many sizes
 _MOST_NARROW = 200  # times that one side may be the other, as transformers has it
+_BICUBIC = 3  # as the settings call the one way of resizing that all families use
 _DEFAULT_RATE = 2.0  # pictures a second, as the stock video processors have it
 
 
@@ -172,22 +173,33 @@ class PixelSettings:
                 height, width = frame_size or PatchSettings.from_json(found, path).default_size()
             else:
                 raise KeyError("size")
-            return cls(
+            if not found.get("do_normalize", True):
+                mean, std = (0, 0, 0), (1, 1, 1)
+            scale = found.get("rescale_factor", 1 / 255) if found.get("do_rescale", True) else 1
+            made = cls(
                 height=height,
                 width=width,
                 mean=(float(mean[0]), float(mean[1]), float(mean[2])),
                 std=(float(std[0]), float(std[1]), float(std[2])),
-                scale=float(found.get("rescale_factor", 1 / 255)),
+                scale=float(scale),
             )
-        except (KeyError, IndexError, TypeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             raise Unsupported(f"{path} does not say {error} as this model family does") from None
+        if not all(map(math.isfinite, (*made.mean, *made.std, made.scale))) or 0 in made.std:
+            raise Unsupported(f"{path} does not say how grey levels are normalised")
+        if not found.get("do_resize", True) or found.get("resample", _BICUBIC) != _BICUBIC:
+            raise Unsupported(f"{path} wants pictures resized in another way than bicubic")
+        return made
 
 
 def _settings(folder: Path) -> tuple[dict[str, Any], Path]:
-    """The checkpoint's settings for video, or else for pictures, and the file that has them."""
+    """The checkpoint's settings for video, or else for pictures, and the file that has them.
+
+    Where several files have them, the one that transformers would read counts.
+    """
     for name, section in (
-        ("video_preprocessor_config.json", None),
         ("processor_config.json", "video_processor"),
+        ("video_preprocessor_config.json", None),
         ("preprocessor_config.json", None),
         ("processor_config.json", "image_processor"),
     ):

@@ -91,6 +91,8 @@ def _find_template(folder: Path, tokenizer: Any) -> str:
         return jinja.read_text()
     if legacy.is_file():
         return str(read_json(legacy).get("chat_template"))
-    if tokenizer.chat_template:
-        return str(tokenizer.chat_template)
+    named = tokenizer.chat_template  # several, of which one has the name "default"; or the one
+    template = named.get("default") if isinstance(named, dict) else named
+    if template:
+        return str(template)
     raise Unsupported(f"{folder} has no chat template: not a complete checkpoint")

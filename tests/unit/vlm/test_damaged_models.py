@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from hermes.errors import InvalidInput, Unsupported
 from hermes.vlm import load
+from hermes.vlm.model_facts import ModelFacts
+from hermes.vlm.model_folder import ModelFolder
 from tests.support import tiny_hub
 
 FAMILY = "qwen3_vl"
@@ -110,6 +113,32 @@ def test_a_cut_settings_file_is_named(copy: Path, name: str, share: float) -> No
     text = (copy / name).read_text()
     (copy / name).write_text(text[: int(share * len(text))])
     with pytest.raises(InvalidInput, match=name.removesuffix(".json")):
+        load(copy)
+
+
+@pytest.mark.parametrize("value", ["12", {"a": 1}, 1.5])
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("generation_config.json", "repetition_penalty"),
+        ("generation_config.json", "eos_token_id"),
+        ("video_preprocessor_config.json", "image_mean"),
+        ("video_preprocessor_config.json", "rescale_factor"),
+        ("video_preprocessor_config.json", "patch_size"),
+        ("video_preprocessor_config.json", "size"),
+        ("model.safetensors.index.json", "metadata"),
+        ("config.json", "dtype"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_or_does_not_matter(
+    copy: Path, name: str, setting: str, value: object
+) -> None:
+    """Nothing but our own errors comes out, whatever the value is."""
+    content = json.loads((copy / name).read_text())
+    (copy / name).write_text(json.dumps({**content, setting: value}))
+    with suppress(InvalidInput, Unsupported):
+        ModelFacts.of(ModelFolder.find(str(copy)))
+    with suppress(InvalidInput, Unsupported):
         load(copy)
 
 

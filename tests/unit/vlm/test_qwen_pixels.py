@@ -115,3 +115,45 @@ def test_settings_that_make_no_sense_are_refused(tmp_path: Path, name: str, valu
     folder = checkpoint(tmp_path, **{name: value})
     with pytest.raises(Unsupported, match=r"preprocessor_config\.json does not say"):
         PatchSettings.from_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_mean": ["grey"] * 3},
+        {"image_mean": [0.5]},
+        {"image_std": [0.5, 0, 0.5]},
+        {"rescale_factor": [1]},
+        {"resample": 0},
+        {"do_resize": False},
+    ],
+)
+def test_pixels_that_are_made_in_another_way_are_refused(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(Unsupported, match=r"preprocessor_config\.json"):
+        PixelSettings.from_checkpoint(checkpoint(tmp_path, **changes))
+
+
+def test_steps_that_are_switched_off_are_left_out(tmp_path: Path) -> None:
+    found = PixelSettings.from_checkpoint(
+        checkpoint(tmp_path, do_normalize=False, do_rescale=False, resample=3)
+    )
+    assert (found.mean, found.std, found.scale) == ((0, 0, 0), (1, 1, 1), 1)
+
+
+def test_of_several_files_the_one_counts_that_transformers_reads(tmp_path: Path) -> None:
+    def settings(most: int) -> dict[str, Any]:
+        return {**SETTINGS, "size": {"shortest_edge": 3136, "longest_edge": most}}
+
+    nested = {"video_processor": settings(40_000), "image_processor": settings(10_000)}
+    files = {
+        "processor_config.json": {"image_processor": settings(10_000)},
+        "preprocessor_config.json": settings(20_000),
+        "video_preprocessor_config.json": settings(30_000),
+    }
+    found = []
+    for name, content in [*files.items(), ("processor_config.json", nested)]:
+        (tmp_path / name).write_text(json.dumps(content))
+        found.append(PatchSettings.from_checkpoint(tmp_path).max_pixels)
+    assert found == [10_000, 20_000, 30_000, 40_000]

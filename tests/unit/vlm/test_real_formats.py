@@ -114,3 +114,14 @@ def test_the_chat_template_in_one_form_alone(jinja: bool, tmp_path: Path) -> Non
     copy = copied("qwen2_5_vl", tmp_path / "copy")
     (copy / ("chat_template.json" if jinja else "chat_template.jinja")).unlink()
     assert answer(copy) == answer(tiny_hub.folder("qwen2_5_vl"))
+
+
+def test_of_several_templates_the_default_one_is_taken(tmp_path: Path) -> None:
+    copy = copied("qwen3_vl", tmp_path / "copy")
+    template = (copy / "chat_template.jinja").read_text()
+    for name in ("chat_template.jinja", "chat_template.json"):
+        (copy / name).unlink()
+    path = copy / "tokenizer_config.json"
+    named = [{"name": "tool_use", "template": "x"}, {"name": "default", "template": template}]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": named}))
+    assert answer(copy) == answer(tiny_hub.folder("qwen3_vl"))
