@@ -31,7 +31,7 @@ CAMERAS = (1, 8)
 HELD_FRAMES = 20
 """What a memory holds when a frame comes, in frames that were taken in whole."""
 HOUR = 3600
-COMPRESSED_FRAMES = 256
+COMPRESSED_FRAMES = 128
 QUESTION = "What is happening now?"
 
 _clock = itertools.count(1)
@@ -107,7 +107,7 @@ def _with_tower(
     scene.tower = True
     few = works if count == 1 else [works[0], works[1 + SHARES.index(0.15)]]
     sides = [partial(model.encode, [picture] * count), *few]
-    tower, whole, *found = least(sides, 2)
+    tower, whole, *found = least(sides, 2 if count == 1 else 1)
     scene.tower = False
     rows = []
     for took, work in zip(found, few[1:], strict=True):

@@ -1,0 +1,46 @@
+"""A benchmark's scene: memories take in exactly the share of each picture that it makes new."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.changes import Forgetful
+from benchmarks.scene import Scene
+from hermes.memory.changes import ChangeConfig
+from tests.support import tiny
+
+
+def picture() -> torch.Tensor:
+    return torch.zeros((1, 3, 64, 64), dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(("share", "taken"), [(0.0, 1), (0.125, 2), (0.25, 4), (1.0, 16)])
+def test_exactly_the_new_share_is_taken_in(share: float, taken: int) -> None:
+    scene: Any = Scene(tiny.model())
+    memory = Forgetful(scene, budget=96, changes=ChangeConfig())
+    for _ in range(3):
+        scene.cut()
+        memory.feed(picture())
+    assert memory.intake.taken == 3 * 16
+    scene.advance(share)
+    memory.feed(picture())
+    assert memory.intake.taken == 3 * 16 + taken
+
+
+def test_a_memory_that_forgets_stays_as_it_is() -> None:
+    scene: Any = Scene(tiny.model())
+    memory = Forgetful(scene, budget=96, changes=ChangeConfig())
+    scene.cut()
+    memory.feed(picture())
+    before = memory.state()
+    memory.forgets = True
+    for _ in range(3):
+        scene.repaint(0.25)
+        memory.feed(picture())
+    after = memory.state()
+    assert before.header == after.header
+    for name, tensor in before.tensors.items():
+        assert torch.equal(tensor, after.tensors[name]), name
