@@ -45,6 +45,11 @@ class QuestionPass:
         self._pool: Any = None
         self.choice = TokenChoice(model)
 
+    @property
+    def sizes(self) -> list[int]:
+        """The sizes of the passes of a fixed shape that there are, in the order they were made."""
+        return [size for size, _ in self._passes]
+
     @torch.inference_mode()
     def prepare(self, like: Tensor) -> None:
         """Record every size now, before a question has to wait for it. `like`: example inputs."""

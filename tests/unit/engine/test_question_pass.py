@@ -99,7 +99,7 @@ def test_recorded_and_packed_passes_say_the_same(model: VideoModel, new_reader: 
         said = spoken(model, passes, branches, MIXED, noted)
         found.append((said, [branch.keys[:, :, : branch.length] for branch in branches]))
     (expected, keys), (said, its) = found
-    assert fixed._passes
+    assert fixed.sizes
     assert said == expected
     assert logprobs[0] == pytest.approx(logprobs[1], abs=1e-4)
     assert [each is None for each in logprobs[0]] == [True, False, *[True, False, False] * 3]
@@ -192,7 +192,7 @@ def test_longer_passes_are_packed(model: VideoModel, new_reader: NewReader) -> N
         passes = QuestionPass(model, REACH, new_reader)
         answer = passes.choice.begin("What now?")
         assert len(passes.tokens([inputs], [branch.row(len(inputs))], [answer])) == 1
-        assert not passes._passes
+        assert not passes.sizes
 
 
 @torch.inference_mode()
@@ -217,7 +217,7 @@ def test_an_answer_that_begins_with_a_frame_is_packed_once(
             inputs = model.embed([token.id])
         found.append((said, branch.keys[:, :, : branch.length]))
         recorded = [1] if model.shape.axes > 1 else [32, 1]
-        assert [size for size, _ in passes._passes] == ([] if reader is None else recorded)
+        assert passes.sizes == ([] if reader is None else recorded)
     (expected, keys), (tokens, own) = found
     assert tokens == expected
     torch.testing.assert_close(own, keys, atol=1e-4, rtol=1e-4)
