@@ -66,11 +66,11 @@ class Ragged(Rig):
                 guide.attend(layer, query, key, value, 1.0)
         self.memory.commit(row)
         if compress:
-            before = [self.held(layer) for layer in range(LAYERS)]
+            had = [self.held(layer) for layer in range(LAYERS)]
             self.memory.compress()
             for layer in range(LAYERS):
-                for lost in set(before[layer]) - set(self.held(layer)):
-                    self.whole_from = max(self.whole_from, self.shown_until(lost, before[layer]))
+                for lost in set(had[layer]) - set(self.held(layer)):
+                    self.whole_from = max(self.whole_from, self.shown_until(lost, had[layer]))
         return row
 
     def shown_until(self, token: tuple[int, int], held: Sequence[tuple[int, int]]) -> int:
