@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hermes.errors import InvalidInput
 from hermes.memory import FrameLayout
 from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.qwen_vl import QwenVL, widened
@@ -61,6 +62,11 @@ class Qwen3VL(QwenVL):
             layer = self.language.layers[level]
             layer.register_forward_hook(partial(_add_level, level), with_kwargs=True)
         marks = [config.vision_start_token_id, config.vision_end_token_id]
+        if not all(0 <= mark < self.decoding.vocabulary for mark in marks):
+            raise InvalidInput(
+                "model",
+                f"{name}: vision_start_token_id or vision_end_token_id is no token that it has",
+            )
         self._start, self._end = self.embed(marks)
         self._timed: dict[tuple[tuple[int, ...], int], FrameLayout] = {}
         self._longest_time = len(self._time_ids(LATEST_S))

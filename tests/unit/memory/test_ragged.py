@@ -25,6 +25,8 @@ from hermes.memory import (
 from hermes.memory.frame_layout import FIRST_TEXT, PLACES
 from hermes.memory.novelty import novelty
 from hermes.memory.positions import Clock
+from hermes.memory.scores import top
+from hermes.memory.texts import with_whole_texts
 from tests.unit.memory.test_policies import BANDS, CONFIGS, LAYERS, PREFIX, Rig
 
 SIDES = [(2, 2), (1, 3), (3, 2)]
@@ -64,11 +66,19 @@ class Ragged(Rig):
                 guide.attend(layer, query, key, value, 1.0)
         self.memory.commit(row)
         if compress:
+<<<<<<< HEAD
             held = [self.held(layer) for layer in range(LAYERS)]
             self.memory.compress()
             for layer in range(LAYERS):
                 for lost in set(held[layer]) - set(self.held(layer)):
                     self.whole_from = max(self.whole_from, self.shown_until(lost, held[layer]))
+=======
+            had = [self.held(layer) for layer in range(LAYERS)]
+            self.memory.compress()
+            for layer in range(LAYERS):
+                for lost in set(had[layer]) - set(self.held(layer)):
+                    self.whole_from = max(self.whole_from, self.shown_until(lost, had[layer]))
+>>>>>>> f0df6b6135a8d1f2fa0a4ba51620408b266d722e
         return row
 
     def shown_until(self, token: tuple[int, int], held: Sequence[tuple[int, int]]) -> int:
@@ -283,6 +293,22 @@ def test_no_text_is_cut_where_there_are_other_tokens_to_evict() -> None:
         rig.push_text(number % 3)
         cut += sum(rig.cut(layer) for layer in range(LAYERS))
     assert cut <= 2
+
+
+def test_a_text_takes_no_room_of_tokens_that_must_stay() -> None:
+    """Where only changes are taken in, each place of the picture can be of another frame."""
+    frames = torch.arange(4).repeat_interleave(3)[None]
+    patches = torch.tensor([[FIRST_TEXT, FIRST_TEXT + 1, place] for place in range(4)]).view(1, -1)
+    scores = torch.where(patches < FIRST_TEXT, torch.inf, 0.5)
+    for room, expected in (
+        (4, [2, 5, 8, 11]),
+        (6, [2, 5, 8, 9, 10, 11]),
+        (8, [2, 5, 6, 7, 8, 9, 10, 11]),
+    ):
+        found = with_whole_texts(scores, frames, patches, room, 0)
+        assert top(found, room)[0].tolist() == expected
+    newest = torch.where(frames == 3, torch.inf, scores)  # the newest frame stays, and its text
+    assert top(with_whole_texts(newest, frames, patches, 6, 0), 6)[0, -3:].tolist() == [9, 10, 11]
 
 
 def test_scores_follow_a_token_where_frames_differ() -> None:

@@ -164,6 +164,14 @@ def test_an_invalid_configuration_is_named(copy: Path, config: dict[str, Any]) -
         load(copy)
 
 
+@pytest.mark.parametrize("mark", [100_000, -1])
+def test_a_mark_that_is_no_token_is_named(copy: Path, mark: int) -> None:
+    content = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**content, "vision_end_token_id": mark}))
+    with pytest.raises(InvalidInput, match="vision_end_token_id"):
+        load(copy)
+
+
 @pytest.mark.parametrize("config", [{}, {"model_type": 3}, []])
 def test_a_configuration_of_no_model_is_named(copy: Path, config: object) -> None:
     (copy / "config.json").write_text(json.dumps(config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from hermes.engine import snapshot
 from hermes.errors import InvalidInput, SnapshotCorrupt, SnapshotMismatch
 from hermes.memory import FrameStamp, MemoryState
 from hermes.memory.changes import ChangeConfig
-from hermes.vlm import Arrival, VideoMemory, take_together
-from tests.support import tiny, tiny_qwen
+from hermes.vlm import Arrival, VideoMemory, load, take_together
+from tests.support import tiny, tiny_hub, tiny_qwen
 
 QUESTION = "What is happening now?"
 FAMILIES = ("llava_onevision", *tiny_qwen.FAMILIES)
@@ -175,6 +176,57 @@ def test_the_present_picture_is_never_evicted(script: list[set[int]], every: int
             assert len(own.unique()) == len(own)
     positions = made.state().tensors["positions"]
     assert (positions.diff(dim=-1) >= 0).all()
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_times_of_frames_do_not_push_the_present_out(family: str) -> None:
+    """Nearly each place is of another frame, and each frame has its own time as text."""
+    model = model_of(family)
+    made = VideoMemory(
+        model,
+        budget=2 * model.most_frame_tokens + 1,
+        compress_every_frames=1,
+        changes=ChangeConfig(),
+    )
+    script = [set(), *({n % 16} for n in range(30))]
+    for number, picture in enumerate(stream(script).repeat_interleave(2, dim=0)):
+        made.take(picture, FrameStamp(500 * number))
+        if number:
+            assert set(newest_tokens(made)) == set(range(12))
+            assert made.coverage().whole_since_ms is not None
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_a_picture_that_waits_while_changes_are_taken_in(family: str) -> None:
+    """Over gaps and new shapes: a question sees it last, and so does a restored memory."""
+    model = hub_model(family)
+    one, other = (
+        VideoMemory(model, budget=300, compress_every_frames=2, changes=ChangeConfig())
+        for _ in range(2)
+    )
+    wide, tall = stream([set(), {1}, {1, 2}, {3}, set()], 96), stream([{5}, {6}, {6}], 128)
+    shapes = [*wide, *tall[:, :, :, :72], *wide[:2]]
+    for number, picture in enumerate(shapes):
+        stamp, after_gap = FrameStamp(700 * number), number in (3, 6)
+        one.take(picture, stamp, after_gap=after_gap)
+        snapshot.restore(other, snapshot.encode(one.state()))
+        assert other.coverage() == one.coverage()
+        question = model.question(QUESTION)
+        with one.branch(len(question)) as ours, other.branch(len(question)) as theirs:
+            assert ours.coverage.end_ms == stamp.capture_ms
+            inputs = ours.opened_by(question)
+            assert torch.equal(inputs, theirs.opened_by(question))
+            positions = ours.positions(len(inputs))
+            assert torch.equal(positions, theirs.positions(len(inputs)))
+            shown_tokens = len(inputs) - len(question)
+            assert shown_tokens <= one.present_tokens
+            assert (positions[0].diff() >= 0).all(), "time does not go back"
+            assert (positions[:, shown_tokens:].diff(dim=1) == 1).all()
+
+
+@cache
+def hub_model(family: str) -> Any:
+    return load(tiny_hub.folder(family), frame_tokens=20)
 
 
 def test_coverage_says_from_when_on_pictures_are_whole() -> None:
