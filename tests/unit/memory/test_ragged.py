@@ -66,19 +66,11 @@ class Ragged(Rig):
                 guide.attend(layer, query, key, value, 1.0)
         self.memory.commit(row)
         if compress:
-<<<<<<< HEAD
             held = [self.held(layer) for layer in range(LAYERS)]
             self.memory.compress()
             for layer in range(LAYERS):
                 for lost in set(held[layer]) - set(self.held(layer)):
                     self.whole_from = max(self.whole_from, self.shown_until(lost, held[layer]))
-=======
-            had = [self.held(layer) for layer in range(LAYERS)]
-            self.memory.compress()
-            for layer in range(LAYERS):
-                for lost in set(had[layer]) - set(self.held(layer)):
-                    self.whole_from = max(self.whole_from, self.shown_until(lost, had[layer]))
->>>>>>> f0df6b6135a8d1f2fa0a4ba51620408b266d722e
         return row
 
     def shown_until(self, token: tuple[int, int], held: Sequence[tuple[int, int]]) -> int:
