@@ -61,6 +61,7 @@ class VideoSettings:
             "start_ms": state.start_ms,
             "before_ms": state.before_ms,
             "unpaired": [[stamp.capture_ms, stamp.media_ms] for _, stamp in state.unpaired],
+            "unpaired_gaps": [stamp.gap for _, stamp in state.unpaired],
             "model": plain(self._fingerprint()),
             "picture": None if state.picture is None else plain(state.picture.header()),
         }
@@ -91,8 +92,12 @@ class VideoSettings:
         if waiting is not None:
             self._check_unpaired(waiting)
         stamps = video.moments("unpaired", 0 if waiting is None else len(waiting))
+        gaps = [""] * len(stamps)
+        if video.has("unpaired_gaps"):
+            gaps = video.words("unpaired_gaps", len(stamps))
         pictures = [] if waiting is None else list(waiting)
-        unpaired = zip(pictures, (FrameStamp(*stamp) for stamp in stamps), strict=True)
+        known = (FrameStamp(*stamp, gap) for stamp, gap in zip(stamps, gaps, strict=True))
+        unpaired = zip(pictures, known, strict=True)
         if picture is not None:
             own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(PREFIX)}
             picture = picture.restored(video.section("picture"), own, self._like())

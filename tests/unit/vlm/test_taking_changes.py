@@ -207,13 +207,14 @@ def test_a_picture_that_waits_while_changes_are_taken_in(family: str) -> None:
     wide, tall = stream([set(), {1}, {1, 2}, {3}, set()], 96), stream([{5}, {6}, {6}], 128)
     shapes = [*wide, *tall[:, :, :, :72], *wide[:2]]
     for number, picture in enumerate(shapes):
-        stamp, after_gap = FrameStamp(700 * number), number in (3, 6)
+        stamp, after_gap = FrameStamp(700 * number, gap="dark"), number in (3, 6)
         one.take(picture, stamp, after_gap=after_gap)
         snapshot.restore(other, snapshot.encode(one.state()))
         assert other.coverage() == one.coverage()
         question = model.question(QUESTION)
         with one.branch(len(question)) as ours, other.branch(len(question)) as theirs:
             assert ours.coverage.end_ms == stamp.capture_ms
+            assert ours.coverage == theirs.coverage, "with the reason of a gap before it"
             inputs = ours.opened_by(question)
             assert torch.equal(inputs, theirs.opened_by(question))
             positions = ours.positions(len(inputs))
