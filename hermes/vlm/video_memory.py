@@ -125,8 +125,9 @@ class VideoMemory(PictureMemory):
 
     @property
     def name(self) -> str:
-        """The retention policy's name."""
-        return self.cache.policy.name
+        """The retention policy's name; with what is taken in, if that is not all."""
+        name = self.cache.policy.name
+        return name if self._picture is None else f"{name}, changes"
 
     @property
     def device_bytes(self) -> int:

@@ -114,6 +114,9 @@ class Services:
             worker.frames.labels(camera, outcome).inc()
         for metrics in (worker, decoder):
             metrics.camera_owner_epoch.labels(camera).set(1)
+        for outcome in ("taken", "unchanged"):
+            worker.frame_tokens.labels(camera, outcome).inc(10)
+        worker.frame_taken.labels(camera).set(0.1)
         worker.frame_lag_last.labels(camera).set(0.5)
         worker.checkpoint_age.labels(camera).set(10)
         for band in ("sensory", "working", "long_term"):
