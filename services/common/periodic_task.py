@@ -14,6 +14,9 @@ LOOP_BEAT_S = 1.0
 LOOP_LIMIT_S = 20.0
 """An event loop that has not run a task for this long is stuck."""
 
+CANCEL_AGAIN_S = 1.0
+"""How long a cancelled round may take to end before it is cancelled again."""
+
 
 class PeriodicTask:
     """Awaits `step` again and again until it is stopped. Belongs to the running loop.
@@ -51,8 +54,10 @@ class PeriodicTask:
         """Cancel the round that runs, and begin no other."""
         if self._task is None or self._heartbeat is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        while not self._task.done():
+            # A library that gives up waiting just then can swallow a cancellation.
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
         self._heartbeats.remove(self._heartbeat)
 
     async def _run(self, heartbeat: Heartbeat) -> None:

@@ -91,3 +91,26 @@ async def test_the_event_loop_has_a_heartbeat() -> None:
     assert heartbeats.late() == ["event-loop"]
     await until(lambda: heartbeats.late() == [])
     await watch.stop()
+
+
+async def test_a_round_that_swallows_its_cancellation_is_cancelled_again() -> None:
+    """As a library may do that gives up waiting at that very moment."""
+    swallowed = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def step() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if swallowed.is_set():
+                raise
+            swallowed.set()
+
+    heartbeats = Heartbeats()
+    task = PeriodicTask("work", step, 60.0, heartbeats)
+    task.start()
+    await begun.wait()
+    await asyncio.wait_for(task.stop(), 10)
+    assert swallowed.is_set()
+    assert not heartbeats.late()
