@@ -46,7 +46,8 @@ class Rig:
         seed: int = 0,
     ) -> None:
         self.shape = CacheShape(LAYERS, 2, 8, axes, torch.float32, torch.device("cpu"))
-        rotary = Rotary(torch.rand(4).sort().values.repeat(2), (torch.arange(4) % axes).repeat(2))
+        frequencies = torch.rand(4, generator=torch.Generator().manual_seed(seed)).sort().values
+        rotary = Rotary(frequencies.repeat(2), (torch.arange(4) % axes).repeat(2))
         config = MemoryConfig(budget, 4 * PER_FRAME, 4096, 16, "eager" if eager else "lazy")
         self.memory = StreamMemory(self.shape, rotary, config, policy)
         self.generator = torch.Generator().manual_seed(seed)
