@@ -52,7 +52,9 @@ def answered(up: Up, camera: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", ["gateway", "decoder", "Redis", "worker"])
+@pytest.mark.parametrize(
+    "name", ["gateway", pytest.param("decoder", marks=pytest.mark.slow), "Redis", "worker"]
+)
 def test_what_is_killed_is_started_again(up: Up, name: str) -> None:
     """Questions are answered again, the film is remembered, the live camera goes on."""
     said = len(up.said())

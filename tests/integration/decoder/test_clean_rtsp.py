@@ -16,7 +16,7 @@ WANTED = 60
 IDR_SLICE = b"\0\0\1\x65"
 
 
-@pytest.mark.parametrize("name", ["h264", "h264-refresh"])
+@pytest.mark.parametrize("name", ["h264", pytest.param("h264-refresh", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("_gstreamer")
 def test_only_whole_frames_are_taken(tmp_path: Path, name: str) -> None:
     """The film begins in the middle of a group, and begins again like this when it has ended."""
