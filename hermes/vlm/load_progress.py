@@ -25,7 +25,7 @@ _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 class LoadStep:
     """How far it has come, in bytes. `shards`: files of weights; 0 while they are downloaded.
 
-    The bytes that are loaded are told from the number of tensors, and so about right.
+    While weights are loaded, `done` is estimated from the number of tensors.
     """
 
     doing: Literal["downloading", "loading"]

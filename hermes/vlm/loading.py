@@ -53,8 +53,8 @@ def load(
     `frame_tokens`: the most tokens of a picture, whose shape frames follow.
     `frame_size`: height and width in pixels of all frames, whatever the shape of
     the pictures. `frames_per_second`: the rate of pictures. Each only for families
-    that let it be chosen. `progress`: is told how far download and loading have
-    come; by default bars show it in a terminal, and lines of the log elsewhere.
+    that let it be chosen. `progress`: called with each step of download and
+    loading; by default bars show it in a terminal, and lines of the log elsewhere.
     Raises `Unsupported` for an unknown family, and
     `InvalidInput` for a checkpoint that cannot be found or an option that its
     family does not have.

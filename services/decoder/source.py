@@ -32,6 +32,7 @@ from services.decoder.joins import Join
 from services.decoder.location import Location, locate, patience_s
 from services.decoder.nested_files import BEGAN_ANEW
 from services.decoder.opening import Opening
+from services.decoder.pixels import MAX_PIXELS, check_pixels
 from services.decoder.seams import Seams
 from services.decoder.settings import DecoderSettings
 from services.decoder.splices import Splices
@@ -44,7 +45,6 @@ FILES = frozenset({"mov", "matroska"})
 INDEXED = FILES | {"hls"}
 """Formats in which a position in time can be found exactly."""
 
-MAX_PIXELS = 8192 * 8192
 MAX_BAD_READS = 200
 MAX_RATE = 300
 """Frames a second: a higher rate is a unit of time, and none that frames come at."""
@@ -103,12 +103,7 @@ class Source:
             raise SourceFault(
                 SOURCE_ERROR_CODEC, "it holds no video stream", permanent=not self._live
             )
-        if stream.width * stream.height > MAX_PIXELS:
-            raise SourceFault(
-                SOURCE_ERROR_CODEC,
-                f"its pictures are {stream.width}x{stream.height}; at most {MAX_PIXELS} pixels",
-                permanent=not self._live,
-            )
+        check_pixels(stream.width, stream.height, permanent=not self._live)
         for other in self._container.streams:
             if other.index != stream.index:
                 other.discard = Discard.all  # other variants of a playlist are not even fetched

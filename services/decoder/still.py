@@ -11,11 +11,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
-from hermes.v1.camera_pb2 import SOURCE_ERROR_CODEC
-from services.decoder.faults import SourceFault
 from services.decoder.jpeg_marks import BEGIN, jpeg_end, jpeg_size
-
-MAX_STILL_PIXELS = 8192 * 8192
+from services.decoder.pixels import MAX_PIXELS, check_pixels
 
 
 class StillKind(Enum):
@@ -53,7 +50,7 @@ class StillDecoder:
             size = jpeg_size(data)
             if end is None or size is None:
                 return None
-            _check_size(*size)
+            check_pixels(*size)
             data = data[:end]
         frame = self._decoded(kind, data)
         if frame is not None and kind is StillKind.JPEG and not frame.format.is_rgb:
@@ -82,13 +79,5 @@ def _make_codec(kind: StillKind) -> VideoCodecContext:
     assert isinstance(codec, VideoCodecContext)
     codec.thread_count = 1
     # Half a picture with grey below it is worse than none.
-    codec.options = {"max_pixels": str(MAX_STILL_PIXELS), "err_detect": "explode"}
+    codec.options = {"max_pixels": str(MAX_PIXELS), "err_detect": "explode"}
     return codec
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_STILL_PIXELS:
-        raise SourceFault(
-            SOURCE_ERROR_CODEC,
-            f"its pictures are {width}x{height}; at most {MAX_STILL_PIXELS} pixels",
-        )

@@ -98,7 +98,7 @@ class FetchedStills:
         self._newest = b""
 
     def each(self, on_progress: Callable[[], None]) -> Iterator[Coded]:
-        """See `Stills`. An answer that there is nothing new gives no picture."""
+        """See `Stills`. There is no picture where the server says that nothing is new."""
         began_s = due_s = self._clock()
         while True:
             on_progress()

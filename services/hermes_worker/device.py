@@ -30,7 +30,7 @@ def load_model(
 ) -> VideoModel:
     """Load the checkpoint. Raises `hermes.errors.InvalidInput` or `Unsupported`.
 
-    `say` is told, often and from any thread, how far it has come.
+    `say` is called often, from any thread, with how far loading has come.
     """
     from transformers.utils.logging import disable_progress_bar
 
