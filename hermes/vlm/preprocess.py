@@ -91,9 +91,9 @@ class PatchSettings:
     def fitted(self, size: tuple[int, int], tokens: int) -> tuple[int, int]:
         """The height and width that a picture is resized to: in proportion, whole tokens.
 
-        As `smart_resize` of transformers, with a bound of `tokens`. A picture of
-        a size that comes out keeps it. Raises `InvalidInput` for a picture that is
-        too narrow.
+        As `smart_resize` of transformers, with a bound of `tokens` and never under
+        the least that fits in it. A picture of a size that comes out keeps it.
+        Raises `InvalidInput` for a picture that is too narrow.
         """
         height, width = size
         if max(size) > _MOST_NARROW * min(size):
@@ -109,7 +109,10 @@ class PatchSettings:
             shrink = math.sqrt(height * width / most)
             rows = max(1, math.floor(height / shrink / unit))
             columns = max(1, math.floor(width / shrink / unit))
-        elif area < min(self.min_pixels, most) and not self._largest(size, bound):
+            # Rounding down can end under the least: it is then a small picture like any other.
+            height, width = rows * unit, columns * unit
+            area = height * width
+        if area < min(self.min_pixels, most) and not self._largest((height, width), bound):
             grow = math.sqrt(self.min_pixels / (height * width))
             rows, columns = math.ceil(height * grow / unit), math.ceil(width * grow / unit)
         rows, columns = max(1, rows), max(1, columns)
