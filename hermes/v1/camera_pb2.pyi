@@ -149,6 +149,22 @@ GAP_REASON_TRIMMED: GapReason
 GAP_REASON_UNREADABLE: GapReason
 GAP_REASON_MEMORY_LOST: GapReason
 
+class CameraServiceSnapshotRequest(_message.Message):
+    __slots__ = ("camera_id",)
+    CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
+    camera_id: str
+    def __init__(self, camera_id: _Optional[str] = ...) -> None: ...
+
+class CameraServiceSnapshotResponse(_message.Message):
+    __slots__ = ("captured", "media", "jpeg")
+    CAPTURED_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_FIELD_NUMBER: _ClassVar[int]
+    JPEG_FIELD_NUMBER: _ClassVar[int]
+    captured: _timestamp_pb2.Timestamp
+    media: _duration_pb2.Duration
+    jpeg: bytes
+    def __init__(self, captured: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., media: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., jpeg: _Optional[bytes] = ...) -> None: ...
+
 class CameraServiceAddRequest(_message.Message):
     __slots__ = ("camera",)
     CAMERA_FIELD_NUMBER: _ClassVar[int]

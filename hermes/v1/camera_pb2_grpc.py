@@ -65,6 +65,11 @@ class CameraServiceStub:
                 request_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceProbeRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceProbeResponse.FromString,
                 _registered_method=True)
+        self.Snapshot = channel.unary_unary(
+                '/hermes.v1.CameraService/Snapshot',
+                request_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceSnapshotRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceSnapshotResponse.FromString,
+                _registered_method=True)
 
 
 class CameraServiceServicer:
@@ -120,6 +125,14 @@ class CameraServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Snapshot(self, request, context):
+        """The picture of the newest frame that a camera's worker has taken in. Errors as
+        those of QueryService.Ask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CameraServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +165,11 @@ def add_CameraServiceServicer_to_server(servicer, server):
                     servicer.Probe,
                     request_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceProbeRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceProbeResponse.SerializeToString,
+            ),
+            'Snapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.Snapshot,
+                    request_deserializer=hermes_dot_v1_dot_camera__pb2.CameraServiceSnapshotRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_camera__pb2.CameraServiceSnapshotResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -317,6 +335,33 @@ class CameraService:
             '/hermes.v1.CameraService/Probe',
             hermes_dot_v1_dot_camera__pb2.CameraServiceProbeRequest.SerializeToString,
             hermes_dot_v1_dot_camera__pb2.CameraServiceProbeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Snapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hermes.v1.CameraService/Snapshot',
+            hermes_dot_v1_dot_camera__pb2.CameraServiceSnapshotRequest.SerializeToString,
+            hermes_dot_v1_dot_camera__pb2.CameraServiceSnapshotResponse.FromString,
             options,
             channel_credentials,
             insecure,

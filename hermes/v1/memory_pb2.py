@@ -22,26 +22,36 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hermes.v1 import camera_pb2 as hermes_dot_v1_dot_camera__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/memory.proto\x12\thermes.v1\x1a\x16hermes/v1/camera.proto\"0\n\x1bMemoryServiceInspectRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"K\n\x1cMemoryServiceInspectResponse\x12+\n\x08\x63ontents\x18\x01 \x01(\x0b\x32\x19.hermes.v1.MemoryContents\"\xb8\x02\n\x0eMemoryContents\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06\x62udget\x18\x02 \x01(\x04\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\x12\x14\n\x0c\x66rame_tokens\x18\x05 \x01(\r\x12\x13\n\x0b\x66rames_seen\x18\x06 \x01(\x04\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\r\n\x05model\x18\x08 \x01(\t\x12\x13\n\x0b\x66rame_steps\x18\t \x03(\x04\x12\x12\n\ntime_steps\x18\n \x03(\x12\x12!\n\x04gaps\x18\x0b \x03(\x0b\x32\x13.hermes.v1.TimeSpan\x12(\n\x06layers\x18\x0c \x03(\x0b\x32\x18.hermes.v1.LayerContents\x12\x13\n\x0bmedia_steps\x18\r \x03(\x12\x12\x13\n\x0b\x66rame_taken\x18\x0e \x03(\r\"|\n\rLayerContents\x12\x0e\n\x06number\x18\x01 \x01(\r\x12#\n\x04\x62\x61nd\x18\x02 \x01(\x0e\x32\x15.hermes.v1.MemoryBand\x12\x13\n\x0b\x66rame_steps\x18\x03 \x03(\x04\x12\x0e\n\x06tokens\x18\x04 \x03(\r\x12\x11\n\tsummaries\x18\x05 \x03(\r*v\n\nMemoryBand\x12\x1b\n\x17MEMORY_BAND_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMORY_BAND_SENSORY\x10\x01\x12\x17\n\x13MEMORY_BAND_WORKING\x10\x02\x12\x19\n\x15MEMORY_BAND_LONG_TERM\x10\x03\x32k\n\rMemoryService\x12Z\n\x07Inspect\x12&.hermes.v1.MemoryServiceInspectRequest\x1a\'.hermes.v1.MemoryServiceInspectResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/memory.proto\x12\thermes.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16hermes/v1/camera.proto\"F\n\x1eMemoryServiceListFramesRequest\x12$\n\x05query\x18\x01 \x01(\x0b\x32\x15.hermes.v1.FrameQuery\"I\n\x1fMemoryServiceListFramesResponse\x12&\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x17.hermes.v1.FramePicture\"\xb2\x01\n\nFrameQuery\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05limit\x18\x04 \x01(\r\x12\x14\n\x0cnewest_first\x18\x05 \x01(\x08\x12\x18\n\x10without_pictures\x18\x06 \x01(\x08\"\x92\x01\n\x0c\x46ramePicture\x12,\n\x08\x63\x61ptured\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05media\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x66rame\x18\x03 \x01(\x04\x12\x0c\n\x04jpeg\x18\x04 \x01(\x0c\x12\r\n\x05\x62ytes\x18\x05 \x01(\r\"0\n\x1bMemoryServiceInspectRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"K\n\x1cMemoryServiceInspectResponse\x12+\n\x08\x63ontents\x18\x01 \x01(\x0b\x32\x19.hermes.v1.MemoryContents\"\xb8\x02\n\x0eMemoryContents\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0e\n\x06\x62udget\x18\x02 \x01(\x04\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\x12\x14\n\x0c\x66rame_tokens\x18\x05 \x01(\r\x12\x13\n\x0b\x66rames_seen\x18\x06 \x01(\x04\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\r\n\x05model\x18\x08 \x01(\t\x12\x13\n\x0b\x66rame_steps\x18\t \x03(\x04\x12\x12\n\ntime_steps\x18\n \x03(\x12\x12!\n\x04gaps\x18\x0b \x03(\x0b\x32\x13.hermes.v1.TimeSpan\x12(\n\x06layers\x18\x0c \x03(\x0b\x32\x18.hermes.v1.LayerContents\x12\x13\n\x0bmedia_steps\x18\r \x03(\x12\x12\x13\n\x0b\x66rame_taken\x18\x0e \x03(\r\"|\n\rLayerContents\x12\x0e\n\x06number\x18\x01 \x01(\r\x12#\n\x04\x62\x61nd\x18\x02 \x01(\x0e\x32\x15.hermes.v1.MemoryBand\x12\x13\n\x0b\x66rame_steps\x18\x03 \x03(\x04\x12\x0e\n\x06tokens\x18\x04 \x03(\r\x12\x11\n\tsummaries\x18\x05 \x03(\r*v\n\nMemoryBand\x12\x1b\n\x17MEMORY_BAND_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMORY_BAND_SENSORY\x10\x01\x12\x17\n\x13MEMORY_BAND_WORKING\x10\x02\x12\x19\n\x15MEMORY_BAND_LONG_TERM\x10\x03\x32\xd2\x01\n\rMemoryService\x12Z\n\x07Inspect\x12&.hermes.v1.MemoryServiceInspectRequest\x1a\'.hermes.v1.MemoryServiceInspectResponse\x12\x65\n\nListFrames\x12).hermes.v1.MemoryServiceListFramesRequest\x1a*.hermes.v1.MemoryServiceListFramesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hermes.v1.memory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MEMORYBAND']._serialized_start=629
-  _globals['_MEMORYBAND']._serialized_end=747
-  _globals['_MEMORYSERVICEINSPECTREQUEST']._serialized_start=61
-  _globals['_MEMORYSERVICEINSPECTREQUEST']._serialized_end=109
-  _globals['_MEMORYSERVICEINSPECTRESPONSE']._serialized_start=111
-  _globals['_MEMORYSERVICEINSPECTRESPONSE']._serialized_end=186
-  _globals['_MEMORYCONTENTS']._serialized_start=189
-  _globals['_MEMORYCONTENTS']._serialized_end=501
-  _globals['_LAYERCONTENTS']._serialized_start=503
-  _globals['_LAYERCONTENTS']._serialized_end=627
-  _globals['_MEMORYSERVICE']._serialized_start=749
-  _globals['_MEMORYSERVICE']._serialized_end=856
+  _globals['_MEMORYBAND']._serialized_start=1171
+  _globals['_MEMORYBAND']._serialized_end=1289
+  _globals['_MEMORYSERVICELISTFRAMESREQUEST']._serialized_start=126
+  _globals['_MEMORYSERVICELISTFRAMESREQUEST']._serialized_end=196
+  _globals['_MEMORYSERVICELISTFRAMESRESPONSE']._serialized_start=198
+  _globals['_MEMORYSERVICELISTFRAMESRESPONSE']._serialized_end=271
+  _globals['_FRAMEQUERY']._serialized_start=274
+  _globals['_FRAMEQUERY']._serialized_end=452
+  _globals['_FRAMEPICTURE']._serialized_start=455
+  _globals['_FRAMEPICTURE']._serialized_end=601
+  _globals['_MEMORYSERVICEINSPECTREQUEST']._serialized_start=603
+  _globals['_MEMORYSERVICEINSPECTREQUEST']._serialized_end=651
+  _globals['_MEMORYSERVICEINSPECTRESPONSE']._serialized_start=653
+  _globals['_MEMORYSERVICEINSPECTRESPONSE']._serialized_end=728
+  _globals['_MEMORYCONTENTS']._serialized_start=731
+  _globals['_MEMORYCONTENTS']._serialized_end=1043
+  _globals['_LAYERCONTENTS']._serialized_start=1045
+  _globals['_LAYERCONTENTS']._serialized_end=1169
+  _globals['_MEMORYSERVICE']._serialized_start=1292
+  _globals['_MEMORYSERVICE']._serialized_end=1502
 # @@protoc_insertion_point(module_scope)

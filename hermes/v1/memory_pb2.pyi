@@ -1,3 +1,7 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from hermes.v1 import camera_pb2 as _camera_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -18,6 +22,48 @@ MEMORY_BAND_UNSPECIFIED: MemoryBand
 MEMORY_BAND_SENSORY: MemoryBand
 MEMORY_BAND_WORKING: MemoryBand
 MEMORY_BAND_LONG_TERM: MemoryBand
+
+class MemoryServiceListFramesRequest(_message.Message):
+    __slots__ = ("query",)
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    query: FrameQuery
+    def __init__(self, query: _Optional[_Union[FrameQuery, _Mapping]] = ...) -> None: ...
+
+class MemoryServiceListFramesResponse(_message.Message):
+    __slots__ = ("frame",)
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    frame: FramePicture
+    def __init__(self, frame: _Optional[_Union[FramePicture, _Mapping]] = ...) -> None: ...
+
+class FrameQuery(_message.Message):
+    __slots__ = ("camera_id", "start", "end", "limit", "newest_first", "without_pictures")
+    CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIRST_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_PICTURES_FIELD_NUMBER: _ClassVar[int]
+    camera_id: str
+    start: _timestamp_pb2.Timestamp
+    end: _timestamp_pb2.Timestamp
+    limit: int
+    newest_first: bool
+    without_pictures: bool
+    def __init__(self, camera_id: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ..., newest_first: _Optional[bool] = ..., without_pictures: _Optional[bool] = ...) -> None: ...
+
+class FramePicture(_message.Message):
+    __slots__ = ("captured", "media", "frame", "jpeg", "bytes")
+    CAPTURED_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    JPEG_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    captured: _timestamp_pb2.Timestamp
+    media: _duration_pb2.Duration
+    frame: int
+    jpeg: bytes
+    bytes: int
+    def __init__(self, captured: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., media: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., frame: _Optional[int] = ..., jpeg: _Optional[bytes] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class MemoryServiceInspectRequest(_message.Message):
     __slots__ = ("camera_id",)

@@ -40,6 +40,11 @@ class MemoryServiceStub:
                 request_serializer=hermes_dot_v1_dot_memory__pb2.MemoryServiceInspectRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_memory__pb2.MemoryServiceInspectResponse.FromString,
                 _registered_method=True)
+        self.ListFrames = channel.unary_stream(
+                '/hermes.v1.MemoryService/ListFrames',
+                request_serializer=hermes_dot_v1_dot_memory__pb2.MemoryServiceListFramesRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_memory__pb2.MemoryServiceListFramesResponse.FromString,
+                _registered_method=True)
 
 
 class MemoryServiceServicer:
@@ -55,6 +60,14 @@ class MemoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFrames(self, request, context):
+        """Pictures of frames of which one camera's memory holds something. Errors as
+        those of QueryService.Ask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +75,11 @@ def add_MemoryServiceServicer_to_server(servicer, server):
                     servicer.Inspect,
                     request_deserializer=hermes_dot_v1_dot_memory__pb2.MemoryServiceInspectRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_memory__pb2.MemoryServiceInspectResponse.SerializeToString,
+            ),
+            'ListFrames': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListFrames,
+                    request_deserializer=hermes_dot_v1_dot_memory__pb2.MemoryServiceListFramesRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_memory__pb2.MemoryServiceListFramesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +110,33 @@ class MemoryService:
             '/hermes.v1.MemoryService/Inspect',
             hermes_dot_v1_dot_memory__pb2.MemoryServiceInspectRequest.SerializeToString,
             hermes_dot_v1_dot_memory__pb2.MemoryServiceInspectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFrames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hermes.v1.MemoryService/ListFrames',
+            hermes_dot_v1_dot_memory__pb2.MemoryServiceListFramesRequest.SerializeToString,
+            hermes_dot_v1_dot_memory__pb2.MemoryServiceListFramesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -23,32 +23,67 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hermes.v1 import camera_pb2 as hermes_dot_v1_dot_camera__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15hermes/v1/query.proto\x12\thermes.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x16hermes/v1/camera.proto\"?\n\x16QueryServiceAskRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\"n\n\x17QueryServiceAskResponse\x12!\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x02 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x42\x07\n\x05\x65vent\"h\n\x08Question\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\'\n\tfreshness\x18\x04 \x01(\x0e\x32\x14.hermes.v1.Freshness\"\x15\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xd4\x01\n\x08\x43omplete\x12.\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x17.hermes.v1.FinishReason\x12\x17\n\x0fquestion_tokens\x18\x02 \x01(\r\x12\x15\n\ranswer_tokens\x18\x03 \x01(\r\x12#\n\x07timings\x18\x04 \x01(\x0b\x32\x12.hermes.v1.Timings\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12%\n\x08\x63overage\x18\x06 \x01(\x0b\x32\x13.hermes.v1.Coverage\x12\r\n\x05model\x18\x07 \x01(\t\"\xd2\x02\n\x07Timings\x12;\n\x18warm_time_to_first_token\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12<\n\x19\x66resh_time_to_first_token\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12>\n\x1bgateway_time_to_first_token\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05queue\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x38\n\x15time_per_output_token\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration*R\n\tFreshness\x12\x19\n\x15\x46RESHNESS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46RESHNESS_LATEST\x10\x01\x12\x14\n\x10\x46RESHNESS_CACHED\x10\x02*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32^\n\x0cQueryService\x12N\n\x03\x41sk\x12!.hermes.v1.QueryServiceAskRequest\x1a\".hermes.v1.QueryServiceAskResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15hermes/v1/query.proto\x12\thermes.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16hermes/v1/camera.proto\"?\n\x16QueryServiceAskRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\"R\n\x1aQueryServiceAskManyRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\x12\r\n\x05merge\x18\x02 \x01(\x08\"\xda\x01\n\x1bQueryServiceAskManyResponse\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12!\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x03 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x12\'\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x16.hermes.v1.CameraErrorH\x00\x12*\n\x07\x63\x61meras\x18\x05 \x01(\x0b\x32\x17.hermes.v1.AskedCamerasH\x00\x42\x07\n\x05\x65vent\"\"\n\x0c\x41skedCameras\x12\x12\n\ncamera_ids\x18\x01 \x03(\t\"l\n\x0b\x43\x61meraError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12.\n\x0bretry_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"t\n\x1eQueryServiceGetEvidenceRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12,\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.hermes.v1.EvidenceRequest\x12\x11\n\tcamera_id\x18\x03 \x01(\t\"H\n\x1fQueryServiceGetEvidenceResponse\x12%\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Evidence\"n\n\x17QueryServiceAskResponse\x12!\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x02 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x42\x07\n\x05\x65vent\"\x87\x03\n\x08Question\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\'\n\tfreshness\x18\x04 \x01(\x0e\x32\x14.hermes.v1.Freshness\x12*\n\x07\x63\x61meras\x18\x05 \x01(\x0b\x32\x19.hermes.v1.CameraSelector\x12%\n\x04span\x18\x06 \x01(\x0b\x32\x17.hermes.v1.QuestionSpan\x12\x1e\n\x05turns\x18\x07 \x03(\x0b\x32\x0f.hermes.v1.Turn\x12%\n\x07\x63hoices\x18\x08 \x01(\x0b\x32\x12.hermes.v1.ChoicesH\x00\x12\x15\n\x0bjson_schema\x18\t \x01(\tH\x00\x12\x0f\n\x05regex\x18\x0c \x01(\tH\x00\x12,\n\x08\x65vidence\x18\n \x01(\x0b\x32\x1a.hermes.v1.EvidenceRequest\x12%\n\x08\x64\x65\x63oding\x18\x0b \x01(\x0b\x32\x13.hermes.v1.DecodingB\x06\n\x04\x66orm\"4\n\x0e\x43\x61meraSelector\x12\x12\n\ncamera_ids\x18\x01 \x03(\t\x12\x0e\n\x06labels\x18\x02 \x01(\t\"\xe9\x01\n\x0cQuestionSpan\x12\'\n\x04last\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bmedia_start\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tmedia_end\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"(\n\x04Turn\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\"\x18\n\x07\x43hoices\x12\r\n\x05texts\x18\x01 \x03(\t\"3\n\x0f\x45videnceRequest\x12\x0e\n\x06\x66rames\x18\x01 \x01(\r\x12\x10\n\x08pictures\x18\x02 \x01(\x08\"\xb1\x01\n\x08\x44\x65\x63oding\x12\x13\n\x0btemperature\x18\x01 \x01(\x01\x12\r\n\x05top_p\x18\x02 \x01(\x01\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x11\n\x04seed\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04stop\x18\x06 \x03(\t\x12\x10\n\x08logprobs\x18\x07 \x01(\x08\x42\x07\n\x05_seedB\x15\n\x13_repetition_penalty\"\x15\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xa6\x03\n\x08\x43omplete\x12.\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x17.hermes.v1.FinishReason\x12\x17\n\x0fquestion_tokens\x18\x02 \x01(\r\x12\x15\n\ranswer_tokens\x18\x03 \x01(\r\x12#\n\x07timings\x18\x04 \x01(\x0b\x32\x12.hermes.v1.Timings\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12%\n\x08\x63overage\x18\x06 \x01(\x0b\x32\x13.hermes.v1.Coverage\x12\r\n\x05model\x18\x07 \x01(\t\x12\x11\n\tanswer_id\x18\x08 \x01(\t\x12%\n\x04span\x18\t \x01(\x0b\x32\x17.hermes.v1.SpanCoverage\x12-\n\x07\x63hoices\x18\n \x03(\x0b\x32\x1c.hermes.v1.ChoiceProbability\x12%\n\x08\x65vidence\x18\x0b \x01(\x0b\x32\x13.hermes.v1.Evidence\x12\x15\n\rdropped_turns\x18\x0c \x01(\r\x12)\n\x08logprobs\x18\r \x03(\x0b\x32\x17.hermes.v1.TokenLogprob\"\xce\x02\n\x0cSpanCoverage\x12!\n\x04span\x18\x01 \x01(\x0b\x32\x13.hermes.v1.TimeSpan\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x04\x12(\n\x05whole\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07thinned\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tforgotten\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06unseen\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmedia_start\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tmedia_end\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\"W\n\x11\x43hoiceProbability\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12\x0f\n\x07logprob\x18\x03 \x01(\x01\x12\x0e\n\x06tokens\x18\x04 \x01(\r\"<\n\x0cTokenLogprob\x12\r\n\x05token\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07logprob\x18\x03 \x01(\x01\"m\n\x08\x45vidence\x12(\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x18.hermes.v1.EvidenceFrame\x12\x0f\n\x07logprob\x18\x02 \x01(\x01\x12\x14\n\x0clargest_fall\x18\x03 \x01(\x01\x12\x10\n\x08readings\x18\x04 \x01(\r\"\xa0\x01\n\rEvidenceFrame\x12,\n\x08\x63\x61ptured\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05media\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x66rame\x18\x03 \x01(\x04\x12\x17\n\x0flogprob_without\x18\x04 \x01(\x01\x12\x0f\n\x07picture\x18\x05 \x01(\x0c\"\xd2\x02\n\x07Timings\x12;\n\x18warm_time_to_first_token\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12<\n\x19\x66resh_time_to_first_token\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12>\n\x1bgateway_time_to_first_token\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05queue\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x38\n\x15time_per_output_token\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration*R\n\tFreshness\x12\x19\n\x15\x46RESHNESS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46RESHNESS_LATEST\x10\x01\x12\x14\n\x10\x46RESHNESS_CACHED\x10\x02*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xa0\x02\n\x0cQueryService\x12N\n\x03\x41sk\x12!.hermes.v1.QueryServiceAskRequest\x1a\".hermes.v1.QueryServiceAskResponse0\x01\x12Z\n\x07\x41skMany\x12%.hermes.v1.QueryServiceAskManyRequest\x1a&.hermes.v1.QueryServiceAskManyResponse0\x01\x12\x64\n\x0bGetEvidence\x12).hermes.v1.QueryServiceGetEvidenceRequest\x1a*.hermes.v1.QueryServiceGetEvidenceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hermes.v1.query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FRESHNESS']._serialized_start=954
-  _globals['_FRESHNESS']._serialized_end=1036
-  _globals['_FINISHREASON']._serialized_start=1038
-  _globals['_FINISHREASON']._serialized_end=1133
-  _globals['_QUERYSERVICEASKREQUEST']._serialized_start=92
-  _globals['_QUERYSERVICEASKREQUEST']._serialized_end=155
-  _globals['_QUERYSERVICEASKRESPONSE']._serialized_start=157
-  _globals['_QUERYSERVICEASKRESPONSE']._serialized_end=267
-  _globals['_QUESTION']._serialized_start=269
-  _globals['_QUESTION']._serialized_end=373
-  _globals['_DELTA']._serialized_start=375
-  _globals['_DELTA']._serialized_end=396
-  _globals['_COMPLETE']._serialized_start=399
-  _globals['_COMPLETE']._serialized_end=611
-  _globals['_TIMINGS']._serialized_start=614
-  _globals['_TIMINGS']._serialized_end=952
-  _globals['_QUERYSERVICE']._serialized_start=1135
-  _globals['_QUERYSERVICE']._serialized_end=1229
+  _globals['_FRESHNESS']._serialized_start=3481
+  _globals['_FRESHNESS']._serialized_end=3563
+  _globals['_FINISHREASON']._serialized_start=3565
+  _globals['_FINISHREASON']._serialized_end=3660
+  _globals['_QUERYSERVICEASKREQUEST']._serialized_start=125
+  _globals['_QUERYSERVICEASKREQUEST']._serialized_end=188
+  _globals['_QUERYSERVICEASKMANYREQUEST']._serialized_start=190
+  _globals['_QUERYSERVICEASKMANYREQUEST']._serialized_end=272
+  _globals['_QUERYSERVICEASKMANYRESPONSE']._serialized_start=275
+  _globals['_QUERYSERVICEASKMANYRESPONSE']._serialized_end=493
+  _globals['_ASKEDCAMERAS']._serialized_start=495
+  _globals['_ASKEDCAMERAS']._serialized_end=529
+  _globals['_CAMERAERROR']._serialized_start=531
+  _globals['_CAMERAERROR']._serialized_end=639
+  _globals['_QUERYSERVICEGETEVIDENCEREQUEST']._serialized_start=641
+  _globals['_QUERYSERVICEGETEVIDENCEREQUEST']._serialized_end=757
+  _globals['_QUERYSERVICEGETEVIDENCERESPONSE']._serialized_start=759
+  _globals['_QUERYSERVICEGETEVIDENCERESPONSE']._serialized_end=831
+  _globals['_QUERYSERVICEASKRESPONSE']._serialized_start=833
+  _globals['_QUERYSERVICEASKRESPONSE']._serialized_end=943
+  _globals['_QUESTION']._serialized_start=946
+  _globals['_QUESTION']._serialized_end=1337
+  _globals['_CAMERASELECTOR']._serialized_start=1339
+  _globals['_CAMERASELECTOR']._serialized_end=1391
+  _globals['_QUESTIONSPAN']._serialized_start=1394
+  _globals['_QUESTIONSPAN']._serialized_end=1627
+  _globals['_TURN']._serialized_start=1629
+  _globals['_TURN']._serialized_end=1669
+  _globals['_CHOICES']._serialized_start=1671
+  _globals['_CHOICES']._serialized_end=1695
+  _globals['_EVIDENCEREQUEST']._serialized_start=1697
+  _globals['_EVIDENCEREQUEST']._serialized_end=1748
+  _globals['_DECODING']._serialized_start=1751
+  _globals['_DECODING']._serialized_end=1928
+  _globals['_DELTA']._serialized_start=1930
+  _globals['_DELTA']._serialized_end=1951
+  _globals['_COMPLETE']._serialized_start=1954
+  _globals['_COMPLETE']._serialized_end=2376
+  _globals['_SPANCOVERAGE']._serialized_start=2379
+  _globals['_SPANCOVERAGE']._serialized_end=2713
+  _globals['_CHOICEPROBABILITY']._serialized_start=2715
+  _globals['_CHOICEPROBABILITY']._serialized_end=2802
+  _globals['_TOKENLOGPROB']._serialized_start=2804
+  _globals['_TOKENLOGPROB']._serialized_end=2864
+  _globals['_EVIDENCE']._serialized_start=2866
+  _globals['_EVIDENCE']._serialized_end=2975
+  _globals['_EVIDENCEFRAME']._serialized_start=2978
+  _globals['_EVIDENCEFRAME']._serialized_end=3138
+  _globals['_TIMINGS']._serialized_start=3141
+  _globals['_TIMINGS']._serialized_end=3479
+  _globals['_QUERYSERVICE']._serialized_start=3663
+  _globals['_QUERYSERVICE']._serialized_end=3951
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,16 @@ class QueryServiceStub:
                 request_serializer=hermes_dot_v1_dot_query__pb2.QueryServiceAskRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_query__pb2.QueryServiceAskResponse.FromString,
                 _registered_method=True)
+        self.AskMany = channel.unary_stream(
+                '/hermes.v1.QueryService/AskMany',
+                request_serializer=hermes_dot_v1_dot_query__pb2.QueryServiceAskManyRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_query__pb2.QueryServiceAskManyResponse.FromString,
+                _registered_method=True)
+        self.GetEvidence = channel.unary_unary(
+                '/hermes.v1.QueryService/GetEvidence',
+                request_serializer=hermes_dot_v1_dot_query__pb2.QueryServiceGetEvidenceRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_query__pb2.QueryServiceGetEvidenceResponse.FromString,
+                _registered_method=True)
 
 
 class QueryServiceServicer:
@@ -60,6 +70,25 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AskMany(self, request, context):
+        """Asks several cameras the same. The first message names them; then the answers
+        come as they are written, each camera's in order, and each ends with one
+        complete or one error of its own. If asked for, one answer made of all of them
+        follows. INVALID_ARGUMENT if too many cameras are meant; NOT_FOUND if the
+        selector selects none that the caller may see.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvidence(self, request, context):
+        """The frames that an answer rests on, found after it was given: for a minute,
+        and at most until its camera changes hands. NOT_FOUND after that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -67,6 +96,16 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.Ask,
                     request_deserializer=hermes_dot_v1_dot_query__pb2.QueryServiceAskRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_query__pb2.QueryServiceAskResponse.SerializeToString,
+            ),
+            'AskMany': grpc.unary_stream_rpc_method_handler(
+                    servicer.AskMany,
+                    request_deserializer=hermes_dot_v1_dot_query__pb2.QueryServiceAskManyRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_query__pb2.QueryServiceAskManyResponse.SerializeToString,
+            ),
+            'GetEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvidence,
+                    request_deserializer=hermes_dot_v1_dot_query__pb2.QueryServiceGetEvidenceRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_query__pb2.QueryServiceGetEvidenceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -97,6 +136,60 @@ class QueryService:
             '/hermes.v1.QueryService/Ask',
             hermes_dot_v1_dot_query__pb2.QueryServiceAskRequest.SerializeToString,
             hermes_dot_v1_dot_query__pb2.QueryServiceAskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskMany(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hermes.v1.QueryService/AskMany',
+            hermes_dot_v1_dot_query__pb2.QueryServiceAskManyRequest.SerializeToString,
+            hermes_dot_v1_dot_query__pb2.QueryServiceAskManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hermes.v1.QueryService/GetEvidence',
+            hermes_dot_v1_dot_query__pb2.QueryServiceGetEvidenceRequest.SerializeToString,
+            hermes_dot_v1_dot_query__pb2.QueryServiceGetEvidenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,21 @@ class WorkerServiceStub:
                 request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectResponse.FromString,
                 _registered_method=True)
+        self.GetEvidence = channel.unary_unary(
+                '/hermes.v1.WorkerService/GetEvidence',
+                request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceGetEvidenceRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceGetEvidenceResponse.FromString,
+                _registered_method=True)
+        self.ListFrames = channel.unary_stream(
+                '/hermes.v1.WorkerService/ListFrames',
+                request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceListFramesRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceListFramesResponse.FromString,
+                _registered_method=True)
+        self.Merge = channel.unary_stream(
+                '/hermes.v1.WorkerService/Merge',
+                request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServiceServicer:
@@ -69,6 +84,27 @@ class WorkerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEvidence(self, request, context):
+        """The frames that an answer rests on. Refused as Ask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFrames(self, request, context):
+        """Pictures of frames that a memory holds. Refused as Ask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Merge(self, request, context):
+        """Writes one answer of the answers of several cameras. Any worker can.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +117,21 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.Inspect,
                     request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectResponse.SerializeToString,
+            ),
+            'GetEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvidence,
+                    request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceGetEvidenceRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceGetEvidenceResponse.SerializeToString,
+            ),
+            'ListFrames': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListFrames,
+                    request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceListFramesRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceListFramesResponse.SerializeToString,
+            ),
+            'Merge': grpc.unary_stream_rpc_method_handler(
+                    servicer.Merge,
+                    request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +190,87 @@ class WorkerService:
             '/hermes.v1.WorkerService/Inspect',
             hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectRequest.SerializeToString,
             hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hermes.v1.WorkerService/GetEvidence',
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceGetEvidenceRequest.SerializeToString,
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceGetEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFrames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hermes.v1.WorkerService/ListFrames',
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceListFramesRequest.SerializeToString,
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceListFramesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Merge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hermes.v1.WorkerService/Merge',
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeRequest.SerializeToString,
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeResponse.FromString,
             options,
             channel_credentials,
             insecure,
