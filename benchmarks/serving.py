@@ -19,6 +19,7 @@ from hermes.demo import checkpoint
 from hermes.demo.training.precision import fast_dtype
 from hermes.engine import Batch, CameraHandle, Engine, EngineConfig, FrameInput, SimilarityGate
 from hermes.memory import FrameStamp
+from hermes.question import Question
 from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
 from hermes.vlm.shapes import random_model
 
@@ -172,9 +173,10 @@ def _under_load(model: VideoModel, name: str) -> list[Row]:
 def ask(cameras: list[CameraHandle], questions: int) -> list[float]:
     """Warm TTFT of so many questions, one after the other, in seconds."""
     taken = []
+    question = Question("What is happening now?", max_tokens=2)
     for number in range(questions):
         sink = Sink()
-        cameras[number % len(cameras)].ask("What is happening now?", sink, max_tokens=2)
+        cameras[number % len(cameras)].ask(question, sink)
         sink.ended.wait()
         if sink.result is None:
             raise RuntimeError("a question failed")

@@ -17,6 +17,7 @@ from benchmarks.listening import Sink, Watch, percentile
 from hermes.engine import Batch, CameraHandle, Engine, EngineConfig, FrameInput
 from hermes.errors import HermesError, Overloaded
 from hermes.memory import FrameStamp, MemoryState
+from hermes.question import Question
 from hermes.vlm import VideoMemory
 
 LAG_BUDGET_S = 4.0
@@ -244,7 +245,7 @@ class _Asker:
         sink = Sink()
         ready = (lambda cursor: int(cursor or 0) >= newest) if fresh else None
         try:
-            camera.ask(_QUESTION, sink, max_tokens=_ANSWER_TOKENS, ready=ready)
+            camera.ask(Question(_QUESTION, _ANSWER_TOKENS), sink, ready=ready)
         except HermesError:
             self.refused += 1
             return

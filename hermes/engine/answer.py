@@ -12,7 +12,7 @@ from torch import Tensor
 from hermes.engine.session import Session
 from hermes.errors import HermesError
 from hermes.memory import Branch, Coverage
-from hermes.sampling import GREEDY, Sampling
+from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
 from hermes.vlm.stop_texts import StopTexts
 
@@ -75,15 +75,16 @@ class AnswerSink(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """A question and the state of its answer. `cancel` may be called from any thread."""
+    """A question and the state of its answer. `cancel` may be called from any thread.
+
+    The question says how many tokens the answer may have.
+    """
 
     session: Session
-    text: str
-    max_tokens: int
+    question: Question
     sink: AnswerSink
     ready_when: Callable[[str], bool] | None
     received: float
-    sampling: Sampling = GREEDY
     ready: float = 0.0
     started: float = 0.0
     first_token: float = 0.0
@@ -101,7 +102,7 @@ class Answer:
     stops: StopTexts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stops = StopTexts(self.sampling.stop)
+        self.stops = StopTexts(self.question.sampling.stop)
 
     @property
     def camera_id(self) -> str:

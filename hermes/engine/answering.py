@@ -71,7 +71,7 @@ class Answers:
         try:
             if not answer.session.is_open:
                 raise CameraNotOwned(answer.camera_id)
-            question = self._model.question(answer.text)
+            question = self._model.question(answer.question.text)
             if len(question) > self._max_question_tokens:
                 raise InvalidInput(
                     "question.text",
@@ -134,12 +134,17 @@ class Answers:
 
     def _begin(self, answer: Answer) -> bool:
         answer.started = self._clock()
+        question = answer.question
         try:
-            answer.branch = answer.session.memory.branch(answer.question_tokens + answer.max_tokens)
+            answer.branch = answer.session.memory.branch(
+                answer.question_tokens + question.max_tokens
+            )
             if answer.next_input is not None:
                 answer.next_input = answer.branch.opened_by(answer.next_input)
             answer.stream = self._model.text_stream()
-            answer.choice = self._passes.choice.begin(answer.text, answer.sampling)
+            answer.choice = self._passes.choice.begin(
+                answer.question.text, answer.question.sampling
+            )
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return False
@@ -190,7 +195,7 @@ class Answers:
                 answer.sink.delta(text)
             if answer.stops.found:
                 self._finish(answer, "stop")
-            elif answer.tokens >= answer.max_tokens:
+            elif answer.tokens >= answer.question.max_tokens:
                 self._finish(answer, "length")
             else:
                 answer.next_input = self._model.embed([token.id])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
 from hermes.contents import MemoryContents
 from hermes.engine.admission import Admission
@@ -16,7 +17,7 @@ from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable
 from hermes.memory import look_inside
-from hermes.sampling import GREEDY, Sampling
+from hermes.question import Question
 
 
 class CameraHandle:
@@ -82,26 +83,25 @@ class CameraHandle:
 
     def ask(
         self,
-        text: str,
+        question: Question | str,
         sink: AnswerSink,
         *,
-        max_tokens: int | None = None,
         ready: Callable[[str], bool] | None = None,
-        sampling: Sampling = GREEDY,
     ) -> Answer:
         """Ask a question; the answer goes to `sink`. A refused question raises here, at once.
 
         `ready`: a condition on the memory's cursor. The answer begins once it holds,
         so that it has seen every frame up to there. It is called after each frame
-        and must be cheap. `sampling`: how the answer's tokens are chosen.
+        and must be cheap.
         Raises `InvalidInput`, `Overloaded` and `Unavailable`.
         """
         self._require_open()
         limit = self._config.max_answer_tokens
-        max_tokens = max_tokens or limit
-        if max_tokens > limit:
+        question = Question(question) if isinstance(question, str) else question
+        if question.max_tokens > limit:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
-        answer = Answer(self._session, text, max_tokens, sink, ready, self._clock(), sampling)
+        question = replace(question, max_tokens=question.max_tokens or limit)
+        answer = Answer(self._session, question, sink, ready, self._clock())
         self._admission.admit(self.camera_id)
         try:
             self._mailbox.post(

@@ -15,6 +15,7 @@ from hermes.contents import MemoryContents
 from hermes.contents_message import message_of
 from hermes.engine import AnswerResult, Engine
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
+from hermes.question import Question
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs, tracing
 from services.common.frame_log import BEGINNING, FrameLog, LogId
@@ -98,9 +99,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._check_seen(tenure, target)
         sink = _QueueSink()
         asked = time.time()
-        answer = tenure.handle.ask(
-            question.text, sink, max_tokens=question.max_tokens or None, ready=ready
-        )
+        answer = tenure.handle.ask(Question(question.text, question.max_tokens), sink, ready=ready)
         try:
             while True:
                 item = await sink.queue.get()

@@ -15,6 +15,7 @@ from hermes.engine import (
     SessionReport,
     Snapshot,
 )
+from hermes.question import Question
 from hermes.sampling import GREEDY, Sampling
 
 
@@ -47,13 +48,12 @@ class NamedEngine(Engine):
         text: str,
         sink: AnswerSink,
         *,
-        max_tokens: int | None = None,
+        max_tokens: int = 0,
         ready: Callable[[str], bool] | None = None,
         sampling: Sampling = GREEDY,
     ) -> Answer:
-        return self.handles[camera_id].ask(
-            text, sink, max_tokens=max_tokens, ready=ready, sampling=sampling
-        )
+        question = Question(text, max_tokens, sampling=sampling)
+        return self.handles[camera_id].ask(question, sink, ready=ready)
 
     def inspect(self, camera_id: str) -> Future[MemoryContents]:
         return self.handles[camera_id].inspect()
