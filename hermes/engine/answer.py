@@ -9,9 +9,10 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
+from hermes.engine.evidence import Evidence
 from hermes.engine.session import Session
 from hermes.errors import HermesError
-from hermes.memory import Branch, Coverage
+from hermes.memory import Branch, Coverage, SpanCoverage
 from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
 from hermes.vlm.stop_texts import StopTexts
@@ -55,6 +56,9 @@ class AnswerResult:
     reasoning: str = ""
     reasoning_tokens: int = 0
     logprobs: tuple[TokenLogprob, ...] = ()
+    span: SpanCoverage | None = None
+    evidence: Evidence | None = None
+    answer_id: str = ""
 
 
 class AnswerSink(Protocol):
