@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
+from hermes.choices import ChoiceProbability
 from hermes.engine.evidence import Evidence
 from hermes.engine.session import Session
 from hermes.errors import HermesError
@@ -42,7 +43,8 @@ class AnswerResult:
     ready and started, spent on other work of the device. `reasoning`: what a model
     that thinks wrote before the answer; its tokens are among the answer's.
     `logprobs`: of the answer's tokens, without its reasoning and the token that ended
-    it; empty unless they were asked for.
+    it; empty unless they were asked for. `choices`: in the order they were asked for;
+    empty without choices. `dropped_turns`: how many of the oldest turns had no room.
     """
 
     finish_reason: FinishReason
@@ -59,6 +61,8 @@ class AnswerResult:
     span: SpanCoverage | None = None
     evidence: Evidence | None = None
     answer_id: str = ""
+    choices: tuple[ChoiceProbability, ...] = ()
+    dropped_turns: int = 0
 
 
 class AnswerSink(Protocol):
