@@ -10,6 +10,7 @@
     │   ├── Unavailable         UNAVAILABLE
     │   └── Overloaded          OVERLOADED
     ├── DeadlineExceeded        DEADLINE_EXCEEDED
+    ├── AnswerCut               ANSWER_CUT: a longer limit may help
     ├── Unauthenticated         UNAUTHENTICATED
     ├── PermissionDenied        PERMISSION_DENIED
     ├── Unsupported             UNSUPPORTED
@@ -110,6 +111,15 @@ class DeadlineExceeded(HermesError):
     """The caller's deadline passed before the work was done."""
 
     reason = "DEADLINE_EXCEEDED"
+
+
+class AnswerCut(HermesError):
+    """An answer with a form reached its limit of tokens before it was complete.
+
+    The text up to there was sent; it does not keep the form.
+    """
+
+    reason = "ANSWER_CUT"
 
 
 class Unauthenticated(HermesError):

@@ -105,6 +105,7 @@ _TABLE = (
         _plain(errors.DeadlineExceeded),
         foreign="{peer} did not finish in time",
     ),
+    _Row(errors.AnswerCut, StatusCode.OUT_OF_RANGE, _plain(errors.AnswerCut)),
     _Row(
         errors.Unauthenticated,
         StatusCode.UNAUTHENTICATED,

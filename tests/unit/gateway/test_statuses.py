@@ -21,6 +21,7 @@ EVERY_ERROR = [
     errors.Unavailable("gone", 0.25),
     errors.Overloaded("full", 3.0),
     errors.DeadlineExceeded("late"),
+    errors.AnswerCut("after 16 tokens"),
     errors.Unauthenticated("no token"),
     errors.PermissionDenied("not this camera"),
     errors.Unsupported("no such model"),
