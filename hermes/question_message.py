@@ -34,9 +34,7 @@ def question_of(message: query_pb2.Question, now_ms: int) -> Question:
 
 def _span_of(span: query_pb2.QuestionSpan, now_ms: int) -> Span:
     kinds = {"last": ("last",), "capture": ("start", "end"), "media": ("media_start", "media_end")}
-    given = [
-        kind for kind, names in kinds.items() if any(span.HasField(name) for name in names)
-    ]
+    given = [kind for kind, names in kinds.items() if any(span.HasField(name) for name in names)]
     if not given:
         raise InvalidInput("question.span", "is empty: name last, start, end or a media time")
     if len(given) > 1:
