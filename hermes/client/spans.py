@@ -46,7 +46,10 @@ AskedSpan = Last | Between | InFile
 
 def last(*, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> Last:
     """The last minutes, for example, up to the question."""
-    return Last(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
+    try:
+        return Last(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
+    except (ValueError, OverflowError):  # not finite, or millions of years
+        raise InvalidInput("question.span.last", "is no length of time") from None
 
 
 def between(start: datetime | None = None, end: datetime | None = None) -> Between:
