@@ -3,6 +3,7 @@
     HermesError                 INTERNAL
     ├── InvalidInput            INVALID_INPUT: something the caller sent (a ValueError as well)
     ├── CameraNotFound          CAMERA_NOT_FOUND
+    ├── AnswerNotFound          ANSWER_NOT_FOUND: evidence is no longer kept
     ├── CameraExists            CAMERA_EXISTS
     ├── CameraNotOwned          CAMERA_NOT_OWNED: resolve the owner again
     ├── Retryable               the same call may succeed after `retry_after_s`
@@ -59,6 +60,12 @@ class CameraNotFound(HermesError):
     def __init__(self, camera_id: str) -> None:
         super().__init__(f"there is no camera {camera_id!r}; add it first, or list the cameras")
         self.camera_id = camera_id
+
+
+class AnswerNotFound(HermesError):
+    """No evidence can be found for this answer: it is unknown, too old, or of a former owner."""
+
+    reason = "ANSWER_NOT_FOUND"
 
 
 class CameraExists(HermesError):

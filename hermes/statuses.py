@@ -83,6 +83,7 @@ _TABLE = (
     _Row(errors.HermesError, StatusCode.INTERNAL, _plain(errors.HermesError)),
     _Row(errors.InvalidInput, StatusCode.INVALID_ARGUMENT, _invalid_input),
     _Row(errors.CameraNotFound, StatusCode.NOT_FOUND, _of_camera(errors.CameraNotFound)),
+    _Row(errors.AnswerNotFound, StatusCode.NOT_FOUND, _plain(errors.AnswerNotFound)),
     _Row(errors.CameraExists, StatusCode.ALREADY_EXISTS, _of_camera(errors.CameraExists)),
     _Row(errors.CameraNotOwned, StatusCode.FAILED_PRECONDITION, _of_camera(errors.CameraNotOwned)),
     _Row(errors.Retryable, StatusCode.UNAVAILABLE, _retryable(errors.Retryable)),

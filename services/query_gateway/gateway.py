@@ -111,7 +111,13 @@ class Gateway:
         settings = self._settings
         queries = QueryServicer(
             self._router,
-            QuestionRules(settings.max_question_chars, settings.max_answer_tokens),
+            QuestionRules(
+                max_chars=settings.max_question_chars,
+                max_tokens=settings.max_answer_tokens,
+                max_turn_chars=settings.max_turn_chars,
+                max_form_chars=settings.max_form_chars,
+                max_evidence=settings.max_evidence_frames,
+            ),
             self._open_questions,
             self.metrics,
             settings.default_deadline_s,

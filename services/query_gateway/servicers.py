@@ -20,6 +20,8 @@ from hermes.v1.query_pb2 import (
     Freshness,
     QueryServiceAskRequest,
     QueryServiceAskResponse,
+    QueryServiceGetEvidenceRequest,
+    QueryServiceGetEvidenceResponse,
     Question,
 )
 from hermes.v1.query_pb2_grpc import QueryServiceServicer
@@ -103,10 +105,26 @@ class QueryServicer(QueryServiceServicer):
         now = asyncio.get_running_loop().time
         received = now()
         question = self._rules.check(request)
-        tracing.note(camera=question.camera_id, freshness=Freshness.Name(question.freshness))
+        tracing.note(
+            camera=question.camera_id,
+            freshness=Freshness.Name(question.freshness),
+            form=question.WhichOneof("form") or "text",
+            span=question.HasField("span"),
+            evidence=question.evidence.frames,
+        )
         with self._open_questions.enter():
             async with _in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, received, now)
+
+    async def GetEvidence(  # noqa: N802, D102
+        self, request: QueryServiceGetEvidenceRequest, context: Any
+    ) -> QueryServiceGetEvidenceResponse:
+        self._rules.check_later(request)
+        tracing.note(camera=request.camera_id, evidence=request.evidence.frames)
+        with self._open_questions.enter():
+            async with _in_time(context, self._default_deadline_s) as deadline:
+                evidence = await self._router.evidence(request, deadline)
+        return QueryServiceGetEvidenceResponse(evidence=evidence)
 
     async def _forward(
         self,

@@ -38,4 +38,5 @@ RULES = {
     "/hermes.v1.CameraService/Update": Rule(Action.ADMIN, lambda request: request.camera.id),
     "/hermes.v1.MemoryService/Inspect": Rule(Action.READ, lambda request: request.camera_id),
     "/hermes.v1.QueryService/Ask": Rule(Action.ASK, lambda request: request.question.camera_id),
+    "/hermes.v1.QueryService/GetEvidence": Rule(Action.ASK, lambda request: request.camera_id),
 }

@@ -22,6 +22,7 @@ EVERY_ERROR = [
     errors.Overloaded("full", 3.0),
     errors.DeadlineExceeded("late"),
     errors.AnswerCut("after 16 tokens"),
+    errors.AnswerNotFound("answers are kept for 60 s"),
     errors.Unauthenticated("no token"),
     errors.PermissionDenied("not this camera"),
     errors.Unsupported("no such model"),
