@@ -15,6 +15,7 @@ from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
+from hermes.memory.held_frames import HeldFrames
 from hermes.memory.inside import look_inside
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import (
@@ -53,6 +54,7 @@ __all__ = [
     "FrameLayout",
     "FrameStamp",
     "GuidanceRow",
+    "HeldFrames",
     "Hermes",
     "HermesConfig",
     "MemoryConfig",
