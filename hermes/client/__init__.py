@@ -14,6 +14,7 @@ instrumentation of gRPC can be used at the same time.
 """
 
 from hermes.client.aio import AsyncHermesClient
+from hermes.client.frames import AsyncFrameStream, FramePicture, FrameStream
 from hermes.client.picture import Picture, PictureStatus
 from hermes.client.probe import Probe
 from hermes.client.streams import AnswerStream, AsyncAnswerStream
@@ -37,9 +38,12 @@ __all__ = [
     "Answer",
     "AnswerStream",
     "AsyncAnswerStream",
+    "AsyncFrameStream",
     "AsyncHermesClient",
     "Camera",
     "Coverage",
+    "FramePicture",
+    "FrameStream",
     "Freshness",
     "HermesClient",
     "Memory",
