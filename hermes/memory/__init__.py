@@ -16,6 +16,7 @@ from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.forked_row import ForkedRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
+from hermes.memory.held_frames import HeldFrames
 from hermes.memory.inside import look_inside
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import (
@@ -56,6 +57,7 @@ __all__ = [
     "FrameLayout",
     "FrameStamp",
     "GuidanceRow",
+    "HeldFrames",
     "Hermes",
     "HermesConfig",
     "MemoryConfig",

@@ -106,6 +106,7 @@ class Held:
 
         `whole`: from `evict`.
         """
-        numbers = self.slab.frames[:, self.video].unique()
-        *held, first = torch.cat((numbers, whole[None])).tolist()
-        self.table.retain(held, first)
+        numbers, counts = self.slab.frames[:, self.video].unique(return_counts=True)
+        *found, first = torch.cat((numbers, counts, whole[None])).tolist()
+        held = found[: len(numbers)]
+        self.table.retain(held, first, dict(zip(held, found[len(numbers) :], strict=True)))

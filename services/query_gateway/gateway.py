@@ -31,6 +31,7 @@ from services.query_gateway.access.token_file import TokenFile
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.frames import Frames
 from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.probes import Probes
@@ -122,11 +123,16 @@ class Gateway:
             self.metrics,
             settings.default_deadline_s,
         )
-        memories = MemoryServicer(self._router, self._open_questions, settings.default_deadline_s)
+        frames = Frames(self._router, self._open_questions)
+        memories = MemoryServicer(
+            self._router, self._open_questions, frames, settings.default_deadline_s
+        )
         policy, seal = settings.source_policy(), self._credentials.seal
         cameras = CameraServicer(
             CameraCatalogue(self._redis, policy, self._known, seal),
             Probes(self._redis, policy, seal),
+            frames,
+            settings.default_deadline_s,
         )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
