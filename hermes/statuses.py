@@ -85,6 +85,7 @@ _TABLE = (
     _Row(errors.CameraNotFound, StatusCode.NOT_FOUND, _of_camera(errors.CameraNotFound)),
     _Row(errors.NothingSelected, StatusCode.NOT_FOUND, _plain(errors.NothingSelected)),
     _Row(errors.NothingToMerge, StatusCode.FAILED_PRECONDITION, _plain(errors.NothingToMerge)),
+    _Row(errors.AnswerNotFound, StatusCode.NOT_FOUND, _plain(errors.AnswerNotFound)),
     _Row(errors.CameraExists, StatusCode.ALREADY_EXISTS, _of_camera(errors.CameraExists)),
     _Row(errors.CameraNotOwned, StatusCode.FAILED_PRECONDITION, _of_camera(errors.CameraNotOwned)),
     _Row(errors.Retryable, StatusCode.UNAVAILABLE, _retryable(errors.Retryable)),
@@ -107,6 +108,7 @@ _TABLE = (
         _plain(errors.DeadlineExceeded),
         foreign="{peer} did not finish in time",
     ),
+    _Row(errors.AnswerCut, StatusCode.OUT_OF_RANGE, _plain(errors.AnswerCut)),
     _Row(
         errors.Unauthenticated,
         StatusCode.UNAUTHENTICATED,

@@ -9,9 +9,11 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
+from hermes.choices import ChoiceProbability
+from hermes.engine.evidence import Evidence
 from hermes.engine.session import Session
 from hermes.errors import HermesError
-from hermes.memory import Branch, Coverage
+from hermes.memory import Branch, Coverage, SpanCoverage
 from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
 from hermes.vlm.stop_texts import StopTexts
@@ -41,7 +43,8 @@ class AnswerResult:
     ready and started, spent on other work of the device. `reasoning`: what a model
     that thinks wrote before the answer; its tokens are among the answer's.
     `logprobs`: of the answer's tokens, without its reasoning and the token that ended
-    it; empty unless they were asked for.
+    it; empty unless they were asked for. `choices`: in the order they were asked for;
+    empty without choices. `dropped_turns`: how many of the oldest turns had no room.
     """
 
     finish_reason: FinishReason
@@ -55,6 +58,11 @@ class AnswerResult:
     reasoning: str = ""
     reasoning_tokens: int = 0
     logprobs: tuple[TokenLogprob, ...] = ()
+    span: SpanCoverage | None = None
+    evidence: Evidence | None = None
+    answer_id: str = ""
+    choices: tuple[ChoiceProbability, ...] = ()
+    dropped_turns: int = 0
 
 
 class AnswerSink(Protocol):

@@ -30,6 +30,7 @@ from hermes.memory.policies import (
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
+from hermes.memory.span_coverage import SpanCoverage
 from hermes.memory.state import MemoryState
 from hermes.memory.stream import StreamMemory
 
@@ -66,6 +67,7 @@ __all__ = [
     "Selection",
     "SlabPool",
     "SlidingWindow",
+    "SpanCoverage",
     "StreamMemory",
     "UniformFrames",
     "look_inside",

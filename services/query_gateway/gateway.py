@@ -142,7 +142,13 @@ class Gateway:
         settings = self._settings
         policy, seal = settings.source_policy(), self._credentials.seal
         catalogue = CameraCatalogue(self._redis, policy, self._known, seal)
-        rules = QuestionRules(settings.max_question_chars, settings.max_answer_tokens)
+        rules = QuestionRules(
+            max_chars=settings.max_question_chars,
+            max_tokens=settings.max_answer_tokens,
+            max_turn_chars=settings.max_turn_chars,
+            max_form_chars=settings.max_form_chars,
+            max_evidence=settings.max_evidence_frames,
+        )
         queries = QueryServicer(
             self._router,
             rules,

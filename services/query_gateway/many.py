@@ -21,7 +21,6 @@ from services.query_gateway.merging import Merging
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.workers import deadline_exceeded
 
-_ANY_CAMERA = "camera"
 _SENDING_SHARE, _SENDING_MOST_S = 0.1, 0.5
 """Of the time that a call has: left to send the errors of cameras that were too slow."""
 _MERGING_SHARE = 0.25
@@ -74,8 +73,8 @@ class ManyCameras:
             raise InvalidInput(
                 "question.camera_id", "is for one camera: name several in question.cameras"
             )
-        one = _about(request.question, _ANY_CAMERA)
-        return self._rules.check(query.QueryServiceAskRequest(question=one))
+        self._rules.check_content(request.question)
+        return request.question
 
     async def _merge(
         self,

@@ -11,18 +11,20 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloaded, Retryable
 from hermes.v1.memory_pb2 import MemoryContents
-from hermes.v1.query_pb2 import Question
-from hermes.v1.worker_pb2 import WorkerServiceAskResponse
+from hermes.v1.query_pb2 import Evidence, QueryServiceGetEvidenceRequest, Question
+from hermes.v1.worker_pb2 import WorkerServiceAskResponse, WorkerServiceGetEvidenceResponse
 from services.common import logs, tracing
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.resolver import Route
 
 log = logs.get(__name__)
+
+_T = TypeVar("_T")
 
 RETRY_AFTER_S = 1.0
 PAUSE_S = 0.1
@@ -49,6 +51,12 @@ class Asks(Protocol):
         ...
 
     async def inspect(self, route: Route, deadline: float) -> MemoryContents:
+        """Raises `HermesError`."""
+        ...
+
+    async def evidence(
+        self, route: Route, wanted: QueryServiceGetEvidenceRequest, deadline: float
+    ) -> WorkerServiceGetEvidenceResponse:
         """Raises `HermesError`."""
         ...
 
@@ -116,13 +124,32 @@ class Router:
 
     async def inspect(self, camera_id: str, deadline: float) -> MemoryContents:
         """What the camera's memory holds, as its owner reports it. Raises `HermesError`."""
+
+        async def look(route: Route) -> MemoryContents:
+            contents = await self._workers.inspect(route, deadline)
+            self._check_epoch(camera_id, contents.epoch)
+            return contents
+
+        return await self._at_owner(camera_id, deadline, look)
+
+    async def evidence(self, wanted: QueryServiceGetEvidenceRequest, deadline: float) -> Evidence:
+        """The frames that an answer rests on, as its worker finds them. Raises `HermesError`."""
+
+        async def find(route: Route) -> Evidence:
+            response = await self._workers.evidence(route, wanted, deadline)
+            self._check_epoch(wanted.camera_id, response.epoch)
+            return response.evidence
+
+        return await self._at_owner(wanted.camera_id, deadline, find)
+
+    async def _at_owner(
+        self, camera_id: str, deadline: float, call: Callable[[Route], Awaitable[_T]]
+    ) -> _T:
+        """What a call says that has one response. It is repeated while the owner changes."""
         attempts = _Attempts(self._hand_over_wait_s, deadline)
         while True:
             try:
-                route = await self._resolve(camera_id, attempts)
-                contents = await self._workers.inspect(route, deadline)
-                self._check_epoch(camera_id, contents.epoch)
-                return contents
+                return await call(await self._resolve(camera_id, attempts))
             except HermesError as error:
                 await self._before_next(camera_id, attempts, error)
 

@@ -18,6 +18,8 @@ from hermes.v1.query_pb2 import (
     QueryServiceAskManyRequest,
     QueryServiceAskRequest,
     QueryServiceAskResponse,
+    QueryServiceGetEvidenceRequest,
+    QueryServiceGetEvidenceResponse,
     Question,
 )
 from hermes.v1.query_pb2_grpc import QueryServiceServicer
@@ -104,10 +106,26 @@ class QueryServicer(QueryServiceServicer):
     async def Ask(self, request: QueryServiceAskRequest, context: Any) -> None:  # noqa: N802, D102
         times = AnswerTimes(self._metrics, asyncio.get_running_loop().time())
         question = self._rules.check(request)
-        tracing.note(camera=question.camera_id, freshness=Freshness.Name(question.freshness))
+        tracing.note(
+            camera=question.camera_id,
+            freshness=Freshness.Name(question.freshness),
+            form=question.WhichOneof("form") or "text",
+            span=question.HasField("span"),
+            evidence=question.evidence.frames,
+        )
         with self._open_questions.enter():
             async with _in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, times)
+
+    async def GetEvidence(  # noqa: N802, D102
+        self, request: QueryServiceGetEvidenceRequest, context: Any
+    ) -> QueryServiceGetEvidenceResponse:
+        self._rules.check_later(request)
+        tracing.note(camera=request.camera_id, evidence=request.evidence.frames)
+        with self._open_questions.enter():
+            async with _in_time(context, self._default_deadline_s) as deadline:
+                evidence = await self._router.evidence(request, deadline)
+        return QueryServiceGetEvidenceResponse(evidence=evidence)
 
     async def _forward(
         self, question: Question, context: Any, deadline: float, times: AnswerTimes

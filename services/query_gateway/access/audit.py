@@ -69,7 +69,7 @@ class Audit:
             raise
         finally:
             if action is not Action.READ or code is grpc.StatusCode.PERMISSION_DENIED:
-                asked = action is Action.ASK and self._with_questions
+                asked = self._with_questions and hasattr(request, "question")
                 log.info(
                     "audit",
                     who=call.caller.who,

@@ -41,4 +41,5 @@ RULES = {
     "/hermes.v1.MemoryService/Inspect": Rule(Action.READ, lambda request: request.camera_id),
     "/hermes.v1.QueryService/Ask": Rule(Action.ASK, lambda request: request.question.camera_id),
     "/hermes.v1.QueryService/AskMany": Rule(Action.ASK, several=True),
+    "/hermes.v1.QueryService/GetEvidence": Rule(Action.ASK, lambda request: request.camera_id),
 }

@@ -21,6 +21,8 @@ EVERY_ERROR = [
     errors.Unavailable("gone", 0.25),
     errors.Overloaded("full", 3.0),
     errors.DeadlineExceeded("late"),
+    errors.AnswerCut("after 16 tokens"),
+    errors.AnswerNotFound("answers are kept for 60 s"),
     errors.Unauthenticated("no token"),
     errors.PermissionDenied("not this camera"),
     errors.NothingSelected("the selector 'site=dock' selects no camera"),

@@ -43,7 +43,7 @@ def test_actions() -> None:
     for name, rule in RULES.items():
         by_action[rule.action].add(name.rsplit("/", 1)[1])
     assert by_action == {
-        Action.ASK: {"Ask", "AskMany"},
+        Action.ASK: {"Ask", "AskMany", "GetEvidence"},
         Action.READ: {"Get", "List", "Inspect"},
         Action.ADMIN: {"Add", "Update", "Remove", "Probe"},
     }
