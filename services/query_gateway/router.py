@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Protocol, TypeVar, cast
 
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloaded, Retryable
@@ -99,7 +99,11 @@ class Router:
         hand_over_wait_s: float = 0.0,
         most_waiting: int = 32,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        turn: Callable[[Route], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
+        """`turn`: waits until a question may be taken to the route's worker, and lasts as long as
+        it is there.
+        """
         self._resolver = resolver
         self._workers = workers
         self._epochs = epochs
@@ -107,6 +111,7 @@ class Router:
         self._most_waiting = most_waiting
         self._waiting: Counter[str] = Counter()
         self._sleep = sleep
+        self._turn = turn
 
     async def ask(
         self, question: Question, deadline: float
@@ -216,9 +221,8 @@ class Router:
     async def _answer(
         self, route: Route, question: Question, deadline: float
     ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
-        asked = self._workers.ask(route, question, deadline)
         complete = False
-        async with aclosing(cast(AsyncGenerator[WorkerServiceAskResponse, None], asked)) as events:
+        async with self._turn(route), aclosing(self._asked(route, question, deadline)) as events:
             async for event in events:
                 if event.WhichOneof("event") == "complete":
                     self._check_epoch(route.camera_id, event.complete.epoch)
@@ -228,6 +232,12 @@ class Router:
             return
         log.error("answer_without_end", camera=route.camera_id, worker=route.address)
         raise HermesError(INTERNAL_MESSAGE)
+
+    def _asked(
+        self, route: Route, question: Question, deadline: float
+    ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
+        asked = self._workers.ask(route, question, deadline)
+        return cast(AsyncGenerator[WorkerServiceAskResponse, None], asked)
 
     def _check_epoch(self, camera_id: str, epoch: int) -> None:
         if epoch < self._epochs.newest(camera_id):
