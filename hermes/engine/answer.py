@@ -160,4 +160,5 @@ class Answer:
             reasoning="" if self.stream is None else self.stream.reasoning,
             reasoning_tokens=0 if self.stream is None else self.stream.reasoning_tokens,
             logprobs=tuple(self.logprobs),
+            span=self.branch.span,
         )

@@ -137,7 +137,7 @@ class Answers:
         question = answer.question
         try:
             answer.branch = answer.session.memory.branch(
-                answer.question_tokens + question.max_tokens
+                answer.question_tokens + question.max_tokens, question.span
             )
             if answer.next_input is not None:
                 answer.next_input = answer.branch.opened_by(answer.next_input)

@@ -30,6 +30,7 @@ from hermes.memory.policies import (
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
+from hermes.memory.span import Waiting, lies_within
 from hermes.memory.span_coverage import SpanCoverage
 from hermes.memory.state import MemoryState
 from hermes.memory.stream import StreamMemory
@@ -70,6 +71,8 @@ __all__ = [
     "SpanCoverage",
     "StreamMemory",
     "UniformFrames",
+    "Waiting",
+    "lies_within",
     "look_inside",
     "rotate",
 ]

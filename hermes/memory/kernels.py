@@ -33,6 +33,7 @@ _OWN_KEYS = tl.constexpr(COLUMNS.index(Column.OWN_KEYS))
 _OWN_VALUES = tl.constexpr(COLUMNS.index(Column.OWN_VALUES))
 _ROOM = tl.constexpr(COLUMNS.index(Column.ROOM))
 _INDEX = tl.constexpr(COLUMNS.index(Column.INDEX))
+_COUNTS = tl.constexpr(COLUMNS.index(Column.COUNTS))
 
 
 @triton.jit
@@ -66,6 +67,16 @@ def _write(
 
 
 @triton.jit
+def _seen(table, token, layer, tokens):
+    """How many tokens of its memory a token sees in this layer."""
+    everywhere = tl.load(table + _SEEN * tokens + token)
+    address = tl.load(table + _COUNTS * tokens + token)
+    counts = address.to(tl.pointer_type(tl.int32))
+    here = tl.load(counts + layer, mask=address != 0, other=0).to(tl.int64)
+    return tl.where(address != 0, here, everywhere)
+
+
+@triton.jit
 def _attend(
     table,
     rotations,
@@ -87,7 +98,7 @@ def _attend(
     """One split of the keys, for the query heads that share a key head."""
     token, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     index = tl.load(table + _INDEX * tokens + token)
-    seen = tl.load(table + _SEEN * tokens + token)
+    seen = _seen(table, token, layer, tokens)
     total = tl.where(index >= 0, seen + index + 1, 0)
     first = split * SPAN
     if first < total:
@@ -144,6 +155,7 @@ def _join(
     parts,
     sums,
     joined,
+    layer,
     tokens,
     KV: tl.constexpr,
     GROUPS: tl.constexpr,
@@ -155,7 +167,7 @@ def _join(
     """Join the splits of one token and key head: [tokens, heads, DIM]."""
     token, head = tl.program_id(0), tl.program_id(1)
     index = tl.load(table + _INDEX * tokens + token)
-    seen = tl.load(table + _SEEN * tokens + token)
+    seen = _seen(table, token, layer, tokens)
     total = tl.where(index >= 0, seen + index + 1, 0)
     dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
     first = (token * KV + head) * SPLITS * ROWS + rows
@@ -254,6 +266,7 @@ class Reader:
             self._parts,
             self._sums,
             joined,
+            layer,
             tokens,
             KV=kv_heads,
             GROUPS=self._groups,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
+from hermes.question import Span
 from hermes.sampling import GREEDY, Sampling
 from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import FramePictures
@@ -31,8 +32,11 @@ class PictureMemory(ABC):
         """What the memory can know about."""
 
     @abstractmethod
-    def branch(self, room: int) -> Branch:
-        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
+    def branch(self, room: int, span: Span | None = None) -> Branch:
+        """A branch for one question and its answer of at most `room` tokens. Close it after use.
+
+        `span`: it sees what is within it alone.
+        """
 
     @abstractmethod
     def _take(self, frame: FramePictures) -> Compression | None:
@@ -122,18 +126,30 @@ class PictureMemory(ABC):
         )
         return FramePictures(stacked(pictures, newest), stamps[-1], times)
 
-    def ask(self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY) -> str:
-        """The whole answer."""
-        return "".join(self.answer(question, max_tokens, sampling))
+    def ask(
+        self,
+        question: str,
+        max_tokens: int = 256,
+        sampling: Sampling = GREEDY,
+        *,
+        span: Span | None = None,
+    ) -> str:
+        """The whole answer. `span`: from what was captured within it alone."""
+        return "".join(self.answer(question, max_tokens, sampling, span=span))
 
     def answer(
-        self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY
+        self,
+        question: str,
+        max_tokens: int = 256,
+        sampling: Sampling = GREEDY,
+        *,
+        span: Span | None = None,
     ) -> Iterator[str]:
         """The answer, piece by piece, as it is written. Greedy unless `sampling` says otherwise."""
         model, stream, stops = self.model, self.model.text_stream(), StopTexts(sampling.stop)
         inputs, choice = model.question(question), TokenChoice(model)
         row = choice.begin(question, sampling)
-        with self.branch(len(inputs) + max_tokens) as branch:
+        with self.branch(len(inputs) + max_tokens, span) as branch:
             inputs = branch.opened_by(inputs)
             for _ in range(max_tokens):
                 logits = self._step(branch, inputs)
