@@ -18,12 +18,15 @@ import grpc
 from hermes import errors
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import message_of
+from hermes.v1.memory_pb2 import FramePicture
 from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
     WorkerServiceInspectRequest,
     WorkerServiceInspectResponse,
+    WorkerServiceListFramesRequest,
+    WorkerServiceListFramesResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
 from services.common.grpc_server import GrpcServer
@@ -125,13 +128,20 @@ class Seen:
 
 
 class FakeWorker(WorkerServiceServicer):
-    """Plays a script for each question and one of `looks` for each inspection; the last repeats."""
+    """Plays a script for each question and one of `looks` for each inspection; the last repeats.
+
+    It sends `frames` to each who asks for them.
+    """
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
         self.scripts: list[Script] = list(scripts) or [HELLO]
         self.looks: list[Show | Fault] = [Show()]
         self.calls: list[Seen] = []
         self.inspections: list[Seen] = []
+        self.frames: Sequence[FramePicture | Fault] = ()
+        self.frames_epoch: int | None = None  # None: that of the request
+        self.frames_sent = 0
+        self.listings: list[Seen] = []
         self.address = ""
         self.tls = tls
         self._server: GrpcServer | None = None
@@ -168,6 +178,18 @@ class FakeWorker(WorkerServiceServicer):
             epoch = request.epoch if look.epoch is None else look.epoch
             message = message_of(replace(look.contents, epoch=epoch))
             return WorkerServiceInspectResponse(contents=message)
+
+    async def ListFrames(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceListFramesRequest, context: Any
+    ) -> None:
+        epoch = request.epoch if self.frames_epoch is None else self.frames_epoch
+        with _seen(self.listings, request, context):
+            for step in self.frames:
+                if not isinstance(step, FramePicture):
+                    await _fail(step, context)
+                    continue
+                await context.write(WorkerServiceListFramesResponse(frame=step, epoch=epoch))
+                self.frames_sent += 1
 
     async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
         match step:
