@@ -105,14 +105,16 @@ class QueryServicer(QueryServiceServicer):
         now = asyncio.get_running_loop().time
         received = now()
         question = self._rules.check(request)
+        form = question.WhichOneof("form") or "text"
         tracing.note(
             camera=question.camera_id,
             freshness=Freshness.Name(question.freshness),
-            form=question.WhichOneof("form") or "text",
+            form=form,
             span=question.HasField("span"),
             evidence=question.evidence.frames,
         )
         with self._open_questions.enter():
+            self._metrics.question_forms.labels(form).inc()
             async with _in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, received, now)
 
