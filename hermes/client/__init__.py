@@ -22,6 +22,7 @@ instrumentation of gRPC can be used at the same time.
 from hermes.choices import ChoiceProbability
 from hermes.client.aio import AsyncHermesClient
 from hermes.client.evidence import Evidence, EvidenceFrame
+from hermes.client.frames import AsyncFrameStream, FramePicture, FrameStream
 from hermes.client.picture import Picture, PictureStatus
 from hermes.client.probe import Probe
 from hermes.client.spans import AskedSpan, Between, InFile, Last, between, in_file, last
@@ -51,6 +52,7 @@ __all__ = [
     "AnswerStream",
     "AskedSpan",
     "AsyncAnswerStream",
+    "AsyncFrameStream",
     "AsyncHermesClient",
     "Between",
     "Camera",
@@ -58,6 +60,8 @@ __all__ = [
     "Coverage",
     "Evidence",
     "EvidenceFrame",
+    "FramePicture",
+    "FrameStream",
     "Freshness",
     "HermesClient",
     "InFile",

@@ -53,6 +53,16 @@ class GatewaySettings(TlsServerSettings):
         gt=limits.MAX_QUESTIONS.above,
         description="questions answered at a time; more are RESOURCE_EXHAUSTED",
     )
+    max_cameras_asked: int = Field(
+        256, ge=1, le=10_000, description="most cameras that one question may ask"
+    )
+    many_at_once: int = Field(
+        32,
+        ge=1,
+        description="questions to many cameras that are with workers at a time, over all of them;"
+        " the other cameras wait. Each counts as an open question",
+    )
+    many_at_once_of_one_worker: int = Field(16, ge=1, description="the same, with one worker")
     max_question_chars: int = Field(4096, ge=1, description="longest question, in characters")
     max_answer_tokens: int = Field(
         limits.MAX_ANSWER_TOKENS.default,

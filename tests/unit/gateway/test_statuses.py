@@ -25,6 +25,8 @@ EVERY_ERROR = [
     errors.AnswerNotFound("answers are kept for 60 s"),
     errors.Unauthenticated("no token"),
     errors.PermissionDenied("not this camera"),
+    errors.NothingSelected("the selector 'site=dock' selects no camera"),
+    errors.NothingToMerge("no camera answered"),
     errors.Unsupported("no such model"),
     errors.SnapshotMismatch("of another model"),
     errors.SnapshotCorrupt("cut short"),
