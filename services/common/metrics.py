@@ -86,6 +86,13 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.question_forms = Counter(
+            "hermes_question_forms",
+            "Questions that the gateway took, by what their answer looks like: text, choices,"
+            " json_schema, regex.",
+            ["form"],
+            registry=registry,
+        )
         self.refused_calls = Counter(
             "hermes_refused_calls",
             "Calls that the gateway's guard refused, by the error's reason: UNAUTHENTICATED (no"

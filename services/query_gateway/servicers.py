@@ -126,14 +126,16 @@ class QueryServicer(QueryServiceServicer):
     async def Ask(self, request: QueryServiceAskRequest, context: Any) -> None:  # noqa: N802, D102
         times = AnswerTimes(self._metrics, asyncio.get_running_loop().time())
         question = self._rules.check(request)
+        form = question.WhichOneof("form") or "text"
         tracing.note(
             camera=question.camera_id,
             freshness=Freshness.Name(question.freshness),
-            form=question.WhichOneof("form") or "text",
+            form=form,
             span=question.HasField("span"),
             evidence=question.evidence.frames,
         )
         with self._open_questions.enter():
+            self._metrics.question_forms.labels(form).inc()
             async with _in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, times)
 

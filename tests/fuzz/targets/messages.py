@@ -13,6 +13,7 @@ from hermes.client.types import camera_of
 from hermes.contents_message import contents_of
 from hermes.errors import HermesError, InvalidInput
 from hermes.frame_query import query_of
+from hermes.question_message import question_of
 from hermes.v1.camera_pb2 import (
     MEMORY_STATE_SERVING,
     PACING_LIVE,
@@ -98,7 +99,22 @@ def _questions() -> list[bytes]:
     request.question.text = "What is happening now?"
     request.question.max_tokens = 64
     request.question.freshness = FRESHNESS_LATEST
-    return [request.SerializeToString(), b""]
+    whole = QueryServiceAskRequest()
+    whole.question.CopyFrom(request.question)
+    whole.question.turns.add(question="Who?", answer="a red star")
+    whole.question.span.start.FromMilliseconds(1_700_000_000_000)
+    whole.question.span.end.FromMilliseconds(1_700_000_005_000)
+    whole.question.json_schema = '{"type": "object", "properties": {"count": {"type": "integer"}}}'
+    whole.question.evidence.frames = 3
+    whole.question.evidence.pictures = True
+    whole.question.decoding.temperature = 0.5
+    whole.question.decoding.seed = 7
+    chosen = QueryServiceAskRequest()
+    chosen.question.camera_id = "lobby"
+    chosen.question.text = "Is the door open?"
+    chosen.question.choices.texts.extend(["yes", "no"])
+    chosen.question.span.last.FromSeconds(600)
+    return [one.SerializeToString() for one in (request, whole, chosen)] + [b""]
 
 
 def _read_question(data: bytes) -> str:
@@ -112,7 +128,8 @@ def _read_question(data: bytes) -> str:
         return "".join(c for c in str(error) if not c.isdigit())[:60]
     assert 0 < len(question.text) <= RULES.max_chars
     assert question.max_tokens <= RULES.max_tokens
-    return f"freshness {question.freshness}"
+    read = question_of(question, 1_700_000_000_000)  # what passes here, a worker can read
+    return f"freshness {question.freshness} {type(read.form).__name__} {read.span is None}"
 
 
 def _frames() -> list[bytes]:

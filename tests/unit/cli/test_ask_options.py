@@ -11,7 +11,7 @@ from hermes.client import Sampling, Turn
 from hermes.errors import InvalidInput
 from hermes.question import MAX_TURNS
 from services.cli.ask_options import choices_of, sampling_of, schema_of
-from services.cli.conversation import MOST_CHARACTERS, Conversations
+from services.cli.conversation import MOST_CHARACTERS, Conversation
 
 
 @pytest.mark.parametrize(
@@ -56,23 +56,21 @@ def test_sampling() -> None:
         sampling_of(0.5, 1.0, 0, None, -1.0, None, False)
 
 
-def test_turns_are_kept_apart_and_cleared() -> None:
-    conversations = Conversations()
-    conversations.add("lobby", "who?", "a star")
-    conversations.add("dock", "what?", "a car")
-    conversations.add("lobby", "where?", "left")
-    assert conversations.turns("lobby") == (Turn("who?", "a star"), Turn("where?", "left"))
-    assert conversations.turns("yard") == ()
-    assert conversations.clear() == 3
-    assert conversations.turns("lobby") == ()
+def test_turns_are_kept_and_cleared() -> None:
+    conversation = Conversation()
+    conversation.add("who?", "a star")
+    conversation.add("where?", "left")
+    assert conversation.turns == (Turn("who?", "a star"), Turn("where?", "left"))
+    assert conversation.clear() == 2
+    assert conversation.turns == ()
 
 
 def test_the_oldest_turns_give_way() -> None:
-    conversations = Conversations()
+    conversation = Conversation()
     for number in range(MAX_TURNS + 5):
-        conversations.add("lobby", f"{number}?", "yes")
-    assert len(conversations.turns("lobby")) == MAX_TURNS
-    assert conversations.turns("lobby")[0].question == "5?"
-    conversations.add("lobby", "long?", "x" * (MOST_CHARACTERS - 20))
-    assert conversations.turns("lobby")[-1].question == "long?"
-    assert len(conversations.turns("lobby")) < 6
+        conversation.add(f"{number}?", "yes")
+    assert len(conversation.turns) == MAX_TURNS
+    assert conversation.turns[0].question == "5?"
+    conversation.add("long?", "x" * (MOST_CHARACTERS - 20))
+    assert conversation.turns[-1].question == "long?"
+    assert len(conversation.turns) < 6

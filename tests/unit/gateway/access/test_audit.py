@@ -13,7 +13,8 @@ from hermes.v1.query_pb2 import (
     Question,
 )
 from services.query_gateway.access.audit import Audit
-from services.query_gateway.access.scopes import Action
+from services.query_gateway.access.current import CurrentCall
+from services.query_gateway.access.scopes import Action, Caller
 
 
 def test_unknown_callers_are_counted_and_logged_now_and_then() -> None:
@@ -31,6 +32,7 @@ def test_unknown_callers_are_counted_and_logged_now_and_then() -> None:
 
 
 def test_the_text_of_questions_is_logged_on_demand_and_evidence_has_none() -> None:
+    call = CurrentCall(Caller("token:x", ()))
     context = SimpleNamespace(peer=lambda: "ipv4:10.0.0.9:1", code=lambda: None)
     requests = (
         QueryServiceAskRequest(question=Question(camera_id="lobby", text="Who?")),
@@ -40,6 +42,6 @@ def test_the_text_of_questions_is_logged_on_demand_and_evidence_has_none() -> No
         audit = Audit(with_questions=with_questions)
         with capture_logs() as lines:
             for request in requests:
-                with audit.call("token:x", "/a.B/C", Action.ASK, "lobby", request, context):
+                with audit.call(call, "/a.B/C", Action.ASK, "lobby", request, context):
                     pass
         assert [line.get("question") for line in lines] == texts
