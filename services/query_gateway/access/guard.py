@@ -13,6 +13,7 @@ import grpc.aio
 from hermes.errors import HermesError
 from services.common.metrics import Metrics
 from services.common.rpc import rewrapped, write_all
+from services.query_gateway.access import viewer
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
 from services.query_gateway.access.limits import CallerLimits
@@ -58,20 +59,25 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _around(
         self, method: str, rule: Rule, request: Any, context: Any
     ) -> AsyncIterator[Caller]:
+        metadata = tuple(context.invocation_metadata() or ())
         try:
             with self._counting():
-                caller = await self._authenticator.caller(context.invocation_metadata() or ())
+                caller = await self._authenticator.caller(metadata)
         except HermesError as error:
             self._audit.stranger(method, error, context)
             raise
         camera_id = "" if rule.camera is None else rule.camera(request)
-        with self._audit.call(caller.who, method, rule.action, camera_id, request, context):
+        subject = rule.subject(request)
+        with self._audit.call(
+            caller.who, method, rule.action, camera_id, request, context, subject
+        ):
             with self._counting():
                 self._limits.enter(caller.who)
             try:
                 if rule.camera is not None:
                     with self._counting():
                         caller.check(rule.action, camera_id)
+                viewer.enter(caller, partial(self._authenticator.caller, metadata))
                 yield caller
             finally:
                 self._limits.leave(caller.who)

@@ -24,6 +24,10 @@ class Action(StrEnum):
     """List it, get it, look inside its memory."""
     ADMIN = "admin"
     """Add it, change it, remove it, open its source to see what it is."""
+    WATCH = "watch"
+    """Have watches on it: create them, change them, try them, delete them."""
+    ACK = "ack"
+    """Acknowledge its events."""
 
 
 _SCOPE = re.compile(rf"({'|'.join(Action)}):((?:{ID_PATTERN.pattern})?\*|{ID_PATTERN.pattern})")
