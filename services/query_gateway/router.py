@@ -15,8 +15,9 @@ from typing import Protocol, cast
 
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloaded, Retryable
 from hermes.v1.memory_pb2 import MemoryContents
-from hermes.v1.query_pb2 import Question
-from hermes.v1.worker_pb2 import WorkerServiceAskResponse
+from hermes.v1.query_pb2 import EvidenceRequest, Question
+from hermes.v1.watch_pb2 import Watch
+from hermes.v1.worker_pb2 import WorkerServiceAskResponse, WorkerServiceEvaluateResponse
 from services.common import logs, tracing
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.epochs import Epochs
@@ -49,6 +50,12 @@ class Asks(Protocol):
         ...
 
     async def inspect(self, route: Route, deadline: float) -> MemoryContents:
+        """Raises `HermesError`."""
+        ...
+
+    async def evaluate(
+        self, route: Route, watch: Watch, evidence: EvidenceRequest, deadline: float
+    ) -> WorkerServiceEvaluateResponse:
         """Raises `HermesError`."""
         ...
 
@@ -118,6 +125,20 @@ class Router:
                 contents = await self._workers.inspect(route, deadline)
                 self._check_epoch(camera_id, contents.epoch)
                 return contents
+            except HermesError as error:
+                await self._before_next(camera_id, attempts, error)
+
+    async def evaluate(
+        self, watch: Watch, camera_id: str, evidence: EvidenceRequest, deadline: float
+    ) -> WorkerServiceEvaluateResponse:
+        """What the watch finds at the camera now. Raises `HermesError`."""
+        attempts = _Attempts(self._hand_over_wait_s, deadline)
+        while True:
+            try:
+                route = await self._resolve(camera_id, attempts)
+                found = await self._workers.evaluate(route, watch, evidence, deadline)
+                self._check_epoch(camera_id, found.epoch)
+                return found
             except HermesError as error:
                 await self._before_next(camera_id, attempts, error)
 

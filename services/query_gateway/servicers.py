@@ -105,7 +105,7 @@ class QueryServicer(QueryServiceServicer):
         question = self._rules.check(request)
         tracing.note(camera=question.camera_id, freshness=Freshness.Name(question.freshness))
         with self._open_questions.enter():
-            async with _in_time(context, self._default_deadline_s) as deadline:
+            async with in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, received, now)
 
     async def _forward(
@@ -157,13 +157,13 @@ class MemoryServicer(MemoryServiceServicer):
         camera_id = check_id(request.camera_id)
         tracing.note(camera=camera_id)
         with self._open_questions.enter():
-            async with _in_time(context, self._default_deadline_s) as deadline:
+            async with in_time(context, self._default_deadline_s) as deadline:
                 contents = await self._router.inspect(camera_id, deadline)
         return MemoryServiceInspectResponse(contents=contents)
 
 
 @asynccontextmanager
-async def _in_time(context: Any, default_s: float) -> AsyncIterator[float]:
+async def in_time(context: Any, default_s: float) -> AsyncIterator[float]:
     """The call's deadline by the running loop's clock. Raises `DeadlineExceeded` once it passes."""
     given = context.time_remaining()
     deadline = asyncio.get_running_loop().time() + (default_s if given is None else given)

@@ -13,10 +13,13 @@ import grpc.aio
 from hermes import errors
 from hermes.statuses import typed_error
 from hermes.v1.memory_pb2 import MemoryContents
-from hermes.v1.query_pb2 import Question
+from hermes.v1.query_pb2 import EvidenceRequest, Question
+from hermes.v1.watch_pb2 import Watch
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
+    WorkerServiceEvaluateRequest,
+    WorkerServiceEvaluateResponse,
     WorkerServiceInspectRequest,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
@@ -72,6 +75,23 @@ class Workers:
                 metadata = tracing.outgoing()
                 response = await inspect(request, timeout=remaining, metadata=metadata)
                 return cast(MemoryContents, response.contents)
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error, route) from error
+
+    async def evaluate(
+        self, route: Route, watch: Watch, evidence: EvidenceRequest, deadline: float
+    ) -> WorkerServiceEvaluateResponse:
+        """Ask a watch of the camera of the route. `deadline` and errors as for `ask`."""
+        remaining = _left_until(deadline)
+        request = WorkerServiceEvaluateRequest(
+            watch=watch, camera_id=route.camera_id, epoch=route.epoch, evidence=evidence
+        )
+        async with self._channels.use(route.address) as channel:
+            try:
+                evaluate = cast(Any, WorkerServiceStub)(channel).Evaluate
+                metadata = tracing.outgoing()
+                response = await evaluate(request, timeout=remaining, metadata=metadata)
+                return cast(WorkerServiceEvaluateResponse, response)
             except grpc.aio.AioRpcError as error:
                 raise error_of(error, route) from error
 
