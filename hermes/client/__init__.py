@@ -14,6 +14,15 @@ instrumentation of gRPC can be used at the same time.
 """
 
 from hermes.client.aio import AsyncHermesClient
+from hermes.client.event_streams import AsyncEventStream, EventStream
+from hermes.client.events import (
+    Acknowledgement,
+    Event,
+    EventFilter,
+    EvidenceFrame,
+    FollowedEvent,
+    Trial,
+)
 from hermes.client.picture import Picture, PictureStatus
 from hermes.client.probe import Probe
 from hermes.client.streams import AnswerStream, AsyncAnswerStream
@@ -31,26 +40,62 @@ from hermes.client.types import (
     Span,
     Timings,
 )
+from hermes.client.watches import (
+    Above,
+    Below,
+    Changes,
+    Choices,
+    Diary,
+    Equals,
+    Evaluation,
+    Number,
+    Rate,
+    Trigger,
+    Watch,
+    WatchState,
+    YesNo,
+)
 from hermes.contents import MemoryContents
 
 __all__ = [
+    "Above",
+    "Acknowledgement",
     "Answer",
     "AnswerStream",
     "AsyncAnswerStream",
+    "AsyncEventStream",
     "AsyncHermesClient",
+    "Below",
     "Camera",
+    "Changes",
+    "Choices",
     "Coverage",
+    "Diary",
+    "Equals",
+    "Evaluation",
+    "Event",
+    "EventFilter",
+    "EventStream",
+    "EvidenceFrame",
+    "FollowedEvent",
     "Freshness",
     "HermesClient",
     "Memory",
     "MemoryContents",
+    "Number",
     "Pacing",
     "Picture",
     "PictureStatus",
     "Probe",
+    "Rate",
     "Source",
     "Span",
     "Timings",
     "Tls",
     "Token",
+    "Trial",
+    "Trigger",
+    "Watch",
+    "WatchState",
+    "YesNo",
 ]

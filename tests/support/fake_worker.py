@@ -19,9 +19,12 @@ from hermes import errors
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import message_of
 from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta
+from hermes.v1.watch_pb2 import Evaluation
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
+    WorkerServiceEvaluateRequest,
+    WorkerServiceEvaluateResponse,
     WorkerServiceInspectRequest,
     WorkerServiceInspectResponse,
 )
@@ -106,6 +109,15 @@ class Show:
     epoch: int | None = None
 
 
+@dataclass(frozen=True)
+class Find:
+    """An evaluation, the whole answer to Evaluate. `epoch=None`: the epoch of the request."""
+
+    value: float
+    holds: bool = False
+    epoch: int | None = None
+
+
 Fault = Fail | Crash | Abort | Hang
 Step = Say | End | Rest | Fault
 Script = Sequence[Step]
@@ -125,13 +137,18 @@ class Seen:
 
 
 class FakeWorker(WorkerServiceServicer):
-    """Plays a script for each question and one of `looks` for each inspection; the last repeats."""
+    """Plays a script for each question and one of `looks` for each inspection; the last repeats.
+
+    `finds`: what it evaluates, by camera.
+    """
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
         self.scripts: list[Script] = list(scripts) or [HELLO]
         self.looks: list[Show | Fault] = [Show()]
         self.calls: list[Seen] = []
         self.inspections: list[Seen] = []
+        self.finds: dict[str, Find | Fault] = {}
+        self.evaluations: list[Seen] = []
         self.address = ""
         self.tls = tls
         self._server: GrpcServer | None = None
@@ -168,6 +185,24 @@ class FakeWorker(WorkerServiceServicer):
             epoch = request.epoch if look.epoch is None else look.epoch
             message = message_of(replace(look.contents, epoch=epoch))
             return WorkerServiceInspectResponse(contents=message)
+
+    async def Evaluate(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceEvaluateRequest, context: Any
+    ) -> WorkerServiceEvaluateResponse:
+        find = self.finds.get(request.camera_id, Find(0.5))
+        with _seen(self.evaluations, request, context):
+            if not isinstance(find, Find):
+                await _fail(find, context)
+                raise AssertionError("a fault finds nothing")
+            evaluation = Evaluation(value=find.value, holds=find.holds)
+            evaluation.captured.FromMilliseconds(1_700_000_000_000)
+            response = WorkerServiceEvaluateResponse(
+                evaluation=evaluation, epoch=request.epoch if find.epoch is None else find.epoch
+            )
+            for number in range(request.evidence.frames):
+                frame = response.evidence.frames.add(frame=number)
+                frame.picture = b"\xff\xd8" if request.evidence.pictures else b""
+            return response
 
     async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
         match step:

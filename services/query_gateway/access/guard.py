@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from hermes.errors import HermesError
+from hermes.errors import HermesError, PermissionDenied
 from services.common.metrics import Metrics
 from services.common.rpc import rewrapped, write_all
 from services.query_gateway.access import viewer
@@ -77,17 +77,21 @@ class Guard(grpc.aio.ServerInterceptor):
                 if rule.camera is not None:
                     with self._counting():
                         caller.check(rule.action, camera_id)
+                if rule.filtered:
+                    with self._counting():
+                        caller.check_any(rule.action)
                 viewer.enter(caller, partial(self._authenticator.caller, metadata))
-                yield caller
+                with self._counting(PermissionDenied):  # those of a servicer that filters
+                    yield caller
             finally:
                 self._limits.leave(caller.who)
 
     @contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Count refusals inside."""
+    def _counting(self, kind: type[HermesError] = HermesError) -> Iterator[None]:
+        """Count refusals inside, of this kind."""
         try:
             yield
-        except HermesError as error:
+        except kind as error:
             self._metrics.refused_calls.labels(error.reason).inc()
             raise
 

@@ -16,7 +16,8 @@ class Rule:
 
     A method whose requests name no camera is open to every caller. `show` then
     filters the response for what the caller may see, or `filtered` says that the
-    servicer does, by `access.viewer`. `subject`: what else the audit log names.
+    servicer does, by `access.viewer`; a caller that may do it on no camera at all is
+    then refused. `subject`: what else the audit log names.
     """
 
     action: Action
@@ -41,7 +42,7 @@ def _watch_id(request: Any) -> dict[str, str]:
 
 
 def _event_id(request: Any) -> dict[str, str]:
-    return {"event": shown_id(request.event_id)}
+    return {"event_id": shown_id(request.event_id)}
 
 
 RULES = {

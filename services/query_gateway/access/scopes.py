@@ -71,6 +71,11 @@ class Caller:
         """Whether any scope covers this."""
         return any(scope.covers(action, camera_id) for scope in self.scopes)
 
+    def check_any(self, action: Action) -> None:
+        """Raises `PermissionDenied` if there is no camera at all on which it may do this."""
+        if not any(scope.action is action for scope in self.scopes):
+            raise PermissionDenied(f"this token has no scope {action}:...; ask whoever issued it")
+
     def check(self, action: Action, camera_id: str) -> None:
         """Raises `PermissionDenied`, with the same text whether or not the camera exists."""
         if not self.may(action, camera_id):

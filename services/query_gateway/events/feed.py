@@ -64,6 +64,10 @@ class EventFeed:
         """The position of the newest message; None if the stream has not been reached yet."""
         return None if self._start is None else self._last
 
+    def has_all_after(self, position: LogId) -> bool:
+        """Whether the window has every message that followed a position."""
+        return self._start is not None and position >= self._start
+
     async def after(self, position: LogId, wait_s: float) -> list[Message]:
         """The messages that follow a position, or none after `wait_s` without any.
 
@@ -72,7 +76,7 @@ class EventFeed:
         news = self._news
         if self._closed:
             raise closing()
-        if self._start is None or position < self._start:
+        if not self.has_all_after(position):
             if found := await self._store.after(position):
                 return found
         elif position < self._last:
@@ -84,7 +88,7 @@ class EventFeed:
             return []
         if self._closed:
             raise closing()
-        if self._start is None or position < self._start:
+        if not self.has_all_after(position):
             return await self._store.after(position)
         return self._from_window(position)
 

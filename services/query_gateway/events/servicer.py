@@ -156,6 +156,8 @@ class EventServicer(EventServiceServicer):
             if not after:
                 return self._feed.last or await self._store.last_position(), False
             position = LogId.parse(after)
+            if self._feed.has_all_after(position):
+                return position, False
             return position, await self._store.lost_since(position)
 
     async def _visible(self, event_id: str, seer: Viewer) -> Event:
