@@ -45,7 +45,7 @@ class Parts:
         rest = Event()
         rest.CopyFrom(event)
         for name in ("sentence", "evidence", "acknowledgement", "sequence"):
-            rest.ClearField(name)  # type: ignore[arg-type]
+            rest.ClearField(name)
         without = [
             EvidenceFrame(
                 captured=frame.captured if frame.HasField("captured") else None,

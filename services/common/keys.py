@@ -33,6 +33,9 @@ WATCHES = "hermes:watches"
 WATCHES_VERSION = f"{{{WATCHES}}}:version"
 """String: grows with each change of `WATCHES`. The hash tag puts it into the same slot."""
 
+WATCH_ROOMS = "hermes:workers:watches"
+"""Hash: instance of a worker -> JSON of the evaluations a second that it can make, and makes."""
+
 EVENTS = "hermes:events"
 """Stream: field `e` = a serialised `hermes.v1.Event`, one message about an event of any camera."""
 

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 ALIVE_S = 8.0
 """Two missed renewals. Shorter than a lease, so that no camera waits for an instance that died."""
@@ -17,9 +17,7 @@ class Member:
     """An instance of a role, as it announces itself.
 
     `load`: cameras that it owns, but for finished ones, or prepares to take over.
-    `draining`: it takes no more cameras and gives up its own. `watch_capacity`,
-    `watch_load`: evaluations of watches a second that it can make, and makes; None
-    if it does not say.
+    `draining`: it takes no more cameras and gives up its own.
     """
 
     instance: str
@@ -29,8 +27,6 @@ class Member:
     load: int
     heartbeat_ms: int
     draining: bool = False
-    watch_capacity: float | None = None
-    watch_load: float | None = None
 
     @property
     def has_room(self) -> bool:
@@ -41,19 +37,10 @@ class Member:
         for name in ("capacity", "load", "heartbeat_ms"):
             if not isinstance(getattr(self, name), int):
                 raise TypeError(f"{name} is an integer")
-        for name in ("watch_capacity", "watch_load"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and 0 <= value < 1e12):
-                raise TypeError(f"{name} is a number, 0 or more")
 
     def to_json(self) -> str:
-        """The entry in the hash of members. What is not said is left out."""
-        said = {name: value for name, value in asdict(self).items() if value is not None}
-        return json.dumps(said)
-
-
-_NAMES = frozenset(field.name for field in fields(Member))
-"""A later version may say more, which is left out."""
+        """The entry in the hash of members."""
+        return json.dumps(asdict(self))
 
 
 def parse_members(raw: Mapping[bytes, bytes], now_ms: int, alive_ms: int) -> list[Member]:
@@ -148,8 +135,7 @@ def moves(
 
 def _parse(value: bytes) -> Member | None:
     try:
-        said = json.loads(value)
-        return Member(**{name: said[name] for name in said if name in _NAMES})
+        return Member(**json.loads(value))
     except (ValueError, TypeError):
         return None  # written by another version of this program
 

@@ -16,6 +16,10 @@ from services.common.watch_rules import check_watch
 log = logs.get(__name__)
 
 
+_Seen = tuple[bytes | None, bytes | None, int]
+"""Version, incarnation and number of entries."""
+
+
 class WatchRegistry:
     """The registered watches, in Redis. For one thread.
 
@@ -30,7 +34,7 @@ class WatchRegistry:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         self._known: dict[str, Watch] = {}
-        self._seen: tuple[bytes | None, bytes | None, int] | None = None
+        self._seen: _Seen | None = None
         self._unreadable: set[bytes] = set()
 
     @property
@@ -40,7 +44,7 @@ class WatchRegistry:
 
     def refresh(self) -> bool:
         """Read what has changed. Returns whether anything has. Raises `redis.RedisError`."""
-        seen = self._look()
+        seen: _Seen | None = self._look()
         if seen == self._seen:
             return False
         entries = self._entries()
@@ -56,7 +60,7 @@ class WatchRegistry:
         self._known, self._seen = found, seen
         return changed
 
-    def _look(self) -> tuple[bytes | None, bytes | None, int]:
+    def _look(self) -> _Seen:
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.get(keys.WATCHES_VERSION)
             pipeline.get(keys.INCARNATION)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import redis
 
 from hermes.v1.watch_pb2 import Watch
@@ -15,7 +17,7 @@ def put(client: redis.Redis, watch: Watch) -> None:
     client.incr(keys.WATCHES_VERSION)
 
 
-def made(watch_id: str = "fall", created_ns: int = 1_000, **fields: object) -> Watch:
+def made(watch_id: str = "fall", created_ns: int = 1_000, **fields: Any) -> Watch:
     watch = yes_no(watch_id, **fields)
     watch.created.FromNanoseconds(created_ns)
     return watch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import redis
@@ -71,7 +72,7 @@ def on_redis(client: redis.Redis, most: int) -> Rig:
         return RedisWatchState(client, lease, log, most)
 
     def messages() -> list[Event]:
-        entries = client.xrange(keys.EVENTS)
+        entries: Any = client.xrange(keys.EVENTS)
         found = [message_of(fields) for _, fields in entries]
         return [event for event in found if event is not None]
 

@@ -96,7 +96,7 @@ def _check_ids(ids: Iterable[str], field_name: str) -> None:
 
 
 def _time(filter_: EventFilter, name: str) -> int | None:
-    if not filter_.HasField(name):  # type: ignore[arg-type]
+    if not filter_.HasField(name):
         return None
     stamp: Timestamp = getattr(filter_, name)
     if not 0 <= stamp.seconds <= MAX_SECONDS or not 0 <= stamp.nanos < 10**9:

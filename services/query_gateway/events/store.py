@@ -43,8 +43,8 @@ class EventStore:
             return None
         place = (record.get("frames_at") or b"").decode(errors="replace")
         if place:
-            entries = await self._redis.xrange(keys.EVENTS, place, place, count=1)
-            first = message_of(entries[0][1]) if entries else None
+            there = await self._range(place, place, 1)
+            first = there[0].event if there else None
             if first is not None and first.id == event_id:
                 event.ClearField("evidence")
                 event.evidence.extend(first.evidence)
@@ -96,13 +96,12 @@ class EventStore:
 
     async def last_position(self) -> LogId:
         """The newest message's; `BEGINNING` if there is none."""
-        entries = await self._redis.xrevrange(keys.EVENTS, count=1)
+        entries: Any = await self._redis.xrevrange(keys.EVENTS, count=1)
         return LogId.parse(entries[0][0]) if entries else BEGINNING
 
     async def after(self, position: LogId, count: int = MESSAGES) -> list[Message]:
         """The messages that follow a position, in order."""
-        entries = await self._redis.xrange(keys.EVENTS, f"({position}", "+", count=count)
-        return messages_of(entries)
+        return await self._range(f"({position}", "+", count)
 
     async def wait_after(self, position: LogId, block_ms: int) -> list[Message]:
         """The same, but wait for the first up to `block_ms`."""
@@ -123,8 +122,12 @@ class EventStore:
         if trimmed is not None:
             return position < trimmed
         # Nothing was trimmed. A message that is missing all the same was lost with Redis's data.
-        there = await self._redis.xrange(keys.EVENTS, str(position), str(position), count=1)
+        there = await self._range(str(position), str(position), 1)
         return not there and position < await self.last_position()
+
+    async def _range(self, first: str, last: str, count: int) -> list[Message]:
+        entries: Any = await self._redis.xrange(keys.EVENTS, first, last, count=count)
+        return messages_of(entries)
 
     async def _start(self, before_ms: int | None, before_id: str) -> int | None:
         """The rank in the index, newest first, to begin at; None if nothing follows."""

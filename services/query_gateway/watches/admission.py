@@ -9,6 +9,7 @@ from hermes.errors import Overloaded
 from hermes.v1.camera_pb2 import Camera
 from hermes.v1.watch_pb2 import Watch
 from services.common.placement import Member
+from services.common.watch_room import WatchRoom
 from services.common.watch_rules import covers, seconds
 
 DEFAULT_FPS = 1.0
@@ -49,17 +50,18 @@ def admit(
     before: Watch | None,
     others: Iterable[Watch],
     cameras: Mapping[str, Camera],
-    workers: Sequence[Member] | None,
+    workers: Sequence[Member],
+    rooms: Mapping[str, WatchRoom],
     now_ns: int,
 ) -> None:
     """Raises `Overloaded`, in words, if the workers cannot carry the watch.
 
     `before`: the watch as it is, if it changes. `others`: those that are registered.
-    It is accepted if not every worker says what it can carry.
+    `workers`: those that are alive; `rooms`: what they say, by instance. The watch is
+    accepted if not every worker says what it can carry.
     """
-    able = [worker for worker in workers or () if not worker.draining]
-    capacities = [worker.watch_capacity for worker in able if worker.watch_capacity is not None]
-    if not able or len(capacities) < len(able):
+    able = [worker.instance for worker in workers if not worker.draining]
+    if not able or not rooms.keys() >= set(able):
         return
     taken = estimate(watch, cameras.values())
     more = taken.per_second
@@ -67,11 +69,11 @@ def admit(
         more -= estimate(before, cameras.values()).per_second
     if more <= 0:
         return
-    carried = sum(worker.watch_load or 0.0 for worker in able)
+    carried = sum(rooms[instance].load for instance in able)
     for other in others:
         if other.id != watch.id and now_ns - other.created.ToNanoseconds() < NEW_S * 1e9:
             carried += estimate(other, cameras.values()).per_second
-    capacity = sum(capacities)
+    capacity = sum(rooms[instance].capacity for instance in able)
     if carried + more <= capacity:
         return
     raise Overloaded(

@@ -18,8 +18,9 @@ from hermes.v1.event_pb2 import SEVERITY_WARNING
 from hermes.v1.watch_pb2 import Watch, WatchInfo
 from services.common import keys, logs, tombstones
 from services.common.cameras import check_id
-from services.common.placement import ALIVE_S, Member, parse_members
+from services.common.placement import ALIVE_S, parse_members
 from services.common.watch_registry import parse_watches
+from services.common.watch_room import parse_rooms
 from services.common.watch_rules import check_watch, covers, hours_of
 from services.query_gateway.access.confinement import EVERYTHING, confined_to, may_watch_all
 from services.query_gateway.access.scopes import Action
@@ -67,9 +68,9 @@ class WatchCatalogue:
         """
         kept = Watch()
         kept.CopyFrom(check_watch(watch, *self._limits))
-        kept.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+        kept.DiscardUnknownFields()
         for name in ("created", "version", "within"):
-            kept.ClearField(name)  # type: ignore[arg-type]
+            kept.ClearField(name)
         if not kept.severity:
             kept.severity = SEVERITY_WARNING
         _confine(kept, viewer)
@@ -202,15 +203,15 @@ class WatchCatalogue:
         registered: Mapping[str, Watch],
         cameras: Mapping[str, Camera],
     ) -> None:
-        workers = await self._workers()
-        admit(watch, before, registered.values(), cameras, workers, self._clock_ns())
-
-    async def _workers(self) -> list[Member]:
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(keys.members("worker"))
+            pipeline.hgetall(keys.WATCH_ROOMS)
             pipeline.time()
-            entries, (seconds, micros) = await pipeline.execute()
-        return parse_members(entries, seconds * 1000 + micros // 1000, int(ALIVE_S * 1000))
+            members, said, (seconds, micros) = await pipeline.execute()
+        now_ms = seconds * 1000 + micros // 1000
+        workers = parse_members(members, now_ms, int(ALIVE_S * 1000))
+        rooms = parse_rooms(said, now_ms)
+        admit(watch, before, registered.values(), cameras, workers, rooms, self._clock_ns())
 
 
 def _confine(watch: Watch, viewer: Viewer) -> None:

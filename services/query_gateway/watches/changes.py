@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -35,7 +36,7 @@ class WatchChanges:
             name = path.partition(".")[0]
             if name in SET_BY_GATEWAY:
                 raise InvalidInput(MASK, f"{shown(path)} cannot be changed")
-            if not FieldMask(paths=[path]).IsValidForDescriptor(Watch.DESCRIPTOR):
+            if not _is_path(path):
                 raise InvalidInput(MASK, f"a watch has no field {shown(path)}")
         return cls(request.watch, tuple(paths))
 
@@ -52,10 +53,14 @@ class WatchChanges:
             self.watch, changed, replace_message_field=True, replace_repeated_field=True
         )
         for path in self.paths:  # a message without fields is not copied by that
-            if path in FORM_PATHS and self.watch.HasField(path):  # type: ignore[arg-type]
+            if path in FORM_PATHS and self.watch.HasField(path):
                 getattr(changed, path).CopyFrom(getattr(self.watch, path))
                 getattr(changed, path).SetInParent()
-        changed.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+        changed.DiscardUnknownFields()
         if changed != watch:
             changed.version = watch.version + 1
         return changed
+
+
+def _is_path(path: str) -> bool:
+    return FieldMask(paths=[path]).IsValidForDescriptor(cast(Any, Watch.DESCRIPTOR))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -194,7 +194,7 @@ async def test_one_acknowledges_and_the_first_stays(
             return AsyncHermesClient(f"127.0.0.1:{gateway.port}", token=tokens[name])
 
         async with of("alice") as alice, of("bob") as bob, of("wall") as wall:
-            with pytest.raises(errors.PermissionDenied, match="ack:dock-1"):
+            with pytest.raises(errors.PermissionDenied, match="ack:"):
                 await wall.acknowledge("e1")
             stream = bob.follow_events()
             following = asyncio.ensure_future(next_of(stream))
@@ -267,14 +267,13 @@ async def test_many_followers_share_one_reader(
 
 
 @contextmanager
-def reads_of(client: redis.Redis) -> Iterator[object]:
+def reads_of(client: redis.Redis) -> Iterator[Callable[[], int]]:
     """Counts the reads of a stream."""
     client.config_resetstat()
 
     def count() -> int:
         stats = client.info("commandstats")
         names = ("cmdstat_xread", "cmdstat_xrange")
-        own = 1  # the script's XRANGE or XREVRANGE is not one of these, but be on the safe side
-        return sum(int(stats.get(name, {"calls": 0})["calls"]) for name in names) - own
+        return sum(int(stats.get(name, {"calls": 0})["calls"]) for name in names)
 
     yield count

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import redis
 from structlog.testing import capture_logs
@@ -24,10 +25,12 @@ from hermes.client import (
     Watch,
 )
 from hermes.hours import read_hours
+from hermes.v1.camera_pb2 import Camera
 from services.common import keys
 from services.common.event_log import RedisEventLog
 from services.common.placement import Member
 from services.common.watch_registry import WatchRegistry
+from services.common.watch_room import WatchRooms
 from tests.support.event_messages import opened
 from tests.support.fake_worker import Abort, Crash, Fail, FakeWorker, Find
 from tests.support.gateway import own, register, running_gateway
@@ -50,17 +53,18 @@ FALL = Watch(
 
 def label(client: redis.Redis, camera_id: str, **labels: str) -> None:
     register(client, camera_id)
-    from hermes.v1.camera_pb2 import Camera
-
     camera = Camera(id=camera_id, url="rtsp://camera/live", labels=labels)
     client.hset(keys.CAMERAS, camera_id, camera.SerializeToString())
 
 
-def fleet(client: redis.Redis, *workers: dict[str, Any]) -> None:
+def fleet(client: redis.Redis, *rooms: tuple[float, float] | None) -> None:
+    """A worker for each, with the evaluations a second that it can make and makes."""
     now_ms = int(time.time() * 1000)
-    for number, said in enumerate(workers):
-        member = Member(f"w{number}", "", "cpu", 8, 0, now_ms, **said)
+    for number, room in enumerate(rooms):
+        member = Member(f"w{number}", "", "cpu", 8, 0, now_ms)
         client.hset(keys.members("worker"), member.instance, member.to_json())
+        if room is not None:
+            WatchRooms(client, member.instance).publish(*room)
 
 
 async def test_a_watch_is_kept_as_it_was_given(client: AsyncHermesClient, lobby: str) -> None:
@@ -186,10 +190,10 @@ async def test_a_watch_that_the_fleet_cannot_carry_is_refused(
     for number in range(4):
         label(redis_client, f"c{number}", site="dock")
     big = Watch("big", "x?", selector="site=dock", trigger=FALL.trigger)
-    fleet(redis_client, {"watch_capacity": 10.0, "watch_load": 7.0}, {})
+    fleet(redis_client, (10.0, 7.0), None)
     await client.create_watch(big)  # one worker does not say what it can carry
     await client.delete_watch("big")
-    fleet(redis_client, {"watch_capacity": 5.0, "watch_load": 4.0}, {"watch_capacity": 5.0})
+    fleet(redis_client, (5.0, 4.0), (5.0, 0.0))
     await client.create_watch(big)
     with pytest.raises(errors.Overloaded, match=r"10 times a second, and do 8 times.*add 4 \(4"):
         await client.create_watch(Watch("b2", "x?", selector="site=dock", trigger=FALL.trigger))
@@ -233,8 +237,6 @@ async def test_a_trial_asks_each_camera_and_opens_nothing(
 async def test_an_old_worker_is_said_to_be_old(
     client: AsyncHermesClient, redis_client: redis.Redis, worker: FakeWorker, lobby: str
 ) -> None:
-    import grpc
-
     worker.finds = {"lobby": Abort(grpc.StatusCode.UNIMPLEMENTED)}
     (trial,) = [one async for one in client.try_watch(FALL)]
     assert "update it" in trial.message
