@@ -86,7 +86,7 @@ class WatchRegistry:
         ]
 
     def _put_back(self, watch: Watch) -> None:
-        with self._redis.pipeline(transaction=True) as pipeline:
+        with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hsetnx(keys.WATCHES, watch.id, watch.SerializeToString())
             pipeline.incr(keys.WATCHES_VERSION)
             pipeline.execute()
