@@ -64,7 +64,7 @@ def opens_words(watch: Watch) -> str:
         case Below(value):
             words = f"below {value:g}"
         case Equals(choices):
-            words = " or ".join(choices)
+            words = f"is {' or '.join(choices)}"
         case Changes():
             words = "changes"
         case Rate(per_minute):
@@ -103,6 +103,8 @@ def _of_form(watch: Watch) -> Iterator[str]:
     match watch.form:
         case Choices(texts):
             yield f"choices: {printable(', '.join(texts))}"
+        case Diary():
+            yield f"writes a note {opens_words(watch)}"
         case Number(least, most, decimals):
             bounds = [
                 f"at least {least:g}" if least is not None else "",
