@@ -8,6 +8,9 @@
     ├── AnswerNotFound          ANSWER_NOT_FOUND: evidence is no longer kept
     ├── CameraExists            CAMERA_EXISTS
     ├── CameraNotOwned          CAMERA_NOT_OWNED: resolve the owner again
+    ├── WatchNotFound           WATCH_NOT_FOUND
+    ├── WatchExists             WATCH_EXISTS
+    ├── EventNotFound           EVENT_NOT_FOUND
     ├── Retryable               the same call may succeed after `retry_after_s`
     │   ├── CameraNotReady      CAMERA_NOT_READY
     │   ├── Unavailable         UNAVAILABLE
@@ -100,6 +103,36 @@ class CameraNotOwned(HermesError):
     def __init__(self, camera_id: str) -> None:
         super().__init__(f"camera {camera_id!r} is owned by another worker")
         self.camera_id = camera_id
+
+
+class WatchNotFound(HermesError):
+    """No watch with this id is registered, or the caller may not see it."""
+
+    reason = "WATCH_NOT_FOUND"
+
+    def __init__(self, watch_id: str) -> None:
+        super().__init__(f"there is no watch {watch_id!r}; add it first, or list the watches")
+        self.watch_id = watch_id
+
+
+class WatchExists(HermesError):
+    """The id is taken."""
+
+    reason = "WATCH_EXISTS"
+
+    def __init__(self, watch_id: str) -> None:
+        super().__init__(f"watch {watch_id!r} exists; update it, or choose another id")
+        self.watch_id = watch_id
+
+
+class EventNotFound(HermesError):
+    """No event with this id is kept, or the caller may not see its camera."""
+
+    reason = "EVENT_NOT_FOUND"
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"there is no event {event_id!r}, or it is no longer kept")
+        self.event_id = event_id
 
 
 class Retryable(HermesError):

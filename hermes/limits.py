@@ -57,3 +57,5 @@ SLICE_S = Limit(
     " large as that allows",
     above=0.0,
 )
+EVENTS_KEEP_S = Limit(7 * 86_400.0, "seconds for which events are kept", above=0.0)
+EVENTS_MAX = _at_least_one(10_000, "events that are kept at most, and messages about events")

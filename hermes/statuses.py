@@ -42,6 +42,16 @@ class Details:
         """The camera that the error is about; `?` if the status does not say."""
         return self.metadata.get("camera_id", "?")
 
+    @property
+    def watch_id(self) -> str:
+        """The watch that the error is about; `?` if the status does not say."""
+        return self.metadata.get("watch_id", "?")
+
+    @property
+    def event_id(self) -> str:
+        """The event that the error is about; `?` if the status does not say."""
+        return self.metadata.get("event_id", "?")
+
 
 _Read = Callable[[str, Details], errors.HermesError]
 """Makes an error of a status's message and details."""
@@ -59,6 +69,14 @@ def _of_camera(
     kind: type[errors.CameraNotFound | errors.CameraExists | errors.CameraNotOwned],
 ) -> _Read:
     return lambda message, details: kind(details.camera_id)
+
+
+def _of_watch(kind: type[errors.WatchNotFound | errors.WatchExists]) -> _Read:
+    return lambda message, details: kind(details.watch_id)
+
+
+def _of_event(kind: type[errors.EventNotFound]) -> _Read:
+    return lambda message, details: kind(details.event_id)
 
 
 def _invalid_input(message: str, details: Details) -> errors.HermesError:
@@ -88,6 +106,9 @@ _TABLE = (
     _Row(errors.AnswerNotFound, StatusCode.NOT_FOUND, _plain(errors.AnswerNotFound)),
     _Row(errors.CameraExists, StatusCode.ALREADY_EXISTS, _of_camera(errors.CameraExists)),
     _Row(errors.CameraNotOwned, StatusCode.FAILED_PRECONDITION, _of_camera(errors.CameraNotOwned)),
+    _Row(errors.WatchNotFound, StatusCode.NOT_FOUND, _of_watch(errors.WatchNotFound)),
+    _Row(errors.WatchExists, StatusCode.ALREADY_EXISTS, _of_watch(errors.WatchExists)),
+    _Row(errors.EventNotFound, StatusCode.NOT_FOUND, _of_event(errors.EventNotFound)),
     _Row(errors.Retryable, StatusCode.UNAVAILABLE, _retryable(errors.Retryable)),
     _Row(errors.CameraNotReady, StatusCode.UNAVAILABLE, _retryable(errors.CameraNotReady)),
     _Row(
@@ -146,6 +167,10 @@ def status_of(error: errors.HermesError, shown: Callable[[str], str] = str) -> s
     details: list[Message] = [info]
     if isinstance(error, (errors.CameraNotFound, errors.CameraExists, errors.CameraNotOwned)):
         info.metadata["camera_id"] = shown(error.camera_id)
+    if isinstance(error, (errors.WatchNotFound, errors.WatchExists)):
+        info.metadata["watch_id"] = shown(error.watch_id)
+    if isinstance(error, errors.EventNotFound):
+        info.metadata["event_id"] = shown(error.event_id)
     if isinstance(error, errors.InvalidInput):
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=error.field, description=shown(error.message)

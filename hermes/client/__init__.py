@@ -21,6 +21,15 @@ instrumentation of gRPC can be used at the same time.
 
 from hermes.choices import ChoiceProbability
 from hermes.client.aio import AsyncHermesClient
+from hermes.client.event_streams import AsyncEventStream, EventStream
+from hermes.client.events import (
+    Acknowledgement,
+    Event,
+    EventFilter,
+    EventFrame,
+    FollowedEvent,
+    Trial,
+)
 from hermes.client.evidence import Evidence, EvidenceFrame
 from hermes.client.frames import AsyncFrameStream, FramePicture, FrameStream
 from hermes.client.picture import Picture, PictureStatus
@@ -43,23 +52,52 @@ from hermes.client.types import (
     Timings,
     TokenLogprob,
 )
+from hermes.client.watches import (
+    Above,
+    Below,
+    Changes,
+    Choices,
+    Diary,
+    Equals,
+    Evaluation,
+    Number,
+    Rate,
+    Trigger,
+    Watch,
+    WatchState,
+    YesNo,
+)
 from hermes.contents import MemoryContents
 from hermes.question import Turn
 from hermes.sampling import Sampling
 
 __all__ = [
+    "Above",
+    "Acknowledgement",
     "Answer",
     "AnswerStream",
     "AskedSpan",
     "AsyncAnswerStream",
+    "AsyncEventStream",
     "AsyncFrameStream",
     "AsyncHermesClient",
+    "Below",
     "Between",
     "Camera",
+    "Changes",
     "ChoiceProbability",
+    "Choices",
     "Coverage",
+    "Diary",
+    "Equals",
+    "Evaluation",
+    "Event",
+    "EventFilter",
+    "EventFrame",
+    "EventStream",
     "Evidence",
     "EvidenceFrame",
+    "FollowedEvent",
     "FramePicture",
     "FrameStream",
     "Freshness",
@@ -68,10 +106,12 @@ __all__ = [
     "Last",
     "Memory",
     "MemoryContents",
+    "Number",
     "Pacing",
     "Picture",
     "PictureStatus",
     "Probe",
+    "Rate",
     "Sampling",
     "Source",
     "Span",
@@ -80,7 +120,12 @@ __all__ = [
     "Tls",
     "Token",
     "TokenLogprob",
+    "Trial",
+    "Trigger",
     "Turn",
+    "Watch",
+    "WatchState",
+    "YesNo",
     "between",
     "in_file",
     "last",

@@ -42,6 +42,7 @@ from hermes.client.tls import Tls
 from hermes.client.token import Token, bearer
 from hermes.client.trace import trace_context
 from hermes.client.types import Camera, Freshness, Pacing, camera_of
+from hermes.client.watch_calls import AsyncWatchCalls
 from hermes.contents import MemoryContents
 from hermes.contents_message import contents_of
 from hermes.question import Turn
@@ -49,11 +50,13 @@ from hermes.sampling import Sampling
 from hermes.selector import Selector
 from hermes.statuses import error_of
 from hermes.v1.camera_pb2_grpc import CameraServiceStub
+from hermes.v1.event_pb2_grpc import EventServiceStub
 from hermes.v1.memory_pb2_grpc import MemoryServiceStub
 from hermes.v1.query_pb2_grpc import QueryServiceStub
+from hermes.v1.watch_pb2_grpc import WatchServiceStub
 
 
-class AsyncHermesClient:
+class AsyncHermesClient(AsyncWatchCalls):
     """Client for asyncio, with the same calls. Belongs to the loop that it is made in."""
 
     def __init__(
@@ -79,6 +82,8 @@ class AsyncHermesClient:
         self._cameras = cast(Any, CameraServiceStub)(self._channel)
         self._memories = cast(Any, MemoryServiceStub)(self._channel)
         self._queries = cast(Any, QueryServiceStub)(self._channel)
+        self._watches = cast(Any, WatchServiceStub)(self._channel)
+        self._events = cast(Any, EventServiceStub)(self._channel)
 
     def ask(
         self,

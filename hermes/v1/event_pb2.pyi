@@ -126,7 +126,7 @@ class EventFilter(_message.Message):
     def __init__(self, watch_ids: _Optional[_Iterable[str]] = ..., cameras: _Optional[_Union[_query_pb2.CameraSelector, _Mapping]] = ..., at_least: _Optional[_Union[Severity, str]] = ..., only_open: _Optional[bool] = ..., opened_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., opened_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("id", "type", "watch_id", "camera_id", "camera_display_name", "severity", "labels", "question", "opened", "closed", "end", "value", "peak", "answer", "sentence", "evidence", "acknowledgement", "epoch", "sinks", "lag", "model")
+    __slots__ = ("id", "type", "watch_id", "camera_id", "camera_display_name", "severity", "labels", "question", "opened", "closed", "end", "value", "peak", "answer", "sentence", "evidence", "acknowledgement", "epoch", "sinks", "lag", "model", "sequence")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -155,6 +155,7 @@ class Event(_message.Message):
     SINKS_FIELD_NUMBER: _ClassVar[int]
     LAG_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     id: str
     type: EventType
     watch_id: str
@@ -176,7 +177,8 @@ class Event(_message.Message):
     sinks: _containers.RepeatedScalarFieldContainer[str]
     lag: _duration_pb2.Duration
     model: str
-    def __init__(self, id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., watch_id: _Optional[str] = ..., camera_id: _Optional[str] = ..., camera_display_name: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., question: _Optional[str] = ..., opened: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., closed: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[EventEnd, str]] = ..., value: _Optional[float] = ..., peak: _Optional[float] = ..., answer: _Optional[str] = ..., sentence: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[_query_pb2.EvidenceFrame, _Mapping]]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., epoch: _Optional[int] = ..., sinks: _Optional[_Iterable[str]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+    sequence: int
+    def __init__(self, id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., watch_id: _Optional[str] = ..., camera_id: _Optional[str] = ..., camera_display_name: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., question: _Optional[str] = ..., opened: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., closed: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[EventEnd, str]] = ..., value: _Optional[float] = ..., peak: _Optional[float] = ..., answer: _Optional[str] = ..., sentence: _Optional[str] = ..., evidence: _Optional[_Iterable[_Union[_query_pb2.EvidenceFrame, _Mapping]]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., epoch: _Optional[int] = ..., sinks: _Optional[_Iterable[str]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class Acknowledgement(_message.Message):
     __slots__ = ("by", "at", "note")

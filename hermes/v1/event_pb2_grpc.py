@@ -63,7 +63,7 @@ class EventServiceServicer:
 
     def List(self, request, context):
         """Events that are kept, newest first; of the cameras that the caller may see.
-        Each as its last message left it.
+        Each as its last message left it, but without pictures: Get has them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

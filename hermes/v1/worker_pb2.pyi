@@ -1,5 +1,6 @@
 from hermes.v1 import memory_pb2 as _memory_pb2
 from hermes.v1 import query_pb2 as _query_pb2
+from hermes.v1 import watch_pb2 as _watch_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -99,3 +100,25 @@ class WorkerServiceMergeResponse(_message.Message):
     delta: _query_pb2.Delta
     complete: _query_pb2.Complete
     def __init__(self, delta: _Optional[_Union[_query_pb2.Delta, _Mapping]] = ..., complete: _Optional[_Union[_query_pb2.Complete, _Mapping]] = ...) -> None: ...
+
+class WorkerServiceEvaluateRequest(_message.Message):
+    __slots__ = ("watch", "camera_id", "epoch", "evidence")
+    WATCH_FIELD_NUMBER: _ClassVar[int]
+    CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    watch: _watch_pb2.Watch
+    camera_id: str
+    epoch: int
+    evidence: _query_pb2.EvidenceRequest
+    def __init__(self, watch: _Optional[_Union[_watch_pb2.Watch, _Mapping]] = ..., camera_id: _Optional[str] = ..., epoch: _Optional[int] = ..., evidence: _Optional[_Union[_query_pb2.EvidenceRequest, _Mapping]] = ...) -> None: ...
+
+class WorkerServiceEvaluateResponse(_message.Message):
+    __slots__ = ("evaluation", "evidence", "epoch")
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    evaluation: _watch_pb2.Evaluation
+    evidence: _query_pb2.Evidence
+    epoch: int
+    def __init__(self, evaluation: _Optional[_Union[_watch_pb2.Evaluation, _Mapping]] = ..., evidence: _Optional[_Union[_query_pb2.Evidence, _Mapping]] = ..., epoch: _Optional[int] = ...) -> None: ...

@@ -61,6 +61,11 @@ class WorkerServiceStub:
                 request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeResponse.FromString,
                 _registered_method=True)
+        self.Evaluate = channel.unary_unary(
+                '/hermes.v1.WorkerService/Evaluate',
+                request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceEvaluateRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceEvaluateResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServiceServicer:
@@ -105,6 +110,13 @@ class WorkerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Evaluate(self, request, context):
+        """Asks a watch now, of a camera that this worker owns. Opens nothing. Refused as Ask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +144,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.Merge,
                     request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeResponse.SerializeToString,
+            ),
+            'Evaluate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Evaluate,
+                    request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceEvaluateRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceEvaluateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -271,6 +288,33 @@ class WorkerService:
             '/hermes.v1.WorkerService/Merge',
             hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeRequest.SerializeToString,
             hermes_dot_v1_dot_worker__pb2.WorkerServiceMergeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Evaluate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hermes.v1.WorkerService/Evaluate',
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceEvaluateRequest.SerializeToString,
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceEvaluateResponse.FromString,
             options,
             channel_credentials,
             insecure,

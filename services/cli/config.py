@@ -24,6 +24,7 @@ from hermes.client.picture import picture_message
 from hermes.errors import InvalidInput
 from hermes.labels import check_display_name, check_labels, key_fault, value_fault
 from services.cli.frame_size import DEMO
+from services.cli.watch_config import WatchConfig
 from services.cli.yaml_marks import Marks, marks_of
 from services.common.cameras import ID_PATTERN, is_file
 from services.common.redaction import MASK, lacks_scheme, redact
@@ -34,6 +35,9 @@ _RAISED = "Value error, "
 
 OF_A_KEY = "[key]"
 """What Pydantic ends the place of a fault with that is one of a mapping's key."""
+
+LISTS = ("cameras", "watches")
+"""Settings that are lists: of each, what is wrong with one entry leaves the others."""
 
 T = TypeVar("T")
 
@@ -132,6 +136,7 @@ class UpConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     cameras: list[CameraConfig] = Field(default_factory=list)
+    watches: list[WatchConfig] = Field(default_factory=list)
     model: str = DEMO
     revision: str = ""
     device: str = "auto"
@@ -212,39 +217,61 @@ def read_config_file(path: Path) -> ConfigFile:
     config, kept = _validated(raw or {}, marks, faults)
     places: dict[str, str] = {}
     cameras: list[CameraConfig] = []
-    for camera, index in zip(config.cameras, kept, strict=True):
+    for camera, index in zip(config.cameras, kept["cameras"], strict=True):
         where = marks.where(("cameras", index))
         if camera.id in places:
             faults.append(f"{where}: there is a camera {camera.id} already, at {places[camera.id]}")
             continue
         places[camera.id] = where
         cameras.append(camera)
+    faults += _faults_of_watches(config.watches, kept["watches"], marks)
     settings = {str(path[0]): marks.where(path) for path in marks.places if len(path) == 1}
     config = config.model_copy(update={"cameras": cameras})
     return ConfigFile(config, places, settings, tuple(faults))
 
 
-def _validated(raw: Any, marks: Marks, faults: list[str]) -> tuple[UpConfig, list[int]]:
-    """What can be used of `raw`, and at which places of the list its cameras stood."""
+def _faults_of_watches(watches: list[WatchConfig], indices: list[int], marks: Marks) -> list[str]:
+    """What is wrong with watches as a whole, beyond the kinds of their values."""
+    faults: list[str] = []
+    places: dict[str, str] = {}
+    for index, watch in zip(indices, watches, strict=True):
+        where = marks.where(("watches", index))
+        if watch.id in places:
+            faults.append(f"{where}: there is a watch {watch.id} already, at {places[watch.id]}")
+        places.setdefault(watch.id, where)
+        try:
+            watch.watch()
+        except InvalidInput as error:
+            place = marks.where(("watches", index, error.field))
+            faults.append(f"{place}: watches.{index}.{error.field}: {error.message}")
+    return faults
+
+
+def _validated(raw: Any, marks: Marks, faults: list[str]) -> tuple[UpConfig, dict[str, list[int]]]:
+    """What can be used of `raw`, and at which places of its lists cameras and watches stood."""
+    found = raw if isinstance(raw, dict) else {}
+    listed = {name: list(found[name]) for name in LISTS if isinstance(found.get(name), list)}
     try:
         config = UpConfig.model_validate(raw)
     except ValidationError as error:
         wrong = [tuple(item["loc"]) for item in error.errors(include_input=False)]
         faults += [f"{marks.where(loc)}: {text}" for loc, text in _problems(error)]
         if not isinstance(raw, dict):
-            return UpConfig(), []
-        found = raw.get("cameras")
-        listed: list[Any] = found if isinstance(found, list) else []
-        kept = [
-            index
-            for index, _ in enumerate(listed)
-            if not any(loc[:2] == ("cameras", index) for loc in wrong)
-        ]
-        known = UpConfig.model_fields.keys() - {loc[0] for loc in wrong if loc} - {"cameras"}
+            return UpConfig(), {name: [] for name in LISTS}
+        kept = {
+            name: [
+                index
+                for index, _ in enumerate(listed.get(name, ()))
+                if not any(loc[:2] == (name, index) for loc in wrong)
+            ]
+            for name in LISTS
+        }
+        known = UpConfig.model_fields.keys() - {loc[0] for loc in wrong if loc} - {*LISTS}
         usable = {name: value for name, value in raw.items() if name in known}
-        usable["cameras"] = [listed[index] for index in kept]
+        for name, indices in kept.items():
+            usable[name] = [listed[name][index] for index in indices]
         return UpConfig.model_validate(usable), kept
-    return config, list(range(len(config.cameras)))
+    return config, {name: list(range(len(getattr(config, name)))) for name in LISTS}
 
 
 def camera_of_flag(flag: str) -> CameraConfig:

@@ -7,7 +7,19 @@ import sys
 import typer
 
 from hermes.errors import HermesError
-from services.cli import ask, cameras, connection, demo, evidence, memory, model, token, up
+from services.cli import (
+    ask,
+    cameras,
+    connection,
+    demo,
+    events,
+    evidence,
+    memory,
+    model,
+    token,
+    up,
+    watches,
+)
 from services.cli.output import fail
 from services.cli.processes import StartFailed
 from services.cli.redis_server import NoRedis
@@ -28,6 +40,8 @@ app.command("ask")(ask.ask)
 app.command("evidence")(evidence.evidence)
 app.command("token")(token.token)
 app.add_typer(cameras.app, name="camera")
+app.add_typer(watches.app, name="watch")
+app.add_typer(events.app, name="events")
 app.add_typer(memory.app, name="memory")
 app.add_typer(model.app, name="model")
 

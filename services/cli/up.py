@@ -28,6 +28,7 @@ from services.cli.state_folder import StateFolder, open_state
 from services.cli.storage import Storage
 from services.cli.supervision import Supervision
 from services.cli.wanted import Check, Refused, Wanted
+from services.cli.watch_roster import WatchRoster
 from services.cli.watched import everything_of
 from services.cli.watching import READ_TIMEOUT_S, Watching
 from services.common.camera_credentials import CameraCredentials
@@ -193,6 +194,11 @@ def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | 
         None if config is None else config.resolve(),
         None if kept is None else folder,
     )
+    watches = WatchRoster(
+        [watch.watch() for watch in wanted.config.watches],
+        None if config is None else config.resolve(),
+        None if kept is None else folder,
+    )
     keep_open = () if kept is None else (kept.lock,)
     with Pipeline(folder, keep_open=keep_open, say=_say) as pipeline:
         settings = _settings(wanted, root, None if kept is None else folder / "memories")
@@ -206,6 +212,7 @@ def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | 
         ):
             # Under another folder, a relative path is another file.
             _set_up(client, pipeline, roster, root if root == before else None)
+            _set_up_watches(client, watches)
             _greet(address, folder, wanted.config.model)
             with contextlib.suppress(KeyboardInterrupt), board_for(out, err) as board:
                 supervision_says.board = board
@@ -230,6 +237,13 @@ def _set_up(client: HermesClient, pipeline: Pipeline, roster: Roster, root: Path
         roster.apply(client, there, _say)
     except HermesError as error:
         fail(f"cameras: {error}")
+
+
+def _set_up_watches(client: HermesClient, watches: WatchRoster) -> None:
+    try:
+        watches.apply(client, _say)
+    except HermesError as error:
+        fail(f"watches: {error}")
 
 
 def _settings(wanted: Wanted, root: Path | None, memories: Path | None) -> LocalSettings:

@@ -27,6 +27,38 @@ def probe_answer(job_id: str) -> str:
     return f"hermes:probe:{job_id}"
 
 
+WATCHES = "hermes:watches"
+"""Hash: watch id -> serialised `hermes.v1.Watch`."""
+
+WATCHES_VERSION = f"{{{WATCHES}}}:version"
+"""String: grows with each change of `WATCHES`. The hash tag puts it into the same slot."""
+
+WATCH_ROOMS = "hermes:workers:watches"
+"""Hash: instance of a worker -> JSON of the evaluations a second that it can make, and makes."""
+
+EVENTS = "hermes:events"
+"""Stream: field `e` = a serialised `hermes.v1.Event`, one message about an event of any camera."""
+
+EVENTS_INDEX = f"{{{EVENTS}}}:index"
+"""Sorted set: the events that are kept (see `event_record`), by the time when they were opened."""
+
+EVENTS_OPEN = f"{{{EVENTS}}}:open"
+"""Hash: id of an event that is open -> its watch, `/`, its camera."""
+
+EVENTS_TRIMMED = f"{{{EVENTS}}}:trimmed"
+"""String: id of the newest entry of `EVENTS` that was trimmed."""
+
+
+def event(event_id: str) -> str:
+    """Hash: an event as its last message left it. Expires once it is closed."""
+    return f"{{{EVENTS}}}:event:{event_id}"
+
+
+def watch_removed(watch_id: str) -> str:
+    """String: `created` (ns) of the newest watch of this id that was removed. Expires."""
+    return f"{{{WATCHES}}}:removed:{watch_id}"
+
+
 def members(role: Role) -> str:
     """Hash: instance -> JSON of address, capacity, load and heartbeat."""
     return f"hermes:{role}s"
@@ -62,6 +94,16 @@ def status(camera_id: str) -> str:
     return f"hermes:{{{camera_id}}}:status"
 
 
+def watch_state(camera_id: str) -> str:
+    """Hash: watch id -> what its trigger remembers of this camera."""
+    return f"hermes:{{{camera_id}}}:watch-state"
+
+
+def watch_outbox(camera_id: str) -> str:
+    """Hash: `epoch-number` -> a serialised `hermes.v1.Event` that is not yet in `EVENTS`."""
+    return f"hermes:{{{camera_id}}}:watch-outbox"
+
+
 def all_of(camera_id: str) -> list[str]:
     """Every key that goes with the camera: all but its entry in `CAMERAS` and its tombstone."""
     return [
@@ -72,4 +114,6 @@ def all_of(camera_id: str) -> list[str]:
         aside(camera_id, "decoder"),
         checkpoint(camera_id),
         status(camera_id),
+        watch_state(camera_id),
+        watch_outbox(camera_id),
     ]

@@ -9,12 +9,15 @@ from functools import partial
 import grpc
 
 from hermes.v1.camera_pb2_grpc import add_CameraServiceServicer_to_server
+from hermes.v1.event_pb2_grpc import add_EventServiceServicer_to_server
 from hermes.v1.memory_pb2_grpc import add_MemoryServiceServicer_to_server
 from hermes.v1.query_pb2_grpc import add_QueryServiceServicer_to_server
+from hermes.v1.watch_pb2_grpc import add_WatchServiceServicer_to_server
 from services.common import logs
 from services.common.announce import reachable
 from services.common.camera_credentials import CameraCredentials
 from services.common.connection import connect_async
+from services.common.event_log import AsyncRedisEventLog, Retention
 from services.common.grpc_server import GrpcServer
 from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
@@ -32,7 +35,13 @@ from services.query_gateway.access.token_file import TokenFile
 from services.query_gateway.asked_cameras import AskedCameras
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
+from services.query_gateway.directory import Directory
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.events import endings
+from services.query_gateway.events.endings import Endings
+from services.query_gateway.events.feed import EventFeed
+from services.query_gateway.events.servicer import EventServicer
+from services.query_gateway.events.store import EventStore
 from services.query_gateway.fan_out import FanOut
 from services.query_gateway.frames import Frames
 from services.query_gateway.known_cameras import KnownCameras
@@ -47,14 +56,19 @@ from services.query_gateway.router import Router
 from services.query_gateway.servicers import CameraServicer, MemoryServicer, QueryServicer
 from services.query_gateway.settings import GatewaySettings
 from services.query_gateway.turns import LookUps, Turns
+from services.query_gateway.watches.catalogue import WatchCatalogue
+from services.query_gateway.watches.servicer import WatchServicer
+from services.query_gateway.watches.trials import Trials
 from services.query_gateway.worker_tls import WorkerTls
 from services.query_gateway.workers import Workers
 
 log = logs.get(__name__)
 
 CAMERA_SERVICE = "hermes.v1.CameraService"
+EVENT_SERVICE = "hermes.v1.EventService"
 MEMORY_SERVICE = "hermes.v1.MemoryService"
 QUERY_SERVICE = "hermes.v1.QueryService"
+WATCH_SERVICE = "hermes.v1.WatchService"
 ASK = f"/{QUERY_SERVICE}/Ask"
 
 
@@ -85,6 +99,11 @@ class Gateway:
         self._open_questions = OpenQuestions(settings.max_open_questions)
         self._known = KnownCameras(self._redis)
         self._resolver = Resolver(self._redis, self._epochs, self._known)
+        self._events = EventStore(self._redis)
+        self._feed = EventFeed(self._events)
+        self._event_log = AsyncRedisEventLog(
+            self._redis, Retention(settings.events_keep_s, settings.events_max)
+        )
         self._router = Router(
             self._resolver,
             Workers(self._channels),
@@ -168,15 +187,34 @@ class Gateway:
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)
+        self._add_watches()
+
+    def _add_watches(self) -> None:
+        settings, directory = self._settings, Directory(self._redis)
+        catalogue = WatchCatalogue(
+            self._redis,
+            directory,
+            self._events,
+            settings.max_question_chars,
+            settings.max_answer_tokens,
+        )
+        trials = Trials(self._router, directory, self._open_questions)
+        watches = WatchServicer(catalogue, trials, settings.default_deadline_s)
+        events = EventServicer(self._events, self._event_log, self._feed, directory)
+        self._server.add(add_WatchServiceServicer_to_server, watches, WATCH_SERVICE)
+        self._server.add(add_EventServiceServicer_to_server, events, EVENT_SERVICE)
 
     def _background(self) -> list[PeriodicTask]:
         """Tasks that run beside the calls, each with a heartbeat."""
         redis_watch = RedisWatch(self._redis, self._known, self._redis_is, self.metrics)
+        event_endings = Endings(self._events, self._event_log, self._known)
         sweep_every_s = self._settings.worker_idle_s / 2
         tasks = [
             event_loop_watch(self._heartbeats),
             self._periodic("redis-watch", redis_watch.step, redis_link.WATCH_EVERY_S),
             self._periodic("channels", self._channels.sweep, sweep_every_s),
+            self._periodic("event-feed", self._feed.step, 0.0),
+            self._periodic("event-endings", event_endings.step, endings.EVERY_S),
         ]
         if self._authenticator is not None:
             tasks += [
@@ -228,6 +266,7 @@ class Gateway:
     async def stop(self, grace_s: float | None = None) -> None:
         """Refuse new calls, give open calls the grace period to end, and close everything."""
         self._stopping = True
+        self._feed.close()
         log.info("draining", open_questions=self._open_questions.count)
         await self._server.stop(self._settings.drain_grace_s if grace_s is None else grace_s)
         for task in self._tasks:

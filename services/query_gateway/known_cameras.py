@@ -34,11 +34,14 @@ class KnownCameras:
 
     async def refresh(self) -> int:
         """Read the ids of the registered cameras. Returns their number."""
-        fields = await self._redis.hkeys(keys.CAMERAS)
-        registered = {text_of(field) for field in fields}
+        registered = await self.registered()
         await self.check_all(registered)
         self.saw(registered)
         return len(registered)
+
+    async def registered(self) -> set[str]:
+        """The ids that are registered now."""
+        return {text_of(field) for field in await self._redis.hkeys(keys.CAMERAS)}
 
     def saw(self, camera_ids: Iterable[str]) -> None:
         """Record that these cameras are registered."""

@@ -24,10 +24,13 @@ RETRY_AFTER_S = 1.0
 
 
 @asynccontextmanager
-async def reaching_redis() -> AsyncIterator[None]:
-    """Make Redis calls inside fail with `Unavailable`, within `TIMEOUT_S`."""
+async def reaching_redis(waiting_s: float = 0.0) -> AsyncIterator[None]:
+    """Make Redis calls inside fail with `Unavailable`, within `TIMEOUT_S`.
+
+    `waiting_s`: how long what is inside waits for something else.
+    """
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(TIMEOUT_S + waiting_s):
             yield
     except (redis.RedisError, OSError, TimeoutError) as error:
         log.warning("redis_call_failed", error=f"{type(error).__name__}: {error}")

@@ -15,9 +15,16 @@ from typing import Protocol, TypeVar, cast
 
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloaded, Retryable
 from hermes.v1.memory_pb2 import FramePicture, FrameQuery, MemoryContents
-from hermes.v1.query_pb2 import Evidence, QueryServiceGetEvidenceRequest, Question
+from hermes.v1.query_pb2 import (
+    Evidence,
+    EvidenceRequest,
+    QueryServiceGetEvidenceRequest,
+    Question,
+)
+from hermes.v1.watch_pb2 import Watch
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskResponse,
+    WorkerServiceEvaluateResponse,
     WorkerServiceGetEvidenceResponse,
     WorkerServiceListFramesResponse,
 )
@@ -68,6 +75,12 @@ class Asks(Protocol):
         self, route: Route, query: FrameQuery, deadline: float
     ) -> AsyncIterator[WorkerServiceListFramesResponse]:
         """Yield frames. Raises `HermesError`."""
+        ...
+
+    async def evaluate(
+        self, route: Route, watch: Watch, evidence: EvidenceRequest, deadline: float
+    ) -> WorkerServiceEvaluateResponse:
+        """Raises `HermesError`."""
         ...
 
 
@@ -182,6 +195,20 @@ class Router:
                 return
             except HermesError as error:
                 await self._before_next(query.camera_id, attempts, error)
+
+    async def evaluate(
+        self, watch: Watch, camera_id: str, evidence: EvidenceRequest, deadline: float
+    ) -> WorkerServiceEvaluateResponse:
+        """What the watch finds at the camera now. Raises `HermesError`."""
+        attempts = _Attempts(self._hand_over_wait_s, deadline)
+        while True:
+            try:
+                route = await self._resolve(camera_id, attempts)
+                found = await self._workers.evaluate(route, watch, evidence, deadline)
+                self._check_epoch(camera_id, found.epoch)
+                return found
+            except HermesError as error:
+                await self._before_next(camera_id, attempts, error)
 
     async def _resolve(self, camera_id: str, attempts: _Attempts) -> Route:
         route = await self._resolver.resolve(camera_id)

@@ -100,7 +100,7 @@ class CameraServicer(CameraServiceServicer):
     async def Snapshot(  # noqa: N802, D102
         self, request: camera.CameraServiceSnapshotRequest, context: Any
     ) -> camera.CameraServiceSnapshotResponse:
-        async with _in_time(context, self._default_deadline_s) as deadline:
+        async with in_time(context, self._default_deadline_s) as deadline:
             return await self._frames.newest(request.camera_id, deadline)
 
 
@@ -136,7 +136,7 @@ class QueryServicer(QueryServiceServicer):
         )
         with self._open_questions.enter():
             self._metrics.question_forms.labels(form).inc()
-            async with _in_time(context, self._default_deadline_s) as deadline:
+            async with in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, times)
 
     async def GetEvidence(  # noqa: N802, D102
@@ -145,7 +145,7 @@ class QueryServicer(QueryServiceServicer):
         self._rules.check_later(request)
         tracing.note(camera=request.camera_id, evidence=request.evidence.frames)
         with self._open_questions.enter():
-            async with _in_time(context, self._default_deadline_s) as deadline:
+            async with in_time(context, self._default_deadline_s) as deadline:
                 evidence = await self._router.evidence(request, deadline)
         return QueryServiceGetEvidenceResponse(evidence=evidence)
 
@@ -164,7 +164,7 @@ class QueryServicer(QueryServiceServicer):
     async def AskMany(  # noqa: N802, D102
         self, request: QueryServiceAskManyRequest, context: Any
     ) -> None:
-        async with _in_time(context, self._default_deadline_s) as deadline:
+        async with in_time(context, self._default_deadline_s) as deadline:
             await self._many.ask(request, deadline, context.write)
 
 
@@ -189,7 +189,7 @@ class MemoryServicer(MemoryServiceServicer):
         camera_id = check_id(request.camera_id)
         tracing.note(camera=camera_id)
         with self._open_questions.enter():
-            async with _in_time(context, self._default_deadline_s) as deadline:
+            async with in_time(context, self._default_deadline_s) as deadline:
                 contents = await self._router.inspect(camera_id, deadline)
         return MemoryServiceInspectResponse(contents=contents)
 
@@ -197,7 +197,7 @@ class MemoryServicer(MemoryServiceServicer):
         self, request: MemoryServiceListFramesRequest, context: Any
     ) -> None:
         async with (
-            _in_time(context, self._default_deadline_s) as deadline,
+            in_time(context, self._default_deadline_s) as deadline,
             aclosing(self._frames.list(request.query, deadline)) as frames,
         ):
             async for frame in frames:
@@ -205,7 +205,7 @@ class MemoryServicer(MemoryServiceServicer):
 
 
 @asynccontextmanager
-async def _in_time(context: Any, default_s: float) -> AsyncIterator[float]:
+async def in_time(context: Any, default_s: float) -> AsyncIterator[float]:
     """The call's deadline by the running loop's clock. Raises `DeadlineExceeded` once it passes."""
     given = context.time_remaining()
     deadline = asyncio.get_running_loop().time() + (default_s if given is None else given)

@@ -93,6 +93,16 @@ class GatewaySettings(TlsServerSettings):
         description="how long the gateway waits for a camera that is between owners before it"
         " refuses a question, in seconds, within the deadline; 0 refuses at once",
     )
+    events_keep_s: float = Field(
+        limits.EVENTS_KEEP_S.default,
+        gt=limits.EVENTS_KEEP_S.above,
+        description=limits.EVENTS_KEEP_S.description,
+    )
+    events_max: int = Field(
+        limits.EVENTS_MAX.default,
+        gt=limits.EVENTS_MAX.above,
+        description=limits.EVENTS_MAX.description,
+    )
     worker_idle_s: float = Field(
         300.0, gt=0, description="close connections to workers unused for this long, in seconds"
     )

@@ -14,10 +14,13 @@ from google.protobuf.message import Message
 from hermes import errors
 from hermes.statuses import typed_error
 from hermes.v1.memory_pb2 import FrameQuery, MemoryContents
-from hermes.v1.query_pb2 import QueryServiceGetEvidenceRequest, Question
+from hermes.v1.query_pb2 import EvidenceRequest, QueryServiceGetEvidenceRequest, Question
+from hermes.v1.watch_pb2 import Watch
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
+    WorkerServiceEvaluateRequest,
+    WorkerServiceEvaluateResponse,
     WorkerServiceGetEvidenceRequest,
     WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
@@ -112,6 +115,23 @@ class Workers:
                 raise error_of(error, route) from error
             finally:
                 call.cancel()
+
+    async def evaluate(
+        self, route: Route, watch: Watch, evidence: EvidenceRequest, deadline: float
+    ) -> WorkerServiceEvaluateResponse:
+        """Ask a watch of the camera of the route. `deadline` and errors as for `ask`."""
+        remaining = _left_until(deadline)
+        request = WorkerServiceEvaluateRequest(
+            watch=watch, camera_id=route.camera_id, epoch=route.epoch, evidence=evidence
+        )
+        async with self._channels.use(route.address) as channel:
+            try:
+                evaluate = cast(Any, WorkerServiceStub)(channel).Evaluate
+                metadata = tracing.outgoing()
+                response = await evaluate(request, timeout=remaining, metadata=metadata)
+                return cast(WorkerServiceEvaluateResponse, response)
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error, route) from error
 
 
 def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 
-from services.query_gateway.gateway import CAMERA_SERVICE, MEMORY_SERVICE, QUERY_SERVICE
+from services.query_gateway.gateway import (
+    CAMERA_SERVICE,
+    EVENT_SERVICE,
+    MEMORY_SERVICE,
+    QUERY_SERVICE,
+    WATCH_SERVICE,
+)
 
 
 def methods_of(*services: str) -> dict[str, MethodDescriptor]:
@@ -13,4 +19,4 @@ def methods_of(*services: str) -> dict[str, MethodDescriptor]:
     return {f"/{s.full_name}/{m.name}": m for s in found for m in s.methods}
 
 
-METHODS = methods_of(CAMERA_SERVICE, MEMORY_SERVICE, QUERY_SERVICE)
+METHODS = methods_of(CAMERA_SERVICE, MEMORY_SERVICE, QUERY_SERVICE, WATCH_SERVICE, EVENT_SERVICE)

@@ -20,9 +20,12 @@ from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import message_of
 from hermes.v1.memory_pb2 import FramePicture
 from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta, Evidence
+from hermes.v1.watch_pb2 import Evaluation
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
+    WorkerServiceEvaluateRequest,
+    WorkerServiceEvaluateResponse,
     WorkerServiceGetEvidenceRequest,
     WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
@@ -127,6 +130,15 @@ Script = Sequence[Step]
 HELLO: Script = (Say("a "), Say("red "), Say("car"), End())
 
 
+@dataclass(frozen=True)
+class Judged:
+    """An evaluation, the whole answer to Evaluate. `epoch=None`: the epoch of the request."""
+
+    value: float
+    holds: bool = False
+    epoch: int | None = None
+
+
 @dataclass
 class Seen:
     """One call as the worker saw it. Times are time.monotonic()."""
@@ -141,6 +153,7 @@ class Seen:
 class FakeWorker(WorkerServiceServicer):
     """Plays a script for each question, one of `looks` for each inspection and one of `finds` for
     each request for evidence; the last repeats. It sends `frames` to each who asks for them.
+    `judges`: what it evaluates, by camera.
     """
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
@@ -154,6 +167,8 @@ class FakeWorker(WorkerServiceServicer):
         self.frames_epoch: int | None = None  # None: that of the request
         self.frames_sent = 0
         self.listings: list[Seen] = []
+        self.judges: dict[str, Judged | Fault] = {}
+        self.evaluations: list[Seen] = []
         self.address = ""
         self.tls = tls
         self._server: GrpcServer | None = None
@@ -213,6 +228,24 @@ class FakeWorker(WorkerServiceServicer):
                     continue
                 await context.write(WorkerServiceListFramesResponse(frame=step, epoch=epoch))
                 self.frames_sent += 1
+
+    async def Evaluate(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceEvaluateRequest, context: Any
+    ) -> WorkerServiceEvaluateResponse:
+        judged = self.judges.get(request.camera_id, Judged(0.5))
+        with _seen(self.evaluations, request, context):
+            if not isinstance(judged, Judged):
+                await _fail(judged, context)
+                raise AssertionError("a fault finds nothing")
+            evaluation = Evaluation(value=judged.value, holds=judged.holds)
+            evaluation.captured.FromMilliseconds(1_700_000_000_000)
+            response = WorkerServiceEvaluateResponse(
+                evaluation=evaluation, epoch=request.epoch if judged.epoch is None else judged.epoch
+            )
+            for number in range(request.evidence.frames):
+                frame = response.evidence.frames.add(frame=number)
+                frame.picture = b"\xff\xd8" if request.evidence.pictures else b""
+            return response
 
     async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
         match step:

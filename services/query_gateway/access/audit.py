@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.query_gateway.access.scopes import Action, shown_id
 
 log = logs.get(__name__)
 
+NOTHING: Mapping[str, str] = {}
 STRANGERS_EVERY_S = 10.0
 """Unknown callers share a line in this time, so that they cannot fill the log."""
 
@@ -58,8 +59,9 @@ class Audit:
         camera_id: str,
         request: Any,
         context: Any,
+        subject: Mapping[str, str] = NOTHING,
     ) -> Iterator[None]:
-        """Wraps a call, and logs its line at the end."""
+        """Wraps a call, and logs its line at the end. `subject`: what else it is about."""
         began = self._clock()
         code = grpc.StatusCode.OK
         try:
@@ -78,6 +80,7 @@ class Audit:
                     code=code.name,
                     peer=context.peer(),
                     seconds=round(self._clock() - began, 3),
+                    **subject,
                     **({"question": request.question.text} if asked else {}),
                 )
 

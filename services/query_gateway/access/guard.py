@@ -10,9 +10,10 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from hermes.errors import HermesError
+from hermes.errors import HermesError, PermissionDenied
 from services.common.metrics import Metrics
 from services.common.rpc import rewrapped, write_all
+from services.query_gateway.access import viewer
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
 from services.query_gateway.access.current import CurrentCall, serving
@@ -59,17 +60,19 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _around(
         self, method: str, rule: Rule, request: Any, context: Any
     ) -> AsyncIterator[Caller]:
+        metadata = tuple(context.invocation_metadata() or ())
         try:
             with self._counting():
-                caller = await self._authenticator.caller(context.invocation_metadata() or ())
+                caller = await self._authenticator.caller(metadata)
         except HermesError as error:
             self._audit.stranger(method, error, context)
             raise
         camera_id = "" if rule.camera is None else rule.camera(request)
         call = CurrentCall(caller)
+        subject = rule.subject(request)
         with (
             serving(call),
-            self._audit.call(call, method, rule.action, camera_id, request, context),
+            self._audit.call(call, method, rule.action, camera_id, request, context, subject),
         ):
             with self._counting():
                 self._limits.enter(caller.who)
@@ -77,16 +80,21 @@ class Guard(grpc.aio.ServerInterceptor):
                 if rule.camera is not None:
                     with self._counting():
                         caller.check(rule.action, camera_id)
-                yield caller
+                if rule.filtered:
+                    with self._counting():
+                        caller.check_any(rule.action)
+                viewer.enter(caller, partial(self._authenticator.caller, metadata))
+                with self._counting(PermissionDenied):  # those of a servicer that filters
+                    yield caller
             finally:
                 self._limits.leave(caller.who)
 
     @contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Count refusals inside."""
+    def _counting(self, kind: type[HermesError] = HermesError) -> Iterator[None]:
+        """Count refusals inside, of this kind."""
         try:
             yield
-        except HermesError as error:
+        except kind as error:
             self._metrics.refused_calls.labels(error.reason).inc()
             raise
 

@@ -24,6 +24,10 @@ class Action(StrEnum):
     """List it, get it, look inside its memory."""
     ADMIN = "admin"
     """Add it, change it, remove it, open its source to see what it is."""
+    WATCH = "watch"
+    """Have watches on it: create them, change them, try them, delete them."""
+    ACK = "ack"
+    """Acknowledge its events."""
 
 
 _SCOPE = re.compile(rf"({'|'.join(Action)}):((?:{ID_PATTERN.pattern})?\*|{ID_PATTERN.pattern})")
@@ -66,6 +70,11 @@ class Caller:
     def may(self, action: Action, camera_id: str) -> bool:
         """Whether any scope covers this."""
         return any(scope.covers(action, camera_id) for scope in self.scopes)
+
+    def check_any(self, action: Action) -> None:
+        """Raises `PermissionDenied` if there is no camera at all on which it may do this."""
+        if not any(scope.action is action for scope in self.scopes):
+            raise PermissionDenied(f"this token has no scope {action}:...; ask whoever issued it")
 
     def check(self, action: Action, camera_id: str) -> None:
         """Raises `PermissionDenied`, with the same text whether or not the camera exists."""

@@ -13,21 +13,35 @@ import redis.asyncio
 from redis.exceptions import NoPermissionError
 
 from hermes.v1.camera_pb2 import Camera, CameraServiceUpdateRequest
+from hermes.v1.event_pb2 import Acknowledgement
+from hermes.v1.watch_pb2 import WatchServiceUpdateRequest
 from services.common import keys
 from services.common.cameras import SourcePolicy
 from services.common.connection import RedisAccess, connect, connect_async
+from services.common.event_log import AsyncRedisEventLog, RedisEventLog, Retention
 from services.common.files import UnusableFile
-from services.common.frame_log import BEGINNING, RedisFrameLog
+from services.common.frame_log import BEGINNING, LogId, RedisFrameLog
 from services.common.leases import Leases, load_script
+from services.common.watch_registry import WatchRegistry
+from services.common.watch_room import WatchRooms
+from services.common.watch_state import RedisWatchState
+from services.query_gateway.access.viewer import ANYONE
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.catalogue import CameraCatalogue
+from services.query_gateway.directory import Directory
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.events.endings import Endings
+from services.query_gateway.events.store import EventStore
 from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.resolver import Resolver
+from services.query_gateway.watches.catalogue import WatchCatalogue
+from services.query_gateway.watches.changes import WatchChanges
 from tests.support.certificates import Authority
 from tests.support.chunks import chunk
+from tests.support.event_messages import opened
 from tests.support.holder import Instance
 from tests.support.secured_redis import SERVICES, SecuredRedis, secured_redis
+from tests.support.watches import yes_no
 
 LOBBY = Camera(id="lobby", url="rtsp://camera/1")
 
@@ -97,6 +111,32 @@ async def test_each_can_do_its_work(
     updated = await catalogue.update(CameraUpdate.read(put))
     assert dict(updated.camera.labels) == {"site": "dock"}
 
+    directory, events = Directory(gateway), EventStore(gateway)
+    watches = WatchCatalogue(gateway, directory, events, 100, 100)
+    await watches.create(yes_no("fall"), ANYONE)
+    registry = WatchRegistry(worker)
+    assert registry.refresh()
+    WatchRooms(worker, "w1").publish(10, 1)
+    changes = WatchServiceUpdateRequest(watch=yes_no("fall", text="Is it?"))
+    changes.update_mask.paths.append("text")
+    await watches.update(WatchChanges.read(changes), ANYONE)
+    state = RedisWatchState(worker, held, RedisEventLog(worker, Retention(most=1)))
+    state.write({"fall": b"open"}, [opened("e0"), opened("e1")])
+    assert state.read() == {"fall": b"open"}
+    assert state.publish() == 2
+    acknowledgements = AsyncRedisEventLog(gateway)
+    assert (await acknowledgements.acknowledge("e1", Acknowledgement(by="x"))).sequence == 2
+    assert [event.id async for event in events.newest(lambda _: True, before_ms=2**50)] == ["e1"]
+    assert (await events.get("e1")) is not None
+    assert await events.lost_since(LogId(1))
+    assert await events.wait_after(LogId(1), 1)
+    assert [event.id async for event in events.newest(lambda _: True, before_id="e1")] == []
+    await Endings(events, acknowledgements, known).step()
+    admin.delete(keys.WATCHES)
+    registry.refresh()
+    assert admin.hexists(keys.WATCHES, "fall")
+    await watches.delete("fall", ANYONE)
+
     # Handed over, taken back from a Redis that forgot, and given up.
     for one in (remembering, reading):
         other = Leases(server.connect(one.role), one.role, "successor", "")
@@ -126,6 +166,8 @@ NOT_THEIRS: dict[str, list[tuple[str, ...]]] = {
         ("HSET", keys.CAMERAS, "lobby", "another"),
         ("HDEL", keys.CAMERAS, "lobby"),
         ("HGET", keys.checkpoint("lobby"), "snapshots"),
+        ("HGETALL", keys.WATCHES),
+        ("XADD", keys.EVENTS, "*", "e", "x"),
         ("HSET", keys.members("worker"), "thief", "{}"),
     ],
     "worker": [
@@ -135,6 +177,8 @@ NOT_THEIRS: dict[str, list[tuple[str, ...]]] = {
         ("HSET", keys.CAMERAS, "lobby", "another"),
         ("HDEL", keys.CAMERAS, "lobby"),
         ("HSET", keys.members("decoder"), "thief", "{}"),
+        ("HSET", keys.WATCHES, "fall", "another"),
+        ("HDEL", keys.WATCHES, "fall"),
     ],
     "gateway": [
         SET_LEASE,
@@ -142,6 +186,8 @@ NOT_THEIRS: dict[str, list[tuple[str, ...]]] = {
         ("XREAD", "STREAMS", keys.frames("lobby"), "0"),
         ("HSET", keys.CAMERAS, "lobby", "another"),
         ("HSET", keys.status("lobby"), "memory_state", "2"),
+        ("HSET", keys.WATCHES, "fall", "another"),
+        ("HSET", keys.watch_state("lobby"), "fall", "another"),
         ("HGETALL", keys.checkpoint("lobby")),
         ("EVAL", "return 1", "0"),
     ],

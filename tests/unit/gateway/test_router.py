@@ -21,11 +21,14 @@ from hermes.v1.query_pb2 import (
     Complete,
     Delta,
     Evidence,
+    EvidenceRequest,
     QueryServiceGetEvidenceRequest,
     Question,
 )
+from hermes.v1.watch_pb2 import Watch
 from hermes.v1.worker_pb2 import WorkerServiceAskResponse as Event
 from hermes.v1.worker_pb2 import (
+    WorkerServiceEvaluateResponse,
     WorkerServiceGetEvidenceResponse,
     WorkerServiceListFramesResponse,
 )
@@ -60,7 +63,10 @@ class FakeResolver:
 class FakeWorkers:
     """Plays one list of events, contents and errors a call."""
 
-    def __init__(self, *plays: Sequence[Event | MemoryContents | HermesError]) -> None:
+    def __init__(
+        self,
+        *plays: Sequence[Event | MemoryContents | WorkerServiceEvaluateResponse | HermesError],
+    ) -> None:
         self.plays = plays
         self.asked: list[Route] = []
         self.closed = 0
@@ -100,6 +106,16 @@ class FakeWorkers:
             raise item
         assert isinstance(item, MemoryContents)
         return WorkerServiceGetEvidenceResponse(evidence=Evidence(readings=9), epoch=item.epoch)
+
+    async def evaluate(
+        self, route: Route, watch: Watch, evidence: EvidenceRequest, deadline: float
+    ) -> WorkerServiceEvaluateResponse:
+        (item,) = self.plays[min(len(self.asked), len(self.plays) - 1)]
+        self.asked.append(route)
+        if isinstance(item, HermesError):
+            raise item
+        assert isinstance(item, WorkerServiceEvaluateResponse)
+        return item
 
 
 FIRST, SECOND = Route("lobby", "one:1", 5), Route("lobby", "two:1", 6)
@@ -283,3 +299,23 @@ async def test_calls_that_wait_for_one_camera_are_bounded() -> None:
     for _ in range(2):  # the places of those that waited are free again
         took = await asyncio.gather(*(refused() for _ in range(WAITING_FOR_ONE + 5)))
         assert sum(seconds < 0.1 for seconds in took) == 5
+
+
+async def test_an_evaluation_follows_the_owner_as_a_question_does() -> None:
+    found = WorkerServiceEvaluateResponse(epoch=6)
+    workers = FakeWorkers([NOT_OWNED], [found])
+    router = Router(FakeResolver(FIRST, SECOND), workers, Epochs())
+    deadline = asyncio.get_running_loop().time() + 60
+    assert await router.evaluate(Watch(id="fall"), "lobby", EvidenceRequest(), deadline) == found
+    assert workers.asked == [FIRST, SECOND]
+
+
+async def test_an_evaluation_by_a_former_owner_is_refused() -> None:
+    epochs = Epochs()
+    epochs.saw("lobby", 9)
+    workers = FakeWorkers([WorkerServiceEvaluateResponse(epoch=5)])
+    deadline = asyncio.get_running_loop().time() + 60
+    with pytest.raises(CameraNotReady):
+        await Router(FakeResolver(FIRST), workers, epochs).evaluate(
+            Watch(id="fall"), "lobby", EvidenceRequest(), deadline
+        )

@@ -1,0 +1,1 @@
+"""Events, as clients see them: lists, and messages as they come."""

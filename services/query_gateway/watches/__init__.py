@@ -1,0 +1,1 @@
+"""Watches, as clients see them: the catalogue, what a fleet can carry, trials."""
