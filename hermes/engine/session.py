@@ -42,7 +42,7 @@ class Batch:
 class SessionReport:
     """A memory's state for other threads: replaced as a whole, never changed.
 
-    `taken`, `change`: `ratio` and `change` of `hermes.vlm.Intake`. `held`: the
+    `taken`, `change`, `changes`: `ratio`, `change` and `changes` of `hermes.vlm.Intake`. `held`: the
     frames of which something is held.
     """
 
@@ -53,6 +53,7 @@ class SessionReport:
     lag_s: float = 0.0
     taken: float = 1.0
     change: float = 1.0
+    changes: int = 0
     held: HeldFrames = field(default_factory=HeldFrames)
 
 
@@ -167,6 +168,7 @@ class Session:
             kv_bytes=self.memory.cache.kv_bytes,
             taken=self.memory.intake.ratio,
             change=self.memory.intake.change,
+            changes=self.memory.intake.changes,
             held=self.memory.cache.held_frames(),
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )
