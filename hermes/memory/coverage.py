@@ -113,6 +113,8 @@ class FrameTable:
     ) -> None:
         """Empty, or as another table was that had these. `whole_from`: as in `retain`."""
         self._stamps: OrderedDict[int, FrameStamp] = OrderedDict(stamps)
+        self._numbered = list(self._stamps.items())
+        self._left: Mapping[int, int] = {}
         self._beside = dict(beside)
         self._times: dict[bool, FrameTimes] = {}  # what was made for spans, until the next change
         self._taken = dict(taken or {})
@@ -152,18 +154,26 @@ class FrameTable:
         if number - 1 not in self._stamps:
             self._forgotten = None  # the last stretch ends here
         self._times.clear()
-        self._stamps[number] = replace(stamp, gap="")
+        self._stamps[number] = kept = replace(stamp, gap="")
+        self._numbered.append((number, kept))
         self._taken[number] = tokens
         self._last_ms = stamp.capture_ms
         self.seen += 1
         return number
 
-    def retain(self, held: Iterable[int], whole_from: int, ends: Iterable[int] = ()) -> None:
+    def retain(
+        self,
+        held: Iterable[int],
+        whole_from: int,
+        left: Mapping[int, int] | None = None,
+        ends: Iterable[int] = (),
+    ) -> None:
         """Forget every frame that is not in `held`, and the gaps before the oldest.
 
         `whole_from`: the first frame from which on no picture lost anything; `seen`
-        if the newest did. It never goes back. `ends`: frames that took the place of a
-        held token in anew; numbers that are no frame's are ignored.
+        if the newest did. It never goes back. `left`: how many tokens of each held
+        frame are left, over all layers. `ends`: frames that took the place of a held
+        token in anew; numbers that are no frame's are ignored.
         """
         wanted, known = set(held), {**self._beside, **self._stamps}
         beside = {*ends, *range(self.seen - NEWEST, self.seen)} - wanted
@@ -172,6 +182,7 @@ class FrameTable:
         for number in [number for number in self._stamps if number not in wanted]:
             del self._stamps[number]
             self._taken.pop(number, None)
+        self._numbered, self._left = list(self._stamps.items()), left or {}
         if self._stamps:
             oldest = next(iter(self._stamps.values())).capture_ms
             self._keep_gaps([gap for gap in self._gaps if gap[1] > oldest])
@@ -184,6 +195,16 @@ class FrameTable:
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, in order."""
         return list(self._stamps.items())
+
+    @property
+    def numbered(self) -> Sequence[tuple[int, FrameStamp]]:
+        """As `stamps`, without a copy: grows with each frame, and is another after `retain`."""
+        return self._numbered
+
+    @property
+    def left(self) -> Mapping[int, int]:
+        """How many tokens of each frame the last compression left, by number. Never changed."""
+        return self._left
 
     def beside(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of frames that are known though none of their tokens is held."""

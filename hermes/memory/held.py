@@ -104,7 +104,10 @@ class Held:
         `whole`: from `evict`. `ends`: whether the stamps of frames that took held tokens'
         places in anew are kept.
         """
-        numbers = self.slab.frames[:, self.video].unique()
+        numbers, counts = self.slab.frames[:, self.video].unique(return_counts=True)
         anew = self.slab.until[:, self.video].unique() if ends else numbers[:0]
-        *found, first = torch.cat((numbers, anew, whole[None])).tolist()
-        self.table.retain(found[: len(numbers)], first, found[len(numbers) :])
+        *found, first = torch.cat((numbers, counts, anew, whole[None])).tolist()
+        many = len(numbers)
+        held = found[:many]
+        left = dict(zip(held, found[many : 2 * many], strict=True))
+        self.table.retain(held, first, left, found[2 * many :])

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from hermes.errors import HermesError
-from services.cli import ask, cameras, connection, demo, memory, model, token, up
+from services.cli import ask, cameras, connection, demo, evidence, memory, model, token, up
 from services.cli.output import fail
 from services.cli.processes import StartFailed
 from services.cli.redis_server import NoRedis
@@ -25,6 +25,7 @@ app.callback()(connection.options)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("ask")(ask.ask)
+app.command("evidence")(evidence.evidence)
 app.command("token")(token.token)
 app.add_typer(cameras.app, name="camera")
 app.add_typer(memory.app, name="memory")

@@ -139,6 +139,12 @@ class Metrics:
             ["camera", "band"],
             registry=registry,
         )
+        self.kept_pictures = Gauge(
+            "hermes_kept_pictures_bytes",
+            "Bytes of pictures that are kept beside a camera's memory.",
+            ["camera"],
+            registry=registry,
+        )
         self.compressions = Counter(
             "hermes_compressions", "Compressions of a camera's memory.", registry=registry
         )
@@ -228,6 +234,7 @@ class Metrics:
             self.frame_taken,
             self.memory_tokens,
             self.memory_bytes,
+            self.kept_pictures,
             self.camera_state,
             self.camera_owner_epoch,
             self.checkpoint_age,

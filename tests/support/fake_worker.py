@@ -18,10 +18,12 @@ import grpc
 from hermes import errors
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import message_of
-from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta
+from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta, Evidence
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
+    WorkerServiceGetEvidenceRequest,
+    WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
     WorkerServiceInspectResponse,
 )
@@ -42,9 +44,10 @@ class Say:
 
 @dataclass(frozen=True)
 class End:
-    """The complete event. `epoch=None`: the epoch of the request."""
+    """The complete event. `epoch=None`: the epoch of the request. `also`: more fields of it."""
 
     epoch: int | None = None
+    also: Complete = field(default_factory=Complete)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,14 @@ class Show:
     epoch: int | None = None
 
 
+@dataclass(frozen=True)
+class Find:
+    """Evidence, the whole answer to GetEvidence. `epoch=None`: the epoch of the request."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    epoch: int | None = None
+
+
 Fault = Fail | Crash | Abort | Hang
 Step = Say | End | Rest | Fault
 Script = Sequence[Step]
@@ -125,12 +136,16 @@ class Seen:
 
 
 class FakeWorker(WorkerServiceServicer):
-    """Plays a script for each question and one of `looks` for each inspection; the last repeats."""
+    """Plays a script for each question, one of `looks` for each inspection and one of `finds` for
+    each request for evidence; the last repeats.
+    """
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
         self.scripts: list[Script] = list(scripts) or [HELLO]
         self.looks: list[Show | Fault] = [Show()]
+        self.finds: list[Find | Fault] = [Find()]
         self.calls: list[Seen] = []
+        self.searches: list[Seen] = []
         self.inspections: list[Seen] = []
         self.address = ""
         self.tls = tls
@@ -169,13 +184,24 @@ class FakeWorker(WorkerServiceServicer):
             message = message_of(replace(look.contents, epoch=epoch))
             return WorkerServiceInspectResponse(contents=message)
 
+    async def GetEvidence(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceGetEvidenceRequest, context: Any
+    ) -> WorkerServiceGetEvidenceResponse:
+        find = self.finds[min(len(self.searches), len(self.finds) - 1)]
+        with _seen(self.searches, request, context):
+            if not isinstance(find, Find):
+                await _fail(find, context)
+                raise AssertionError("a fault finds nothing")
+            epoch = request.epoch if find.epoch is None else find.epoch
+            return WorkerServiceGetEvidenceResponse(evidence=find.evidence, epoch=epoch)
+
     async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
         match step:
             case Say(text, after_s):
                 if after_s:
                     await asyncio.sleep(after_s)
                 await context.write(WorkerServiceAskResponse(delta=Delta(text=text)))
-            case End(epoch):
+            case End(epoch, also):
                 complete = Complete(
                     finish_reason=FINISH_REASON_STOP,
                     question_tokens=5,
@@ -190,6 +216,7 @@ class FakeWorker(WorkerServiceServicer):
                 span.start.FromMilliseconds(1_700_000_000_000)
                 span.end.FromMilliseconds(1_700_000_060_000)
                 complete.coverage.frames = 30
+                complete.MergeFrom(also)
                 await context.write(WorkerServiceAskResponse(complete=complete))
             case Rest(seconds):
                 await asyncio.sleep(seconds)
