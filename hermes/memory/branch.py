@@ -172,6 +172,11 @@ class Branch:
             return text
         return torch.cat((self._opening.positions[:, length:], text), dim=1)
 
+    def frames(self) -> list[int]:
+        """The numbers of all frames of which the branch sees a token, in order."""
+        held = self.slab.frames[:, : self.seen].unique().tolist()
+        return sorted({*held, *self.opening_frames} - {-1})
+
     @property
     def opening_frames(self) -> list[int]:
         """The number of the frame of each token that the branch begins with."""
