@@ -17,7 +17,8 @@ from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable
 from hermes.memory import look_inside
-from hermes.question import Form, Question
+from hermes.question import Question
+from hermes.vlm.choice_tokens import ChoiceTokens
 from hermes.vlm.forms import Forms
 from hermes.vlm.scoring import Scoring
 
@@ -97,6 +98,8 @@ class CameraHandle:
         `ready`: a condition on the memory's cursor. The answer begins once it holds,
         so that it has seen every frame up to there. It is called after each frame
         and must be cheap.
+        A new schema or regular expression is compiled here, which can take a fraction of a
+        second: an event loop calls this in a thread.
         Raises `InvalidInput`, `Overloaded` and `Unavailable`.
         """
         self._require_open()
@@ -105,9 +108,17 @@ class CameraHandle:
         if question.max_tokens > limit:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
         question = replace(question, max_tokens=question.max_tokens or limit)
-        scoring = self._scoring(question.form)
-        passes = 1 if scoring is None else scoring.passes
-        answer = Answer(self._session, question, sink, ready, self._clock(), scoring, unread=passes)
+        prepared = self._forms.prepare(question.form)
+        answer = Answer(self._session, question, sink, ready, self._clock())
+        if isinstance(prepared, ChoiceTokens):
+            prepared.check_length(limit)
+            answer.scoring = Scoring(prepared, self._config.prefill_tokens)
+            answer.unread = answer.scoring.passes
+        elif prepared is not None:
+            if question.sampling.stop:
+                raise InvalidInput("stop", "cannot be used with a schema or a regular expression")
+            answer.grammar = prepared.begin()
+        passes = answer.unread
         self._admission.admit(self.camera_id, passes)
         try:
             self._mailbox.post(
@@ -118,13 +129,6 @@ class CameraHandle:
             self._admission.ended(self.camera_id, unread=passes)
             raise
         return answer
-
-    def _scoring(self, form: Form | None) -> Scoring | None:
-        prepared = self._forms.prepare(form)
-        if prepared is None:
-            return None
-        prepared.check_length(self._config.max_answer_tokens)
-        return Scoring(prepared, self._config.prefill_tokens)
 
     def mark_lost(self, since_ms: int) -> None:
         """Record that an earlier memory of this camera was lost, so that coverage reports a gap.
