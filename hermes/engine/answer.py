@@ -16,6 +16,7 @@ from hermes.errors import HermesError
 from hermes.memory import Branch, Coverage, FrameStamp, SpanCoverage
 from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
+from hermes.vlm.grammar import GrammarState
 from hermes.vlm.scoring import Scoring
 from hermes.vlm.stop_texts import StopTexts
 
@@ -87,7 +88,8 @@ class Answer:
     """A question and the state of its answer. `cancel` may be called from any thread.
 
     The question says how many tokens the answer may have. `scoring`: of a question
-    with choices. `unread`: how many passes must still read a part of the question.
+    with choices; `grammar`: of an answer in a schema or a regular expression.
+    `unread`: how many passes must still read a part of the question.
     `asked`: the inputs of the question. `ids`: the tokens of the answer. `stamps`: of the
     frames that it sees, if its evidence is wanted.
     """
@@ -98,6 +100,7 @@ class Answer:
     ready_when: Callable[[str], bool] | None
     received: float
     scoring: Scoring | None = None
+    grammar: GrammarState | None = None
     unread: int = 1
     dropped_turns: int = 0
     ready: float = 0.0
@@ -164,8 +167,11 @@ class Answer:
 
     def _text_of(self, token: ChosenToken) -> str:
         assert self.stream is not None
-        thought = self.stream.reasoning_tokens
-        text = self.stream.push(token.id)
+        if token.text is not None:  # of an answer with a grammar, which has no reasoning
+            text, thought = token.text, 0
+        else:
+            thought = self.stream.reasoning_tokens
+            text = self.stream.push(token.id)
         if token.logprob is not None and self.stream.reasoning_tokens == thought:
             self.logprobs.append(TokenLogprob(token.id, text, token.logprob))
         return text

@@ -17,7 +17,7 @@ from hermes.engine.question_pass import QuestionPass
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.session import Session
 from hermes.engine.weighing import Weighing, Weighings, stamps_of
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput, as_hermes_error
+from hermes.errors import AnswerCut, CameraNotOwned, HermesError, InvalidInput, as_hermes_error
 from hermes.memory import BranchRow
 from hermes.vlm import ChosenToken, VideoModel
 from hermes.vlm.scoring import Wanted
@@ -195,7 +195,7 @@ class Answers:
             answer.stream = self._model.text_stream(reasoning=answer.reasons)
             if answer.scoring is None:
                 answer.choice = self._passes.choice.begin(
-                    question.text, question.sampling, question.turns
+                    question.text, question.sampling, question.turns, answer.grammar
                 )
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
@@ -264,15 +264,22 @@ class Answers:
         """Add one token to an answer, send its text to the sink, and end it if it is complete."""
         answer.took_token(self._clock())
         answer.ids.append(token.id)
+        grammar = answer.grammar
+        if grammar is not None and grammar.failure is not None:
+            self.fail(answer, grammar.failure)
+            return
         if token.id in self._model.decoding.end_ids:
             self._finish(answer, "stop")
             return
         if text := answer.write(token):
             answer.sink.delta(text)
-        if answer.stops.found:
+        if answer.stops.found or (grammar is not None and grammar.over):
             self._finish(answer, "stop")
         elif answer.tokens >= answer.question.max_tokens:
-            self._finish(answer, "length")
+            if grammar is not None and not grammar.complete:
+                self.fail(answer, _cut(answer))
+            else:
+                self._finish(answer, "length")
         else:
             answer.next_input = self._model.embed([token.id])
 
@@ -336,3 +343,10 @@ class Answers:
 
 def _doing(answer: Answer) -> str:
     return f"an answer about {answer.camera_id}"
+
+
+def _cut(answer: Answer) -> AnswerCut:
+    return AnswerCut(
+        f"the answer reached its limit of {answer.question.max_tokens} tokens before it was"
+        " complete; allow more, or ask for less"
+    )
