@@ -13,7 +13,8 @@ from hermes.v1.query_pb2 import (
     Question,
 )
 from services.query_gateway.access.audit import Audit
-from services.query_gateway.access.scopes import Action
+from services.query_gateway.access.current import CurrentCall
+from services.query_gateway.access.scopes import Action, Caller
 
 
 def test_unknown_callers_are_counted_and_logged_now_and_then() -> None:
@@ -37,9 +38,9 @@ def test_the_text_of_questions_is_logged_on_demand_and_evidence_has_none() -> No
         QueryServiceGetEvidenceRequest(camera_id="lobby", answer_id="1-2"),
     )
     for with_questions, texts in ((True, ["Who?", None]), (False, [None, None])):
-        audit = Audit(with_questions=with_questions)
+        audit, call = Audit(with_questions=with_questions), CurrentCall(Caller("token:x", ()))
         with capture_logs() as lines:
             for request in requests:
-                with audit.call("token:x", "/a.B/C", Action.ASK, "lobby", request, context):
+                with audit.call(call, "/a.B/C", Action.ASK, "lobby", request, context):
                     pass
         assert [line.get("question") for line in lines] == texts
