@@ -153,7 +153,7 @@ def test_moments_are_shown_in_local_time(zone: Zone) -> None:
 
 def span(now: str = "2026-06-10T15:00+02:00", **given: str) -> AskedSpan | None:
     options = dict.fromkeys(("last", "start", "end", "media_start", "media_end"))
-    return span_of(**{**options, **given}, now=at(now))  # type: ignore[arg-type]
+    return span_of(**{**options, **given}, now=at(now))
 
 
 def test_spans(zone: Zone) -> None:
