@@ -7,9 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from google.protobuf.text_format import Parse
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hermes import errors
 from hermes.v1.query_pb2 import FRESHNESS_CACHED, Complete, Decoding, Question, Turn
