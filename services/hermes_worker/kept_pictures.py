@@ -51,7 +51,7 @@ class KeptPictures:
         self._lock = threading.Lock()
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Bytes of all pictures."""
         with self._lock:
             self._follow()

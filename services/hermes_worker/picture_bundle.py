@@ -35,7 +35,7 @@ def decode(data: bytes, camera: str) -> dict[int, bytes]:
     Raises `SnapshotCorrupt` if it is no bundle, or one of another camera.
     """
     try:
-        tensors = deserialize(data)
+        tensors = deserialize(data)  # type: ignore[no-untyped-call]
         metadata = _metadata(data)
         sums = json.loads(metadata["sums"])
         whose = metadata["camera"]

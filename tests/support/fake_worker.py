@@ -18,6 +18,7 @@ import grpc
 from hermes import errors
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import message_of
+from hermes.v1.memory_pb2 import FramePicture
 from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta, Evidence
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
@@ -26,6 +27,8 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
     WorkerServiceInspectResponse,
+    WorkerServiceListFramesRequest,
+    WorkerServiceListFramesResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
 from services.common.grpc_server import GrpcServer
@@ -137,7 +140,7 @@ class Seen:
 
 class FakeWorker(WorkerServiceServicer):
     """Plays a script for each question, one of `looks` for each inspection and one of `finds` for
-    each request for evidence; the last repeats.
+    each request for evidence; the last repeats. It sends `frames` to each who asks for them.
     """
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
@@ -147,6 +150,10 @@ class FakeWorker(WorkerServiceServicer):
         self.calls: list[Seen] = []
         self.searches: list[Seen] = []
         self.inspections: list[Seen] = []
+        self.frames: Sequence[FramePicture | Fault] = ()
+        self.frames_epoch: int | None = None  # None: that of the request
+        self.frames_sent = 0
+        self.listings: list[Seen] = []
         self.address = ""
         self.tls = tls
         self._server: GrpcServer | None = None
@@ -194,6 +201,18 @@ class FakeWorker(WorkerServiceServicer):
                 raise AssertionError("a fault finds nothing")
             epoch = request.epoch if find.epoch is None else find.epoch
             return WorkerServiceGetEvidenceResponse(evidence=find.evidence, epoch=epoch)
+
+    async def ListFrames(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceListFramesRequest, context: Any
+    ) -> None:
+        epoch = request.epoch if self.frames_epoch is None else self.frames_epoch
+        with _seen(self.listings, request, context):
+            for step in self.frames:
+                if not isinstance(step, FramePicture):
+                    await _fail(step, context)
+                    continue
+                await context.write(WorkerServiceListFramesResponse(frame=step, epoch=epoch))
+                self.frames_sent += 1
 
     async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
         match step:

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from hermes.client.types import camera_of
 from hermes.contents_message import contents_of
 from hermes.errors import HermesError, InvalidInput
+from hermes.frame_query import query_of
 from hermes.question_message import question_of
 from hermes.v1.camera_pb2 import (
     MEMORY_STATE_SERVING,
@@ -24,12 +25,14 @@ from hermes.v1.camera_pb2 import (
     MemoryStatus,
     SourceStatus,
 )
-from hermes.v1.memory_pb2 import MemoryContents
+from hermes.v1.memory_pb2 import FrameQuery, MemoryContents
 from hermes.v1.query_pb2 import FRESHNESS_LATEST, QueryServiceAskRequest
 from services.common import camera_status, cameras
 from services.common.cameras import SourcePolicy
 from services.common.leases import parse_owner
 from services.common.placement import parse_members
+from services.hermes_worker.frame_choice import chosen
+from services.hermes_worker.kept_pictures import KeptFrame
 from services.hermes_worker.log_position import LogPosition
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.questions import QuestionRules
@@ -127,6 +130,26 @@ def _read_question(data: bytes) -> str:
     assert question.max_tokens <= RULES.max_tokens
     read = question_of(question, 1_700_000_000_000)  # what passes here, a worker can read
     return f"freshness {question.freshness} {type(read.form).__name__} {read.span is None}"
+
+
+def _frames() -> list[bytes]:
+    query = FrameQuery(camera_id="lobby", limit=7, newest_first=True)
+    query.start.FromMilliseconds(1_700_000_000_000)
+    query.end.FromMilliseconds(1_700_000_009_000)
+    return [query.SerializeToString()]
+
+
+def _read_frames(data: bytes) -> str:
+    try:
+        query = query_of(FrameQuery.FromString(data))
+    except DecodeError:
+        return "no message"
+    except InvalidInput as error:
+        return str(error)
+    frames = [KeptFrame(number, 1_700_000_000_000 + number, None, 9) for number in range(9)]
+    found = chosen(frames, query)
+    assert len(found) <= (query.limit or len(frames))
+    return f"{len(found)} frames"
 
 
 def _contents() -> list[bytes]:
@@ -238,6 +261,7 @@ def _edit_redis(data: bytes, random: Random) -> bytes:
 CAMERAS = Target("cameras", _cameras, _read_camera, (message_edit(CameraServiceAddRequest),))
 UPDATES = Target("updates", _updates, _read_update, (message_edit(CameraServiceUpdateRequest),))
 QUESTIONS = Target("questions", _questions, _read_question, (message_edit(QueryServiceAskRequest),))
+FRAMES = Target("frames", _frames, _read_frames, (message_edit(FrameQuery),))
 CONTENTS = Target("contents", _contents, _read_contents, (message_edit(MemoryContents),))
 REDIS = Target(
     "redis",

@@ -11,7 +11,7 @@ from torch import Tensor
 from hermes.engine import snapshot
 from hermes.errors import InvalidInput, SnapshotCorrupt
 from hermes.memory import ChangeConfig, FrameStamp, MemoryState, PackedPass
-from hermes.memory.frame_layout import FIRST_TEXT, PLACES
+from hermes.memory.frame_layout import FIRST_TEXT
 from hermes.question import Span
 from hermes.vlm import VideoMemory
 from tests.support import tiny, tiny_qwen
@@ -144,7 +144,7 @@ def test_a_quiet_span_shows_what_stood_when_it_began(family: str) -> None:
             standing += [
                 at
                 for at, (n, patch) in tokens
-                if 0 <= n < first and patch % PLACES >= FIRST_TEXT and n in with_picture
+                if 0 <= n < first and patch >= FIRST_TEXT and n in with_picture
             ]
             remaining[layer, standing] = True
             older += len(standing)

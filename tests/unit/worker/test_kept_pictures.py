@@ -35,7 +35,7 @@ def test_a_picture_is_kept_as_it_came_and_found_by_its_frames_number() -> None:
     memory.frame(2000, b"second")
     assert [memory.pictures.get(number) for number in (0, 1, 2)] == [b"first", b"second", None]
     assert memory.pictures.frames() == [KeptFrame(0, 1000, None, 5), KeptFrame(1, 2000, None, 6)]
-    assert memory.pictures.bytes == 11
+    assert memory.pictures.size == 11
 
 
 def test_a_picture_goes_with_the_last_token_of_its_frame() -> None:
@@ -46,7 +46,7 @@ def test_a_picture_goes_with_the_last_token_of_its_frame() -> None:
     memory.table.retain([0, 3], 3)
     assert memory.kept() == [0, 3000]
     assert memory.pictures.get(1) is None
-    assert memory.pictures.bytes == 30  # with the one that is on its way
+    assert memory.pictures.size == 30  # with the one that is on its way
     memory.table.add(FrameStamp(9000), after_gap=False)
     assert memory.pictures.get(5) == b"on its way"
 
@@ -56,7 +56,7 @@ def test_a_picture_that_never_became_a_frame_goes_once_memory_is_past_it() -> No
     memory.pictures.take(1000, b"first of a pair")
     memory.frame(2000, b"second of the pair")
     assert memory.kept() == [2000]
-    assert memory.pictures.bytes == len(b"second of the pair")
+    assert memory.pictures.size == len(b"second of the pair")
 
 
 def test_what_leaves_the_time_line_best_covered_stays() -> None:
@@ -128,7 +128,7 @@ def test_the_bound_holds_and_only_frames_that_are_held_have_pictures(
         assert all(jpeg in (None, made[number]) for number, jpeg in found.items())
         assert {number for number, jpeg in found.items() if jpeg is not None} <= held_now
         total = sum(len(jpeg) for jpeg in found.values() if jpeg is not None)
-        assert total == memory.pictures.bytes <= 200
+        assert total == memory.pictures.size <= 200
         assert sum(frame.bytes for frame in memory.pictures.frames()) == total
 
 
