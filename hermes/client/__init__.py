@@ -22,6 +22,16 @@ instrumentation of gRPC can be used at the same time.
 from hermes.choices import ChoiceProbability
 from hermes.client.aio import AsyncHermesClient
 from hermes.client.evidence import Evidence, EvidenceFrame
+from hermes.client.many import (
+    AsyncManyAnswers,
+    CameraAnswered,
+    CameraDelta,
+    CameraEvent,
+    CameraFailed,
+    ManyAnswers,
+    ManyResult,
+    ranked,
+)
 from hermes.client.picture import Picture, PictureStatus
 from hermes.client.probe import Probe
 from hermes.client.spans import AskedSpan, Between, InFile, Last, between, in_file, last
@@ -52,8 +62,13 @@ __all__ = [
     "AskedSpan",
     "AsyncAnswerStream",
     "AsyncHermesClient",
+    "AsyncManyAnswers",
     "Between",
     "Camera",
+    "CameraAnswered",
+    "CameraDelta",
+    "CameraEvent",
+    "CameraFailed",
     "ChoiceProbability",
     "Coverage",
     "Evidence",
@@ -62,6 +77,8 @@ __all__ = [
     "HermesClient",
     "InFile",
     "Last",
+    "ManyAnswers",
+    "ManyResult",
     "Memory",
     "MemoryContents",
     "Pacing",
@@ -80,4 +97,5 @@ __all__ = [
     "between",
     "in_file",
     "last",
+    "ranked",
 ]

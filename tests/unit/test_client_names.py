@@ -10,8 +10,13 @@ EXPORTED = {
     "AskedSpan",
     "AsyncAnswerStream",
     "AsyncHermesClient",
+    "AsyncManyAnswers",
     "Between",
     "Camera",
+    "CameraAnswered",
+    "CameraDelta",
+    "CameraEvent",
+    "CameraFailed",
     "ChoiceProbability",
     "Coverage",
     "Evidence",
@@ -20,6 +25,8 @@ EXPORTED = {
     "HermesClient",
     "InFile",
     "Last",
+    "ManyAnswers",
+    "ManyResult",
     "Memory",
     "MemoryContents",
     "Pacing",
@@ -38,6 +45,7 @@ EXPORTED = {
     "between",
     "in_file",
     "last",
+    "ranked",
 }
 
 
