@@ -92,9 +92,11 @@ def test_the_blocking_client(redis_url: str, redis_client: redis.Redis) -> None:
         await worker.stop()
 
     def ask(port: int) -> tuple[tuple[str, ...], ManyResult]:
-        with HermesClient(f"127.0.0.1:{port}") as client:
-            with client.ask_many("what?", cameras=["b", "a", "nowhere"]) as stream:
-                return stream.camera_ids, stream.result()
+        with (
+            HermesClient(f"127.0.0.1:{port}") as client,
+            client.ask_many("what?", cameras=["b", "a", "nowhere"]) as stream,
+        ):
+            return stream.camera_ids, stream.result()
 
     async def both() -> tuple[tuple[str, ...], ManyResult]:
         ready, done = asyncio.get_running_loop().create_future(), asyncio.Event()
@@ -174,7 +176,7 @@ async def test_a_slow_camera_delays_nobody_and_cancelling_stops_it(
 async def test_a_worker_has_a_bound_of_questions_at_a_time(
     redis_url: str, worker: FakeWorker, docks: list[str]
 ) -> None:
-    worker.by_camera = dict.fromkeys(docks, [Rest(0.1), Say("yes"), End()])
+    worker.by_camera = {dock: [Rest(0.1), Say("yes"), End()] for dock in docks}
     async with (
         running_gateway(redis_url, many_at_once_of_one_worker=2) as gateway,
         AsyncHermesClient(f"127.0.0.1:{gateway.port}") as client,
