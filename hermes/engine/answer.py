@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -16,6 +16,7 @@ from hermes.errors import HermesError
 from hermes.memory import Branch, Coverage, SpanCoverage
 from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
+from hermes.vlm.scoring import Scoring
 from hermes.vlm.stop_texts import StopTexts
 
 FinishReason = Literal["stop", "length"]
@@ -85,7 +86,8 @@ class AnswerSink(Protocol):
 class Answer:
     """A question and the state of its answer. `cancel` may be called from any thread.
 
-    The question says how many tokens the answer may have.
+    The question says how many tokens the answer may have. `scoring`: of a question
+    with choices. `unread`: how many passes must still read a part of the question.
     """
 
     session: Session
@@ -93,6 +95,9 @@ class Answer:
     sink: AnswerSink
     ready_when: Callable[[str], bool] | None
     received: float
+    scoring: Scoring | None = None
+    unread: int = 1
+    dropped_turns: int = 0
     ready: float = 0.0
     started: float = 0.0
     first_token: float = 0.0
@@ -111,6 +116,23 @@ class Answer:
 
     def __post_init__(self) -> None:
         self.stops = StopTexts(self.question.sampling.stop)
+
+    @property
+    def reasons(self) -> bool:
+        """Whether a model that thinks does so before it answers: not if the answer has a form."""
+        return self.question.form is None
+
+    @property
+    def room(self) -> int:
+        """How many tokens its branch must have room for."""
+        further = self.question.max_tokens if self.scoring is None else self.scoring.most_tokens
+        return self.question_tokens + further
+
+    @property
+    def pass_tokens(self) -> int:
+        """How many tokens the next pass reads for it: of its question and its choices."""
+        read = self.question_tokens if self.branch is None else 0
+        return read + (0 if self.scoring is None else self.scoring.tokens)
 
     @property
     def camera_id(self) -> str:
@@ -133,12 +155,15 @@ class Answer:
 
     def write(self, token: ChosenToken) -> str:
         """Add a token to the text. Returns what may be sent of it: nothing from a stop text on."""
+        return self.stops.push(self._text_of(token))
+
+    def _text_of(self, token: ChosenToken) -> str:
         assert self.stream is not None
         thought = self.stream.reasoning_tokens
         text = self.stream.push(token.id)
         if token.logprob is not None and self.stream.reasoning_tokens == thought:
             self.logprobs.append(TokenLogprob(token.id, text, token.logprob))
-        return self.stops.push(text)
+        return text
 
     def took_token(self, now: float) -> None:
         """Record one more token."""
@@ -148,6 +173,22 @@ class Answer:
             self.intervals.append(now - self.last_token)
         self.last_token = now
         self.tokens += 1
+
+    def took_scores(self, now: float, values: Sequence[float]) -> str | None:
+        """Take what a pass found of the choices. Returns the answer once all are scored."""
+        scoring = self.scoring
+        assert scoring is not None
+        scoring.took(values)
+        if not scoring.done:
+            return None
+        likeliest = scoring.likeliest
+        choice = scoring.probabilities[likeliest]
+        if self.question.sampling.logprobs:
+            for token, logprob in scoring.logprobs(likeliest):
+                self._text_of(ChosenToken(token, logprob))
+        self.first_token = self.last_token = now
+        self.tokens = choice.tokens
+        return choice.text
 
     def result(self, reason: FinishReason) -> AnswerResult:
         """The result that the sink gets at the end."""
@@ -164,4 +205,6 @@ class Answer:
             reasoning="" if self.stream is None else self.stream.reasoning,
             reasoning_tokens=0 if self.stream is None else self.stream.reasoning_tokens,
             logprobs=tuple(self.logprobs),
+            choices=() if self.scoring is None else self.scoring.probabilities,
+            dropped_turns=self.dropped_turns,
         )

@@ -13,6 +13,7 @@ from hermes.memory.capture import Capture
 from hermes.memory.changes import ChangeConfig
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
+from hermes.memory.forked_row import ForkedRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.inside import look_inside
@@ -51,6 +52,7 @@ __all__ = [
     "Compression",
     "Coverage",
     "EmbeddingsRow",
+    "ForkedRow",
     "FrameLayout",
     "FrameStamp",
     "GuidanceRow",

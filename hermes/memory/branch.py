@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -25,8 +25,7 @@ class RowLayout:
 
     `keys`, `values`: the memory's, [layers, kv_heads, capacity, head_dim], with keys rotated to
     their positions; the row reads the first `seen` of them. `own_keys`, `own_values`: the
-    branch's, [layers, kv_heads, room, head_dim]. The row's first token is written at `index`, and
-    has `position` on every axis.
+    branch's, [layers, kv_heads, room, head_dim].
     """
 
     keys: Tensor
@@ -34,8 +33,18 @@ class RowLayout:
     seen: int
     own_keys: Tensor
     own_values: Tensor
-    index: int
+
+
+class Place(NamedTuple):
+    """Where a token's key and value go among its branch's own, and its position on every axis.
+
+    Of the branch's own tokens it sees those up to itself, but not the `skip` ones from `fork` on.
+    """
+
+    slot: int
     position: int
+    fork: int = 0
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,17 +157,21 @@ class Branch:
         """A row for the next tokens: the question, or one token of the answer."""
         if self.opens and tokens <= self._opens_with:
             raise InvalidInput("question", "the first row has the branch's frames and a question")
+        self.check_room(tokens)
+        return BranchRow(self, tokens)
+
+    def check_room(self, tokens: int) -> None:
+        """Raises `InvalidInput` if the branch has no room for so many more tokens."""
         if self.length + tokens > self._room:
             raise InvalidInput(
                 "question",
                 f"{self.length + tokens} tokens exceed the {self._room} that a question and its"
                 " answer may take together",
             )
-        return BranchRow(self, tokens)
 
     def commit(self, row: BranchRow) -> None:
         """Keep the row's tokens, once its forward pass is done. The next row follows them."""
-        self.length += row.tokens
+        self.length += row.kept
 
     def close(self) -> None:
         """Stop reading the memory. Closing twice is harmless."""
@@ -226,24 +239,31 @@ class BranchRow(ReadingRow):
         return self._tokens
 
     @property
+    def kept(self) -> int:
+        """How many of its tokens, from the first on, stay in the branch."""
+        return self._tokens
+
+    @property
     def in_line(self) -> bool:
         """Whether its tokens have positions that follow one another, the same on every axis."""
         return self._branch.next_in_line is not None
 
-    def layout(self) -> RowLayout:
-        """Where the tokens of a row `in_line`, and those that it reads, are on the device."""
-        branch = self._branch
-        position = branch.next_in_line
+    def places(self) -> list[Place]:
+        """Where each token of a row `in_line` goes."""
+        first, position = self._branch.length, self._branch.next_in_line
         if position is None:
             raise RuntimeError("the row's positions do not follow one another")
+        return [Place(first + n, position + n) for n in range(self._tokens)]
+
+    def layout(self) -> RowLayout:
+        """Where the row's tokens, and those that it reads, are on the device."""
+        branch = self._branch
         return RowLayout(
             branch.slab.all_rotated_keys(branch.seen, branch.rotary),
             branch.slab.values,
             branch.seen,
             branch.keys,
             branch.values,
-            branch.length,
-            position,
         )
 
     def attend_rotated(

@@ -33,6 +33,8 @@ _OWN_KEYS = tl.constexpr(COLUMNS.index(Column.OWN_KEYS))
 _OWN_VALUES = tl.constexpr(COLUMNS.index(Column.OWN_VALUES))
 _ROOM = tl.constexpr(COLUMNS.index(Column.ROOM))
 _INDEX = tl.constexpr(COLUMNS.index(Column.INDEX))
+_FORK = tl.constexpr(COLUMNS.index(Column.FORK))
+_SKIP = tl.constexpr(COLUMNS.index(Column.SKIP))
 
 
 @triton.jit
@@ -88,7 +90,8 @@ def _attend(
     token, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     index = tl.load(table + _INDEX * tokens + token)
     seen = tl.load(table + _SEEN * tokens + token)
-    total = tl.where(index >= 0, seen + index + 1, 0)
+    skip = tl.load(table + _SKIP * tokens + token)
+    total = tl.where(index >= 0, seen + index + 1 - skip, 0)
     first = split * SPAN
     if first < total:
         kind = query.dtype.element_ty
@@ -105,6 +108,7 @@ def _attend(
 
         capacity = tl.load(table + _CAPACITY * tokens + token)
         room = tl.load(table + _ROOM * tokens + token)
+        fork = tl.load(table + _FORK * tokens + token)
         far, near = (layer * KV + head) * capacity * DIM, (layer * KV + head) * room * DIM
         keys = tl.load(table + _KEYS * tokens + token).to(tl.pointer_type(kind)) + far
         values = tl.load(table + _VALUES * tokens + token).to(tl.pointer_type(kind)) + far
@@ -118,7 +122,9 @@ def _attend(
             at = first + start + tl.arange(0, BLOCK)
             in_memory, in_own = at < seen, (at >= seen) & (at < total)
             memory = at[:, None] * DIM + dims[None, :]
-            own = (at - seen)[:, None] * DIM + dims[None, :]
+            slot = at - seen
+            slot += tl.where(slot >= fork, skip, 0)
+            own = slot[:, None] * DIM + dims[None, :]
             key = tl.load(keys + memory, mask=in_memory[:, None], other=0.0)
             key += tl.load(own_keys + own, mask=in_own[:, None], other=0.0)
             scores = tl.dot(asked, tl.trans(key), input_precision="ieee")
@@ -156,7 +162,8 @@ def _join(
     token, head = tl.program_id(0), tl.program_id(1)
     index = tl.load(table + _INDEX * tokens + token)
     seen = tl.load(table + _SEEN * tokens + token)
-    total = tl.where(index >= 0, seen + index + 1, 0)
+    skip = tl.load(table + _SKIP * tokens + token)
+    total = tl.where(index >= 0, seen + index + 1 - skip, 0)
     dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
     first = (token * KV + head) * SPLITS * ROWS + rows
     most = tl.full([ROWS], float("-inf"), tl.float32)

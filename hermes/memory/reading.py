@@ -1,8 +1,8 @@
 """A pass over questions and answers of fixed shape, for CUDA graphs.
 
 Each token of the pass has a column in a table of integers: the address of its
-memory, how much of it the token sees, and where its own answer's keys and
-values go. With another table, a recorded pass works for other cameras.
+memory, how much of it the token sees, where its own answer's keys and values
+go, and which of them it does not see. With another table, a recorded pass works for other cameras.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Column(StrEnum):
     ROOM = "room"
     INDEX = "index"
     POSITION = "position"
+    FORK = "fork"
+    SKIP = "skip"
 
 
 COLUMNS = tuple(Column)
@@ -114,7 +116,7 @@ def columns_of(rows: Sequence[BranchRow], tokens: int) -> Tensor:
         own_keys, own_values = layout.own_keys.data_ptr(), layout.own_values.data_ptr()
         capacity, room = layout.keys.shape[2], layout.own_keys.shape[2]
         memory = (keys, values, layout.seen, capacity, own_keys, own_values, room)
-        found += [(*memory, layout.index + n, layout.position + n) for n in range(row.tokens)]
+        found += [(*memory, *place) for place in row.places()]
     unused = tuple(_UNUSED if column is Column.INDEX else 0 for column in COLUMNS)
     found += [unused] * (tokens - len(found))
     return torch.tensor(found, dtype=torch.int64).T.contiguous()

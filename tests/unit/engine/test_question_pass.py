@@ -18,8 +18,10 @@ from hermes.demo import checkpoint
 from hermes.engine.question_pass import SIZES, QuestionPass
 from hermes.memory import Branch, ChangeConfig
 from hermes.memory.reading import NewReader
+from hermes.question import Choices
 from hermes.sampling import GREEDY, Sampling
-from hermes.vlm import VideoMemory, VideoModel, load
+from hermes.vlm import ChosenToken, VideoMemory, VideoModel, load
+from hermes.vlm.scoring import Scoring
 from tests.support import tiny
 
 REACH = 250
@@ -221,3 +223,37 @@ def test_an_answer_that_begins_with_a_frame_is_packed_once(
     (expected, keys), (tokens, own) = found
     assert tokens == expected
     torch.testing.assert_close(own, keys, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", [None], indirect=True, ids=["no penalty"])
+@torch.inference_mode()
+def test_choices_are_scored_beside_answers_in_recorded_passes(
+    model: VideoModel, new_reader: NewReader
+) -> None:
+    """A question with choices, one that is answered, and the rest of the choices beside it."""
+    texts, found = ("red", "a circle", "no"), []
+    choices = model.forms.choices(Choices(texts))
+    for passes in (QuestionPass(model, REACH), QuestionPass(model, REACH, new_reader)):
+        branches = [memory.branch(ROOM) for memory in memories(model)[:2]]
+        scoring, answer = Scoring(choices, 3), passes.choice.begin("What now?")
+        inputs, questions, said = model.question("What now?"), [model.question("Who?")], []
+        while not scoring.done:
+            before = len(questions[0]) if questions else 0
+            rows = [branches[0].row(len(inputs)), scoring.row(branches[1], before)]
+            scored = torch.cat([*questions, model.embed(scoring.ids)])
+            token, values = passes.outcomes(
+                [inputs, scored], rows, [answer, scoring.wanted(before)]
+            )
+            assert isinstance(token, ChosenToken)
+            assert isinstance(values, list)
+            scoring.took(values)
+            for branch, row in zip(branches, rows, strict=True):
+                branch.commit(row)
+            said.append(token.id)
+            inputs, questions = model.embed([token.id]), []
+        found.append((said, [choice.logprob for choice in scoring.probabilities]))
+        assert branches[1].length == len(model.question("Who?"))
+    (expected, logprobs), (tokens, its) = found
+    assert tokens == expected
+    assert its == pytest.approx(logprobs, abs=1e-4)
+    assert passes.sizes
