@@ -10,10 +10,10 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from hermes import errors
 from hermes.camera_error import error_of_camera
 from hermes.client.streams import Parts
 from hermes.client.types import Answer
+from hermes.errors import HermesError, Unsupported
 from hermes.statuses import error_of
 from hermes.v1 import query_pb2
 
@@ -42,7 +42,7 @@ class CameraFailed:
     """This camera does not answer. Nothing follows of it; the others go on."""
 
     camera_id: str
-    error: errors.HermesError
+    error: HermesError
 
 
 CameraEvent = CameraDelta | CameraAnswered | CameraFailed
@@ -58,9 +58,9 @@ class ManyResult:
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    errors: Mapping[str, errors.HermesError] = field(default_factory=dict)
+    errors: Mapping[str, HermesError] = field(default_factory=dict)
     merged: Answer | None = None
-    merge_error: errors.HermesError | None = None
+    merge_error: HermesError | None = None
 
 
 def ranked(answers: Mapping[str, Answer], choice: str) -> list[tuple[str, float]]:
@@ -94,7 +94,7 @@ class _Cameras:
             self.ids = tuple(message.cameras.camera_ids)
             return None
         if self.ids is None:
-            raise errors.HermesError("the gateway did not name the cameras first")
+            raise HermesError("the gateway did not name the cameras first")
         camera_id = message.camera_id
         if kind == "error":
             error = error_of_camera(message.error, camera_id)
@@ -104,7 +104,7 @@ class _Cameras:
             parts = self._parts[camera_id] = Parts(self._asked if camera_id != MERGED else None)
         try:
             text = parts.take(message)
-        except errors.Unsupported as error:
+        except Unsupported as error:
             return self._end(CameraFailed(camera_id, error))
         if text is not None:
             return CameraDelta(camera_id, text)
@@ -119,7 +119,7 @@ class _Cameras:
         ids = self.ids or ()
         missing = [camera_id for camera_id in ids if camera_id not in self._ended]
         if self.ids is None or missing:
-            raise errors.HermesError("the answers were not finished")
+            raise HermesError("the answers were not finished")
         ended = [self._ended[camera_id] for camera_id in ids]
         merged = self._ended.get(MERGED)
         return ManyResult(
@@ -146,7 +146,7 @@ class ManyAnswers(Iterator[CameraEvent]):
             try:
                 self._next()
             except StopIteration:
-                raise errors.HermesError("the gateway named no cameras") from None
+                raise HermesError("the gateway named no cameras") from None
         return self._cameras.ids or ()
 
     def __next__(self) -> CameraEvent:
@@ -201,7 +201,7 @@ class AsyncManyAnswers(AsyncIterator[CameraEvent]):
             try:
                 await self._next()
             except StopAsyncIteration:
-                raise errors.HermesError("the gateway named no cameras") from None
+                raise HermesError("the gateway named no cameras") from None
         return self._cameras.ids or ()
 
     async def __anext__(self) -> CameraEvent:

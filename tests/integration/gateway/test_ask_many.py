@@ -41,7 +41,7 @@ def add(client: redis.Redis, camera_id: str, name: str = "", **labels: str) -> N
 
 
 def announce(client: redis.Redis, worker: FakeWorker, instance: str = "worker-1") -> None:
-    seconds, _ = client.time()  # type: ignore[misc]
+    seconds, _ = client.time()
     member = Member(instance, worker.address, "cpu", 64, 1, seconds * 1000)
     client.hset(keys.members("worker"), instance, member.to_json())
 
