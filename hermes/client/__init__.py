@@ -22,6 +22,7 @@ instrumentation of gRPC can be used at the same time.
 from hermes.choices import ChoiceProbability
 from hermes.client.aio import AsyncHermesClient
 from hermes.client.evidence import Evidence, EvidenceFrame
+from hermes.client.frames import AsyncFrameStream, FramePicture, FrameStream
 from hermes.client.many import (
     AsyncManyAnswers,
     CameraAnswered,
@@ -61,6 +62,7 @@ __all__ = [
     "AnswerStream",
     "AskedSpan",
     "AsyncAnswerStream",
+    "AsyncFrameStream",
     "AsyncHermesClient",
     "AsyncManyAnswers",
     "Between",
@@ -73,6 +75,8 @@ __all__ = [
     "Coverage",
     "Evidence",
     "EvidenceFrame",
+    "FramePicture",
+    "FrameStream",
     "Freshness",
     "HermesClient",
     "InFile",

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, cast
 
 import grpc
 
 from hermes.client.evidence import Evidence, evidence_of
+from hermes.client.frames import (
+    FramePicture,
+    FrameStream,
+    frames_request,
+    newest_of,
+    snapshot_request,
+)
 from hermes.client.many import ManyAnswers
 from hermes.client.picture import Picture
 from hermes.client.probe import Probe, probe_of
@@ -195,6 +203,31 @@ class HermesClient:
         """What the camera's memory holds now, layer by layer. `hermes.picture` draws it."""
         request = inspect_request(camera_id)
         return contents_of(self._call(self._memories.Inspect, request).contents)
+
+    def frames(
+        self,
+        camera_id: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 0,
+        newest_first: bool = False,
+        without_pictures: bool = False,
+        timeout: float | None = ASK_TIMEOUT_S,
+    ) -> FrameStream:
+        """The frames that the camera's memory holds, each with its JPEG if that is kept.
+
+        `start`, `end`: captured then or later, then or earlier. `limit`: at most so many,
+        spread over the time; or the newest, if `newest_first`. `timeout`: seconds for all of
+        them. Returns at once; errors are raised while the frames are read.
+        """
+        request = frames_request(camera_id, start, end, limit, newest_first, without_pictures)
+        call = self._memories.ListFrames(request, timeout=timeout, metadata=self._sent())
+        return FrameStream(call, self._peer)
+
+    def snapshot(self, camera_id: str) -> FramePicture:
+        """The picture of the newest frame that the camera's memory has taken in."""
+        return newest_of(self._call(self._cameras.Snapshot, snapshot_request(camera_id)))
 
     def add_camera(
         self,

@@ -207,4 +207,5 @@ class Answer:
             logprobs=tuple(self.logprobs),
             choices=() if self.scoring is None else self.scoring.probabilities,
             dropped_turns=self.dropped_turns,
+            span=self.branch.span,
         )

@@ -173,7 +173,7 @@ class Answers:
         answer.started = self._clock()
         question = answer.question
         try:
-            answer.branch = answer.session.memory.branch(answer.room)
+            answer.branch = answer.session.memory.branch(answer.room, question.span)
             if answer.next_input is not None:
                 answer.next_input = answer.branch.opened_by(answer.next_input)
             answer.stream = self._model.text_stream(reasoning=answer.reasons)

@@ -13,10 +13,12 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory.attention import ReadingRow, split_attention, tail_mask
 from hermes.memory.coverage import Coverage
+from hermes.memory.excerpt import Excerpt
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.positions import Clock
 from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab
+from hermes.memory.span_coverage import SpanCoverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class RowLayout:
     """Where the tokens that a row reads lie on the device, and where its own tokens go.
 
     `keys`, `values`: the memory's, [layers, kv_heads, capacity, head_dim], with keys rotated to
-    their positions; the row reads the first `seen` of them. `own_keys`, `own_values`: the
-    branch's, [layers, kv_heads, room, head_dim].
+    their positions; the row reads the first `seen` of them, or as many as `counts` says
+    for each layer: [layers] int32. `own_keys`, `own_values`: the branch's, [layers,
+    kv_heads, room, head_dim].
     """
 
     keys: Tensor
@@ -33,6 +36,7 @@ class RowLayout:
     seen: int
     own_keys: Tensor
     own_values: Tensor
+    counts: Tensor | None = None
 
 
 class Place(NamedTuple):
@@ -87,23 +91,26 @@ class Branch:
 
     def __init__(
         self,
-        slab: Slab,
+        slab: Slab | Excerpt,
         rotary: Rotary,
         position: int,
         room: int,
         coverage: Coverage,
         opening: Opening | None = None,
+        span: SpanCoverage | None = None,
     ) -> None:
         """`position`: that of the branch's first token, on every axis, unless it has an `opening`.
 
-        `room`: how many tokens the branch can take, beside the opening's.
+        `room`: how many tokens the branch can take, beside the opening's. `span`: of
+        the span that it is about, if it is about one.
         """
         shape = slab.shape
         self.slab = slab
         self.rotary = rotary
         self.coverage = coverage
+        self.span = span
         self.seen = slab.length
-        """How many tokens of the memory the branch reads."""
+        """How many tokens of the memory the branch reads, in the layer where it reads most."""
         self.length = 0
         """How many tokens the branch has of its own."""
         self._opening = opening
@@ -201,10 +208,7 @@ class Branch:
         end = self.length + value.shape[1]
         self.keys[layer, :, self.length : end] = rotated[1]
         self.values[layer, :, self.length : end] = value
-        memory = (
-            self.slab.rotated_keys(layer, self.seen, self.rotary)[:, : self.seen],
-            self.slab.values[layer, :, : self.seen],
-        )
+        memory = self.slab.read(layer, self.seen, self.rotary)
         own = (self.keys[layer, :, :end], self.values[layer, :, :end])
         return split_attention(rotated[0], memory, own, mask)
 
@@ -264,6 +268,7 @@ class BranchRow(ReadingRow):
             branch.seen,
             branch.keys,
             branch.values,
+            branch.slab.counts,
         )
 
     def attend_rotated(

@@ -17,7 +17,7 @@ from hermes.picture.axis import duration
 from services.cli.durations import shown_position
 from services.cli.local_times import shown_moment
 
-MOST_BAR, LEAST_BAR = 30, 4  # columns
+MOST_BAR, LEAST_BAR = 30, 8  # columns
 PERCENT = 8  # columns, with the space before it
 MOST_TIMES = 1000
 """Beyond it a number says no more than that it is large."""
@@ -90,16 +90,17 @@ def dropped_line(count: int) -> str:
 
 
 def evidence_lines(evidence: Evidence, now: datetime) -> Iterator[str]:
-    """The frames on which an answer rests, one a line."""
+    """The frames on which an answer rests, one a line, the weightiest first."""
     if not evidence.frames:
         yield (
             "no frame is evidence for this answer: hiding any of them changes little"
             f" ({times_less_likely(evidence.largest_fall)} at most)"
         )
         return
+    yield "the answer rests on:"
     for frame in evidence.frames:
-        less = f"{less_likely(frame.fall)} ({times_less_likely(frame.fall)})"
-        yield f"{shown_frame(frame, now)}  without it the answer is {less}"
+        times = times_less_likely(frame.fall)
+        yield f"  {shown_frame(frame, now)}  {less_likely(frame.fall)} without it ({times})"
 
 
 def shown_frame(frame: EvidenceFrame, now: datetime) -> str:

@@ -70,6 +70,7 @@ def ask(
         raise InvalidInput("QUESTION", "is missing; with -i questions are read one after the other")
     if interactive and as_json:
         raise InvalidInput("--json", "cannot be combined with --interactive")
+    options.check_forms(choices, yes_no, schema, regex)
     span = span_of(
         last=last,
         start=start,

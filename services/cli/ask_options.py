@@ -112,6 +112,19 @@ Logprobs = Annotated[
 ]
 
 
+def check_forms(choices: str | None, yes_no: bool, schema: Path | None, regex: str | None) -> None:
+    """Raises `InvalidInput` if an answer could not look like all that is asked for."""
+    flags = {
+        "--choices": choices is not None,
+        "--yes-no": yes_no,
+        "--schema": schema is not None,
+        "--regex": regex is not None,
+    }
+    given = [name for name, is_given in flags.items() if is_given]
+    if len(given) > 1:
+        raise InvalidInput(given[0], f"cannot be combined with {given[1]}")
+
+
 def choices_of(text: str | None) -> list[str]:
     """The texts of `--choices`: `yes,no`, or `"red, or so",blue`. Raises `InvalidInput`."""
     if text is None:

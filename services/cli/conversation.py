@@ -1,4 +1,4 @@
-"""The earlier turns of a conversation with each camera."""
+"""The earlier turns of a conversation."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ from hermes.client import Turn
 from hermes.question import MAX_TURNS
 
 MOST_CHARACTERS = 16_384
-"""Of the turns with one camera. A gateway takes twice as many, if nobody changed its limit."""
+"""Of all turns together. A gateway takes twice as many, if its limit was not changed."""
 
 
-class Conversations:
-    """What was asked about each camera, and answered. The oldest turns give way to new ones."""
+class Conversation:
+    """What was asked, and answered. The oldest turns give way to new ones."""
 
     def __init__(self) -> None:
-        self._turns: dict[str, list[Turn]] = {}
+        self._turns: list[Turn] = []
 
-    def turns(self, camera: str) -> tuple[Turn, ...]:
-        """The turns with a camera, oldest first."""
-        return tuple(self._turns.get(camera, ()))
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Oldest first."""
+        return tuple(self._turns)
 
-    def add(self, camera: str, question: str, answer: str) -> None:
+    def add(self, question: str, answer: str) -> None:
         """Keep one more turn."""
-        turns = self._turns.setdefault(camera, [])
-        turns.append(Turn(question, answer))
-        while len(turns) > MAX_TURNS or _characters(turns) > MOST_CHARACTERS:
-            turns.pop(0)
+        self._turns.append(Turn(question, answer))
+        while len(self._turns) > MAX_TURNS or self._characters() > MOST_CHARACTERS:
+            self._turns.pop(0)
 
     def clear(self) -> int:
         """Forget all turns. How many there were."""
-        count = sum(map(len, self._turns.values()))
+        count = len(self._turns)
         self._turns.clear()
         return count
 
-
-def _characters(turns: list[Turn]) -> int:
-    return sum(len(turn.question) + len(turn.answer) for turn in turns)
+    def _characters(self) -> int:
+        return sum(len(turn.question) + len(turn.answer) for turn in self._turns)

@@ -22,8 +22,13 @@ def moment_of(text: str, field: str, now: datetime, *, after: datetime | None = 
     is refused, with what to write instead. `now` has a time zone.
     """
     clock = _clock_of(text, field)
-    if clock is None:
-        return _iso_moment(text, field)
+    try:
+        return _iso_moment(text, field) if clock is None else _next(clock, field, now, after)
+    except OverflowError:
+        raise InvalidInput(field, f"{text!r} is out of range") from None
+
+
+def _next(clock: time, field: str, now: datetime, after: datetime | None) -> datetime:
     earliest = after.astimezone() if after is not None else None
     day = (earliest or now.astimezone()).date()
     todays = _reading(datetime.combine(day, clock), field)

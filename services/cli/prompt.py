@@ -1,4 +1,4 @@
-"""A prompt for more questions, in a terminal. It keeps the turns of a conversation."""
+"""Prompts for more questions, in a terminal."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from rich.markup import escape
 from hermes.client import Answer, AnswerStream, HermesClient, Turn
 from hermes.errors import HermesError
 from services.cli.answer_output import print_answer
-from services.cli.conversation import Conversations
+from services.cli.conversation import Conversation
 from services.cli.output import err, out, print_cameras
 
-HELP = (
-    "CAMERA QUESTION asks; `list` shows the cameras; `clear` forgets earlier turns;"
-    " an empty line ends."
-)
+HELP = "CAMERA QUESTION asks; `list` shows the cameras; an empty line ends."
 HELP_ONE = "A line asks; `clear` forgets the earlier turns; an empty line ends."
 
 
@@ -33,9 +30,11 @@ class Asks(Protocol):
 
 
 def ask_more(client: HermesClient, names: Sequence[str], *, judge: Judge, example: str) -> None:
-    """Read questions about any camera until an empty line, end of input or Ctrl-C."""
+    """Read questions about any camera until an empty line, end of input or Ctrl-C.
+
+    Each stands alone: the demo's model was trained on single questions.
+    """
     out.print(f"\n[bold]Ask more.[/] {HELP}\n[dim]e.g. {names[0]} {example}[/]")
-    conversations = Conversations()
 
     def answer(line: str) -> None:
         camera, _, question = line.partition(" ")
@@ -44,12 +43,9 @@ def ask_more(client: HermesClient, names: Sequence[str], *, judge: Judge, exampl
         elif not question.strip():
             out.print(HELP)
         else:
-            stream = client.ask(camera, question, turns=conversations.turns(camera))
-            answer = print_answer(stream)
-            conversations.add(camera, question, answer.text)
-            judge(camera, question, answer)
+            judge(camera, question, print_answer(client.ask(camera, question)))
 
-    _read(answer, conversations)
+    _read(answer)
 
 
 def converse(
@@ -57,21 +53,23 @@ def converse(
 ) -> None:
     """Read questions about one camera until an empty line, end of input or Ctrl-C.
 
-    `first`: a question that was given already.
+    Each is sent with the turns before it. `first`: a question that was given already.
     """
-    out.print(f"[bold]{camera}[/]  [dim]{HELP_ONE}[/]")
-    conversations = Conversations()
+    out.print(f"[bold]{escape(camera)}[/]  [dim]{HELP_ONE}[/]")
+    conversation = Conversation()
 
     def answer(question: str) -> None:
-        shown = show(ask(question, turns=conversations.turns(camera)))
-        conversations.add(camera, question, shown.text)
+        if question == "clear":
+            count = conversation.clear()
+            out.print(f"[dim]{count} earlier turn{'' if count == 1 else 's'} forgotten[/]")
+            return
+        shown = show(ask(question, turns=conversation.turns))
+        conversation.add(question, shown.text)
 
-    _read(answer, conversations, first)
+    _read(answer, first)
 
 
-def _read(
-    answer: Callable[[str], None], conversations: Conversations, first: str | None = None
-) -> None:
+def _read(answer: Callable[[str], None], first: str | None = None) -> None:
     """Answer lines one after the other. An error or Ctrl-C ends that answer alone."""
     line = first
     while True:
@@ -83,11 +81,7 @@ def _read(
         if not line or line in ("exit", "quit"):
             return
         try:
-            if line == "clear":
-                count = conversations.clear()
-                out.print(f"[dim]{count} earlier turn{'' if count == 1 else 's'} forgotten[/]")
-            else:
-                answer(line)
+            answer(line)
         except HermesError as error:
             err.print(f"[red]{escape(str(error))}[/]")
         except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from hermes.contents import MemoryContents
 from hermes.contents_message import message_of
 from hermes.engine import AnswerResult, Engine
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
+from hermes.frame_query import query_of
 from hermes.merged_question import CameraAnswer
 from hermes.question_message import question_of
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
@@ -22,6 +23,7 @@ from services.common import logs, tracing
 from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message, evidence_message
+from services.hermes_worker.frame_choice import chosen, picture_message
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.tenure import CATCH_UP_S, Tenure, cursor_of
 from services.hermes_worker.tenures import Tenures
@@ -178,6 +180,29 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         if self._epoch_of(camera_id) != epoch:
             raise CameraNotOwned(camera_id)
         return response
+
+    async def ListFrames(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceListFramesRequest, context: Any
+    ) -> AsyncIterator[worker_pb2.WorkerServiceListFramesResponse]:
+        """Send the frames that memory holds, one by one as they are read, each with its picture."""
+        query = query_of(request.query)
+        camera_id = query.camera_id
+        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        tracing.note(camera=camera_id, epoch=epoch)
+        tenure = self._tenure(camera_id)
+        tenure.require_serving()
+        self._check_seen(tenure, BEGINNING)
+        pictures = tenure.pictures
+        if not pictures.limit_bytes and not query.without_pictures:
+            raise Unsupported(
+                f"the worker of camera {camera_id!r} keeps no pictures: --kept-pictures is 0"
+            )
+        for frame in await asyncio.to_thread(lambda: chosen(pictures.frames(), query)):
+            if self._epoch_of(camera_id) != epoch:
+                raise CameraNotOwned(camera_id)
+            jpeg = None if query.without_pictures else pictures.get(frame.number) or b""
+            message = picture_message(frame, jpeg)
+            yield worker_pb2.WorkerServiceListFramesResponse(frame=message, epoch=epoch)
 
     def _tenure(self, camera_id: str) -> Tenure:
         tenure = self._tenures.get(camera_id)

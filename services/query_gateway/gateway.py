@@ -34,6 +34,7 @@ from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.fan_out import FanOut
+from services.query_gateway.frames import Frames
 from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.many import ManyCameras
 from services.query_gateway.merging import Merging, RedisMembers
@@ -157,8 +158,13 @@ class Gateway:
             self.metrics,
             settings.default_deadline_s,
         )
-        memories = MemoryServicer(self._router, self._open_questions, settings.default_deadline_s)
-        cameras = CameraServicer(catalogue, Probes(self._redis, policy, seal))
+        frames = Frames(self._router, self._open_questions)
+        memories = MemoryServicer(
+            self._router, self._open_questions, frames, settings.default_deadline_s
+        )
+        cameras = CameraServicer(
+            catalogue, Probes(self._redis, policy, seal), frames, settings.default_deadline_s
+        )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
         self._server.add(add_MemoryServiceServicer_to_server, memories, MEMORY_SERVICE)

@@ -14,9 +14,13 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Protocol, TypeVar, cast
 
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloaded, Retryable
-from hermes.v1.memory_pb2 import MemoryContents
+from hermes.v1.memory_pb2 import FramePicture, FrameQuery, MemoryContents
 from hermes.v1.query_pb2 import Evidence, QueryServiceGetEvidenceRequest, Question
-from hermes.v1.worker_pb2 import WorkerServiceAskResponse, WorkerServiceGetEvidenceResponse
+from hermes.v1.worker_pb2 import (
+    WorkerServiceAskResponse,
+    WorkerServiceGetEvidenceResponse,
+    WorkerServiceListFramesResponse,
+)
 from services.common import logs, tracing
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.epochs import Epochs
@@ -58,6 +62,12 @@ class Asks(Protocol):
         self, route: Route, wanted: QueryServiceGetEvidenceRequest, deadline: float
     ) -> WorkerServiceGetEvidenceResponse:
         """Raises `HermesError`."""
+        ...
+
+    def frames(
+        self, route: Route, query: FrameQuery, deadline: float
+    ) -> AsyncIterator[WorkerServiceListFramesResponse]:
+        """Yield frames. Raises `HermesError`."""
         ...
 
 
@@ -152,6 +162,26 @@ class Router:
                 return await call(await self._resolve(camera_id, attempts))
             except HermesError as error:
                 await self._before_next(camera_id, attempts, error)
+
+    async def frames(
+        self, query: FrameQuery, deadline: float
+    ) -> AsyncGenerator[FramePicture, None]:
+        """Yield frames with their pictures as they arrive. As `ask` in all else."""
+        attempts = _Attempts(self._hand_over_wait_s, deadline)
+        while True:
+            try:
+                route = await self._resolve(query.camera_id, attempts)
+                sent = self._workers.frames(route, query, deadline)
+                async with aclosing(
+                    cast(AsyncGenerator[WorkerServiceListFramesResponse, None], sent)
+                ) as responses:
+                    async for response in responses:
+                        self._check_epoch(query.camera_id, response.epoch)
+                        attempts.started = True
+                        yield response.frame
+                return
+            except HermesError as error:
+                await self._before_next(query.camera_id, attempts, error)
 
     async def _resolve(self, camera_id: str, attempts: _Attempts) -> Route:
         route = await self._resolver.resolve(camera_id)

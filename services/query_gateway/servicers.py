@@ -11,7 +11,12 @@ from hermes.errors import InvalidInput
 from hermes.selector import Selector
 from hermes.v1 import camera_pb2 as camera
 from hermes.v1.camera_pb2_grpc import CameraServiceServicer
-from hermes.v1.memory_pb2 import MemoryServiceInspectRequest, MemoryServiceInspectResponse
+from hermes.v1.memory_pb2 import (
+    MemoryServiceInspectRequest,
+    MemoryServiceInspectResponse,
+    MemoryServiceListFramesRequest,
+    MemoryServiceListFramesResponse,
+)
 from hermes.v1.memory_pb2_grpc import MemoryServiceServicer
 from hermes.v1.query_pb2 import (
     Freshness,
@@ -29,6 +34,7 @@ from services.common.metrics import Metrics
 from services.query_gateway.answer_times import AnswerTimes
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.catalogue import CameraCatalogue
+from services.query_gateway.frames import Frames
 from services.query_gateway.many import ManyCameras
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.probes import Probes
@@ -40,9 +46,17 @@ from services.query_gateway.workers import deadline_exceeded
 class CameraServicer(CameraServiceServicer):
     """hermes.v1.CameraService."""
 
-    def __init__(self, catalogue: CameraCatalogue, probes: Probes) -> None:
+    def __init__(
+        self,
+        catalogue: CameraCatalogue,
+        probes: Probes,
+        frames: Frames,
+        default_deadline_s: float,
+    ) -> None:
         self._catalogue = catalogue
         self._probes = probes
+        self._frames = frames
+        self._default_deadline_s = default_deadline_s
 
     async def Add(  # noqa: N802, D102
         self, request: camera.CameraServiceAddRequest, context: Any
@@ -83,6 +97,12 @@ class CameraServicer(CameraServiceServicer):
             raise InvalidInput("camera", "is missing")
         return await self._probes.probe(request.camera, thumbnail=request.thumbnail)
 
+    async def Snapshot(  # noqa: N802, D102
+        self, request: camera.CameraServiceSnapshotRequest, context: Any
+    ) -> camera.CameraServiceSnapshotResponse:
+        async with _in_time(context, self._default_deadline_s) as deadline:
+            return await self._frames.newest(request.camera_id, deadline)
+
 
 class QueryServicer(QueryServiceServicer):
     """hermes.v1.QueryService."""
@@ -106,14 +126,16 @@ class QueryServicer(QueryServiceServicer):
     async def Ask(self, request: QueryServiceAskRequest, context: Any) -> None:  # noqa: N802, D102
         times = AnswerTimes(self._metrics, asyncio.get_running_loop().time())
         question = self._rules.check(request)
+        form = question.WhichOneof("form") or "text"
         tracing.note(
             camera=question.camera_id,
             freshness=Freshness.Name(question.freshness),
-            form=question.WhichOneof("form") or "text",
+            form=form,
             span=question.HasField("span"),
             evidence=question.evidence.frames,
         )
         with self._open_questions.enter():
+            self._metrics.question_forms.labels(form).inc()
             async with _in_time(context, self._default_deadline_s) as deadline:
                 await self._forward(question, context, deadline, times)
 
@@ -150,10 +172,15 @@ class MemoryServicer(MemoryServiceServicer):
     """hermes.v1.MemoryService. An inspection counts as an open question."""
 
     def __init__(
-        self, router: Router, open_questions: OpenQuestions, default_deadline_s: float
+        self,
+        router: Router,
+        open_questions: OpenQuestions,
+        frames: Frames,
+        default_deadline_s: float,
     ) -> None:
         self._router = router
         self._open_questions = open_questions
+        self._frames = frames
         self._default_deadline_s = default_deadline_s
 
     async def Inspect(  # noqa: N802, D102
@@ -165,6 +192,16 @@ class MemoryServicer(MemoryServiceServicer):
             async with _in_time(context, self._default_deadline_s) as deadline:
                 contents = await self._router.inspect(camera_id, deadline)
         return MemoryServiceInspectResponse(contents=contents)
+
+    async def ListFrames(  # noqa: N802, D102
+        self, request: MemoryServiceListFramesRequest, context: Any
+    ) -> None:
+        async with (
+            _in_time(context, self._default_deadline_s) as deadline,
+            aclosing(self._frames.list(request.query, deadline)) as frames,
+        ):
+            async for frame in frames:
+                await context.write(MemoryServiceListFramesResponse(frame=frame))
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from hermes import errors
 from hermes.statuses import typed_error
-from hermes.v1.memory_pb2 import MemoryContents
+from hermes.v1.memory_pb2 import FrameQuery, MemoryContents
 from hermes.v1.query_pb2 import QueryServiceGetEvidenceRequest, Question
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
@@ -21,6 +21,8 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceGetEvidenceRequest,
     WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
+    WorkerServiceListFramesRequest,
+    WorkerServiceListFramesResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from services.common import logs, tracing
@@ -93,6 +95,23 @@ class Workers:
                 return await call(request, timeout=remaining, metadata=tracing.outgoing())
             except grpc.aio.AioRpcError as error:
                 raise error_of(error, route) from error
+
+    async def frames(
+        self, route: Route, query: FrameQuery, deadline: float
+    ) -> AsyncIterator[WorkerServiceListFramesResponse]:
+        """Yield frames as they arrive. As `ask` in all else."""
+        remaining = _left_until(deadline)
+        request = WorkerServiceListFramesRequest(query=query, epoch=route.epoch)
+        async with self._channels.use(route.address) as channel:
+            frames = cast(Any, WorkerServiceStub)(channel).ListFrames
+            call = frames(request, timeout=remaining, metadata=tracing.outgoing())
+            try:
+                while (response := await call.read()) is not grpc.aio.EOF:
+                    yield response
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error, route) from error
+            finally:
+                call.cancel()
 
 
 def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:

@@ -18,6 +18,7 @@ import grpc
 from hermes import errors
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import message_of
+from hermes.v1.memory_pb2 import FramePicture
 from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta, Evidence
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
@@ -26,6 +27,8 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
     WorkerServiceInspectResponse,
+    WorkerServiceListFramesRequest,
+    WorkerServiceListFramesResponse,
     WorkerServiceMergeRequest,
     WorkerServiceMergeResponse,
 )
@@ -140,7 +143,7 @@ class Seen:
 class FakeWorker(WorkerServiceServicer):
     """Plays a script for each question, one of `looks` for each inspection, one of `finds` for each
     request for evidence and one of `mergers` for each merged answer; the last repeats. A
-    camera in `by_camera` has a script of its own.
+    camera in `by_camera` has a script of its own. It sends `frames` to each who asks for them.
     """
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
@@ -153,6 +156,10 @@ class FakeWorker(WorkerServiceServicer):
         self.merges: list[Seen] = []
         self.by_camera: dict[str, Script] = {}
         self.inspections: list[Seen] = []
+        self.frames: Sequence[FramePicture | Fault] = ()
+        self.frames_epoch: int | None = None  # None: that of the request
+        self.frames_sent = 0
+        self.listings: list[Seen] = []
         self.address = ""
         self.tls = tls
         self._server: GrpcServer | None = None
@@ -218,6 +225,18 @@ class FakeWorker(WorkerServiceServicer):
                         await asyncio.sleep(seconds)
                     case _:
                         await _fail(step, context)
+
+    async def ListFrames(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceListFramesRequest, context: Any
+    ) -> None:
+        epoch = request.epoch if self.frames_epoch is None else self.frames_epoch
+        with _seen(self.listings, request, context):
+            for step in self.frames:
+                if not isinstance(step, FramePicture):
+                    await _fail(step, context)
+                    continue
+                await context.write(WorkerServiceListFramesResponse(frame=step, epoch=epoch))
+                self.frames_sent += 1
 
     async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
         match step:

@@ -37,8 +37,12 @@ RULES = {
     "/hermes.v1.CameraService/List": Rule(Action.READ, show=_readable),
     "/hermes.v1.CameraService/Probe": Rule(Action.ADMIN, lambda request: request.camera.id),
     "/hermes.v1.CameraService/Remove": Rule(Action.ADMIN, lambda request: request.camera_id),
+    "/hermes.v1.CameraService/Snapshot": Rule(Action.ASK, lambda request: request.camera_id),
     "/hermes.v1.CameraService/Update": Rule(Action.ADMIN, lambda request: request.camera.id),
     "/hermes.v1.MemoryService/Inspect": Rule(Action.READ, lambda request: request.camera_id),
+    "/hermes.v1.MemoryService/ListFrames": Rule(
+        Action.ASK, lambda request: request.query.camera_id
+    ),
     "/hermes.v1.QueryService/Ask": Rule(Action.ASK, lambda request: request.question.camera_id),
     "/hermes.v1.QueryService/AskMany": Rule(Action.ASK, several=True),
     "/hermes.v1.QueryService/GetEvidence": Rule(Action.ASK, lambda request: request.camera_id),

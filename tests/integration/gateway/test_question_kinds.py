@@ -171,11 +171,16 @@ async def test_everything_that_an_answer_reports_reaches_the_client(
 
 
 async def test_an_answer_with_a_schema_is_read(
-    client: AsyncHermesClient, worker: FakeWorker, lobby: str
+    client: AsyncHermesClient, gateway: Gateway, worker: FakeWorker, lobby: str
 ) -> None:
     worker.scripts = [[Say('{"count": '), Say("3}"), End()]]
     answer = await client.ask("lobby", "how many?", json_schema={"type": "object"}).result()
     assert answer.json() == {"count": 3}
+    await client.ask("lobby", "how many?").result()
+    count = gateway.metrics.registry.get_sample_value
+    forms = ("json_schema", "text", "regex")
+    counted = [count("hermes_question_forms_total", {"form": form}) for form in forms]
+    assert counted == [1, 1, None]
 
 
 @pytest.mark.parametrize(

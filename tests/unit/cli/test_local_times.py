@@ -124,6 +124,14 @@ def test_times_that_berlin_does_not_have_are_refused(
     assert caught.value.field == "--to"
 
 
+def test_the_end_of_time_is_refused(zone: Zone) -> None:
+    zone("Asia/Kolkata")
+    with pytest.raises(InvalidInput, match=r"--to: .* out of range"):
+        moment_of("00:10", "--to", at("2026-06-10T12:00Z"), after=at("9999-12-31T23:50Z"))
+    with pytest.raises(InvalidInput, match=r"--to: .* out of range"):
+        moment_of("0001-01-01T00:00", "--to", at("2026-06-10T12:00Z"))
+
+
 def test_without_tz_the_machines_own_zone_counts(zone: Zone) -> None:
     zone(None)
     now = datetime(2026, 6, 10, 15, 0).astimezone()

@@ -16,7 +16,7 @@ from hermes.errors import (
     Overloaded,
     Unavailable,
 )
-from hermes.v1.memory_pb2 import MemoryContents
+from hermes.v1.memory_pb2 import FrameQuery, MemoryContents
 from hermes.v1.query_pb2 import (
     Complete,
     Delta,
@@ -25,7 +25,10 @@ from hermes.v1.query_pb2 import (
     Question,
 )
 from hermes.v1.worker_pb2 import WorkerServiceAskResponse as Event
-from hermes.v1.worker_pb2 import WorkerServiceGetEvidenceResponse
+from hermes.v1.worker_pb2 import (
+    WorkerServiceGetEvidenceResponse,
+    WorkerServiceListFramesResponse,
+)
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.resolver import Route
 from services.query_gateway.router import PAUSE_S, WAITING_FOR_ONE, Router
@@ -81,6 +84,12 @@ class FakeWorkers:
             raise item
         assert isinstance(item, MemoryContents)
         return item
+
+    async def frames(
+        self, route: Route, query: FrameQuery, deadline: float
+    ) -> AsyncIterator[WorkerServiceListFramesResponse]:
+        raise AssertionError("nobody asks for frames here")
+        yield
 
     async def evidence(
         self, route: Route, wanted: QueryServiceGetEvidenceRequest, deadline: float

@@ -32,6 +32,7 @@ def test_unknown_callers_are_counted_and_logged_now_and_then() -> None:
 
 
 def test_the_text_of_questions_is_logged_on_demand_and_evidence_has_none() -> None:
+    call = CurrentCall(Caller("token:x", ()))
     context = SimpleNamespace(peer=lambda: "ipv4:10.0.0.9:1", code=lambda: None)
     requests = (
         QueryServiceAskRequest(question=Question(camera_id="lobby", text="Who?")),

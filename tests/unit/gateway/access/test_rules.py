@@ -33,6 +33,8 @@ def test_a_rule_names_the_camera_or_hides_what_is_not_the_callers(name: str) -> 
         request.question.camera_id = "lobby"
     elif any(field.name == "camera" for field in method.input_type.fields):
         request.camera.id = "lobby"
+    elif any(field.name == "query" for field in method.input_type.fields):
+        request.query.camera_id = "lobby"
     else:
         request.camera_id = "lobby"
     assert rule.camera(request) == "lobby"
@@ -43,7 +45,7 @@ def test_actions() -> None:
     for name, rule in RULES.items():
         by_action[rule.action].add(name.rsplit("/", 1)[1])
     assert by_action == {
-        Action.ASK: {"Ask", "AskMany", "GetEvidence"},
+        Action.ASK: {"Ask", "AskMany", "GetEvidence", "ListFrames", "Snapshot"},
         Action.READ: {"Get", "List", "Inspect"},
         Action.ADMIN: {"Add", "Update", "Remove", "Probe"},
     }
