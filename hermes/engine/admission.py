@@ -54,7 +54,8 @@ class Admission:
         if (total := sum(self._open.values())) >= config.max_questions:
             raise Overloaded(f"{total} questions are open on this worker")
         if own >= config.max_camera_questions:
-            raise Overloaded(f"{own} questions about camera {camera_id!r} are open")
+            about = f"questions about camera {camera_id!r}" if camera_id else "merged answers"
+            raise Overloaded(f"{own} {about} are open")
         if self._unread and self.expected_wait_s > config.max_wait_s:
             raise Overloaded(
                 f"{self._unread} questions are waiting on this worker: the first token would take"

@@ -95,7 +95,8 @@ class Answers:
 
     def _read_question(self, answer: Answer) -> Tensor:
         """Inputs of the question after as many of its earlier turns as there is room for."""
-        model, asked, most = self._model, answer.question, self._max_question_tokens
+        asked, session = answer.question, answer.session
+        model, most = session.memory.model, session.question_tokens or self._max_question_tokens
         question = model.question(asked.text, reasoning=answer.reasons)
         if len(question) > most:
             raise InvalidInput("question.text", f"is {len(question)} tokens long; at most {most}")
@@ -195,7 +196,11 @@ class Answers:
             answer.stream = self._model.text_stream(reasoning=answer.reasons)
             if answer.scoring is None:
                 answer.choice = self._passes.choice.begin(
-                    question.text, question.sampling, question.turns, answer.grammar
+                    question.text,
+                    question.sampling,
+                    question.turns,
+                    answer.grammar,
+                    answer.session.memory.model,
                 )
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
