@@ -28,6 +28,7 @@ EXPECTED = {
     "hermes_frame_taken_ratio": ("gauge", {"camera"}),
     "hermes_memory_tokens": ("gauge", {"camera", "band"}),
     "hermes_memory_bytes": ("gauge", {"camera", "band"}),
+    "hermes_kept_pictures_bytes": ("gauge", {"camera"}),
     "hermes_compressions_total": ("counter", set()),
     "hermes_pass_retries_total": ("counter", set()),
     "hermes_evicted_tokens_total": ("counter", set()),
@@ -104,7 +105,7 @@ def test_the_buckets_of_the_time_to_first_token(metrics: Metrics) -> None:
 
 def test_a_removed_camera_leaves_no_series(metrics: Metrics) -> None:
     before = camera_series(metrics, "dock")
-    assert camera_series(metrics, "lobby") == before == 17
+    assert camera_series(metrics, "lobby") == before == 18
     metrics.forget("lobby")
     metrics.forget("nobody")
     assert camera_series(metrics, "lobby") == 0
