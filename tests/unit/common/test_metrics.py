@@ -117,7 +117,7 @@ def test_series_recreated_by_a_late_thread_are_removed_by_the_next_sweep(metrics
     metrics.frames.labels("lobby", "encoded").inc()
     metrics.retain({"dock": object()})
     assert camera_series(metrics, "lobby") == 0
-    assert camera_series(metrics, "dock") == 17
+    assert camera_series(metrics, "dock") == 18
 
 
 def test_two_instances_share_nothing(metrics: Metrics) -> None:
