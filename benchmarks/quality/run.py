@@ -29,6 +29,8 @@ from hermes.vlm import Arrival, Between, VideoMemory, VideoModel, load, take_tog
 
 ANSWER_TOKENS = 16
 EVERY_FRAMES = 4
+TOGETHER = 8
+"""The most streams of one pass."""
 
 UNBOUNDED = "unbounded"
 
@@ -101,26 +103,58 @@ def all_contenders() -> dict[str, Contender]:
     return {UNBOUNDED: unbounded, **contenders(), **ablations(), **change_settings()}
 
 
-def perform(task: Task, folder: str = str(WEIGHTS)) -> dict[str, Result]:
-    """What one stream gave, by contender."""
+def perform(tasks: Sequence[Task], folder: str = str(WEIGHTS)) -> list[dict[str, Result]]:
+    """What each stream gave, by contender. The tasks differ in their seeds alone."""
+    task = tasks[0]
     looks: tuple[Look, ...] = TRAINED if task.looks == "trained" else LOOKS
-    world = make_world(
-        task.seed,
-        task.frames,
-        step=task.step,
-        looks=looks,
-        through=task.through,
-        chapter_s=task.chapter_s,
-    )
+    worlds = [
+        make_world(
+            one.seed,
+            task.frames,
+            step=task.step,
+            looks=looks,
+            through=task.through,
+            chapter_s=task.chapter_s,
+        )
+        for one in tasks
+    ]
     model: Any = SeenOnce(_model(folder))
     known = all_contenders()
-    return {name: answers(known[name], model, world, task.budget) for name in task.names}
+    found: list[dict[str, Result]] = [{} for _ in tasks]
+    for name in task.names:
+        for own, result in zip(
+            found, answers(known[name], model, worlds, task.budget), strict=True
+        ):
+            own[name] = result
+    return found
 
 
-def answers(contender: Contender, model: VideoModel, world: World, budget: int) -> Result:
-    """The verdicts on one memory's answers about a world."""
-    memory = contender(model, budget, EVERY_FRAMES)
-    _feed(memory, world)
+def answers(
+    contender: Contender, model: VideoModel, worlds: Sequence[World], budget: int
+) -> list[Result]:
+    """The verdicts on the answers of a memory of each world."""
+    memories = [contender(model, budget, EVERY_FRAMES) for _ in worlds]
+    _feed(memories, worlds)
+    tokens = model.layout.tokens
+    return [_asked(memory, world, tokens) for memory, world in zip(memories, worlds, strict=True)]
+
+
+def _feed(memories: Sequence[Memory], worlds: Sequence[World]) -> None:
+    arrivals: list[Arrival] = []
+    for memory, world in zip(memories, worlds, strict=True):
+        times = [int(1000 * world.step * number) for number in range(len(world.pictures))]
+        if isinstance(memory, VideoMemory):
+            stamped = zip(world.pictures, times, strict=True)
+            arrivals += [Arrival(memory, picture, FrameStamp(time)) for picture, time in stamped]
+        else:
+            memory.feed(world.pictures, times)
+    # Several frames a pass, of several streams, give the same memories in far less time.
+    for outcome in take_together(arrivals):
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _asked(memory: Memory, world: World, frame_tokens: int) -> Result:
     found = [
         Verdict(
             question.kind,
@@ -130,36 +164,23 @@ def answers(contender: Contender, model: VideoModel, world: World, budget: int) 
         for question in world.questions
     ]
     frames = len(world.pictures)
-    taken = frames * model.layout.tokens
+    taken = frames * frame_tokens
     if isinstance(memory, VideoMemory):
         taken = memory.intake.taken
         memory.close()
     return Result(found, taken, frames)
 
 
-def _feed(memory: Memory, world: World) -> None:
-    times = [int(1000 * world.step * number) for number in range(len(world.pictures))]
-    if not isinstance(memory, VideoMemory):
-        memory.feed(world.pictures, times)
-        return
-    # Several frames a pass give the same memory, in about half of the time.
-    arrivals = [
-        Arrival(memory, picture, FrameStamp(time))
-        for picture, time in zip(world.pictures, times, strict=True)
-    ]
-    for outcome in take_together(arrivals):
-        if isinstance(outcome, Exception):
-            raise outcome
-
-
 def perform_all(
     tasks: Sequence[Task], processes: int, folder: str = str(WEIGHTS)
 ) -> list[dict[str, Result]]:
-    """All of them, in `processes` processes."""
+    """All of them, in `processes` processes. They differ in their seeds alone."""
+    groups = [tasks[first : first + TOGETHER] for first in range(0, len(tasks), TOGETHER)]
     if processes == 1:
-        return [perform(task, folder) for task in tasks]
+        return [result for group in groups for result in perform(group, folder)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(perform, tasks, [folder] * len(tasks)))
+        found = pool.map(perform, groups, [folder] * len(groups))
+        return [result for group in found for result in group]
 
 
 def merged(results: Sequence[dict[str, Result]]) -> dict[str, Result]:
