@@ -279,7 +279,9 @@ class WatchedCamera:
         except redis.RedisError:
             return False  # with the next reading, if its condition still holds
 
-    def _told(self, watched: _Watched, steps: Iterable[Step], reading: Reading | None = None) -> None:
+    def _told(
+        self, watched: _Watched, steps: Iterable[Step], reading: Reading | None = None
+    ) -> None:
         of, now_ms = self._of(watched.watch), self._now_ms()
         for step in steps:
             if isinstance(step, Opened):
@@ -295,9 +297,7 @@ class WatchedCamera:
         if not self._sentence:
             return
         try:
-            self.tenure.handle.ask(
-                Question(self._sentence), _Words(self, event), standing=True
-            )
+            self.tenure.handle.ask(Question(self._sentence), _Words(self, event), standing=True)
         except HermesError as error:
             log.info("event_not_described", watch=event.watch_id, error=str(error))
 
