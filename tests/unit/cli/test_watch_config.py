@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,9 @@ def test_what_the_file_wants_is_done_and_said(tmp_path: Path) -> None:
         "watches as before: gate",
     ]
     assert client.calls[-1] == ("update", "fall", {"text": "Was it?"})
+    client.watches["fall"] = replace(other, paused=True, version=3)  # by hermes watch pause
+    assert applied(client, tmp_path, other, gate) == ["watches as before: fall, gate"]
+    client.watches["fall"] = fall
     assert applied(client, tmp_path, fall) == [
         "watch gate: removed, as hermes.yaml names it no more",
         "watches as before: fall",
