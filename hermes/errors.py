@@ -3,6 +3,9 @@
     HermesError                 INTERNAL
     ├── InvalidInput            INVALID_INPUT: something the caller sent (a ValueError as well)
     ├── CameraNotFound          CAMERA_NOT_FOUND
+    ├── NothingSelected         NOTHING_SELECTED
+    ├── NothingToMerge          NOTHING_TO_MERGE
+    ├── AnswerNotFound          ANSWER_NOT_FOUND: evidence is no longer kept
     ├── CameraExists            CAMERA_EXISTS
     ├── CameraNotOwned          CAMERA_NOT_OWNED: resolve the owner again
     ├── WatchNotFound           WATCH_NOT_FOUND
@@ -13,6 +16,7 @@
     │   ├── Unavailable         UNAVAILABLE
     │   └── Overloaded          OVERLOADED
     ├── DeadlineExceeded        DEADLINE_EXCEEDED
+    ├── AnswerCut               ANSWER_CUT: a longer limit may help
     ├── Unauthenticated         UNAUTHENTICATED
     ├── PermissionDenied        PERMISSION_DENIED
     ├── Unsupported             UNSUPPORTED
@@ -61,6 +65,24 @@ class CameraNotFound(HermesError):
     def __init__(self, camera_id: str) -> None:
         super().__init__(f"there is no camera {camera_id!r}; add it first, or list the cameras")
         self.camera_id = camera_id
+
+
+class NothingSelected(HermesError):
+    """The selector selects no camera that the caller may see."""
+
+    reason = "NOTHING_SELECTED"
+
+
+class NothingToMerge(HermesError):
+    """No camera answered, so there is nothing that one answer could be made of."""
+
+    reason = "NOTHING_TO_MERGE"
+
+
+class AnswerNotFound(HermesError):
+    """No evidence can be found for this answer: it is unknown, too old, or of a former owner."""
+
+    reason = "ANSWER_NOT_FOUND"
 
 
 class CameraExists(HermesError):
@@ -143,6 +165,15 @@ class DeadlineExceeded(HermesError):
     """The caller's deadline passed before the work was done."""
 
     reason = "DEADLINE_EXCEEDED"
+
+
+class AnswerCut(HermesError):
+    """An answer with a form reached its limit of tokens before it was complete.
+
+    The text up to there was sent; it does not keep the form.
+    """
+
+    reason = "ANSWER_CUT"
 
 
 class Unauthenticated(HermesError):

@@ -6,6 +6,12 @@
             print(text, end="", flush=True)
         print(answer.result().timings)
 
+More than plain questions:
+
+    client.ask("lobby", "Who came in?", span=last(minutes=10), evidence=3)
+    client.ask("lobby", "Is the door open?", yes_no=True).result().choices
+    client.ask("lobby", "How many people?", json_schema={"type": "integer"}).result().json()
+
 If the gateway requires a token, pass `token=`. Every call has a time-out and
 raises the types of `hermes.errors`, with the gRPC error as `__cause__`. The
 client does not retry: `Retryable.retry_after_s` says when the same call may
@@ -13,18 +19,22 @@ succeed. A call made within an OpenTelemetry span carries its trace context;
 instrumentation of gRPC can be used at the same time.
 """
 
+from hermes.choices import ChoiceProbability
 from hermes.client.aio import AsyncHermesClient
 from hermes.client.event_streams import AsyncEventStream, EventStream
 from hermes.client.events import (
     Acknowledgement,
     Event,
     EventFilter,
-    EvidenceFrame,
+    EventFrame,
     FollowedEvent,
     Trial,
 )
+from hermes.client.evidence import Evidence, EvidenceFrame
+from hermes.client.frames import AsyncFrameStream, FramePicture, FrameStream
 from hermes.client.picture import Picture, PictureStatus
 from hermes.client.probe import Probe
+from hermes.client.spans import AskedSpan, Between, InFile, Last, between, in_file, last
 from hermes.client.streams import AnswerStream, AsyncAnswerStream
 from hermes.client.sync import HermesClient
 from hermes.client.tls import Tls
@@ -38,7 +48,9 @@ from hermes.client.types import (
     Pacing,
     Source,
     Span,
+    SpanCoverage,
     Timings,
+    TokenLogprob,
 )
 from hermes.client.watches import (
     Above,
@@ -56,18 +68,24 @@ from hermes.client.watches import (
     YesNo,
 )
 from hermes.contents import MemoryContents
+from hermes.question import Turn
+from hermes.sampling import Sampling
 
 __all__ = [
     "Above",
     "Acknowledgement",
     "Answer",
     "AnswerStream",
+    "AskedSpan",
     "AsyncAnswerStream",
     "AsyncEventStream",
+    "AsyncFrameStream",
     "AsyncHermesClient",
     "Below",
+    "Between",
     "Camera",
     "Changes",
+    "ChoiceProbability",
     "Choices",
     "Coverage",
     "Diary",
@@ -75,11 +93,17 @@ __all__ = [
     "Evaluation",
     "Event",
     "EventFilter",
+    "EventFrame",
     "EventStream",
+    "Evidence",
     "EvidenceFrame",
     "FollowedEvent",
+    "FramePicture",
+    "FrameStream",
     "Freshness",
     "HermesClient",
+    "InFile",
+    "Last",
     "Memory",
     "MemoryContents",
     "Number",
@@ -88,14 +112,21 @@ __all__ = [
     "PictureStatus",
     "Probe",
     "Rate",
+    "Sampling",
     "Source",
     "Span",
+    "SpanCoverage",
     "Timings",
     "Tls",
     "Token",
+    "TokenLogprob",
     "Trial",
     "Trigger",
+    "Turn",
     "Watch",
     "WatchState",
     "YesNo",
+    "between",
+    "in_file",
+    "last",
 ]

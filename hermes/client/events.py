@@ -15,7 +15,7 @@ from hermes.v1 import event_pb2, query_pb2, watch_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceFrame:
+class EventFrame:
     """A frame that a finding rests on. `picture`: a JPEG; empty if it was not sent."""
 
     captured: datetime | None
@@ -59,7 +59,7 @@ class Event:
     peak: float
     answer: str
     sentence: str
-    evidence: tuple[EvidenceFrame, ...]
+    evidence: tuple[EventFrame, ...]
     acknowledgement: Acknowledgement | None
     epoch: int
     sinks: tuple[str, ...]
@@ -105,7 +105,7 @@ class Trial:
 
     camera_id: str
     evaluation: Evaluation | None
-    evidence: tuple[EvidenceFrame, ...] = ()
+    evidence: tuple[EventFrame, ...] = ()
     reason: str = ""
     message: str = ""
     retry_after_s: float | None = None
@@ -163,9 +163,9 @@ def event_of(message: event_pb2.Event) -> Event:
     )
 
 
-def evidence_frame_of(frame: query_pb2.EvidenceFrame) -> EvidenceFrame:
+def evidence_frame_of(frame: query_pb2.EvidenceFrame) -> EventFrame:
     """From the wire."""
-    return EvidenceFrame(
+    return EventFrame(
         captured=_time(frame, "captured"),
         media_s=seconds_of(frame, "media"),
         frame=frame.frame,

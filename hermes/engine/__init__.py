@@ -5,6 +5,7 @@ offer it frames, ask it questions. Each answer goes to an `AnswerSink`. The
 `Scheduler` decides what the device does next.
 """
 
+from hermes.choices import ChoiceProbability
 from hermes.engine.answer import Answer, AnswerResult, AnswerSink, TokenLogprob
 from hermes.engine.camera import CameraHandle
 from hermes.engine.config import EngineConfig
@@ -21,6 +22,7 @@ __all__ = [
     "AnswerSink",
     "Batch",
     "CameraHandle",
+    "ChoiceProbability",
     "Engine",
     "EngineConfig",
     "EngineObserver",

@@ -14,7 +14,8 @@ class Admission:
     """Counts open questions, and refuses a question that would wait too long for its first token.
 
     A question is either refused at once, at no cost, or admitted and answered.
-    The time that the device takes to read a question is measured as it works.
+    The time that the device takes to read a question is measured as it works. A
+    question whose choices take several passes counts as so many questions.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -35,12 +36,14 @@ class Admission:
         """Seconds until a question that is asked now would get its first token."""
         return (self._unread + 1) * self._read_s
 
-    def admit(self, camera_id: str) -> None:
-        """Count a new question. Raises `Overloaded`, naming the limit that was reached."""
+    def admit(self, camera_id: str, passes: int = 1) -> None:
+        """Count a new question, which so many passes read. Raises `Overloaded`, naming the limit
+        that was reached.
+        """
         with self._lock:
             self._check(camera_id)
             self._open[camera_id] = self._open.get(camera_id, 0) + 1
-            self._unread += 1
+            self._unread += passes
 
     def _check(self, camera_id: str) -> None:
         config, own = self._config, self._open.get(camera_id, 0)
@@ -62,8 +65,8 @@ class Admission:
             known = self._read_s or each
             self._read_s = (1 - _NEWEST) * known + _NEWEST * each
 
-    def ended(self, camera_id: str, *, unread: bool) -> None:
-        """Count a question as over, for any reason. `unread`: the device never read it."""
+    def ended(self, camera_id: str, *, unread: int) -> None:
+        """Count a question as over, for any reason. `unread`: passes that never read it."""
         with self._lock:
             left = self._open.pop(camera_id) - 1
             if left:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from torch import Tensor
 
+from hermes.choices import ChoiceProbability
+from hermes.engine.evidence import Evidence
 from hermes.engine.session import Session
 from hermes.errors import HermesError
-from hermes.memory import Branch, Coverage
+from hermes.memory import Branch, Coverage, SpanCoverage
 from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
+from hermes.vlm.scoring import Scoring
 from hermes.vlm.stop_texts import StopTexts
 
 FinishReason = Literal["stop", "length"]
@@ -41,7 +44,8 @@ class AnswerResult:
     ready and started, spent on other work of the device. `reasoning`: what a model
     that thinks wrote before the answer; its tokens are among the answer's.
     `logprobs`: of the answer's tokens, without its reasoning and the token that ended
-    it; empty unless they were asked for.
+    it; empty unless they were asked for. `choices`: in the order they were asked for;
+    empty without choices. `dropped_turns`: how many of the oldest turns had no room.
     """
 
     finish_reason: FinishReason
@@ -55,6 +59,11 @@ class AnswerResult:
     reasoning: str = ""
     reasoning_tokens: int = 0
     logprobs: tuple[TokenLogprob, ...] = ()
+    span: SpanCoverage | None = None
+    evidence: Evidence | None = None
+    answer_id: str = ""
+    choices: tuple[ChoiceProbability, ...] = ()
+    dropped_turns: int = 0
 
 
 class AnswerSink(Protocol):
@@ -77,7 +86,8 @@ class AnswerSink(Protocol):
 class Answer:
     """A question and the state of its answer. `cancel` may be called from any thread.
 
-    The question says how many tokens the answer may have.
+    The question says how many tokens the answer may have. `scoring`: of a question
+    with choices. `unread`: how many passes must still read a part of the question.
     """
 
     session: Session
@@ -85,6 +95,9 @@ class Answer:
     sink: AnswerSink
     ready_when: Callable[[str], bool] | None
     received: float
+    scoring: Scoring | None = None
+    unread: int = 1
+    dropped_turns: int = 0
     ready: float = 0.0
     started: float = 0.0
     first_token: float = 0.0
@@ -103,6 +116,23 @@ class Answer:
 
     def __post_init__(self) -> None:
         self.stops = StopTexts(self.question.sampling.stop)
+
+    @property
+    def reasons(self) -> bool:
+        """Whether a model that thinks does so before it answers: not if the answer has a form."""
+        return self.question.form is None
+
+    @property
+    def room(self) -> int:
+        """How many tokens its branch must have room for."""
+        further = self.question.max_tokens if self.scoring is None else self.scoring.most_tokens
+        return self.question_tokens + further
+
+    @property
+    def pass_tokens(self) -> int:
+        """How many tokens the next pass reads for it: of its question and its choices."""
+        read = self.question_tokens if self.branch is None else 0
+        return read + (0 if self.scoring is None else self.scoring.tokens)
 
     @property
     def camera_id(self) -> str:
@@ -125,12 +155,15 @@ class Answer:
 
     def write(self, token: ChosenToken) -> str:
         """Add a token to the text. Returns what may be sent of it: nothing from a stop text on."""
+        return self.stops.push(self._text_of(token))
+
+    def _text_of(self, token: ChosenToken) -> str:
         assert self.stream is not None
         thought = self.stream.reasoning_tokens
         text = self.stream.push(token.id)
         if token.logprob is not None and self.stream.reasoning_tokens == thought:
             self.logprobs.append(TokenLogprob(token.id, text, token.logprob))
-        return self.stops.push(text)
+        return text
 
     def took_token(self, now: float) -> None:
         """Record one more token."""
@@ -140,6 +173,22 @@ class Answer:
             self.intervals.append(now - self.last_token)
         self.last_token = now
         self.tokens += 1
+
+    def took_scores(self, now: float, values: Sequence[float]) -> str | None:
+        """Take what a pass found of the choices. Returns the answer once all are scored."""
+        scoring = self.scoring
+        assert scoring is not None
+        scoring.took(values)
+        if not scoring.done:
+            return None
+        likeliest = scoring.likeliest
+        choice = scoring.probabilities[likeliest]
+        if self.question.sampling.logprobs:
+            for token, logprob in scoring.logprobs(likeliest):
+                self._text_of(ChosenToken(token, logprob))
+        self.first_token = self.last_token = now
+        self.tokens = choice.tokens
+        return choice.text
 
     def result(self, reason: FinishReason) -> AnswerResult:
         """The result that the sink gets at the end."""
@@ -156,4 +205,7 @@ class Answer:
             reasoning="" if self.stream is None else self.stream.reasoning,
             reasoning_tokens=0 if self.stream is None else self.stream.reasoning_tokens,
             logprobs=tuple(self.logprobs),
+            choices=() if self.scoring is None else self.scoring.probabilities,
+            dropped_turns=self.dropped_turns,
+            span=self.branch.span,
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from hermes.engine.answer import Answer, FinishReason
@@ -14,6 +16,7 @@ from hermes.engine.session import Session
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, as_hermes_error
 from hermes.memory import BranchRow
 from hermes.vlm import ChosenToken, VideoModel
+from hermes.vlm.scoring import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +74,7 @@ class Answers:
         try:
             if not answer.session.is_open:
                 raise CameraNotOwned(answer.camera_id)
-            question = self._model.question(answer.question.text)
-            if len(question) > self._max_question_tokens:
-                raise InvalidInput(
-                    "question.text",
-                    f"is {len(question)} tokens long; at most {self._max_question_tokens}",
-                )
+            question = self._read_question(answer)
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return
@@ -85,6 +83,24 @@ class Answers:
             self._make_ready(answer)
         else:
             self._waiting.append(answer)
+
+    def _read_question(self, answer: Answer) -> Tensor:
+        """Inputs of the question after as many of its earlier turns as there is room for."""
+        model, asked, most = self._model, answer.question, self._max_question_tokens
+        question = model.question(asked.text, reasoning=answer.reasons)
+        if len(question) > most:
+            raise InvalidInput("question.text", f"is {len(question)} tokens long; at most {most}")
+        if not asked.turns:
+            return question
+        room = most - len(question)
+        turns = model.template.newest_turns(model.tokenizer, asked.turns, room)
+        question = model.question(asked.text, turns, reasoning=answer.reasons)
+        while len(question) > most:
+            turns = turns[1:]
+            question = model.question(asked.text, turns, reasoning=answer.reasons)
+        answer.dropped_turns = len(asked.turns) - len(turns)
+        answer.question = replace(asked, turns=turns)
+        return question
 
     def frames_came(self, session: Session) -> None:
         """The camera's memory took in frames: make ready the questions that waited for them."""
@@ -118,33 +134,52 @@ class Answers:
     # -- one pass -------------------------------------------------------------
 
     def step(self) -> None:
-        """Run one pass: read as many ready questions as fit, and add a token to each answer."""
+        """Run one pass: read as many ready questions as fit, and add a token to each answer.
+
+        Choices that do not fit wait for the next pass.
+        """
+        taking_part, tokens = self._going_on()
+        read_before = tokens > 0
         starting: list[Answer] = []
-        tokens = 0
         while self._ready:
-            tokens += self._ready[0].question_tokens + self._ready[0].session.present_tokens
-            if starting and tokens > self._prefill_tokens:
+            tokens += self._ready[0].pass_tokens + self._ready[0].session.present_tokens
+            if (starting or read_before) and tokens > self._prefill_tokens:
                 break
             starting.append(self._ready.popleft())
         began = self._clock()
-        self._under_way += [answer for answer in starting if self._begin(answer)]
-        self._pass(list(self._under_way))
-        if read := sum(answer.tokens > 0 for answer in starting):
+        begun = [answer for answer in starting if self._begin(answer)]
+        self._under_way += begun
+        taking_part += begun
+        unread = sum(answer.unread for answer in taking_part)
+        self._pass(taking_part)
+        if read := unread - sum(answer.unread for answer in taking_part):
             self._read(read, self._clock() - began)
+
+    def _going_on(self) -> tuple[list[Answer], int]:
+        """The answers under way that take part in the next pass, and how many tokens of choices
+        it reads for them.
+        """
+        taking_part: list[Answer] = []
+        tokens = 0
+        for answer in self._under_way:
+            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > self._prefill_tokens:
+                continue
+            tokens += answer.pass_tokens
+            taking_part.append(answer)
+        return taking_part, tokens
 
     def _begin(self, answer: Answer) -> bool:
         answer.started = self._clock()
         question = answer.question
         try:
-            answer.branch = answer.session.memory.branch(
-                answer.question_tokens + question.max_tokens
-            )
+            answer.branch = answer.session.memory.branch(answer.room, question.span)
             if answer.next_input is not None:
                 answer.next_input = answer.branch.opened_by(answer.next_input)
-            answer.stream = self._model.text_stream()
-            answer.choice = self._passes.choice.begin(
-                answer.question.text, answer.question.sampling
-            )
+            answer.stream = self._model.text_stream(reasoning=answer.reasons)
+            if answer.scoring is None:
+                answer.choice = self._passes.choice.begin(
+                    question.text, question.sampling, question.turns
+                )
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return False
@@ -155,52 +190,73 @@ class Answers:
         if not answers:
             return
         try:
-            rows, tokens = self._next(answers)
+            rows, outcomes = self._next(answers)
         except Exception as error:
             if len(answers) == 1:
                 self.fail(answers[0], as_hermes_error(error, _doing(answers[0])))
                 return
             log.warning("a pass over %d answers failed: %s", len(answers), error)
         else:
-            for answer, row, token in zip(answers, rows, tokens, strict=True):
-                self._took(answer, row, token)
+            for answer, row, outcome in zip(answers, rows, outcomes, strict=True):
+                self._took(answer, row, outcome)
             return
         cut = len(answers) // 2
         self._pass(answers[:cut])
         self._pass(answers[cut:])
 
-    def _next(self, answers: Sequence[Answer]) -> tuple[list[BranchRow], list[ChosenToken]]:
+    def _next(
+        self, answers: Sequence[Answer]
+    ) -> tuple[list[BranchRow], list[ChosenToken | list[float]]]:
         inputs: list[Tensor] = []
         rows: list[BranchRow] = []
-        choices: list[int] = []
+        wants: list[int | Wanted] = []
         for answer in answers:
-            assert answer.branch is not None
-            assert answer.next_input is not None
+            branch, own, scoring = answer.branch, answer.next_input, answer.scoring
+            assert branch is not None
+            if scoring is not None:
+                choices = self._model.embed(scoring.ids)
+                before = 0 if own is None else len(own)
+                inputs.append(choices if own is None else torch.cat((own, choices)))
+                rows.append(scoring.row(branch, before))
+                wants.append(scoring.wanted(before))
+                continue
+            assert own is not None
             assert answer.choice is not None
-            choices.append(answer.choice)
-            inputs.append(answer.next_input)
-            rows.append(answer.branch.row(len(answer.next_input)))
-        return rows, self._passes.tokens(inputs, rows, choices)
+            wants.append(answer.choice)
+            inputs.append(own)
+            rows.append(branch.row(len(own)))
+        return rows, self._passes.outcomes(inputs, rows, wants)
 
-    def _took(self, answer: Answer, row: BranchRow, token: ChosenToken) -> None:
-        """Add one token to an answer, send its text to the sink, and end it if it is complete."""
+    def _took(self, answer: Answer, row: BranchRow, outcome: ChosenToken | list[float]) -> None:
+        """Add what a pass found to an answer, and end it if it is complete."""
         try:
             assert answer.branch is not None
             answer.branch.commit(row)
-            answer.took_token(self._clock())
-            if token.id in self._model.decoding.end_ids:
-                self._finish(answer, "stop")
+            answer.unread = max(0, answer.unread - 1)
+            if isinstance(outcome, ChosenToken):
+                self._took_token(answer, outcome)
                 return
-            if text := answer.write(token):
+            answer.next_input = None
+            if (text := answer.took_scores(self._clock(), outcome)) is not None:
                 answer.sink.delta(text)
-            if answer.stops.found:
                 self._finish(answer, "stop")
-            elif answer.tokens >= answer.question.max_tokens:
-                self._finish(answer, "length")
-            else:
-                answer.next_input = self._model.embed([token.id])
         except Exception as error:  # concerns only this answer
             self.fail(answer, as_hermes_error(error, _doing(answer)))
+
+    def _took_token(self, answer: Answer, token: ChosenToken) -> None:
+        """Add one token to an answer, send its text to the sink, and end it if it is complete."""
+        answer.took_token(self._clock())
+        if token.id in self._model.decoding.end_ids:
+            self._finish(answer, "stop")
+            return
+        if text := answer.write(token):
+            answer.sink.delta(text)
+        if answer.stops.found:
+            self._finish(answer, "stop")
+        elif answer.tokens >= answer.question.max_tokens:
+            self._finish(answer, "length")
+        else:
+            answer.next_input = self._model.embed([token.id])
 
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
         result, rest = answer.result(reason), answer.stops.rest()

@@ -17,7 +17,9 @@ from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable
 from hermes.memory import look_inside
-from hermes.question import Question
+from hermes.question import Form, Question
+from hermes.vlm.forms import Forms
+from hermes.vlm.scoring import Scoring
 
 
 class CameraHandle:
@@ -35,6 +37,7 @@ class CameraHandle:
         answers: Answers,
         copying: Copying,
         admission: Admission,
+        forms: Forms,
         config: EngineConfig,
         clock: Callable[[], float],
         on_close: Callable[[Session], None],
@@ -45,6 +48,7 @@ class CameraHandle:
         self._answers = answers
         self._copying = copying
         self._admission = admission
+        self._forms = forms
         self._config = config
         self._clock = clock
         self._on_close = on_close
@@ -101,17 +105,26 @@ class CameraHandle:
         if question.max_tokens > limit:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
         question = replace(question, max_tokens=question.max_tokens or limit)
-        answer = Answer(self._session, question, sink, ready, self._clock())
-        self._admission.admit(self.camera_id)
+        scoring = self._scoring(question.form)
+        passes = 1 if scoring is None else scoring.passes
+        answer = Answer(self._session, question, sink, ready, self._clock(), scoring, unread=passes)
+        self._admission.admit(self.camera_id, passes)
         try:
             self._mailbox.post(
                 lambda: self._answers.accept(answer),
                 lambda error: self._answers.fail(answer, error),
             )
         except Unavailable:
-            self._admission.ended(self.camera_id, unread=True)
+            self._admission.ended(self.camera_id, unread=passes)
             raise
         return answer
+
+    def _scoring(self, form: Form | None) -> Scoring | None:
+        prepared = self._forms.prepare(form)
+        if prepared is None:
+            return None
+        prepared.check_length(self._config.max_answer_tokens)
+        return Scoring(prepared, self._config.prefill_tokens)
 
     def mark_lost(self, since_ms: int) -> None:
         """Record that an earlier memory of this camera was lost, so that coverage reports a gap.

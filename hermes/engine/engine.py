@@ -187,6 +187,7 @@ class Engine:
             self._answers,
             self._copying,
             self._admission,
+            self.model.forms,
             self.config,
             self._clock,
             self._close,
@@ -309,7 +310,7 @@ class Engine:
 
     def _ended(self, answer: Answer) -> None:
         """Count a question as over, which makes room for another."""
-        self._admission.ended(answer.camera_id, unread=answer.tokens == 0)
+        self._admission.ended(answer.camera_id, unread=answer.unread)
 
 
 def _branch_tokens(model: VideoModel, config: EngineConfig) -> int:

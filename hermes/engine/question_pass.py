@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import logging
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from hermes.memory import BranchRow, PackedPass
 from hermes.memory.reading import NewReader, ReadingPass, columns_of
 from hermes.vlm import ChosenToken, TokenChoice, VideoModel
+from hermes.vlm.scoring import Wanted
 from hermes.vlm.token_choice import PLAIN
 
 log = logging.getLogger(__name__)
@@ -65,31 +67,93 @@ class QuestionPass:
         """The token that follows each row. `inputs`: a tensor [n, width] for each row.
         `answers`: the row that each has in `choice`.
         """
+        hidden, found = self._run(inputs, rows, [row.tokens - 1 for row in rows], range(len(rows)))
+        return self._chosen(hidden, found, answers)
+
+    def outcomes(
+        self,
+        inputs: Sequence[Tensor],
+        rows: Sequence[BranchRow],
+        wants: Sequence[int | Wanted],
+    ) -> list[ChosenToken | list[float]]:
+        """As `tokens`, where some rows are wanted for the log-probabilities of given tokens."""
+        if all(isinstance(want, int) for want in wants):
+            return list(self.tokens(inputs, rows, [want for want in wants if type(want) is int]))
+        places: list[int] = []
+        of: list[int] = []
+        scored: list[tuple[Wanted, int]] = []
+        answers: list[int] = []
+        chosen_at: list[int] = []
+        for number, (row, want) in enumerate(zip(rows, wants, strict=True)):
+            if isinstance(want, Wanted):
+                scored.append((want, len(places)))
+                outputs: Sequence[int] = want.outputs
+            else:
+                answers.append(want)
+                chosen_at.append(len(places))
+                outputs = [row.tokens - 1]
+            places += outputs
+            of += [number] * len(outputs)
+        hidden, found = self._run(inputs, rows, places, of)
+        # All of it is launched before the host waits for any of it.
+        values = [
+            want.read(self._model, hidden[first : first + len(want.outputs)])
+            for want, first in scored
+        ]
+        tokens: list[ChosenToken] = []
+        if answers:
+            at = torch.tensor(chosen_at).to(hidden.device, non_blocking=True)
+            found = None if found is None else found.index_select(0, at)
+            tokens = self._chosen(hidden.index_select(0, at), found, answers)
+        numbers = torch.cat(values).tolist()
+        outcomes: list[ChosenToken | list[float]] = []
+        for want in wants:
+            if isinstance(want, Wanted):
+                count = len(want.tokens) + (len(want.ends) if want.end_ids else 0)
+                outcomes.append(numbers[:count])
+                del numbers[:count]
+            else:
+                outcomes.append(tokens.pop(0))
+        return outcomes
+
+    def _run(
+        self,
+        inputs: Sequence[Tensor],
+        rows: Sequence[BranchRow],
+        places: Sequence[int],
+        of: Sequence[int],
+    ) -> tuple[Tensor, Tensor | None]:
+        """Hidden states of some tokens of the pass, and what a recorded pass found there: tokens,
+        or their logits. `places`: each wanted token's place in its row; `of`: the row's number.
+        """
         together = torch.cat(list(inputs)) if len(inputs) > 1 else inputs[0]
-        ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
+        starts = list(accumulate((row.tokens for row in rows), initial=0))
+        ends = torch.tensor([starts[row] + place for row, place in zip(of, places, strict=True)])
         in_line = all(row.in_line for row in rows)
         if self._new_reader is not None and in_line and len(together) <= SIZES[-1]:
             size = SIZES[bisect.bisect_left(SIZES, len(together))]
-            fixed = self._fixed(size, len(rows) > 1, together)
+            fixed = self._fixed(size, len(ends) > 1, together)
             if fixed is not None:
                 found = fixed.run(together, columns_of(rows, size), ends)
-                if not fixed.chooses:
-                    return self._of(found, answers)
-                own = [at for at, row in enumerate(answers) if row != PLAIN]
-                if not own:
-                    return self.choice.read(found, None, answers)
-                # The recorded pass stays as it is: only these answers look at the logits again.
-                logits = self._model.logits(fixed.hidden[: len(answers)])
-                return self.choice.read(
-                    self.choice.amend(found, own, logits, answers), logits, answers
-                )
+                return fixed.hidden[: len(ends)], found
         hidden = self._model.forward(together, PackedPass(rows))
-        if len(hidden) > len(rows):  # of a question, only its last token's output is needed
+        if len(hidden) > len(ends):  # of a question, only its last token's output is needed
             hidden = hidden.index_select(0, ends.to(hidden.device))
-        return self._of(self._model.logits(hidden), answers)
+        return hidden, None
 
-    def _of(self, logits: Tensor, answers: Sequence[int]) -> list[ChosenToken]:
-        return self.choice.read(self.choice.choose(logits, answers), logits, answers)
+    def _chosen(
+        self, hidden: Tensor, found: Tensor | None, answers: Sequence[int]
+    ) -> list[ChosenToken]:
+        """A token for each hidden state. `found`: what a recorded pass found."""
+        if found is None or not self.choice.by_logits_alone:
+            logits = self._model.logits(hidden) if found is None else found
+            return self.choice.read(self.choice.choose(logits, answers), logits, answers)
+        own = [at for at, row in enumerate(answers) if row != PLAIN]
+        if not own:
+            return self.choice.read(found, None, answers)
+        # The recorded pass stays as it is: only these answers look at the logits again.
+        logits = self._model.logits(hidden)
+        return self.choice.read(self.choice.amend(found, own, logits, answers), logits, answers)
 
     def _fixed(self, size: int, several: bool, like: Tensor) -> _FixedPass | None:
         """The pass of this size, recorded on CUDA. None if that failed: it is not tried again.

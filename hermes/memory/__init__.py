@@ -13,8 +13,10 @@ from hermes.memory.capture import Capture
 from hermes.memory.changes import ChangeConfig
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
+from hermes.memory.forked_row import ForkedRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
+from hermes.memory.held_frames import HeldFrames
 from hermes.memory.inside import look_inside
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import (
@@ -30,6 +32,8 @@ from hermes.memory.policies import (
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
+from hermes.memory.span import Waiting, lies_within
+from hermes.memory.span_coverage import SpanCoverage
 from hermes.memory.state import MemoryState
 from hermes.memory.stream import StreamMemory
 
@@ -50,9 +54,11 @@ __all__ = [
     "Compression",
     "Coverage",
     "EmbeddingsRow",
+    "ForkedRow",
     "FrameLayout",
     "FrameStamp",
     "GuidanceRow",
+    "HeldFrames",
     "Hermes",
     "HermesConfig",
     "MemoryConfig",
@@ -66,8 +72,11 @@ __all__ = [
     "Selection",
     "SlabPool",
     "SlidingWindow",
+    "SpanCoverage",
     "StreamMemory",
     "UniformFrames",
+    "Waiting",
+    "lies_within",
     "look_inside",
     "rotate",
 ]

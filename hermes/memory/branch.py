@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -13,10 +13,12 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory.attention import ReadingRow, split_attention, tail_mask
 from hermes.memory.coverage import Coverage
+from hermes.memory.excerpt import Excerpt
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.positions import Clock
 from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab
+from hermes.memory.span_coverage import SpanCoverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,9 @@ class RowLayout:
     """Where the tokens that a row reads lie on the device, and where its own tokens go.
 
     `keys`, `values`: the memory's, [layers, kv_heads, capacity, head_dim], with keys rotated to
-    their positions; the row reads the first `seen` of them. `own_keys`, `own_values`: the
-    branch's, [layers, kv_heads, room, head_dim]. The row's first token is written at `index`, and
-    has `position` on every axis.
+    their positions; the row reads the first `seen` of them, or as many as `counts` says
+    for each layer: [layers] int32. `own_keys`, `own_values`: the branch's, [layers,
+    kv_heads, room, head_dim].
     """
 
     keys: Tensor
@@ -34,8 +36,19 @@ class RowLayout:
     seen: int
     own_keys: Tensor
     own_values: Tensor
-    index: int
+    counts: Tensor | None = None
+
+
+class Place(NamedTuple):
+    """Where a token's key and value go among its branch's own, and its position on every axis.
+
+    Of the branch's own tokens it sees those up to itself, but not the `skip` ones from `fork` on.
+    """
+
+    slot: int
     position: int
+    fork: int = 0
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,23 +91,26 @@ class Branch:
 
     def __init__(
         self,
-        slab: Slab,
+        slab: Slab | Excerpt,
         rotary: Rotary,
         position: int,
         room: int,
         coverage: Coverage,
         opening: Opening | None = None,
+        span: SpanCoverage | None = None,
     ) -> None:
         """`position`: that of the branch's first token, on every axis, unless it has an `opening`.
 
-        `room`: how many tokens the branch can take, beside the opening's.
+        `room`: how many tokens the branch can take, beside the opening's. `span`: of
+        the span that it is about, if it is about one.
         """
         shape = slab.shape
         self.slab = slab
         self.rotary = rotary
         self.coverage = coverage
+        self.span = span
         self.seen = slab.length
-        """How many tokens of the memory the branch reads."""
+        """How many tokens of the memory the branch reads, in the layer where it reads most."""
         self.length = 0
         """How many tokens the branch has of its own."""
         self._opening = opening
@@ -148,17 +164,21 @@ class Branch:
         """A row for the next tokens: the question, or one token of the answer."""
         if self.opens and tokens <= self._opens_with:
             raise InvalidInput("question", "the first row has the branch's frames and a question")
+        self.check_room(tokens)
+        return BranchRow(self, tokens)
+
+    def check_room(self, tokens: int) -> None:
+        """Raises `InvalidInput` if the branch has no room for so many more tokens."""
         if self.length + tokens > self._room:
             raise InvalidInput(
                 "question",
                 f"{self.length + tokens} tokens exceed the {self._room} that a question and its"
                 " answer may take together",
             )
-        return BranchRow(self, tokens)
 
     def commit(self, row: BranchRow) -> None:
         """Keep the row's tokens, once its forward pass is done. The next row follows them."""
-        self.length += row.tokens
+        self.length += row.kept
 
     def close(self) -> None:
         """Stop reading the memory. Closing twice is harmless."""
@@ -188,10 +208,7 @@ class Branch:
         end = self.length + value.shape[1]
         self.keys[layer, :, self.length : end] = rotated[1]
         self.values[layer, :, self.length : end] = value
-        memory = (
-            self.slab.rotated_keys(layer, self.seen, self.rotary)[:, : self.seen],
-            self.slab.values[layer, :, : self.seen],
-        )
+        memory = self.slab.read(layer, self.seen, self.rotary)
         own = (self.keys[layer, :, :end], self.values[layer, :, :end])
         return split_attention(rotated[0], memory, own, mask)
 
@@ -226,24 +243,32 @@ class BranchRow(ReadingRow):
         return self._tokens
 
     @property
+    def kept(self) -> int:
+        """How many of its tokens, from the first on, stay in the branch."""
+        return self._tokens
+
+    @property
     def in_line(self) -> bool:
         """Whether its tokens have positions that follow one another, the same on every axis."""
         return self._branch.next_in_line is not None
 
-    def layout(self) -> RowLayout:
-        """Where the tokens of a row `in_line`, and those that it reads, are on the device."""
-        branch = self._branch
-        position = branch.next_in_line
+    def places(self) -> list[Place]:
+        """Where each token of a row `in_line` goes."""
+        first, position = self._branch.length, self._branch.next_in_line
         if position is None:
             raise RuntimeError("the row's positions do not follow one another")
+        return [Place(first + n, position + n) for n in range(self._tokens)]
+
+    def layout(self) -> RowLayout:
+        """Where the row's tokens, and those that it reads, are on the device."""
+        branch = self._branch
         return RowLayout(
             branch.slab.all_rotated_keys(branch.seen, branch.rotary),
             branch.slab.values,
             branch.seen,
             branch.keys,
             branch.values,
-            branch.length,
-            position,
+            branch.slab.counts,
         )
 
     def attend_rotated(

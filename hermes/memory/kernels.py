@@ -33,6 +33,9 @@ _OWN_KEYS = tl.constexpr(COLUMNS.index(Column.OWN_KEYS))
 _OWN_VALUES = tl.constexpr(COLUMNS.index(Column.OWN_VALUES))
 _ROOM = tl.constexpr(COLUMNS.index(Column.ROOM))
 _INDEX = tl.constexpr(COLUMNS.index(Column.INDEX))
+_FORK = tl.constexpr(COLUMNS.index(Column.FORK))
+_SKIP = tl.constexpr(COLUMNS.index(Column.SKIP))
+_COUNTS = tl.constexpr(COLUMNS.index(Column.COUNTS))
 
 
 @triton.jit
@@ -66,6 +69,16 @@ def _write(
 
 
 @triton.jit
+def _seen(table, token, layer, tokens):
+    """How many tokens of its memory a token sees in this layer."""
+    everywhere = tl.load(table + _SEEN * tokens + token)
+    address = tl.load(table + _COUNTS * tokens + token)
+    counts = address.to(tl.pointer_type(tl.int32))
+    here = tl.load(counts + layer, mask=address != 0, other=0).to(tl.int64)
+    return tl.where(address != 0, here, everywhere)
+
+
+@triton.jit
 def _attend(
     table,
     rotations,
@@ -87,8 +100,9 @@ def _attend(
     """One split of the keys, for the query heads that share a key head."""
     token, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     index = tl.load(table + _INDEX * tokens + token)
-    seen = tl.load(table + _SEEN * tokens + token)
-    total = tl.where(index >= 0, seen + index + 1, 0)
+    seen = _seen(table, token, layer, tokens)
+    skip = tl.load(table + _SKIP * tokens + token)
+    total = tl.where(index >= 0, seen + index + 1 - skip, 0)
     first = split * SPAN
     if first < total:
         kind = query.dtype.element_ty
@@ -105,6 +119,7 @@ def _attend(
 
         capacity = tl.load(table + _CAPACITY * tokens + token)
         room = tl.load(table + _ROOM * tokens + token)
+        fork = tl.load(table + _FORK * tokens + token)
         far, near = (layer * KV + head) * capacity * DIM, (layer * KV + head) * room * DIM
         keys = tl.load(table + _KEYS * tokens + token).to(tl.pointer_type(kind)) + far
         values = tl.load(table + _VALUES * tokens + token).to(tl.pointer_type(kind)) + far
@@ -118,7 +133,9 @@ def _attend(
             at = first + start + tl.arange(0, BLOCK)
             in_memory, in_own = at < seen, (at >= seen) & (at < total)
             memory = at[:, None] * DIM + dims[None, :]
-            own = (at - seen)[:, None] * DIM + dims[None, :]
+            slot = at - seen
+            slot += tl.where(slot >= fork, skip, 0)
+            own = slot[:, None] * DIM + dims[None, :]
             key = tl.load(keys + memory, mask=in_memory[:, None], other=0.0)
             key += tl.load(own_keys + own, mask=in_own[:, None], other=0.0)
             scores = tl.dot(asked, tl.trans(key), input_precision="ieee")
@@ -144,6 +161,7 @@ def _join(
     parts,
     sums,
     joined,
+    layer,
     tokens,
     KV: tl.constexpr,
     GROUPS: tl.constexpr,
@@ -155,8 +173,9 @@ def _join(
     """Join the splits of one token and key head: [tokens, heads, DIM]."""
     token, head = tl.program_id(0), tl.program_id(1)
     index = tl.load(table + _INDEX * tokens + token)
-    seen = tl.load(table + _SEEN * tokens + token)
-    total = tl.where(index >= 0, seen + index + 1, 0)
+    seen = _seen(table, token, layer, tokens)
+    skip = tl.load(table + _SKIP * tokens + token)
+    total = tl.where(index >= 0, seen + index + 1 - skip, 0)
     dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
     first = (token * KV + head) * SPLITS * ROWS + rows
     most = tl.full([ROWS], float("-inf"), tl.float32)
@@ -254,6 +273,7 @@ class Reader:
             self._parts,
             self._sums,
             joined,
+            layer,
             tokens,
             KV=kv_heads,
             GROUPS=self._groups,

@@ -1,8 +1,8 @@
 """A pass over questions and answers of fixed shape, for CUDA graphs.
 
 Each token of the pass has a column in a table of integers: the address of its
-memory, how much of it the token sees, and where its own answer's keys and
-values go. With another table, a recorded pass works for other cameras.
+memory, how much of it the token sees, where its own answer's keys and values
+go, and which of them it does not see. With another table, a recorded pass works for other cameras.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ class Column(StrEnum):
     ROOM = "room"
     INDEX = "index"
     POSITION = "position"
+    FORK = "fork"
+    SKIP = "skip"
+    COUNTS = "counts"
+    """The address of an int32 for each layer: what is seen there. 0 if it is `SEEN` in all."""
 
 
 COLUMNS = tuple(Column)
@@ -113,8 +117,9 @@ def columns_of(rows: Sequence[BranchRow], tokens: int) -> Tensor:
         keys, values = layout.keys.data_ptr(), layout.values.data_ptr()
         own_keys, own_values = layout.own_keys.data_ptr(), layout.own_values.data_ptr()
         capacity, room = layout.keys.shape[2], layout.own_keys.shape[2]
+        counts = 0 if layout.counts is None else layout.counts.data_ptr()
         memory = (keys, values, layout.seen, capacity, own_keys, own_values, room)
-        found += [(*memory, layout.index + n, layout.position + n) for n in range(row.tokens)]
+        found += [(*memory, *place, counts) for place in row.places()]
     unused = tuple(_UNUSED if column is Column.INDEX else 0 for column in COLUMNS)
     found += [unused] * (tokens - len(found))
     return torch.tensor(found, dtype=torch.int64).T.contiguous()

@@ -8,8 +8,11 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
+from hermes.question import Turn
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.encoded import EncodedFrame, FrameTime
+from hermes.vlm.forms import Forms
+from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between
 
 
@@ -132,11 +135,26 @@ class VideoModel(Protocol):
         """The frame as the model knows it at this time: with text or positions that say it."""
         ...
 
-    def question(self, text: str) -> Tensor:
-        """Inputs [n, width] of everything after the video, for this question."""
+    @property
+    def forms(self) -> Forms:
+        """What it makes of the forms of answers. Any thread may use it."""
         ...
 
-    def prompt_ids(self, text: str) -> list[int]:
+    @property
+    def template(self) -> PromptTemplate:
+        """Its chat template."""
+        ...
+
+    def question(self, text: str, turns: Sequence[Turn] = (), *, reasoning: bool = True) -> Tensor:
+        """Inputs [n, width] of everything after the video: earlier turns, and this question.
+
+        Without `reasoning`, a model that begins with it finds an empty one.
+        """
+        ...
+
+    def prompt_ids(
+        self, text: str, turns: Sequence[Turn] = (), *, reasoning: bool = True
+    ) -> list[int]:
         """Token ids of all that precedes the answer to this question, the video as one."""
         ...
 
@@ -152,6 +170,6 @@ class VideoModel(Protocol):
         """[n, hidden] -> [n, vocabulary]."""
         ...
 
-    def text_stream(self) -> TextStream:
-        """A new stream of text for one answer."""
+    def text_stream(self, *, reasoning: bool = True) -> TextStream:
+        """A new stream of text for one answer, to a question with or without `reasoning`."""
         ...

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
+from hermes.question import Turn
 from hermes.vlm import attention
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.encoded import EncodedFrame, FrameTime
+from hermes.vlm.forms import Forms
 from hermes.vlm.preprocess import PixelSettings, listed, stacked, to_pixels
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
@@ -79,6 +81,7 @@ class LlavaOnevision:
         self.most_frame_tokens = self.layout.tokens
         self.levels = 1
         self.decoding = Decoding.of(model, name)
+        self.forms = Forms(tokenizer, self.decoding)
 
     def _check_identity(self) -> None:
         """Raises `Unsupported` if the RoPE is not the identity at position 0."""
@@ -126,15 +129,18 @@ class LlavaOnevision:
         return list(tokens.to(self.shape.dtype))
 
     @torch.inference_mode()
-    def question(self, text: str) -> Tensor:
+    def question(self, text: str, turns: Sequence[Turn] = (), *, reasoning: bool = True) -> Tensor:
         """Embeddings [n, hidden]: the video's closing newline, the question, the answer's cue."""
-        ids = self.template.question_ids(self.tokenizer, text)
+        ids = self.template.question_ids(self.tokenizer, text, turns, reasoning=reasoning)
         newline = self._model.model.image_newline.to(self.shape.dtype).unsqueeze(0)
         return torch.cat((newline, self.embed(ids)))
 
-    def prompt_ids(self, text: str) -> list[int]:
+    def prompt_ids(
+        self, text: str, turns: Sequence[Turn] = (), *, reasoning: bool = True
+    ) -> list[int]:
         """Token ids of all that precedes the answer to this question, the video as one."""
-        return self.template.prompt_ids(self.tokenizer, text, self._model.config.video_token_id)
+        video_id: int = self._model.config.video_token_id
+        return self.template.prompt_ids(self.tokenizer, text, video_id, turns, reasoning=reasoning)
 
     @torch.inference_mode()
     def embed(self, token_ids: list[int]) -> Tensor:
@@ -162,6 +168,6 @@ class LlavaOnevision:
         scores: Tensor = self._model.lm_head(hidden)
         return scores
 
-    def text_stream(self) -> TextStream:
+    def text_stream(self, *, reasoning: bool = True) -> TextStream:
         """A new stream of text for one answer."""
-        return AnswerText(self.tokenizer, self.template.thinking)
+        return AnswerText(self.tokenizer, reasoning and self.template.thinking)

@@ -8,14 +8,20 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from hermes.choices import ChoiceProbability
 from hermes.errors import InvalidInput
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
+from hermes.question import Choices, Form, Span, Turn
 from hermes.sampling import GREEDY, Sampling
 from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import FramePictures
 from hermes.vlm.preprocess import check_pictures, stacked
+from hermes.vlm.scoring import Scoring
 from hermes.vlm.stop_texts import StopTexts
 from hermes.vlm.token_choice import TokenChoice
+
+_CHOICE_TOKENS = 256
+"""The most tokens of choices that are scored in one pass."""
 
 
 class PictureMemory(ABC):
@@ -31,8 +37,11 @@ class PictureMemory(ABC):
         """What the memory can know about."""
 
     @abstractmethod
-    def branch(self, room: int) -> Branch:
-        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
+    def branch(self, room: int, span: Span | None = None) -> Branch:
+        """A branch for one question and its answer of at most `room` tokens. Close it after use.
+
+        `span`: it sees what is within it alone.
+        """
 
     @abstractmethod
     def _take(self, frame: FramePictures) -> Compression | None:
@@ -122,18 +131,43 @@ class PictureMemory(ABC):
         )
         return FramePictures(stacked(pictures, newest), stamps[-1], times)
 
-    def ask(self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY) -> str:
-        """The whole answer."""
-        return "".join(self.answer(question, max_tokens, sampling))
+    def ask(
+        self,
+        question: str,
+        max_tokens: int = 256,
+        sampling: Sampling = GREEDY,
+        *,
+        turns: Sequence[Turn] = (),
+        form: Form | None = None,
+        span: Span | None = None,
+    ) -> str:
+        """The whole answer. `span`: from what was captured within it alone."""
+        pieces = self.answer(question, max_tokens, sampling, turns=turns, form=form, span=span)
+        return "".join(pieces)
 
     def answer(
-        self, question: str, max_tokens: int = 256, sampling: Sampling = GREEDY
+        self,
+        question: str,
+        max_tokens: int = 256,
+        sampling: Sampling = GREEDY,
+        *,
+        turns: Sequence[Turn] = (),
+        form: Form | None = None,
+        span: Span | None = None,
     ) -> Iterator[str]:
-        """The answer, piece by piece, as it is written. Greedy unless `sampling` says otherwise."""
+        """The answer, piece by piece, as it is written. Greedy unless `sampling` says otherwise.
+
+        `turns`: earlier questions and answers, oldest first. `form`: what the answer
+        looks like; with `Choices` it is the likeliest of them, whatever `sampling` says.
+        """
+        if isinstance(form, Choices):
+            found = self.choose(question, form.texts, turns=turns, span=span)
+            yield max(found, key=lambda choice: choice.probability).text
+            return
         model, stream, stops = self.model, self.model.text_stream(), StopTexts(sampling.stop)
-        inputs, choice = model.question(question), TokenChoice(model)
-        row = choice.begin(question, sampling)
-        with self.branch(len(inputs) + max_tokens) as branch:
+        inputs, choice = model.question(question, turns), TokenChoice(model)
+        row = choice.begin(question, sampling, turns)
+        with self.branch(len(inputs) + max_tokens, span) as branch:
             inputs = branch.opened_by(inputs)
             for _ in range(max_tokens):
                 logits = self._step(branch, inputs)
@@ -147,6 +181,26 @@ class PictureMemory(ABC):
                 inputs = model.embed([token])
             if rest := stops.rest():
                 yield rest
+
+    @torch.inference_mode()
+    def choose(
+        self,
+        question: str,
+        choices: Sequence[str],
+        *,
+        turns: Sequence[Turn] = (),
+        span: Span | None = None,
+    ) -> tuple[ChoiceProbability, ...]:
+        """How probable each of these answers is, in their order (`Scoring.probabilities`).
+
+        A model that thinks answers at once.
+        """
+        model = self.model
+        scoring = Scoring(model.forms.choices(Choices(tuple(choices))), _CHOICE_TOKENS)
+        inputs = model.question(question, turns, reasoning=False)
+        with self.branch(len(inputs) + scoring.most_tokens, span) as branch:
+            scoring.run(model, branch, branch.opened_by(inputs))
+        return scoring.probabilities
 
     @torch.inference_mode()
     def _step(self, branch: Branch, inputs: Tensor) -> Tensor:

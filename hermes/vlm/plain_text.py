@@ -33,6 +33,14 @@ class PlainText:
         # An added token can be in the vocabulary as well, and be found whole there.
         return [id for character in text for id in self._ids_of(character)]
 
+    def whole(self, text: str) -> list[int] | None:
+        """As `ids`; None if the tokenizer does not know a part of the text."""
+        found: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        if self._added.isdisjoint(found):
+            return found
+        parts = [self._ids_of(character) for character in text if not character.isspace()]
+        return self.ids(text) if all(parts) else None
+
     def _ids_of(self, character: str) -> list[int]:
         found: list[int] = self._plain.encode(character, add_special_tokens=False).ids
         return [id for id in found if id not in self._added]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from hermes.errors import InvalidInput
 from hermes.memory import FrameLayout
+from hermes.question import Turn
 from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.qwen_vl import QwenVL, widened
 
@@ -88,9 +90,12 @@ class Qwen3VL(QwenVL):
     def _time_ids(self, seconds: float) -> list[int]:
         return time_ids(self.tokenizer, seconds)
 
-    def prompt_ids(self, text: str) -> list[int]:
+    def prompt_ids(
+        self, text: str, turns: Sequence[Turn] = (), *, reasoning: bool = True
+    ) -> list[int]:
         """As in other families, and what each frame's text has: no digits but 0."""
-        return [*super().prompt_ids(text), *self._time_ids(0)]
+        ids = super().prompt_ids(text, turns, reasoning=reasoning)
+        return [*ids, *self._time_ids(0)]
 
     def _new_layout(self, rows: int, columns: int) -> FrameLayout:
         return FrameLayout.marked(rows, columns, self.shape.device)

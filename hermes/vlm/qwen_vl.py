@@ -13,11 +13,13 @@ from torch.nn import functional
 
 from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass
+from hermes.question import Turn
 from hermes.vlm import attention, multimodal_rope
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.encoded import EncodedFrame, FrameTime
+from hermes.vlm.forms import Forms
 from hermes.vlm.frame_sizes import FrameSizes
 from hermes.vlm.preprocess import (
     PatchSettings,
@@ -95,6 +97,7 @@ class QwenVL(ABC):
         self.rotary = multimodal_rope.probe(self.language.rotary_emb, self.shape.device, name)
         self.position_limit = int(text.max_position_embeddings)
         self.decoding = Decoding.of(model, name)
+        self.forms = Forms(tokenizer, self.decoding)
 
     @property
     def most_frame_tokens(self) -> int:
@@ -182,13 +185,18 @@ class QwenVL(ABC):
         """A picture's tokens with the text that belongs to its frame."""
         return tokens
 
-    def question(self, text: str) -> Tensor:
+    def question(self, text: str, turns: Sequence[Turn] = (), *, reasoning: bool = True) -> Tensor:
         """Inputs [n, width] of what closes the video, the question, and the answer's cue."""
-        return self.embed(self.template.question_ids(self.tokenizer, text))
+        return self.embed(
+            self.template.question_ids(self.tokenizer, text, turns, reasoning=reasoning)
+        )
 
-    def prompt_ids(self, text: str) -> list[int]:
+    def prompt_ids(
+        self, text: str, turns: Sequence[Turn] = (), *, reasoning: bool = True
+    ) -> list[int]:
         """Token ids of all that precedes the answer to this question, the video as one."""
-        return self.template.prompt_ids(self.tokenizer, text, self._model.config.video_token_id)
+        video_id: int = self._model.config.video_token_id
+        return self.template.prompt_ids(self.tokenizer, text, video_id, turns, reasoning=reasoning)
 
     @torch.inference_mode()
     def embed(self, token_ids: list[int]) -> Tensor:
@@ -223,9 +231,9 @@ class QwenVL(ABC):
         scores: Tensor = self._model.lm_head(hidden)
         return scores
 
-    def text_stream(self) -> TextStream:
+    def text_stream(self, *, reasoning: bool = True) -> TextStream:
         """A new stream of text for one answer."""
-        return AnswerText(self.tokenizer, self.template.thinking)
+        return AnswerText(self.tokenizer, reasoning and self.template.thinking)
 
 
 def widened(tokens: Tensor, columns: int) -> Tensor:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from hermes.question import Turn
 from hermes.sampling import GREEDY, Sampling
 from hermes.vlm.base import VideoModel
 from hermes.vlm.sampler import Sampler
@@ -60,8 +61,8 @@ class TokenChoice:
         return self._penalty == 1
 
     @torch.inference_mode()
-    def begin(self, question: str, sampling: Sampling = GREEDY) -> int:
-        """The row of an answer to `question`. Give it back with `end`."""
+    def begin(self, question: str, sampling: Sampling = GREEDY, turns: Sequence[Turn] = ()) -> int:
+        """The row of an answer to `question`, after `turns`. Give it back with `end`."""
         asked = sampling.repetition_penalty
         penalty = self._penalty if asked is None else asked
         if penalty == 1 and not sampling.draws and not sampling.logprobs:
@@ -72,7 +73,7 @@ class TokenChoice:
         assert self._seen is not None
         row = self._free.pop()
         self._rows[row] = _Row(penalty, sampler, sampling.logprobs)
-        ids = torch.tensor(sorted(set(self._model.prompt_ids(question))), dtype=torch.int64)
+        ids = torch.tensor(sorted(set(self._model.prompt_ids(question, turns))), dtype=torch.int64)
         ids = ids[ids < self._seen.shape[1]]  # a tokenizer can know more than the model says
         self._seen[row].zero_().index_fill_(0, ids.to(self._seen.device), True)
         return row

@@ -25,8 +25,11 @@ from hermes.memory import (
     RetentionPolicy,
     SlabPool,
     StreamMemory,
+    Waiting,
+    lies_within,
 )
 from hermes.memory.changes import ChangeConfig, Changes
+from hermes.question import Span
 from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import EncodedFrame, FramePictures, FrameTime
 from hermes.vlm.feature_unit import feature_unit
@@ -296,18 +299,30 @@ class VideoMemory(PictureMemory):
         waiting = self.model.frame_tokens(self._present.size)
         return waiting + sum(frame.layout.tokens for frame in newest[1:])
 
-    def _present_frames(self) -> list[EncodedFrame]:
-        """Frames for a branch to begin with: the newest in full, of which memory holds only what
-        changed, and one that waits for the rest of its pictures. Encoded at most once.
+    def _present_frames(self, span: Span | None) -> list[EncodedFrame]:
+        """Frames for a branch to begin with, of those within `span`: the newest in full, of which
+        memory holds only what changed, and one that waits for the rest of its pictures. Encoded
+        at most once.
         """
         newest = [] if self._picture is None else self._picture.present
-        present = self._present
-        if present is None:
-            return newest
+        present, first = self._present, self.coverage().frames_seen - len(newest)
+        if span is not None:
+            stamps = [self.cache.stamp_of(first + at) for at in range(len(newest))]
+        else:
+            stamps = [None] * len(newest)
+        if present is not None:
+            newest, stamps = newest[1:], stamps[1:]
+        found = [
+            frame
+            for frame, stamp in zip(newest, stamps, strict=True)
+            if span is None or lies_within(span, stamp)
+        ]
+        if present is None or (span is not None and not lies_within(span, present.stamp)):
+            return found
         if self._present_encoded is None:
             features = self.model.encode(present.pictures)
             (self._present_encoded,) = self.encoded(features, [present])
-        return [*newest[1:], self._present_encoded]
+        return [*found, self._present_encoded]
 
     def mark_lost(self, since_ms: int) -> None:
         """Report in `coverage` that an earlier memory of this camera was lost.
@@ -320,20 +335,19 @@ class VideoMemory(PictureMemory):
         """What the memory can know about."""
         return self.cache.coverage()
 
-    def branch(self, room: int) -> Branch:
+    def branch(self, room: int, span: Span | None = None) -> Branch:
         """A branch for one question and its answer of at most `room` tokens. Close it after use.
 
         It begins with the newest frames in full, if memory holds only what changed in
         them, and with pictures that wait for the others of their frame: the first
-        row's inputs are those that `Branch.opened_by` returns.
+        row's inputs are those that `Branch.opened_by` returns. `span`: it sees what is within
+        it alone; raises `InvalidInput` if nothing is held of it.
         """
-        frames = self._present_frames()
-        branch = self.cache.branch(room, [(frame.features, frame.layout) for frame in frames])
-        if self._present is not None:
-            branch.coverage = branch.coverage.and_present(
-                self._present.stamp, after_gap=self._after_gap
-            )
-        return branch
+        present, waiting = self._present, None
+        if present is not None:
+            waiting = Waiting(present.stamp, self._after_gap)
+        frames = [(frame.features, frame.layout) for frame in self._present_frames(span)]
+        return self.cache.branch(room, frames, span=span, waiting=waiting)
 
     def close(self) -> None:
         """End this memory. Its slab goes to the next one of the same pool."""

@@ -13,6 +13,7 @@ from services.cli import (
     connection,
     demo,
     events,
+    evidence,
     memory,
     model,
     token,
@@ -36,6 +37,7 @@ app.callback()(connection.options)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("ask")(ask.ask)
+app.command("evidence")(evidence.evidence)
 app.command("token")(token.token)
 app.add_typer(cameras.app, name="camera")
 app.add_typer(watches.app, name="watch")

@@ -13,6 +13,7 @@ from hermes import picture
 from hermes.errors import InvalidInput
 from services.cli.camera_table import width_of
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
+from services.cli.frames import frames
 from services.cli.memory_picture import ASCII, memory_picture
 from services.cli.output import fail, out
 from services.cli.progress import calling
@@ -51,3 +52,6 @@ def show(
         glyphs = ASCII if out.options.ascii_only else None
         width = width_of(out)
         out.print(memory_picture(contents, camera, width, glyphs), width=width)
+
+
+app.command("frames")(frames)

@@ -122,6 +122,12 @@ class WorkerSettings(TlsServerSettings):
     similarity_gate_s: float = Field(
         30.0, gt=0, description="seconds after which a frame is taken in even if nothing changed"
     )
+    kept_pictures: int = Field(
+        32 << 20,
+        ge=0,
+        description="bytes of pictures (JPEG) of the frames in memory that are kept beside each"
+        " camera's memory at most, for people to look at; 0: none are",
+    )
     checkpoint_url: str = Field(
         "",
         description="folder for snapshots of memories, from which the next owner restores; the same"

@@ -18,15 +18,20 @@ import grpc
 from hermes import errors
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import message_of
-from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta
+from hermes.v1.memory_pb2 import FramePicture
+from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta, Evidence
 from hermes.v1.watch_pb2 import Evaluation
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
     WorkerServiceEvaluateRequest,
     WorkerServiceEvaluateResponse,
+    WorkerServiceGetEvidenceRequest,
+    WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
     WorkerServiceInspectResponse,
+    WorkerServiceListFramesRequest,
+    WorkerServiceListFramesResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
 from services.common.grpc_server import GrpcServer
@@ -45,9 +50,10 @@ class Say:
 
 @dataclass(frozen=True)
 class End:
-    """The complete event. `epoch=None`: the epoch of the request."""
+    """The complete event. `epoch=None`: the epoch of the request. `also`: more fields of it."""
 
     epoch: int | None = None
+    also: Complete = field(default_factory=Complete)
 
 
 @dataclass(frozen=True)
@@ -111,10 +117,9 @@ class Show:
 
 @dataclass(frozen=True)
 class Find:
-    """An evaluation, the whole answer to Evaluate. `epoch=None`: the epoch of the request."""
+    """Evidence, the whole answer to GetEvidence. `epoch=None`: the epoch of the request."""
 
-    value: float
-    holds: bool = False
+    evidence: Evidence = field(default_factory=Evidence)
     epoch: int | None = None
 
 
@@ -123,6 +128,15 @@ Step = Say | End | Rest | Fault
 Script = Sequence[Step]
 
 HELLO: Script = (Say("a "), Say("red "), Say("car"), End())
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An evaluation, the whole answer to Evaluate. `epoch=None`: the epoch of the request."""
+
+    value: float
+    holds: bool = False
+    epoch: int | None = None
 
 
 @dataclass
@@ -137,17 +151,23 @@ class Seen:
 
 
 class FakeWorker(WorkerServiceServicer):
-    """Plays a script for each question and one of `looks` for each inspection; the last repeats.
-
-    `finds`: what it evaluates, by camera.
+    """Plays a script for each question, one of `looks` for each inspection and one of `finds` for
+    each request for evidence; the last repeats. It sends `frames` to each who asks for them.
+    `judges`: what it evaluates, by camera.
     """
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
         self.scripts: list[Script] = list(scripts) or [HELLO]
         self.looks: list[Show | Fault] = [Show()]
+        self.finds: list[Find | Fault] = [Find()]
         self.calls: list[Seen] = []
+        self.searches: list[Seen] = []
         self.inspections: list[Seen] = []
-        self.finds: dict[str, Find | Fault] = {}
+        self.frames: Sequence[FramePicture | Fault] = ()
+        self.frames_epoch: int | None = None  # None: that of the request
+        self.frames_sent = 0
+        self.listings: list[Seen] = []
+        self.judges: dict[str, Judged | Fault] = {}
         self.evaluations: list[Seen] = []
         self.address = ""
         self.tls = tls
@@ -186,18 +206,41 @@ class FakeWorker(WorkerServiceServicer):
             message = message_of(replace(look.contents, epoch=epoch))
             return WorkerServiceInspectResponse(contents=message)
 
-    async def Evaluate(  # noqa: N802 - the name is the interface
-        self, request: WorkerServiceEvaluateRequest, context: Any
-    ) -> WorkerServiceEvaluateResponse:
-        find = self.finds.get(request.camera_id, Find(0.5))
-        with _seen(self.evaluations, request, context):
+    async def GetEvidence(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceGetEvidenceRequest, context: Any
+    ) -> WorkerServiceGetEvidenceResponse:
+        find = self.finds[min(len(self.searches), len(self.finds) - 1)]
+        with _seen(self.searches, request, context):
             if not isinstance(find, Find):
                 await _fail(find, context)
                 raise AssertionError("a fault finds nothing")
-            evaluation = Evaluation(value=find.value, holds=find.holds)
+            epoch = request.epoch if find.epoch is None else find.epoch
+            return WorkerServiceGetEvidenceResponse(evidence=find.evidence, epoch=epoch)
+
+    async def ListFrames(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceListFramesRequest, context: Any
+    ) -> None:
+        epoch = request.epoch if self.frames_epoch is None else self.frames_epoch
+        with _seen(self.listings, request, context):
+            for step in self.frames:
+                if not isinstance(step, FramePicture):
+                    await _fail(step, context)
+                    continue
+                await context.write(WorkerServiceListFramesResponse(frame=step, epoch=epoch))
+                self.frames_sent += 1
+
+    async def Evaluate(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceEvaluateRequest, context: Any
+    ) -> WorkerServiceEvaluateResponse:
+        judged = self.judges.get(request.camera_id, Judged(0.5))
+        with _seen(self.evaluations, request, context):
+            if not isinstance(judged, Judged):
+                await _fail(judged, context)
+                raise AssertionError("a fault finds nothing")
+            evaluation = Evaluation(value=judged.value, holds=judged.holds)
             evaluation.captured.FromMilliseconds(1_700_000_000_000)
             response = WorkerServiceEvaluateResponse(
-                evaluation=evaluation, epoch=request.epoch if find.epoch is None else find.epoch
+                evaluation=evaluation, epoch=request.epoch if judged.epoch is None else judged.epoch
             )
             for number in range(request.evidence.frames):
                 frame = response.evidence.frames.add(frame=number)
@@ -210,7 +253,7 @@ class FakeWorker(WorkerServiceServicer):
                 if after_s:
                     await asyncio.sleep(after_s)
                 await context.write(WorkerServiceAskResponse(delta=Delta(text=text)))
-            case End(epoch):
+            case End(epoch, also):
                 complete = Complete(
                     finish_reason=FINISH_REASON_STOP,
                     question_tokens=5,
@@ -225,6 +268,7 @@ class FakeWorker(WorkerServiceServicer):
                 span.start.FromMilliseconds(1_700_000_000_000)
                 span.end.FromMilliseconds(1_700_000_060_000)
                 complete.coverage.frames = 30
+                complete.MergeFrom(also)
                 await context.write(WorkerServiceAskResponse(complete=complete))
             case Rest(seconds):
                 await asyncio.sleep(seconds)

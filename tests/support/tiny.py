@@ -18,6 +18,7 @@ from hermes.memory import (
 )
 from hermes.vlm import load
 from hermes.vlm.llava_onevision import LlavaOnevision
+from hermes.vlm.preprocess import to_pixels
 from tests.support.run_folder import made_once
 
 torch.set_num_threads(1)  # a second thread beside another process is slower than none
@@ -91,3 +92,20 @@ def answer(of: StreamMemory, text: str, tokens: int) -> tuple[list[int], Tensor]
             ids.append(int(logits.argmax()))
             inputs = tiny.embed(ids[-1:])
     return ids, torch.stack(seen)
+
+
+def plain_logits(frames: Tensor, question: str, answer: list[int]) -> Tensor:
+    """Logits [answer + 1, vocabulary] of the plain transformers model on the same input."""
+    from transformers import AutoModelForImageTextToText
+
+    of = model()
+    plain = AutoModelForImageTextToText.from_pretrained(folder()).eval()
+    tokenizer = of.tokenizer
+    prefix = tokenizer(of.template.prefix, add_special_tokens=False)["input_ids"]
+    video = [plain.config.video_token_id] * (len(frames) * of.layout.tokens + 1)
+    asked = of.template.question_ids(tokenizer, question)
+    ids = torch.tensor([[*prefix, *video, *asked, *answer]])
+    pixels = to_pixels(frames, of.pixels, torch.float32).unsqueeze(0)
+    with torch.inference_mode():
+        logits: Tensor = plain(input_ids=ids, pixel_values_videos=pixels).logits[0]
+    return logits[-1 - len(answer) :]

@@ -13,6 +13,7 @@ from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen3VLConfig, Qwen
 
 from hermes.memory import FrameStamp, MemoryConfig, PackedPass, SlidingWindow, StreamMemory
 from hermes.vlm import chat_templates, load, offline_tokenizer
+from hermes.vlm.preprocess import patchify, to_pixels
 from hermes.vlm.qwen2_5_vl import Qwen25VL
 from hermes.vlm.qwen3_vl import Qwen3VL
 from hermes.vlm.shapes import QWEN_VL_MARKS
@@ -181,3 +182,62 @@ def answer(of: Tiny, held: StreamMemory, text: str, tokens: int) -> tuple[list[i
             ids.append(int(seen[-1].argmax()))
             inputs = of.embed(ids[-1:])
     return ids, torch.stack(seen)
+
+
+def _token_ids(model: Tiny, frames: int, question: str, answer: list[int]) -> list[int]:
+    """The plain model's tokens: the layout that we use, written out."""
+    tokenizer, config = model.tokenizer, plain(model.model_type).config
+    prefix = tokenizer(model.template.prefix, add_special_tokens=False)["input_ids"]
+    patches = [config.video_token_id] * (GRID[0] * GRID[1])
+    if model.model_type != "qwen2_5_vl":
+        patches = [config.vision_start_token_id, *patches, config.vision_end_token_id]
+    asked = model.template.question_ids(tokenizer, question)
+    return [*prefix, *patches * frames, *asked, *answer]
+
+
+def trained_positions(model: Tiny, ids: list[int], frames: int) -> Tensor:
+    """[3, 1, n] for Qwen2.5-VL: its own rule except for the text after the video."""
+    video = [
+        index for index, id in enumerate(ids) if id == plain(model.model_type).config.video_token_id
+    ]
+    rows, columns = GRID
+    start = video[0]
+    positions = []
+    for index in range(len(ids)):
+        if index < start:
+            positions.append((index, index, index))
+        elif index in video:
+            frame, patch = divmod(index - start, rows * columns)
+            step = model.layout.advance[0]
+            positions.append(
+                (start + frame * step, start + patch // columns, start + patch % columns)
+            )
+        else:
+            after = max(max(position) for position in positions) + 1
+            positions.append((after, after, after))
+    return torch.tensor(positions).T.unsqueeze(1)
+
+
+def plain_logits(
+    model: Tiny, pictures: Tensor, question: str, answer: list[int], *, own_positions: bool
+) -> Tensor:
+    """Logits [answer + 1, vocabulary] of the plain transformers model."""
+    unmodified, frames = plain(model.model_type), len(pictures) // 2
+    ids = _token_ids(model, frames, question, answer)
+    pixels = to_pixels(pictures, model.pixels, torch.float32)
+    more: dict[str, object] = {}
+    if model.model_type == "qwen2_5_vl":
+        more["second_per_grid_ts"] = [2 / model.patches.frames_per_second]
+    if not own_positions:
+        more["position_ids"] = trained_positions(model, ids, frames)
+    tokens = torch.tensor([ids])
+    with torch.inference_mode():
+        output = unmodified(
+            input_ids=tokens,
+            pixel_values_videos=patchify(pixels, model.patches),
+            video_grid_thw=torch.tensor([[frames, *(2 * side for side in GRID)]]),
+            mm_token_type_ids=2 * (tokens == unmodified.config.video_token_id).int(),
+            **more,
+        )
+    logits: Tensor = output.logits[0, -1 - len(answer) :]
+    return logits

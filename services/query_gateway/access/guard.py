@@ -16,6 +16,7 @@ from services.common.rpc import rewrapped, write_all
 from services.query_gateway.access import viewer
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
+from services.query_gateway.access.current import CurrentCall, serving
 from services.query_gateway.access.limits import CallerLimits
 from services.query_gateway.access.rules import RULES, Rule
 from services.query_gateway.access.scopes import Caller
@@ -67,9 +68,11 @@ class Guard(grpc.aio.ServerInterceptor):
             self._audit.stranger(method, error, context)
             raise
         camera_id = "" if rule.camera is None else rule.camera(request)
+        call = CurrentCall(caller)
         subject = rule.subject(request)
-        with self._audit.call(
-            caller.who, method, rule.action, camera_id, request, context, subject
+        with (
+            serving(call),
+            self._audit.call(call, method, rule.action, camera_id, request, context, subject),
         ):
             with self._counting():
                 self._limits.enter(caller.who)

@@ -32,7 +32,7 @@ from services.common.placement import Member
 from services.common.watch_registry import WatchRegistry
 from services.common.watch_room import WatchRooms
 from tests.support.event_messages import opened
-from tests.support.fake_worker import Abort, Crash, Fail, FakeWorker, Find
+from tests.support.fake_worker import Abort, Crash, Fail, FakeWorker, Judged
 from tests.support.gateway import own, register, running_gateway
 from tests.support.tokens import write_tokens
 
@@ -212,8 +212,8 @@ async def test_a_trial_asks_each_camera_and_opens_nothing(
         label(redis_client, name, area="ward")
     for name in ("bed-1", "bed-2", "bed-4"):
         own(redis_client, name, worker.address)
-    worker.finds = {
-        "bed-1": Find(0.93, holds=True),
+    worker.judges = {
+        "bed-1": Judged(0.93, holds=True),
         "bed-2": Fail(errors.Overloaded("full", 3)),
         "bed-4": Crash("secret"),
     }
@@ -237,7 +237,7 @@ async def test_a_trial_asks_each_camera_and_opens_nothing(
 async def test_an_old_worker_is_said_to_be_old(
     client: AsyncHermesClient, redis_client: redis.Redis, worker: FakeWorker, lobby: str
 ) -> None:
-    worker.finds = {"lobby": Abort(grpc.StatusCode.UNIMPLEMENTED)}
+    worker.judges = {"lobby": Abort(grpc.StatusCode.UNIMPLEMENTED)}
     (trial,) = [one async for one in client.try_watch(FALL)]
     assert "update it" in trial.message
 

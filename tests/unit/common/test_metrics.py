@@ -20,6 +20,7 @@ EXPECTED = {
     "hermes_query_duration_seconds": ("histogram", {"model"}),
     "hermes_query_queue_seconds": ("histogram", {"model"}),
     "hermes_queries_total": ("counter", {"code"}),
+    "hermes_question_forms_total": ("counter", {"form"}),
     "hermes_refused_calls_total": ("counter", {"reason"}),
     "hermes_frame_lag_seconds": ("histogram", set()),
     "hermes_frame_lag_last_seconds": ("gauge", {"camera"}),

@@ -38,6 +38,21 @@ def test_a_question_that_would_wait_too_long_is_refused() -> None:
     admission.admit("b")
 
 
+def test_a_question_counts_as_the_passes_that_its_choices_take() -> None:
+    """A pass takes half a second and two seconds are allowed: the third question has four."""
+    admission = Admission(EngineConfig(max_wait_s=2.0))
+    admission.admit("a")
+    admission.read(1, 0.5)
+    admission.admit("a")
+    admission.admit("a", 4)
+    with pytest.raises(Overloaded, match=r"5 questions are waiting.* 3\.0 s"):
+        admission.admit("b")
+    admission.read(2, 1.0)
+    admission.admit("b")
+    admission.ended("a", unread=3)
+    assert admission.expected_wait_s == pytest.approx(1.0)
+
+
 def test_an_idle_worker_takes_a_question_even_if_it_is_slow() -> None:
     admission = Admission(EngineConfig(max_wait_s=0.1))
     admission.admit("a")

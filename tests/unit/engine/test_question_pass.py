@@ -18,8 +18,10 @@ from hermes.demo import checkpoint
 from hermes.engine.question_pass import SIZES, QuestionPass
 from hermes.memory import Branch, ChangeConfig
 from hermes.memory.reading import NewReader
+from hermes.question import Choices, Span
 from hermes.sampling import GREEDY, Sampling
-from hermes.vlm import VideoMemory, VideoModel, load
+from hermes.vlm import ChosenToken, VideoMemory, VideoModel, load
+from hermes.vlm.scoring import Scoring
 from tests.support import tiny
 
 REACH = 250
@@ -117,6 +119,27 @@ def test_answers_with_settings_of_their_own_leave_the_greedy_ones_as_they_are(
     )
     assert [mixed[0], mixed[2]] == [expected[0], expected[2]]
     assert mixed[1] != expected[1]
+
+
+@pytest.mark.parametrize("model", [None], indirect=True, ids=["no penalty"])
+@torch.inference_mode()
+def test_questions_about_spans_are_recorded_beside_plain_ones(
+    model: VideoModel, new_reader: NewReader
+) -> None:
+    found = []
+    for reader in (None, new_reader):
+        made = VideoMemory(model, budget=96, compress_every_frames=2)
+        made.feed(tiny.pictures(12, seed=6))
+        spans = (Span(0, 6_000), None, Span(9_000, 11_000))
+        branches = [made.branch(ROOM, span) for span in spans]
+        passes = QuestionPass(model, REACH, reader)
+        said = spoken(model, passes, branches)
+        assert passes.sizes or reader is None
+        found.append((said, [branch.keys[:, :, : branch.length] for branch in branches]))
+    (expected, keys), (said, its) = found
+    assert said == expected
+    for ours, other in zip(its, keys, strict=True):
+        torch.testing.assert_close(ours, other, atol=1e-4, rtol=1e-4)
 
 
 class Broken:
@@ -221,3 +244,37 @@ def test_an_answer_that_begins_with_a_frame_is_packed_once(
     (expected, keys), (tokens, own) = found
     assert tokens == expected
     torch.testing.assert_close(own, keys, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", [None], indirect=True, ids=["no penalty"])
+@torch.inference_mode()
+def test_choices_are_scored_beside_answers_in_recorded_passes(
+    model: VideoModel, new_reader: NewReader
+) -> None:
+    """A question with choices, one that is answered, and the rest of the choices beside it."""
+    texts, found = ("red", "a circle", "no"), []
+    choices = model.forms.choices(Choices(texts))
+    for passes in (QuestionPass(model, REACH), QuestionPass(model, REACH, new_reader)):
+        branches = [memory.branch(ROOM) for memory in memories(model)[:2]]
+        scoring, answer = Scoring(choices, 3), passes.choice.begin("What now?")
+        inputs, questions, said = model.question("What now?"), [model.question("Who?")], []
+        while not scoring.done:
+            before = len(questions[0]) if questions else 0
+            rows = [branches[0].row(len(inputs)), scoring.row(branches[1], before)]
+            scored = torch.cat([*questions, model.embed(scoring.ids)])
+            token, values = passes.outcomes(
+                [inputs, scored], rows, [answer, scoring.wanted(before)]
+            )
+            assert isinstance(token, ChosenToken)
+            assert isinstance(values, list)
+            scoring.took(values)
+            for branch, row in zip(branches, rows, strict=True):
+                branch.commit(row)
+            said.append(token.id)
+            inputs, questions = model.embed([token.id]), []
+        found.append((said, [choice.logprob for choice in scoring.probabilities]))
+        assert branches[1].length == len(model.question("Who?"))
+    (expected, logprobs), (tokens, its) = found
+    assert tokens == expected
+    assert its == pytest.approx(logprobs, abs=1e-4)
+    assert passes.sizes

@@ -12,27 +12,9 @@ import torch
 from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import FrameStamp, PackedPass, Row
 from hermes.vlm import load
-from hermes.vlm.preprocess import to_pixels
 from tests.support import tiny
 
 QUESTION = "What is happening now?"
-
-
-def reference_logits(frames: torch.Tensor, answer: list[int]) -> torch.Tensor:
-    """Logits [answer + 1, vocabulary] of the plain transformers model on the same input."""
-    from transformers import AutoModelForImageTextToText
-
-    model = tiny.model()
-    plain = AutoModelForImageTextToText.from_pretrained(tiny.folder()).eval()
-    tokenizer = model.tokenizer
-    prefix = tokenizer(model.template.prefix, add_special_tokens=False)["input_ids"]
-    video = [plain.config.video_token_id] * (len(frames) * model.layout.tokens + 1)
-    question = model.template.question_ids(tokenizer, QUESTION)
-    ids = torch.tensor([[*prefix, *video, *question, *answer]])
-    pixels = to_pixels(frames, model.pixels, torch.float32).unsqueeze(0)
-    with torch.inference_mode():
-        logits: torch.Tensor = plain(input_ids=ids, pixel_values_videos=pixels).logits[0]
-    return logits[-1 - len(answer) :]
 
 
 def test_equals_the_plain_model() -> None:
@@ -40,7 +22,7 @@ def test_equals_the_plain_model() -> None:
     memory = tiny.memory()
     tiny.feed(memory, frames)
     ids, logits = tiny.answer(memory, QUESTION, 8)
-    expected = reference_logits(frames, ids[:-1])
+    expected = tiny.plain_logits(frames, QUESTION, ids[:-1])
     assert torch.allclose(logits, expected, atol=2e-4, rtol=1e-4)
     assert logits.argmax(-1).tolist() == expected.argmax(-1).tolist()
 

@@ -15,8 +15,7 @@ from hermes.vlm import guidance_prompts
 from hermes.vlm.guidance import GLOBAL, LOCAL
 from hermes.vlm.preprocess import patchify, to_pixels
 from tests.support import tiny_qwen
-from tests.support.tiny_qwen import Tiny
-from tests.unit.vlm.test_qwen_vl import trained_positions
+from tests.support.tiny_qwen import Tiny, trained_positions
 
 FRAMES = 5
 

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from benchmarks.baselines.memories import MEMORIES
 from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import POLICIES, FrameStamp, PackedPass, Row
 from hermes.vlm import VideoMemory, guidance_prompts, load
-from hermes.vlm.preprocess import patchify, to_pixels
 from tests.support import tiny_qwen
-from tests.support.tiny_qwen import Tiny
+from tests.support.tiny_qwen import Tiny, plain_logits
 
 QUESTION = "What is happening now?"
 
@@ -31,67 +29,6 @@ def model(family: str) -> Tiny:
     return tiny_qwen.model(family)
 
 
-def token_ids(model: Tiny, frames: int, answer: list[int]) -> list[int]:
-    """The plain model's tokens: the layout that we use, written out."""
-    tokenizer, config = model.tokenizer, tiny_qwen.plain(model.model_type).config
-    prefix = tokenizer(model.template.prefix, add_special_tokens=False)["input_ids"]
-    patches = [config.video_token_id] * (tiny_qwen.GRID[0] * tiny_qwen.GRID[1])
-    if model.model_type != "qwen2_5_vl":
-        patches = [config.vision_start_token_id, *patches, config.vision_end_token_id]
-    question = model.template.question_ids(tokenizer, QUESTION)
-    return [*prefix, *patches * frames, *question, *answer]
-
-
-def trained_positions(model: Tiny, ids: list[int], frames: int) -> Tensor:
-    """[3, 1, n] for Qwen2.5-VL: its own rule except for the text after the video."""
-    video = [
-        index
-        for index, id in enumerate(ids)
-        if id == tiny_qwen.plain(model.model_type).config.video_token_id
-    ]
-    rows, columns = tiny_qwen.GRID
-    start = video[0]
-    positions = []
-    for index in range(len(ids)):
-        if index < start:
-            positions.append((index, index, index))
-        elif index in video:
-            frame, patch = divmod(index - start, rows * columns)
-            step = model.layout.advance[0]
-            positions.append(
-                (start + frame * step, start + patch // columns, start + patch % columns)
-            )
-        else:
-            after = max(max(position) for position in positions) + 1
-            positions.append((after, after, after))
-    return torch.tensor(positions).T.unsqueeze(1)
-
-
-def plain_logits(
-    model: Tiny, pictures: Tensor, answer: list[int], *, own_positions: bool
-) -> Tensor:
-    """Logits [answer + 1, vocabulary] of the plain transformers model."""
-    plain, frames = tiny_qwen.plain(model.model_type), len(pictures) // 2
-    ids = token_ids(model, frames, answer)
-    pixels = to_pixels(pictures, model.pixels, torch.float32)
-    more: dict[str, object] = {}
-    if model.model_type == "qwen2_5_vl":
-        more["second_per_grid_ts"] = [2 / model.patches.frames_per_second]
-    if not own_positions:
-        more["position_ids"] = trained_positions(model, ids, frames)
-    tokens = torch.tensor([ids])
-    with torch.inference_mode():
-        output = plain(
-            input_ids=tokens,
-            pixel_values_videos=patchify(pixels, model.patches),
-            video_grid_thw=torch.tensor([[frames, *(2 * side for side in tiny_qwen.GRID)]]),
-            mm_token_type_ids=2 * (tokens == plain.config.video_token_id).int(),
-            **more,
-        )
-    logits: Tensor = output.logits[0, -1 - len(answer) :]
-    return logits
-
-
 def test_equals_the_plain_model(model: Tiny) -> None:
     """Qwen3-VL with the positions that transformers gives the same tokens. Qwen2.5-VL with those
     that it was trained with: `get_rope_index` of transformers 5.23 lets text go on in the midst of
@@ -102,7 +39,7 @@ def test_equals_the_plain_model(model: Tiny) -> None:
     tiny_qwen.feed(model, memory, pictures)
     ids, logits = tiny_qwen.answer(model, memory, QUESTION, 8)
     own = model.model_type != "qwen2_5_vl"
-    expected = plain_logits(model, pictures, ids[:-1], own_positions=own)
+    expected = plain_logits(model, pictures, QUESTION, ids[:-1], own_positions=own)
     assert torch.allclose(logits, expected, atol=2e-4, rtol=0)
     assert logits.argmax(-1).tolist() == expected.argmax(-1).tolist()
 
@@ -113,7 +50,7 @@ def test_equals_the_plain_model_with_its_own_positions(model: Tiny) -> None:
     memory = tiny_qwen.memory(model)
     tiny_qwen.feed(model, memory, pictures)
     ids, logits = tiny_qwen.answer(model, memory, QUESTION, 4)
-    expected = plain_logits(model, pictures, ids[:-1], own_positions=True)
+    expected = plain_logits(model, pictures, QUESTION, ids[:-1], own_positions=True)
     assert torch.allclose(logits, expected, atol=2e-4, rtol=0)
 
 

@@ -1,0 +1,1 @@
+"""Standing questions: what is asked when, and which events it makes."""
