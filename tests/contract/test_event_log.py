@@ -39,7 +39,7 @@ def test_messages_are_trimmed_by_number_and_events_with_them(client: redis.Redis
     assert stream(client) == ["e2", "e3", "e4"]
     assert index(client) == ["e2", "e3", "e4"]
     assert client.exists(keys.event("e1"), keys.event("e2")) == 1
-    assert sorted(client.hkeys(keys.EVENTS_OPEN)) == [b"e2", b"e3", b"e4"]  # type: ignore[type-var,arg-type]
+    assert sorted(client.hkeys(keys.EVENTS_OPEN)) == [b"e2", b"e3", b"e4"]
     for sequence in range(2, 5):
         log.append(updated("e4", sequence))
     assert stream(client) == ["e4", "e4", "e4"]

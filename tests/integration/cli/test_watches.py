@@ -15,7 +15,7 @@ from services.cli.main import app
 from services.common import keys
 from services.common.event_log import RedisEventLog
 from tests.support.event_messages import closed, note, opened, updated
-from tests.support.fake_worker import FakeWorker, Find
+from tests.support.fake_worker import FakeWorker, Judged
 from tests.support.gateway import own, running_gateway
 
 
@@ -48,7 +48,7 @@ async def test_watches_on_the_command_line(redis_url: str, redis_client: redis.R
     worker = FakeWorker()
     await worker.start()
     wards(redis_client, worker)
-    worker.finds = {"bed-1": Find(0.93, holds=True), "bed-2": Find(0.1)}
+    worker.judges = {"bed-1": Judged(0.93, holds=True), "bed-2": Judged(0.1)}
 
     def use(address: str) -> None:
         assert "no watches yet" in run(address, "watch", "list").stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -60,17 +61,17 @@ def changed(watch: Watch, change: Callable[[Watch], object]) -> Watch:
     return copy
 
 
-def put(**fields: object) -> Callable[[Watch], object]:
+def put(**fields: Any) -> Callable[[Watch], object]:
     def change(watch: Watch) -> None:
         for name, value in fields.items():
-            watch.ClearField(name)  # type: ignore[arg-type]
-            watch.MergeFrom(Watch(**{name: value}))  # type: ignore[arg-type]
+            watch.ClearField(name)
+            watch.MergeFrom(Watch(**{name: value}))
 
     return change
 
 
-def trigger(**fields: object) -> Callable[[Watch], object]:
-    return lambda watch: watch.trigger.MergeFrom(Trigger(**fields))  # type: ignore[arg-type]
+def trigger(**fields: Any) -> Callable[[Watch], object]:
+    return lambda watch: watch.trigger.MergeFrom(Trigger(**fields))
 
 
 def cameras(*ids: str, labels: str = "") -> Callable[[Watch], object]:

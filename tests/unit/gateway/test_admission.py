@@ -58,7 +58,8 @@ def test_an_estimate_counts_cameras_and_frames(
     watch: Watch, cameras: int, per_second: float
 ) -> None:
     found = estimate(watch, CAMERAS.values())
-    assert (found.cameras, found.per_second) == (cameras, pytest.approx(per_second))
+    assert found.cameras == cameras
+    assert found.per_second == pytest.approx(per_second)
 
 
 def test_a_watch_is_admitted_up_to_the_capacity() -> None:
