@@ -198,6 +198,7 @@ def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | 
         [watch.watch() for watch in wanted.config.watches],
         None if config is None else config.resolve(),
         None if kept is None else folder,
+        {watch.id for watch in wanted.config.watches if watch.paused is not None},
     )
     keep_open = () if kept is None else (kept.lock,)
     with Pipeline(folder, keep_open=keep_open, say=_say) as pipeline:

@@ -177,8 +177,8 @@ def _condition(before: Watch, form: Form, given: Given, named: Named) -> Conditi
             continue
         if condition is None or not isinstance(condition, kinds):
             raise InvalidInput(named(name), f"goes with {_listed(kinds, named)}")
-        if name == "window":
-            condition = replace(condition, window_s=read_duration(value, named(name)))  # type: ignore[call-arg]
+        if isinstance(condition, Rate):
+            condition = replace(condition, window_s=read_duration(value, named(name)))
         else:
             condition = replace(condition, **{name: value})
     return condition

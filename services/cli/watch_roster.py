@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from hermes.client import HermesClient, Watch
@@ -17,10 +17,20 @@ FILE_WATCHES = "file-watches.json"
 class WatchRoster:
     """Makes the registered watches those that a configuration file wants."""
 
-    def __init__(self, wanted: Sequence[Watch], file: Path | None, kept_in: Path | None) -> None:
-        """`kept_in`: where it is kept which watches the file names, for the next run."""
+    def __init__(
+        self,
+        wanted: Sequence[Watch],
+        file: Path | None,
+        kept_in: Path | None,
+        say_paused: Collection[str] = (),
+    ) -> None:
+        """`kept_in`: where it is kept which watches the file names, for the next run.
+
+        `say_paused`: the watches of which the file says whether they are paused.
+        """
         self._wanted = {watch.id: watch for watch in wanted}
         self._file = file
+        self._say_paused = say_paused
         self._kept = None if kept_in is None else kept_in / FILE_WATCHES
 
     def apply(self, client: HermesClient, say: Callable[[str], None]) -> None:
@@ -42,7 +52,7 @@ class WatchRoster:
                 state = client.create_watch(watch)
                 note = f": {state.message}" if state.message else ""
                 say(f"watch {watch_id}: added{note}")
-            elif changes := _changes(there[watch_id], watch):
+            elif changes := self._changes(there[watch_id], watch):
                 client.update_watch(watch_id, **changes)
                 say(f"watch {watch_id}: {', '.join(changes)} changed")
             else:
@@ -50,6 +60,13 @@ class WatchRoster:
         if same:
             say(f"watches as before: {', '.join(same)}")
         self._remember()
+
+    def _changes(self, there: Watch, wanted: Watch) -> Mapping[str, object]:
+        left = {"created", "version", "within"}
+        if wanted.id not in self._say_paused:
+            left.add("paused")
+        changes = changes_of(there, wanted)
+        return {name: value for name, value in changes.items() if name not in left}
 
     def _dropped(self) -> list[str]:
         """The watches that the same file named at the last run, and does not name now."""
@@ -67,12 +84,6 @@ class WatchRoster:
             kept = {"file": str(self._file), "watches": sorted(self._wanted)}
             with write_private(self._kept) as file:
                 file.write(json.dumps(kept).encode())
-
-
-def _changes(there: Watch, wanted: Watch) -> Mapping[str, object]:
-    set_by_gateway = ("created", "version", "within")
-    changes = changes_of(there, wanted)
-    return {name: value for name, value in changes.items() if name not in set_by_gateway}
 
 
 def _delete(client: HermesClient, watch_id: str) -> None:

@@ -62,7 +62,8 @@ class EventLog(Protocol):
         """Append a message about an event, unless it was appended before.
 
         What a later message leaves out of sentence and evidence stays as it was; an
-        acknowledgement stays in any case. Raises `InvalidInput` for what is no event.
+        acknowledgement stays in any case. Of a message that comes when the event is
+        over, the sentence alone counts. Raises `InvalidInput` for what is no event.
         """
         ...
 

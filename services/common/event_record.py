@@ -22,6 +22,7 @@ from hermes.v1.event_pb2 import (
 )
 from hermes.v1.query_pb2 import EvidenceFrame
 from services.common.cameras import check_id
+from services.common.times import is_duration, is_time
 
 FIELD = "e"
 """The one field of an entry in the stream of events."""
@@ -97,12 +98,17 @@ class Indexed:
 
 
 def check_event(event: Event) -> Event:
-    """The event, if its ids and its type can be kept. Raises `InvalidInput`."""
+    """The event, if its ids, type and times can be kept. Raises `InvalidInput`."""
     check_id(event.id, "event.id")
     check_id(event.watch_id, "event.watch_id")
     check_id(event.camera_id, "event.camera_id")
     if event.type not in EventType.values() or not event.type:
         raise InvalidInput("event.type", "is not known")
+    stamps = [event.opened, event.closed, event.acknowledgement.at]
+    stamps += [frame.captured for frame in event.evidence]
+    lengths = [event.lag, *(frame.media for frame in event.evidence)]
+    if not (all(map(is_time, stamps)) and all(map(is_duration, lengths))):
+        raise InvalidInput("event", "has a time or a duration that makes no sense")
     return event
 
 

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from hermes.errors import InvalidInput
 from hermes.v1.watch_pb2 import Watch
 from services.common import keys, logs, tombstones
+from services.common.times import is_time
 from services.common.watch_rules import check_watch
 
 log = logs.get(__name__)
@@ -107,6 +108,8 @@ def parse_watches(entries: Mapping[bytes, bytes], unreadable: set[bytes]) -> dic
             watch = Watch.FromString(raw)
             if watch.id.encode() != field:
                 raise InvalidInput("watch.id", "is another than that of its entry")
+            if not is_time(watch.created):
+                raise InvalidInput("watch.created", "is no time")
             found[watch.id] = check_watch(watch)
         except (DecodeError, InvalidInput) as error:
             if field not in unreadable:

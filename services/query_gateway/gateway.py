@@ -40,7 +40,7 @@ from services.query_gateway.epochs import Epochs
 from services.query_gateway.events import endings
 from services.query_gateway.events.endings import Endings
 from services.query_gateway.events.feed import EventFeed
-from services.query_gateway.events.servicer import EventServicer
+from services.query_gateway.events.servicer import HEARTBEAT_S, EventServicer
 from services.query_gateway.events.store import EventStore
 from services.query_gateway.fan_out import FanOut
 from services.query_gateway.frames import Frames
@@ -200,7 +200,9 @@ class Gateway:
         )
         trials = Trials(self._router, directory, self._open_questions)
         watches = WatchServicer(catalogue, trials, settings.default_deadline_s)
-        events = EventServicer(self._events, self._event_log, self._feed, directory)
+        events = EventServicer(
+            self._events, self._event_log, self._feed, directory, heartbeat_s=HEARTBEAT_S
+        )
         self._server.add(add_WatchServiceServicer_to_server, watches, WATCH_SERVICE)
         self._server.add(add_EventServiceServicer_to_server, events, EVENT_SERVICE)
 

@@ -68,10 +68,7 @@ class KnownCameras:
 
     async def missing(self, camera_id: str) -> CameraNotFound | Unavailable:
         """The error for a camera that is not in the registry."""
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.get(keys.removed(camera_id))
-            pipeline.exists(*keys.all_of(camera_id))
-            tombstone, traces = await pipeline.execute()
+        tombstone, traces = await self._traces(camera_id)
         if _removed(tombstone, traces):
             self.forget(camera_id)
         elif traces or camera_id in self._seen:
@@ -79,6 +76,18 @@ class KnownCameras:
                 f"the registry has lost camera {camera_id!r}; it is being put back", RETRY_AFTER_S
             )
         return CameraNotFound(camera_id)
+
+    async def was_removed(self, camera_id: str) -> bool:
+        """Whether a camera that is not in the registry was removed by name."""
+        return _removed(*await self._traces(camera_id))
+
+    async def _traces(self, camera_id: str) -> tuple[bytes | None, int]:
+        """The tombstone of an id, and how many of its other keys there are."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.get(keys.removed(camera_id))
+            pipeline.exists(*keys.all_of(camera_id))
+            tombstone, traces = await pipeline.execute()
+        return tombstone, traces
 
     def forget(self, camera_id: str) -> None:
         """Forget a camera that was removed."""

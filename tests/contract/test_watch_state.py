@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from hermes.errors import InvalidInput
-from hermes.v1.event_pb2 import EVENT_TYPE_CLOSED, Event
+from hermes.v1.event_pb2 import EVENT_TYPE_CLOSED, EVENT_TYPE_UPDATED, Event
 from services.common import keys
 from services.common.event_log import Appended, EventLog, Outcome, RedisEventLog
 from services.common.event_record import message_of
@@ -187,10 +187,21 @@ def test_an_event_closes_once(rig: Rig) -> None:
     rig.log.append(closed())
     assert rig.log.append(closed(sequence=9)).outcome == Outcome.OVER
     assert rig.log.append(updated()).outcome == Outcome.OVER
-    late = closed(sequence=4, sentence="It was a cat.")
-    late.type = updated().type  # the sentence of an event that is over by the time it comes
-    assert rig.log.append(late).outcome == Outcome.ADDED
-    assert told(rig) == [("e1", 1), ("e1", 2), ("e1", 3)]
+    assert told(rig) == [("e1", 1), ("e1", 2)]
+
+
+@pytest.mark.parametrize("late", [closed(), updated()], ids=["of what is over", "of what was open"])
+def test_a_sentence_that_comes_when_the_event_is_over_goes_with_it(rig: Rig, late: Event) -> None:
+    rig.log.append(opened())
+    rig.log.append(closed(sequence=2))
+    message = Event()
+    message.CopyFrom(late)
+    message.type, message.sequence, message.sentence = EVENT_TYPE_UPDATED, 3, "It was a cat."
+    assert rig.log.append(message).outcome == Outcome.ADDED
+    *_, last = rig.messages()
+    assert (last.type, last.sentence, last.sequence) == (EVENT_TYPE_UPDATED, "It was a cat.", 3)
+    assert (last.closed, last.end, last.value) == (closed().closed, closed().end, 0.2)
+    assert not last.evidence
 
 
 def test_a_sentence_stays_in_later_messages(rig: Rig) -> None:

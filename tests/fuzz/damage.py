@@ -94,6 +94,8 @@ def message_edit(kind: type[Message]) -> Callable[[bytes, Random], bytes]:
 
 def _edit_message(message: Message, random: Random) -> None:
     fields: Any = message.DESCRIPTOR.fields
+    if not fields:  # that it is there is all that it says
+        return
     field: FieldDescriptor = random.choice(fields)
     value: Any = getattr(message, field.name)
     if random.random() < 0.1:

@@ -33,10 +33,13 @@ class InMemoryEventLog:
         key = message_key(event)
         if (before := record.keys.get(key)) is not None:
             return Appended(Outcome.DUPLICATE, before.position, before.sequence)
-        if record.over and (event.type == EVENT_TYPE_CLOSED or is_open(event)):
+        late = record.over and is_open(event)
+        if record.over and (event.type == EVENT_TYPE_CLOSED or (late and not event.sentence)):
             return Appended(Outcome.OVER, "", 0)
         message = Event()
-        message.CopyFrom(event)
+        message.CopyFrom(record.last if late else event)
+        message.type = event.type
+        message.ClearField("evidence" if late else "sequence")
         message.sequence = len(record.keys) + 1
         message.sentence = event.sentence or record.last.sentence
         self.messages.append(message)

@@ -33,15 +33,18 @@ if kind == 'ack' and not old[1] then
   return {'UNKNOWN', '', '0'}
 elseif kind == 'ack' and old[3] then
   return {'ACKNOWLEDGED', '', '0'}
-elseif kind == 'open' and old[4] then
+elseif kind == 'open' and old[4] and ARGV[5] == '' then
   return {'OVER', '', '0'}
 elseif kind == 'closed' and old[4] and string.sub(ARGV[2], 1, 6) == 'closed' then
   return {'OVER', '', '0'}
 end
 
 local event, sentence, ack = ARGV[4], ARGV[5], old[3] or ''
+local updated = (old[1] or '') .. '\16\2'  -- as it was, but for its type (field 2)
 if kind == 'ack' then
-  event, ack = old[1] .. '\16\2', ARGV[8]  -- its type (field 2) is UPDATED
+  event, ack = updated, ARGV[8]
+elseif kind == 'open' and old[4] then
+  event, kind = updated, 'closed'  -- a sentence that comes when it is over
 end
 if sentence == '' then
   sentence = old[2] or ''

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from hermes.errors import CameraNotFound
 from hermes.v1.event_pb2 import EVENT_END_CAMERA, EVENT_TYPE_CLOSED, Event
 from services.common import logs
 from services.common.cameras import ID_PATTERN
@@ -44,7 +43,7 @@ class Endings:
         for event_id, (_, camera_id) in opened.items():
             if camera_id in registered or not ID_PATTERN.fullmatch(camera_id):
                 continue
-            if isinstance(await self._known.missing(camera_id), CameraNotFound):
+            if await self._known.was_removed(camera_id):
                 await self._end(event_id)
 
     async def _end(self, event_id: str) -> None:

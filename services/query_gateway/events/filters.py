@@ -14,10 +14,9 @@ from hermes.v1.event_pb2 import Event, EventFilter, Severity
 from hermes.v1.query_pb2 import CameraSelector
 from services.common.cameras import check_id
 from services.common.event_record import Indexed, is_open
+from services.common.times import is_time
 
 MOST_IDS = 256
-MAX_SECONDS = 253_402_300_799
-"""The end of the year 9999, where timestamps end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,6 @@ def _time(filter_: EventFilter, name: str) -> int | None:
     if not filter_.HasField(name):
         return None
     stamp: Timestamp = getattr(filter_, name)
-    if not 0 <= stamp.seconds <= MAX_SECONDS or not 0 <= stamp.nanos < 10**9:
+    if not is_time(stamp):
         raise InvalidInput(f"filter.{name}", "is not a time from 1970 to 9999")
     return stamp.ToNanoseconds()

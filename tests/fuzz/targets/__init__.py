@@ -1,7 +1,7 @@
 """The targets, by name."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import bundles, frames, messages, servers, snapshots, texts, web
+from tests.fuzz.targets import bundles, frames, messages, servers, snapshots, texts, watches, web
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -22,6 +22,11 @@ TARGETS: dict[str, Target] = {
         messages.REDIS,
         servers.RTSP,
         servers.LOGINS,
+        watches.WATCHES,
+        watches.CHANGES,
+        watches.EVENTS,
+        watches.FILTERS,
+        watches.HOURS,
         web.PLAYLISTS,
         web.PARTS,
         web.STILLS,

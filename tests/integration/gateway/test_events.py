@@ -15,7 +15,11 @@ from hermes import errors
 from hermes.client import AsyncEventStream, AsyncHermesClient, EventFilter, FollowedEvent
 from hermes.v1.event_pb2 import SEVERITY_CRITICAL, SEVERITY_INFO
 from services.common import keys
+from services.common.connection import connect_async
 from services.common.event_log import RedisEventLog, Retention
+from services.common.frame_log import BEGINNING, LogId
+from services.query_gateway.events.feed import EventFeed
+from services.query_gateway.events.store import EventStore
 from services.query_gateway.gateway import Gateway
 from tests.support.event_messages import OPENED_MS, closed, note, opened, updated
 from tests.support.gateway import register, running_gateway
@@ -277,3 +281,42 @@ def reads_of(client: redis.Redis) -> Iterator[Callable[[], int]]:
         return sum(int(stats.get(name, {"calls": 0})["calls"]) for name in names)
 
     yield count
+
+
+async def test_a_follower_of_nothing_hears_a_heartbeat_and_its_token_may_expire(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.query_gateway.gateway.HEARTBEAT_S", 0.2)
+    file = tmp_path / "tokens.yaml"
+    token = write_tokens(file, alice="read:bed")["alice"]
+    async with running_gateway(redis_url, tokens_file=file) as gateway:
+        client = AsyncHermesClient(f"127.0.0.1:{gateway.port}", token=token)
+        stream = client.follow_events()
+        following = asyncio.ensure_future(next_of(stream))
+        other = RedisEventLog(redis_client).append(opened("e1", "vault"))
+        async with asyncio.timeout(5):
+            while stream.position != other.position:
+                await asyncio.sleep(0.05)
+        write_tokens(file, bob="read:bed")
+        with pytest.raises(errors.Unauthenticated):
+            await following
+        await client.close()
+
+
+async def test_one_that_is_behind_the_window_reads_the_stream_by_itself(
+    redis_client: redis.Redis, redis_url: str
+) -> None:
+    log, client = RedisEventLog(redis_client), connect_async(redis_url)
+    store = EventStore(client)
+    feed = EventFeed(store, most_messages=2)
+    await feed.step()  # nothing is there yet
+    assert feed.last == BEGINNING
+    places = [LogId.parse(log.append(opened(f"e{n}")).position) for n in range(5)]
+    await feed.step()
+    assert (feed.has_all_after(places[2]), feed.has_all_after(places[1])) == (True, False)
+    for after, expected in ((BEGINNING, 5), (places[1], 3), (places[2], 2), (places[3], 1)):
+        assert [m.position for m in await feed.after(after, 0.1)] == places[5 - expected :]
+    assert await feed.after(places[4], 0.05) == []
+    small = EventFeed(store, most_bytes=1)
+    await small.step()
+    await client.aclose()
