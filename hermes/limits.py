@@ -60,5 +60,8 @@ SLICE_S = Limit(
     " large as that allows",
     above=0.0,
 )
+WATCH_SHARE = Limit(
+    0.3, "share of the device's time that watches take at most while frames wait", above=0.0
+)
 EVENTS_KEEP_S = Limit(7 * 86_400.0, "seconds for which events are kept", above=0.0)
 EVENTS_MAX = _at_least_one(10_000, "events that are kept at most, and messages about events")

@@ -25,6 +25,7 @@ class Admission:
         self._unread = 0
         self._read_s = 0.0
         self._weighed = 0
+        self._standing = 0
         self._weighing_s = 0.0
         self._lock = threading.Lock()
 
@@ -48,6 +49,18 @@ class Admission:
             self._open[camera_id] = self._open.get(camera_id, 0) + 1
             self._unread += passes
             self._weighed += weighed
+
+    def admit_standing(self) -> None:
+        """Count a standing question. Raises `Overloaded` if too many are open."""
+        with self._lock:
+            if self._standing >= self._config.max_standing:
+                raise Overloaded(f"{self._standing} standing questions are open on this worker")
+            self._standing += 1
+
+    def standing_ended(self) -> None:
+        """Count a standing question as over, for any reason."""
+        with self._lock:
+            self._standing -= 1
 
     def _check(self, camera_id: str) -> None:
         config, own = self._config, self._open.get(camera_id, 0)

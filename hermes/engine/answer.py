@@ -89,6 +89,7 @@ class Answer:
 
     The question says how many tokens the answer may have. `scoring`: of a question
     with choices; `grammar`: of an answer in a schema or a regular expression.
+    `standing`: it is asked by itself, again and again, and waits for others.
     `unread`: how many passes must still read a part of the question.
     `asked`: the inputs of the question. `ids`: the tokens of the answer. `stamps`: of the
     frames that it sees, if its evidence is wanted.
@@ -102,6 +103,7 @@ class Answer:
     scoring: Scoring | None = None
     grammar: GrammarState | None = None
     unread: int = 1
+    standing: bool = False
     dropped_turns: int = 0
     ready: float = 0.0
     started: float = 0.0

@@ -32,8 +32,9 @@ class Answers:
     must see; then it waits for the device; then its answer is under way.
 
     `read` is called after each pass that read questions, with their number and
-    the seconds it took. `ended` is called with each answer that is over, for any
-    reason. An answer whose evidence is wanted is over once it was weighed.
+    the seconds it took; `watched` after one that read standing questions. `ended` is
+    called with each answer that is over, for any reason. An answer whose evidence is
+    wanted is over once it was weighed.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Answers:
         prefill_tokens: int,
         clock: Callable[[], float],
         read: Callable[[int, float], None],
+        watched: Callable[[int, float], None],
         ended: Callable[[Answer], None],
     ) -> None:
         self._model = model
@@ -56,9 +58,11 @@ class Answers:
         self._prefill_tokens = prefill_tokens
         self._clock = clock
         self._read = read
+        self._watched = watched
         self._ended = ended
         self._waiting: list[Answer] = []  # for frames
         self._ready: deque[Answer] = deque()  # for the device
+        self._standing: deque[Answer] = deque()  # the same, of standing questions
         self._under_way: list[Answer] = []
         self._weighed: list[Answer] = []  # complete, but for their evidence
 
@@ -68,12 +72,23 @@ class Answers:
         return len(self._ready)
 
     @property
+    def standing(self) -> int:
+        """Standing questions that wait for the device."""
+        return len(self._standing)
+
+    @property
     def under_way(self) -> int:
         """Answers that have begun."""
         return len(self._under_way)
 
     def _all(self) -> list[Answer]:
-        return [*self._waiting, *self._ready, *self._under_way, *self._weighed]
+        return [
+            *self._waiting,
+            *self._ready,
+            *self._standing,
+            *self._under_way,
+            *self._weighed,
+        ]
 
     # -- starting and ending -------------------------------------------------
 
@@ -121,7 +136,7 @@ class Answers:
 
     def _make_ready(self, answer: Answer) -> None:
         answer.ready = self._clock()
-        self._ready.append(answer)
+        (self._standing if answer.standing else self._ready).append(answer)
 
     def drop_cancelled(self) -> None:
         """Drop the answers that were cancelled."""
@@ -149,27 +164,32 @@ class Answers:
 
     # -- one pass -------------------------------------------------------------
 
-    def step(self) -> None:
+    def step(self, *, standing: bool = False) -> None:
         """Run one pass: read as many ready questions as fit, and add a token to each answer.
 
-        Choices that do not fit wait for the next pass.
+        Choices that do not fit wait for the next pass. `standing`: read standing questions.
         """
+        ready = self._standing if standing else self._ready
         taking_part, tokens = self._going_on()
         read_before = tokens > 0
         starting: list[Answer] = []
-        while self._ready:
-            tokens += self._ready[0].pass_tokens + self._ready[0].session.present_tokens
+        while ready:
+            tokens += ready[0].pass_tokens + ready[0].session.present_tokens
             if (starting or read_before) and tokens > self._prefill_tokens:
                 break
-            starting.append(self._ready.popleft())
+            starting.append(ready.popleft())
         began = self._clock()
         begun = [answer for answer in starting if self._begin(answer)]
         self._under_way += begun
         taking_part += begun
-        unread = sum(answer.unread for answer in taking_part)
+        asked = [answer for answer in taking_part if not answer.standing]
+        unread = sum(answer.unread for answer in asked)
         self._pass(taking_part)
-        if read := unread - sum(answer.unread for answer in taking_part):
-            self._read(read, self._clock() - began)
+        seconds = self._clock() - began
+        if read := unread - sum(answer.unread for answer in asked):
+            self._read(read, seconds)
+        if standing and starting:
+            self._watched(len(starting), seconds)
 
     def _going_on(self) -> tuple[list[Answer], int]:
         """The answers under way that take part in the next pass, and how many tokens of choices
@@ -340,7 +360,8 @@ class Answers:
         if answer.choice is not None:
             self._passes.choice.end(answer.choice)
             answer.choice = None
-        for queue in (self._waiting, self._ready, self._under_way, self._weighed):
+        queues = (self._waiting, self._ready, self._standing, self._under_way, self._weighed)
+        for queue in queues:
             if answer in queue:
                 queue.remove(answer)
         self._ended(answer)

@@ -93,12 +93,14 @@ class CameraHandle:
         sink: AnswerSink,
         *,
         ready: Callable[[str], bool] | None = None,
+        standing: bool = False,
     ) -> Answer:
         """Ask a question; the answer goes to `sink`. A refused question raises here, at once.
 
         `ready`: a condition on the memory's cursor. The answer begins once it holds,
         so that it has seen every frame up to there. It is called after each frame
-        and must be cheap.
+        and must be cheap. `standing`: it waits for other questions, has a place of its
+        own in the admission, and takes the device within `EngineConfig.watch_share`.
         A new schema or regular expression is compiled here, which can take a fraction of a
         second: an event loop calls this in a thread.
         Raises `InvalidInput`, `Overloaded` and `Unavailable`.
@@ -119,17 +121,28 @@ class CameraHandle:
             if question.sampling.stop:
                 raise InvalidInput("stop", "cannot be used with a schema or a regular expression")
             answer.grammar = prepared.begin()
+        answer.standing = standing
+        if standing:
+            self._admission.admit_standing()
+            self._send(answer, self._admission.standing_ended)
+            return answer
         passes = answer.unread
         self._admission.admit(self.camera_id, passes, weighed=question.evidence > 0)
+        weighed = question.evidence > 0
+        self._send(
+            answer, lambda: self._admission.ended(self.camera_id, unread=passes, weighed=weighed)
+        )
+        return answer
+
+    def _send(self, answer: Answer, undo: Callable[[], None]) -> None:
         try:
             self._mailbox.post(
                 lambda: self._answers.accept(answer),
                 lambda error: self._answers.fail(answer, error),
             )
         except Unavailable:
-            self._admission.ended(self.camera_id, unread=passes, weighed=question.evidence > 0)
+            undo()
             raise
-        return answer
 
     def evidence(self, answer_id: str, frames: int) -> Future[Evidence]:
         """The frames that an answer rests on, at most so many: for a minute after it was given.

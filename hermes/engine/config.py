@@ -38,6 +38,9 @@ class EngineConfig:
     `slice_s`: average time that one slice (a layer) of a pass over frames may
     take. A pass gives way to questions between its slices, and takes as many
     frames as this time allows.
+    `watch_share`: the share of the device's time that standing questions take at most
+    while frames wait. `max_standing`: standing questions that are waiting or being
+    answered.
     `policy`: name of the policy that decides which tokens a memory keeps.
     `ingest`: whether frames are taken in `full`, or only their `changes`; `auto`:
     changes where the policy keeps the present picture as it must then, which is
@@ -61,6 +64,8 @@ class EngineConfig:
     prefill_tokens: int = 256
     max_pass_frames: int = 32
     slice_s: float = limits.SLICE_S.default
+    watch_share: float = limits.WATCH_SHARE.default
+    max_standing: int = 1024
     policy: str = "hermes"
     ingest: Ingest = "full"
     change_threshold: float = limits.CHANGE_THRESHOLD.default
@@ -81,12 +86,15 @@ class EngineConfig:
             "questions_per_ingest",
             "prefill_tokens",
             "max_pass_frames",
+            "max_standing",
         ):
             if getattr(self, name) < 1:
                 raise InvalidInput(name, "must be at least 1")
         for name in ("max_wait_s", "slice_s"):
             if getattr(self, name) <= 0:
                 raise InvalidInput(name, "must be more than 0")
+        if not 0 < self.watch_share <= 1:
+            raise InvalidInput("watch_share", "must be more than 0, and at most 1")
         if self.policy not in POLICIES:
             raise InvalidInput("policy", f"is unknown; known: {', '.join(sorted(POLICIES))}")
         if self.ingest not in ("auto", "changes", "full"):

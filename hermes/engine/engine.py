@@ -23,8 +23,17 @@ from hermes.engine.mailbox import SHUTTING_DOWN, Mailbox
 from hermes.engine.merging import Merging
 from hermes.engine.observer import EngineObserver
 from hermes.engine.question_pass import QuestionPass
-from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler, Weigh
+from hermes.engine.scheduler import (
+    Answering,
+    Idle,
+    Ingest,
+    PassSize,
+    Scheduler,
+    Watching,
+    Weigh,
+)
 from hermes.engine.session import Session
+from hermes.engine.share import Share
 from hermes.engine.snapshot import limit_of
 from hermes.engine.warm_up import warm_up
 from hermes.engine.weighing import WEIGHED_AT_ONCE, Weighings
@@ -90,6 +99,7 @@ class Engine:
             clock=clock,
             took=self._admission.weighed,
         )
+        self._share = Share(config.watch_share, clock)
         self._answers = Answers(
             model,
             self._question_pass,
@@ -98,6 +108,7 @@ class Engine:
             prefill_tokens=config.prefill_tokens,
             clock=clock,
             read=self._admission.read,
+            watched=self._share.took,
             ended=self._ended,
         )
         self._ingesting = Ingesting(
@@ -256,6 +267,13 @@ class Engine:
         """The most bytes that a snapshot of one of this engine's memories can have."""
         return self._snapshot_limit
 
+    def standing_figures(self) -> tuple[float, float]:
+        """Standing questions a second that this device can answer within its share, and answers.
+
+        The first is 0 until it is known. Any thread.
+        """
+        return self._share.figures()
+
     def nudge(self) -> None:
         """Wake the device's thread, so that it drops cancelled answers at once."""
         self._mailbox.wake()
@@ -299,11 +317,21 @@ class Engine:
         }
         answers, room = self._answers, self._ingesting.size.tokens
         weighed = self._weighings.open
-        match self._scheduler.next(answers.ready, answers.under_way, waiting, room, weighed):
+        match self._scheduler.next(
+            answers.ready,
+            answers.under_way,
+            waiting,
+            room,
+            weighed,
+            answers.standing,
+            share_left=self._share.left,
+        ):
             case Answering():
                 answers.step()
             case Weigh():
                 self._weighings.step()
+            case Watching():
+                answers.step(standing=True)
             case Ingest(frames):
                 self._ingesting.perform({self._sessions[key]: n for key, n in frames.items()})
             case Idle():
@@ -350,6 +378,9 @@ class Engine:
 
     def _ended(self, answer: Answer) -> None:
         """Count a question as over, which makes room for another."""
+        if answer.standing:
+            self._admission.standing_ended()
+            return
         weighed = answer.question.evidence > 0
         self._admission.ended(answer.camera_id, unread=answer.unread, weighed=weighed)
 

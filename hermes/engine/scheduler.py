@@ -26,13 +26,18 @@ class Weigh:
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """One pass for standing questions."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ingest(Generic[K]):
     """One pass over frames: how many of each camera's."""
 
     frames: Mapping[K, int]
 
 
-Work = Idle | Answering | Weigh | Ingest[K]
+Work = Idle | Answering | Weigh | Watching | Ingest[K]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ REMEMBERED = 4096
 
 
 class Scheduler(Generic[K]):
-    """Questions before evidence, and evidence before frames; cameras take turns.
+    """Questions before evidence, evidence before standing questions, and these before frames.
 
     A camera is named by any hashable key.
 
@@ -83,23 +88,27 @@ class Scheduler(Generic[K]):
         waiting: Mapping[K, Backlog],
         room: int = 1,
         weighed: int = 0,
+        standing: int = 0,
+        share_left: bool = True,
     ) -> Work[K]:
         """The next step. `waiting`: cameras with frames; `room`: tokens that one pass may take.
 
-        `weighed`: answers whose evidence is wanted.
+        `weighed`: answers whose evidence is wanted. `standing`: standing questions that
+        are due; `share_left`: whether they may go before frames.
         """
         asked = ready_questions > 0 or answers > 0
-        if waiting and (not (asked or weighed) or self._streak >= self._limit):
+        watched = standing > 0 and (share_left or not waiting)
+        if waiting and (not (asked or weighed or watched) or self._streak >= self._limit):
             self._streak = 0
             return Ingest(self._shares(waiting, room))
-        if not asked and not weighed:
+        if not asked and not weighed and not watched:
             return Idle()
         self._streak = self._streak + 1 if waiting else 0
         if weighed and (not asked or self._asked_streak >= self._limit):
             self._asked_streak = 0
             return Weigh()
         self._asked_streak = self._asked_streak + 1 if weighed else 0
-        return Answering()
+        return Answering() if asked else Watching()
 
     def gives_way(self, ready_questions: int, answers: int, done: float, given: int) -> bool:
         """Whether a pass for questions runs before the rest of a pass over frames.

@@ -42,8 +42,8 @@ class Batch:
 class SessionReport:
     """A memory's state for other threads: replaced as a whole, never changed.
 
-    `taken`, `change`, `changes`: `ratio`, `change` and `changes` of `hermes.vlm.Intake`. `held`: the
-    frames of which something is held.
+    `taken`, `change`, `changes`: `ratio`, `change` and `changes` of `hermes.vlm.Intake`.
+    `held`: the frames of which something is held.
     """
 
     cursor: str = ""

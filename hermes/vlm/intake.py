@@ -14,9 +14,10 @@ class Intake:
 
     `frames`: how many frames. `taken`, `unchanged`: video tokens that were taken in,
     and that were left out.
-    `changes`: in how many steps something changed. `change`: the largest share of the picture that changed from one of the newest
-    frames to the next. `ratio`: the share of tokens that was taken in, a mean of
-    the frames, and after `_RECENT_FRAMES` one that follows about so many.
+    `changes`: in how many steps something changed. `change`: the largest share of the
+    picture that changed from one of the newest frames to the next. `ratio`: the share of
+    tokens that was taken in, a mean of the frames, and after `_RECENT_FRAMES` one that
+    follows about so many.
     """
 
     frames: int = 0

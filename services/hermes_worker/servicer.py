@@ -17,6 +17,7 @@ from hermes.engine import AnswerResult, Engine
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
 from hermes.frame_query import query_of
 from hermes.merged_question import CameraAnswer
+from hermes.question import Question
 from hermes.question_message import question_of
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs, tracing
@@ -28,6 +29,7 @@ from services.hermes_worker.frame_choice import chosen, picture_message
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.tenure import CATCH_UP_S, Tenure, cursor_of
 from services.hermes_worker.tenures import Tenures
+from services.hermes_worker.watches.trial import evaluation_of, trial_question
 
 log = logs.get(__name__)
 
@@ -122,6 +124,45 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                     yield worker_pb2.WorkerServiceAskResponse(complete=complete)
                     return
                 yield worker_pb2.WorkerServiceAskResponse(delta=query_pb2.Delta(text=item))
+        finally:
+            answer.cancel()
+            self._engine.nudge()
+
+    async def Evaluate(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceEvaluateRequest, context: Any
+    ) -> worker_pb2.WorkerServiceEvaluateResponse:
+        """Ask a watch once, of memory as it is."""
+        camera_id, watch = request.camera_id, request.watch
+        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
+        tenure = self._tenure(camera_id)
+        with tenure.answering():
+            self._check_seen(tenure, BEGINNING)
+            wanted = trial_question(watch, request.evidence.frames)
+            text, result = await self._whole(tenure, wanted)
+        if self._epoch_of(camera_id) != epoch:
+            raise CameraNotOwned(camera_id)
+        response = worker_pb2.WorkerServiceEvaluateResponse(
+            evaluation=evaluation_of(watch, text, result), epoch=epoch
+        )
+        if result.evidence is not None:
+            seen = result.evidence if request.evidence.pictures else None
+            pictures = pictures_of(seen, tenure.pictures)
+            response.evidence.CopyFrom(evidence_message(result.evidence, pictures))
+        return response
+
+    async def _whole(self, tenure: Tenure, question: Question) -> tuple[str, AnswerResult]:
+        """An answer's text and its facts, once it is over."""
+        sink, text = _QueueSink(), ""
+        answer = tenure.handle.ask(question, sink)
+        try:
+            while True:
+                item = await sink.queue.get()
+                if isinstance(item, HermesError):
+                    raise item
+                if isinstance(item, AnswerResult):
+                    return text, item
+                text += item
         finally:
             answer.cancel()
             self._engine.nudge()

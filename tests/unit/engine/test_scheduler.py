@@ -7,7 +7,16 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.engine.scheduler import Answering, Backlog, Idle, Ingest, PassSize, Scheduler, Weigh
+from hermes.engine.scheduler import (
+    Answering,
+    Backlog,
+    Idle,
+    Ingest,
+    PassSize,
+    Scheduler,
+    Watching,
+    Weigh,
+)
 
 
 def waiting(**since: int) -> dict[str, Backlog]:
@@ -214,3 +223,22 @@ def test_the_size_of_a_pass_is_never_below_the_largest_frame() -> None:
     assert size.tokens == 800
     size.took(800, slices=50, seconds=60)
     assert size.tokens == 100
+
+
+def test_evidence_before_standing_questions_before_frames() -> None:
+    assert Scheduler[str](4).next(1, 0, {}, standing=1) == Answering()
+    assert Scheduler[str](4).next(0, 0, {}, weighed=1, standing=1) == Weigh()
+    assert Scheduler[str](4).next(0, 0, waiting(a=1), standing=1) == Watching()
+
+
+def test_standing_questions_keep_to_their_share_while_frames_wait() -> None:
+    scheduler = Scheduler[str](4)
+    assert scheduler.next(0, 0, waiting(a=1), standing=1, share_left=False) == Ingest({"a": 1})
+    assert scheduler.next(0, 0, {}, standing=1, share_left=False) == Watching()
+
+
+@given(limit=st.integers(1, 10))
+def test_standing_questions_do_not_starve_the_cameras(limit: int) -> None:
+    scheduler = Scheduler[str](limit)
+    steps = [scheduler.next(0, 0, waiting(a=1), standing=3) for _ in range(3 * (limit + 1))]
+    assert steps.count(Ingest({"a": 1})) == 3
