@@ -17,7 +17,6 @@ from hermes.memory.eviction import every_index, evict
 from hermes.memory.frame_layout import FrameLayout, check_layouts, shortened
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.held import Held
-from hermes.memory.held_frames import HeldFrames
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import RetentionPolicy
 from hermes.memory.positions import Clock
@@ -114,10 +113,6 @@ class StreamMemory:
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, at least in part, in order."""
         return [] if self._held is None else self._held.table.stamps()
-
-    def held_frames(self) -> HeldFrames:
-        """As `stamps`, for other threads, and without a copy."""
-        return HeldFrames() if self._held is None else HeldFrames.of(self._held.table)
 
     def taken(self) -> dict[int, int]:
         """How many tokens each frame that is held was taken in with, by number."""
