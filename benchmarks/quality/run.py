@@ -86,7 +86,8 @@ class SeenOnce:
 
 
 @cache
-def _model(folder: str) -> VideoModel:
+def model_of(folder: str) -> VideoModel:
+    """The model in a folder, loaded once."""
     torch.set_num_threads(1)
     return load(folder)
 
@@ -107,7 +108,7 @@ def perform(task: Task, folder: str = str(WEIGHTS)) -> dict[str, Result]:
         through=task.through,
         chapter_s=task.chapter_s,
     )
-    model: Any = SeenOnce(_model(folder))
+    model: Any = SeenOnce(model_of(folder))
     known = all_contenders()
     return {name: answers(known[name], model, world, task.budget) for name in task.names}
 
