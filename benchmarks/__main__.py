@@ -18,6 +18,7 @@ from benchmarks import (
     gateway,
     memory,
     serving,
+    spans,
     stream,
 )
 from benchmarks.table import Row, render
@@ -27,6 +28,7 @@ MODULES = {
     "memory": memory,
     "stream": stream,
     "serving": serving,
+    "spans": spans,
     "changes": changes,
     "compression": compression,
     "frame_log": frame_log,
