@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks.baselines.memories import CHANGES
+from benchmarks.quality import choices as of_choices
 from benchmarks.quality import curves
 from benchmarks.quality.contenders import ablations, change_settings, contenders
 from benchmarks.quality.disturbances import DISTURBANCES
@@ -143,6 +144,20 @@ def change_choices(options: argparse.Namespace) -> None:
     _compared(_measure(options, LONG_FRAMES, TIGHT, (CHANGES, *change_settings())), TIGHT)
 
 
+def choices(options: argparse.Namespace) -> None:
+    """The probabilities of choices, where one of them is known to be right."""
+    found = {
+        f"{streams} of {frames} frames": of_choices.measure(
+            streams, frames, BUDGET, options.model, options.processes
+        )
+        for frames, streams in (
+            (TRAINED_FRAMES, options.streams),
+            (LONG_FRAMES, max(1, options.streams // 2)),
+        )
+    }
+    print(of_choices.report(found))
+
+
 def _compared(found: dict[str, Result], budget: int, label: str = "") -> None:
     tokens = {f"{label}{name}": f"{result.tokens_a_frame:.2f}" for name, result in found.items()}
     rows = {f"{label}{name}": result.verdicts for name, result in found.items()}
@@ -187,6 +202,7 @@ PARTS = {
     "by-world": by_world,
     "by-length": by_length,
     "change-choices": change_choices,
+    "choices": choices,
 }
 
 if __name__ == "__main__":
