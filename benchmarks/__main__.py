@@ -14,6 +14,7 @@ from benchmarks import (
     checkpoints,
     compression,
     decode,
+    forms,
     frame_log,
     gateway,
     memory,
@@ -33,6 +34,7 @@ MODULES = {
     "compression": compression,
     "frame_log": frame_log,
     "decode": decode,
+    "forms": forms,
     "gateway": gateway,
     "checkpoints": checkpoints,
 }

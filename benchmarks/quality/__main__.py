@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.baselines.memories import CHANGES
+from benchmarks.quality import choices as of_choices
 from benchmarks.quality import curves, evidence, spans
 from benchmarks.quality.contenders import ablations, change_settings, contenders
 from benchmarks.quality.disturbances import DISTURBANCES
@@ -188,6 +189,20 @@ def each_stream(
         yield from pool.map(perform, seeds, *same)
 
 
+def choices(options: argparse.Namespace) -> None:
+    """The probabilities of choices, where one of them is known to be right."""
+    found = {
+        f"{streams} of {frames} frames": of_choices.measure(
+            streams, frames, BUDGET, options.model, options.processes
+        )
+        for frames, streams in (
+            (TRAINED_FRAMES, options.streams),
+            (LONG_FRAMES, max(1, options.streams // 2)),
+        )
+    }
+    print(of_choices.report(found))
+
+
 def _compared(found: dict[str, Result], budget: int, label: str = "") -> None:
     tokens = {f"{label}{name}": f"{result.tokens_a_frame:.2f}" for name, result in found.items()}
     rows = {f"{label}{name}": result.verdicts for name, result in found.items()}
@@ -234,6 +249,7 @@ PARTS = {
     "change-choices": change_choices,
     "spans": of_spans,
     "evidence": of_evidence,
+    "choices": choices,
 }
 
 if __name__ == "__main__":
