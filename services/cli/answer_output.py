@@ -21,12 +21,19 @@ def print_answer(stream: AnswerStream, *, camera: str = "", folder: Path | None 
 
     `folder`: where the pictures of its evidence are written, named after the camera.
     """
-    with stream, waiting("waiting for the answer") as over:
-        for text in stream:
-            over()
-            out.out(text, end="", highlight=False)
-            out.file.flush()
-        answer = stream.result()
+    begun = False
+    try:
+        with stream, waiting("waiting for the answer") as over:
+            for text in stream:
+                over()
+                out.out(text, end="", highlight=False)
+                out.file.flush()
+                begun = True
+            answer = stream.result()
+    except HermesError:
+        if begun:  # the error gets a line of its own
+            out.out("")
+        raise
     out.out("")
     for detail in details_of(answer, datetime.now(UTC), err.width, plain=err.options.ascii_only):
         err.print(detail, soft_wrap=not err.is_terminal)
