@@ -23,6 +23,16 @@ from hermes.choices import ChoiceProbability
 from hermes.client.aio import AsyncHermesClient
 from hermes.client.evidence import Evidence, EvidenceFrame
 from hermes.client.frames import AsyncFrameStream, FramePicture, FrameStream
+from hermes.client.many import (
+    AsyncManyAnswers,
+    CameraAnswered,
+    CameraDelta,
+    CameraEvent,
+    CameraFailed,
+    ManyAnswers,
+    ManyResult,
+    ranked,
+)
 from hermes.client.picture import Picture, PictureStatus
 from hermes.client.probe import Probe
 from hermes.client.spans import AskedSpan, Between, InFile, Last, between, in_file, last
@@ -54,8 +64,13 @@ __all__ = [
     "AsyncAnswerStream",
     "AsyncFrameStream",
     "AsyncHermesClient",
+    "AsyncManyAnswers",
     "Between",
     "Camera",
+    "CameraAnswered",
+    "CameraDelta",
+    "CameraEvent",
+    "CameraFailed",
     "ChoiceProbability",
     "Coverage",
     "Evidence",
@@ -66,6 +81,8 @@ __all__ = [
     "HermesClient",
     "InFile",
     "Last",
+    "ManyAnswers",
+    "ManyResult",
     "Memory",
     "MemoryContents",
     "Pacing",
@@ -84,4 +101,5 @@ __all__ = [
     "between",
     "in_file",
     "last",
+    "ranked",
 ]

@@ -88,8 +88,14 @@ class Session:
     Only the device's thread touches it, except `report`, `room` and `failure`.
     """
 
-    def __init__(self, camera_id: str, number: int, max_pending_frames: int) -> None:
-        """`number`: unique within the engine, so that two memories of one camera id differ."""
+    def __init__(
+        self, camera_id: str, number: int, max_pending_frames: int, question_tokens: int = 0
+    ) -> None:
+        """`number`: unique within the engine, so that two memories of one camera id differ.
+
+        `question_tokens`: the longest question; 0 is the engine's limit.
+        """
+        self.question_tokens = question_tokens
         self.camera_id = camera_id
         self.number = number
         self.room = Room(max_pending_frames)

@@ -16,6 +16,7 @@ from hermes.contents_message import message_of
 from hermes.engine import AnswerResult, Engine
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
 from hermes.frame_query import query_of
+from hermes.merged_question import CameraAnswer
 from hermes.question_message import question_of
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs, tracing
@@ -121,6 +122,31 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                     yield worker_pb2.WorkerServiceAskResponse(complete=complete)
                     return
                 yield worker_pb2.WorkerServiceAskResponse(delta=query_pb2.Delta(text=item))
+        finally:
+            answer.cancel()
+            self._engine.nudge()
+
+    async def Merge(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceMergeRequest, context: Any
+    ) -> AsyncIterator[worker_pb2.WorkerServiceMergeResponse]:
+        """Stream one answer made of the cameras' answers. No camera's memory is read."""
+        tracing.note(cameras=len(request.answers), model=self._engine.model.name)
+        wanted = question_of(request.question, int(time.time() * 1000))
+        answers = [
+            CameraAnswer(one.camera_id, one.text, one.display_name) for one in request.answers
+        ]
+        sink = _QueueSink()
+        # Texts are cut until they fit, which may take a while.
+        asking = asyncio.to_thread(self._engine.merge, wanted, answers, sink)
+        answer, shortened = await asking
+        try:
+            while not isinstance(item := await sink.queue.get(), AnswerResult):
+                if isinstance(item, HermesError):
+                    raise item
+                yield worker_pb2.WorkerServiceMergeResponse(delta=query_pb2.Delta(text=item))
+            complete = complete_message(item, 0, self._engine.model.name)
+            complete.shortened_answers = shortened
+            yield worker_pb2.WorkerServiceMergeResponse(complete=complete)
         finally:
             answer.cancel()
             self._engine.nudge()

@@ -109,6 +109,7 @@ class WorkerSettings(TlsServerSettings):
     )
     max_question_tokens: int = _limit(limits.MAX_QUESTION_TOKENS)
     max_answer_tokens: int = _limit(limits.MAX_ANSWER_TOKENS)
+    max_merge_tokens: int = _limit(limits.MAX_MERGE_TOKENS)
     staleness_s: float = Field(
         10.0, gt=0, description="frames of a live camera older than this are dropped, not queued"
     )

@@ -11,8 +11,13 @@ EXPORTED = {
     "AsyncAnswerStream",
     "AsyncFrameStream",
     "AsyncHermesClient",
+    "AsyncManyAnswers",
     "Between",
     "Camera",
+    "CameraAnswered",
+    "CameraDelta",
+    "CameraEvent",
+    "CameraFailed",
     "ChoiceProbability",
     "Coverage",
     "Evidence",
@@ -23,6 +28,8 @@ EXPORTED = {
     "HermesClient",
     "InFile",
     "Last",
+    "ManyAnswers",
+    "ManyResult",
     "Memory",
     "MemoryContents",
     "Pacing",
@@ -41,6 +48,7 @@ EXPORTED = {
     "between",
     "in_file",
     "last",
+    "ranked",
 }
 
 
