@@ -19,7 +19,8 @@ from services.cli.progress import waiting
 def print_answer(stream: AnswerStream, *, camera: str = "", folder: Path | None = None) -> Answer:
     """Print text on standard output as it arrives, and the rest on standard error.
 
-    `folder`: where the pictures of its evidence are written, named after the camera.
+    `camera`: with it the id of the answer is shown. `folder`: where the pictures of its
+    evidence are written, named after the camera.
     """
     begun = False
     try:
@@ -39,7 +40,7 @@ def print_answer(stream: AnswerStream, *, camera: str = "", folder: Path | None 
         err.print(detail, soft_wrap=not err.is_terminal)
     for path in _written(answer, camera, folder).values():
         err.print(f"written: {path}", markup=False, soft_wrap=True)
-    err.print(f"[dim]{answer_line(answer)}[/]", soft_wrap=True)
+    err.print(f"[dim]{answer_line(answer, with_id=bool(camera))}[/]", soft_wrap=True)
     return answer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from services.cli.film import film
+from services.cli.main import app
 from services.cli.worlds import scene_at_rest
 from tests.integration.cli.test_demo import environment
 from tests.support import tiny, video
-from tests.support.pages import ROOT, Block, blocks
+from tests.support.pages import ROOT, Block, blocks, sessions
 from tests.support.waiting import eventually
 
 HUB = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
@@ -142,6 +145,27 @@ def test_the_tour(folder: Path, running: str) -> None:
 def test_the_client(running: str, capsys: pytest.CaptureFixture[str]) -> None:
     execute("client", {"127.0.0.1:50051": running}, {})
     assert "Timings(" in capsys.readouterr().out
+
+
+def test_the_page_on_asking(
+    folder: Path, running: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each answer on the page is what the demo's model says of the film."""
+    execute("asking-client", {"127.0.0.1:50051": running}, {})
+    assert "a blue triangle" in capsys.readouterr().out
+    monkeypatch.chdir(folder)
+    asked = 0
+    for command, shown in sessions("docs/asking.md"):
+        program, *words = shlex.split(command)
+        if program == "cat":
+            Path(words[0]).write_text("\n".join(shown))
+        elif words[0] == "ask":
+            done = CliRunner().invoke(app, [*words, "--gateway", running])
+            assert done.exit_code == 0, done.output
+            said = done.stdout.splitlines()
+            assert said == shown[: len(said)], command
+            asked += 1
+    assert asked >= 5
 
 
 @pytest.mark.slow
