@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hermes.client import HermesClient
 from services.cli.film import film
 from services.cli.main import app
 from services.cli.worlds import scene_at_rest
@@ -166,6 +167,13 @@ def test_the_page_on_asking(
             assert said == shown[: len(said)], command
             asked += 1
     assert asked >= 5
+    with HermesClient(running) as client:
+        answer = client.ask(
+            "lobby", "What came first?", evidence=1, evidence_pictures=True
+        ).result()
+    assert answer.evidence is not None
+    (frame,) = answer.evidence.frames
+    assert frame.picture.startswith(b"\xff\xd8")  # a JPEG
 
 
 @pytest.mark.slow
@@ -217,7 +225,7 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"{name}.{kind}" for name in ("ca", "worker", "gateway") for kind in ("crt", "key")
     }
     monkeypatch.chdir(tmp_path)
-    from hermes.client import HermesClient, Tls
+    from hermes.client import Tls
 
     names: dict[str, object] = {"HermesClient": HermesClient, "Tls": Tls, "Path": Path}
     code = f"client = {block('tls-client').text.strip()}"
