@@ -133,7 +133,8 @@ async def schemas(stub: Any) -> None:
     reply = await refused(stub, asked("lobby", regex="[0-9]{30}", max_tokens=4))
     assert isinstance(reply, AnswerCut)
     assert "4 tokens" in str(reply)
-    for field, form in (("json_schema", '{"type": "colour"}'), ("regex", "((")):
+    forms: dict[str, Any] = {"json_schema": '{"type": "colour"}', "regex": "(("}
+    for field, form in forms.items():
         reply = await refused(stub, asked("lobby", **{field: form}))
         assert isinstance(reply, InvalidInput)
         assert reply.field == f"question.{field}"
@@ -157,7 +158,7 @@ async def test_evidence_with_an_answer_and_after_it(stub: Any) -> None:
     ):
         request = worker_pb2.WorkerServiceGetEvidenceRequest()
         request.CopyFrom(later)
-        request.MergeFrom(worker_pb2.WorkerServiceGetEvidenceRequest(**changes))  # type: ignore[arg-type]
+        request.MergeFrom(worker_pb2.WorkerServiceGetEvidenceRequest(**changes))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.GetEvidence(request, timeout=20)
         refusal = error_of(caught.value, "the worker")
