@@ -16,6 +16,7 @@ from benchmarks import (
     decode,
     frame_log,
     gateway,
+    many,
     memory,
     serving,
     stream,
@@ -32,6 +33,7 @@ MODULES = {
     "frame_log": frame_log,
     "decode": decode,
     "gateway": gateway,
+    "many": many,
     "checkpoints": checkpoints,
 }
 
