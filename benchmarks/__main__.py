@@ -17,6 +17,7 @@ from benchmarks import (
     forms,
     frame_log,
     gateway,
+    many,
     memory,
     serving,
     spans,
@@ -36,6 +37,7 @@ MODULES = {
     "decode": decode,
     "forms": forms,
     "gateway": gateway,
+    "many": many,
     "checkpoints": checkpoints,
 }
 
