@@ -1,15 +1,17 @@
-"""What a question costs that is about a span, or whose evidence is wanted. The 0.5B shape."""
+"""What a question costs that is about a span, or whose evidence is wanted. The 0.5B shape.
+
+All times are CPU time of one thread.
+"""
 
 from __future__ import annotations
 
-import statistics
 from typing import Any
 
 import torch
 
 from benchmarks.blind import Blind
 from benchmarks.memory import QUESTION
-from benchmarks.table import Row, interleaved, timed
+from benchmarks.table import Row, least
 from hermes.cpus import usable_cpus
 from hermes.demo.training.precision import fast_dtype
 from hermes.engine.hiding import Hiding
@@ -53,7 +55,7 @@ def _opened(memory: VideoMemory, share: float, frames: int, dtype: str, rounds: 
         with memory.branch(len(question)) as branch:
             model.logits(model.forward(question, PackedPass([branch.row(len(question))]))[-1:])
 
-    ours, whole = interleaved(opened, read, rounds)
+    ours, whole = least([opened, read], rounds)
     return Row(
         f"a branch of {share:.0%} of {BUDGET} tokens, 0.5B shape, {dtype}",
         ours,
@@ -87,10 +89,7 @@ def _weighed(memory: VideoMemory, dtype: str, rounds: int) -> Row:
                 last = held[-1]
                 search.took([-9.0 if last in frames else -0.1 for frames in hidden])
 
-    answer()
-    evidence()
-    took = [(timed(answer), timed(evidence)) for _ in range(rounds)]
-    alone, weighing = (statistics.median(one) for one in zip(*took, strict=True))
+    alone, weighing = least([answer, evidence], rounds)
     return Row(
         f"evidence of {NAMED} frames of an answer of {ANSWER_TOKENS} tokens, 0.5B shape, {dtype}:"
         f" {weighing / alone:.1f} times the answer",

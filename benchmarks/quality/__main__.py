@@ -169,7 +169,9 @@ def of_evidence(options: argparse.Namespace) -> None:
     """Whether the frames named as evidence show what was asked about."""
     weighed = [
         one
-        for found in each_stream(options, evidence.perform, LONG_FRAMES, BUDGET)
+        for found in each_stream(
+            options, evidence.perform, LONG_FRAMES, BUDGET, first=evidence.FIRST_SEED
+        )
         for one in found
     ]
     print(f"{options.streams} streams of {LONG_FRAMES} frames, budget {BUDGET} tokens\n")
@@ -177,10 +179,10 @@ def of_evidence(options: argparse.Namespace) -> None:
 
 
 def each_stream(
-    options: argparse.Namespace, perform: Callable[..., T], *settings: object
+    options: argparse.Namespace, perform: Callable[..., T], *settings: object, first: int = 0
 ) -> Iterator[T]:
-    """What `perform` finds for each stream, in order."""
-    seeds = range(options.streams)
+    """What `perform` finds for each stream, in order. `first`: the seed of the first."""
+    seeds = range(first, first + options.streams)
     same = [repeat(setting, len(seeds)) for setting in (*settings, options.model)]
     if options.processes == 1:
         yield from map(perform, seeds, *same)

@@ -24,6 +24,9 @@ from hermes.vlm.weighing import logprobs_without
 
 KINDS_WEIGHED = ("first", "last", "appeared", "shape-appeared", "colour-past")
 NAMED = 3
+FIRST_SEED = 300
+"""Streams with smaller seeds were looked at when the thresholds of the search were chosen."""
+
 NO = "no"
 
 
