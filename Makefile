@@ -56,12 +56,16 @@ test-all: $(STAMP) node-packages kernels ## The same and the slow ones
 test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (forty minutes)
 	@$(BIN)/python -m pytest -m chaos -s tests/chaos $(PYTEST_FLAGS)
 
+# The API as clients out there know it. It is only added to.
+RELEASED_PROTOS := scripts/released_protos
+
 check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	npx --no-install buf lint
+	npx --no-install buf breaking --against $(RELEASED_PROTOS)
 	npx --no-install buf format --diff --exit-code
 	$(BIN)/python scripts/generate_protos.py --check
 	$(BIN)/python -m scripts.generate_dashboard --check

@@ -3,6 +3,9 @@
     HermesError                 INTERNAL
     ├── InvalidInput            INVALID_INPUT: something the caller sent (a ValueError as well)
     ├── CameraNotFound          CAMERA_NOT_FOUND
+    ├── NothingSelected         NOTHING_SELECTED
+    ├── NothingToMerge          NOTHING_TO_MERGE
+    ├── AnswerNotFound          ANSWER_NOT_FOUND: evidence is no longer kept
     ├── CameraExists            CAMERA_EXISTS
     ├── CameraNotOwned          CAMERA_NOT_OWNED: resolve the owner again
     ├── Retryable               the same call may succeed after `retry_after_s`
@@ -59,6 +62,24 @@ class CameraNotFound(HermesError):
     def __init__(self, camera_id: str) -> None:
         super().__init__(f"there is no camera {camera_id!r}; add it first, or list the cameras")
         self.camera_id = camera_id
+
+
+class NothingSelected(HermesError):
+    """The selector selects no camera that the caller may see."""
+
+    reason = "NOTHING_SELECTED"
+
+
+class NothingToMerge(HermesError):
+    """No camera answered, so there is nothing that one answer could be made of."""
+
+    reason = "NOTHING_TO_MERGE"
+
+
+class AnswerNotFound(HermesError):
+    """No evidence can be found for this answer: it is unknown, too old, or of a former owner."""
+
+    reason = "ANSWER_NOT_FOUND"
 
 
 class CameraExists(HermesError):

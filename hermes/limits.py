@@ -34,6 +34,9 @@ MAX_QUESTION_TOKENS = _at_least_one(512, "longest question, in tokens")
 MAX_ANSWER_TOKENS = _at_least_one(
     256, "most tokens a question may ask for, and what it gets if it does not say"
 )
+MAX_MERGE_TOKENS = _at_least_one(
+    2048, "tokens of the answers of several cameras that one answer is made of; more are cut"
+)
 MAX_WAIT_S = Limit(
     5.0, "a question that would wait longer for its first token, in seconds, is refused", above=0.0
 )

@@ -83,6 +83,9 @@ _TABLE = (
     _Row(errors.HermesError, StatusCode.INTERNAL, _plain(errors.HermesError)),
     _Row(errors.InvalidInput, StatusCode.INVALID_ARGUMENT, _invalid_input),
     _Row(errors.CameraNotFound, StatusCode.NOT_FOUND, _of_camera(errors.CameraNotFound)),
+    _Row(errors.NothingSelected, StatusCode.NOT_FOUND, _plain(errors.NothingSelected)),
+    _Row(errors.NothingToMerge, StatusCode.FAILED_PRECONDITION, _plain(errors.NothingToMerge)),
+    _Row(errors.AnswerNotFound, StatusCode.NOT_FOUND, _plain(errors.AnswerNotFound)),
     _Row(errors.CameraExists, StatusCode.ALREADY_EXISTS, _of_camera(errors.CameraExists)),
     _Row(errors.CameraNotOwned, StatusCode.FAILED_PRECONDITION, _of_camera(errors.CameraNotOwned)),
     _Row(errors.Retryable, StatusCode.UNAVAILABLE, _retryable(errors.Retryable)),
@@ -164,8 +167,13 @@ def status_of(error: errors.HermesError, shown: Callable[[str], str] = str) -> s
 def typed_error(status: grpc.RpcError) -> errors.HermesError | None:
     """The error that one of our services raised, or None if the status is not one of ours."""
     details = details_of(status)
-    row = _BY_REASON.get(details.reason)
-    return None if row is None else row.read(_message(status), details)
+    return named_error(details.reason, _message(status), details)
+
+
+def named_error(reason: str, message: str, details: Details) -> errors.HermesError | None:
+    """The error with this reason; None if no error of ours has it."""
+    row = _BY_REASON.get(reason)
+    return None if row is None else row.read(message, details)
 
 
 def error_of(status: grpc.RpcError, peer: str) -> errors.HermesError:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 
 from benchmarks.baselines.retrieval import RetrievalConfig, RetrievalMemory
+from hermes.errors import InvalidInput
 from hermes.memory import Branch, Compression, Coverage, PackedPass
+from hermes.question import Span
 from hermes.vlm import VideoModel
 from hermes.vlm.encoded import FramePictures
 from hermes.vlm.picture_memory import PictureMemory
@@ -75,6 +77,8 @@ class FrameRetrieval(PictureMemory):
         """The frames that can be fetched."""
         return self.cache.coverage()
 
-    def branch(self, room: int) -> Branch:
+    def branch(self, room: int, span: Span | None = None) -> Branch:
         """A branch for one question and its answer of at most `room` tokens. Close it after use."""
+        if span is not None:
+            raise InvalidInput("span", "cannot be chosen: frames are fetched by what is asked")
         return self.cache.branch(room)

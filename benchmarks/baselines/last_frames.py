@@ -19,6 +19,7 @@ from hermes.memory import (
     StreamMemory,
 )
 from hermes.memory.coverage import FrameTable
+from hermes.question import Span
 from hermes.vlm import VideoModel
 from hermes.vlm.encoded import FramePictures
 from hermes.vlm.picture_memory import PictureMemory
@@ -69,8 +70,8 @@ class LastFrames(PictureMemory):
         return self._table.coverage()
 
     @torch.inference_mode()
-    def branch(self, room: int) -> Branch:
-        """Prefill the prefix and the frames now, and open a branch of them."""
+    def branch(self, room: int, span: Span | None = None) -> Branch:
+        """Prefill the prefix and the frames now, and open a branch of those within `span`."""
         model = self.model
         fresh = StreamMemory(model.shape, model.rotary, self._config, SlidingWindow())
         prefix = model.prefix()
@@ -81,6 +82,7 @@ class LastFrames(PictureMemory):
             row = fresh.begin_frames([stamp for _, stamp, _ in self._kept], model.layout)
             hidden = model.forward(torch.cat(features), PackedPass([row]))
             fresh.commit(row, row.finite(hidden).tolist())
-        branch = fresh.branch(room)
-        branch.coverage = self.coverage()  # with the gaps and the count of the whole stream
+        branch = fresh.branch(room, span=span)
+        if span is None:
+            branch.coverage = self.coverage()  # with the gaps and the count of the whole stream
         return branch

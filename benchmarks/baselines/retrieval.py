@@ -283,6 +283,7 @@ class RetrievalBranch(Branch):
     ) -> None:
         super().__init__(slab, rotary, position, room, coverage)
         self._fetch = fetch
+        self._fetched = slab
         self.chosen: dict[int, list[int]] = {}
         """Layer -> the frames that were fetched for it, as indices in the store; ascending."""
 
@@ -300,7 +301,7 @@ class RetrievalBranch(Branch):
         return super().attend(layer, query, rotated, value, mask)
 
     def _fetch_for(self, layer: int, query: Tensor) -> None:
-        fetch, slab = self._fetch, self.slab
+        fetch, slab = self._fetch, self._fetched
         vector = question_vector(query, slab.shape.kv_heads).cpu()
         chosen = most_similar(vector, fetch.vectors[layer], fetch.count)
         start = fetch.start

@@ -6,6 +6,12 @@
             print(text, end="", flush=True)
         print(answer.result().timings)
 
+More than plain questions:
+
+    client.ask("lobby", "Who came in?", span=last(minutes=10), evidence=3)
+    client.ask("lobby", "Is the door open?", yes_no=True).result().choices
+    client.ask("lobby", "How many people?", json_schema={"type": "integer"}).result().json()
+
 If the gateway requires a token, pass `token=`. Every call has a time-out and
 raises the types of `hermes.errors`, with the gRPC error as `__cause__`. The
 client does not retry: `Retryable.retry_after_s` says when the same call may
@@ -13,9 +19,23 @@ succeed. A call made within an OpenTelemetry span carries its trace context;
 instrumentation of gRPC can be used at the same time.
 """
 
+from hermes.choices import ChoiceProbability
 from hermes.client.aio import AsyncHermesClient
+from hermes.client.evidence import Evidence, EvidenceFrame
+from hermes.client.frames import AsyncFrameStream, FramePicture, FrameStream
+from hermes.client.many import (
+    AsyncManyAnswers,
+    CameraAnswered,
+    CameraDelta,
+    CameraEvent,
+    CameraFailed,
+    ManyAnswers,
+    ManyResult,
+    ranked,
+)
 from hermes.client.picture import Picture, PictureStatus
 from hermes.client.probe import Probe
+from hermes.client.spans import AskedSpan, Between, InFile, Last, between, in_file, last
 from hermes.client.streams import AnswerStream, AsyncAnswerStream
 from hermes.client.sync import HermesClient
 from hermes.client.tls import Tls
@@ -29,28 +49,57 @@ from hermes.client.types import (
     Pacing,
     Source,
     Span,
+    SpanCoverage,
     Timings,
+    TokenLogprob,
 )
 from hermes.contents import MemoryContents
+from hermes.question import Turn
+from hermes.sampling import Sampling
 
 __all__ = [
     "Answer",
     "AnswerStream",
+    "AskedSpan",
     "AsyncAnswerStream",
+    "AsyncFrameStream",
     "AsyncHermesClient",
+    "AsyncManyAnswers",
+    "Between",
     "Camera",
+    "CameraAnswered",
+    "CameraDelta",
+    "CameraEvent",
+    "CameraFailed",
+    "ChoiceProbability",
     "Coverage",
+    "Evidence",
+    "EvidenceFrame",
+    "FramePicture",
+    "FrameStream",
     "Freshness",
     "HermesClient",
+    "InFile",
+    "Last",
+    "ManyAnswers",
+    "ManyResult",
     "Memory",
     "MemoryContents",
     "Pacing",
     "Picture",
     "PictureStatus",
     "Probe",
+    "Sampling",
     "Source",
     "Span",
+    "SpanCoverage",
     "Timings",
     "Tls",
     "Token",
+    "TokenLogprob",
+    "Turn",
+    "between",
+    "in_file",
+    "last",
+    "ranked",
 ]

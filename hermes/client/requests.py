@@ -12,6 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from hermes import errors
 from hermes.client.address import check_address
 from hermes.client.picture import Picture, picture_message
+from hermes.client.question import checked_text, evidence_message
 from hermes.client.tls import Tls
 from hermes.labels import check_display_name, check_key, check_labels
 from hermes.selector import Selector
@@ -35,10 +36,6 @@ _PACINGS: dict[str, camera_pb2.Pacing] = {
     "live": camera_pb2.PACING_LIVE,
     "as_fast_as_read": camera_pb2.PACING_AS_FAST_AS_READ,
 }
-_FRESHNESS: dict[str, query_pb2.Freshness] = {
-    "latest": query_pb2.FRESHNESS_LATEST,
-    "cached": query_pb2.FRESHNESS_CACHED,
-}
 
 
 def connection(
@@ -56,20 +53,35 @@ def connection(
     return f"the gateway at {address} ({how})", credentials, options
 
 
-def ask_request(
-    camera_id: str, text: str, max_tokens: int, freshness: str
-) -> query_pb2.QueryServiceAskRequest:
-    """The request of `ask`. Raises `InvalidInput` for values that cannot be sent."""
-    if freshness not in _FRESHNESS:
-        raise errors.InvalidInput("question.freshness", f"is one of {', '.join(_FRESHNESS)}")
-    if not 0 <= max_tokens < 2**32:
-        raise errors.InvalidInput("question.max_tokens", "must be 0 (the default) or more")
-    _check_text("question.camera_id", camera_id)
-    _check_text("question.text", text)
-    question = query_pb2.Question(
-        camera_id=camera_id, text=text, max_tokens=max_tokens, freshness=_FRESHNESS[freshness]
-    )
+def ask_request(camera_id: str, question: query_pb2.Question) -> query_pb2.QueryServiceAskRequest:
+    """The request of `ask`. Raises `InvalidInput` for what cannot be sent."""
+    question.camera_id = checked_text("question.camera_id", camera_id)
     return query_pb2.QueryServiceAskRequest(question=question)
+
+
+def ask_many_request(
+    question: query_pb2.Question, cameras: Collection[str], selector: str, merge: bool
+) -> query_pb2.QueryServiceAskManyRequest:
+    """The request of `ask_many`. Raises `InvalidInput` for what cannot be sent."""
+    if isinstance(cameras, str):
+        raise errors.InvalidInput("cameras", "is a list of ids, not one id")
+    if bool(cameras) == bool(selector):
+        raise errors.InvalidInput("cameras", "give either cameras, or a selector of their labels")
+    Selector.parse(selector)
+    ids = [checked_text("question.cameras.camera_ids", camera_id) for camera_id in cameras]
+    question.cameras.CopyFrom(query_pb2.CameraSelector(camera_ids=ids, labels=selector))
+    return query_pb2.QueryServiceAskManyRequest(question=question, merge=merge)
+
+
+def evidence_request(
+    camera_id: str, answer_id: str, frames: int, pictures: bool
+) -> query_pb2.QueryServiceGetEvidenceRequest:
+    """The request of `evidence`. Raises `InvalidInput` for what cannot be sent."""
+    return query_pb2.QueryServiceGetEvidenceRequest(
+        camera_id=checked_text("camera_id", camera_id),
+        answer_id=checked_text("answer_id", answer_id),
+        evidence=evidence_message(frames, pictures),
+    )
 
 
 def add_request(
@@ -89,8 +101,8 @@ def add_request(
         raise errors.InvalidInput("camera.pacing", f"is one of {', '.join(_PACINGS)}")
     if not 0 <= chunk_max_frames < 2**32:
         raise errors.InvalidInput("camera.sampling.chunk_max_frames", "must be 0 or more")
-    _check_text("camera.id", camera_id)
-    _check_text("camera.url", url)
+    checked_text("camera.id", camera_id)
+    checked_text("camera.url", url)
     check_labels(labels or {})
     check_display_name(display_name)
     sampling = camera_pb2.Sampling(
@@ -124,7 +136,7 @@ def probe_request(
 
 def get_request(camera_id: str) -> camera_pb2.CameraServiceGetRequest:
     """The request of `get_camera`. Raises `InvalidInput` for what cannot be sent."""
-    return camera_pb2.CameraServiceGetRequest(camera_id=_check_text("camera_id", camera_id))
+    return camera_pb2.CameraServiceGetRequest(camera_id=checked_text("camera_id", camera_id))
 
 
 def list_request(selector: str) -> camera_pb2.CameraServiceListRequest:
@@ -141,7 +153,7 @@ def update_request(
     display_name: str | None,
 ) -> camera_pb2.CameraServiceUpdateRequest:
     """The request of `update_camera`. Raises `InvalidInput` for values that cannot be sent."""
-    camera = camera_pb2.Camera(id=_check_text("camera.id", camera_id))
+    camera = camera_pb2.Camera(id=checked_text("camera.id", camera_id))
     request = camera_pb2.CameraServiceUpdateRequest(camera=camera, update_mask=FieldMask())
     if labels is not None:
         check_labels(labels)
@@ -161,20 +173,9 @@ def update_request(
 
 def remove_request(camera_id: str) -> camera_pb2.CameraServiceRemoveRequest:
     """The request of `remove_camera`. Raises `InvalidInput` for what cannot be sent."""
-    return camera_pb2.CameraServiceRemoveRequest(camera_id=_check_text("camera_id", camera_id))
+    return camera_pb2.CameraServiceRemoveRequest(camera_id=checked_text("camera_id", camera_id))
 
 
 def inspect_request(camera_id: str) -> memory_pb2.MemoryServiceInspectRequest:
     """The request of `inspect`. Raises `InvalidInput` for what cannot be sent."""
-    return memory_pb2.MemoryServiceInspectRequest(camera_id=_check_text("camera_id", camera_id))
-
-
-def _check_text(field: str, text: str) -> str:
-    """The text. Bytes of a command line that are no UTF-8 come as lone surrogates: not sendable."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise errors.InvalidInput(
-            field, f"holds bytes that are not UTF-8, at character {error.start + 1}"
-        ) from None
-    return text
+    return memory_pb2.MemoryServiceInspectRequest(camera_id=checked_text("camera_id", camera_id))

@@ -15,20 +15,37 @@ from hermes.statuses import error_of
 from hermes.v1 import query_pb2
 
 
-class _Parts:
+class Parts:
     """The state of an answer: its text so far, and its closing message."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: query_pb2.Question | None) -> None:
+        self._asked = query_pb2.Question() if asked is None else asked
         self._texts: list[str] = []
         self._complete: query_pb2.Complete | None = None
 
-    def take(self, response: query_pb2.QueryServiceAskResponse) -> str | None:
+    def take(
+        self, response: query_pb2.QueryServiceAskResponse | query_pb2.QueryServiceAskManyResponse
+    ) -> str | None:
         """Take one message. Returns its text if it is a delta."""
         if response.WhichOneof("event") == "complete":
             self._complete = response.complete
+            self._check_kept(response.complete)
             return None
         self._texts.append(response.delta.text)
         return response.delta.text
+
+    def _check_kept(self, complete: query_pb2.Complete) -> None:
+        """Refuse an answer to another question. An older service reads only what it knows."""
+        ignored = []
+        if self._asked.HasField("span") and not complete.HasField("span"):
+            ignored.append("span")
+        if self._asked.HasField("choices") and not complete.choices:
+            ignored.append("choices")
+        if ignored:
+            raise errors.Unsupported(
+                f"the gateway or the worker is older than this client: it ignored the question's"
+                f" {' and '.join(ignored)}"
+            )
 
     def answer(self) -> Answer:
         """The finished answer. Raises `HermesError` if it never finished."""
@@ -40,10 +57,10 @@ class _Parts:
 class AnswerStream(Iterator[str]):
     """Iterates over the pieces of an answer. As a context manager it cancels the rest on exit."""
 
-    def __init__(self, call: Any, peer: str) -> None:
+    def __init__(self, call: Any, peer: str, asked: query_pb2.Question | None = None) -> None:
         self._call = call
         self._peer = peer
-        self._parts = _Parts()
+        self._parts = Parts(asked)
         self._cancelled = False
 
     def __next__(self) -> str:
@@ -84,10 +101,10 @@ class AnswerStream(Iterator[str]):
 class AsyncAnswerStream(AsyncIterator[str]):
     """`AnswerStream` for asyncio. As a context manager it cancels the rest on exit."""
 
-    def __init__(self, call: Any, peer: str) -> None:
+    def __init__(self, call: Any, peer: str, asked: query_pb2.Question | None = None) -> None:
         self._call = call
         self._peer = peer
-        self._parts = _Parts()
+        self._parts = Parts(asked)
         self._cancelled = False
 
     async def __anext__(self) -> str:

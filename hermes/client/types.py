@@ -6,16 +6,18 @@ of the API in lower case (`online`, `serving`, `stop` ...).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from hermes.choices import ChoiceProbability
+from hermes.client.evidence import Evidence, evidence_of
 from hermes.client.picture import Picture, PictureStatus, picture_of, picture_status_of
-from hermes.client.words import seconds_of, word_of
+from hermes.client.words import seconds_of, time_of, word_of
 from hermes.gap_reasons import gap_word
 from hermes.v1 import camera_pb2, query_pb2
 
@@ -72,8 +74,44 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class SpanCoverage:
+    """How much of the span that was asked about memory covers. The four parts add up to its length.
+
+    `frames`: how many of its frames are held, at least in part. `whole_s`: every frame
+    is held whole. `thinned_s`: parts of frames are held. `forgotten_s`: frames were
+    seen, and nothing of them is held any more. `unseen_s`: no frame was seen.
+    `media_start_s`, `media_end_s`: where it lies in the file, if it was asked about so.
+    """
+
+    span: Span
+    frames: int
+    whole_s: float
+    thinned_s: float
+    forgotten_s: float
+    unseen_s: float
+    media_start_s: float | None = None
+    media_end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token of an answer, the text that it completed, and its log-probability."""
+
+    token: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer."""
+    """A finished answer.
+
+    `answer_id`: names it in `evidence`; "" if there can be none. `span`: how much of
+    the span that was asked about memory covers; None without a span. `choices`: the
+    probability of each, in the order they were asked for. `dropped_turns`: how many of
+    the oldest turns had no room. `logprobs`: of its tokens, if they were asked for.
+    `shortened_answers`: how many of the answers that it was made of were cut or left out.
+    """
 
     text: str
     finish_reason: str
@@ -83,6 +121,17 @@ class Answer:
     coverage: Coverage
     epoch: int
     model: str
+    answer_id: str = ""
+    span: SpanCoverage | None = None
+    choices: tuple[ChoiceProbability, ...] = ()
+    evidence: Evidence | None = None
+    dropped_turns: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+    shortened_answers: int = 0
+
+    def json(self) -> Any:
+        """The value of an answer that keeps a JSON Schema. Raises ValueError for any other."""
+        return json.loads(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +253,18 @@ def answer_of(text: str, complete: query_pb2.Complete) -> Answer:
         coverage=coverage_of(complete.coverage),
         epoch=complete.epoch,
         model=complete.model,
+        answer_id=complete.answer_id,
+        span=_span_coverage(complete.span) if complete.HasField("span") else None,
+        choices=tuple(
+            ChoiceProbability(choice.text, choice.probability, choice.logprob, choice.tokens)
+            for choice in complete.choices
+        ),
+        evidence=evidence_of(complete.evidence) if complete.HasField("evidence") else None,
+        dropped_turns=complete.dropped_turns,
+        logprobs=tuple(
+            TokenLogprob(token.token, token.text, token.logprob) for token in complete.logprobs
+        ),
+        shortened_answers=complete.shortened_answers,
     )
 
 
@@ -223,13 +284,22 @@ def coverage_of(coverage: camera_pb2.Coverage) -> Coverage:
     )
 
 
+def _span_coverage(covered: query_pb2.SpanCoverage) -> SpanCoverage:
+    return SpanCoverage(
+        span=_span(covered.span),
+        frames=covered.frames,
+        whole_s=seconds_of(covered, "whole") or 0.0,
+        thinned_s=seconds_of(covered, "thinned") or 0.0,
+        forgotten_s=seconds_of(covered, "forgotten") or 0.0,
+        unseen_s=seconds_of(covered, "unseen") or 0.0,
+        media_start_s=seconds_of(covered, "media_start"),
+        media_end_s=seconds_of(covered, "media_end"),
+    )
+
+
 def _span(span: camera_pb2.TimeSpan) -> Span:
-    return Span(_datetime(span.start), _datetime(span.end), gap_word(span.reason))
-
-
-def _datetime(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(tzinfo=UTC)
+    return Span(time_of(span.start), time_of(span.end), gap_word(span.reason))
 
 
 def _time(message: Message, name: str) -> datetime | None:
-    return _datetime(getattr(message, name)) if message.HasField(name) else None
+    return time_of(getattr(message, name)) if message.HasField(name) else None

@@ -1,11 +1,18 @@
-"""Plain values of the messages' fields: words of enums, seconds of durations."""
+"""Plain values of the messages' fields: words of enums, seconds of durations, times."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+def time_of(stamp: Timestamp) -> datetime:
+    """An aware datetime in UTC."""
+    return stamp.ToDatetime(tzinfo=UTC)
 
 
 def seconds_of(message: Message, name: str) -> float | None:

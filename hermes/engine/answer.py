@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from torch import Tensor
 
 from hermes.choices import ChoiceProbability
+from hermes.engine.evidence import Evidence
 from hermes.engine.session import Session
 from hermes.errors import HermesError
-from hermes.memory import Branch, Coverage
+from hermes.memory import Branch, Coverage, FrameStamp, SpanCoverage
 from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
 from hermes.vlm.grammar import GrammarState
@@ -59,6 +60,9 @@ class AnswerResult:
     reasoning: str = ""
     reasoning_tokens: int = 0
     logprobs: tuple[TokenLogprob, ...] = ()
+    span: SpanCoverage | None = None
+    evidence: Evidence | None = None
+    answer_id: str = ""
     choices: tuple[ChoiceProbability, ...] = ()
     dropped_turns: int = 0
 
@@ -86,6 +90,8 @@ class Answer:
     The question says how many tokens the answer may have. `scoring`: of a question
     with choices; `grammar`: of an answer in a schema or a regular expression.
     `unread`: how many passes must still read a part of the question.
+    `asked`: the inputs of the question. `ids`: the tokens of the answer. `stamps`: of the
+    frames that it sees, if its evidence is wanted.
     """
 
     session: Session
@@ -105,6 +111,9 @@ class Answer:
     branch: Branch | None = None
     stream: TextStream | None = None
     next_input: Tensor | None = None
+    asked: Tensor | None = None
+    ids: list[int] = field(default_factory=list)
+    stamps: Mapping[int, FrameStamp] = field(default_factory=dict)
     choice: int | None = None
     tokens: int = 0
     intervals: list[float] = field(default_factory=list)
@@ -188,6 +197,7 @@ class Answer:
         if self.question.sampling.logprobs:
             for token, logprob in scoring.logprobs(likeliest):
                 self._text_of(ChosenToken(token, logprob))
+        self.ids = [token for token, _ in scoring.logprobs(likeliest)]
         self.first_token = self.last_token = now
         self.tokens = choice.tokens
         return choice.text
@@ -209,4 +219,5 @@ class Answer:
             logprobs=tuple(self.logprobs),
             choices=() if self.scoring is None else self.scoring.probabilities,
             dropped_turns=self.dropped_turns,
+            span=self.branch.span,
         )

@@ -13,11 +13,12 @@ from hermes.engine.answer import Answer, AnswerSink
 from hermes.engine.answering import Answers
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copy, Copying, Snapshot
+from hermes.engine.evidence import Evidence
 from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable, as_hermes_error
 from hermes.memory import look_inside
-from hermes.question import Question
+from hermes.question import MAX_EVIDENCE_FRAMES, Question
 from hermes.vlm.choice_tokens import ChoiceTokens
 from hermes.vlm.forms import Forms
 from hermes.vlm.scoring import Scoring
@@ -119,16 +120,46 @@ class CameraHandle:
                 raise InvalidInput("stop", "cannot be used with a schema or a regular expression")
             answer.grammar = prepared.begin()
         passes = answer.unread
-        self._admission.admit(self.camera_id, passes)
+        self._admission.admit(self.camera_id, passes, weighed=question.evidence > 0)
         try:
             self._mailbox.post(
                 lambda: self._answers.accept(answer),
                 lambda error: self._answers.fail(answer, error),
             )
         except Unavailable:
-            self._admission.ended(self.camera_id, unread=passes)
+            self._admission.ended(self.camera_id, unread=passes, weighed=question.evidence > 0)
             raise
         return answer
+
+    def evidence(self, answer_id: str, frames: int) -> Future[Evidence]:
+        """The frames that an answer rests on, at most so many: for a minute after it was given.
+
+        It is found on the memory as it is now, and counts as an open question. Raises
+        `InvalidInput`, `Overloaded` and `Unavailable`. The future fails with `AnswerNotFound`, or
+        as that of `snapshot` does; cancel it to drop the work.
+        """
+        self._require_open()
+        if not 1 <= frames <= MAX_EVIDENCE_FRAMES:
+            raise InvalidInput("evidence.frames", f"must be 1 to {MAX_EVIDENCE_FRAMES}")
+        session, found = self._session, Future[Evidence]()
+        self._admission.admit(self.camera_id, 0, weighed=True)
+        found.add_done_callback(
+            lambda _: self._admission.ended(self.camera_id, unread=0, weighed=True)
+        )
+
+        def find() -> None:
+            try:
+                self._answers.find_evidence(session, answer_id, frames, found)
+            except Exception as error:
+                doing = f"the evidence of an answer about {self.camera_id}"
+                fail(found, as_hermes_error(error, doing))
+
+        try:
+            self._mailbox.post(find, lambda error: fail(found, error))
+        except Unavailable as error:
+            fail(found, error)
+            raise
+        return found
 
     def mark_lost(self, since_ms: int) -> None:
         """Record that an earlier memory of this camera was lost, so that coverage reports a gap.

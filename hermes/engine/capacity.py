@@ -27,7 +27,7 @@ class Room:
 
 def slab_bytes(shape: CacheShape, tokens: int) -> int:
     """Bytes of one memory's slab for `tokens` per layer: the cache and its token table."""
-    identity = shape.axes * 4 + 8 + 4  # positions int32, frame int64, patch int32
+    identity = shape.axes * 4 + 8 + 4 + 8  # positions int32, frame int64, patch int32, until int64
     rotated = _rotated_bytes(shape, tokens) if caches_rotated_keys(shape) else 0
     return tokens * (shape.bytes_per_token + shape.layers * identity) + rotated
 

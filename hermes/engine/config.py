@@ -25,6 +25,8 @@ class EngineConfig:
     `max_questions`: questions that are waiting or being answered, over all cameras.
     `max_camera_questions`: the same for one camera.
     `max_question_tokens`, `max_answer_tokens`: length of the longest question and answer.
+    `max_merge_tokens`: length of what several cameras answered, where one answer is made
+    of it; longer answers are cut.
     `max_wait_s`: a question that would wait longer for its first token is
     refused at once, unless no other question is waiting.
     `questions_per_ingest`: after this many passes for questions in a row, one
@@ -39,7 +41,7 @@ class EngineConfig:
     `policy`: name of the policy that decides which tokens a memory keeps.
     `ingest`: whether frames are taken in `full`, or only their `changes`; `auto`:
     changes where the policy keeps the present picture as it must then, which is
-    `hermes` alone.
+    `hermes` alone. The default is the library's, `full`; a worker's is `auto`.
     `change_threshold`, `change_refresh_s`: as in `hermes.memory.ChangeConfig`.
     `present_frames`: how many of the newest frames a question sees in full, if
     memory holds only what changed.
@@ -52,6 +54,7 @@ class EngineConfig:
     max_questions: int = limits.MAX_QUESTIONS.default
     max_question_tokens: int = limits.MAX_QUESTION_TOKENS.default
     max_answer_tokens: int = limits.MAX_ANSWER_TOKENS.default
+    max_merge_tokens: int = limits.MAX_MERGE_TOKENS.default
     max_camera_questions: int = limits.MAX_CAMERA_QUESTIONS.default
     max_wait_s: float = limits.MAX_WAIT_S.default
     questions_per_ingest: int = 8
@@ -73,6 +76,7 @@ class EngineConfig:
             "max_questions",
             "max_question_tokens",
             "max_answer_tokens",
+            "max_merge_tokens",
             "max_camera_questions",
             "questions_per_ingest",
             "prefill_tokens",

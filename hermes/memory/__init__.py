@@ -16,6 +16,7 @@ from hermes.memory.coverage import Coverage, FrameStamp
 from hermes.memory.forked_row import ForkedRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
+from hermes.memory.held_frames import HeldFrames
 from hermes.memory.inside import look_inside
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import (
@@ -31,6 +32,8 @@ from hermes.memory.policies import (
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import SlabPool
+from hermes.memory.span import Waiting, lies_within
+from hermes.memory.span_coverage import SpanCoverage
 from hermes.memory.state import MemoryState
 from hermes.memory.stream import StreamMemory
 
@@ -55,6 +58,7 @@ __all__ = [
     "FrameLayout",
     "FrameStamp",
     "GuidanceRow",
+    "HeldFrames",
     "Hermes",
     "HermesConfig",
     "MemoryConfig",
@@ -68,8 +72,11 @@ __all__ = [
     "Selection",
     "SlabPool",
     "SlidingWindow",
+    "SpanCoverage",
     "StreamMemory",
     "UniformFrames",
+    "Waiting",
+    "lies_within",
     "look_inside",
     "rotate",
 ]

@@ -13,10 +13,12 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory.attention import ReadingRow, split_attention, tail_mask
 from hermes.memory.coverage import Coverage
+from hermes.memory.excerpt import Excerpt
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.positions import Clock
 from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab
+from hermes.memory.span_coverage import SpanCoverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class RowLayout:
     """Where the tokens that a row reads lie on the device, and where its own tokens go.
 
     `keys`, `values`: the memory's, [layers, kv_heads, capacity, head_dim], with keys rotated to
-    their positions; the row reads the first `seen` of them. `own_keys`, `own_values`: the
-    branch's, [layers, kv_heads, room, head_dim].
+    their positions; the row reads the first `seen` of them, or as many as `counts` says
+    for each layer: [layers] int32. `own_keys`, `own_values`: the branch's, [layers,
+    kv_heads, room, head_dim].
     """
 
     keys: Tensor
@@ -33,6 +36,7 @@ class RowLayout:
     seen: int
     own_keys: Tensor
     own_values: Tensor
+    counts: Tensor | None = None
 
 
 class Place(NamedTuple):
@@ -53,16 +57,24 @@ class Opening:
 
     `features`: [n, width]. `positions`: [axes, n]. `first`: the position of the
     first token if the others follow it one by one, and the text them; None if not.
-    `next_text`: the position of the first token of text.
+    `next_text`: the position of the first token of text. `frames`: [n] int64, the number
+    of each token's frame, on the host.
     """
 
     features: Tensor
     positions: Tensor
     first: int | None
     next_text: int
+    frames: Tensor
 
     @classmethod
-    def of(cls, frames: Sequence[Tensor], layouts: Sequence[FrameLayout], clock: Clock) -> Opening:
+    def of(
+        cls,
+        frames: Sequence[Tensor],
+        layouts: Sequence[FrameLayout],
+        clock: Clock,
+        numbers: Sequence[int],
+    ) -> Opening:
         """Frames in the order of time, with the clock of the memory that they follow."""
         ahead = clock.copy()
         first, *_ = ahead.took_frame(layouts[0])
@@ -75,6 +87,9 @@ class Opening:
             clock.frames(layouts),
             first if in_line else None,
             ahead.next_text,
+            torch.tensor(numbers).repeat_interleave(
+                torch.tensor([layout.tokens for layout in layouts])
+            ),
         )
 
 
@@ -87,23 +102,26 @@ class Branch:
 
     def __init__(
         self,
-        slab: Slab,
+        slab: Slab | Excerpt,
         rotary: Rotary,
         position: int,
         room: int,
         coverage: Coverage,
         opening: Opening | None = None,
+        span: SpanCoverage | None = None,
     ) -> None:
         """`position`: that of the branch's first token, on every axis, unless it has an `opening`.
 
-        `room`: how many tokens the branch can take, beside the opening's.
+        `room`: how many tokens the branch can take, beside the opening's. `span`: of
+        the span that it is about, if it is about one.
         """
         shape = slab.shape
         self.slab = slab
         self.rotary = rotary
         self.coverage = coverage
+        self.span = span
         self.seen = slab.length
-        """How many tokens of the memory the branch reads."""
+        """How many tokens of the memory the branch reads, in the layer where it reads most."""
         self.length = 0
         """How many tokens the branch has of its own."""
         self._opening = opening
@@ -143,15 +161,26 @@ class Branch:
         opening = self._opening
         return question if opening is None else torch.cat((opening.features, question))
 
-    def positions(self, tokens: int) -> Tensor:
-        """Positions [axes, tokens] of the next tokens."""
-        shape, left = self.slab.shape, max(0, self._opens_with - self.length)
-        start = self.position
+    def positions(self, tokens: int, *, anew: bool = False) -> Tensor:
+        """Positions [axes, tokens] of the next tokens; `anew`: of the branch's first tokens."""
+        length = 0 if anew else self.length
+        shape, left = self.slab.shape, max(0, self._opens_with - length)
+        start = self._first_position if anew else self.position
         line = torch.arange(start, start + tokens - left, device=shape.device)
         text = line.expand(shape.axes, tokens - left)
         if self._opening is None or not left:
             return text
-        return torch.cat((self._opening.positions[:, self.length :], text), dim=1)
+        return torch.cat((self._opening.positions[:, length:], text), dim=1)
+
+    def frames(self) -> list[int]:
+        """The numbers of all frames of which the branch sees a token, in order."""
+        held = self.slab.frames[:, : self.seen].unique().tolist()
+        return sorted({*held, *self.opening_frames} - {-1})
+
+    @property
+    def opening_frames(self) -> list[int]:
+        """The number of the frame of each token that the branch begins with."""
+        return [] if self._opening is None else self._opening.frames.tolist()
 
     def row(self, tokens: int) -> BranchRow:
         """A row for the next tokens: the question, or one token of the answer."""
@@ -201,10 +230,7 @@ class Branch:
         end = self.length + value.shape[1]
         self.keys[layer, :, self.length : end] = rotated[1]
         self.values[layer, :, self.length : end] = value
-        memory = (
-            self.slab.rotated_keys(layer, self.seen, self.rotary)[:, : self.seen],
-            self.slab.values[layer, :, : self.seen],
-        )
+        memory = self.slab.read(layer, self.seen, self.rotary)
         own = (self.keys[layer, :, :end], self.values[layer, :, :end])
         return split_attention(rotated[0], memory, own, mask)
 
@@ -264,6 +290,7 @@ class BranchRow(ReadingRow):
             branch.seen,
             branch.keys,
             branch.values,
+            branch.slab.counts,
         )
 
     def attend_rotated(

@@ -18,8 +18,10 @@ class Capture:
     The memory must not change until the last step, so that `state` shows one moment.
     """
 
-    def __init__(self, held: Held, header: dict[str, Any]) -> None:
-        """`header`: what else goes into the state's header."""
+    def __init__(self, held: Held, header: dict[str, Any], *, ends: bool = False) -> None:
+        """`header`: what else goes into the state's header. `ends`: whether it is known of tokens
+        until when they stood.
+        """
         slab, table, clock = held.slab, held.table, held.clock
         length = slab.length
         self._slab, self._copied = slab, 0
@@ -32,6 +34,9 @@ class Capture:
             "stamps": _numbers(table),
             "gaps": torch.tensor(table.gaps(), dtype=torch.int64).reshape(-1, 2),
         }
+        if ends:
+            self._tensors["until"] = _copy(slab.until[:, :length])
+            self._tensors["beside"] = _stamps(table)
         if held.guidance:
             self._tensors["guidance"] = _copy(torch.stack(held.guidance))
         self._header = {
@@ -87,6 +92,14 @@ def _numbers(table: FrameTable) -> Tensor:
         for number, stamp in table.stamps()
     ]
     return torch.tensor(rows, dtype=torch.int64).reshape(-1, 4)
+
+
+def _stamps(table: FrameTable) -> Tensor:
+    rows = [
+        (number, stamp.capture_ms, NO_MEDIA if stamp.media_ms is None else stamp.media_ms)
+        for number, stamp in table.beside()
+    ]
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
 
 
 def _like(tensor: Tensor) -> Tensor:

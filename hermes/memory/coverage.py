@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from hermes.memory.frame_times import FrameTimes, Kind, Known, Piece
+
 MAX_GAPS = 64
 MAX_FORGOTTEN = 64
+
+NEWEST = 4
+"""The stamps of so many of the newest frames are kept, whatever is held of them."""
 
 LOST = "memory_lost"
 """The reason of the gap that a lost memory leaves."""
@@ -85,7 +91,11 @@ class Coverage:
 
 
 class FrameTable:
-    """The stamps and sizes of the frames that are held, and the gaps between them."""
+    """The stamps and sizes of the frames that are held, and the gaps between them.
+
+    And the stamps of a few frames that are not: of the newest, and of those that took
+    the place of a held token in anew.
+    """
 
     def __init__(
         self,
@@ -99,9 +109,14 @@ class FrameTable:
         whole_from: int = 0,
         lost: Stretch | None = None,
         gap_reasons: Mapping[Stretch, str] | None = None,
+        beside: Iterable[tuple[int, FrameStamp]] = (),
     ) -> None:
         """Empty, or as another table was that had these. `whole_from`: as in `retain`."""
         self._stamps: OrderedDict[int, FrameStamp] = OrderedDict(stamps)
+        self._numbered = list(self._stamps.items())
+        self._left: Mapping[int, int] = {}
+        self._beside = dict(beside)
+        self._times: dict[bool, FrameTimes] = {}  # what was made for spans, until the next change
         self._taken = dict(taken or {})
         self._gaps: list[Stretch] = list(gaps)
         self._reasons = dict(gap_reasons or {})
@@ -138,22 +153,36 @@ class FrameTable:
             self._keep_gaps(self._gaps[-MAX_GAPS:])
         if number - 1 not in self._stamps:
             self._forgotten = None  # the last stretch ends here
-        self._stamps[number] = replace(stamp, gap="")
+        self._times.clear()
+        self._stamps[number] = kept = replace(stamp, gap="")
+        self._numbered.append((number, kept))
         self._taken[number] = tokens
         self._last_ms = stamp.capture_ms
         self.seen += 1
         return number
 
-    def retain(self, held: Iterable[int], whole_from: int) -> None:
+    def retain(
+        self,
+        held: Iterable[int],
+        whole_from: int,
+        left: Mapping[int, int] | None = None,
+        ends: Iterable[int] = (),
+    ) -> None:
         """Forget every frame that is not in `held`, and the gaps before the oldest.
 
         `whole_from`: the first frame from which on no picture lost anything; `seen`
-        if the newest did. It never goes back.
+        if the newest did. It never goes back. `left`: how many tokens of each held
+        frame are left, over all layers. `ends`: frames that took the place of a held
+        token in anew; numbers that are no frame's are ignored.
         """
-        wanted = set(held)
+        wanted, known = set(held), {**self._beside, **self._stamps}
+        beside = {*ends, *range(self.seen - NEWEST, self.seen)} - wanted
+        self._beside = {number: known[number] for number in sorted(beside) if number in known}
+        self._times.clear()
         for number in [number for number in self._stamps if number not in wanted]:
             del self._stamps[number]
             self._taken.pop(number, None)
+        self._numbered, self._left = list(self._stamps.items()), left or {}
         if self._stamps:
             oldest = next(iter(self._stamps.values())).capture_ms
             self._keep_gaps([gap for gap in self._gaps if gap[1] > oldest])
@@ -166,6 +195,37 @@ class FrameTable:
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, in order."""
         return list(self._stamps.items())
+
+    @property
+    def numbered(self) -> Sequence[tuple[int, FrameStamp]]:
+        """As `stamps`, without a copy: grows with each frame, and is another after `retain`."""
+        return self._numbered
+
+    @property
+    def left(self) -> Mapping[int, int]:
+        """How many tokens of each frame the last compression left, by number. Never changed."""
+        return self._left
+
+    def beside(self) -> list[tuple[int, FrameStamp]]:
+        """Number and stamp of frames that are known though none of their tokens is held."""
+        return list(self._beside.items())
+
+    def stamp_of(self, number: int) -> FrameStamp | None:
+        """The stamp of a frame, if it is known."""
+        return self._stamps.get(number) or self._beside.get(number)
+
+    def times(self, *, media: bool) -> FrameTimes:
+        """The frames in time, for spans. `media`: in the time of their file."""
+        if media not in self._times:
+            held, beside = (
+                [
+                    Known(number, stamp.capture_ms, stamp.media_ms if media else stamp.capture_ms)
+                    for number, stamp in some.items()
+                ]
+                for some in (self._stamps, self._beside)
+            )
+            self._times[media] = FrameTimes(held, beside, list(self._pieces()))
+        return self._times[media]
 
     def taken(self) -> Mapping[int, int]:
         """How many tokens each frame that is held was taken in with, by number."""
@@ -217,6 +277,31 @@ class FrameTable:
             lost=self.lost,
             gap_reasons=(*([] if self.lost is None else [LOST]), *self.gap_reasons()),
         )
+
+    def _pieces(self) -> Iterator[Piece]:
+        """The time from the first frame to the newest, in order, piece by piece."""
+        if self._first_ms is None or self._last_ms is None:
+            return
+        before, since = -1, self._first_ms
+        for number, stamp in self._stamps.items():
+            yield from self._between(since, stamp.capture_ms, before, number)
+            before, since = number, stamp.capture_ms
+        if before + 1 < self.seen:
+            yield from self._between(since, self._last_ms, before, self.seen)
+
+    def _between(self, start: int, end: int, before: int, number: int) -> Iterator[Piece]:
+        """From one held frame, or the first of all, to the next, or the newest of all."""
+        if number > before + 1:
+            kind: Kind = "forgotten"
+        else:
+            kind = "whole" if before >= self._whole_from else "thinned"
+        for gap in self._gaps[bisect.bisect_left(self._gaps, (start, start)) :]:
+            if gap[1] > end:
+                break
+            yield Piece(start, gap[0], kind)
+            yield Piece(*gap, "unseen")
+            start = gap[1]
+        yield Piece(start, end, kind)
 
     def _lost(self) -> Iterator[Stretch]:
         """Stretches whose frames were seen but are not held."""

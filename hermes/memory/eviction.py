@@ -10,7 +10,7 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory.held import Held
 from hermes.memory.policies import Candidates, RetentionPolicy
-from hermes.memory.present import newest_of_places, whole_from
+from hermes.memory.present import newest_of_places, until, whole_from
 from hermes.memory.slab import Slab, SlabPool
 from hermes.memory.summary import SUMMARY_PATCH, Merge
 
@@ -43,6 +43,9 @@ def evict(
     selection = policy.select(candidates, budget)
     kept = _kept(selection.keep, candidates.count, selection.merges)
     whole = whole_from(frames, patches, kept, held.table.seen, held.resized_at)
+    if keep_present:
+        known = slab.until[:, held.video]
+        slab.until[:, held.video] = until(frames, patches, known, held.changes)
     # Means are taken before anything moves.
     means = {layer: _mean(held, layer, merge) for layer, merge in selection.merges.items()}
     keep = torch.cat((every_index(slab, prefix), selection.keep + prefix), 1)

@@ -15,6 +15,9 @@ from hermes.errors import InvalidInput
 PLACES = 1 << 20
 """One past the largest place of a frame."""
 
+CHANGES_APART = 1 << 10
+"""After so many changes of the picture's sides, the oldest count as none: numbers are 32 bits."""
+
 FIRST_TEXT = 1 << 19
 """The first place of a frame's text: its marks and its time. Places of pictures are below it."""
 

@@ -9,12 +9,9 @@ import torch
 from torch import Tensor
 
 from hermes.memory.coverage import FrameTable
-from hermes.memory.frame_layout import PLACES, FrameLayout
+from hermes.memory.frame_layout import CHANGES_APART, PLACES, FrameLayout
 from hermes.memory.positions import Clock, dense_ranks
 from hermes.memory.slab import Slab
-
-_CHANGES_APART = 1 << 10
-"""After so many changes of the picture's sides, the oldest count as none: numbers are 32 bits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +64,7 @@ class Held:
         for layout in layouts:
             changes += bool(sides) and layout.sides != sides
             sides = layout.sides
-            offsets.append(changes % _CHANGES_APART * PLACES)
+            offsets.append(changes % CHANGES_APART * PLACES)
         numbers = torch.arange(first, first + len(layouts)).repeat_interleave(counts)
         added = torch.tensor(offsets, dtype=torch.int32).repeat_interleave(counts)
         patches = torch.cat([layout.patches for layout in layouts])
@@ -89,7 +86,7 @@ class Held:
     @property
     def first_patch(self) -> int:
         """The patch number of the first place of pictures of the present size."""
-        return self.changes % _CHANGES_APART * PLACES
+        return self.changes % CHANGES_APART * PLACES
 
     def reindex(self) -> None:
         """Compact the video tokens' positions to a dense range after the prefix."""
@@ -101,11 +98,16 @@ class Held:
         slab.moved()
         self.clock.compacted(slab.positions[:, :, video], self.prefix_length, self.time_step)
 
-    def forget_lost_frames(self, whole: Tensor) -> None:
+    def forget_lost_frames(self, whole: Tensor, *, ends: bool) -> None:
         """Forget the frames that have no token left in any layer.
 
-        `whole`: from `evict`.
+        `whole`: from `evict`. `ends`: whether the stamps of frames that took held tokens'
+        places in anew are kept.
         """
-        numbers = self.slab.frames[:, self.video].unique()
-        *held, first = torch.cat((numbers, whole[None])).tolist()
-        self.table.retain(held, first)
+        numbers, counts = self.slab.frames[:, self.video].unique(return_counts=True)
+        anew = self.slab.until[:, self.video].unique() if ends else numbers[:0]
+        *found, first = torch.cat((numbers, counts, anew, whole[None])).tolist()
+        many = len(numbers)
+        held = found[:many]
+        left = dict(zip(held, found[many : 2 * many], strict=True))
+        self.table.retain(held, first, left, found[2 * many :])

@@ -35,6 +35,7 @@ _ROOM = tl.constexpr(COLUMNS.index(Column.ROOM))
 _INDEX = tl.constexpr(COLUMNS.index(Column.INDEX))
 _FORK = tl.constexpr(COLUMNS.index(Column.FORK))
 _SKIP = tl.constexpr(COLUMNS.index(Column.SKIP))
+_COUNTS = tl.constexpr(COLUMNS.index(Column.COUNTS))
 
 
 @triton.jit
@@ -68,6 +69,16 @@ def _write(
 
 
 @triton.jit
+def _seen(table, token, layer, tokens):
+    """How many tokens of its memory a token sees in this layer."""
+    everywhere = tl.load(table + _SEEN * tokens + token)
+    address = tl.load(table + _COUNTS * tokens + token)
+    counts = address.to(tl.pointer_type(tl.int32))
+    here = tl.load(counts + layer, mask=address != 0, other=0).to(tl.int64)
+    return tl.where(address != 0, here, everywhere)
+
+
+@triton.jit
 def _attend(
     table,
     rotations,
@@ -89,7 +100,7 @@ def _attend(
     """One split of the keys, for the query heads that share a key head."""
     token, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     index = tl.load(table + _INDEX * tokens + token)
-    seen = tl.load(table + _SEEN * tokens + token)
+    seen = _seen(table, token, layer, tokens)
     skip = tl.load(table + _SKIP * tokens + token)
     total = tl.where(index >= 0, seen + index + 1 - skip, 0)
     first = split * SPAN
@@ -150,6 +161,7 @@ def _join(
     parts,
     sums,
     joined,
+    layer,
     tokens,
     KV: tl.constexpr,
     GROUPS: tl.constexpr,
@@ -161,7 +173,7 @@ def _join(
     """Join the splits of one token and key head: [tokens, heads, DIM]."""
     token, head = tl.program_id(0), tl.program_id(1)
     index = tl.load(table + _INDEX * tokens + token)
-    seen = tl.load(table + _SEEN * tokens + token)
+    seen = _seen(table, token, layer, tokens)
     skip = tl.load(table + _SKIP * tokens + token)
     total = tl.where(index >= 0, seen + index + 1 - skip, 0)
     dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
@@ -261,6 +273,7 @@ class Reader:
             self._parts,
             self._sums,
             joined,
+            layer,
             tokens,
             KV=kv_heads,
             GROUPS=self._groups,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hermes.memory.frame_layout import FIRST_TEXT, PLACES
+from hermes.memory.frame_layout import CHANGES_APART, FIRST_TEXT, PLACES
+from hermes.memory.slab import STANDS
 
 
 def next_of_place(patches: Tensor) -> Tensor:
@@ -34,6 +35,30 @@ def newest_of_places(patches: Tensor, first: int) -> Tensor:
     """
     of_picture = (patches >= first) & (patches < first + FIRST_TEXT)
     return (next_of_place(patches) == patches.shape[-1]) & of_picture
+
+
+def until(frames: Tensor, patches: Tensor, known: Tensor, changes: int) -> Tensor:
+    """[L, n] int64: the frame in which each token's place was taken in anew; `STANDS` if in none.
+
+    Only a picture has places that are taken in anew: summaries and texts have `STANDS`.
+
+    `frames`, `patches`: the identity of all tokens that are held, in stream order.
+    `known`: what was found before, when more were held. It is exact if this is found
+    before each eviction. `changes`: how often the picture's sides have changed: after a
+    change no place is the same, and no token stands any longer.
+    """
+    at = next_of_place(patches)
+    following = frames.gather(-1, at.clamp_max(patches.shape[-1] - 1))
+    found = torch.where(at < patches.shape[-1], following, STANDS).minimum(known)
+    picture = (patches >= 0) & (patches % PLACES < FIRST_TEXT)
+    if not changes:
+        return torch.where(picture, found, STANDS)
+    ago = (changes - patches.div(PLACES, rounding_mode="floor").to(torch.int64)) % CHANGES_APART
+    numbers = torch.where(patches < 0, STANDS, frames)  # summaries begin nothing
+    first = torch.full((len(frames), CHANGES_APART + 1), STANDS, device=frames.device)
+    first[:, 1:].scatter_reduce_(1, ago, numbers, "amin")  # of each size, moved by one
+    later = first.cummin(dim=1).values  # of all sizes that came after it
+    return torch.where(picture, found.minimum(later.gather(1, ago)), STANDS)
 
 
 def whole_from(frames: Tensor, patches: Tensor, kept: Tensor, seen: int, resized_at: int) -> Tensor:

@@ -32,6 +32,8 @@ class Column(StrEnum):
     POSITION = "position"
     FORK = "fork"
     SKIP = "skip"
+    COUNTS = "counts"
+    """The address of an int32 for each layer: what is seen there. 0 if it is `SEEN` in all."""
 
 
 COLUMNS = tuple(Column)
@@ -115,8 +117,9 @@ def columns_of(rows: Sequence[BranchRow], tokens: int) -> Tensor:
         keys, values = layout.keys.data_ptr(), layout.values.data_ptr()
         own_keys, own_values = layout.own_keys.data_ptr(), layout.own_values.data_ptr()
         capacity, room = layout.keys.shape[2], layout.own_keys.shape[2]
+        counts = 0 if layout.counts is None else layout.counts.data_ptr()
         memory = (keys, values, layout.seen, capacity, own_keys, own_values, room)
-        found += [(*memory, *place) for place in row.places()]
+        found += [(*memory, *place, counts) for place in row.places()]
     unused = tuple(_UNUSED if column is Column.INDEX else 0 for column in COLUMNS)
     found += [unused] * (tokens - len(found))
     return torch.tensor(found, dtype=torch.int64).T.contiguous()

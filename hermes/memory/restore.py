@@ -18,7 +18,7 @@ from hermes.memory.limits import MemoryConfig
 from hermes.memory.policies import RetentionPolicy
 from hermes.memory.positions import Clock
 from hermes.memory.shape import CacheShape
-from hermes.memory.slab import Slab, SlabPool
+from hermes.memory.slab import STANDS, Slab, SlabPool
 from hermes.memory.state import NO_MEDIA, MemoryState, kind_of
 
 OTHER_WEIGHTS = 0.1
@@ -26,6 +26,8 @@ OTHER_WEIGHTS = 0.1
 
 Devices and kernels differ by a percent or two in 16 bits.
 """
+
+_NOTHING = torch.zeros((0, 3), dtype=torch.int64)
 
 _INT64 = 2**63
 _MOST_FRAMES = 2**53
@@ -109,6 +111,10 @@ def _table(header: Header, tensors: Mapping[str, Tensor], seen: int) -> FrameTab
         taken=taken,
         lost=lost,
         gap_reasons=dict(zip(gaps, reasons, strict=False)),
+        beside=[
+            (number, FrameStamp(capture, None if media == NO_MEDIA else media))
+            for number, capture, media in tensors.get("beside", _NOTHING).tolist()
+        ],
     )
 
 
@@ -117,6 +123,8 @@ def _fill(slab: Slab, tensors: Mapping[str, Tensor], length: int) -> None:
         getattr(slab, name)[:, :, :length] = tensors[name].to(slab.shape.device)
     for name in ("frames", "patches"):
         getattr(slab, name)[:, :length] = tensors[name].to(slab.shape.device)
+    ends = tensors.get("until")  # older snapshots do not say
+    slab.until[:, :length] = STANDS if ends is None else ends.to(slab.shape.device)
     slab.length = length
 
 
@@ -135,6 +143,9 @@ def _check_tensors(
     }
     if "guidance" in tensors:
         expected["guidance"] = (torch.float32, (None, layers, length - prefix))
+    if "until" in tensors:
+        expected["until"] = (torch.int64, (layers, length))
+        expected["beside"] = (torch.int64, (None, 3))
     if tensors.keys() != expected.keys():
         raise SnapshotCorrupt(f"the snapshot's tensors are {shown(sorted(tensors))}")
     for name, (dtype, size) in expected.items():
@@ -166,6 +177,21 @@ def _check_values(
         or bool(((taken < 0) | (taken > config.budget + config.headroom)).any())
     ):
         raise SnapshotCorrupt("the snapshot's tokens are of frames or positions that cannot be")
+    if "until" in tensors:
+        _check_ends(tensors["until"], frames, tensors["beside"][:, 0], numbers, seen)
+
+
+def _check_ends(until: Tensor, frames: Tensor, beside: Tensor, held: Tensor, seen: int) -> None:
+    """Raises `SnapshotCorrupt` unless tokens stood until later frames, whose stamps are known."""
+    ends = until[until != STANDS].unique()
+    if (
+        bool((until <= frames).any())
+        or bool(((beside < 0) | (beside >= seen)).any())
+        or bool((beside.diff() <= 0).any())
+        or bool(torch.isin(beside, held).any())
+        or not bool(torch.isin(ends, torch.cat((beside, held))).all())
+    ):
+        raise SnapshotCorrupt("the snapshot's tokens were replaced by frames that cannot be")
 
 
 def _check_prefix(tensors: Mapping[str, Tensor], present: Held, theirs: int) -> None:

@@ -8,7 +8,10 @@ from torch import Tensor
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 
-_LAYERS_AT_ONCE = 7
+STANDS = torch.iinfo(torch.int64).max
+"""In `Slab.until`: no frame has taken the token's place in anew."""
+
+LAYERS_AT_ONCE = 7
 """Layers whose keys are rotated in one step, which takes fp32 copies of them for a moment."""
 
 
@@ -23,7 +26,13 @@ class Slab:
     - `frames`: [layers, capacity] int64, the number of a token's frame; -1 for
       the prefix
     - `patches`: [layers, capacity] int32, the number of a token within its frame
+    - `until`: [layers, capacity] int64, the number of the frame that took the token's
+      place in anew; `STANDS` if none did, or it is held: then it is found there
+      (`hermes.memory.present.until`)
     """
+
+    counts: Tensor | None = None
+    """None: every layer has the same length."""
 
     @torch.inference_mode(False)  # tensors made in inference mode could not be written outside it
     def __init__(self, shape: CacheShape, capacity: int, pool: SlabPool | None = None) -> None:
@@ -40,6 +49,9 @@ class Slab:
             (shape.layers, capacity), -1, dtype=torch.int64, device=shape.device
         )
         self.patches = torch.zeros((shape.layers, capacity), dtype=torch.int32, device=shape.device)
+        self.until = torch.full(
+            (shape.layers, capacity), STANDS, dtype=torch.int64, device=shape.device
+        )
         self.length = 0
         self.readers = 0
         self._pool = pool
@@ -88,8 +100,8 @@ class Slab:
         if self._rotated is None:
             self._rotated = self._room_for_keys()
         layers, new = self.shape.layers, slice(done, length)
-        for first in range(0, layers, _LAYERS_AT_ONCE):
-            some = slice(first, min(layers, first + _LAYERS_AT_ONCE))
+        for first in range(0, layers, LAYERS_AT_ONCE):
+            some = slice(first, min(layers, first + LAYERS_AT_ONCE))
             # One table for all their tokens: a position is rotated alike in every layer.
             positions = self.positions[some, :, new].transpose(0, 1).flatten(1)
             cos, sin = (
@@ -122,6 +134,11 @@ class Slab:
             tables = rotary.tables(self.positions[layer, :, :length])
             self._last = (layer, length, rotate(self.keys[layer, :, :length], tables))
         return self._last[2]
+
+    def read(self, layer: int, length: int, rotary: Rotary) -> tuple[Tensor, Tensor]:
+        """Rotated keys and values of a layer up to `length`, each [kv_heads, n, head_dim]."""
+        keys = self.rotated_keys(layer, length, rotary)
+        return keys[:, :length], self.values[layer, :, :length]
 
     def begin_pass(self) -> None:
         """Keys past `length` will be written: the last rotation of a layer is stale."""
@@ -182,6 +199,7 @@ class Slab:
             into.positions[layer, :, :count] = self.positions[layer].index_select(1, chosen)
             into.frames[layer, :count] = self.frames[layer].index_select(0, chosen)
             into.patches[layer, :count] = self.patches[layer].index_select(0, chosen)
+            into.until[layer, :count] = self.until[layer].index_select(0, chosen)
         into.length = count
         into.moved()
 
@@ -189,6 +207,11 @@ class Slab:
 def caches_rotated_keys(shape: CacheShape) -> bool:
     """Whether slabs of this shape keep a rotated copy of all keys even without readers."""
     return shape.device.type == "cpu"
+
+
+@torch.inference_mode(False)  # as those of a slab
+def _uninitialised(like: Tensor) -> Tensor:
+    return torch.empty_like(like)
 
 
 class SlabPool:
@@ -220,9 +243,9 @@ class SlabPool:
         self._slabs.setdefault(slab.capacity, []).append(slab)
 
     def take_keys(self, like: Tensor) -> Tensor:
-        """An uninitialised tensor for rotated keys."""
+        """An uninitialised tensor for rotated keys, or for values."""
         free = self._keys.get(like.shape)
-        return free.pop() if free else torch.empty_like(like)
+        return free.pop() if free else _uninitialised(like)
 
     def give_keys(self, keys: Tensor) -> None:
         """Return a tensor that `take_keys` gave."""

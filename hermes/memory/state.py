@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from hermes.memory.config import LATER
-from hermes.memory.coverage import MAX_GAPS
+from hermes.memory.coverage import MAX_GAPS, NEWEST
 from hermes.memory.header import plain
 from hermes.memory.limits import MemoryConfig
 from hermes.memory.policies import RetentionPolicy
@@ -27,7 +27,9 @@ class MemoryState:
     `positions` [L, axes, n] int32; `frames` [L, n] int64; `patches` [L, n]
     int32; `stamps` [frames held, 4] int64 (number, capture ms, media ms, tokens
     taken in); `gaps` [gaps, 2] int64; and `guidance` [prompts, L, video tokens] fp32 if the
-    next compression has any to use.
+    next compression has any to use. Where frames leave out what has not changed also `until`
+    [L, n] int64, as in a `Slab`, and `beside` [frames, 3] int64: number, capture ms and
+    media ms of frames that are known though nothing of them is held.
     """
 
     header: dict[str, Any]
@@ -62,4 +64,6 @@ def state_limit(shape: CacheShape, config: MemoryConfig, prefix: int) -> int:
     """The most bytes of tensors that the state of such a memory can have."""
     tokens = prefix + config.budget + config.headroom
     beside = shape.layers * (shape.axes * 4 + 8 + 4 + 2 * 4 + 4 * 8)  # each token of another frame
-    return tokens * (shape.bytes_per_token + beside) + MAX_GAPS * 16
+    if config.keep_present:
+        beside += shape.layers * (8 + 3 * 8)  # and each replaced by another
+    return tokens * (shape.bytes_per_token + beside) + MAX_GAPS * 16 + NEWEST * 3 * 8

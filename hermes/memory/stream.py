@@ -17,14 +17,17 @@ from hermes.memory.eviction import every_index, evict
 from hermes.memory.frame_layout import FrameLayout, check_layouts, shortened
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.held import Held
+from hermes.memory.held_frames import HeldFrames
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import RetentionPolicy
 from hermes.memory.positions import Clock
 from hermes.memory.restore import restored
 from hermes.memory.rope import Rotary
 from hermes.memory.shape import CacheShape
-from hermes.memory.slab import SlabPool
+from hermes.memory.slab import STANDS, SlabPool
+from hermes.memory.span import Waiting, view
 from hermes.memory.state import MemoryState, kind_of
+from hermes.question import Span
 
 
 class StreamMemory:
@@ -112,6 +115,10 @@ class StreamMemory:
         """Number and stamp of every frame that is held, at least in part, in order."""
         return [] if self._held is None else self._held.table.stamps()
 
+    def held_frames(self) -> HeldFrames:
+        """As `stamps`, for other threads, and without a copy."""
+        return HeldFrames() if self._held is None else HeldFrames.of(self._held.table)
+
     def taken(self) -> dict[int, int]:
         """How many tokens each frame that is held was taken in with, by number."""
         return {} if self._held is None else dict(self._held.table.taken())
@@ -140,7 +147,7 @@ class StreamMemory:
             raise InvalidInput("prefix", "is empty; a memory begins with at least one token")
         slab = self._slabs.take(tokens + self.config.budget + self.config.headroom)
         self._held = Held(slab, Clock(self.shape.axes), FrameTable(), tokens)
-        slab.frames[:, :tokens] = -1
+        slab.frames[:, :tokens], slab.until[:, :tokens] = -1, STANDS
         return self._begin(self._held.clock.text(tokens, self.shape.device), ())
 
     def begin_frames(
@@ -171,6 +178,7 @@ class StreamMemory:
         new = slice(row.start, row.start + row.tokens)
         slab.frames[:, new] = frames
         slab.patches[:, new] = patches
+        slab.until[:, new] = STANDS
         return row
 
     def _begin(
@@ -292,7 +300,7 @@ class StreamMemory:
         if reindex:
             held.reindex()
         if whole is not None:
-            held.forget_lost_frames(whole)
+            held.forget_lost_frames(whole, ends=config.keep_present)
         return Compression(max(0, excess) * self.shape.layers, reindex)
 
     def _positions_run_out(self) -> bool:
@@ -302,21 +310,42 @@ class StreamMemory:
 
     # -- reading -----------------------------------------------------------
 
-    def branch(self, room: int, frames: Sequence[tuple[Tensor, FrameLayout]] = ()) -> Branch:
+    def branch(
+        self,
+        room: int,
+        frames: Sequence[tuple[Tensor, FrameLayout]] = (),
+        *,
+        numbers: Sequence[int] = (),
+        span: Span | None = None,
+        waiting: Waiting | None = None,
+    ) -> Branch:
         """Open a branch for a question and its answer of at most `room` tokens in all.
 
         `frames`: features [tokens, width] and layouts of frames that are not in
         memory, and come right after it: the branch's first row begins with them,
-        beside the `room`. Close it after use.
+        beside the `room`. `numbers`: theirs, by default those that come next. `span`: it
+        sees what is within it alone, and `frames` are within it; raises `InvalidInput` if
+        nothing is. `waiting`: a frame, newer than all in memory, that coverage tells of.
+        Close the branch after use.
         """
         self._require_open()
-        held, coverage = self.held, self.coverage()
-        if not frames:
-            return Branch(held.slab, self.rotary, self.next_position, room, coverage)
-        layouts = [layout for _, layout in frames]
-        layouts = shortened(layouts, self.position_room, self.config.position_limit)
-        opening = Opening.of([features for features, _ in frames], layouts, held.clock)
-        return Branch(held.slab, self.rotary, self.next_position, room, coverage, opening)
+        held, opening = self.held, None
+        if frames:
+            layouts = [layout for _, layout in frames]
+            layouts = shortened(layouts, self.position_room, self.config.position_limit)
+            numbers = numbers or range(held.table.seen, held.table.seen + len(frames))
+            features = [features for features, _ in frames]
+            opening = Opening.of(features, layouts, held.clock, numbers)
+        keeps = self.config.keep_present
+        seen = view(held, span, waiting, standing=keeps, shown=opening is not None)
+        source = seen.source(held.slab, self.rotary, self._slabs)
+        return Branch(
+            source, self.rotary, self.next_position, room, seen.coverage, opening, seen.span
+        )
+
+    def stamp_of(self, number: int) -> FrameStamp | None:
+        """The stamp of a frame, if it is known."""
+        return self.held.table.stamp_of(number)
 
     @property
     def closed(self) -> bool:
@@ -347,7 +376,8 @@ class StreamMemory:
         `header`: what else goes into the header of the state.
         """
         self._require_idle()
-        return Capture(self.held, {**kind_of(self.shape, self.config, self.policy), **header})
+        kind = kind_of(self.shape, self.config, self.policy)
+        return Capture(self.held, {**kind, **header}, ends=self.config.keep_present)
 
     def restore(self, state: MemoryState) -> None:
         """Replace the content by that of `state`. The memory continues bit-equal from there.

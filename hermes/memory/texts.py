@@ -28,9 +28,7 @@ def with_whole_texts(
     """
     summary = patches == SUMMARY_PATCH
     text = (patches % PLACES >= FIRST_TEXT) & ~summary
-    first = torch.ones_like(text)
-    first[:, 1:] = frames[:, 1:] != frames[:, :-1]
-    frame = first.cumsum(dim=1) - 1  # of the frames that the layer holds, which one
+    frame = frame_of_each(frames)
 
     def of_frames(values: Tensor, how: str, start: float) -> Tensor:
         found = torch.full_like(scores, start)
@@ -47,3 +45,10 @@ def with_whole_texts(
     kept = torch.zeros_like(text).scatter_(1, top(ranked, count), True)
     cut = of_frames((text & ~kept).to(scores.dtype), "amax", 0) > 0
     return joined.masked_fill(text & cut & ~staying_text, -torch.inf)
+
+
+def frame_of_each(frames: Tensor) -> Tensor:
+    """[L, n] int64: of the frames that a layer holds, which one each token is of, from 0."""
+    first = torch.ones_like(frames, dtype=torch.bool)
+    first[:, 1:] = frames[:, 1:] != frames[:, :-1]
+    return first.cumsum(dim=1) - 1

@@ -13,10 +13,11 @@ from torch import Tensor
 from hermes.errors import InvalidInput, SnapshotCorrupt
 from hermes.memory import FrameLayout, FrameStamp
 from hermes.memory.changes import NOISE_FRAMES, Changes, Look, Seen
+from hermes.memory.coverage import NEWEST
 from hermes.memory.header import Header
 from hermes.vlm.encoded import EncodedFrame
 
-MOST_PRESENT_FRAMES = 4
+MOST_PRESENT_FRAMES = NEWEST
 
 PREFIX = "picture_"
 """What the names of the picture's tensors in a state begin with."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from hermes.choices import ChoiceProbability
 from hermes.errors import AnswerCut, InvalidInput
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
-from hermes.question import Choices, Form, Turn
+from hermes.question import Choices, Form, Span, Turn
 from hermes.sampling import GREEDY, Sampling
 from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import FramePictures
@@ -37,8 +37,11 @@ class PictureMemory(ABC):
         """What the memory can know about."""
 
     @abstractmethod
-    def branch(self, room: int) -> Branch:
-        """A branch for one question and its answer of at most `room` tokens. Close it after use."""
+    def branch(self, room: int, span: Span | None = None) -> Branch:
+        """A branch for one question and its answer of at most `room` tokens. Close it after use.
+
+        `span`: it sees what is within it alone.
+        """
 
     @abstractmethod
     def _take(self, frame: FramePictures) -> Compression | None:
@@ -136,9 +139,11 @@ class PictureMemory(ABC):
         *,
         turns: Sequence[Turn] = (),
         form: Form | None = None,
+        span: Span | None = None,
     ) -> str:
-        """The whole answer."""
-        return "".join(self.answer(question, max_tokens, sampling, turns=turns, form=form))
+        """The whole answer. `span`: from what was captured within it alone."""
+        pieces = self.answer(question, max_tokens, sampling, turns=turns, form=form, span=span)
+        return "".join(pieces)
 
     def answer(
         self,
@@ -148,6 +153,7 @@ class PictureMemory(ABC):
         *,
         turns: Sequence[Turn] = (),
         form: Form | None = None,
+        span: Span | None = None,
     ) -> Iterator[str]:
         """The answer, piece by piece, as it is written. Greedy unless `sampling` says otherwise.
 
@@ -156,7 +162,7 @@ class PictureMemory(ABC):
         Raises `AnswerCut` if an answer in a schema or regular expression would need more tokens.
         """
         if isinstance(form, Choices):
-            found = self.choose(question, form.texts, turns=turns)
+            found = self.choose(question, form.texts, turns=turns, span=span)
             yield max(found, key=lambda choice: choice.probability).text
             return
         model, stops, choice = self.model, StopTexts(sampling.stop), TokenChoice(self.model)
@@ -166,7 +172,7 @@ class PictureMemory(ABC):
         stream = model.text_stream()
         inputs = model.question(question, turns, reasoning=grammar is None)
         row = choice.begin(question, sampling, turns, grammar)
-        with self.branch(len(inputs) + max_tokens) as branch:
+        with self.branch(len(inputs) + max_tokens, span) as branch:
             inputs = branch.opened_by(inputs)
             for _ in range(max_tokens):
                 logits = self._step(branch, inputs)
@@ -188,7 +194,12 @@ class PictureMemory(ABC):
 
     @torch.inference_mode()
     def choose(
-        self, question: str, choices: Sequence[str], *, turns: Sequence[Turn] = ()
+        self,
+        question: str,
+        choices: Sequence[str],
+        *,
+        turns: Sequence[Turn] = (),
+        span: Span | None = None,
     ) -> tuple[ChoiceProbability, ...]:
         """How probable each of these answers is, in their order (`Scoring.probabilities`).
 
@@ -197,7 +208,7 @@ class PictureMemory(ABC):
         model = self.model
         scoring = Scoring(model.forms.choices(Choices(tuple(choices))), _CHOICE_TOKENS)
         inputs = model.question(question, turns, reasoning=False)
-        with self.branch(len(inputs) + scoring.most_tokens) as branch:
+        with self.branch(len(inputs) + scoring.most_tokens, span) as branch:
             scoring.run(model, branch, branch.opened_by(inputs))
         return scoring.probabilities
 

@@ -77,8 +77,13 @@ class TokenChoice:
         sampling: Sampling = GREEDY,
         turns: Sequence[Turn] = (),
         grammar: GrammarState | None = None,
+        prompts: VideoModel | None = None,
     ) -> int:
-        """The row of an answer to `question`, after `turns`. Give it back with `end`."""
+        """The row of an answer to `question`, after `turns`. Give it back with `end`.
+
+        `prompts`: what makes its prompt; by default the model.
+        """
+        prompts = prompts or self._model
         asked = sampling.repetition_penalty
         penalty = self._penalty if asked is None else asked
         if penalty == 1 and not sampling.draws and not sampling.logprobs and grammar is None:
@@ -91,7 +96,7 @@ class TokenChoice:
         self._rows[row] = _Row(penalty, sampler, sampling.logprobs, grammar)
         if penalty == 1:
             return row  # what was seen and said does not matter
-        prompt = self._model.prompt_ids(question, turns, reasoning=grammar is None)
+        prompt = prompts.prompt_ids(question, turns, reasoning=grammar is None)
         ids = torch.tensor(sorted(set(prompt)), dtype=torch.int64)
         ids = ids[ids < self._seen.shape[1]]  # a tokenizer can know more than the model says
         self._seen[row].zero_().index_fill_(0, ids.to(self._seen.device), True)

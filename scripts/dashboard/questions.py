@@ -20,6 +20,13 @@ PANELS = (
         stacked=True,
     ),
     Panel(
+        "Questions by the form of their answers",
+        "Questions that the gateway took: for free text, choices, JSON or a regular expression.",
+        "reqps",
+        {"{{form}}": rate("hermes_question_forms_total", "form")},
+        stacked=True,
+    ),
+    Panel(
         "Calls refused at the door",
         "Calls that the gateway's guard refused, by reason: no valid token, no scope, the caller's"
         " own limit, no key to check a token with. None while authentication is off.",

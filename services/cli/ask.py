@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import asdict
-from typing import Annotated
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
-from hermes.client import Answer, AnswerStream
-from hermes.errors import HermesError
+from hermes.errors import InvalidInput
+from services.cli import ask_many
+from services.cli import ask_options as options
+from services.cli.answer_output import print_answer, print_json
+from services.cli.asked_span import span_of
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
-from services.cli.output import answer_line, err, out
-from services.cli.progress import waiting
+from services.cli.evidence import FRAMES
+from services.cli.prompt import converse
 
 LONGEST_S = 86_400.0
 
 
 def ask(
-    camera: Annotated[str, typer.Argument(help="Id of the camera.")],
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    camera: Annotated[
+        str | None, typer.Argument(help="Id of the camera; left out with --label or --cameras.")
+    ] = None,
+    question: Annotated[
+        str | None, typer.Argument(help="What you want to know. With -i it may be left out.")
+    ] = None,
     gateway: Gateway = DEFAULT_GATEWAY,
     token_file: TokenFile = None,
+    interactive: Annotated[
+        bool,
+        typer.Option("--interactive", "-i", help="Go on asking; earlier turns are sent along."),
+    ] = False,
     max_tokens: Annotated[
         int, typer.Option(min=0, help="Tokens of the longest answer; 0: the worker's limit.")
     ] = 0,
@@ -30,6 +40,27 @@ def ask(
         bool,
         typer.Option("--cached", help="Answer at once, without waiting for the latest frames."),
     ] = False,
+    labels: ask_many.Label = None,
+    cameras: ask_many.Cameras = None,
+    merge: ask_many.Merge = False,
+    last: options.Last = None,
+    start: options.From = None,
+    end: options.To = None,
+    media_from: options.MediaFrom = None,
+    media_to: options.MediaTo = None,
+    choices: options.Choices = None,
+    yes_no: options.YesNo = False,
+    schema: options.Schema = None,
+    regex: options.Regex = None,
+    evidence: options.EvidenceFrames = 0,
+    folder: options.EvidenceDir = None,
+    temperature: options.Temperature = 0.0,
+    top_p: options.TopP = 1.0,
+    top_k: options.TopK = 0,
+    seed: options.Seed = None,
+    repetition_penalty: options.RepetitionPenalty = None,
+    stop: options.Stop = None,
+    logprobs: options.Logprobs = False,
     timeout: Annotated[
         float, typer.Option(min=0.001, max=LONGEST_S, help="Seconds for the whole answer.")
     ] = 60.0,
@@ -37,41 +68,53 @@ def ask(
         bool, typer.Option("--json", help="One JSON object a line: each delta, then the result.")
     ] = False,
 ) -> None:
-    """Ask a camera a question. The answer streams as it is written."""
+    """Ask a camera a question. The answer streams as it is written.
+
+    The answer goes to standard output, and what there is to say about it to standard error.
+    """
+    many = ask_many.several(labels, cameras, camera, question)
+    ask_many.check(many, camera, merge=merge, interactive=interactive)
+    if many is None and question is None and not interactive:
+        raise InvalidInput("QUESTION", "is missing; with -i questions are read one after the other")
+    if interactive and as_json:
+        raise InvalidInput("--json", "cannot be combined with --interactive")
+    options.check_forms(choices, yes_no, schema, regex)
+    span = span_of(
+        last=last,
+        start=start,
+        end=end,
+        media_start=media_from,
+        media_end=media_to,
+        now=datetime.now(UTC),
+    )
+    sampling = options.sampling_of(
+        temperature, top_p, top_k, seed, repetition_penalty, stop, logprobs
+    )
     with open_client(gateway, token_file) as client:
-        stream = client.ask(
-            camera,
-            question,
+        asked = dict[str, Any](
             max_tokens=max_tokens,
             freshness="cached" if cached else "latest",
+            span=span,
+            choices=options.choices_of(choices),
+            yes_no=yes_no,
+            json_schema=options.schema_of(schema),
+            regex=regex,
+            evidence=evidence or (0 if folder is None else FRAMES),
+            evidence_pictures=folder is not None,
+            sampling=sampling,
             timeout=timeout,
         )
-        if as_json:
-            _print_json(stream)
-        else:
-            print_answer(stream)
-
-
-def print_answer(stream: AnswerStream) -> Answer:
-    """Print text on standard output as it arrives, and the figures on standard error."""
-    with stream, waiting("waiting for the answer") as over:
-        for text in stream:
-            over()
-            out.out(text, end="", highlight=False)
-            out.file.flush()
-        answer = stream.result()
-    out.out("")
-    err.print(f"[dim]{answer_line(answer)}[/]", soft_wrap=True)
-    return answer
-
-
-def _print_json(stream: AnswerStream) -> None:
-    try:
-        with stream:
-            for text in stream:
-                print(json.dumps({"delta": text}), flush=True)
-            result = stream.result()
-        print(json.dumps({"complete": asdict(result)}, default=lambda value: value.isoformat()))
-    except HermesError as error:
-        print(json.dumps({"error": {"reason": error.reason, "message": str(error)}}), flush=True)
-        sys.exit(1)
+        if many is not None:
+            ids, selector, text = many
+            stream = client.ask_many(text, cameras=ids, selector=selector, merge=merge, **asked)
+            ask_many.show(stream, folder, as_json=as_json)
+            return
+        assert camera is not None  # or else several are asked
+        ask_it = partial(client.ask, camera, **asked)
+        show = partial(print_answer, camera=camera, folder=folder)
+        if interactive:
+            converse(camera, question, ask_it, show)
+        elif question is not None and as_json:
+            print_json(ask_it(question), camera, folder)
+        elif question is not None:
+            show(ask_it(question))

@@ -17,6 +17,7 @@ from hermes.selector import Selector
 from services.cli.camera_check import check as look
 from services.cli.camera_details import details_of
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
+from services.cli.frames import snapshot
 from services.cli.output import err, print_cameras, print_lines
 from services.cli.progress import calling
 
@@ -203,6 +204,9 @@ def get(
     _show(found, output)
     if output in (OutputChoice.table, OutputChoice.wide):
         print_lines(details_of(found))
+
+
+app.command("snapshot")(snapshot)
 
 
 @app.command("update")

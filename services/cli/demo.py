@@ -18,7 +18,7 @@ from rich.markup import escape
 from hermes.client import Answer, Camera, HermesClient
 from hermes.errors import HermesError
 from services.cli import redis_server
-from services.cli.ask import print_answer
+from services.cli.answer_output import print_answer
 from services.cli.connection import open_client
 from services.cli.frame_size import DEMO, frame_size_of
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras

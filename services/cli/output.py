@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from hermes.client import Answer, Camera
 from services.cli.camera_table import CameraTable
+from services.cli.durations import shown_position
 from services.cli.figures import milliseconds
 
 out = Console(highlight=False, emoji=False)
@@ -48,7 +49,7 @@ def answer_line(answer: Answer) -> str:
     per_token = milliseconds(timings.time_per_output_token_s)
     return (
         f"TTFT {first} (warm {warm})  TPOT {per_token}  {answer.answer_tokens} tokens  "
-        f"from {answer.coverage.frames} frames{_span(answer)}"
+        f"from {answer.coverage.frames} frames{_span(answer)}{_id(answer)}"
     )
 
 
@@ -58,15 +59,15 @@ def _span(answer: Answer) -> str:
         return ""
     first, last = coverage.media_start_s, coverage.media_end_s
     if first is not None and last is not None and first <= last:  # else the file began again
-        return f", {_position(first)} to {_position(last)}"
+        return f", {shown_position(first)} to {shown_position(last)}"
     span, gaps = coverage.span, len(coverage.gaps)
     shown = f", {gaps} gap{'s' if gaps > 1 else ''}" if gaps else ""
     return f", {_clock(span.start)} to {_clock(span.end)}{shown}"
 
 
+def _id(answer: Answer) -> str:
+    return f"  answer {answer.answer_id}" if answer.answer_id else ""
+
+
 def _clock(time: datetime) -> str:
     return time.astimezone().strftime("%H:%M:%S")
-
-
-def _position(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{seconds % 60:04.1f}"

@@ -33,18 +33,18 @@ class World:
         end = answer.coverage.media_end_s
         if end is None:
             return None
-        known = {_plain(found.text): found for found in every(self.at(end))}
-        found = known.get(_plain(question))
+        known = {plain_words(found.text): found for found in every(self.at(end))}
+        found = known.get(plain_words(question))
         if found is None:
             return None
-        return _plain(answer.text) == _plain(found.answer), found.answer
+        return plain_words(answer.text) == plain_words(found.answer), found.answer
 
     def meaning(self, question: str, answer: str) -> str:
         """How an answer is to be read that looks odd to people; else empty.
 
         The demo's model counts what came by aloud: `yellow, purple, two`.
         """
-        if not _plain(question).startswith("how many") or "," not in answer:
+        if not plain_words(question).startswith("how many") or "," not in answer:
             return ""
         return f"counted up by colour: {answer.rpartition(', ')[2]}"
 
@@ -89,5 +89,6 @@ def scene_at_rest(name: str, seed: int) -> Scene:
     raise RuntimeError("no scene of this seed comes to rest")
 
 
-def _plain(text: str) -> str:
+def plain_words(text: str) -> str:
+    """A text as it is compared: in small letters, without marks, with single spaces."""
     return " ".join(text.lower().replace("?", " ").replace(".", " ").split())

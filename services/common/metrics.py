@@ -86,6 +86,13 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.question_forms = Counter(
+            "hermes_question_forms",
+            "Questions that the gateway took, by what their answer looks like: text, choices,"
+            " json_schema, regex.",
+            ["form"],
+            registry=registry,
+        )
         self.refused_calls = Counter(
             "hermes_refused_calls",
             "Calls that the gateway's guard refused, by the error's reason: UNAUTHENTICATED (no"
@@ -137,6 +144,12 @@ class Metrics:
             "hermes_memory_bytes",
             "Bytes of KV cache held, over the layers of a band.",
             ["camera", "band"],
+            registry=registry,
+        )
+        self.kept_pictures = Gauge(
+            "hermes_kept_pictures_bytes",
+            "Bytes of pictures that are kept beside a camera's memory.",
+            ["camera"],
             registry=registry,
         )
         self.compressions = Counter(
@@ -228,6 +241,7 @@ class Metrics:
             self.frame_taken,
             self.memory_tokens,
             self.memory_bytes,
+            self.kept_pictures,
             self.camera_state,
             self.camera_owner_epoch,
             self.checkpoint_age,

@@ -17,6 +17,7 @@ from services.common.metrics import Metrics
 from services.common.periodic import Periodic
 from services.hermes_worker.checkpoint_record import RETRY_S, Durable
 from services.hermes_worker.checkpoints import Checkpoints
+from services.hermes_worker.picture_store import PictureStore
 from services.hermes_worker.snapshot_removals import SnapshotRemovals
 from services.hermes_worker.tenure import Tenure
 from services.hermes_worker.tenures import Tenures
@@ -49,6 +50,7 @@ class Checkpointer:
         self,
         tenures: Tenures,
         checkpoints: Checkpoints,
+        pictures: PictureStore,
         removals: SnapshotRemovals,
         metrics: Metrics,
         cadence: Cadence,
@@ -57,6 +59,7 @@ class Checkpointer:
     ) -> None:
         self._tenures = tenures
         self._checkpoints = checkpoints
+        self._pictures = pictures
         self._removals = removals
         self._metrics = metrics
         for outcome in ("committed", "failed", "fenced"):
@@ -147,6 +150,7 @@ class Checkpointer:
         try:
             snapshot = tenure.handle.snapshot().result(COPY_S)
             now_ms = int(time.time() * 1000)
+            outdated = self._pictures.save(tenure, lease, now_ms)
             made = self._checkpoints.commit(camera, lease, snapshot, now_ms)
         except Fenced:
             self._metrics.checkpoints.labels("fenced").inc()
@@ -169,6 +173,7 @@ class Checkpointer:
         self._metrics.checkpoint_bytes.inc(made.bytes)
         self._metrics.checkpoint_duration.observe(self._clock() - began)
         log.debug("checkpoint_committed", camera=camera.id, id=made.id, bytes=made.bytes)
+        self._pictures.sweep(tenure, outdated)
         self._tidy(tenure, lease)
 
     def _failed(self, tenure: Tenure, why: str) -> None:

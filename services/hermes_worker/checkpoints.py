@@ -112,7 +112,7 @@ class Checkpoints:
         counting = {one.path for one in self.of(camera)}
         for path in self._store.files(camera.id):
             stem = path.rpartition("/")[2]
-            if path not in counting and _epoch_of(stem) <= lease.epoch:
+            if path not in counting and epoch_of(stem) <= lease.epoch:
                 self._store.delete(path)
 
     def remove(self, camera: Camera) -> None:
@@ -136,6 +136,7 @@ def _signed(snapshot: Snapshot, camera: Camera) -> MemoryState:
     return MemoryState({**snapshot.state.header, "taken": taken}, snapshot.state.tensors)
 
 
-def _epoch_of(stem: str) -> int:
+def epoch_of(stem: str) -> int:
+    """The epoch of the lease under which a file of this name was written; 0 if it has none."""
     epoch = stem.partition("-")[0]
     return int(epoch) if epoch.isdecimal() else 0

@@ -240,6 +240,7 @@ class Ingest:
             media_ms = frame.media_time_ms if frame.HasField("media_time_ms") else None
             after_gap = position.unseen
             stamp = FrameStamp(frame.capture_time_ms, media_ms, position.take_lack())
+            reader.tenure.pictures.take(frame.capture_time_ms, frame.jpeg)
             ready = self._engine.prepare(picture)
             frames.append(FrameInput(ready, stamp, after_gap=after_gap, replayed=replayed))
         if replayed:

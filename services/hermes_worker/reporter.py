@@ -46,6 +46,7 @@ class Reporter:
                 if lease is None:
                     continue
                 self._gauges(tenure.camera.id, report)
+                self._metrics.kept_pictures.labels(tenure.camera.id).set(tenure.pictures.size)
                 status = self._status(tenure, lease, report)
                 durable_id = tenure.checkpoint.durable_id
                 fields = memory_fields(status, str(cursor_of(report)), durable_id)

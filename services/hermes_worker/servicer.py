@@ -15,12 +15,16 @@ from hermes.contents import MemoryContents
 from hermes.contents_message import message_of
 from hermes.engine import AnswerResult, Engine
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
-from hermes.question import Question
+from hermes.frame_query import query_of
+from hermes.merged_question import CameraAnswer
+from hermes.question_message import question_of
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs, tracing
 from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
-from services.hermes_worker.convert import complete_message
+from services.hermes_worker.convert import complete_message, evidence_message
+from services.hermes_worker.evidence_pictures import pictures_of
+from services.hermes_worker.frame_choice import chosen, picture_message
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.tenure import CATCH_UP_S, Tenure, cursor_of
 from services.hermes_worker.tenures import Tenures
@@ -77,20 +81,22 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self, request: worker_pb2.WorkerServiceAskRequest, context: Any
     ) -> AsyncIterator[worker_pb2.WorkerServiceAskResponse]:
         """Stream the answer. Stops at once if the lease ends, or the client goes."""
+        received_ms = int(time.time() * 1000)
         question = request.question
         camera_id = question.camera_id
         epoch = self._owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
         tenure = self._tenure(camera_id)
         with tenure.answering():
-            async with aclosing(self._answer(tenure, question, epoch)) as responses:
+            async with aclosing(self._answer(tenure, question, epoch, received_ms)) as responses:
                 async for response in responses:
                     yield response
 
     async def _answer(
-        self, tenure: Tenure, question: query_pb2.Question, epoch: int
+        self, tenure: Tenure, question: query_pb2.Question, epoch: int, received_ms: int
     ) -> AsyncGenerator[worker_pb2.WorkerServiceAskResponse, None]:
         camera_id = question.camera_id
+        wanted = question_of(question, received_ms)
         ready = None
         target = BEGINNING
         if question.freshness != query_pb2.FRESHNESS_CACHED:
@@ -99,7 +105,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._check_seen(tenure, target)
         sink = _QueueSink()
         asked = time.time()
-        answer = tenure.handle.ask(Question(question.text, question.max_tokens), sink, ready=ready)
+        answer = tenure.handle.ask(wanted, sink, ready=ready)
         try:
             while True:
                 item = await sink.queue.get()
@@ -108,7 +114,9 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                 if isinstance(item, HermesError):
                     raise item
                 if isinstance(item, AnswerResult):
-                    complete = complete_message(item, epoch, self._engine.model.name)
+                    seen = item.evidence if question.evidence.pictures else None
+                    pictures = pictures_of(seen, tenure.pictures)
+                    complete = complete_message(item, epoch, self._engine.model.name, pictures)
                     self._observe(item)
                     _trace(item, asked)
                     yield worker_pb2.WorkerServiceAskResponse(complete=complete)
@@ -117,6 +125,48 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         finally:
             answer.cancel()
             self._engine.nudge()
+
+    async def Merge(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceMergeRequest, context: Any
+    ) -> AsyncIterator[worker_pb2.WorkerServiceMergeResponse]:
+        """Stream one answer made of the cameras' answers. No camera's memory is read."""
+        tracing.note(cameras=len(request.answers), model=self._engine.model.name)
+        wanted = question_of(request.question, int(time.time() * 1000))
+        answers = [
+            CameraAnswer(one.camera_id, one.text, one.display_name) for one in request.answers
+        ]
+        sink = _QueueSink()
+        # Texts are cut until they fit, which may take a while.
+        asking = asyncio.to_thread(self._engine.merge, wanted, answers, sink)
+        answer, shortened = await asking
+        try:
+            while not isinstance(item := await sink.queue.get(), AnswerResult):
+                if isinstance(item, HermesError):
+                    raise item
+                yield worker_pb2.WorkerServiceMergeResponse(delta=query_pb2.Delta(text=item))
+            complete = complete_message(item, 0, self._engine.model.name)
+            complete.shortened_answers = shortened
+            yield worker_pb2.WorkerServiceMergeResponse(complete=complete)
+        finally:
+            answer.cancel()
+            self._engine.nudge()
+
+    async def GetEvidence(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceGetEvidenceRequest, context: Any
+    ) -> worker_pb2.WorkerServiceGetEvidenceResponse:
+        """The frames that an answer rests on. It counts as an open answer."""
+        camera_id = request.camera_id
+        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
+        tenure = self._tenure(camera_id)
+        with tenure.answering():
+            looked = tenure.handle.evidence(request.answer_id, request.evidence.frames)
+            found = await asyncio.wrap_future(looked)
+        if self._epoch_of(camera_id) != epoch:
+            raise CameraNotOwned(camera_id)
+        seen = found if request.evidence.pictures else None
+        message = evidence_message(found, pictures_of(seen, tenure.pictures))
+        return worker_pb2.WorkerServiceGetEvidenceResponse(evidence=message, epoch=epoch)
 
     async def Inspect(  # noqa: N802 - the name is the interface
         self, request: worker_pb2.WorkerServiceInspectRequest, context: Any
@@ -134,6 +184,29 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         if self._epoch_of(camera_id) != epoch:
             raise CameraNotOwned(camera_id)
         return response
+
+    async def ListFrames(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceListFramesRequest, context: Any
+    ) -> AsyncIterator[worker_pb2.WorkerServiceListFramesResponse]:
+        """Send the frames that memory holds, one by one as they are read, each with its picture."""
+        query = query_of(request.query)
+        camera_id = query.camera_id
+        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        tracing.note(camera=camera_id, epoch=epoch)
+        tenure = self._tenure(camera_id)
+        tenure.require_serving()
+        self._check_seen(tenure, BEGINNING)
+        pictures = tenure.pictures
+        if not pictures.limit_bytes and not query.without_pictures:
+            raise Unsupported(
+                f"the worker of camera {camera_id!r} keeps no pictures: --kept-pictures is 0"
+            )
+        for frame in await asyncio.to_thread(lambda: chosen(pictures.frames(), query)):
+            if self._epoch_of(camera_id) != epoch:
+                raise CameraNotOwned(camera_id)
+            jpeg = None if query.without_pictures else pictures.get(frame.number) or b""
+            message = picture_message(frame, jpeg)
+            yield worker_pb2.WorkerServiceListFramesResponse(frame=message, epoch=epoch)
 
     def _tenure(self, camera_id: str) -> Tenure:
         tenure = self._tenures.get(camera_id)

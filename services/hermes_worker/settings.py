@@ -109,6 +109,7 @@ class WorkerSettings(TlsServerSettings):
     )
     max_question_tokens: int = _limit(limits.MAX_QUESTION_TOKENS)
     max_answer_tokens: int = _limit(limits.MAX_ANSWER_TOKENS)
+    max_merge_tokens: int = _limit(limits.MAX_MERGE_TOKENS)
     staleness_s: float = Field(
         10.0, gt=0, description="frames of a live camera older than this are dropped, not queued"
     )
@@ -121,6 +122,12 @@ class WorkerSettings(TlsServerSettings):
     )
     similarity_gate_s: float = Field(
         30.0, gt=0, description="seconds after which a frame is taken in even if nothing changed"
+    )
+    kept_pictures: int = Field(
+        32 << 20,
+        ge=0,
+        description="bytes of pictures (JPEG) of the frames in memory that are kept beside each"
+        " camera's memory at most, for people to look at; 0: none are",
     )
     checkpoint_url: str = Field(
         "",

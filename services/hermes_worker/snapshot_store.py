@@ -84,13 +84,13 @@ class SnapshotStore:
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._full(path))
 
-    def files(self, folder: str) -> list[str]:
-        """All snapshots below a folder."""
+    def files(self, folder: str, suffix: str = SUFFIX) -> list[str]:
+        """All snapshots below a folder, or all files that end with another suffix."""
         try:
             found = self._fs.find(self._full(folder))
         except FileNotFoundError:
             return []
-        return [path[len(self._root) + 1 :] for path in found if path.endswith(SUFFIX)]
+        return [path[len(self._root) + 1 :] for path in found if path.endswith(suffix)]
 
     def delete_folder(self, folder: str) -> None:
         """Delete a folder with all that is in it, and the folders above it that are then empty."""

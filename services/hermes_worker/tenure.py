@@ -14,8 +14,10 @@ from services.common.frame_log import LogId
 from services.common.leases import Lease
 from services.hermes_worker.checkpoint_record import CheckpointRecord, Durable
 from services.hermes_worker.earlier import EarlierMemory
+from services.hermes_worker.kept_pictures import KeptPictures
 from services.hermes_worker.log_position import START, LogPosition
 from services.hermes_worker.phase import TRANSITIONS, Phase
+from services.hermes_worker.picture_shelf import PictureShelf
 from services.hermes_worker.position import Position
 
 LEAVE_S = 10.0
@@ -41,17 +43,21 @@ class Tenure:
         *,
         earlier: EarlierMemory | None = None,
         restores: bool = False,
+        kept_pictures: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`lease`: None if another worker owns the camera, and memory is made ready here.
 
         `earlier`: what the previous owner's memory had seen. `restores`: the
-        log is not read before `restored` was called.
+        log is not read before `restored` was called. `kept_pictures`: bytes of pictures
+        that are kept at most.
         """
         self.camera = camera
         self.handle = handle
         self.earlier = earlier
         self.checkpoint = CheckpointRecord()
+        self.pictures = KeptPictures(kept_pictures, lambda: handle.report().held)
+        self.shelf = PictureShelf()
         self._clock = clock
         self._lock = threading.Lock()
         self._lease = lease

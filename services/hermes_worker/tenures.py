@@ -24,6 +24,7 @@ class Tenures:
         earlier: Callable[[str], EarlierMemory | None] = lambda camera_id: None,
         restore: Callable[[Tenure], None] | None = None,
         removed: Callable[[Camera], None] = lambda camera: None,
+        kept_pictures: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`earlier` looks up what the camera's previous owner had seen.
@@ -31,11 +32,13 @@ class Tenures:
         `restore` is called with each new tenure, returns at once, and has
         `Tenure.restored` called later; None if there are no checkpoints.
         `removed` is called with each camera that was taken off the registry.
+        `kept_pictures`: bytes of pictures that are kept beside each memory at most.
         """
         self._engine = engine
         self._earlier = earlier
         self._restore = restore
         self._removed = removed
+        self._kept_pictures = kept_pictures
         self._clock = clock
         self._tenures: dict[str, Tenure] = {}
         self._lock = threading.Lock()
@@ -70,7 +73,13 @@ class Tenures:
         handle = self._engine.open(camera.id)
         restores = self._restore is not None
         tenure = Tenure(
-            camera, handle, lease, earlier=earlier, restores=restores, clock=self._clock
+            camera,
+            handle,
+            lease,
+            earlier=earlier,
+            restores=restores,
+            kept_pictures=self._kept_pictures,
+            clock=self._clock,
         )
         with self._lock:
             self._tenures[camera.id] = tenure

@@ -32,6 +32,8 @@ from services.hermes_worker.device import load_model, warm_up
 from services.hermes_worker.earlier import earlier_memory
 from services.hermes_worker.ingest import BLOCK_S, Ingest
 from services.hermes_worker.observer import EngineMetrics
+from services.hermes_worker.picture_loader import PictureLoader
+from services.hermes_worker.picture_store import PictureStore
 from services.hermes_worker.reporter import Reporter
 from services.hermes_worker.restorer import Restorer
 from services.hermes_worker.servicer import WorkerServicer
@@ -117,6 +119,7 @@ class Worker:
         engine.start(self._device.beat)
         for part in (
             self._restorer,
+            self._picture_loader,
             self._ingest,
             self._statuses,
             self._checkpointer,
@@ -167,19 +170,26 @@ class Worker:
         settings, metrics, beats = self._settings, self.metrics, self._heartbeats
         self._checkpointer: Checkpointer | None = None
         self._restorer: Restorer | None = None
+        self._picture_loader: PictureLoader | None = None
         statuses = self._connect()
         earlier = partial(earlier_memory, statuses)
         if self._store is None:
-            return Tenures(engine, earlier=earlier)
+            return Tenures(engine, earlier=earlier, kept_pictures=settings.kept_pictures)
         checkpoints = Checkpoints(self._connect(), self._store, settings.checkpoint_keep)
         removals = SnapshotRemovals(checkpoints)
         self._restorer = Restorer(checkpoints, metrics, engine.snapshot_limit, beats)
         tenures = Tenures(
-            engine, earlier=earlier, restore=self._restorer.begin, removed=removals.add
+            engine,
+            earlier=earlier,
+            restore=self._restorer.begin,
+            removed=removals.add,
+            kept_pictures=settings.kept_pictures,
         )
+        pictures = PictureStore(self._store)
+        self._picture_loader = PictureLoader(tenures, pictures, beats)
         cadence = Cadence(settings.checkpoint_every_s, settings.checkpoint_every_frames)
         self._checkpointer = Checkpointer(
-            tenures, checkpoints, removals, metrics, cadence, heartbeats=beats
+            tenures, checkpoints, pictures, removals, metrics, cadence, heartbeats=beats
         )
         return tenures
 
@@ -225,6 +235,8 @@ class Worker:
         await self._server.stop(min(drain_s / 3, _left(until)))
         if self._restorer is not None:
             await asyncio.to_thread(self._restorer.stop)
+        if self._picture_loader is not None:
+            self._picture_loader.stop()
         await asyncio.to_thread(self._ingest.stop)
         self._engine.wind_down()  # frames that wait are in the log, past the last checkpoints
         if self._checkpointer is not None:

@@ -130,6 +130,16 @@ class CameraCatalogue:
             self._known.saw(registered)
             return await self._show(entries.values(), selector)
 
+    async def registered(self) -> list[Camera]:
+        """The settings of all cameras, ordered by id, without their state. Raises `Unavailable`."""
+        async with reaching_redis():
+            entries = await self._redis.hgetall(keys.CAMERAS)
+            known = [text_of(field) for field in entries]
+            if not await self._known.check_all(known):
+                raise Unavailable("the registry of cameras is being put back", RETRY_AFTER_S)
+            self._known.saw(known)
+        return sorted(_readable(entries.values()), key=lambda camera: camera.id)
+
     async def update(self, update: CameraUpdate) -> CameraInfo:
         """Change what does not concern frames and memory: both stay, and so does `created`.
 

@@ -23,15 +23,21 @@ from services.common.periodic_task import PeriodicTask, event_loop_watch
 from services.query_gateway import redis_link, worker_tls
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
+from services.query_gateway.access.current import Rights
 from services.query_gateway.access.guard import Guard
 from services.query_gateway.access.jwks import KeySet, fetch_of
 from services.query_gateway.access.jwts import JwtVerifier
 from services.query_gateway.access.limits import CallerLimits
 from services.query_gateway.access.token_file import TokenFile
+from services.query_gateway.asked_cameras import AskedCameras
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.epochs import Epochs
+from services.query_gateway.fan_out import FanOut
+from services.query_gateway.frames import Frames
 from services.query_gateway.known_cameras import KnownCameras
+from services.query_gateway.many import ManyCameras
+from services.query_gateway.merging import Merging, RedisMembers
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.probes import Probes
 from services.query_gateway.questions import QuestionRules
@@ -40,6 +46,7 @@ from services.query_gateway.resolver import Resolver
 from services.query_gateway.router import Router
 from services.query_gateway.servicers import CameraServicer, MemoryServicer, QueryServicer
 from services.query_gateway.settings import GatewaySettings
+from services.query_gateway.turns import LookUps, Turns
 from services.query_gateway.worker_tls import WorkerTls
 from services.query_gateway.workers import Workers
 
@@ -77,8 +84,9 @@ class Gateway:
         self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
         self._open_questions = OpenQuestions(settings.max_open_questions)
         self._known = KnownCameras(self._redis)
+        self._resolver = Resolver(self._redis, self._epochs, self._known)
         self._router = Router(
-            Resolver(self._redis, self._epochs, self._known),
+            self._resolver,
             Workers(self._channels),
             self._epochs,
             settings.hand_over_wait_s,
@@ -107,20 +115,55 @@ class Gateway:
         self.failed = asyncio.Event()
         """Never set: a gateway recovers from every failure of its parts."""
 
+    def _many(self, rules: QuestionRules, catalogue: CameraCatalogue) -> ManyCameras:
+        settings = self._settings
+        rights = Rights(authenticated=self._authenticator is not None)
+        turns = Turns(
+            self._open_questions,
+            min(settings.many_at_once, settings.max_open_questions),
+            settings.many_at_once_of_one_worker,
+        )
+        router = Router(
+            LookUps(self._resolver),
+            Workers(self._channels),
+            self._epochs,
+            settings.hand_over_wait_s,
+            most_waiting=settings.max_cameras_asked,
+            turn=turns.turn,
+        )
+        return ManyCameras(
+            rules,
+            AskedCameras(catalogue, rights, settings.max_cameras_asked),
+            FanOut(router, rights, self.metrics),
+            Merging(RedisMembers(self._redis), self._channels, self._open_questions),
+            self.metrics,
+        )
+
     def _add_services(self) -> None:
         settings = self._settings
+        policy, seal = settings.source_policy(), self._credentials.seal
+        catalogue = CameraCatalogue(self._redis, policy, self._known, seal)
+        rules = QuestionRules(
+            max_chars=settings.max_question_chars,
+            max_tokens=settings.max_answer_tokens,
+            max_turn_chars=settings.max_turn_chars,
+            max_form_chars=settings.max_form_chars,
+            max_evidence=settings.max_evidence_frames,
+        )
         queries = QueryServicer(
             self._router,
-            QuestionRules(settings.max_question_chars, settings.max_answer_tokens),
+            rules,
             self._open_questions,
+            self._many(rules, catalogue),
             self.metrics,
             settings.default_deadline_s,
         )
-        memories = MemoryServicer(self._router, self._open_questions, settings.default_deadline_s)
-        policy, seal = settings.source_policy(), self._credentials.seal
+        frames = Frames(self._router, self._open_questions)
+        memories = MemoryServicer(
+            self._router, self._open_questions, frames, settings.default_deadline_s
+        )
         cameras = CameraServicer(
-            CameraCatalogue(self._redis, policy, self._known, seal),
-            Probes(self._redis, policy, seal),
+            catalogue, Probes(self._redis, policy, seal), frames, settings.default_deadline_s
         )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)

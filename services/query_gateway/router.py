@@ -10,19 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
-from typing import Protocol, cast
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import Protocol, TypeVar, cast
 
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Overloaded, Retryable
-from hermes.v1.memory_pb2 import MemoryContents
-from hermes.v1.query_pb2 import Question
-from hermes.v1.worker_pb2 import WorkerServiceAskResponse
+from hermes.v1.memory_pb2 import FramePicture, FrameQuery, MemoryContents
+from hermes.v1.query_pb2 import Evidence, QueryServiceGetEvidenceRequest, Question
+from hermes.v1.worker_pb2 import (
+    WorkerServiceAskResponse,
+    WorkerServiceGetEvidenceResponse,
+    WorkerServiceListFramesResponse,
+)
 from services.common import logs, tracing
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.resolver import Route
 
 log = logs.get(__name__)
+
+_T = TypeVar("_T")
 
 RETRY_AFTER_S = 1.0
 PAUSE_S = 0.1
@@ -50,6 +56,18 @@ class Asks(Protocol):
 
     async def inspect(self, route: Route, deadline: float) -> MemoryContents:
         """Raises `HermesError`."""
+        ...
+
+    async def evidence(
+        self, route: Route, wanted: QueryServiceGetEvidenceRequest, deadline: float
+    ) -> WorkerServiceGetEvidenceResponse:
+        """Raises `HermesError`."""
+        ...
+
+    def frames(
+        self, route: Route, query: FrameQuery, deadline: float
+    ) -> AsyncIterator[WorkerServiceListFramesResponse]:
+        """Yield frames. Raises `HermesError`."""
         ...
 
 
@@ -81,7 +99,11 @@ class Router:
         hand_over_wait_s: float = 0.0,
         most_waiting: int = 32,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        turn: Callable[[Route], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
+        """`turn`: waits until a question may be taken to the route's worker, and lasts as long as
+        it is there.
+        """
         self._resolver = resolver
         self._workers = workers
         self._epochs = epochs
@@ -89,6 +111,7 @@ class Router:
         self._most_waiting = most_waiting
         self._waiting: Counter[str] = Counter()
         self._sleep = sleep
+        self._turn = turn
 
     async def ask(
         self, question: Question, deadline: float
@@ -111,15 +134,54 @@ class Router:
 
     async def inspect(self, camera_id: str, deadline: float) -> MemoryContents:
         """What the camera's memory holds, as its owner reports it. Raises `HermesError`."""
+
+        async def look(route: Route) -> MemoryContents:
+            contents = await self._workers.inspect(route, deadline)
+            self._check_epoch(camera_id, contents.epoch)
+            return contents
+
+        return await self._at_owner(camera_id, deadline, look)
+
+    async def evidence(self, wanted: QueryServiceGetEvidenceRequest, deadline: float) -> Evidence:
+        """The frames that an answer rests on, as its worker finds them. Raises `HermesError`."""
+
+        async def find(route: Route) -> Evidence:
+            response = await self._workers.evidence(route, wanted, deadline)
+            self._check_epoch(wanted.camera_id, response.epoch)
+            return response.evidence
+
+        return await self._at_owner(wanted.camera_id, deadline, find)
+
+    async def _at_owner(
+        self, camera_id: str, deadline: float, call: Callable[[Route], Awaitable[_T]]
+    ) -> _T:
+        """What a call says that has one response. It is repeated while the owner changes."""
         attempts = _Attempts(self._hand_over_wait_s, deadline)
         while True:
             try:
-                route = await self._resolve(camera_id, attempts)
-                contents = await self._workers.inspect(route, deadline)
-                self._check_epoch(camera_id, contents.epoch)
-                return contents
+                return await call(await self._resolve(camera_id, attempts))
             except HermesError as error:
                 await self._before_next(camera_id, attempts, error)
+
+    async def frames(
+        self, query: FrameQuery, deadline: float
+    ) -> AsyncGenerator[FramePicture, None]:
+        """Yield frames with their pictures as they arrive. As `ask` in all else."""
+        attempts = _Attempts(self._hand_over_wait_s, deadline)
+        while True:
+            try:
+                route = await self._resolve(query.camera_id, attempts)
+                sent = self._workers.frames(route, query, deadline)
+                async with aclosing(
+                    cast(AsyncGenerator[WorkerServiceListFramesResponse, None], sent)
+                ) as responses:
+                    async for response in responses:
+                        self._check_epoch(query.camera_id, response.epoch)
+                        attempts.started = True
+                        yield response.frame
+                return
+            except HermesError as error:
+                await self._before_next(query.camera_id, attempts, error)
 
     async def _resolve(self, camera_id: str, attempts: _Attempts) -> Route:
         route = await self._resolver.resolve(camera_id)
@@ -159,9 +221,8 @@ class Router:
     async def _answer(
         self, route: Route, question: Question, deadline: float
     ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
-        asked = self._workers.ask(route, question, deadline)
         complete = False
-        async with aclosing(cast(AsyncGenerator[WorkerServiceAskResponse, None], asked)) as events:
+        async with self._turn(route), aclosing(self._asked(route, question, deadline)) as events:
             async for event in events:
                 if event.WhichOneof("event") == "complete":
                     self._check_epoch(route.camera_id, event.complete.epoch)
@@ -171,6 +232,12 @@ class Router:
             return
         log.error("answer_without_end", camera=route.camera_id, worker=route.address)
         raise HermesError(INTERNAL_MESSAGE)
+
+    def _asked(
+        self, route: Route, question: Question, deadline: float
+    ) -> AsyncGenerator[WorkerServiceAskResponse, None]:
+        asked = self._workers.ask(route, question, deadline)
+        return cast(AsyncGenerator[WorkerServiceAskResponse, None], asked)
 
     def _check_epoch(self, camera_id: str, epoch: int) -> None:
         if epoch < self._epochs.newest(camera_id):

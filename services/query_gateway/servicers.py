@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
-
-from google.protobuf.duration_pb2 import Duration
 
 from hermes.errors import InvalidInput
 from hermes.selector import Selector
 from hermes.v1 import camera_pb2 as camera
 from hermes.v1.camera_pb2_grpc import CameraServiceServicer
-from hermes.v1.memory_pb2 import MemoryServiceInspectRequest, MemoryServiceInspectResponse
+from hermes.v1.memory_pb2 import (
+    MemoryServiceInspectRequest,
+    MemoryServiceInspectResponse,
+    MemoryServiceListFramesRequest,
+    MemoryServiceListFramesResponse,
+)
 from hermes.v1.memory_pb2_grpc import MemoryServiceServicer
 from hermes.v1.query_pb2 import (
-    Complete,
     Freshness,
+    QueryServiceAskManyRequest,
     QueryServiceAskRequest,
     QueryServiceAskResponse,
+    QueryServiceGetEvidenceRequest,
+    QueryServiceGetEvidenceResponse,
     Question,
 )
 from hermes.v1.query_pb2_grpc import QueryServiceServicer
 from services.common import tracing
 from services.common.cameras import check_id
 from services.common.metrics import Metrics
+from services.query_gateway.answer_times import AnswerTimes
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.catalogue import CameraCatalogue
+from services.query_gateway.frames import Frames
+from services.query_gateway.many import ManyCameras
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.probes import Probes
 from services.query_gateway.questions import QuestionRules
@@ -38,9 +46,17 @@ from services.query_gateway.workers import deadline_exceeded
 class CameraServicer(CameraServiceServicer):
     """hermes.v1.CameraService."""
 
-    def __init__(self, catalogue: CameraCatalogue, probes: Probes) -> None:
+    def __init__(
+        self,
+        catalogue: CameraCatalogue,
+        probes: Probes,
+        frames: Frames,
+        default_deadline_s: float,
+    ) -> None:
         self._catalogue = catalogue
         self._probes = probes
+        self._frames = frames
+        self._default_deadline_s = default_deadline_s
 
     async def Add(  # noqa: N802, D102
         self, request: camera.CameraServiceAddRequest, context: Any
@@ -81,6 +97,12 @@ class CameraServicer(CameraServiceServicer):
             raise InvalidInput("camera", "is missing")
         return await self._probes.probe(request.camera, thumbnail=request.thumbnail)
 
+    async def Snapshot(  # noqa: N802, D102
+        self, request: camera.CameraServiceSnapshotRequest, context: Any
+    ) -> camera.CameraServiceSnapshotResponse:
+        async with _in_time(context, self._default_deadline_s) as deadline:
+            return await self._frames.newest(request.camera_id, deadline)
+
 
 class QueryServicer(QueryServiceServicer):
     """hermes.v1.QueryService."""
@@ -90,65 +112,75 @@ class QueryServicer(QueryServiceServicer):
         router: Router,
         rules: QuestionRules,
         open_questions: OpenQuestions,
+        many: ManyCameras,
         metrics: Metrics,
         default_deadline_s: float,
     ) -> None:
         self._router = router
         self._rules = rules
+        self._many = many
         self._open_questions = open_questions
         self._metrics = metrics
         self._default_deadline_s = default_deadline_s
 
     async def Ask(self, request: QueryServiceAskRequest, context: Any) -> None:  # noqa: N802, D102
-        now = asyncio.get_running_loop().time
-        received = now()
+        times = AnswerTimes(self._metrics, asyncio.get_running_loop().time())
         question = self._rules.check(request)
-        tracing.note(camera=question.camera_id, freshness=Freshness.Name(question.freshness))
+        form = question.WhichOneof("form") or "text"
+        tracing.note(
+            camera=question.camera_id,
+            freshness=Freshness.Name(question.freshness),
+            form=form,
+            span=question.HasField("span"),
+            evidence=question.evidence.frames,
+        )
+        with self._open_questions.enter():
+            self._metrics.question_forms.labels(form).inc()
+            async with _in_time(context, self._default_deadline_s) as deadline:
+                await self._forward(question, context, deadline, times)
+
+    async def GetEvidence(  # noqa: N802, D102
+        self, request: QueryServiceGetEvidenceRequest, context: Any
+    ) -> QueryServiceGetEvidenceResponse:
+        self._rules.check_later(request)
+        tracing.note(camera=request.camera_id, evidence=request.evidence.frames)
         with self._open_questions.enter():
             async with _in_time(context, self._default_deadline_s) as deadline:
-                await self._forward(question, context, deadline, received, now)
+                evidence = await self._router.evidence(request, deadline)
+        return QueryServiceGetEvidenceResponse(evidence=evidence)
 
     async def _forward(
-        self,
-        question: Question,
-        context: Any,
-        deadline: float,
-        received: float,
-        now: Callable[[], float],
+        self, question: Question, context: Any, deadline: float, times: AnswerTimes
     ) -> None:
-        first_sent: float | None = None
         async with aclosing(self._router.ask(question, deadline)) as events:
             async for event in events:
                 if event.WhichOneof("event") == "complete":
-                    complete = event.complete
-                    self._close(complete, received, first_sent, now())
-                    await context.write(QueryServiceAskResponse(complete=complete))
+                    times.close(event.complete)
+                    await context.write(QueryServiceAskResponse(complete=event.complete))
                     continue
                 await context.write(QueryServiceAskResponse(delta=event.delta))
-                if first_sent is None:
-                    first_sent = now()
+                times.passed_on()
 
-    def _close(
-        self, complete: Complete, received: float, first_sent: float | None, ended: float
+    async def AskMany(  # noqa: N802, D102
+        self, request: QueryServiceAskManyRequest, context: Any
     ) -> None:
-        """Add the times that only the gateway knows."""
-        complete.timings.total.CopyFrom(_duration(ended - received))
-        if first_sent is None:  # an empty answer
-            return
-        elapsed = first_sent - received
-        complete.timings.gateway_time_to_first_token.CopyFrom(_duration(elapsed))
-        observed = self._metrics.time_to_first_token.labels(complete.model, "gateway")
-        observed.observe(elapsed, tracing.exemplar())
+        async with _in_time(context, self._default_deadline_s) as deadline:
+            await self._many.ask(request, deadline, context.write)
 
 
 class MemoryServicer(MemoryServiceServicer):
     """hermes.v1.MemoryService. An inspection counts as an open question."""
 
     def __init__(
-        self, router: Router, open_questions: OpenQuestions, default_deadline_s: float
+        self,
+        router: Router,
+        open_questions: OpenQuestions,
+        frames: Frames,
+        default_deadline_s: float,
     ) -> None:
         self._router = router
         self._open_questions = open_questions
+        self._frames = frames
         self._default_deadline_s = default_deadline_s
 
     async def Inspect(  # noqa: N802, D102
@@ -160,6 +192,16 @@ class MemoryServicer(MemoryServiceServicer):
             async with _in_time(context, self._default_deadline_s) as deadline:
                 contents = await self._router.inspect(camera_id, deadline)
         return MemoryServiceInspectResponse(contents=contents)
+
+    async def ListFrames(  # noqa: N802, D102
+        self, request: MemoryServiceListFramesRequest, context: Any
+    ) -> None:
+        async with (
+            _in_time(context, self._default_deadline_s) as deadline,
+            aclosing(self._frames.list(request.query, deadline)) as frames,
+        ):
+            async for frame in frames:
+                await context.write(MemoryServiceListFramesResponse(frame=frame))
 
 
 @asynccontextmanager
@@ -174,9 +216,3 @@ async def _in_time(context: Any, default_s: float) -> AsyncIterator[float]:
         if timeout.expired():
             raise deadline_exceeded() from None
         raise
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
-    return duration

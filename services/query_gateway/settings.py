@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hermes import limits
+from hermes import limits, question
 from hermes.client.tls import Tls
 from services.common.cameras import ALL_PROTOCOLS, NETWORK_PROTOCOLS, SourcePolicy
 from services.common.tls import TlsServerSettings
@@ -53,11 +53,36 @@ class GatewaySettings(TlsServerSettings):
         gt=limits.MAX_QUESTIONS.above,
         description="questions answered at a time; more are RESOURCE_EXHAUSTED",
     )
+    max_cameras_asked: int = Field(
+        256, ge=1, le=10_000, description="most cameras that one question may ask"
+    )
+    many_at_once: int = Field(
+        32,
+        ge=1,
+        description="questions to many cameras that are with workers at a time, over all of them;"
+        " the other cameras wait. Each counts as an open question",
+    )
+    many_at_once_of_one_worker: int = Field(16, ge=1, description="the same, with one worker")
     max_question_chars: int = Field(4096, ge=1, description="longest question, in characters")
     max_answer_tokens: int = Field(
         limits.MAX_ANSWER_TOKENS.default,
         gt=limits.MAX_ANSWER_TOKENS.above,
         description="most tokens a question may ask for; a worker may allow fewer",
+    )
+    max_turn_chars: int = Field(
+        32_768, ge=1, description="most characters of a question's earlier turns together"
+    )
+    max_form_chars: int = Field(
+        question.MAX_GRAMMAR_CHARACTERS,
+        ge=1,
+        le=question.MAX_GRAMMAR_CHARACTERS,
+        description="longest JSON Schema or regular expression of a question, in characters",
+    )
+    max_evidence_frames: int = Field(
+        question.MAX_EVIDENCE_FRAMES,
+        ge=0,
+        le=question.MAX_EVIDENCE_FRAMES,
+        description="most frames that a question may want named as its answer's evidence",
     )
     default_deadline_s: float = Field(
         60.0, gt=0, description="time for an answer if the client sets no deadline, in seconds"

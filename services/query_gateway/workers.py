@@ -9,15 +9,20 @@ from typing import Any, cast
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from hermes import errors
 from hermes.statuses import typed_error
-from hermes.v1.memory_pb2 import MemoryContents
-from hermes.v1.query_pb2 import Question
+from hermes.v1.memory_pb2 import FrameQuery, MemoryContents
+from hermes.v1.query_pb2 import QueryServiceGetEvidenceRequest, Question
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
+    WorkerServiceGetEvidenceRequest,
+    WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
+    WorkerServiceListFramesRequest,
+    WorkerServiceListFramesResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
 from services.common import logs, tracing
@@ -64,16 +69,49 @@ class Workers:
 
     async def inspect(self, route: Route, deadline: float) -> MemoryContents:
         """What the memory at the end of the route holds. `deadline` and errors as for `ask`."""
-        remaining = _left_until(deadline)
         request = WorkerServiceInspectRequest(camera_id=route.camera_id, epoch=route.epoch)
+        response = await self._call("Inspect", route, request, deadline)
+        return cast(MemoryContents, response.contents)
+
+    async def evidence(
+        self, route: Route, wanted: QueryServiceGetEvidenceRequest, deadline: float
+    ) -> WorkerServiceGetEvidenceResponse:
+        """The evidence of an answer, and the epoch. `deadline` and errors as for `ask`."""
+        request = WorkerServiceGetEvidenceRequest(
+            answer_id=wanted.answer_id,
+            evidence=wanted.evidence,
+            camera_id=wanted.camera_id,
+            epoch=route.epoch,
+        )
+        response = await self._call("GetEvidence", route, request, deadline)
+        return cast(WorkerServiceGetEvidenceResponse, response)
+
+    async def _call(self, method: str, route: Route, request: Message, deadline: float) -> Any:
+        """Call a method that sends one response."""
+        remaining = _left_until(deadline)
         async with self._channels.use(route.address) as channel:
             try:
-                inspect = cast(Any, WorkerServiceStub)(channel).Inspect
-                metadata = tracing.outgoing()
-                response = await inspect(request, timeout=remaining, metadata=metadata)
-                return cast(MemoryContents, response.contents)
+                call = getattr(cast(Any, WorkerServiceStub)(channel), method)
+                return await call(request, timeout=remaining, metadata=tracing.outgoing())
             except grpc.aio.AioRpcError as error:
                 raise error_of(error, route) from error
+
+    async def frames(
+        self, route: Route, query: FrameQuery, deadline: float
+    ) -> AsyncIterator[WorkerServiceListFramesResponse]:
+        """Yield frames as they arrive. As `ask` in all else."""
+        remaining = _left_until(deadline)
+        request = WorkerServiceListFramesRequest(query=query, epoch=route.epoch)
+        async with self._channels.use(route.address) as channel:
+            frames = cast(Any, WorkerServiceStub)(channel).ListFrames
+            call = frames(request, timeout=remaining, metadata=tracing.outgoing())
+            try:
+                while (response := await call.read()) is not grpc.aio.EOF:
+                    yield response
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error, route) from error
+            finally:
+                call.cancel()
 
 
 def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:

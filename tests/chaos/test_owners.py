@@ -42,6 +42,8 @@ def test_the_owner_is_killed_again_and_again(folder: Path) -> None:
             fleet.film("undisturbed")
             fleet.whole("undisturbed", FRAMES)
         said, held = fleet.said("undisturbed"), fleet.held("undisturbed")
+        shown = fleet.shown("undisturbed")
+        assert {(round(place * 1000), jpeg) for place, jpeg in shown} <= set(pictures.frames)
         book, took = Book(), []
         with Asker(fleet.address, LIVE, book, deadline_s=40.0, forgetful=True):
             for number in range(KILLS):
@@ -63,6 +65,8 @@ def test_the_owner_is_killed_again_and_again(folder: Path) -> None:
                 assert again.frames == pictures.frames
                 assert fleet.held(film) == held, f"its chunks: {again.chunks}"
                 assert fleet.said(film) == said
+                # Those from before the checkpoint come from the store, in their own time.
+                eventually(lambda film=film: fleet.shown(film) == shown, 20, f"pictures of {film}")  # type: ignore[misc]
                 fleet.client.remove_camera(film)
         print(f"\n{KILLS} kills: owned anew after {min(took):.1f} to {max(took):.1f} s; {book}")
         assert book.wrong == []

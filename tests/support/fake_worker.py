@@ -18,12 +18,19 @@ import grpc
 from hermes import errors
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import message_of
-from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta
+from hermes.v1.memory_pb2 import FramePicture
+from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta, Evidence
 from hermes.v1.worker_pb2 import (
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
+    WorkerServiceGetEvidenceRequest,
+    WorkerServiceGetEvidenceResponse,
     WorkerServiceInspectRequest,
     WorkerServiceInspectResponse,
+    WorkerServiceListFramesRequest,
+    WorkerServiceListFramesResponse,
+    WorkerServiceMergeRequest,
+    WorkerServiceMergeResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
 from services.common.grpc_server import GrpcServer
@@ -42,9 +49,10 @@ class Say:
 
 @dataclass(frozen=True)
 class End:
-    """The complete event. `epoch=None`: the epoch of the request."""
+    """The complete event. `epoch=None`: the epoch of the request. `also`: more fields of it."""
 
     epoch: int | None = None
+    also: Complete = field(default_factory=Complete)
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,14 @@ class Show:
     epoch: int | None = None
 
 
+@dataclass(frozen=True)
+class Find:
+    """Evidence, the whole answer to GetEvidence. `epoch=None`: the epoch of the request."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    epoch: int | None = None
+
+
 Fault = Fail | Crash | Abort | Hang
 Step = Say | End | Rest | Fault
 Script = Sequence[Step]
@@ -125,13 +141,25 @@ class Seen:
 
 
 class FakeWorker(WorkerServiceServicer):
-    """Plays a script for each question and one of `looks` for each inspection; the last repeats."""
+    """Plays a script for each question, one of `looks` for each inspection, one of `finds` for each
+    request for evidence and one of `mergers` for each merged answer; the last repeats. A
+    camera in `by_camera` has a script of its own. It sends `frames` to each who asks for them.
+    """
 
     def __init__(self, *scripts: Script, tls: ServerTls | None = None) -> None:
         self.scripts: list[Script] = list(scripts) or [HELLO]
         self.looks: list[Show | Fault] = [Show()]
+        self.finds: list[Find | Fault] = [Find()]
         self.calls: list[Seen] = []
+        self.searches: list[Seen] = []
+        self.mergers: list[Script] = [HELLO]
+        self.merges: list[Seen] = []
+        self.by_camera: dict[str, Script] = {}
         self.inspections: list[Seen] = []
+        self.frames: Sequence[FramePicture | Fault] = ()
+        self.frames_epoch: int | None = None  # None: that of the request
+        self.frames_sent = 0
+        self.listings: list[Seen] = []
         self.address = ""
         self.tls = tls
         self._server: GrpcServer | None = None
@@ -153,6 +181,7 @@ class FakeWorker(WorkerServiceServicer):
         self, request: WorkerServiceAskRequest, context: Any
     ) -> None:
         script = self.scripts[min(len(self.calls), len(self.scripts) - 1)]
+        script = self.by_camera.get(request.question.camera_id, script)
         with _seen(self.calls, request, context):
             for step in script:
                 await self._play(step, request, context)
@@ -169,13 +198,53 @@ class FakeWorker(WorkerServiceServicer):
             message = message_of(replace(look.contents, epoch=epoch))
             return WorkerServiceInspectResponse(contents=message)
 
+    async def GetEvidence(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceGetEvidenceRequest, context: Any
+    ) -> WorkerServiceGetEvidenceResponse:
+        find = self.finds[min(len(self.searches), len(self.finds) - 1)]
+        with _seen(self.searches, request, context):
+            if not isinstance(find, Find):
+                await _fail(find, context)
+                raise AssertionError("a fault finds nothing")
+            epoch = request.epoch if find.epoch is None else find.epoch
+            return WorkerServiceGetEvidenceResponse(evidence=find.evidence, epoch=epoch)
+
+    async def Merge(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceMergeRequest, context: Any
+    ) -> None:
+        script = self.mergers[min(len(self.merges), len(self.mergers) - 1)]
+        with _seen(self.merges, request, context):
+            for step in script:
+                match step:
+                    case Say(text):
+                        await context.write(WorkerServiceMergeResponse(delta=Delta(text=text)))
+                    case End():
+                        complete = Complete(finish_reason=FINISH_REASON_STOP, model=MODEL)
+                        await context.write(WorkerServiceMergeResponse(complete=complete))
+                    case Rest(seconds):
+                        await asyncio.sleep(seconds)
+                    case _:
+                        await _fail(step, context)
+
+    async def ListFrames(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceListFramesRequest, context: Any
+    ) -> None:
+        epoch = request.epoch if self.frames_epoch is None else self.frames_epoch
+        with _seen(self.listings, request, context):
+            for step in self.frames:
+                if not isinstance(step, FramePicture):
+                    await _fail(step, context)
+                    continue
+                await context.write(WorkerServiceListFramesResponse(frame=step, epoch=epoch))
+                self.frames_sent += 1
+
     async def _play(self, step: Step, request: WorkerServiceAskRequest, context: Any) -> None:
         match step:
             case Say(text, after_s):
                 if after_s:
                     await asyncio.sleep(after_s)
                 await context.write(WorkerServiceAskResponse(delta=Delta(text=text)))
-            case End(epoch):
+            case End(epoch, also):
                 complete = Complete(
                     finish_reason=FINISH_REASON_STOP,
                     question_tokens=5,
@@ -190,6 +259,7 @@ class FakeWorker(WorkerServiceServicer):
                 span.start.FromMilliseconds(1_700_000_000_000)
                 span.end.FromMilliseconds(1_700_000_060_000)
                 complete.coverage.frames = 30
+                complete.MergeFrom(also)
                 await context.write(WorkerServiceAskResponse(complete=complete))
             case Rest(seconds):
                 await asyncio.sleep(seconds)

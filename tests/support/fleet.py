@@ -134,6 +134,13 @@ class Fleet(Running):
         text = "".join(stream)
         return text, stream.result().coverage.frames_seen
 
+    def shown(self, camera_id: str) -> list[tuple[float, str]]:
+        """The frames of which memory holds something: their places in the film, their pictures."""
+        return [
+            (frame.media_s or 0.0, sha256(frame.jpeg).hexdigest() if frame.jpeg else "none")
+            for frame in self.client.frames(camera_id, timeout=40)
+        ]
+
     def held(self, camera_id: str) -> tuple[LayerContents, ...]:
         """What memory holds of a camera, layer by layer."""
         return self.client.inspect(camera_id).layers

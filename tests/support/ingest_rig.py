@@ -93,7 +93,7 @@ class Rig:
         self.log = InMemoryFrameLog()
         self.engine = FakeEngine()
         self.metrics = Metrics()
-        self.tenures = Tenures(cast(Engine, self.engine), restore=restore)
+        self.tenures = Tenures(cast(Engine, self.engine), restore=restore, kept_pictures=1 << 20)
         self.ingest = Ingest(
             self.log,
             cast(Engine, self.engine),

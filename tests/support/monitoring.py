@@ -67,6 +67,7 @@ def metrics_with_series() -> Metrics:
         kind.labels("m").observe(0.1)
     metrics.time_to_first_token.labels("m", "warm").observe(0.1)
     metrics.queries.labels("OK").inc()
+    metrics.question_forms.labels("text").inc()
     metrics.refused_calls.labels("UNAUTHENTICATED").inc()
     metrics.device_memory.labels("cuda:0", "free").set(1)
     metrics.checkpoints.labels("committed").inc()
@@ -81,6 +82,7 @@ def metrics_with_series() -> Metrics:
         for band in ("shallow", "middle", "deep"):
             metrics.memory_tokens.labels(camera, band).set(1)
             metrics.memory_bytes.labels(camera, band).set(1)
+        metrics.kept_pictures.labels(camera).set(1)
         metrics.frame_lag_last.labels(camera).set(1)
         metrics.camera_state.labels(camera).set(3)
         metrics.camera_owner_epoch.labels(camera).set(1)

@@ -12,6 +12,7 @@ import grpc
 from hermes.errors import HermesError
 from services.common import logs
 from services.common.rpc import code_of_end
+from services.query_gateway.access.current import CurrentCall
 from services.query_gateway.access.scopes import Action, shown_id
 
 log = logs.get(__name__)
@@ -50,7 +51,13 @@ class Audit:
 
     @contextmanager
     def call(
-        self, who: str, method: str, action: Action, camera_id: str, request: Any, context: Any
+        self,
+        call: CurrentCall,
+        method: str,
+        action: Action,
+        camera_id: str,
+        request: Any,
+        context: Any,
     ) -> Iterator[None]:
         """Wraps a call, and logs its line at the end."""
         began = self._clock()
@@ -62,14 +69,22 @@ class Audit:
             raise
         finally:
             if action is not Action.READ or code is grpc.StatusCode.PERMISSION_DENIED:
-                asked = action is Action.ASK and self._with_questions
+                asked = self._with_questions and hasattr(request, "question")
                 log.info(
                     "audit",
-                    who=who,
+                    who=call.caller.who,
                     method=method,
-                    camera=shown_id(camera_id),
+                    **_cameras(call, camera_id),
                     code=code.name,
                     peer=context.peer(),
                     seconds=round(self._clock() - began, 3),
                     **({"question": request.question.text} if asked else {}),
                 )
+
+
+def _cameras(call: CurrentCall, camera_id: str) -> dict[str, Any]:
+    """The camera that the request names, or all those that the call turned out to be about."""
+    if not call.cameras:
+        return {"camera": shown_id(camera_id)}
+    denied = {"denied": list(call.denied)} if call.denied else {}
+    return {"cameras": list(call.cameras), **denied}

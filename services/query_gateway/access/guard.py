@@ -15,6 +15,7 @@ from services.common.metrics import Metrics
 from services.common.rpc import rewrapped, write_all
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
+from services.query_gateway.access.current import CurrentCall, serving
 from services.query_gateway.access.limits import CallerLimits
 from services.query_gateway.access.rules import RULES, Rule
 from services.query_gateway.access.scopes import Caller
@@ -65,7 +66,11 @@ class Guard(grpc.aio.ServerInterceptor):
             self._audit.stranger(method, error, context)
             raise
         camera_id = "" if rule.camera is None else rule.camera(request)
-        with self._audit.call(caller.who, method, rule.action, camera_id, request, context):
+        call = CurrentCall(caller)
+        with (
+            serving(call),
+            self._audit.call(call, method, rule.action, camera_id, request, context),
+        ):
             with self._counting():
                 self._limits.enter(caller.who)
             try:

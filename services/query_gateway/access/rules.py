@@ -15,11 +15,13 @@ class Rule:
     """A method's action, and the camera that its request names.
 
     A method whose requests name no camera is open to every caller; `show` then
-    filters the response for what the caller may see.
+    filters the response for what the caller may see. Or the method is about
+    `several` cameras: it checks the right to each by itself, with `Rights`.
     """
 
     action: Action
     camera: Callable[[Any], str] | None = None
+    several: bool = False
     show: Callable[[Any, Caller], Any] = lambda response, _: response
 
 
@@ -35,7 +37,13 @@ RULES = {
     "/hermes.v1.CameraService/List": Rule(Action.READ, show=_readable),
     "/hermes.v1.CameraService/Probe": Rule(Action.ADMIN, lambda request: request.camera.id),
     "/hermes.v1.CameraService/Remove": Rule(Action.ADMIN, lambda request: request.camera_id),
+    "/hermes.v1.CameraService/Snapshot": Rule(Action.ASK, lambda request: request.camera_id),
     "/hermes.v1.CameraService/Update": Rule(Action.ADMIN, lambda request: request.camera.id),
     "/hermes.v1.MemoryService/Inspect": Rule(Action.READ, lambda request: request.camera_id),
+    "/hermes.v1.MemoryService/ListFrames": Rule(
+        Action.ASK, lambda request: request.query.camera_id
+    ),
     "/hermes.v1.QueryService/Ask": Rule(Action.ASK, lambda request: request.question.camera_id),
+    "/hermes.v1.QueryService/AskMany": Rule(Action.ASK, several=True),
+    "/hermes.v1.QueryService/GetEvidence": Rule(Action.ASK, lambda request: request.camera_id),
 }

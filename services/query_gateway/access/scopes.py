@@ -19,7 +19,7 @@ class Action(StrEnum):
     """An action on a camera."""
 
     ASK = "ask"
-    """Ask about it."""
+    """Ask about it, see its pictures."""
     READ = "read"
     """List it, get it, look inside its memory."""
     ADMIN = "admin"

@@ -1,13 +1,14 @@
 """The targets, by name."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import frames, messages, servers, snapshots, texts, web
+from tests.fuzz.targets import bundles, frames, messages, servers, snapshots, texts, web
 
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
         frames.CHUNKS,
         frames.PICTURES,
+        bundles.BUNDLES,
         snapshots.SNAPSHOTS,
         texts.CONFIG,
         texts.SETTINGS,
@@ -16,6 +17,7 @@ TARGETS: dict[str, Target] = {
         messages.CAMERAS,
         messages.UPDATES,
         messages.QUESTIONS,
+        messages.FRAMES,
         messages.CONTENTS,
         messages.REDIS,
         servers.RTSP,

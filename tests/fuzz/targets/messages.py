@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 from hermes.client.types import camera_of
 from hermes.contents_message import contents_of
 from hermes.errors import HermesError, InvalidInput
+from hermes.frame_query import query_of
+from hermes.question_message import question_of
 from hermes.v1.camera_pb2 import (
     MEMORY_STATE_SERVING,
     PACING_LIVE,
@@ -23,12 +25,14 @@ from hermes.v1.camera_pb2 import (
     MemoryStatus,
     SourceStatus,
 )
-from hermes.v1.memory_pb2 import MemoryContents
+from hermes.v1.memory_pb2 import FrameQuery, MemoryContents
 from hermes.v1.query_pb2 import FRESHNESS_LATEST, QueryServiceAskRequest
 from services.common import camera_status, cameras
 from services.common.cameras import SourcePolicy
 from services.common.leases import parse_owner
 from services.common.placement import parse_members
+from services.hermes_worker.frame_choice import chosen
+from services.hermes_worker.kept_pictures import KeptFrame
 from services.hermes_worker.log_position import LogPosition
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.questions import QuestionRules
@@ -95,7 +99,22 @@ def _questions() -> list[bytes]:
     request.question.text = "What is happening now?"
     request.question.max_tokens = 64
     request.question.freshness = FRESHNESS_LATEST
-    return [request.SerializeToString(), b""]
+    whole = QueryServiceAskRequest()
+    whole.question.CopyFrom(request.question)
+    whole.question.turns.add(question="Who?", answer="a red star")
+    whole.question.span.start.FromMilliseconds(1_700_000_000_000)
+    whole.question.span.end.FromMilliseconds(1_700_000_005_000)
+    whole.question.json_schema = '{"type": "object", "properties": {"count": {"type": "integer"}}}'
+    whole.question.evidence.frames = 3
+    whole.question.evidence.pictures = True
+    whole.question.decoding.temperature = 0.5
+    whole.question.decoding.seed = 7
+    chosen = QueryServiceAskRequest()
+    chosen.question.camera_id = "lobby"
+    chosen.question.text = "Is the door open?"
+    chosen.question.choices.texts.extend(["yes", "no"])
+    chosen.question.span.last.FromSeconds(600)
+    return [one.SerializeToString() for one in (request, whole, chosen)] + [b""]
 
 
 def _read_question(data: bytes) -> str:
@@ -109,7 +128,28 @@ def _read_question(data: bytes) -> str:
         return "".join(c for c in str(error) if not c.isdigit())[:60]
     assert 0 < len(question.text) <= RULES.max_chars
     assert question.max_tokens <= RULES.max_tokens
-    return f"freshness {question.freshness}"
+    read = question_of(question, 1_700_000_000_000)  # what passes here, a worker can read
+    return f"freshness {question.freshness} {type(read.form).__name__} {read.span is None}"
+
+
+def _frames() -> list[bytes]:
+    query = FrameQuery(camera_id="lobby", limit=7, newest_first=True)
+    query.start.FromMilliseconds(1_700_000_000_000)
+    query.end.FromMilliseconds(1_700_000_009_000)
+    return [query.SerializeToString()]
+
+
+def _read_frames(data: bytes) -> str:
+    try:
+        query = query_of(FrameQuery.FromString(data))
+    except DecodeError:
+        return "no message"
+    except InvalidInput as error:
+        return str(error)
+    frames = [KeptFrame(number, 1_700_000_000_000 + number, None, 9) for number in range(9)]
+    found = chosen(frames, query)
+    assert len(found) <= (query.limit or len(frames))
+    return f"{len(found)} frames"
 
 
 def _contents() -> list[bytes]:
@@ -221,6 +261,7 @@ def _edit_redis(data: bytes, random: Random) -> bytes:
 CAMERAS = Target("cameras", _cameras, _read_camera, (message_edit(CameraServiceAddRequest),))
 UPDATES = Target("updates", _updates, _read_update, (message_edit(CameraServiceUpdateRequest),))
 QUESTIONS = Target("questions", _questions, _read_question, (message_edit(QueryServiceAskRequest),))
+FRAMES = Target("frames", _frames, _read_frames, (message_edit(FrameQuery),))
 CONTENTS = Target("contents", _contents, _read_contents, (message_edit(MemoryContents),))
 REDIS = Target(
     "redis",

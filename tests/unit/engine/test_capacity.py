@@ -21,7 +21,8 @@ def test_a_slab_has_the_computed_size() -> None:
     pool = SlabPool(shape)
     slab = pool.take(77)
     rotated = pool.take_keys(slab.keys)
-    parts = (slab.keys, slab.values, slab.positions, slab.frames, slab.patches, rotated)
+    tables = (slab.positions, slab.frames, slab.patches, slab.until)
+    parts = (slab.keys, slab.values, *tables, rotated)
     assert sum(part.nbytes for part in parts) == slab_bytes(shape, 77)
 
 

@@ -18,7 +18,7 @@ from hermes.demo import checkpoint
 from hermes.engine.question_pass import SIZES, QuestionPass
 from hermes.memory import Branch, ChangeConfig
 from hermes.memory.reading import NewReader
-from hermes.question import Choices, Regex
+from hermes.question import Choices, Regex, Span
 from hermes.sampling import GREEDY, Sampling
 from hermes.vlm import ChosenToken, VideoMemory, VideoModel, load
 from hermes.vlm.scoring import Scoring
@@ -119,6 +119,27 @@ def test_answers_with_settings_of_their_own_leave_the_greedy_ones_as_they_are(
     )
     assert [mixed[0], mixed[2]] == [expected[0], expected[2]]
     assert mixed[1] != expected[1]
+
+
+@pytest.mark.parametrize("model", [None], indirect=True, ids=["no penalty"])
+@torch.inference_mode()
+def test_questions_about_spans_are_recorded_beside_plain_ones(
+    model: VideoModel, new_reader: NewReader
+) -> None:
+    found = []
+    for reader in (None, new_reader):
+        made = VideoMemory(model, budget=96, compress_every_frames=2)
+        made.feed(tiny.pictures(12, seed=6))
+        spans = (Span(0, 6_000), None, Span(9_000, 11_000))
+        branches = [made.branch(ROOM, span) for span in spans]
+        passes = QuestionPass(model, REACH, reader)
+        said = spoken(model, passes, branches)
+        assert passes.sizes or reader is None
+        found.append((said, [branch.keys[:, :, : branch.length] for branch in branches]))
+    (expected, keys), (said, its) = found
+    assert said == expected
+    for ours, other in zip(its, keys, strict=True):
+        torch.testing.assert_close(ours, other, atol=1e-4, rtol=1e-4)
 
 
 class Broken:

@@ -101,6 +101,7 @@ async def test_a_client_that_does_not_read_meets_the_default_deadline() -> None:
         cast(Any, OneWord()),
         QuestionRules(100, 100),
         open_questions,
+        cast(Any, None),  # no question is to many cameras
         Metrics(),
         default_deadline_s=0.05,
     )

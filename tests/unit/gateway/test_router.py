@@ -16,9 +16,19 @@ from hermes.errors import (
     Overloaded,
     Unavailable,
 )
-from hermes.v1.memory_pb2 import MemoryContents
-from hermes.v1.query_pb2 import Complete, Delta, Question
+from hermes.v1.memory_pb2 import FrameQuery, MemoryContents
+from hermes.v1.query_pb2 import (
+    Complete,
+    Delta,
+    Evidence,
+    QueryServiceGetEvidenceRequest,
+    Question,
+)
 from hermes.v1.worker_pb2 import WorkerServiceAskResponse as Event
+from hermes.v1.worker_pb2 import (
+    WorkerServiceGetEvidenceResponse,
+    WorkerServiceListFramesResponse,
+)
 from services.query_gateway.epochs import Epochs
 from services.query_gateway.resolver import Route
 from services.query_gateway.router import PAUSE_S, WAITING_FOR_ONE, Router
@@ -74,6 +84,22 @@ class FakeWorkers:
             raise item
         assert isinstance(item, MemoryContents)
         return item
+
+    async def frames(
+        self, route: Route, query: FrameQuery, deadline: float
+    ) -> AsyncIterator[WorkerServiceListFramesResponse]:
+        raise AssertionError("nobody asks for frames here")
+        yield
+
+    async def evidence(
+        self, route: Route, wanted: QueryServiceGetEvidenceRequest, deadline: float
+    ) -> WorkerServiceGetEvidenceResponse:
+        (item,) = self.plays[min(len(self.asked), len(self.plays) - 1)]
+        self.asked.append(route)
+        if isinstance(item, HermesError):
+            raise item
+        assert isinstance(item, MemoryContents)
+        return WorkerServiceGetEvidenceResponse(evidence=Evidence(readings=9), epoch=item.epoch)
 
 
 FIRST, SECOND = Route("lobby", "one:1", 5), Route("lobby", "two:1", 6)
@@ -215,6 +241,19 @@ async def test_an_inspection_of_a_former_owner_is_repeated_at_the_new_one() -> N
 
     router = Router(FakeResolver(FIRST), workers, epochs, hand_over_wait_s=5.0, sleep=sleep)
     assert (await inspect(router)).epoch == 6
+
+
+async def test_evidence_is_found_by_the_owner_and_by_no_former_one() -> None:
+    epochs = Epochs()
+    epochs.saw("lobby", 6)
+    wanted = QueryServiceGetEvidenceRequest(camera_id="lobby", answer_id="7")
+    deadline = asyncio.get_running_loop().time() + 60
+    workers = FakeWorkers([NOT_OWNED], [MemoryContents(epoch=6)])
+    found = await Router(FakeResolver(FIRST, SECOND), workers, epochs).evidence(wanted, deadline)
+    assert (found.readings, workers.asked) == (9, [FIRST, SECOND])
+    workers = FakeWorkers([MemoryContents(epoch=5)])
+    with pytest.raises(CameraNotReady, match="changing hands"):
+        await Router(FakeResolver(FIRST), workers, epochs).evidence(wanted, deadline)
 
 
 async def test_a_new_owner_that_does_not_know_of_its_lease_is_waited_for() -> None:

@@ -22,6 +22,7 @@ from hermes.memory.append import AppendRow
 from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.reading import ReadingPass, columns_of
+from hermes.question import Span
 
 kernels = pytest.importorskip("hermes.memory.kernels")
 DEVICE = torch.device("cpu" if "TRITON_INTERPRET" in os.environ else "cuda")
@@ -91,6 +92,33 @@ def test_questions_and_answers_read_their_own_memories(axes: int, dtype: torch.d
         for name in ("keys", "values"):
             own, its = (getattr(branch, name)[:, :, written] for branch in (ours, other))
             torch.testing.assert_close(own, its, atol=2e-3, rtol=1e-3)
+
+
+def test_a_question_about_a_span_reads_another_number_of_tokens_in_each_layer() -> None:
+    """Beside plain questions; one layer of the span may hold nothing but the prefix."""
+    generator = torch.Generator().manual_seed(3)
+    memories = [memory(tokens, 1, torch.float32, generator) for tokens in (70, 290, 5)]
+    counts = []
+    for made in memories:  # thin out: each layer loses other frames
+        slab = made.held.slab
+        for layer in range(LAYERS):
+            slab.frames[layer, 3 + 2 * layer : slab.length : 2 + layer] = 9_999
+        slab.frames[2, 3 : slab.length] = 9_999
+    spans = (Span(0, 60_000), Span(100_000, 250_000), None)
+    plain, fixed = (
+        [made.branch(9, span=span) for made, span in zip(memories, spans, strict=True)]
+        for _ in range(2)
+    )
+    for branch in fixed[:2]:
+        assert branch.slab.counts is not None
+        counts.append(branch.slab.counts.tolist())
+        assert len(set(counts[-1])) == LAYERS
+        assert counts[-1][2] == 3
+    for sizes, most in (((2, 5, 1), 8), ((1, 1, 1), 4)):
+        inputs = [random(sum(sizes), torch.float32, generator) for _ in range(LAYERS)]
+        expected = packed(plain, sizes, inputs)
+        found = read(fixed, sizes, most, 1, inputs)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_loud_queries_and_keys_stay_in_range() -> None:

@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.client.types import Span, coverage_of
-from hermes.memory import Coverage
+from hermes.choices import ChoiceProbability
+from hermes.client.types import Span, TokenLogprob, answer_of, coverage_of
+from hermes.engine import AnswerResult
+from hermes.engine import TokenLogprob as EngineTokenLogprob
+from hermes.engine.evidence import Evidence, EvidenceFrame
+from hermes.memory import Coverage, FrameStamp, SpanCoverage
 from hermes.v1 import camera_pb2
-from services.hermes_worker.convert import coverage_message
+from hermes.v1.query_pb2 import Complete
+from services.hermes_worker.convert import complete_message, coverage_message
 
 TIMES = st.integers(0, 4_000_000_000_000)
 STRETCHES = st.lists(st.tuples(TIMES, TIMES), max_size=4).map(tuple)
@@ -65,3 +70,49 @@ def test_coverage_comes_through(original: Coverage) -> None:
 def test_an_empty_memory_reports_no_span() -> None:
     found = coverage_of(coverage_message(Coverage()))
     assert (found.span, found.whole_since, found.forgotten) == (None, None, ())
+
+
+def result(**fields: object) -> AnswerResult:
+    return AnswerResult("stop", 5, 3, Coverage(), 0.1, 0.2, 0.0, **fields)  # type: ignore[arg-type]
+
+
+def test_everything_that_an_answer_reports_comes_through() -> None:
+    choices = (ChoiceProbability("yes", 0.9, -0.1, 2), ChoiceProbability("no", 0.1, -2.3, 3))
+    original = result(
+        answer_id="5-17",
+        dropped_turns=2,
+        choices=choices,
+        logprobs=(EngineTokenLogprob(9, "yes", -0.25),),
+        span=SpanCoverage(60_000, 100_500, 7, 10_000, 5_000, 20_000, 5_500, 1_000, 41_500),
+        evidence=Evidence(
+            (
+                EvidenceFrame(4, FrameStamp(61_000, 2_000), -3.0),
+                EvidenceFrame(5, FrameStamp(62_000), -1.5),
+            ),
+            logprob=-1.0,
+            largest_fall=2.0,
+            readings=12,
+        ),
+    )
+    wire = complete_message(original, 8, "m", {5: b"jpeg"}).SerializeToString()
+    found = answer_of("yes", Complete.FromString(wire))
+    assert (found.answer_id, found.dropped_turns, found.choices) == ("5-17", 2, choices)
+    assert found.logprobs == (TokenLogprob(9, "yes", -0.25),)
+    assert found.span is not None
+    assert (found.span.span, found.span.frames) == (Span(at(60_000), at(100_500)), 7)
+    parts = (found.span.whole_s, found.span.thinned_s, found.span.forgotten_s, found.span.unseen_s)
+    assert parts == (10.0, 5.0, 20.0, 5.5)
+    assert (found.span.media_start_s, found.span.media_end_s) == (1.0, 41.5)
+    assert found.evidence is not None
+    assert (found.evidence.logprob, found.evidence.largest_fall) == (-1.0, 2.0)
+    assert found.evidence.readings == 12
+    first, second = found.evidence.frames
+    assert (first.captured, first.media_s, first.frame) == (at(61_000), 2.0, 4)
+    assert (first.fall, first.picture) == (2.0, b"")
+    assert (second.media_s, second.fall, second.picture) == (None, 0.5, b"jpeg")
+
+
+def test_a_plain_answer_reports_nothing_more() -> None:
+    found = answer_of("yes", complete_message(result(), 8, "m"))
+    assert (found.span, found.evidence, found.choices, found.logprobs) == (None, None, (), ())
+    assert (found.answer_id, found.dropped_turns) == ("", 0)

@@ -9,7 +9,7 @@ import pytest
 from hermes.engine import SimilarityGate
 from hermes.v1.camera_pb2 import GAP_REASON_NO_KEY_FRAME
 from services.common.frame_log import Entry, LogId
-from tests.support.chunks import chunk
+from tests.support.chunks import chunk, jpeg
 from tests.support.ingest_rig import FENCE, Rig
 
 
@@ -133,6 +133,8 @@ def test_a_camera_that_shows_nothing_new_costs_the_device_nothing() -> None:
     tenure = rig.tenure("a")
     assert tenure.position is not None
     assert tenure.position.offset == LogId(1_000_300)  # what was left out was seen
+    indices = [13 if ms == 1_000_300 else (ms - 999_000) // 100 for ms in times]
+    assert tenure.pictures.size == sum(len(jpeg(index)) for index in indices)
 
 
 def test_the_age_of_frames_is_measured_by_the_decoders_clock(rig: Rig) -> None:

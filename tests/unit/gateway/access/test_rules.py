@@ -22,6 +22,9 @@ def test_every_method_has_a_rule_and_every_rule_a_method() -> None:
 def test_a_rule_names_the_camera_or_hides_what_is_not_the_callers(name: str) -> None:
     rule, method = RULES[name], METHODS[name]
     request: Any = message_factory.GetMessageClass(method.input_type)()
+    if rule.several:
+        assert (rule.camera, name) == (None, "/hermes.v1.QueryService/AskMany")
+        return
     if rule.camera is None:
         assert rule.show is not Rule(rule.action).show
         return
@@ -30,6 +33,8 @@ def test_a_rule_names_the_camera_or_hides_what_is_not_the_callers(name: str) -> 
         request.question.camera_id = "lobby"
     elif any(field.name == "camera" for field in method.input_type.fields):
         request.camera.id = "lobby"
+    elif any(field.name == "query" for field in method.input_type.fields):
+        request.query.camera_id = "lobby"
     else:
         request.camera_id = "lobby"
     assert rule.camera(request) == "lobby"
@@ -40,7 +45,7 @@ def test_actions() -> None:
     for name, rule in RULES.items():
         by_action[rule.action].add(name.rsplit("/", 1)[1])
     assert by_action == {
-        Action.ASK: {"Ask"},
+        Action.ASK: {"Ask", "AskMany", "GetEvidence", "ListFrames", "Snapshot"},
         Action.READ: {"Get", "List", "Inspect"},
         Action.ADMIN: {"Add", "Update", "Remove", "Probe"},
     }

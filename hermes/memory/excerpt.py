@@ -1,0 +1,85 @@
+"""Some of a memory's tokens, copied for one branch, which reads them in place of the memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hermes.memory.rope import Rotary, rotate
+from hermes.memory.slab import LAYERS_AT_ONCE, Slab, SlabPool, caches_rotated_keys
+
+
+class Excerpt:
+    """Copies of some tokens of a slab: a branch reads it as it reads a slab.
+
+    Layers may hold different numbers of tokens. The slab may change meanwhile.
+
+    - `all_keys`, `values`: [layers, kv_heads, room, head_dim]; keys are rotated
+    - `frames`: [layers, length] int64, as in a slab; past a layer's tokens, any
+    - `counts`: [layers] int32, how many tokens each layer has
+    - `length`: the most tokens of any layer
+    """
+
+    def __init__(self, slab: Slab, chosen: Tensor, rotary: Rotary, pool: SlabPool) -> None:
+        """`chosen`: [layers, n] bool, which of the slab's first n tokens are copied, in order."""
+        shape = self.shape = slab.shape
+        self._pool = pool
+        self._readers = 0
+        self._layers: list[int] = chosen.sum(dim=1).tolist()
+        self.length = max(self._layers)
+        self.counts: Tensor | None = torch.tensor(
+            self._layers, dtype=torch.int32, device=shape.device
+        )
+        layer_of, index = chosen.nonzero(as_tuple=True)
+        within = chosen.cumsum(dim=1)[layer_of, index] - 1
+        indices = torch.zeros((shape.layers, self.length), dtype=torch.int64, device=shape.device)
+        indices[layer_of, within] = index
+        self.frames = slab.frames.gather(1, indices)
+        # As much room as a slab's rotated keys take, whatever is copied: it is used again.
+        self.all_keys, self.values = pool.take_keys(slab.keys), pool.take_keys(slab.keys)
+        self._copy(slab, indices, chosen.shape[1], rotary)
+
+    def _copy(self, slab: Slab, indices: Tensor, seen: int, rotary: Rotary) -> None:
+        cached = slab.readers > 0 or caches_rotated_keys(self.shape)
+        for layer, count in enumerate(self._layers):
+            chosen = indices[layer, :count]
+            self.values[layer, :, :count] = slab.values[layer].index_select(1, chosen)
+            if cached:  # other branches read them, too
+                keys = slab.rotated_keys(layer, seen, rotary)
+                self.all_keys[layer, :, :count] = keys.index_select(1, chosen)
+        if not cached:
+            self._rotate(slab, indices, rotary)
+
+    def _rotate(self, slab: Slab, indices: Tensor, rotary: Rotary) -> None:
+        shape, length = self.shape, self.length
+        for first in range(0, shape.layers, LAYERS_AT_ONCE):
+            some = slice(first, min(shape.layers, first + LAYERS_AT_ONCE))
+            index = indices[some, None]
+            positions = slab.positions[some].gather(2, index.expand(-1, shape.axes, -1))
+            cos, sin = (
+                part.unflatten(0, (-1, length)).unsqueeze(1)
+                for part in rotary.tables(positions.transpose(0, 1).flatten(1))
+            )
+            size = (-1, shape.kv_heads, -1, shape.head_dim)
+            keys = slab.keys[some].gather(2, index.unsqueeze(-1).expand(size))
+            rotate(keys, (cos, sin), out=self.all_keys[some, :, :length])
+
+    def read(self, layer: int, length: int, rotary: Rotary) -> tuple[Tensor, Tensor]:
+        """Rotated keys and values of all of a layer's tokens, each [kv_heads, n, head_dim]."""
+        count = min(length, self._layers[layer])
+        return self.all_keys[layer, :, :count], self.values[layer, :, :count]
+
+    def all_rotated_keys(self, length: int, rotary: Rotary) -> Tensor:
+        """Keys of all layers, rotated: [layers, kv_heads, room, head_dim]."""
+        return self.all_keys
+
+    def open(self) -> None:
+        """Add a reader."""
+        self._readers += 1
+
+    def close(self) -> None:
+        """Remove a reader. After the last one, the room goes back to the pool."""
+        self._readers -= 1
+        if self._readers == 0:
+            self._pool.give_keys(self.all_keys)
+            self._pool.give_keys(self.values)

@@ -1,0 +1,70 @@
+"""The call that is being served: who makes it, and which cameras it turned out to be about.
+
+The cameras of most calls are in their requests, and the guard checks them before
+the call begins. Those of a call that selects cameras are known only later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from services.query_gateway.access.scopes import Action, Caller
+
+
+@dataclass(slots=True)
+class CurrentCall:
+    """A call whose caller is known."""
+
+    caller: Caller
+    cameras: tuple[str, ...] = ()
+    """What it is about, for the audit log; empty if its request names one camera."""
+    denied: tuple[str, ...] = ()
+    """Those of them that the caller has no right to."""
+
+
+_current: ContextVar[CurrentCall | None] = ContextVar("call", default=None)
+
+
+@contextmanager
+def serving(call: CurrentCall) -> Iterator[None]:
+    """Serve the call inside."""
+    token = _current.set(call)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class Rights:
+    """What the caller of the current call may do."""
+
+    def __init__(self, *, authenticated: bool) -> None:
+        """`authenticated`: whether callers need a token. Without, each may do everything."""
+        self._authenticated = authenticated
+
+    def may(self, action: Action, camera_id: str) -> bool:
+        """Whether the caller may do this."""
+        return not self._authenticated or self._call().caller.may(action, camera_id)
+
+    def check(self, action: Action, camera_id: str) -> None:
+        """Raises `PermissionDenied`, with the same text whether or not the camera exists."""
+        if self._authenticated:
+            self._call().caller.check(action, camera_id)
+
+    def asks(self, camera_ids: Sequence[str]) -> None:
+        """Note for the audit log which cameras the call asks."""
+        if not self._authenticated:
+            return
+        call = self._call()
+        call.cameras = tuple(camera_ids)
+        call.denied = tuple(id_ for id_ in camera_ids if not self.may(Action.ASK, id_))
+
+    @staticmethod
+    def _call() -> CurrentCall:
+        call = _current.get()
+        if call is None:  # no guard has seen it: let nothing through
+            raise RuntimeError("no call is being served")
+        return call

@@ -1,0 +1,89 @@
+"""How many questions to many cameras are with workers at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from hermes.errors import Overloaded
+from services.query_gateway.open_questions import OpenQuestions
+from services.query_gateway.resolver import Route
+from services.query_gateway.turns import LookUps, Turns
+
+
+class Rig:
+    """Cameras that take turns, and stay until they are let go."""
+
+    def __init__(self, at_once: int, of_one_worker: int, open_questions: int = 64) -> None:
+        self.open_questions = OpenQuestions(open_questions)
+        self.turns = Turns(self.open_questions, at_once, of_one_worker)
+        self.there: list[Route] = []
+        self.go = asyncio.Event()
+
+    async def camera(self, name: str, worker: str) -> None:
+        route = Route(name, worker, 1)
+        async with self.turns.turn(route):
+            self.there.append(route)
+            await self.go.wait()
+            self.there.remove(route)
+
+    async def settle(self) -> Counter[str]:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return Counter(route.address for route in self.there)
+
+
+async def test_a_bound_over_all_and_one_for_each_worker() -> None:
+    rig = Rig(at_once=5, of_one_worker=3)
+    async with asyncio.TaskGroup() as group:
+        for number in range(10):
+            group.create_task(rig.camera(f"a-{number}", "one"))
+        assert await rig.settle() == {"one": 3}
+        for number in range(10):
+            group.create_task(rig.camera(f"b-{number}", "two"))
+        # Those that wait for worker one keep none of the other places.
+        assert await rig.settle() == {"one": 3, "two": 2}
+        assert rig.open_questions.count == 5
+        rig.go.set()
+    assert rig.open_questions.count == 0
+    assert await rig.settle() == {}
+
+
+async def test_a_full_gateway_refuses() -> None:
+    rig = Rig(at_once=5, of_one_worker=5, open_questions=1)
+    with rig.open_questions.enter(), pytest.raises(Overloaded):
+        await rig.camera("a", "one")
+    rig.go.set()
+    await rig.camera("a", "one")
+
+
+async def test_one_that_stops_waiting_leaves_its_place() -> None:
+    rig = Rig(at_once=1, of_one_worker=1)
+    first = asyncio.create_task(rig.camera("a", "one"))
+    second = asyncio.create_task(rig.camera("b", "one"))
+    third = asyncio.create_task(rig.camera("c", "one"))
+    await rig.settle()
+    second.cancel()
+    rig.go.set()
+    await asyncio.gather(first, third)
+    assert second.cancelled()
+
+
+async def test_owners_are_looked_up_a_few_at_a_time() -> None:
+    looking = most = 0
+
+    class Resolver:
+        async def resolve(self, camera_id: str) -> Route:
+            nonlocal looking, most
+            looking += 1
+            most = max(most, looking)
+            await asyncio.sleep(0)
+            looking -= 1
+            return Route(camera_id, "one", 1)
+
+    look_ups = LookUps(Resolver(), at_once=4)
+    routes = await asyncio.gather(*(look_ups.resolve(str(n)) for n in range(50)))
+    assert [route.camera_id for route in routes] == [str(n) for n in range(50)]
+    assert most == 4
