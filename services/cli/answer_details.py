@@ -103,13 +103,13 @@ def evidence_lines(evidence: Evidence, now: datetime) -> Iterator[str]:
     yield "the answer rests on these frames, and on those near them:"
     for frame in evidence.frames:
         times = times_less_likely(frame.fall)
-        yield f"  {shown_frame(frame, now)}  {less_likely(frame.fall)} without it ({times})"
-    yield f"  without all of them it is {less_likely(evidence.largest_fall)} ({most})"
+        yield f"{shown_frame(frame, now)} {less_likely(frame.fall)} without it ({times})"
+    yield f"without all of them it is {less_likely(evidence.largest_fall)} ({most})"
 
 
 def shown_frame(frame: EvidenceFrame, now: datetime) -> str:
-    """When a frame was captured, and where it lies in its file."""
-    place = "" if frame.media_s is None else f", {shown_position(frame.media_s)} in the file"
+    """When a frame was captured and, in brackets, where it lies in its file."""
+    place = "" if frame.media_s is None else f" ({shown_position(frame.media_s)})"
     return f"{shown_moment(frame.captured, now)}{place}"
 
 

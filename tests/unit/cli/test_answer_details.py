@@ -100,9 +100,9 @@ def test_evidence_in_words_and_numbers() -> None:
     )
     assert said(evidence=Evidence(frames, -1.0, 9.0, 12)) == [
         "the answer rests on these frames, and on those near them:",
-        "  15:07:00  much less likely without it (67 times)",
-        "  2026-11-28 15:10:00, 1:02.5 in the file  hardly less likely without it (1.0 times)",
-        "  without all of them it is far less likely (over 1000 times)",
+        "15:07:00 much less likely without it (67 times)",
+        "2026-11-28 15:10:00 (1:02.5) hardly less likely without it (1.0 times)",
+        "without all of them it is far less likely (over 1000 times)",
     ]
 
 
