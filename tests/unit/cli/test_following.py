@@ -64,7 +64,8 @@ def test_it_goes_on_where_it_broke_off() -> None:
 
 
 def test_a_gateway_that_never_answers_is_an_error() -> None:
-    client = FakeClient(*[[Unavailable("gone", 1.0)] for _ in range(9)])
+    plays: list[list[str | HermesError]] = [[Unavailable("gone", 1.0)] for _ in range(9)]
+    client = FakeClient(*plays)
     with pytest.raises(Unavailable):
         followed(client)
     assert len(client.asked) == 5
