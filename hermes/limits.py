@@ -34,6 +34,9 @@ MAX_QUESTION_TOKENS = _at_least_one(512, "longest question, in tokens")
 MAX_ANSWER_TOKENS = _at_least_one(
     256, "most tokens a question may ask for, and what it gets if it does not say"
 )
+MAX_MERGE_TOKENS = _at_least_one(
+    2048, "tokens of the answers of several cameras that one answer is made of; more are cut"
+)
 MAX_WAIT_S = Limit(
     5.0, "a question that would wait longer for its first token, in seconds, is refused", above=0.0
 )
@@ -56,6 +59,9 @@ SLICE_S = Limit(
     "time after which a pass over frames lets questions go first, on average; passes are made as"
     " large as that allows",
     above=0.0,
+)
+WATCH_SHARE = Limit(
+    0.3, "share of the device's time that watches take at most while frames wait", above=0.0
 )
 EVENTS_KEEP_S = Limit(7 * 86_400.0, "seconds for which events are kept", above=0.0)
 EVENTS_MAX = _at_least_one(10_000, "events that are kept at most, and messages about events")

@@ -23,7 +23,7 @@ SHARE = 0.32
 """Of a stream's tokens: the paper's cut of 68%."""
 
 TIGHT = 96
-LENGTHS = {480: 8, 2400: 16, 10_000: 50}
+LENGTHS = {480: 4, 2400: 6, 10_000: 48}
 """Frames of a long stream, and which part of the streams is run at that length."""
 
 CHAPTER_S = 60.0

@@ -32,6 +32,16 @@ from hermes.client.events import (
 )
 from hermes.client.evidence import Evidence, EvidenceFrame
 from hermes.client.frames import AsyncFrameStream, FramePicture, FrameStream
+from hermes.client.many import (
+    AsyncManyAnswers,
+    CameraAnswered,
+    CameraDelta,
+    CameraEvent,
+    CameraFailed,
+    ManyAnswers,
+    ManyResult,
+    ranked,
+)
 from hermes.client.picture import Picture, PictureStatus
 from hermes.client.probe import Probe
 from hermes.client.spans import AskedSpan, Between, InFile, Last, between, in_file, last
@@ -81,9 +91,14 @@ __all__ = [
     "AsyncEventStream",
     "AsyncFrameStream",
     "AsyncHermesClient",
+    "AsyncManyAnswers",
     "Below",
     "Between",
     "Camera",
+    "CameraAnswered",
+    "CameraDelta",
+    "CameraEvent",
+    "CameraFailed",
     "Changes",
     "ChoiceProbability",
     "Choices",
@@ -104,6 +119,8 @@ __all__ = [
     "HermesClient",
     "InFile",
     "Last",
+    "ManyAnswers",
+    "ManyResult",
     "Memory",
     "MemoryContents",
     "Number",
@@ -129,4 +146,5 @@ __all__ = [
     "between",
     "in_file",
     "last",
+    "ranked",
 ]

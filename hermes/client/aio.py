@@ -18,6 +18,7 @@ from hermes.client.frames import (
     newest_of,
     snapshot_request,
 )
+from hermes.client.many import AsyncManyAnswers
 from hermes.client.picture import Picture
 from hermes.client.probe import Probe, probe_of
 from hermes.client.question import Schema, question_message
@@ -26,6 +27,7 @@ from hermes.client.requests import (
     CALL_TIMEOUT_S,
     Metadata,
     add_request,
+    ask_many_request,
     ask_request,
     connection,
     evidence_request,
@@ -124,6 +126,48 @@ class AsyncHermesClient(AsyncWatchCalls):
         request = ask_request(camera_id, asked)
         call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
         return AsyncAnswerStream(call, self._peer, asked)
+
+    def ask_many(
+        self,
+        question: str,
+        *,
+        cameras: Collection[str] = (),
+        selector: str = "",
+        merge: bool = False,
+        max_tokens: int = 0,
+        freshness: Freshness = "latest",
+        span: AskedSpan | None = None,
+        turns: Sequence[Turn] = (),
+        choices: Sequence[str] = (),
+        yes_no: bool = False,
+        json_schema: Schema | None = None,
+        regex: str | None = None,
+        evidence: int = 0,
+        evidence_pictures: bool = False,
+        sampling: Sampling | None = None,
+        timeout: float | None = ASK_TIMEOUT_S,
+    ) -> AsyncManyAnswers:
+        """Ask several cameras the same. Returns at once; events come as the cameras answer.
+
+        The arguments are those of `HermesClient.ask_many`.
+        """
+        asked = question_message(
+            question,
+            max_tokens=max_tokens,
+            freshness=freshness,
+            span=span,
+            turns=turns,
+            choices=choices,
+            yes_no=yes_no,
+            json_schema=json_schema,
+            regex=regex,
+            evidence=evidence,
+            evidence_pictures=evidence_pictures,
+            sampling=sampling,
+        )
+        request = ask_many_request(asked, cameras, selector, merge)
+        call = self._queries.AskMany(request, timeout=timeout, metadata=self._sent())
+        return AsyncManyAnswers(call, self._peer, asked)
 
     async def evidence(
         self,

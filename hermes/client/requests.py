@@ -59,6 +59,20 @@ def ask_request(camera_id: str, question: query_pb2.Question) -> query_pb2.Query
     return query_pb2.QueryServiceAskRequest(question=question)
 
 
+def ask_many_request(
+    question: query_pb2.Question, cameras: Collection[str], selector: str, merge: bool
+) -> query_pb2.QueryServiceAskManyRequest:
+    """The request of `ask_many`. Raises `InvalidInput` for what cannot be sent."""
+    if isinstance(cameras, str):
+        raise errors.InvalidInput("cameras", "is a list of ids, not one id")
+    if bool(cameras) == bool(selector):
+        raise errors.InvalidInput("cameras", "give either cameras, or a selector of their labels")
+    Selector.parse(selector)
+    ids = [checked_text("question.cameras.camera_ids", camera_id) for camera_id in cameras]
+    question.cameras.CopyFrom(query_pb2.CameraSelector(camera_ids=ids, labels=selector))
+    return query_pb2.QueryServiceAskManyRequest(question=question, merge=merge)
+
+
 def evidence_request(
     camera_id: str, answer_id: str, frames: int, pictures: bool
 ) -> query_pb2.QueryServiceGetEvidenceRequest:

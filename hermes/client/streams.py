@@ -15,7 +15,7 @@ from hermes.statuses import error_of
 from hermes.v1 import query_pb2
 
 
-class _Parts:
+class Parts:
     """The state of an answer: its text so far, and its closing message."""
 
     def __init__(self, asked: query_pb2.Question | None) -> None:
@@ -23,7 +23,9 @@ class _Parts:
         self._texts: list[str] = []
         self._complete: query_pb2.Complete | None = None
 
-    def take(self, response: query_pb2.QueryServiceAskResponse) -> str | None:
+    def take(
+        self, response: query_pb2.QueryServiceAskResponse | query_pb2.QueryServiceAskManyResponse
+    ) -> str | None:
         """Take one message. Returns its text if it is a delta."""
         if response.WhichOneof("event") == "complete":
             self._complete = response.complete
@@ -58,7 +60,7 @@ class AnswerStream(Iterator[str]):
     def __init__(self, call: Any, peer: str, asked: query_pb2.Question | None = None) -> None:
         self._call = call
         self._peer = peer
-        self._parts = _Parts(asked)
+        self._parts = Parts(asked)
         self._cancelled = False
 
     def __next__(self) -> str:
@@ -102,7 +104,7 @@ class AsyncAnswerStream(AsyncIterator[str]):
     def __init__(self, call: Any, peer: str, asked: query_pb2.Question | None = None) -> None:
         self._call = call
         self._peer = peer
-        self._parts = _Parts(asked)
+        self._parts = Parts(asked)
         self._cancelled = False
 
     async def __anext__(self) -> str:

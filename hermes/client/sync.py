@@ -17,6 +17,7 @@ from hermes.client.frames import (
     newest_of,
     snapshot_request,
 )
+from hermes.client.many import ManyAnswers
 from hermes.client.picture import Picture
 from hermes.client.probe import Probe, probe_of
 from hermes.client.question import Schema, question_message
@@ -25,6 +26,7 @@ from hermes.client.requests import (
     CALL_TIMEOUT_S,
     Metadata,
     add_request,
+    ask_many_request,
     ask_request,
     connection,
     evidence_request,
@@ -73,7 +75,7 @@ class HermesClient(WatchCalls):
         TLS files are read once, here; make a new client after they change.
         `token` is sent with every call as `authorization: Bearer`, and `metadata`
         with every call as it is. `timeout`, in seconds, applies to every
-        call but `ask` and `evidence`.
+        call but `ask`, `ask_many` and `evidence`.
         """
         self._token = token
         self._metadata = tuple(metadata)
@@ -138,6 +140,53 @@ class HermesClient(WatchCalls):
         request = ask_request(camera_id, asked)
         call = self._queries.Ask(request, timeout=timeout, metadata=self._sent())
         return AnswerStream(call, self._peer, asked)
+
+    def ask_many(
+        self,
+        question: str,
+        *,
+        cameras: Collection[str] = (),
+        selector: str = "",
+        merge: bool = False,
+        max_tokens: int = 0,
+        freshness: Freshness = "latest",
+        span: AskedSpan | None = None,
+        turns: Sequence[Turn] = (),
+        choices: Sequence[str] = (),
+        yes_no: bool = False,
+        json_schema: Schema | None = None,
+        regex: str | None = None,
+        evidence: int = 0,
+        evidence_pictures: bool = False,
+        sampling: Sampling | None = None,
+        timeout: float | None = ASK_TIMEOUT_S,
+    ) -> ManyAnswers:
+        """Ask several cameras the same. Returns at once; events come as the cameras answer.
+
+        `cameras` names them by id, or `selector` selects them by their labels, as in
+        `list_cameras`. A camera that does not answer is an event, not an exception: an
+        exception means that no camera was asked, or that the call broke off.
+        `merge`: have the model write one answer of the cameras' answers; its events have
+        the empty camera id. The other arguments are those of `ask`; `timeout` is for all
+        cameras together.
+        """
+        asked = question_message(
+            question,
+            max_tokens=max_tokens,
+            freshness=freshness,
+            span=span,
+            turns=turns,
+            choices=choices,
+            yes_no=yes_no,
+            json_schema=json_schema,
+            regex=regex,
+            evidence=evidence,
+            evidence_pictures=evidence_pictures,
+            sampling=sampling,
+        )
+        request = ask_many_request(asked, cameras, selector, merge)
+        call = self._queries.AskMany(request, timeout=timeout, metadata=self._sent())
+        return ManyAnswers(call, self._peer, asked)
 
     def evidence(
         self,

@@ -110,6 +110,7 @@ class Answer:
     the span that was asked about memory covers; None without a span. `choices`: the
     probability of each, in the order they were asked for. `dropped_turns`: how many of
     the oldest turns had no room. `logprobs`: of its tokens, if they were asked for.
+    `shortened_answers`: how many of the answers that it was made of were cut or left out.
     """
 
     text: str
@@ -126,6 +127,7 @@ class Answer:
     evidence: Evidence | None = None
     dropped_turns: int = 0
     logprobs: tuple[TokenLogprob, ...] = ()
+    shortened_answers: int = 0
 
     def json(self) -> Any:
         """The value of an answer that keeps a JSON Schema. Raises ValueError for any other."""
@@ -262,6 +264,7 @@ def answer_of(text: str, complete: query_pb2.Complete) -> Answer:
         logprobs=tuple(
             TokenLogprob(token.token, token.text, token.logprob) for token in complete.logprobs
         ),
+        shortened_answers=complete.shortened_answers,
     )
 
 

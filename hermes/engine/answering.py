@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from hermes.engine.answer import Answer, FinishReason
+from hermes.engine.answer import Answer, AnswerResult, FinishReason
+from hermes.engine.evidence import Evidence
 from hermes.engine.question_pass import QuestionPass
+from hermes.engine.remembered import Given, Remembered
 from hermes.engine.session import Session
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput, as_hermes_error
+from hermes.engine.weighing import Weighing, Weighings, stamps_of
+from hermes.errors import AnswerCut, CameraNotOwned, HermesError, InvalidInput, as_hermes_error
 from hermes.memory import BranchRow
 from hermes.vlm import ChosenToken, VideoModel
 from hermes.vlm.scoring import Wanted
@@ -28,31 +32,39 @@ class Answers:
     must see; then it waits for the device; then its answer is under way.
 
     `read` is called after each pass that read questions, with their number and
-    the seconds it took. `ended` is called with each answer that is over, for any
-    reason.
+    the seconds it took; `watched` after one that read standing questions. `ended` is
+    called with each answer that is over, for any reason. An answer whose evidence is
+    wanted is over once it was weighed.
     """
 
     def __init__(
         self,
         model: VideoModel,
         passes: QuestionPass,
+        weighings: Weighings,
         *,
         max_question_tokens: int,
         prefill_tokens: int,
         clock: Callable[[], float],
         read: Callable[[int, float], None],
+        watched: Callable[[int, float], None],
         ended: Callable[[Answer], None],
     ) -> None:
         self._model = model
         self._passes = passes
+        self._weighings = weighings
+        self._remembered = Remembered(clock)
         self._max_question_tokens = max_question_tokens
         self._prefill_tokens = prefill_tokens
         self._clock = clock
         self._read = read
+        self._watched = watched
         self._ended = ended
         self._waiting: list[Answer] = []  # for frames
         self._ready: deque[Answer] = deque()  # for the device
+        self._standing: deque[Answer] = deque()  # the same, of standing questions
         self._under_way: list[Answer] = []
+        self._weighed: list[Answer] = []  # complete, but for their evidence
 
     @property
     def ready(self) -> int:
@@ -60,12 +72,23 @@ class Answers:
         return len(self._ready)
 
     @property
+    def standing(self) -> int:
+        """Standing questions that wait for the device."""
+        return len(self._standing)
+
+    @property
     def under_way(self) -> int:
         """Answers that have begun."""
         return len(self._under_way)
 
     def _all(self) -> list[Answer]:
-        return [*self._waiting, *self._ready, *self._under_way]
+        return [
+            *self._waiting,
+            *self._ready,
+            *self._standing,
+            *self._under_way,
+            *self._weighed,
+        ]
 
     # -- starting and ending -------------------------------------------------
 
@@ -78,7 +101,8 @@ class Answers:
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return
-        answer.next_input, answer.question_tokens = question, len(question)
+        answer.next_input = answer.asked = question
+        answer.question_tokens = len(question)
         if answer.is_ready(answer.session.report.cursor):
             self._make_ready(answer)
         else:
@@ -86,7 +110,8 @@ class Answers:
 
     def _read_question(self, answer: Answer) -> Tensor:
         """Inputs of the question after as many of its earlier turns as there is room for."""
-        model, asked, most = self._model, answer.question, self._max_question_tokens
+        asked, session = answer.question, answer.session
+        model, most = session.memory.model, session.question_tokens or self._max_question_tokens
         question = model.question(asked.text, reasoning=answer.reasons)
         if len(question) > most:
             raise InvalidInput("question.text", f"is {len(question)} tokens long; at most {most}")
@@ -111,16 +136,22 @@ class Answers:
 
     def _make_ready(self, answer: Answer) -> None:
         answer.ready = self._clock()
-        self._ready.append(answer)
+        (self._standing if answer.standing else self._ready).append(answer)
 
     def drop_cancelled(self) -> None:
         """Drop the answers that were cancelled."""
+        self._weighings.drop_cancelled()
         for answer in self._all():
             if answer.cancelled.is_set():
                 self._forget(answer)
 
     def fail_all(self, error: HermesError, session: Session | None = None) -> None:
-        """End all answers with this error, or all answers about one session."""
+        """End all answers with this error, or all answers about one session. Those of which only
+        the evidence is missing are done without it.
+        """
+        self._weighings.fail_all(error, session)
+        if session is not None:
+            self._remembered.forget(session)
         for answer in self._all():
             if session in (None, answer.session):
                 self.fail(answer, error)
@@ -133,27 +164,32 @@ class Answers:
 
     # -- one pass -------------------------------------------------------------
 
-    def step(self) -> None:
+    def step(self, *, standing: bool = False) -> None:
         """Run one pass: read as many ready questions as fit, and add a token to each answer.
 
-        Choices that do not fit wait for the next pass.
+        Choices that do not fit wait for the next pass. `standing`: read standing questions.
         """
+        ready = self._standing if standing else self._ready
         taking_part, tokens = self._going_on()
         read_before = tokens > 0
         starting: list[Answer] = []
-        while self._ready:
-            tokens += self._ready[0].pass_tokens + self._ready[0].session.present_tokens
+        while ready:
+            tokens += ready[0].pass_tokens + ready[0].session.present_tokens
             if (starting or read_before) and tokens > self._prefill_tokens:
                 break
-            starting.append(self._ready.popleft())
+            starting.append(ready.popleft())
         began = self._clock()
         begun = [answer for answer in starting if self._begin(answer)]
         self._under_way += begun
         taking_part += begun
-        unread = sum(answer.unread for answer in taking_part)
+        asked = [answer for answer in taking_part if not answer.standing]
+        unread = sum(answer.unread for answer in asked)
         self._pass(taking_part)
-        if read := unread - sum(answer.unread for answer in taking_part):
-            self._read(read, self._clock() - began)
+        seconds = self._clock() - began
+        if read := unread - sum(answer.unread for answer in asked):
+            self._read(read, seconds)
+        if standing and starting:
+            self._watched(len(starting), seconds)
 
     def _going_on(self) -> tuple[list[Answer], int]:
         """The answers under way that take part in the next pass, and how many tokens of choices
@@ -175,10 +211,16 @@ class Answers:
             answer.branch = answer.session.memory.branch(answer.room, question.span)
             if answer.next_input is not None:
                 answer.next_input = answer.branch.opened_by(answer.next_input)
+            if question.evidence:
+                answer.stamps = stamps_of(answer.session.memory, answer.branch)
             answer.stream = self._model.text_stream(reasoning=answer.reasons)
             if answer.scoring is None:
                 answer.choice = self._passes.choice.begin(
-                    question.text, question.sampling, question.turns
+                    question.text,
+                    question.sampling,
+                    question.turns,
+                    answer.grammar,
+                    answer.session.memory.model,
                 )
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
@@ -246,24 +288,71 @@ class Answers:
     def _took_token(self, answer: Answer, token: ChosenToken) -> None:
         """Add one token to an answer, send its text to the sink, and end it if it is complete."""
         answer.took_token(self._clock())
+        answer.ids.append(token.id)
+        grammar = answer.grammar
+        if grammar is not None and grammar.failure is not None:
+            self.fail(answer, grammar.failure)
+            return
         if token.id in self._model.decoding.end_ids:
             self._finish(answer, "stop")
             return
         if text := answer.write(token):
             answer.sink.delta(text)
-        if answer.stops.found:
+        if answer.stops.found or (grammar is not None and grammar.over):
             self._finish(answer, "stop")
         elif answer.tokens >= answer.question.max_tokens:
-            self._finish(answer, "length")
+            if grammar is not None and not grammar.complete:
+                self.fail(answer, _cut(answer))
+            else:
+                self._finish(answer, "length")
         else:
             answer.next_input = self._model.embed([token.id])
 
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
         result, rest = answer.result(reason), answer.stops.rest()
-        self._forget(answer)
+        assert answer.asked is not None
+        given = Given(answer.session, answer.asked, answer.question.span, tuple(answer.ids))
+        result = replace(result, answer_id=self._remembered.add(given))
+        weighed = answer.question.evidence > 0
+        if weighed:
+            self._weigh(answer, given, result)
+        else:
+            self._forget(answer)
         if rest:
             answer.sink.delta(rest)
+        if not weighed:
+            answer.sink.done(result)
+
+    # -- evidence --------------------------------------------------------------
+
+    def _weigh(self, answer: Answer, given: Given, result: AnswerResult) -> None:
+        """Weigh an answer on its own branch. It is done after that."""
+        assert answer.branch is not None
+        weighing = Weighing(
+            given,
+            answer.branch,
+            answer.question.evidence,
+            answer.stamps,
+            done=lambda evidence: self._complete(answer, replace(result, evidence=evidence)),
+            failed=lambda error: self._complete(answer, result),
+            cancelled=answer.cancelled,
+        )
+        answer.branch = None  # the weighing closes it
+        self._under_way.remove(answer)
+        self._weighed.append(answer)
+        self._weighings.add(weighing)
+
+    def _complete(self, answer: Answer, result: AnswerResult) -> None:
+        self._forget(answer)
         answer.sink.done(result)
+
+    def find_evidence(
+        self, session: Session, answer_id: str, frames: int, future: Future[Evidence]
+    ) -> None:
+        """Weigh an answer that was given, on the memory as it is now. Raises `AnswerNotFound`."""
+        given, memory = self._remembered.find(session, answer_id), session.memory
+        branch = memory.branch(len(given.question) + len(given.answer), given.span)
+        self._weighings.add(Weighing.for_future(given, branch, frames, memory, future))
 
     def _forget(self, answer: Answer) -> None:
         answer.over = True
@@ -271,7 +360,8 @@ class Answers:
         if answer.choice is not None:
             self._passes.choice.end(answer.choice)
             answer.choice = None
-        for queue in (self._waiting, self._ready, self._under_way):
+        queues = (self._waiting, self._ready, self._standing, self._under_way, self._weighed)
+        for queue in queues:
             if answer in queue:
                 queue.remove(answer)
         self._ended(answer)
@@ -279,3 +369,10 @@ class Answers:
 
 def _doing(answer: Answer) -> str:
     return f"an answer about {answer.camera_id}"
+
+
+def _cut(answer: Answer) -> AnswerCut:
+    return AnswerCut(
+        f"the answer reached its limit of {answer.question.max_tokens} tokens before it was"
+        " complete; allow more, or ask for less"
+    )

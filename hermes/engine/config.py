@@ -25,6 +25,8 @@ class EngineConfig:
     `max_questions`: questions that are waiting or being answered, over all cameras.
     `max_camera_questions`: the same for one camera.
     `max_question_tokens`, `max_answer_tokens`: length of the longest question and answer.
+    `max_merge_tokens`: length of what several cameras answered, where one answer is made
+    of it; longer answers are cut.
     `max_wait_s`: a question that would wait longer for its first token is
     refused at once, unless no other question is waiting.
     `questions_per_ingest`: after this many passes for questions in a row, one
@@ -36,10 +38,13 @@ class EngineConfig:
     `slice_s`: average time that one slice (a layer) of a pass over frames may
     take. A pass gives way to questions between its slices, and takes as many
     frames as this time allows.
+    `watch_share`: the share of the device's time that standing questions take at most
+    while frames wait. `max_standing`: standing questions that are waiting or being
+    answered.
     `policy`: name of the policy that decides which tokens a memory keeps.
     `ingest`: whether frames are taken in `full`, or only their `changes`; `auto`:
     changes where the policy keeps the present picture as it must then, which is
-    `hermes` alone.
+    `hermes` alone. The default is the library's, `full`; a worker's is `auto`.
     `change_threshold`, `change_refresh_s`: as in `hermes.memory.ChangeConfig`.
     `present_frames`: how many of the newest frames a question sees in full, if
     memory holds only what changed.
@@ -52,12 +57,15 @@ class EngineConfig:
     max_questions: int = limits.MAX_QUESTIONS.default
     max_question_tokens: int = limits.MAX_QUESTION_TOKENS.default
     max_answer_tokens: int = limits.MAX_ANSWER_TOKENS.default
+    max_merge_tokens: int = limits.MAX_MERGE_TOKENS.default
     max_camera_questions: int = limits.MAX_CAMERA_QUESTIONS.default
     max_wait_s: float = limits.MAX_WAIT_S.default
     questions_per_ingest: int = 8
     prefill_tokens: int = 256
     max_pass_frames: int = 32
     slice_s: float = limits.SLICE_S.default
+    watch_share: float = limits.WATCH_SHARE.default
+    max_standing: int = 1024
     policy: str = "hermes"
     ingest: Ingest = "full"
     change_threshold: float = limits.CHANGE_THRESHOLD.default
@@ -73,16 +81,20 @@ class EngineConfig:
             "max_questions",
             "max_question_tokens",
             "max_answer_tokens",
+            "max_merge_tokens",
             "max_camera_questions",
             "questions_per_ingest",
             "prefill_tokens",
             "max_pass_frames",
+            "max_standing",
         ):
             if getattr(self, name) < 1:
                 raise InvalidInput(name, "must be at least 1")
         for name in ("max_wait_s", "slice_s"):
             if getattr(self, name) <= 0:
                 raise InvalidInput(name, "must be more than 0")
+        if not 0 < self.watch_share <= 1:
+            raise InvalidInput("watch_share", "must be more than 0, and at most 1")
         if self.policy not in POLICIES:
             raise InvalidInput("policy", f"is unknown; known: {', '.join(sorted(POLICIES))}")
         if self.ingest not in ("auto", "changes", "full"):

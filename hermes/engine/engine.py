@@ -6,28 +6,48 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from hermes.engine.admission import Admission
-from hermes.engine.answer import Answer
+from hermes.engine.answer import Answer, AnswerSink
 from hermes.engine.answering import Answers
 from hermes.engine.camera import CameraHandle
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copying
 from hermes.engine.ingesting import Ingesting, Stopping
 from hermes.engine.mailbox import SHUTTING_DOWN, Mailbox
+from hermes.engine.merging import Merging
 from hermes.engine.observer import EngineObserver
 from hermes.engine.question_pass import QuestionPass
-from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
+from hermes.engine.scheduler import (
+    Answering,
+    Idle,
+    Ingest,
+    PassSize,
+    Scheduler,
+    Watching,
+    Weigh,
+)
 from hermes.engine.session import Session
+from hermes.engine.share import Share
 from hermes.engine.snapshot import limit_of
 from hermes.engine.warm_up import warm_up
-from hermes.errors import CameraNotOwned, InvalidInput, Overloaded, Unavailable, as_hermes_error
+from hermes.engine.weighing import WEIGHED_AT_ONCE, Weighings
+from hermes.errors import (
+    CameraNotOwned,
+    InvalidInput,
+    Overloaded,
+    Unavailable,
+    Unsupported,
+    as_hermes_error,
+)
 from hermes.memory import POLICIES, ChangeConfig, MemoryConfig, SlabPool
+from hermes.merged_question import CameraAnswer
+from hermes.question import Question
 from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
 from hermes.vlm.guidance import guidance_of
 from hermes.vlm.preprocess import fit
@@ -73,13 +93,22 @@ class Engine:
         reach += self.memory_config.position_reserve
         reach += config.present_frames * model.most_frame_tokens
         self._question_pass = QuestionPass(model, reach)
+        self._weighings = Weighings(
+            model,
+            most_tokens=WEIGHED_AT_ONCE,
+            clock=clock,
+            took=self._admission.weighed,
+        )
+        self._share = Share(config.watch_share, clock)
         self._answers = Answers(
             model,
             self._question_pass,
+            self._weighings,
             max_question_tokens=config.max_question_tokens,
             prefill_tokens=config.prefill_tokens,
             clock=clock,
             read=self._admission.read,
+            watched=self._share.took,
             ended=self._ended,
         )
         self._ingesting = Ingesting(
@@ -109,6 +138,11 @@ class Engine:
         probe = self.new_memory()  # an impossible configuration fails here, not at the first camera
         self._snapshot_limit = limit_of(probe)
         probe.close()
+        self._merging: Merging | Unsupported
+        try:
+            self._merging = Merging(model, config, reach, self._handle)
+        except Unsupported as error:
+            self._merging = error
 
     # -- from any thread -----------------------------------------------------
 
@@ -181,6 +215,20 @@ class Engine:
         except Unavailable:
             self._open.discard(session.number)
             raise
+        return self._handle(session)
+
+    def merge(
+        self, question: Question, answers: Sequence[CameraAnswer], sink: AnswerSink
+    ) -> tuple[Answer, int]:
+        """Have one answer made of several cameras' answers: `Merging.ask` says how.
+
+        Raises `Unsupported` if the model cannot be asked about text alone.
+        """
+        if isinstance(self._merging, Unsupported):
+            raise self._merging
+        return self._merging.ask(question, answers, sink)
+
+    def _handle(self, session: Session) -> CameraHandle:
         return CameraHandle(
             session,
             self._mailbox,
@@ -218,6 +266,13 @@ class Engine:
     def snapshot_limit(self) -> int:
         """The most bytes that a snapshot of one of this engine's memories can have."""
         return self._snapshot_limit
+
+    def standing_figures(self) -> tuple[float, float]:
+        """Standing questions a second that this device can answer within its share, and answers.
+
+        The first is 0 until it is known. Any thread.
+        """
+        return self._share.figures()
 
     def nudge(self) -> None:
         """Wake the device's thread, so that it drops cancelled answers at once."""
@@ -261,9 +316,22 @@ class Engine:
             and not (self._winding_down and session.between)
         }
         answers, room = self._answers, self._ingesting.size.tokens
-        match self._scheduler.next(answers.ready, answers.under_way, waiting, room):
+        weighed = self._weighings.open
+        match self._scheduler.next(
+            answers.ready,
+            answers.under_way,
+            waiting,
+            room,
+            weighed,
+            answers.standing,
+            share_left=self._share.left,
+        ):
             case Answering():
                 answers.step()
+            case Weigh():
+                self._weighings.step()
+            case Watching():
+                answers.step(standing=True)
             case Ingest(frames):
                 self._ingesting.perform({self._sessions[key]: n for key, n in frames.items()})
             case Idle():
@@ -310,7 +378,11 @@ class Engine:
 
     def _ended(self, answer: Answer) -> None:
         """Count a question as over, which makes room for another."""
-        self._admission.ended(answer.camera_id, unread=answer.unread)
+        if answer.standing:
+            self._admission.standing_ended()
+            return
+        weighed = answer.question.evidence > 0
+        self._admission.ended(answer.camera_id, unread=answer.unread, weighed=weighed)
 
 
 def _branch_tokens(model: VideoModel, config: EngineConfig) -> int:

@@ -42,8 +42,8 @@ class Batch:
 class SessionReport:
     """A memory's state for other threads: replaced as a whole, never changed.
 
-    `taken`, `change`: `ratio` and `change` of `hermes.vlm.Intake`. `held`: the
-    frames of which something is held.
+    `taken`, `change`, `changes`: `ratio`, `change` and `changes` of `hermes.vlm.Intake`.
+    `held`: the frames of which something is held.
     """
 
     cursor: str = ""
@@ -53,6 +53,7 @@ class SessionReport:
     lag_s: float = 0.0
     taken: float = 1.0
     change: float = 1.0
+    changes: int = 0
     held: HeldFrames = field(default_factory=HeldFrames)
 
 
@@ -88,8 +89,14 @@ class Session:
     Only the device's thread touches it, except `report`, `room` and `failure`.
     """
 
-    def __init__(self, camera_id: str, number: int, max_pending_frames: int) -> None:
-        """`number`: unique within the engine, so that two memories of one camera id differ."""
+    def __init__(
+        self, camera_id: str, number: int, max_pending_frames: int, question_tokens: int = 0
+    ) -> None:
+        """`number`: unique within the engine, so that two memories of one camera id differ.
+
+        `question_tokens`: the longest question; 0 is the engine's limit.
+        """
+        self.question_tokens = question_tokens
         self.camera_id = camera_id
         self.number = number
         self.room = Room(max_pending_frames)
@@ -167,6 +174,7 @@ class Session:
             kv_bytes=self.memory.cache.kv_bytes,
             taken=self.memory.intake.ratio,
             change=self.memory.intake.change,
+            changes=self.memory.intake.changes,
             held=self.memory.cache.held_frames(),
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )

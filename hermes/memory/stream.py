@@ -14,7 +14,6 @@ from hermes.memory.branch import Branch, Opening
 from hermes.memory.capture import Capture
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
 from hermes.memory.eviction import every_index, evict
-from hermes.memory.excerpt import Excerpt
 from hermes.memory.frame_layout import FrameLayout, check_layouts, shortened
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.held import Held
@@ -316,6 +315,7 @@ class StreamMemory:
         room: int,
         frames: Sequence[tuple[Tensor, FrameLayout]] = (),
         *,
+        numbers: Sequence[int] = (),
         span: Span | None = None,
         waiting: Waiting | None = None,
     ) -> Branch:
@@ -323,27 +323,24 @@ class StreamMemory:
 
         `frames`: features [tokens, width] and layouts of frames that are not in
         memory, and come right after it: the branch's first row begins with them,
-        beside the `room`. `span`: it sees what is within it alone, and `frames` are
-        within it; raises `InvalidInput` if nothing is. `waiting`: what coverage tells of a
-        frame that is newer than all in memory. Close the branch after use.
+        beside the `room`. `numbers`: theirs, by default those that come next. `span`: it
+        sees what is within it alone, and `frames` are within it; raises `InvalidInput` if
+        nothing is. `waiting`: a frame, newer than all in memory, that coverage tells of.
+        Close the branch after use.
         """
         self._require_open()
         held, opening = self.held, None
         if frames:
             layouts = [layout for _, layout in frames]
             layouts = shortened(layouts, self.position_room, self.config.position_limit)
-            opening = Opening.of([features for features, _ in frames], layouts, held.clock)
-        if span is None:
-            coverage = self.coverage()
-            if waiting is not None:
-                coverage = coverage.and_present(waiting.stamp, after_gap=waiting.after_gap)
-            return Branch(held.slab, self.rotary, self.next_position, room, coverage, opening)
-        found = view(
-            held, span, waiting, standing=self.config.keep_present, shown=opening is not None
-        )
-        copy = Excerpt(held.slab, found.chosen, self.rotary, self._slabs)
+            numbers = numbers or range(held.table.seen, held.table.seen + len(frames))
+            features = [features for features, _ in frames]
+            opening = Opening.of(features, layouts, held.clock, numbers)
+        keeps = self.config.keep_present
+        seen = view(held, span, waiting, standing=keeps, shown=opening is not None)
+        source = seen.source(held.slab, self.rotary, self._slabs)
         return Branch(
-            copy, self.rotary, self.next_position, room, found.coverage, opening, found.span
+            source, self.rotary, self.next_position, room, seen.coverage, opening, seen.span
         )
 
     def stamp_of(self, number: int) -> FrameStamp | None:

@@ -197,7 +197,7 @@ class Delta(_message.Message):
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class Complete(_message.Message):
-    __slots__ = ("finish_reason", "question_tokens", "answer_tokens", "timings", "epoch", "coverage", "model", "answer_id", "span", "choices", "evidence", "dropped_turns", "logprobs")
+    __slots__ = ("finish_reason", "question_tokens", "answer_tokens", "timings", "epoch", "coverage", "model", "answer_id", "span", "choices", "evidence", "dropped_turns", "logprobs", "shortened_answers")
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     QUESTION_TOKENS_FIELD_NUMBER: _ClassVar[int]
     ANSWER_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +211,7 @@ class Complete(_message.Message):
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     DROPPED_TURNS_FIELD_NUMBER: _ClassVar[int]
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    SHORTENED_ANSWERS_FIELD_NUMBER: _ClassVar[int]
     finish_reason: FinishReason
     question_tokens: int
     answer_tokens: int
@@ -224,7 +225,8 @@ class Complete(_message.Message):
     evidence: Evidence
     dropped_turns: int
     logprobs: _containers.RepeatedCompositeFieldContainer[TokenLogprob]
-    def __init__(self, finish_reason: _Optional[_Union[FinishReason, str]] = ..., question_tokens: _Optional[int] = ..., answer_tokens: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., epoch: _Optional[int] = ..., coverage: _Optional[_Union[_camera_pb2.Coverage, _Mapping]] = ..., model: _Optional[str] = ..., answer_id: _Optional[str] = ..., span: _Optional[_Union[SpanCoverage, _Mapping]] = ..., choices: _Optional[_Iterable[_Union[ChoiceProbability, _Mapping]]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., dropped_turns: _Optional[int] = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprob, _Mapping]]] = ...) -> None: ...
+    shortened_answers: int
+    def __init__(self, finish_reason: _Optional[_Union[FinishReason, str]] = ..., question_tokens: _Optional[int] = ..., answer_tokens: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., epoch: _Optional[int] = ..., coverage: _Optional[_Union[_camera_pb2.Coverage, _Mapping]] = ..., model: _Optional[str] = ..., answer_id: _Optional[str] = ..., span: _Optional[_Union[SpanCoverage, _Mapping]] = ..., choices: _Optional[_Iterable[_Union[ChoiceProbability, _Mapping]]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., dropped_turns: _Optional[int] = ..., logprobs: _Optional[_Iterable[_Union[TokenLogprob, _Mapping]]] = ..., shortened_answers: _Optional[int] = ...) -> None: ...
 
 class SpanCoverage(_message.Message):
     __slots__ = ("span", "frames", "whole", "thinned", "forgotten", "unseen", "media_start", "media_end")

@@ -145,6 +145,11 @@ class VideoModel(Protocol):
         """Its chat template."""
         ...
 
+    @property
+    def text_template(self) -> PromptTemplate | None:
+        """The same for prompts of text alone; None if there is none."""
+        ...
+
     def question(self, text: str, turns: Sequence[Turn] = (), *, reasoning: bool = True) -> Tensor:
         """Inputs [n, width] of everything after the video: earlier turns, and this question.
 

@@ -14,20 +14,23 @@ class Intake:
 
     `frames`: how many frames. `taken`, `unchanged`: video tokens that were taken in,
     and that were left out.
-    `change`: the largest share of the picture that changed from one of the newest
-    frames to the next. `ratio`: the share of tokens that was taken in, a mean of
-    the frames, and after `_RECENT_FRAMES` one that follows about so many.
+    `changes`: in how many steps something changed. `change`: the largest share of the
+    picture that changed from one of the newest frames to the next. `ratio`: the share of
+    tokens that was taken in, a mean of the frames, and after `_RECENT_FRAMES` one that
+    follows about so many.
     """
 
     frames: int = 0
     taken: int = 0
     unchanged: int = 0
+    changes: int = 0
     change: float = 1.0
     ratio: float = 1.0
 
     def took(self, frames: Iterable[tuple[int, int]], change: float) -> None:
         """Count frames: how many tokens of each were taken in, and how many it has."""
         self.change = change
+        self.changes += change > 0
         for taken, whole in frames:
             self.frames += 1
             self.ratio += (taken / whole - self.ratio) / min(self.frames, _RECENT_FRAMES)

@@ -54,6 +54,7 @@ class LlavaOnevision:
             )
         video_token = tokenizer.convert_ids_to_tokens(config.video_token_id)
         self.template = PromptTemplate.from_checkpoint(folder, tokenizer, video_token)
+        self.text_template = PromptTemplate.without_video(folder, tokenizer)
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         self.shape = CacheShape(
             layers=text.num_hidden_layers,

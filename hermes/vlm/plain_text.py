@@ -27,11 +27,19 @@ class PlainText:
 
     def ids(self, text: str) -> list[int]:
         """The token ids of `text`."""
-        found: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        encoded = self._plain.encode(text, add_special_tokens=False)
+        found: list[int] = encoded.ids
         if self._added.isdisjoint(found):
             return found
-        # An added token can be in the vocabulary as well, and be found whole there.
-        return [id for character in text for id in self._ids_of(character)]
+        # An added token can be in the vocabulary as well, and be found whole there. So can
+        # be the one that stands for an unknown word: the words around it stay.
+        ids: list[int] = []
+        for id, (start, end) in zip(found, encoded.offsets, strict=True):
+            if id not in self._added:
+                ids.append(id)
+                continue
+            ids += [one for character in text[start:end] for one in self._ids_of(character)]
+        return ids
 
     def whole(self, text: str) -> list[int] | None:
         """As `ids`; None if the tokenizer does not know a part of the text."""

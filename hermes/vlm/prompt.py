@@ -61,6 +61,24 @@ class PromptTemplate:
         single = tuple(rendered.split(_MARK))
         return cls(prefix, before, after, *_between_turns(tokenizer, template, single))
 
+    @classmethod
+    def without_video(cls, folder: Path, tokenizer: Any) -> PromptTemplate | None:
+        """The same template for a prompt of text alone; None if it knows none.
+
+        The prefix is the text before the question.
+        """
+        template = _find_template(folder, tokenizer)
+        try:
+            single = tuple(_rendered(tokenizer, template, turns=0, video=False).split(_MARK))
+        except Exception as error:  # a template is a program, and may fail in any way
+            log.debug("a chat template fails without a video: %s", error)
+            return None
+        if len(single) != 2 or not single[0].strip():
+            return None
+        prefix = single[0].rstrip(" ")
+        between = _between_turns(tokenizer, template, single, video=False)
+        return cls(prefix, single[0][len(prefix) :], single[1], *between)
+
     @property
     def thinking(self) -> bool:
         """Whether the model begins to answer in the midst of its reasoning."""
@@ -131,17 +149,20 @@ class PromptTemplate:
         return tuple(turns)
 
 
-def _between_turns(tokenizer: Any, template: str, single: tuple[str, ...]) -> tuple[str, ...]:
+def _between_turns(
+    tokenizer: Any, template: str, single: tuple[str, ...], *, video: bool = True
+) -> tuple[str, ...]:
     """What a template writes after an earlier question, and after its answer; or nothing.
 
     `single`: what is before and after the question of a conversation without earlier turns.
     """
     for as_text in (False, True):
         try:
-            parts = _rendered(tokenizer, template, turns=2, as_text=as_text).split(_MARK)
+            rendered = _rendered(tokenizer, template, turns=2, as_text=as_text, video=video)
         except Exception as error:  # a template is a program, and may fail in any way
             log.debug("a chat template fails at earlier turns: %s", error)
             continue
+        parts = rendered.split(_MARK)
         if parts[1:3] == parts[3:5] and (parts[0], *parts[5:]) == single:
             return parts[1], parts[2]
     return ()
@@ -159,10 +180,13 @@ def _piece_ids(tokenizer: Any, plain: PlainText, before: str, text: str) -> list
     return piece + plain.ids(" " * lead + text)
 
 
-def _rendered(tokenizer: Any, template: str, *, turns: int, as_text: bool = False) -> str:
+def _rendered(
+    tokenizer: Any, template: str, *, turns: int, as_text: bool = False, video: bool = True
+) -> str:
     """A conversation with a mark for each question and answer; `as_text`: answers are no lists."""
     text = {"type": "text", "text": _MARK}
-    messages: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "video"}, text]}]
+    first = [{"type": "video"}, text] if video else [text]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": first}]
     for _ in range(turns):
         messages.append({"role": "assistant", "content": _MARK if as_text else [text]})
         messages.append({"role": "user", "content": [text]})

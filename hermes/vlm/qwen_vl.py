@@ -84,6 +84,7 @@ class QwenVL(ABC):
         self.template = PromptTemplate.from_checkpoint(
             folder, tokenizer, str(tokenizer.convert_ids_to_tokens(config.video_token_id))
         )
+        self.text_template = PromptTemplate.without_video(folder, tokenizer)
         self._hidden = int(text.hidden_size)
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         self.shape = CacheShape(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hermes.errors import InvalidInput
+from services.cli import ask_many
 from services.cli import ask_options as options
 from services.cli.answer_output import print_answer, print_json
 from services.cli.asked_span import span_of
@@ -20,7 +21,9 @@ LONGEST_S = 86_400.0
 
 
 def ask(
-    camera: Annotated[str, typer.Argument(help="Id of the camera.")],
+    camera: Annotated[
+        str | None, typer.Argument(help="Id of the camera; left out with --label or --cameras.")
+    ] = None,
     question: Annotated[
         str | None, typer.Argument(help="What you want to know. With -i it may be left out.")
     ] = None,
@@ -37,6 +40,9 @@ def ask(
         bool,
         typer.Option("--cached", help="Answer at once, without waiting for the latest frames."),
     ] = False,
+    labels: ask_many.Label = None,
+    cameras: ask_many.Cameras = None,
+    merge: ask_many.Merge = False,
     last: options.Last = None,
     start: options.From = None,
     end: options.To = None,
@@ -66,7 +72,9 @@ def ask(
 
     The answer goes to standard output, and what there is to say about it to standard error.
     """
-    if question is None and not interactive:
+    many = ask_many.several(labels, cameras, camera, question)
+    ask_many.check(many, camera, merge=merge, interactive=interactive)
+    if many is None and question is None and not interactive:
         raise InvalidInput("QUESTION", "is missing; with -i questions are read one after the other")
     if interactive and as_json:
         raise InvalidInput("--json", "cannot be combined with --interactive")
@@ -83,9 +91,7 @@ def ask(
         temperature, top_p, top_k, seed, repetition_penalty, stop, logprobs
     )
     with open_client(gateway, token_file) as client:
-        ask_it = partial(
-            client.ask,
-            camera,
+        asked = dict[str, Any](
             max_tokens=max_tokens,
             freshness="cached" if cached else "latest",
             span=span,
@@ -98,6 +104,13 @@ def ask(
             sampling=sampling,
             timeout=timeout,
         )
+        if many is not None:
+            ids, selector, text = many
+            stream = client.ask_many(text, cameras=ids, selector=selector, merge=merge, **asked)
+            ask_many.show(stream, folder, as_json=as_json)
+            return
+        assert camera is not None  # or else several are asked
+        ask_it = partial(client.ask, camera, **asked)
         show = partial(print_answer, camera=camera, folder=folder)
         if interactive:
             converse(camera, question, ask_it, show)

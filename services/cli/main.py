@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
 import typer
 
@@ -20,6 +21,7 @@ from services.cli import (
     up,
     watches,
 )
+from services.cli.local_times import in_local_time
 from services.cli.output import fail
 from services.cli.processes import StartFailed
 from services.cli.redis_server import NoRedis
@@ -51,7 +53,7 @@ def main() -> None:
     try:
         app()
     except (HermesError, StartFailed, NoRedis, StateUnusable) as error:
-        fail(str(error))
+        fail(in_local_time(str(error), datetime.now(UTC)))
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 from rich.markup import escape
@@ -11,6 +12,7 @@ from hermes.client import Answer, AnswerStream, HermesClient, Turn
 from hermes.errors import HermesError
 from services.cli.answer_output import print_answer
 from services.cli.conversation import Conversation
+from services.cli.local_times import in_local_time
 from services.cli.output import err, out, print_cameras
 
 HELP = "CAMERA QUESTION asks; `list` shows the cameras; an empty line ends."
@@ -83,7 +85,7 @@ def _read(answer: Callable[[str], None], first: str | None = None) -> None:
         try:
             answer(line)
         except HermesError as error:
-            err.print(f"[red]{escape(str(error))}[/]")
+            err.print(f"[red]{escape(in_local_time(str(error), datetime.now(UTC)))}[/]")
         except KeyboardInterrupt:
             out.print("\n[dim]stopped[/]")
         line = None

@@ -59,6 +59,11 @@ def watch_removed(watch_id: str) -> str:
     return f"{{{WATCHES}}}:removed:{watch_id}"
 
 
+def watch_sent(watch_id: str) -> str:
+    """String: capture time (ms) of the frame with which any camera's event was opened last."""
+    return f"{{{WATCHES}}}:sent:{watch_id}"
+
+
 def members(role: Role) -> str:
     """Hash: instance -> JSON of address, capacity, load and heartbeat."""
     return f"hermes:{role}s"

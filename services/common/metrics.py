@@ -152,6 +152,49 @@ class Metrics:
             ["camera"],
             registry=registry,
         )
+        self.watch_probability = Gauge(
+            "hermes_watch_probability",
+            "The probability of yes that a watch found last, of a camera.",
+            ["watch", "camera"],
+            registry=registry,
+        )
+        self.watch_value = Gauge(
+            "hermes_watch_value",
+            "The number that a watch found last, of a camera.",
+            ["watch", "camera"],
+            registry=registry,
+        )
+        self.watch_choice = Gauge(
+            "hermes_watch_choice",
+            "The probability of each choice that a watch found last, of a camera.",
+            ["watch", "camera", "choice"],
+            registry=registry,
+        )
+        self.watch_evaluated = Gauge(
+            "hermes_watch_evaluated_timestamp_seconds",
+            "When a watch was last answered, of a camera (Unix time).",
+            ["watch", "camera"],
+            registry=registry,
+        )
+        self.watch_lag = Histogram(
+            "hermes_watch_lag_seconds",
+            "From capture of the newest frame that an evaluation saw until its end.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+        self.watch_evaluations = Counter(
+            "hermes_watch_evaluations",
+            "Evaluations of watches by outcome: read, skipped (no time for it), failed,"
+            " out_of_range (a number beyond the watch's limits).",
+            ["watch", "outcome"],
+            registry=registry,
+        )
+        self.events = Counter(
+            "hermes_events",
+            "Messages about events by type: opened, closed, note.",
+            ["watch", "severity", "type"],
+            registry=registry,
+        )
         self.compressions = Counter(
             "hermes_compressions", "Compressions of a camera's memory.", registry=registry
         )
@@ -245,6 +288,10 @@ class Metrics:
             self.camera_state,
             self.camera_owner_epoch,
             self.checkpoint_age,
+            self.watch_probability,
+            self.watch_value,
+            self.watch_choice,
+            self.watch_evaluated,
         )
 
     def forget(self, camera_id: str) -> None:

@@ -83,6 +83,7 @@ class Ownership:
         guarded = GuardedHolder(holder)
         self._members = Members(client, leases, role, member)
         self._registry = CameraRegistry(client)
+        self._registered: Mapping[str, Camera] = {}
         self._eviction = EvictionCheck(metrics, clock)
         self._successions = Successions(leases, guarded, clock)
         self._held = HeldCameras(leases, self._registry, guarded, self._successions, metrics, clock)
@@ -132,6 +133,11 @@ class Ownership:
         """The epoch under which we own the camera right now, or None. Any thread."""
         return self._held.epoch(camera_id)
 
+    @property
+    def registered(self) -> Mapping[str, Camera]:
+        """The registered cameras as they were seen last, by id. Any thread."""
+        return self._registered
+
     def leases(self) -> list[Lease]:
         """All leases that we hold. Any thread."""
         return self._held.leases()
@@ -160,6 +166,7 @@ class Ownership:
         """One round: renew or drop what is held, then hand over, claim and prepare."""
         incarnation = self._registry.incarnation
         registered = self._registry.cameras(held.camera for held in self._held.all.values())
+        self._registered = registered
         lost_data = self._registry.incarnation != incarnation
         self._carry_out(plan_held(self._held_view(registered, lost_data)))
         members, now_ms = self._members.alive(self._load)

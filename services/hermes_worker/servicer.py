@@ -16,16 +16,20 @@ from hermes.contents_message import message_of
 from hermes.engine import AnswerResult, Engine
 from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
 from hermes.frame_query import query_of
+from hermes.merged_question import CameraAnswer
+from hermes.question import Question
 from hermes.question_message import question_of
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs, tracing
 from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message, evidence_message
+from services.hermes_worker.evidence_pictures import pictures_of
 from services.hermes_worker.frame_choice import chosen, picture_message
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.tenure import CATCH_UP_S, Tenure, cursor_of
 from services.hermes_worker.tenures import Tenures
+from services.hermes_worker.watches.trial import evaluation_of, trial_question
 
 log = logs.get(__name__)
 
@@ -112,12 +116,78 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                 if isinstance(item, HermesError):
                     raise item
                 if isinstance(item, AnswerResult):
-                    complete = complete_message(item, epoch, self._engine.model.name)
+                    seen = item.evidence if question.evidence.pictures else None
+                    pictures = pictures_of(seen, tenure.pictures)
+                    complete = complete_message(item, epoch, self._engine.model.name, pictures)
                     self._observe(item)
                     _trace(item, asked)
                     yield worker_pb2.WorkerServiceAskResponse(complete=complete)
                     return
                 yield worker_pb2.WorkerServiceAskResponse(delta=query_pb2.Delta(text=item))
+        finally:
+            answer.cancel()
+            self._engine.nudge()
+
+    async def Evaluate(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceEvaluateRequest, context: Any
+    ) -> worker_pb2.WorkerServiceEvaluateResponse:
+        """Ask a watch once, of memory as it is."""
+        camera_id, watch = request.camera_id, request.watch
+        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
+        tenure = self._tenure(camera_id)
+        with tenure.answering():
+            self._check_seen(tenure, BEGINNING)
+            wanted = trial_question(watch, request.evidence.frames)
+            text, result = await self._whole(tenure, wanted)
+        if self._epoch_of(camera_id) != epoch:
+            raise CameraNotOwned(camera_id)
+        response = worker_pb2.WorkerServiceEvaluateResponse(
+            evaluation=evaluation_of(watch, text, result), epoch=epoch
+        )
+        if result.evidence is not None:
+            seen = result.evidence if request.evidence.pictures else None
+            pictures = pictures_of(seen, tenure.pictures)
+            response.evidence.CopyFrom(evidence_message(result.evidence, pictures))
+        return response
+
+    async def _whole(self, tenure: Tenure, question: Question) -> tuple[str, AnswerResult]:
+        """An answer's text and its facts, once it is over."""
+        sink, text = _QueueSink(), ""
+        answer = tenure.handle.ask(question, sink)
+        try:
+            while True:
+                item = await sink.queue.get()
+                if isinstance(item, HermesError):
+                    raise item
+                if isinstance(item, AnswerResult):
+                    return text, item
+                text += item
+        finally:
+            answer.cancel()
+            self._engine.nudge()
+
+    async def Merge(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceMergeRequest, context: Any
+    ) -> AsyncIterator[worker_pb2.WorkerServiceMergeResponse]:
+        """Stream one answer made of the cameras' answers. No camera's memory is read."""
+        tracing.note(cameras=len(request.answers), model=self._engine.model.name)
+        wanted = question_of(request.question, int(time.time() * 1000))
+        answers = [
+            CameraAnswer(one.camera_id, one.text, one.display_name) for one in request.answers
+        ]
+        sink = _QueueSink()
+        # Texts are cut until they fit, which may take a while.
+        asking = asyncio.to_thread(self._engine.merge, wanted, answers, sink)
+        answer, shortened = await asking
+        try:
+            while not isinstance(item := await sink.queue.get(), AnswerResult):
+                if isinstance(item, HermesError):
+                    raise item
+                yield worker_pb2.WorkerServiceMergeResponse(delta=query_pb2.Delta(text=item))
+            complete = complete_message(item, 0, self._engine.model.name)
+            complete.shortened_answers = shortened
+            yield worker_pb2.WorkerServiceMergeResponse(complete=complete)
         finally:
             answer.cancel()
             self._engine.nudge()
@@ -135,7 +205,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             found = await asyncio.wrap_future(looked)
         if self._epoch_of(camera_id) != epoch:
             raise CameraNotOwned(camera_id)
-        message = evidence_message(found, {})
+        seen = found if request.evidence.pictures else None
+        message = evidence_message(found, pictures_of(seen, tenure.pictures))
         return worker_pb2.WorkerServiceGetEvidenceResponse(evidence=message, epoch=epoch)
 
     async def Inspect(  # noqa: N802 - the name is the interface

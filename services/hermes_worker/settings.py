@@ -109,6 +109,18 @@ class WorkerSettings(TlsServerSettings):
     )
     max_question_tokens: int = _limit(limits.MAX_QUESTION_TOKENS)
     max_answer_tokens: int = _limit(limits.MAX_ANSWER_TOKENS)
+    max_merge_tokens: int = _limit(limits.MAX_MERGE_TOKENS)
+    watch_share: float = Field(
+        limits.WATCH_SHARE.default, gt=0, le=1, description=limits.WATCH_SHARE.description
+    )
+    watch_sentence: str = Field(
+        "What is happening now?",
+        max_length=1000,
+        description="what the model is asked when a watch opens an event, to say it in words;"
+        " empty: nothing",
+    )
+    events_keep_s: float = _limit(limits.EVENTS_KEEP_S)
+    events_max: int = _limit(limits.EVENTS_MAX)
     staleness_s: float = Field(
         10.0, gt=0, description="frames of a live camera older than this are dropped, not queued"
     )

@@ -78,6 +78,11 @@ class Tenure:
         return self._phase
 
     @property
+    def serving(self) -> bool:
+        """Whether questions are answered now."""
+        return self._phase is Phase.SERVING
+
+    @property
     def lease(self) -> Lease | None:
         """The lease that we have; None while another worker owns the camera."""
         return self._lease

@@ -16,6 +16,7 @@ from hermes.v1.worker_pb2_grpc import add_WorkerServiceServicer_to_server
 from services.common import logs
 from services.common.announce import reachable
 from services.common.connection import connect
+from services.common.event_log import RedisEventLog, Retention
 from services.common.frame_log import RedisFrameLog
 from services.common.grpc_server import GrpcServer
 from services.common.heartbeats import Heartbeats
@@ -26,6 +27,7 @@ from services.common.ownership import Ownership
 from services.common.periodic_task import event_loop_watch
 from services.common.placement import Member
 from services.common.status_writer import StatusWriter
+from services.common.watch_room import WatchRooms
 from services.hermes_worker.checkpointer import Cadence, Checkpointer
 from services.hermes_worker.checkpoints import Checkpoints
 from services.hermes_worker.device import load_model, warm_up
@@ -41,6 +43,7 @@ from services.hermes_worker.settings import WorkerSettings
 from services.hermes_worker.snapshot_removals import SnapshotRemovals
 from services.hermes_worker.snapshot_store import SnapshotStore
 from services.hermes_worker.tenures import Tenures
+from services.hermes_worker.watches.evaluator import Evaluator
 
 log = logs.get(__name__)
 
@@ -124,6 +127,7 @@ class Worker:
             self._statuses,
             self._checkpointer,
             self._ownership,
+            self._watches,
         ):
             if part is not None:
                 part.start()
@@ -218,6 +222,18 @@ class Worker:
             heartbeats=self._heartbeats,
         )
         self._epoch_of = self._ownership.epoch
+        self._watches = Evaluator(
+            self._connect(),
+            self._tenures,
+            RedisEventLog(self._connect(), Retention(settings.events_keep_s, settings.events_max)),
+            WatchRooms(self._connect(), settings.instance),
+            self._engine.standing_figures,
+            lambda: self._ownership.registered,
+            self.metrics,
+            model=self._engine.model.name,
+            sentence=settings.watch_sentence,
+            heartbeats=self._heartbeats,
+        )
         status_leases = Leases(self._connect(), "worker", settings.instance, address)
         reporter = Reporter(self._engine, self._tenures, self.metrics)
         self._statuses = StatusWriter(reporter.read, status_leases, self.metrics, self._heartbeats)
@@ -232,6 +248,7 @@ class Worker:
         until = asyncio.get_running_loop().time() + drain_s
         log.info("draining", open_calls=self._server.open_calls)
         await asyncio.to_thread(self._ownership.drain, drain_s * 2 / 3)
+        await asyncio.to_thread(self._watches.stop)
         await self._server.stop(min(drain_s / 3, _left(until)))
         if self._restorer is not None:
             await asyncio.to_thread(self._restorer.stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from hermes.errors import InvalidInput, NothingSelected
+from hermes.labels import shown
 from hermes.selector import Selector
 from hermes.v1.camera_pb2 import Camera
 from hermes.v1.query_pb2 import CameraSelector
@@ -49,7 +50,7 @@ class AskedCameras:
             for camera_id in ids:
                 check_id(camera_id, IDS_FIELD)
         else:
-            ids = await self._selected(Selector.parse(meant.labels, LABELS_FIELD))
+            ids = await self._selected(meant.labels)
             self._check_number(ids, LABELS_FIELD)
         self._rights.asks(ids)
         return ids
@@ -59,16 +60,15 @@ class AskedCameras:
         cameras = await self._catalogue.registered()
         return {one.id: one.display_name for one in cameras if one.display_name}
 
-    async def _selected(self, selector: Selector) -> list[str]:
+    async def _selected(self, labels: str) -> list[str]:
+        selector = Selector.parse(labels, LABELS_FIELD)
         ids = [
             camera.id
             for camera in await self._catalogue.registered()
             if self._rights.may(Action.READ, camera.id) and selector.matches(camera.labels)
         ]
         if not ids:
-            raise NothingSelected(
-                f"the selector {str(selector)!r} selects no camera that you may see"
-            )
+            raise NothingSelected(f"{shown(labels)} selects no camera that you may see")
         return ids
 
     def _check_number(self, ids: list[str], field: str) -> None:

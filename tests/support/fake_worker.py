@@ -32,6 +32,8 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceInspectResponse,
     WorkerServiceListFramesRequest,
     WorkerServiceListFramesResponse,
+    WorkerServiceMergeRequest,
+    WorkerServiceMergeResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
 from services.common.grpc_server import GrpcServer
@@ -151,8 +153,9 @@ class Seen:
 
 
 class FakeWorker(WorkerServiceServicer):
-    """Plays a script for each question, one of `looks` for each inspection and one of `finds` for
-    each request for evidence; the last repeats. It sends `frames` to each who asks for them.
+    """Plays a script for each question, one of `looks` for each inspection, one of `finds` for each
+    request for evidence and one of `mergers` for each merged answer; the last repeats. A
+    camera in `by_camera` has a script of its own. It sends `frames` to each who asks for them.
     `judges`: what it evaluates, by camera.
     """
 
@@ -162,6 +165,9 @@ class FakeWorker(WorkerServiceServicer):
         self.finds: list[Find | Fault] = [Find()]
         self.calls: list[Seen] = []
         self.searches: list[Seen] = []
+        self.mergers: list[Script] = [HELLO]
+        self.merges: list[Seen] = []
+        self.by_camera: dict[str, Script] = {}
         self.inspections: list[Seen] = []
         self.frames: Sequence[FramePicture | Fault] = ()
         self.frames_epoch: int | None = None  # None: that of the request
@@ -190,6 +196,7 @@ class FakeWorker(WorkerServiceServicer):
         self, request: WorkerServiceAskRequest, context: Any
     ) -> None:
         script = self.scripts[min(len(self.calls), len(self.scripts) - 1)]
+        script = self.by_camera.get(request.question.camera_id, script)
         with _seen(self.calls, request, context):
             for step in script:
                 await self._play(step, request, context)
@@ -216,6 +223,23 @@ class FakeWorker(WorkerServiceServicer):
                 raise AssertionError("a fault finds nothing")
             epoch = request.epoch if find.epoch is None else find.epoch
             return WorkerServiceGetEvidenceResponse(evidence=find.evidence, epoch=epoch)
+
+    async def Merge(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceMergeRequest, context: Any
+    ) -> None:
+        script = self.mergers[min(len(self.merges), len(self.mergers) - 1)]
+        with _seen(self.merges, request, context):
+            for step in script:
+                match step:
+                    case Say(text):
+                        await context.write(WorkerServiceMergeResponse(delta=Delta(text=text)))
+                    case End():
+                        complete = Complete(finish_reason=FINISH_REASON_STOP, model=MODEL)
+                        await context.write(WorkerServiceMergeResponse(complete=complete))
+                    case Rest(seconds):
+                        await asyncio.sleep(seconds)
+                    case _:
+                        await _fail(step, context)
 
     async def ListFrames(  # noqa: N802 - the name is the interface
         self, request: WorkerServiceListFramesRequest, context: Any

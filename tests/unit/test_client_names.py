@@ -13,8 +13,13 @@ EXPORTED = {
     "AsyncAnswerStream",
     "AsyncFrameStream",
     "AsyncHermesClient",
+    "AsyncManyAnswers",
     "Between",
     "Camera",
+    "CameraAnswered",
+    "CameraDelta",
+    "CameraEvent",
+    "CameraFailed",
     "ChoiceProbability",
     "Coverage",
     "Evidence",
@@ -37,6 +42,8 @@ EXPORTED = {
     "HermesClient",
     "InFile",
     "Last",
+    "ManyAnswers",
+    "ManyResult",
     "Memory",
     "MemoryContents",
     "Number",
@@ -62,6 +69,7 @@ EXPORTED = {
     "Watch",
     "WatchState",
     "YesNo",
+    "ranked",
 }
 
 

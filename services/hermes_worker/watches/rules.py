@@ -32,7 +32,7 @@ def trigger_of(watch: Watch, state: State, new_id: Callable[[], str]) -> AnyTrig
     if kind == "changes":
         return ChangeTrigger(rules, message.changes.probability or CHANCE, new_id, state)
     if kind == "rate":
-        rules = replace(rules, rate_ms=_ms(message.rate.window) or RATE_MS)
+        rules = replace(rules, rate_ms=ms(message.rate.window) or RATE_MS)
     return Trigger(rules, _condition(watch, kind), new_id, state)
 
 
@@ -65,11 +65,12 @@ def _clear(watch: Watch, limit: float, towards: float, known: float | None) -> f
 
 def _rules(message: TriggerMessage) -> Rules:
     return Rules(
-        hold_ms=_ms(message.hold),
-        cooldown_ms=_ms(message.cooldown),
+        hold_ms=ms(message.hold),
+        cooldown_ms=ms(message.cooldown),
         gap_closes=message.gap == GAP_RULE_CLOSE,
     )
 
 
-def _ms(duration: Duration) -> int:
+def ms(duration: Duration) -> int:
+    """A duration in ms."""
     return round(duration.ToNanoseconds() / 1e6)

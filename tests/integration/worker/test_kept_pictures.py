@@ -104,6 +104,9 @@ async def test_what_the_decoder_sent_is_what_is_fetched(
                 assert "4 frames, 4 with a picture" in written
                 files = sorted(tmp_path.glob("lobby-*.jpg"))
                 assert [file.read_bytes() for file in files] == PICTURES[:4]
+                assert "pictures of 4 of these 4 frames are kept" in run(
+                    "memory", "show", "lobby", "-g", address
+                )
                 assert run("camera", "snapshot", "lobby", "-o", "-", "-g", address)
                 out = tmp_path / "now.jpg"
                 assert "written" in run(

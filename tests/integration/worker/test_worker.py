@@ -21,6 +21,7 @@ from hermes.errors import (
     CameraNotReady,
     HermesError,
     InvalidInput,
+    NothingToMerge,
     Unsupported,
 )
 from hermes.statuses import error_of
@@ -314,3 +315,19 @@ async def test_contents_too_large_for_a_message_are_refused(
     reply = await not_shown(stub, looked("lobby"))
     assert isinstance(reply, Unsupported)
     assert "too large for one message" in str(reply)
+
+
+async def test_answers_are_merged_without_any_camera(worker: Worker, stub: Any) -> None:
+    answers = [
+        worker_pb2.CameraAnswer(camera_id="dock", display_name="Dock", text="a red circle"),
+        worker_pb2.CameraAnswer(camera_id="lobby", text="nobody"),
+    ]
+    question = query_pb2.Question(text="what colour is it?", max_tokens=5)
+    request = worker_pb2.WorkerServiceMergeRequest(question=question, answers=answers)
+    *deltas, last = [event async for event in stub.Merge(request, timeout=10)]
+    assert "".join(event.delta.text for event in deltas)
+    assert last.complete.answer_tokens <= 5
+    assert (last.complete.shortened_answers, last.complete.coverage.frames) == (0, 0)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await read_all(stub.Merge(worker_pb2.WorkerServiceMergeRequest(question=question)))
+    assert isinstance(error_of(caught.value, "it"), NothingToMerge)

@@ -7,7 +7,16 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.engine.scheduler import Answering, Backlog, Idle, Ingest, PassSize, Scheduler
+from hermes.engine.scheduler import (
+    Answering,
+    Backlog,
+    Idle,
+    Ingest,
+    PassSize,
+    Scheduler,
+    Watching,
+    Weigh,
+)
 
 
 def waiting(**since: int) -> dict[str, Backlog]:
@@ -43,6 +52,34 @@ def test_constant_questions_do_not_starve_the_cameras(
     assert steps.count(frame) == 3
     assert steps[limit] == frame
     assert frame not in steps[:limit]
+
+
+def test_questions_before_evidence_before_frames() -> None:
+    assert Scheduler[str](4).next(1, 0, {}, weighed=1) == Answering()
+    assert Scheduler[str](4).next(0, 1, waiting(a=1), weighed=1) == Answering()
+    assert Scheduler[str](4).next(0, 0, waiting(a=1), weighed=1) == Weigh()
+    assert Scheduler[str](4).next(0, 0, {}, weighed=1) == Weigh()
+
+
+@given(
+    limit=st.integers(1, 10),
+    questions=st.integers(0, 5),
+    answers=st.integers(0, 5),
+    weighed=st.integers(1, 3),
+)
+def test_neither_questions_nor_evidence_starve_what_comes_after_them(
+    limit: int, questions: int, answers: int, weighed: int
+) -> None:
+    scheduler, frame = Scheduler[str](limit), Ingest({"a": 1})
+    steps = [
+        scheduler.next(questions, answers, waiting(a=1), weighed=weighed)
+        for _ in range(4 * (limit + 1) ** 2)
+    ]
+    for part in range(0, len(steps), limit + 1):
+        assert frame in steps[part : part + limit + 1]
+    longest = 2 * (limit + 1)
+    for part in range(0, len(steps) - longest, longest):
+        assert Weigh() in steps[part : part + longest]
 
 
 def test_a_pass_gives_way_to_every_new_question() -> None:
@@ -186,3 +223,22 @@ def test_the_size_of_a_pass_is_never_below_the_largest_frame() -> None:
     assert size.tokens == 800
     size.took(800, slices=50, seconds=60)
     assert size.tokens == 100
+
+
+def test_evidence_before_standing_questions_before_frames() -> None:
+    assert Scheduler[str](4).next(1, 0, {}, standing=1) == Answering()
+    assert Scheduler[str](4).next(0, 0, {}, weighed=1, standing=1) == Weigh()
+    assert Scheduler[str](4).next(0, 0, waiting(a=1), standing=1) == Watching()
+
+
+def test_standing_questions_keep_to_their_share_while_frames_wait() -> None:
+    scheduler = Scheduler[str](4)
+    assert scheduler.next(0, 0, waiting(a=1), standing=1, share_left=False) == Ingest({"a": 1})
+    assert scheduler.next(0, 0, {}, standing=1, share_left=False) == Watching()
+
+
+@given(limit=st.integers(1, 10))
+def test_standing_questions_do_not_starve_the_cameras(limit: int) -> None:
+    scheduler = Scheduler[str](limit)
+    steps = [scheduler.next(0, 0, waiting(a=1), standing=3) for _ in range(3 * (limit + 1))]
+    assert steps.count(Ingest({"a": 1})) == 3

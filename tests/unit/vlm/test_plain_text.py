@@ -72,3 +72,10 @@ def test_a_question_holds_no_more_added_tokens_than_the_template(family: str) ->
     found = template.question_ids(tokenizer, tricky)
     assert [id for id in found if id in added] == [id for id in plain if id in added]
     assert tricky in tokenizer.decode(found)
+
+
+def test_an_unknown_word_leaves_the_others_as_they_are() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny.folder())
+    ids = PlainText(tokenizer).ids("what colour is the xyz circle?")
+    words = ["what", "colour", "is", "the", "circle", "?"]
+    assert tokenizer.convert_ids_to_tokens(ids) == words

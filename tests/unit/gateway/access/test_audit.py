@@ -39,9 +39,24 @@ def test_the_text_of_questions_is_logged_on_demand_and_evidence_has_none() -> No
         QueryServiceGetEvidenceRequest(camera_id="lobby", answer_id="1-2"),
     )
     for with_questions, texts in ((True, ["Who?", None]), (False, [None, None])):
-        audit = Audit(with_questions=with_questions)
+        audit, call = Audit(with_questions=with_questions), CurrentCall(Caller("token:x", ()))
         with capture_logs() as lines:
             for request in requests:
                 with audit.call(call, "/a.B/C", Action.ASK, "lobby", request, context):
                     pass
         assert [line.get("question") for line in lines] == texts
+
+
+def test_a_call_about_several_cameras_names_all_of_them() -> None:
+    context = SimpleNamespace(peer=lambda: "ipv4:10.0.0.9:1")
+    call = CurrentCall(Caller("token:x", ()))
+    audit = Audit(with_questions=False)
+    with capture_logs() as lines, audit.call(call, "/a.B/C", Action.ASK, "", None, context):
+        call.cameras, call.denied = ("lobby", "vault"), ("vault",)
+    (line,) = lines
+    assert (line["who"], line["cameras"], line["denied"]) == (
+        "token:x",
+        ["lobby", "vault"],
+        ["vault"],
+    )
+    assert "camera" not in line

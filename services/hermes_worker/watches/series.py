@@ -1,0 +1,71 @@
+"""What watches find, as metrics."""
+
+from __future__ import annotations
+
+import time
+
+from hermes.v1.event_pb2 import Severity
+from hermes.v1.watch_pb2 import Watch
+from services.common.metrics import Metrics
+from services.hermes_worker.watches.conditions import Reading
+
+
+class Series:
+    """The metrics of this worker's watches. For one thread."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def read(self, watch: Watch, camera_id: str, reading: Reading, lag_s: float) -> None:
+        """An evaluation came to this."""
+        metrics, form = self._metrics, watch.WhichOneof("form")
+        if form == "yes_no":
+            metrics.watch_probability.labels(watch.id, camera_id).set(reading.value)
+        elif form == "number":
+            metrics.watch_value.labels(watch.id, camera_id).set(reading.value)
+        else:
+            for text, probability in reading.choices.items():
+                metrics.watch_choice.labels(watch.id, camera_id, text).set(probability)
+        metrics.watch_evaluated.labels(watch.id, camera_id).set(time.time())
+        self._counted(watch.id, "read")
+        metrics.watch_lag.observe(lag_s)
+
+    def noted(self, watch: Watch, lag_s: float) -> None:
+        """A note of a diary was written."""
+        self._counted(watch.id, "read")
+        self._metrics.watch_lag.observe(lag_s)
+        self._event(watch, "note")
+
+    def skipped(self, watch_id: str) -> None:
+        """It was due, and could not be asked in time."""
+        self._counted(watch_id, "skipped")
+
+    def failed(self, watch_id: str) -> None:
+        """It was asked, and not answered."""
+        self._counted(watch_id, "failed")
+
+    def useless(self, watch_id: str) -> None:
+        """The answer said nothing: a number beyond the watch's limits."""
+        self._counted(watch_id, "out_of_range")
+
+    def opened(self, watch: Watch) -> None:
+        """An event opened."""
+        self._event(watch, "opened")
+
+    def closed(self, watch: Watch) -> None:
+        """An event closed."""
+        self._event(watch, "closed")
+
+    def forget(self, watch_id: str, camera_id: str) -> None:
+        """This worker asks it of this camera no more."""
+        metrics = self._metrics
+        for gauge in (metrics.watch_probability, metrics.watch_value, metrics.watch_evaluated):
+            gauge.remove_by_labels({"watch": watch_id, "camera": camera_id})
+        metrics.watch_choice.remove_by_labels({"watch": watch_id, "camera": camera_id})
+
+    def _counted(self, watch_id: str, outcome: str) -> None:
+        self._metrics.watch_evaluations.labels(watch_id, outcome).inc()
+
+    def _event(self, watch: Watch, kind: str) -> None:
+        severity = Severity.Name(watch.severity).removeprefix("SEVERITY_").lower()
+        self._metrics.events.labels(watch.id, severity, kind).inc()
