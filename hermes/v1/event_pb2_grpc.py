@@ -70,7 +70,8 @@ class EventServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Follow(self, request, context):
-        """Messages about events as they come, at least once. Never ends by itself.
+        """Messages about events as they come, at least once. Never ends by itself, but for
+        UNAVAILABLE when the gateway stops, and UNAUTHENTICATED when the token expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -97,7 +97,8 @@ class WatchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Update(self, request, context):
-        """Changes the fields that the mask names. What changes the question, its form, its
+        """Changes the fields that the mask names, also parts of messages: `trigger.hold`.
+        What changes the question, its form, its
         trigger or its cameras ends the watch's open events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

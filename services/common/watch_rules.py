@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Collection, Sequence
 
@@ -84,12 +85,18 @@ def covers(watch: Watch, camera: Camera) -> bool:
         return camera.id in watch.cameras.camera_ids
     if not watch.cameras.labels:
         return False
-    return Selector.parse(watch.cameras.labels).matches(camera.labels)
+    return _selector(watch.cameras.labels).matches(camera.labels)
 
 
 def seconds(duration: Duration) -> float:
     """A duration in seconds."""
     return duration.seconds + duration.nanos / 1e9
+
+
+@functools.lru_cache(maxsize=4096)
+def _selector(labels: str) -> Selector:
+    """Workers ask many times a second which cameras a watch means."""
+    return Selector.parse(labels)
 
 
 def _is_in(camera_id: str, pattern: str) -> bool:

@@ -32,6 +32,7 @@ from services.query_gateway.access.jwks import KeySet, fetch_of
 from services.query_gateway.access.jwts import JwtVerifier
 from services.query_gateway.access.limits import CallerLimits
 from services.query_gateway.access.token_file import TokenFile
+from services.query_gateway.access.viewer import Viewers
 from services.query_gateway.asked_cameras import AskedCameras
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
@@ -199,9 +200,10 @@ class Gateway:
             settings.max_answer_tokens,
         )
         trials = Trials(self._router, directory, self._open_questions)
-        watches = WatchServicer(catalogue, trials, settings.default_deadline_s)
+        viewers = Viewers(authenticated=self._authenticator is not None)
+        watches = WatchServicer(catalogue, trials, viewers, settings.default_deadline_s)
         events = EventServicer(
-            self._events, self._event_log, self._feed, directory, heartbeat_s=HEARTBEAT_S
+            self._events, self._event_log, self._feed, directory, viewers, heartbeat_s=HEARTBEAT_S
         )
         self._server.add(add_WatchServiceServicer_to_server, watches, WATCH_SERVICE)
         self._server.add(add_EventServiceServicer_to_server, events, EVENT_SERVICE)

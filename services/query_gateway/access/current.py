@@ -6,12 +6,14 @@ the call begins. Those of a call that selects cameras are known only later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from services.query_gateway.access.scopes import Action, Caller
+
+Renew = Callable[[], Awaitable[Caller]]
 
 
 @dataclass(slots=True)
@@ -23,6 +25,8 @@ class CurrentCall:
     """What it is about, for the audit log; empty if its request names one camera."""
     denied: tuple[str, ...] = ()
     """Those of them that the caller has no right to."""
+    renew: Renew | None = None
+    """Reads the caller's token again, for calls that last."""
 
 
 _current: ContextVar[CurrentCall | None] = ContextVar("call", default=None)
@@ -38,6 +42,14 @@ def serving(call: CurrentCall) -> Iterator[None]:
         _current.reset(token)
 
 
+def current_call() -> CurrentCall:
+    """The call that is being served. Raises RuntimeError if no guard has seen it."""
+    call = _current.get()
+    if call is None:  # let nothing through
+        raise RuntimeError("no call is being served")
+    return call
+
+
 class Rights:
     """What the caller of the current call may do."""
 
@@ -47,24 +59,17 @@ class Rights:
 
     def may(self, action: Action, camera_id: str) -> bool:
         """Whether the caller may do this."""
-        return not self._authenticated or self._call().caller.may(action, camera_id)
+        return not self._authenticated or current_call().caller.may(action, camera_id)
 
     def check(self, action: Action, camera_id: str) -> None:
         """Raises `PermissionDenied`, with the same text whether or not the camera exists."""
         if self._authenticated:
-            self._call().caller.check(action, camera_id)
+            current_call().caller.check(action, camera_id)
 
     def asks(self, camera_ids: Sequence[str]) -> None:
         """Note for the audit log which cameras the call asks."""
         if not self._authenticated:
             return
-        call = self._call()
+        call = current_call()
         call.cameras = tuple(camera_ids)
         call.denied = tuple(id_ for id_ in camera_ids if not self.may(Action.ASK, id_))
-
-    @staticmethod
-    def _call() -> CurrentCall:
-        call = _current.get()
-        if call is None:  # no guard has seen it: let nothing through
-            raise RuntimeError("no call is being served")
-        return call

@@ -13,7 +13,6 @@ import grpc.aio
 from hermes.errors import HermesError, PermissionDenied
 from services.common.metrics import Metrics
 from services.common.rpc import rewrapped, write_all
-from services.query_gateway.access import viewer
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
 from services.query_gateway.access.current import CurrentCall, serving
@@ -68,7 +67,7 @@ class Guard(grpc.aio.ServerInterceptor):
             self._audit.stranger(method, error, context)
             raise
         camera_id = "" if rule.camera is None else rule.camera(request)
-        call = CurrentCall(caller)
+        call = CurrentCall(caller, renew=partial(self._authenticator.caller, metadata))
         subject = rule.subject(request)
         with (
             serving(call),
@@ -83,7 +82,6 @@ class Guard(grpc.aio.ServerInterceptor):
                 if rule.filtered:
                     with self._counting():
                         caller.check_any(rule.action)
-                viewer.enter(caller, partial(self._authenticator.caller, metadata))
                 with self._counting(PermissionDenied):  # those of a servicer that filters
                     yield caller
             finally:

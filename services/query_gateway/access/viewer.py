@@ -1,14 +1,11 @@
-"""The viewer: the caller of the call that runs now, for servicers that filter by themselves."""
+"""The viewer: whom a servicer answers that filters by itself what it shows."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 
+from services.query_gateway.access.current import Renew, current_call
 from services.query_gateway.access.scopes import Action, Caller
-
-Renew = Callable[[], Awaitable[Caller]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +41,18 @@ class Viewer:
 
 
 ANYONE = Viewer()
-_current: ContextVar[Viewer] = ContextVar("viewer", default=ANYONE)
 
 
-def enter(caller: Caller, renew: Renew) -> None:
-    """A call of this caller begins. Each call has a context of its own, which ends with it."""
-    _current.set(Viewer(caller, renew))
+class Viewers:
+    """Says for whom the call is that runs now."""
 
+    def __init__(self, *, authenticated: bool) -> None:
+        """`authenticated`: whether callers need a token. Without, each may do everything."""
+        self._authenticated = authenticated
 
-def current() -> Viewer:
-    """The viewer of the call that runs now."""
-    return _current.get()
+    def current(self) -> Viewer:
+        """The viewer of the call that runs now. Raises RuntimeError if no guard has seen it."""
+        if not self._authenticated:
+            return ANYONE
+        call = current_call()
+        return Viewer(call.caller, call.renew)

@@ -28,9 +28,8 @@ from services.common.cameras import check_id
 from services.common.event_log import AsyncRedisEventLog
 from services.common.event_record import Indexed
 from services.common.frame_log import LogId
-from services.query_gateway.access import viewer
 from services.query_gateway.access.scopes import Action
-from services.query_gateway.access.viewer import Viewer
+from services.query_gateway.access.viewer import Viewer, Viewers
 from services.query_gateway.directory import Directory
 from services.query_gateway.events.feed import EventFeed
 from services.query_gateway.events.filters import Wanted
@@ -59,6 +58,7 @@ class EventServicer(EventServiceServicer):
         log_: AsyncRedisEventLog,
         feed: EventFeed,
         directory: Directory,
+        viewers: Viewers,
         *,
         heartbeat_s: float = HEARTBEAT_S,
         clock_ns: Callable[[], int] = time.time_ns,
@@ -67,6 +67,7 @@ class EventServicer(EventServiceServicer):
         self._log = log_
         self._feed = feed
         self._directory = directory
+        self._viewers = viewers
         self._heartbeat_s = heartbeat_s
         self._clock_ns = clock_ns
 
@@ -77,7 +78,7 @@ class EventServicer(EventServiceServicer):
             raise InvalidInput("limit", f"at most {MAX_LIMIT} are allowed")
         if request.before_id:
             check_id(request.before_id, "before_id")
-        wanted, seer = Wanted.read(request.filter), viewer.current()
+        wanted, seer = Wanted.read(request.filter), self._viewers.current()
         cameras = await self._cameras(wanted)
 
         def may_be(indexed: Indexed) -> bool:
@@ -104,7 +105,7 @@ class EventServicer(EventServiceServicer):
     async def Follow(  # noqa: N802, D102
         self, request: EventServiceFollowRequest, context: Any
     ) -> AsyncIterator[EventServiceFollowResponse]:
-        wanted, seer = Wanted.read(request.filter), viewer.current()
+        wanted, seer = Wanted.read(request.filter), self._viewers.current()
         position, missed = await self._begin(request.after)
         heard = asyncio.get_running_loop().time()
         while True:
@@ -125,7 +126,7 @@ class EventServicer(EventServiceServicer):
     async def Get(  # noqa: N802, D102
         self, request: EventServiceGetRequest, context: Any
     ) -> EventServiceGetResponse:
-        event = await self._visible(request.event_id, viewer.current())
+        event = await self._visible(request.event_id, self._viewers.current())
         return EventServiceGetResponse(event=event)
 
     async def Acknowledge(  # noqa: N802, D102
@@ -136,7 +137,7 @@ class EventServicer(EventServiceServicer):
                 "note",
                 f"has {len(request.note)} characters; at most {MAX_NOTE_CHARS} are allowed",
             )
-        seer = viewer.current()
+        seer = self._viewers.current()
         event = await self._visible(request.event_id, seer)
         seer.check(Action.ACK, event.camera_id)
         acknowledgement = Acknowledgement(by=seer.name, note=request.note)

@@ -24,7 +24,7 @@ from hermes.v1.watch_pb2 import (
 )
 from hermes.v1.watch_pb2_grpc import WatchServiceServicer
 from services.common.cameras import check_id
-from services.query_gateway.access import viewer
+from services.query_gateway.access.viewer import Viewers
 from services.query_gateway.servicers import in_time
 from services.query_gateway.watches.catalogue import WatchCatalogue
 from services.query_gateway.watches.changes import WatchChanges
@@ -38,23 +38,24 @@ class WatchServicer(WatchServiceServicer):
     """hermes.v1.WatchService."""
 
     def __init__(
-        self, catalogue: WatchCatalogue, trials: Trials, default_deadline_s: float
+        self, catalogue: WatchCatalogue, trials: Trials, viewers: Viewers, default_deadline_s: float
     ) -> None:
         self._catalogue = catalogue
         self._trials = trials
+        self._viewers = viewers
         self._default_deadline_s = default_deadline_s
 
     async def Create(  # noqa: N802, D102
         self, request: WatchServiceCreateRequest, context: Any
     ) -> WatchServiceCreateResponse:
         watch = _given(request)
-        created = await self._catalogue.create(watch, viewer.current())
+        created = await self._catalogue.create(watch, self._viewers.current())
         return WatchServiceCreateResponse(watch=created)
 
     async def Get(  # noqa: N802, D102
         self, request: WatchServiceGetRequest, context: Any
     ) -> WatchServiceGetResponse:
-        found = await self._catalogue.get(request.watch_id, viewer.current())
+        found = await self._catalogue.get(request.watch_id, self._viewers.current())
         return WatchServiceGetResponse(watch=found)
 
     async def List(  # noqa: N802, D102
@@ -62,26 +63,26 @@ class WatchServicer(WatchServiceServicer):
     ) -> WatchServiceListResponse:
         if request.camera_id:
             check_id(request.camera_id)
-        found = await self._catalogue.all(viewer.current(), request.camera_id)
+        found = await self._catalogue.all(self._viewers.current(), request.camera_id)
         return WatchServiceListResponse(watches=found)
 
     async def Update(  # noqa: N802, D102
         self, request: WatchServiceUpdateRequest, context: Any
     ) -> WatchServiceUpdateResponse:
         _given(request)
-        updated = await self._catalogue.update(WatchChanges.read(request), viewer.current())
+        updated = await self._catalogue.update(WatchChanges.read(request), self._viewers.current())
         return WatchServiceUpdateResponse(watch=updated)
 
     async def Delete(  # noqa: N802, D102
         self, request: WatchServiceDeleteRequest, context: Any
     ) -> WatchServiceDeleteResponse:
-        await self._catalogue.delete(request.watch_id, viewer.current())
+        await self._catalogue.delete(request.watch_id, self._viewers.current())
         return WatchServiceDeleteResponse()
 
     async def Try(  # noqa: N802, D102
         self, request: WatchServiceTryRequest, context: Any
     ) -> AsyncIterator[WatchServiceTryResponse]:
-        watch, seer = Watch(), viewer.current()
+        watch, seer = Watch(), self._viewers.current()
         watch.CopyFrom(_given(request))
         watch.id = watch.id or TRIAL_ID
         checked = self._catalogue.check(watch, seer)

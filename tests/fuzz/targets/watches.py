@@ -124,7 +124,7 @@ def _read_event(data: bytes) -> str:
 
 
 def _filters() -> list[bytes]:
-    filter_ = EventFilter(watch_ids=["fall"], at_least=2, only_open=True)
+    filter_ = EventFilter(watch_ids=["fall"], at_least="SEVERITY_WARNING", only_open=True)
     filter_.cameras.labels = "area=ward"
     filter_.opened_after.FromMilliseconds(1_600_000_000_000)
     return [EventServiceListRequest(filter=filter_, limit=7).SerializeToString(), b""]

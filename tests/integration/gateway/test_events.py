@@ -16,11 +16,13 @@ from hermes.client import AsyncEventStream, AsyncHermesClient, EventFilter, Foll
 from hermes.v1.event_pb2 import SEVERITY_CRITICAL, SEVERITY_INFO
 from services.common import keys
 from services.common.connection import connect_async
-from services.common.event_log import RedisEventLog, Retention
+from services.common.event_log import AsyncRedisEventLog, RedisEventLog, Retention
 from services.common.frame_log import BEGINNING, LogId
+from services.query_gateway.events.endings import Endings
 from services.query_gateway.events.feed import EventFeed
 from services.query_gateway.events.store import EventStore
 from services.query_gateway.gateway import Gateway
+from services.query_gateway.known_cameras import KnownCameras
 from tests.support.event_messages import OPENED_MS, closed, note, opened, updated
 from tests.support.gateway import register, running_gateway
 from tests.support.tokens import write_tokens
@@ -239,6 +241,18 @@ async def test_events_of_a_removed_camera_end(
             ended = await anext(stream)
     assert (ended.event.type, ended.event.end) == ("closed", "camera")
     assert redis_client.hlen(keys.EVENTS_OPEN) == 0
+
+
+async def test_events_of_a_camera_that_redis_forgot_do_not_end(
+    client: AsyncHermesClient, redis_url: str, redis_client: redis.Redis, log: RedisEventLog
+) -> None:
+    await client.add_camera("bed", "rtsp://camera/live")
+    log.append(opened("e1", "bed"))
+    redis_client.delete(keys.CAMERAS)
+    ours = connect_async(redis_url)
+    await Endings(EventStore(ours), AsyncRedisEventLog(ours), KnownCameras(ours)).step()
+    await ours.aclose()
+    assert redis_client.hkeys(keys.EVENTS_OPEN) == [b"e1"]
 
 
 async def test_followers_of_a_gateway_that_stops_are_told_so(

@@ -236,7 +236,9 @@ async def test_reflection_needs_its_flag(tmp_path: Path, redis_url: str) -> None
         assert await services(running.address) == {
             "hermes.v1.CameraService",
             "hermes.v1.MemoryService",
+            "hermes.v1.EventService",
             "hermes.v1.QueryService",
+            "hermes.v1.WatchService",
             "grpc.health.v1.Health",
             "grpc.reflection.v1alpha.ServerReflection",
         }
