@@ -24,9 +24,9 @@ from hermes.client.picture import picture_message
 from hermes.errors import InvalidInput
 from hermes.labels import check_display_name, check_labels, key_fault, value_fault
 from services.cli.frame_size import DEMO
-from services.cli.yaml_marks import Marks, marks_of
 from services.common.cameras import ID_PATTERN, is_file
 from services.common.redaction import MASK, lacks_scheme, redact
+from services.common.yaml_marks import Marks, marks_of
 
 _RAISED = "Value error, "
 """What comes before the message of a validator here."""

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from services.cli.config import read_config_file
 from services.cli.main import app
-from services.cli.yaml_marks import marks_of
 from services.common.listening import why_not_listen
+from services.common.yaml_marks import marks_of
 from tests.support import tiny, tiny_hub
 
 
