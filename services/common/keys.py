@@ -73,3 +73,27 @@ def all_of(camera_id: str) -> list[str]:
         checkpoint(camera_id),
         status(camera_id),
     ]
+
+
+EVENTS = "hermes:events"
+"""Stream: field `e` = a serialised `hermes.v1.Event`, one for each message about an event."""
+
+
+def notifier_owner(sink: str) -> str:
+    """String: exists while an instance of the notifier delivers to the sink. Expires."""
+    return f"hermes:notifier:{{{sink}}}:owner"
+
+
+def notifier_open(sink: str) -> str:
+    """Hash: watch and camera -> the event that the sink was told of last, without pictures."""
+    return f"hermes:notifier:{{{sink}}}:open"
+
+
+def dead_letters(sink: str) -> str:
+    """Stream: messages that the sink did not take: fields `e`, `why`, `position`, `id`."""
+    return f"hermes:notifier:{{{sink}}}:dead"
+
+
+def resend(sink: str) -> str:
+    """Stream: dead letters that an operator wants sent again. Fields as of `dead_letters`."""
+    return f"hermes:notifier:{{{sink}}}:resend"

@@ -1,0 +1,22 @@
+"""The settings of a notifier. Sinks have a file of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.common.settings import ServiceSettings
+
+
+class NotifierSettings(ServiceSettings):
+    """Settings of `hermes-notifier`. Durations are seconds."""
+
+    sinks: Path = Field(description="YAML file of the sinks: see docs/notifier.md")
+    catch_up_s: float = Field(
+        3600.0,
+        ge=0,
+        le=7 * 86400,
+        description="a sink that has no place in the stream of events yet begins with messages of"
+        " at most this age",
+    )
