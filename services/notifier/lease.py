@@ -11,10 +11,10 @@ from redis.exceptions import LockError
 
 from services.common import keys
 
-TTL_S = 10.0
-RENEW_EVERY_S = 3.0
-SAFETY_S = 1.0
-"""The holder stops this long before the lease ends, by its own clock."""
+RENEWALS = 3
+"""In the time that a lease lasts."""
+SAFETY = 0.1
+"""The holder stops this share of the time before the lease ends, by its own clock."""
 
 
 class LeaseLost(Exception):
@@ -28,8 +28,8 @@ class SinkLease:
         self,
         client: redis.asyncio.Redis,
         sink: str,
+        ttl_s: float,
         clock: Callable[[], float] = time.monotonic,
-        ttl_s: float = TTL_S,
     ) -> None:
         self._lock = Lock(client, keys.notifier_owner(sink), timeout=ttl_s, thread_local=False)
         self._ttl_s = ttl_s
@@ -59,7 +59,7 @@ class SinkLease:
         """Keep the lease, if it is time to. Raises `LeaseLost` and RedisError."""
         self.check()
         asked_s = self._clock()
-        if asked_s - self._renewed_s < min(RENEW_EVERY_S, self._ttl_s / 3):
+        if asked_s - self._renewed_s < self._ttl_s / RENEWALS:
             return
         try:
             await self._lock.reacquire()
@@ -78,4 +78,4 @@ class SinkLease:
 
     def _extend(self, asked_s: float) -> None:
         self._renewed_s = asked_s
-        self._until_s = asked_s + self._ttl_s - SAFETY_S
+        self._until_s = asked_s + self._ttl_s * (1 - SAFETY)

@@ -92,7 +92,7 @@ class Notifier:
         log.info("stopped")
 
     def _owner(self, config: OneSink) -> SinkOwner:
-        lease = SinkLease(self._redis, config.name)
+        lease = SinkLease(self._redis, config.name, self._settings.lease_s)
         feed = Feed(self._redis, config.name, self._settings.catch_up_s)
         patience = Patience(config.give_up_after_s)
         delivered = Delivered()

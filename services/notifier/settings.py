@@ -13,6 +13,12 @@ class NotifierSettings(ServiceSettings):
     """Settings of `hermes-notifier`. Durations are seconds."""
 
     sinks: Path = Field(description="YAML file of the sinks: see docs/notifier.md")
+    lease_s: float = Field(
+        10.0,
+        ge=1,
+        le=120,
+        description="a sink whose instance is silent for this long is another's to deliver to",
+    )
     catch_up_s: float = Field(
         3600.0,
         ge=0,
