@@ -40,10 +40,17 @@ class NamedContext(ssl.SSLContext):
     """Checks the certificate for a name, whatever address was connected to."""
 
     name: str
+    last: ssl.SSLSocket | None = None
 
     def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
         """As the base class does, for the name."""
-        return super().wrap_socket(*args, **{**options, "server_hostname": self.name})
+        self.last = super().wrap_socket(*args, **{**options, "server_hostname": self.name})
+        return self.last
+
+    def close_last(self) -> None:
+        """Close the last connection: the library forgets one whose handshake failed."""
+        if self.last is not None:
+            self.last.close()
 
 
 class Mqtt:
@@ -86,6 +93,8 @@ class Mqtt:
                     await self._stay_connected(address, backoff)
                 except (aiomqtt.MqttError, UnusableFile, OSError) as error:
                     self._lost(error)
+                    if self._tls is not None:
+                        self._tls.close_last()
             await asyncio.sleep(backoff.next())
 
     async def deliver(self, message: Message) -> None:
@@ -179,7 +188,7 @@ class Mqtt:
         await client.publish(topic, payload, QOS, retain)
 
 
-def _context(config: MqttConfig) -> ssl.SSLContext:
+def _context(config: MqttConfig) -> NamedContext:
     context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.name = config.host
     try:
