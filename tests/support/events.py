@@ -75,3 +75,9 @@ def write(client: redis.Redis, *events: Event) -> None:
     """As a worker does."""
     for event in events:
         client.xadd(keys.EVENTS, {"e": event.SerializeToString()})
+
+
+def kept(client: redis.Redis, key: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """The entries of a stream."""
+    found: Any = client.xrange(key)
+    return list(found)

@@ -95,7 +95,7 @@ async def test_redis_that_dies_and_comes_back_with_its_data(
             own_redis.process.wait()
             own_redis.start_again()
             await soon(own_redis.answers)
-            kept = {fields[b"e"] for _, fields in client.xrange(keys.EVENTS)}
+            kept = {fields[b"e"] for _, fields in events.kept(client, keys.EVENTS)}
             events.write(client, *(m for m in wanted if m.SerializeToString() not in kept))
             await soon(lambda: len(set(receiver.ids)) == len(wanted))
     client.close()

@@ -127,7 +127,7 @@ async def test_tls_for_the_name_and_a_password(
             await soon(lambda: count("wrong", "dead") == 1)
             await soon(lambda: count("elsewhere", "dead") == 1)
     (refused,), (unnamed,) = (
-        redis_client.xrange(keys.dead_letters(name)) for name in ("wrong", "elsewhere")
+        events.kept(redis_client, keys.dead_letters(name)) for name in ("wrong", "elsewhere")
     )
     assert b"authori" in refused[1][b"why"]
     assert b"certificate is not valid for 'localhost'" in unnamed[1][b"why"], (
