@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import email.utils
 import http.client
 import io
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from services.common.redaction import redact
 from services.notifier.egress import Egress
 from services.notifier.sink import Failed, Refused
 
@@ -43,7 +45,11 @@ class Target:
     @classmethod
     def parse(cls, url: str) -> Target:
         """From a URL. Raises ValueError, without showing the URL."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # its text may hold a part of a password
+            raise ValueError("host or port cannot be read") from None
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError("must begin with http:// or https:// and a host")
         if "@" in parts.netloc:
@@ -51,9 +57,7 @@ class Target:
         if parts.fragment or not url.isascii() or re.search(r"[\x00-\x20\x7f]", url):
             raise ValueError("has a part that no request can have")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(
-            parts.hostname, parts.port or _PORTS[parts.scheme], parts.scheme == "https", path
-        )
+        return cls(parts.hostname, port or _PORTS[parts.scheme], parts.scheme == "https", path)
 
     @property
     def authority(self) -> str:
@@ -114,7 +118,7 @@ class Poster:
             with suppress(ConnectionError):  # it may have answered before it read everything
                 writer.write(_request(target, body, headers))
                 await writer.drain()
-            return await _reply(reader)
+            return await read_reply(reader, _secrets_of(headers))
         finally:
             writer.transport.abort()
 
@@ -146,7 +150,18 @@ def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-async def _reply(reader: asyncio.StreamReader) -> Reply:
+def _secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What a receiver may not make us repeat: the login that it was shown, in each form."""
+    kind, _, shown = headers.get("Authorization", "").partition(" ")
+    found = {shown}
+    if kind == "Basic":
+        login = base64.b64decode(shown).decode()
+        found |= {login, login.partition(":")[2]}
+    return tuple(sorted(found - {""}, key=len, reverse=True))
+
+
+async def read_reply(reader: asyncio.StreamReader, secrets: tuple[str, ...] = ()) -> Reply:
+    """The answer that comes. `secrets` are masked in its text. Raises `Failed`."""
     for _ in range(MOST_INTERIM_REPLIES + 1):
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -165,7 +180,7 @@ async def _reply(reader: asyncio.StreamReader) -> Reply:
             headers = http.client.parse_headers(io.BytesIO(rest))
         except http.client.HTTPException:
             raise Failed("the answer's header cannot be read") from None
-        text = await _beginning(reader) if status >= 400 else ""
+        text = redact(await _beginning(reader), secrets) if status >= 400 else ""
         return Reply(status, retry_after_s(headers.get("Retry-After", ""), time.time()), text)
     raise Failed("the receiver sends nothing but interim answers")
 

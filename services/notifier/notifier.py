@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from services.common import logs
 from services.common.connection import connect_async
+from services.common.files import UnusableFile
 from services.common.heartbeats import Heartbeats
 from services.common.http import StatusServer
 from services.common.metrics import Metrics
@@ -48,7 +50,13 @@ class Notifier:
             event_loop_watch(heartbeats),
             PeriodicTask("redis-watch", self._look, REDIS_WATCH_EVERY_S, heartbeats),
             *(
-                PeriodicTask(f"sink-{owner.name}", owner.step, 0.0, heartbeats)
+                PeriodicTask(
+                    f"sink-{owner.name}",
+                    owner.step,
+                    0.0,
+                    heartbeats,
+                    outages=(redis.RedisError, UnusableFile),
+                )
                 for owner in self._owners
             ),
         ]

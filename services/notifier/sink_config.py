@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.common.files import UnusableFile, read_file, read_line
+from services.notifier.egress import tls_context
 from services.notifier.http_post import Target
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -83,6 +84,7 @@ class HttpSinkConfig(SinkConfig):
     def check_files(self) -> None:
         """Raise `UnusableFile` if a file that it names cannot be used now."""
         self.authorization()
+        tls_context(self.ca_file)
 
 
 class AlertmanagerConfig(HttpSinkConfig):
@@ -164,6 +166,7 @@ class MqttConfig(SinkConfig):
     def check_files(self) -> None:
         """Raise `UnusableFile` if a file that it names cannot be used now."""
         self.password()
+        tls_context(self.ca_file)
 
 
 AnySink = Annotated[AlertmanagerConfig | WebhookConfig | MqttConfig, Field(discriminator="kind")]
@@ -172,7 +175,7 @@ AnySink = Annotated[AlertmanagerConfig | WebhookConfig | MqttConfig, Field(discr
 class SinksConfig(_Model):
     """A file of sinks."""
 
-    sinks: tuple[AnySink, ...] = Field(min_length=1)
+    sinks: tuple[AnySink, ...]
 
 
 def _printable(path: Path) -> str:

@@ -59,6 +59,8 @@ def _faults_of(sinks: tuple[OneSink, ...], marks: Marks) -> list[str]:
     """Names that stand twice, and files that cannot be used."""
     faults: list[str] = []
     names: set[str] = set()
+    if not sinks:
+        faults.append(_fault(marks, ("sinks",), "there is none"))
     for index, sink in enumerate(sinks):
         if sink.name in names:
             faults.append(_fault(marks, ("sinks", index, "name"), f"{sink.name} stands twice"))

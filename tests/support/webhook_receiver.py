@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socketserver
+import ssl
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from email.message import Message as Headers
 from http.client import parse_headers
 from types import TracebackType
 from typing import Any, Self
+
+from tests.support.certificates import Files
 
 OK = "ok"
 SLOW = "slow"
@@ -53,6 +56,7 @@ class WebhookReceiver:
     taken: list[Taken] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     always: Any = OK
+    tls: Files | None = None
 
     def __enter__(self) -> Self:
         outer = self
@@ -73,6 +77,13 @@ class WebhookReceiver:
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/hook"
+        if self.tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.tls.cert, self.tls.key)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self.url = f"https://localhost:{self.port}/hook"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )

@@ -1,7 +1,7 @@
 """The targets, by name."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import frames, messages, servers, snapshots, texts, web
+from tests.fuzz.targets import frames, messages, servers, sinks, snapshots, texts, web
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -24,5 +24,8 @@ TARGETS: dict[str, Target] = {
         web.PARTS,
         web.STILLS,
         web.FORMATS,
+        sinks.SINKS,
+        sinks.REPLIES,
+        sinks.EVENTS,
     )
 }

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
 from hermes.v1.event_pb2 import Event
@@ -57,7 +58,7 @@ async def test_a_short_event_lasts_long_enough_to_be_noticed(
     port = free_port()
     first = now_opened()
     with alertmanager.running(tmp_path / "am", port) as running:
-        file = sinks_file(tmp_path, sink(running.url, least_s=3))
+        file = sinks_file(tmp_path, sink(running.url, least_s=2))
         async with notifying(redis_url, file) as metrics:
             events.write(redis_client, first, events.closed(first, after_s=0.1))
             labels = {"sink": "oncall", "outcome": "delivered"}
@@ -67,6 +68,7 @@ async def test_a_short_event_lasts_long_enough_to_be_noticed(
             await soon(lambda: running.alerts() == [])
 
 
+@pytest.mark.slow  # Alertmanager counts in seconds
 async def test_an_open_alert_is_kept_alive_by_each_owner_in_turn(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import redis
 
 from hermes.v1.event_pb2 import Event
@@ -78,6 +79,29 @@ def test_a_killed_instance_is_followed_by_another(
                 receiver.always = "ok"
                 eventually(lambda: len(set(receiver.ids)) == len(wanted))
     check(receiver, wanted, most_repeated=len(CAMERAS))
+
+
+@pytest.mark.slow  # the lease of one that is silent ends as of one that was killed, above
+def test_an_instance_that_was_stopped_wakes_when_another_has_its_sinks(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    wanted = stories(0, 4)
+    with WebhookReceiver() as receiver:
+        file = sinks_file(tmp_path, webhook("a", receiver.url, at_once=2))
+        log = tmp_path / "log"
+        with notifier_process(redis_url, file, log, lease_s=1) as first:
+            eventually(lambda: redis_client.exists(keys.notifier_owner("a")))
+            with notifier_process(redis_url, file, log, lease_s=1):
+                receiver.always = 503
+                events.write(redis_client, *wanted[:18])
+                eventually(lambda: len(receiver.paths) >= len(CAMERAS))
+                first.send_signal(signal.SIGSTOP)  # with messages that it would try again
+                receiver.always = "ok"
+                eventually(lambda: len(set(receiver.ids)) == 18)
+                first.send_signal(signal.SIGCONT)
+                events.write(redis_client, *wanted[18:])
+                eventually(lambda: len(set(receiver.ids)) == len(wanted))
+    check(receiver, wanted, most_repeated=2)
 
 
 async def test_redis_that_dies_and_comes_back_with_its_data(

@@ -67,6 +67,7 @@ async def test_a_broker_that_forgot_everything_is_told_again(
             await soon(lambda: home.last["hermes/available"] == b"online")
 
 
+@pytest.mark.slow  # two processes, one after the other; the tests above have an orderly end
 def test_a_killed_instance_is_offline_until_the_next_is_online(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from services.notifier.dead_letters import DeadLetters
 from services.notifier.feed import group
 from tests.support import events
 from tests.support import webhook_receiver as receivers
+from tests.support.certificates import Authority
 from tests.support.notifiers import notifying, sinks_file, soon, webhook
 from tests.support.webhook_receiver import WebhookReceiver
 
@@ -107,6 +108,33 @@ async def test_a_private_address_needs_the_switch(
         assert receiver.paths == []
         ((_, fields),) = events.kept(redis_client, keys.dead_letters("a"))
         assert b"not allowed" in fields[b"why"]
+
+
+async def test_the_certificate_is_checked_for_the_name_and_a_login_is_shown(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    authority = Authority("receivers")
+    right = authority.issue(tmp_path / "right", "localhost")
+    wrong = authority.issue(tmp_path / "wrong", "elsewhere.example")  # and 127.0.0.1, as the other
+    (tmp_path / "token").write_text("sesame-open")
+    with WebhookReceiver(tls=right) as a, WebhookReceiver(tls=wrong) as b:
+        tls = {"ca_file": str(right.ca), "token_file": "token", "timeout_s": 5}
+        file = sinks_file(
+            tmp_path,
+            webhook("a", a.url, **tls),
+            webhook("b", b.url, **tls, give_up_after_s=0),
+            webhook("c", a.url, give_up_after_s=0, timeout_s=5),
+        )
+        async with notifying(redis_url, file):
+            events.write(redis_client, events.opened())
+            await soon(lambda: a.taken)
+            await soon(lambda: redis_client.xlen(keys.dead_letters("b")) == 1)
+            await soon(lambda: redis_client.xlen(keys.dead_letters("c")) == 1)
+        assert a.taken[0].headers["Authorization"] == "Bearer sesame-open"
+        assert b.taken == []
+    for sink in ("b", "c"):
+        (letter,) = DeadLetters(redis_client, sink).all()
+        assert letter.why == "TLS failed: CERTIFICATE_VERIFY_FAILED"
 
 
 async def test_a_receiver_that_asks_to_wait_is_left_alone_meanwhile(
