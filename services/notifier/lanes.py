@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 from services.notifier.message import Lane, Message
+
+CANCEL_AGAIN_S = 1.0
+"""How long a cancelled task may take to end before it is cancelled again."""
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until all have ended.
+
+    A library that gives up waiting just then can swallow a cancellation.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
 
 
 class Lanes:
@@ -58,20 +74,14 @@ class Lanes:
         if self.room > 0:
             return True
         self._left.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._left.wait()
-        except TimeoutError:
-            return False
-        return True
+        return self.room > 0  # it wakes for a fault, too
 
     async def close(self) -> None:
         """End all lanes now. What is under way is cancelled."""
-        tasks = set(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancelled(self._tasks)
 
     async def _run(self, lane: Lane) -> None:
         waiting = self._waiting[lane]

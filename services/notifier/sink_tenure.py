@@ -12,7 +12,7 @@ from services.common import logs
 from services.common.metrics import Metrics
 from services.notifier.courier import Courier, Delivered, Patience
 from services.notifier.feed import Entry, Feed
-from services.notifier.lanes import Lanes
+from services.notifier.lanes import Lanes, cancelled
 from services.notifier.lease import SinkLease
 from services.notifier.message import Message, Unreadable, parse
 from services.notifier.sink import Sink
@@ -97,10 +97,7 @@ class SinkTenure:
     async def close(self) -> None:
         """End now. What is under way is cancelled, and will be read again."""
         await self._lanes.close()
-        for task in self._beside:
-            task.cancel()
-        if self._beside:
-            await asyncio.wait(self._beside)
+        await cancelled(self._beside)
         for gauge in (self._metrics.notifications_pending, self._metrics.dead_letters):
             gauge.remove_by_labels({"sink": self._name})
 

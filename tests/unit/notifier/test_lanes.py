@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.notifier.lanes import Lanes
+from services.notifier.lanes import Lanes, cancelled
 from services.notifier.message import Message
 from tests.support import events
 
@@ -53,6 +53,23 @@ async def test_a_fault_of_the_work_is_raised() -> None:
 
     lanes = Lanes(work, most=1)
     lanes.put(on("a", 1))
-    assert await lanes.wait_for_room(5) or True
+    assert not await lanes.wait_for_room(0.05)
     with pytest.raises(RuntimeError, match="broken"):
         lanes.check()
+
+
+async def test_a_task_that_swallows_its_cancellation_is_cancelled_again() -> None:
+    swallowed: list[bool] = []
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            swallowed.append(True)
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    await cancelled([task])
+    assert swallowed
+    assert task.cancelled()
