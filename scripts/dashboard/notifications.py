@@ -32,7 +32,7 @@ PANELS = (
     ),
     Panel(
         "Dead letters",
-        "Messages that were given up, and are kept until somebody has them sent again.",
+        "Messages that were given up. They are kept, and can be sent again.",
         "short",
         {"{{sink}}": "max by (sink) (hermes_notification_dead_letters)"},
         width=4,

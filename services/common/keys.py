@@ -85,7 +85,7 @@ def notifier_owner(sink: str) -> str:
 
 
 def notifier_open(sink: str) -> str:
-    """Hash: watch and camera -> the event that the sink was told of last, without pictures."""
+    """Hash: watch and camera -> the last event that the sink got, without pictures."""
     return f"hermes:notifier:{{{sink}}}:open"
 
 

@@ -85,11 +85,11 @@ class Alertmanager:
     async def _send_again(self) -> None:
         async with self._sending:
             oldest_ms = _now_ms() - LONGEST_MS
-            told = [
+            known = [
                 one for one in self._remembered.all() if not one.over and one.since_ms > oldest_ms
             ]
-            for start in range(0, len(told), MOST_ALERTS):
-                batch = told[start : start + MOST_ALERTS]
+            for start in range(0, len(known), MOST_ALERTS):
+                batch = known[start : start + MOST_ALERTS]
                 await self._post([alert(one.event, self._config.link) for one in batch])
 
     async def _post(self, alerts: list[dict[str, Any]]) -> None:

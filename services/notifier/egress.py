@@ -1,7 +1,7 @@
 """Egress: the addresses that a sink may be reached at, and TLS to them.
 
-A name is resolved once, each of its addresses is checked, and one of those that were checked is
-connected to: what the name means a moment later does not matter.
+A name is resolved once and each address is checked. The connection goes to a checked address, so
+it does not matter what the name means a moment later.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ MOST_DEAD_LETTERS = 1000
 """About as many are kept; the oldest go first."""
 
 Entry = tuple[str, Mapping[bytes, bytes] | None]
-"""A position, and the entry's fields; None if it is no longer kept."""
+"""A position, and the entry's fields; None if the stream no longer has them."""
 
 
 def group(sink: str) -> str:
@@ -56,11 +56,11 @@ class Feed:
         self._seen = True
 
     async def pending(self, after: str, count: int) -> list[Entry]:
-        """Entries after a position that were read before, and not acknowledged."""
+        """Entries after a position that an owner has read and not acknowledged."""
         return await self._read(after, count, None)
 
     async def new(self, count: int, block_s: float) -> list[Entry]:
-        """Entries that nobody has read, after waiting for some."""
+        """New entries, after a wait of up to `block_s` for the first."""
         return await self._read(">", count, max(1, round(block_s * 1000)))
 
     async def resent(self, after: str, count: int) -> list[Entry]:

@@ -156,13 +156,13 @@ class Mqtt:
         )
         async with client:
             await self._publish(client, topics.available, ONLINE, retain=True)
-            for told in self._remembered.all():
+            for known in self._remembered.all():
                 # The broker may have lost what it retained.
                 if config.discovery:
-                    for topic, found in discoveries(told.event, topics).items():
+                    for topic, found in discoveries(known.event, topics).items():
                         await self._publish(client, topic, found, retain=True)
-                now = state(told.event, over=told.over)
-                await self._publish(client, topics.state(told.event), now, retain=True)
+                now = state(known.event, over=known.over)
+                await self._publish(client, topics.state(known.event), now, retain=True)
             log.info("broker_connected", sink=config.name)
             self._why = "the connection ended"
             backoff.reset()

@@ -95,7 +95,7 @@ def picture(event: Event) -> bytes:
 
 
 def discoveries(event: Event, topics: Topics) -> dict[str, dict[str, Any]]:
-    """What Home Assistant is told of a watch and camera, by topic.
+    """Home Assistant's discovery messages for a watch and camera, by topic.
 
     A binary sensor that is on while an event is open; for choices and notes a sensor of the
     answer; for numbers a sensor of the value.

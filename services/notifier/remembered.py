@@ -1,4 +1,4 @@
-"""What a sink was told last of each watch and camera: for what has to be said again."""
+"""The last event that a sink got of each watch and camera, for what has to be sent again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from services.common import keys
 from services.notifier.message import Lane
 
 
+KEPT_MS = 30 * 86_400_000
+"""An event that is over is forgotten after this time."""
+
+
 @dataclass(frozen=True, slots=True)
-class Told:
+class Known:
     """An event as a sink knows it, without pictures. `since_ms`: when it first heard of it."""
 
     event: Event
@@ -28,48 +32,56 @@ class Told:
 
 
 class Remembered:
-    """One sink's memory, kept in Redis for the next owner. Methods raise RedisError."""
+    """What one sink knows, kept in Redis for the next owner. Methods raise RedisError."""
 
     def __init__(self, client: redis.asyncio.Redis, sink: str) -> None:
         self._redis = client
         self._key = keys.notifier_open(sink)
-        self._told: dict[Lane, Told] = {}
+        self._known: dict[Lane, Known] = {}
 
     async def load(self) -> None:
         """Read what the owner before us left."""
-        told: dict[Lane, Told] = {}
+        known: dict[Lane, Known] = {}
         kept: Any = await self._redis.hgetall(self._key)
-        for value in kept.values():
+        useless = []
+        for field, value in kept.items():
             since, _, raw = value.partition(b" ")
             event = Event()
             try:
                 event.ParseFromString(raw)
-                told[event.watch_id, event.camera_id] = Told(event, int(since))
+                one = Known(event, int(since))
             except (DecodeError, ValueError):
+                useless.append(field)
                 continue
-        self._told = told
+            if one.over and one.since_ms < time.time() * 1000 - KEPT_MS:
+                useless.append(field)  # its watch or camera may be gone
+                continue
+            known[event.watch_id, event.camera_id] = one
+        if useless:
+            await self._redis.hdel(self._key, *useless)
+        self._known = known
 
-    def get(self, lane: Lane) -> Told | None:
-        """What the sink was told last."""
-        return self._told.get(lane)
+    def get(self, lane: Lane) -> Known | None:
+        """The last event that the sink got of a lane."""
+        return self._known.get(lane)
 
-    def all(self) -> list[Told]:
-        """All that it was told."""
-        return list(self._told.values())
+    def all(self) -> list[Known]:
+        """The last event of every lane."""
+        return list(self._known.values())
 
-    async def put(self, event: Event) -> Told:
+    async def put(self, event: Event) -> Known:
         """The sink knows this now."""
         lane = event.watch_id, event.camera_id
         kept = Event()
         kept.CopyFrom(event)
         del kept.evidence[:]
-        before = self._told.get(lane)
+        before = self._known.get(lane)
         same = before is not None and before.event.id == event.id
         since_ms = before.since_ms if before is not None and same else round(time.time() * 1000)
-        told = self._told[lane] = Told(kept, since_ms)
+        known = self._known[lane] = Known(kept, since_ms)
         value = b"%d %b" % (since_ms, kept.SerializeToString())
         await self._redis.hset(self._key, _field(lane), value)
-        return told
+        return known
 
 
 def _field(lane: Lane) -> str:

@@ -142,7 +142,7 @@ class MqttConfig(SinkConfig):
     pictures: bool = True
     """Whether the picture with which an event began is published."""
     discovery: bool = False
-    """Whether Home Assistant is told of each watch and camera."""
+    """Whether discovery messages for Home Assistant are published."""
     discovery_prefix: str = Field("homeassistant", pattern=TOPIC)
     keepalive_s: int = Field(30, ge=5, le=600)
 

@@ -1,4 +1,4 @@
-"""A sink while this instance owns it: its place, its messages under way, and what it was told."""
+"""A sink while this instance owns it: what is read for it, and what is under way."""
 
 from __future__ import annotations
 

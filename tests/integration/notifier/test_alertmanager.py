@@ -87,7 +87,7 @@ async def test_an_open_alert_is_kept_alive_by_each_owner_in_turn(
         await soon(lambda: running.alerts() == [])
 
 
-async def test_labels_that_changed_leave_no_alert_behind(
+async def test_a_change_of_labels_ends_the_earlier_alert(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
     port = free_port()

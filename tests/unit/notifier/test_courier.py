@@ -15,7 +15,7 @@ from tests.support import events
 
 
 class Scripted:
-    """A sink that fails as it is told, one fault a try, and then takes messages."""
+    """A sink that fails with each of these faults in turn, and then takes messages."""
 
     at_once = 4
 
