@@ -13,7 +13,6 @@ from hermes.v1.event_pb2 import EVENT_TYPE_CLOSED, Event
 from services.common import keys
 from services.notifier.message import Lane
 
-
 KEPT_MS = 30 * 86_400_000
 """An event that is over is forgotten after this time."""
 
