@@ -27,6 +27,13 @@ def probe_answer(job_id: str) -> str:
     return f"hermes:probe:{job_id}"
 
 
+WATCHES = "hermes:watches"
+"""Hash: watch id -> serialised `hermes.v1.Watch`."""
+
+EVENTS = "hermes:events"
+"""Stream: field `e` = a serialised `hermes.v1.Event`, one message about an event of any camera."""
+
+
 def members(role: Role) -> str:
     """Hash: instance -> JSON of address, capacity, load and heartbeat."""
     return f"hermes:{role}s"
@@ -73,10 +80,6 @@ def all_of(camera_id: str) -> list[str]:
         checkpoint(camera_id),
         status(camera_id),
     ]
-
-
-EVENTS = "hermes:events"
-"""Stream: field `e` = a serialised `hermes.v1.Event`, one for each message about an event."""
 
 
 def notifier_owner(sink: str) -> str:

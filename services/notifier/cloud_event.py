@@ -26,6 +26,8 @@ def cloud_event(message: Message, source: str, most_picture_bytes: int) -> dict[
     data = MessageToDict(event, always_print_fields_with_no_presence=True)
     for name in INTERNAL:
         data.pop(name, None)
+    if not data.get("sequence"):
+        data.pop("sequence", None)  # messages are counted by newer workers alone
     if left_out:
         data["picturesLeftOut"] = left_out
     written = datetime.datetime.fromtimestamp(message.written_ms / 1000, datetime.UTC)

@@ -9,7 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 import aiomqtt
+import redis
 
+from hermes.v1.event_pb2 import Event
 from services.common import logs
 from services.common.backoff import Backoff
 from services.common.files import UnusableFile
@@ -24,6 +26,7 @@ from services.notifier.mqtt_payloads import (
     picture,
     state,
 )
+from services.notifier.numbers import Numbers
 from services.notifier.remembered import Remembered
 from services.notifier.sink import Failed
 from services.notifier.sink_config import MqttConfig
@@ -63,11 +66,16 @@ class Mqtt:
     at_once = 4
 
     def __init__(
-        self, config: MqttConfig, remembered: Remembered, egress: Egress | None = None
+        self,
+        config: MqttConfig,
+        remembered: Remembered,
+        numbers: Numbers,
+        egress: Egress | None = None,
     ) -> None:
         """Raises `UnusableFile`."""
         self._config = config
         self._remembered = remembered
+        self._numbers = numbers
         self._egress = egress or Egress(allow_private=config.allow_private)
         self._tls = _context(config) if config.tls else None
         self._topics = Topics(config.prefix, config.discovery_prefix)
@@ -91,7 +99,7 @@ class Mqtt:
             for address in addresses:
                 try:
                     await self._stay_connected(address, backoff)
-                except (aiomqtt.MqttError, UnusableFile, OSError) as error:
+                except (aiomqtt.MqttError, UnusableFile, OSError, redis.RedisError) as error:
                     self._lost(error)
                     if self._tls is not None:
                         self._tls.close_last()
@@ -110,9 +118,7 @@ class Mqtt:
             was_over=before is not None and before.over,
         )
         try:
-            if self._config.discovery:
-                for topic, found in discoveries(event, topics).items():
-                    await self._publish(client, topic, found, retain=True)
+            await self._discover(client, event)
             if self._config.pictures and (jpeg := picture(event)):
                 await self._publish(client, topics.snapshot(event), jpeg, retain=True)
             now = state(event, over=message.over)
@@ -158,9 +164,7 @@ class Mqtt:
             await self._publish(client, topics.available, ONLINE, retain=True)
             for known in self._remembered.all():
                 # The broker may have lost what it retained.
-                if config.discovery:
-                    for topic, found in discoveries(known.event, topics).items():
-                        await self._publish(client, topic, found, retain=True)
+                await self._discover(client, known.event)
                 now = state(known.event, over=known.over)
                 await self._publish(client, topics.state(known.event), now, retain=True)
             log.info("broker_connected", sink=config.name)
@@ -179,6 +183,14 @@ class Mqtt:
             finally:
                 self._connected.clear()
                 self._client = None
+
+    async def _discover(self, client: aiomqtt.Client, event: Event) -> None:
+        """Tell Home Assistant about the event's watch and camera, if it is wanted."""
+        if not self._config.discovery:
+            return
+        number = await self._numbers.has(event)
+        for topic, found in discoveries(event, self._topics, number=number).items():
+            await self._publish(client, topic, found, retain=True)
 
     async def _publish(
         self, client: aiomqtt.Client, topic: str, payload: Any, *, retain: bool

@@ -94,11 +94,11 @@ def picture(event: Event) -> bytes:
     return next((frame.picture for frame in event.evidence if frame.picture), b"")
 
 
-def discoveries(event: Event, topics: Topics) -> dict[str, dict[str, Any]]:
+def discoveries(event: Event, topics: Topics, *, number: bool) -> dict[str, dict[str, Any]]:
     """Home Assistant's discovery messages for a watch and camera, by topic.
 
     A binary sensor that is on while an event is open; for choices and notes a sensor of the
-    answer; for numbers a sensor of the value.
+    answer; for numbers a sensor of the value. `number`: whether the value is one.
     """
     found: dict[str, dict[str, Any]] = {}
     if event.type != EVENT_TYPE_NOTE:
@@ -113,7 +113,7 @@ def discoveries(event: Event, topics: Topics) -> dict[str, dict[str, Any]]:
             **_entity(event, topics, "answer"),
             "value_template": f"{{{{ value_json.answer[:{MOST_STATE_CHARS}] }}}}",
         }
-    elif not all(0.0 <= value <= 1.0 for value in (event.value, event.peak)):
+    if number:
         found[topics.discovery("sensor", event, "value")] = {
             **_entity(event, topics, "value"),
             "value_template": "{{ value_json.value }}",

@@ -18,6 +18,7 @@ from services.common.periodic_task import PeriodicTask, event_loop_watch
 from services.notifier.courier import Delivered, Patience
 from services.notifier.feed import Feed
 from services.notifier.lease import SinkLease
+from services.notifier.numbers import Numbers
 from services.notifier.remembered import Remembered
 from services.notifier.settings import NotifierSettings
 from services.notifier.sink_owner import SinkOwner
@@ -108,7 +109,7 @@ class Notifier:
         async def begin() -> SinkTenure:
             remembered = Remembered(self._redis, config.name)
             await remembered.load()
-            sink = make_sink(config, remembered)
+            sink = make_sink(config, remembered, Numbers(self._redis))
             return SinkTenure(
                 config.name, sink, feed, lease, patience, self.metrics, delivered, self._names
             )

@@ -72,7 +72,8 @@ def _read_entry(data: bytes) -> str:
     cloud_event(message, "/hermes", 1000)
     alert(event, "https://x/{event}", 1 if over else None)
     event_payload(message.type, event, event, over=over, was_over=over)
-    return f"{message.type} {state(event, over=over)['state']} {len(discoveries(event, TOPICS))}"
+    found = discoveries(event, TOPICS, number=over)
+    return f"{message.type} {state(event, over=over)['state']} {len(found)}"
 
 
 SINKS = Target("sinks", lambda: [FILE, b"", b"sinks: []"], _read_file)

@@ -60,6 +60,8 @@ async def test_the_notifier_can_do_its_work(
     server: SecuredRedis, admin: redis.Redis, tmp_path: Path
 ) -> None:
     refused, taken = events.opened(), events.closed(events.opened())
+    with server.connect("notifier") as client:
+        assert client.hget(keys.WATCHES, "fall") is None  # whether it is answered with a number
     access = server.access("notifier")
     with WebhookReceiver([410]) as receiver:
         sinks = notifiers.sinks_file(
@@ -181,6 +183,7 @@ NOT_THEIRS: dict[str, list[tuple[str, ...]]] = {
         SET_LEASE,
         FRAME,
         ("HGETALL", keys.CAMERAS),
+        ("HSET", keys.WATCHES, "fall", "another"),
         ("XADD", keys.EVENTS, "*", "e", "x"),
         ("XTRIM", keys.EVENTS, "MAXLEN", "0"),
         ("XGROUP", "DESTROY", keys.EVENTS, "notifier:a"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+from hermes.v1.watch_pb2 import Number, Watch
 from services.cli.redis_server import free_port
 from services.common import keys
 from tests.support import events, mosquitto
@@ -50,6 +51,21 @@ async def test_a_watch_and_camera_have_a_state_and_every_message_is_an_event(
     assert home.events[1]["after"]["sentence"]
     (topic,) = [topic for topic in home.last if topic.startswith("homeassistant/")]
     assert home.json(topic)["state_topic"] == STATE
+
+
+async def test_a_watch_of_a_number_has_a_sensor_of_it(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    """Though its value could be a probability."""
+    port = free_port()
+    watch = Watch(id="queue", number=Number())
+    redis_client.hset(keys.WATCHES, "queue", watch.SerializeToString())
+    with mosquitto.running(tmp_path / "broker", port), Subscriber(port) as home:
+        async with notifying(redis_url, sinks_file(tmp_path, sink(port, discovery=True))):
+            events.write(redis_client, events.opened(watch="queue"), events.opened())
+            await soon(lambda: len(home.events) == 2)
+    found = [topic for topic in home.last if topic.startswith("homeassistant/sensor/")]
+    assert [home.json(topic)["name"] for topic in found] == ["queue value"]
 
 
 async def test_a_broker_that_forgot_everything_is_told_again(

@@ -42,9 +42,9 @@ def formats() -> dict[str, Any]:
         "mqtt_end": event_payload("closed", last, sentence, over=True, was_over=False),
         "mqtt_state_open": state(sentence, over=False),
         "mqtt_state_note": state(note(), over=True),
-        "mqtt_discovery_yes_no": discoveries(first, TOPICS),
-        "mqtt_discovery_number": discoveries(many, TOPICS),
-        "mqtt_discovery_note": discoveries(note(), TOPICS),
+        "mqtt_discovery_yes_no": discoveries(first, TOPICS, number=False),
+        "mqtt_discovery_number": discoveries(many, TOPICS, number=True),
+        "mqtt_discovery_note": discoveries(note(), TOPICS, number=False),
     }
 
 
@@ -95,7 +95,7 @@ def test_home_assistant_keeps_pairs_apart_whose_names_look_alike() -> None:
     topics = {
         topic
         for watch, camera in pairs
-        for topic in discoveries(events.opened(watch=watch, camera=camera), TOPICS)
+        for topic in discoveries(events.opened(watch=watch, camera=camera), TOPICS, number=False)
     }
     assert len(topics) == 3
     assert all(len(topic.split("/")) == 4 for topic in topics)
