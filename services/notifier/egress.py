@@ -10,6 +10,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +26,21 @@ PUBLIC = Networks.parse("loopback,private", "")
 ANY = Networks.parse("", "")
 """Without link-local addresses, cloud metadata and multicast, which no sink has."""
 
+LOOKUPS = 2
+"""Of one sink at a time. Each sink has threads of its own: a name server that hangs takes all."""
+
 Resolve = Callable[[str, int], Awaitable[list[Any]]]
-
-
-async def system_resolve(host: str, port: int) -> list[Any]:
-    """What the system says about a name. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 class Egress:
     """Which addresses a sink may have. `allow_private`: those of private networks and loopback."""
 
-    def __init__(self, *, allow_private: bool, resolve: Resolve = system_resolve) -> None:
+    def __init__(self, *, allow_private: bool, resolve: Resolve | None = None) -> None:
+        """`resolve`: asks for the addresses of a name, in place of the system."""
         self._networks = ANY if allow_private else PUBLIC
         self._allow_private = allow_private
-        self._resolve = resolve
+        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
+        self._resolve = resolve or self._ask_the_system
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The addresses, in digits, that may be connected to. Raises `Failed`."""
@@ -54,6 +55,11 @@ class Egress:
             hint = "" if self._allow_private else " (allow_private of the sink)"
             raise Failed(f"{host} leads to {every[0]}, an address that is not allowed{hint}")
         return allowed[:MOST_ADDRESSES]
+
+    async def _ask_the_system(self, host: str, port: int) -> list[Any]:
+        """Raises OSError."""
+        lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lookup)
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:

@@ -29,6 +29,7 @@ from services.notifier.sinks_file import OneSink, read_sinks
 log = logs.get(__name__)
 
 REDIS_WATCH_EVERY_S = 1.0
+OUTCOMES = ("delivered", "failed", "dead", "repeated", "passed_over", "unreadable", "trimmed")
 
 
 class Notifier:
@@ -42,6 +43,9 @@ class Notifier:
         self._sinks = read_sinks(settings.sinks)
         self._names = frozenset(sink.name for sink in self._sinks)
         self.metrics = Metrics() if metrics is None else metrics
+        for name in self._names:
+            for outcome in OUTCOMES:  # from 0, so that the first shows as a rate
+                self.metrics.notifications.labels(name, outcome)
         self._redis = connect_async(settings.redis_url, access=settings.redis_access)
         # An answer that got lost may have held messages: the reader must hear of it.
         self._redis.set_retry(Retry(NoBackoff(), 0))

@@ -38,6 +38,8 @@ async def test_each_sink_gets_what_is_meant_for_it_in_order(
         redis_client.xadd(keys.EVENTS, {"other": b"shape"})
         redis_client.xadd(keys.EVENTS, {"e": b"\xff"})
         async with notifying(redis_url, file) as metrics:
+            dead = {"sink": "b", "outcome": "dead"}  # what an alert reads
+            assert metrics.registry.get_sample_value("hermes_notifications_total", dead) == 0
             events.write(redis_client, *wanted[2:])
             await soon(lambda: len(a.taken) == 3 and len(b.taken) == 4)
             await soon(lambda: unacknowledged(redis_client, "a") == 0)

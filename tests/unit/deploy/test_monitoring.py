@@ -17,6 +17,7 @@ from scripts import (
 )
 from scripts.dashboard.panel import STATES
 from services.common.metrics import ALERTED_CODES
+from services.notifier.notifier import OUTCOMES
 from tests.support.monitoring import (
     ALERTS,
     DASHBOARD,
@@ -48,7 +49,7 @@ VALUES = {
         *("committed", "failed", "fenced"),
         *("taken", "unchanged"),
         *("newest", "older", "log", "lost"),
-        *("delivered", "failed", "dead", "repeated", "passed_over", "unreadable", "trimmed"),
+        *OUTCOMES,
     },
     "band": {"sensory", "working", "long_term"},
     "kind": {"allocated", "reserved", "peak", "free"},

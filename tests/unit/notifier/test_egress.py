@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -50,3 +52,23 @@ async def test_a_name_without_an_address_may_have_one_later() -> None:
 
     with pytest.raises(Failed, match="x has no address: Name or service not known"):
         await Egress(allow_private=False, resolve=nothing).addresses("x", 80)
+
+
+async def test_a_name_server_that_hangs_for_one_sink_hangs_for_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    over = threading.Event()
+
+    def hangs(host: str, port: int, **more: Any) -> list[Any]:
+        if host == "slow":
+            over.wait(60)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (PUBLIC, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    one, other = Egress(allow_private=False), Egress(allow_private=False)
+    waiting = [asyncio.create_task(one.addresses("slow", 80)) for _ in range(50)]
+    await asyncio.sleep(0)
+    assert await other.addresses("quick", 80) == [PUBLIC]
+    assert not any(task.done() for task in waiting)
+    over.set()
+    assert await asyncio.gather(*waiting) == [[PUBLIC]] * 50
