@@ -104,7 +104,8 @@ class Services:
             worker.checkpoints.labels(outcome).inc()
         for outcome in ("newest", "older", "log", "lost"):
             worker.restores.labels(outcome).inc()
-        notifier.notifications.labels("oncall", "delivered").inc()
+        for outcome in ("delivered", "dead"):
+            notifier.notifications.labels("oncall", outcome).inc()
         notifier.notification_lag.labels("oncall").observe(0.1)
         notifier.notifications_pending.labels("oncall").set(1)
         notifier.dead_letters.labels("oncall").set(1)
