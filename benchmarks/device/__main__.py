@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from benchmarks.device import ingest, load, questions
+from benchmarks.device import changes, ingest, load, questions
 from benchmarks.device.machine import limits_of, name_of
 from benchmarks.device.report import Table, to_json, to_markdown
 from benchmarks.device.subject import DEMO, EVERY, Plain, Subject, subject
@@ -81,6 +81,7 @@ def measure(of: Subject, options: argparse.Namespace, done: Callable[..., None])
     done(ingest.compression(of, states), ingest.snapshots(of, states))
     fitting = _fitting(of)
     done(ingest.against_cameras(of, limits, states, options.cameras, fitting))
+    done(changes.taking_changes(of, options.cameras, fitting))
     done(load.against_cameras(of, states, options.loads, fitting, options.fps, options.seconds))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.baselines.memory import Memory
 from benchmarks.quality.contenders import (
     Contender,
     ablations,
@@ -23,10 +24,13 @@ from benchmarks.quality.score import Verdict
 from benchmarks.quality.worlds import World, make_world
 from hermes.demo.checkpoint import WEIGHTS
 from hermes.demo.scenes import LOOKS, TRAINED, Look
-from hermes.vlm import Between, VideoMemory, VideoModel, load
+from hermes.memory import FrameStamp
+from hermes.vlm import Arrival, Between, VideoMemory, VideoModel, load, take_together
 
 ANSWER_TOKENS = 16
 EVERY_FRAMES = 4
+TOGETHER = 8
+"""The most streams of one pass."""
 
 UNBOUNDED = "unbounded"
 
@@ -70,7 +74,7 @@ class SeenOnce:
 
     def __init__(self, model: VideoModel) -> None:
         self._model = model
-        self._seen: dict[bytes, list[Tensor]] = {}
+        self._seen: dict[bytes, Tensor] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -79,14 +83,18 @@ class SeenOnce:
         self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
     ) -> list[Tensor]:
         """As the model does."""
-        key = b"".join(picture.numpy().tobytes() for picture in pictures)
-        if key not in self._seen:
-            self._seen[key] = self._model.encode(pictures)
-        return self._seen[key]
+        keys = [picture.numpy().tobytes() for picture in pictures]
+        unseen = dict(zip(keys, pictures, strict=True))
+        unseen = {key: picture for key, picture in unseen.items() if key not in self._seen}
+        if unseen:
+            features = self._model.encode(list(unseen.values()))
+            self._seen.update(zip(unseen, features, strict=True))
+        return [self._seen[key] for key in keys]
 
 
 @cache
-def _model(folder: str) -> VideoModel:
+def model_of(folder: str) -> VideoModel:
+    """The model in a folder, loaded once."""
     torch.set_num_threads(1)
     return load(folder)
 
@@ -96,26 +104,58 @@ def all_contenders() -> dict[str, Contender]:
     return {UNBOUNDED: unbounded, **contenders(), **ablations(), **change_settings()}
 
 
-def perform(task: Task, folder: str = str(WEIGHTS)) -> dict[str, Result]:
-    """What one stream gave, by contender."""
+def perform(tasks: Sequence[Task], folder: str = str(WEIGHTS)) -> list[dict[str, Result]]:
+    """What each stream gave, by contender. The tasks differ in their seeds alone."""
+    task = tasks[0]
     looks: tuple[Look, ...] = TRAINED if task.looks == "trained" else LOOKS
-    world = make_world(
-        task.seed,
-        task.frames,
-        step=task.step,
-        looks=looks,
-        through=task.through,
-        chapter_s=task.chapter_s,
-    )
-    model: Any = SeenOnce(_model(folder))
+    worlds = [
+        make_world(
+            one.seed,
+            task.frames,
+            step=task.step,
+            looks=looks,
+            through=task.through,
+            chapter_s=task.chapter_s,
+        )
+        for one in tasks
+    ]
+    model: Any = SeenOnce(model_of(folder))
     known = all_contenders()
-    return {name: answers(known[name], model, world, task.budget) for name in task.names}
+    found: list[dict[str, Result]] = [{} for _ in tasks]
+    for name in task.names:
+        for own, result in zip(
+            found, answers(known[name], model, worlds, task.budget), strict=True
+        ):
+            own[name] = result
+    return found
 
 
-def answers(contender: Contender, model: VideoModel, world: World, budget: int) -> Result:
-    """The verdicts on one memory's answers about a world."""
-    memory = contender(model, budget, EVERY_FRAMES)
-    memory.feed(world.pictures, [int(1000 * world.step * i) for i in range(len(world.pictures))])
+def answers(
+    contender: Contender, model: VideoModel, worlds: Sequence[World], budget: int
+) -> list[Result]:
+    """The verdicts on the answers of a memory of each world."""
+    memories = [contender(model, budget, EVERY_FRAMES) for _ in worlds]
+    _feed(memories, worlds)
+    tokens = model.layout.tokens
+    return [_asked(memory, world, tokens) for memory, world in zip(memories, worlds, strict=True)]
+
+
+def _feed(memories: Sequence[Memory], worlds: Sequence[World]) -> None:
+    arrivals: list[Arrival] = []
+    for memory, world in zip(memories, worlds, strict=True):
+        times = [int(1000 * world.step * number) for number in range(len(world.pictures))]
+        if isinstance(memory, VideoMemory):
+            stamped = zip(world.pictures, times, strict=True)
+            arrivals += [Arrival(memory, picture, FrameStamp(time)) for picture, time in stamped]
+        else:
+            memory.feed(world.pictures, times)
+    # Several frames a pass, of several streams, give the same memories in far less time.
+    for outcome in take_together(arrivals):
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _asked(memory: Memory, world: World, frame_tokens: int) -> Result:
     found = [
         Verdict(
             question.kind,
@@ -125,7 +165,7 @@ def answers(contender: Contender, model: VideoModel, world: World, budget: int) 
         for question in world.questions
     ]
     frames = len(world.pictures)
-    taken = frames * model.layout.tokens
+    taken = frames * frame_tokens
     if isinstance(memory, VideoMemory):
         taken = memory.intake.taken
         memory.close()
@@ -135,11 +175,13 @@ def answers(contender: Contender, model: VideoModel, world: World, budget: int) 
 def perform_all(
     tasks: Sequence[Task], processes: int, folder: str = str(WEIGHTS)
 ) -> list[dict[str, Result]]:
-    """All of them, in `processes` processes."""
+    """All of them, in `processes` processes. They differ in their seeds alone."""
+    groups = [tasks[first : first + TOGETHER] for first in range(0, len(tasks), TOGETHER)]
     if processes == 1:
-        return [perform(task, folder) for task in tasks]
+        return [result for group in groups for result in perform(group, folder)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(perform, tasks, [folder] * len(tasks)))
+        found = pool.map(perform, groups, [folder] * len(groups))
+        return [result for group in found for result in group]
 
 
 def merged(results: Sequence[dict[str, Result]]) -> dict[str, Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -13,9 +13,10 @@ from hermes.choices import ChoiceProbability
 from hermes.engine.evidence import Evidence
 from hermes.engine.session import Session
 from hermes.errors import HermesError
-from hermes.memory import Branch, Coverage, SpanCoverage
+from hermes.memory import Branch, Coverage, FrameStamp, SpanCoverage
 from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
+from hermes.vlm.grammar import GrammarState
 from hermes.vlm.scoring import Scoring
 from hermes.vlm.stop_texts import StopTexts
 
@@ -87,7 +88,10 @@ class Answer:
     """A question and the state of its answer. `cancel` may be called from any thread.
 
     The question says how many tokens the answer may have. `scoring`: of a question
-    with choices. `unread`: how many passes must still read a part of the question.
+    with choices; `grammar`: of an answer in a schema or a regular expression.
+    `unread`: how many passes must still read a part of the question.
+    `asked`: the inputs of the question. `ids`: the tokens of the answer. `stamps`: of the
+    frames that it sees, if its evidence is wanted.
     """
 
     session: Session
@@ -96,6 +100,7 @@ class Answer:
     ready_when: Callable[[str], bool] | None
     received: float
     scoring: Scoring | None = None
+    grammar: GrammarState | None = None
     unread: int = 1
     dropped_turns: int = 0
     ready: float = 0.0
@@ -106,6 +111,9 @@ class Answer:
     branch: Branch | None = None
     stream: TextStream | None = None
     next_input: Tensor | None = None
+    asked: Tensor | None = None
+    ids: list[int] = field(default_factory=list)
+    stamps: Mapping[int, FrameStamp] = field(default_factory=dict)
     choice: int | None = None
     tokens: int = 0
     intervals: list[float] = field(default_factory=list)
@@ -159,8 +167,11 @@ class Answer:
 
     def _text_of(self, token: ChosenToken) -> str:
         assert self.stream is not None
-        thought = self.stream.reasoning_tokens
-        text = self.stream.push(token.id)
+        if token.text is not None:  # of an answer with a grammar, which has no reasoning
+            text, thought = token.text, 0
+        else:
+            thought = self.stream.reasoning_tokens
+            text = self.stream.push(token.id)
         if token.logprob is not None and self.stream.reasoning_tokens == thought:
             self.logprobs.append(TokenLogprob(token.id, text, token.logprob))
         return text
@@ -186,6 +197,7 @@ class Answer:
         if self.question.sampling.logprobs:
             for token, logprob in scoring.logprobs(likeliest):
                 self._text_of(ChosenToken(token, logprob))
+        self.ids = [token for token, _ in scoring.logprobs(likeliest)]
         self.first_token = self.last_token = now
         self.tokens = choice.tokens
         return choice.text

@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from hermes.engine.answer import Answer, FinishReason
+from hermes.engine.answer import Answer, AnswerResult, FinishReason
+from hermes.engine.evidence import Evidence
 from hermes.engine.question_pass import QuestionPass
+from hermes.engine.remembered import Given, Remembered
 from hermes.engine.session import Session
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput, as_hermes_error
+from hermes.engine.weighing import Weighing, Weighings, stamps_of
+from hermes.errors import AnswerCut, CameraNotOwned, HermesError, InvalidInput, as_hermes_error
 from hermes.memory import BranchRow
 from hermes.vlm import ChosenToken, VideoModel
 from hermes.vlm.scoring import Wanted
@@ -29,13 +33,14 @@ class Answers:
 
     `read` is called after each pass that read questions, with their number and
     the seconds it took. `ended` is called with each answer that is over, for any
-    reason.
+    reason. An answer whose evidence is wanted is over once it was weighed.
     """
 
     def __init__(
         self,
         model: VideoModel,
         passes: QuestionPass,
+        weighings: Weighings,
         *,
         max_question_tokens: int,
         prefill_tokens: int,
@@ -45,6 +50,8 @@ class Answers:
     ) -> None:
         self._model = model
         self._passes = passes
+        self._weighings = weighings
+        self._remembered = Remembered(clock)
         self._max_question_tokens = max_question_tokens
         self._prefill_tokens = prefill_tokens
         self._clock = clock
@@ -53,6 +60,7 @@ class Answers:
         self._waiting: list[Answer] = []  # for frames
         self._ready: deque[Answer] = deque()  # for the device
         self._under_way: list[Answer] = []
+        self._weighed: list[Answer] = []  # complete, but for their evidence
 
     @property
     def ready(self) -> int:
@@ -65,7 +73,7 @@ class Answers:
         return len(self._under_way)
 
     def _all(self) -> list[Answer]:
-        return [*self._waiting, *self._ready, *self._under_way]
+        return [*self._waiting, *self._ready, *self._under_way, *self._weighed]
 
     # -- starting and ending -------------------------------------------------
 
@@ -78,7 +86,8 @@ class Answers:
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return
-        answer.next_input, answer.question_tokens = question, len(question)
+        answer.next_input = answer.asked = question
+        answer.question_tokens = len(question)
         if answer.is_ready(answer.session.report.cursor):
             self._make_ready(answer)
         else:
@@ -116,12 +125,18 @@ class Answers:
 
     def drop_cancelled(self) -> None:
         """Drop the answers that were cancelled."""
+        self._weighings.drop_cancelled()
         for answer in self._all():
             if answer.cancelled.is_set():
                 self._forget(answer)
 
     def fail_all(self, error: HermesError, session: Session | None = None) -> None:
-        """End all answers with this error, or all answers about one session."""
+        """End all answers with this error, or all answers about one session. Those of which only
+        the evidence is missing are done without it.
+        """
+        self._weighings.fail_all(error, session)
+        if session is not None:
+            self._remembered.forget(session)
         for answer in self._all():
             if session in (None, answer.session):
                 self.fail(answer, error)
@@ -176,12 +191,15 @@ class Answers:
             answer.branch = answer.session.memory.branch(answer.room, question.span)
             if answer.next_input is not None:
                 answer.next_input = answer.branch.opened_by(answer.next_input)
+            if question.evidence:
+                answer.stamps = stamps_of(answer.session.memory, answer.branch)
             answer.stream = self._model.text_stream(reasoning=answer.reasons)
             if answer.scoring is None:
                 answer.choice = self._passes.choice.begin(
                     question.text,
                     question.sampling,
                     question.turns,
+                    answer.grammar,
                     answer.session.memory.model,
                 )
         except Exception as error:
@@ -250,24 +268,71 @@ class Answers:
     def _took_token(self, answer: Answer, token: ChosenToken) -> None:
         """Add one token to an answer, send its text to the sink, and end it if it is complete."""
         answer.took_token(self._clock())
+        answer.ids.append(token.id)
+        grammar = answer.grammar
+        if grammar is not None and grammar.failure is not None:
+            self.fail(answer, grammar.failure)
+            return
         if token.id in self._model.decoding.end_ids:
             self._finish(answer, "stop")
             return
         if text := answer.write(token):
             answer.sink.delta(text)
-        if answer.stops.found:
+        if answer.stops.found or (grammar is not None and grammar.over):
             self._finish(answer, "stop")
         elif answer.tokens >= answer.question.max_tokens:
-            self._finish(answer, "length")
+            if grammar is not None and not grammar.complete:
+                self.fail(answer, _cut(answer))
+            else:
+                self._finish(answer, "length")
         else:
             answer.next_input = self._model.embed([token.id])
 
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
         result, rest = answer.result(reason), answer.stops.rest()
-        self._forget(answer)
+        assert answer.asked is not None
+        given = Given(answer.session, answer.asked, answer.question.span, tuple(answer.ids))
+        result = replace(result, answer_id=self._remembered.add(given))
+        weighed = answer.question.evidence > 0
+        if weighed:
+            self._weigh(answer, given, result)
+        else:
+            self._forget(answer)
         if rest:
             answer.sink.delta(rest)
+        if not weighed:
+            answer.sink.done(result)
+
+    # -- evidence --------------------------------------------------------------
+
+    def _weigh(self, answer: Answer, given: Given, result: AnswerResult) -> None:
+        """Weigh an answer on its own branch. It is done after that."""
+        assert answer.branch is not None
+        weighing = Weighing(
+            given,
+            answer.branch,
+            answer.question.evidence,
+            answer.stamps,
+            done=lambda evidence: self._complete(answer, replace(result, evidence=evidence)),
+            failed=lambda error: self._complete(answer, result),
+            cancelled=answer.cancelled,
+        )
+        answer.branch = None  # the weighing closes it
+        self._under_way.remove(answer)
+        self._weighed.append(answer)
+        self._weighings.add(weighing)
+
+    def _complete(self, answer: Answer, result: AnswerResult) -> None:
+        self._forget(answer)
         answer.sink.done(result)
+
+    def find_evidence(
+        self, session: Session, answer_id: str, frames: int, future: Future[Evidence]
+    ) -> None:
+        """Weigh an answer that was given, on the memory as it is now. Raises `AnswerNotFound`."""
+        given, memory = self._remembered.find(session, answer_id), session.memory
+        branch = memory.branch(len(given.question) + len(given.answer), given.span)
+        self._weighings.add(Weighing.for_future(given, branch, frames, memory, future))
 
     def _forget(self, answer: Answer) -> None:
         answer.over = True
@@ -275,7 +340,7 @@ class Answers:
         if answer.choice is not None:
             self._passes.choice.end(answer.choice)
             answer.choice = None
-        for queue in (self._waiting, self._ready, self._under_way):
+        for queue in (self._waiting, self._ready, self._under_way, self._weighed):
             if answer in queue:
                 queue.remove(answer)
         self._ended(answer)
@@ -283,3 +348,10 @@ class Answers:
 
 def _doing(answer: Answer) -> str:
     return f"an answer about {answer.camera_id}"
+
+
+def _cut(answer: Answer) -> AnswerCut:
+    return AnswerCut(
+        f"the answer reached its limit of {answer.question.max_tokens} tokens before it was"
+        " complete; allow more, or ask for less"
+    )

@@ -13,11 +13,13 @@ from hermes.engine.answer import Answer, AnswerSink
 from hermes.engine.answering import Answers
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copy, Copying, Snapshot
+from hermes.engine.evidence import Evidence
 from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable
+from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable, as_hermes_error
 from hermes.memory import look_inside
-from hermes.question import Form, Question
+from hermes.question import MAX_EVIDENCE_FRAMES, Form, Question
+from hermes.vlm.choice_tokens import ChoiceTokens
 from hermes.vlm.forms import Forms
 from hermes.vlm.scoring import Scoring
 
@@ -85,6 +87,14 @@ class CameraHandle:
         session.room.reserve(len(batch.frames))
         self._mailbox.post(lambda: session.offer(batch))
 
+    def prepare(self, form: Form) -> None:
+        """Compile a schema or regular expression for questions that follow: a fraction of a second.
+
+        Where a thread must not wait so long, as an event loop's, another one calls this before
+        `ask`. Raises `InvalidInput` for a form that no answer can have.
+        """
+        self._forms.prepare(form)
+
     def ask(
         self,
         question: Question | str,
@@ -97,6 +107,7 @@ class CameraHandle:
         `ready`: a condition on the memory's cursor. The answer begins once it holds,
         so that it has seen every frame up to there. It is called after each frame
         and must be cheap.
+        A schema or regular expression that is not prepared yet is compiled here first.
         Raises `InvalidInput`, `Overloaded` and `Unavailable`.
         """
         self._require_open()
@@ -105,26 +116,57 @@ class CameraHandle:
         if question.max_tokens > limit:
             raise InvalidInput("question.max_tokens", f"is more than the {limit} allowed here")
         question = replace(question, max_tokens=question.max_tokens or limit)
-        scoring = self._scoring(question.form)
-        passes = 1 if scoring is None else scoring.passes
-        answer = Answer(self._session, question, sink, ready, self._clock(), scoring, unread=passes)
-        self._admission.admit(self.camera_id, passes)
+        prepared = self._forms.prepare(question.form)
+        answer = Answer(self._session, question, sink, ready, self._clock())
+        if isinstance(prepared, ChoiceTokens):
+            prepared.check_length(limit)
+            answer.scoring = Scoring(prepared, self._config.prefill_tokens)
+            answer.unread = answer.scoring.passes
+        elif prepared is not None:
+            if question.sampling.stop:
+                raise InvalidInput("stop", "cannot be used with a schema or a regular expression")
+            answer.grammar = prepared.begin()
+        passes = answer.unread
+        self._admission.admit(self.camera_id, passes, weighed=question.evidence > 0)
         try:
             self._mailbox.post(
                 lambda: self._answers.accept(answer),
                 lambda error: self._answers.fail(answer, error),
             )
         except Unavailable:
-            self._admission.ended(self.camera_id, unread=passes)
+            self._admission.ended(self.camera_id, unread=passes, weighed=question.evidence > 0)
             raise
         return answer
 
-    def _scoring(self, form: Form | None) -> Scoring | None:
-        prepared = self._forms.prepare(form)
-        if prepared is None:
-            return None
-        prepared.check_length(self._config.max_answer_tokens)
-        return Scoring(prepared, self._config.prefill_tokens)
+    def evidence(self, answer_id: str, frames: int) -> Future[Evidence]:
+        """The frames that an answer rests on, at most so many: for a minute after it was given.
+
+        It is found on the memory as it is now, and counts as an open question. Raises
+        `InvalidInput`, `Overloaded` and `Unavailable`. The future fails with `AnswerNotFound`, or
+        as that of `snapshot` does; cancel it to drop the work.
+        """
+        self._require_open()
+        if not 1 <= frames <= MAX_EVIDENCE_FRAMES:
+            raise InvalidInput("evidence.frames", f"must be 1 to {MAX_EVIDENCE_FRAMES}")
+        session, found = self._session, Future[Evidence]()
+        self._admission.admit(self.camera_id, 0, weighed=True)
+        found.add_done_callback(
+            lambda _: self._admission.ended(self.camera_id, unread=0, weighed=True)
+        )
+
+        def find() -> None:
+            try:
+                self._answers.find_evidence(session, answer_id, frames, found)
+            except Exception as error:
+                doing = f"the evidence of an answer about {self.camera_id}"
+                fail(found, as_hermes_error(error, doing))
+
+        try:
+            self._mailbox.post(find, lambda error: fail(found, error))
+        except Unavailable as error:
+            fail(found, error)
+            raise
+        return found
 
     def mark_lost(self, since_ms: int) -> None:
         """Record that an earlier memory of this camera was lost, so that coverage reports a gap.

@@ -41,7 +41,7 @@ class EngineConfig:
     `policy`: name of the policy that decides which tokens a memory keeps.
     `ingest`: whether frames are taken in `full`, or only their `changes`; `auto`:
     changes where the policy keeps the present picture as it must then, which is
-    `hermes` alone.
+    `hermes` alone. The default is the library's, `full`; a worker's is `auto`.
     `change_threshold`, `change_refresh_s`: as in `hermes.memory.ChangeConfig`.
     `present_frames`: how many of the newest frames a question sees in full, if
     memory holds only what changed.

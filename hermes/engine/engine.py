@@ -23,10 +23,11 @@ from hermes.engine.mailbox import SHUTTING_DOWN, Mailbox
 from hermes.engine.merging import Merging
 from hermes.engine.observer import EngineObserver
 from hermes.engine.question_pass import QuestionPass
-from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler
+from hermes.engine.scheduler import Answering, Idle, Ingest, PassSize, Scheduler, Weigh
 from hermes.engine.session import Session
 from hermes.engine.snapshot import limit_of
 from hermes.engine.warm_up import warm_up
+from hermes.engine.weighing import WEIGHED_AT_ONCE, Weighings
 from hermes.errors import (
     CameraNotOwned,
     InvalidInput,
@@ -83,9 +84,16 @@ class Engine:
         reach += self.memory_config.position_reserve
         reach += config.present_frames * model.most_frame_tokens
         self._question_pass = QuestionPass(model, reach)
+        self._weighings = Weighings(
+            model,
+            most_tokens=WEIGHED_AT_ONCE,
+            clock=clock,
+            took=self._admission.weighed,
+        )
         self._answers = Answers(
             model,
             self._question_pass,
+            self._weighings,
             max_question_tokens=config.max_question_tokens,
             prefill_tokens=config.prefill_tokens,
             clock=clock,
@@ -133,6 +141,7 @@ class Engine:
         Raises `InvalidInput` if not even one memory fits.
         """
         self._question_pass.prepare(self.model.prefix())
+        self.model.forms.warm_up()
         changes = self.config.changes
         # Everything counts as a change: passes are then as large as they get.
         memory = self._memory(None if changes is None else replace(changes, threshold=0.0))
@@ -290,9 +299,12 @@ class Engine:
             and not (self._winding_down and session.between)
         }
         answers, room = self._answers, self._ingesting.size.tokens
-        match self._scheduler.next(answers.ready, answers.under_way, waiting, room):
+        weighed = self._weighings.open
+        match self._scheduler.next(answers.ready, answers.under_way, waiting, room, weighed):
             case Answering():
                 answers.step()
+            case Weigh():
+                self._weighings.step()
             case Ingest(frames):
                 self._ingesting.perform({self._sessions[key]: n for key, n in frames.items()})
             case Idle():
@@ -339,7 +351,8 @@ class Engine:
 
     def _ended(self, answer: Answer) -> None:
         """Count a question as over, which makes room for another."""
-        self._admission.ended(answer.camera_id, unread=answer.unread)
+        weighed = answer.question.evidence > 0
+        self._admission.ended(answer.camera_id, unread=answer.unread, weighed=weighed)
 
 
 def _branch_tokens(model: VideoModel, config: EngineConfig) -> int:

@@ -21,13 +21,18 @@ class Answering:
 
 
 @dataclass(frozen=True, slots=True)
+class Weigh:
+    """One pass that weighs an answer: for its evidence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ingest(Generic[K]):
     """One pass over frames: how many of each camera's."""
 
     frames: Mapping[K, int]
 
 
-Work = Idle | Answering | Ingest[K]
+Work = Idle | Answering | Weigh | Ingest[K]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,9 @@ REMEMBERED = 4096
 
 
 class Scheduler(Generic[K]):
-    """Questions before frames; cameras take turns. A camera is named by any hashable key.
+    """Questions before evidence, and evidence before frames; cameras take turns.
+
+    A camera is named by any hashable key.
 
     Cameras take turns, least recently served first; new ones by oldest frame.
     So a camera with a long backlog (a file, a replay) gets no more than its
@@ -55,29 +62,43 @@ class Scheduler(Generic[K]):
     for more than one frame of each, the backlogs fill it in the same order. A
     pass has room for a number of tokens, but takes one frame in any case.
 
-    Constant questions do not starve the cameras: after `questions_per_ingest`
-    passes for questions in a row, one over frames runs. That pass is long, so it
+    Constant questions do not starve the cameras, nor the evidence: after
+    `questions_per_ingest` passes for others in a row, one over frames runs, and one
+    that weighs an answer. The pass over frames is long, so it
     gives way: to a new question between any two slices, and to answers under way
     often enough that they get `questions_per_ingest` tokens while it lasts.
     """
 
     def __init__(self, questions_per_ingest: int) -> None:
         self._limit = questions_per_ingest
-        self._streak = 0
+        self._streak = 0  # passes while frames waited
+        self._asked_streak = 0  # passes for questions while an answer waited to be weighed
         self._turn = 0
         self._last_turn: dict[K, int] = {}  # least recently served first
 
     def next(
-        self, ready_questions: int, answers: int, waiting: Mapping[K, Backlog], room: int = 1
+        self,
+        ready_questions: int,
+        answers: int,
+        waiting: Mapping[K, Backlog],
+        room: int = 1,
+        weighed: int = 0,
     ) -> Work[K]:
-        """The next step. `waiting`: cameras with frames; `room`: tokens that one pass may take."""
+        """The next step. `waiting`: cameras with frames; `room`: tokens that one pass may take.
+
+        `weighed`: answers whose evidence is wanted.
+        """
         asked = ready_questions > 0 or answers > 0
-        if waiting and (not asked or self._streak >= self._limit):
+        if waiting and (not (asked or weighed) or self._streak >= self._limit):
             self._streak = 0
             return Ingest(self._shares(waiting, room))
-        if not asked:
+        if not asked and not weighed:
             return Idle()
         self._streak = self._streak + 1 if waiting else 0
+        if weighed and (not asked or self._asked_streak >= self._limit):
+            self._asked_streak = 0
+            return Weigh()
+        self._asked_streak = self._asked_streak + 1 if weighed else 0
         return Answering()
 
     def gives_way(self, ready_questions: int, answers: int, done: float, given: int) -> bool:

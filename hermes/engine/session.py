@@ -173,7 +173,7 @@ class Session:
             kv_bytes=self.memory.cache.kv_bytes,
             taken=self.memory.intake.ratio,
             change=self.memory.intake.change,
-            held=self.memory.cache.held_frames(),
+            held=HeldFrames.of(self.memory.cache.held.table),
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )
 

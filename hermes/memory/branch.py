@@ -57,16 +57,24 @@ class Opening:
 
     `features`: [n, width]. `positions`: [axes, n]. `first`: the position of the
     first token if the others follow it one by one, and the text them; None if not.
-    `next_text`: the position of the first token of text.
+    `next_text`: the position of the first token of text. `frames`: [n] int64, the number
+    of each token's frame, on the host.
     """
 
     features: Tensor
     positions: Tensor
     first: int | None
     next_text: int
+    frames: Tensor
 
     @classmethod
-    def of(cls, frames: Sequence[Tensor], layouts: Sequence[FrameLayout], clock: Clock) -> Opening:
+    def of(
+        cls,
+        frames: Sequence[Tensor],
+        layouts: Sequence[FrameLayout],
+        clock: Clock,
+        numbers: Sequence[int],
+    ) -> Opening:
         """Frames in the order of time, with the clock of the memory that they follow."""
         ahead = clock.copy()
         first, *_ = ahead.took_frame(layouts[0])
@@ -79,6 +87,9 @@ class Opening:
             clock.frames(layouts),
             first if in_line else None,
             ahead.next_text,
+            torch.tensor(numbers).repeat_interleave(
+                torch.tensor([layout.tokens for layout in layouts])
+            ),
         )
 
 
@@ -152,15 +163,26 @@ class Branch:
         opening = self._opening
         return question if opening is None else torch.cat((opening.features, question))
 
-    def positions(self, tokens: int) -> Tensor:
-        """Positions [axes, tokens] of the next tokens."""
-        shape, left = self.slab.shape, max(0, self._opens_with - self.length)
-        start = self.position
+    def positions(self, tokens: int, *, anew: bool = False) -> Tensor:
+        """Positions [axes, tokens] of the next tokens; `anew`: of the branch's first tokens."""
+        length = 0 if anew else self.length
+        shape, left = self.slab.shape, max(0, self._opens_with - length)
+        start = self._first_position if anew else self.position
         line = torch.arange(start, start + tokens - left, device=shape.device)
         text = line.expand(shape.axes, tokens - left)
         if self._opening is None or not left:
             return text
-        return torch.cat((self._opening.positions[:, self.length :], text), dim=1)
+        return torch.cat((self._opening.positions[:, length:], text), dim=1)
+
+    def frames(self) -> list[int]:
+        """The numbers of all frames of which the branch sees a token, in order."""
+        held = self.slab.frames[:, : self.seen].unique().tolist()
+        return sorted({*held, *self.opening_frames} - {-1})
+
+    @property
+    def opening_frames(self) -> list[int]:
+        """The number of the frame of each token that the branch begins with."""
+        return [] if self._opening is None else self._opening.frames.tolist()
 
     def row(self, tokens: int) -> BranchRow:
         """A row for the next tokens: the question, or one token of the answer."""

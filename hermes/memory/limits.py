@@ -41,6 +41,15 @@ class MemoryConfig:
                 f" for a question exceed the model's {self.position_limit} positions",
             )
 
+    def check_room(self, frame_tokens: int) -> None:
+        """Raises `InvalidInput` if a frame of so many tokens would not fit."""
+        for name, tokens in (("budget", self.budget), ("headroom", self.headroom)):
+            if tokens < frame_tokens:
+                raise InvalidInput(
+                    name,
+                    f"{tokens} tokens are less than one frame: this model makes {frame_tokens}",
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class Compression:

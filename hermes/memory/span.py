@@ -15,10 +15,13 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory.coverage import LOST, Coverage, FrameStamp, FrameTable, Stretch
+from hermes.memory.excerpt import Excerpt
 from hermes.memory.frame_layout import FIRST_TEXT, PLACES
 from hermes.memory.frame_times import Extra, FrameTimes, Within
 from hermes.memory.held import Held
 from hermes.memory.present import until
+from hermes.memory.rope import Rotary
+from hermes.memory.slab import Slab, SlabPool
 from hermes.memory.span_coverage import SpanCoverage
 from hermes.memory.texts import frame_of_each
 from hermes.question import Span
@@ -45,26 +48,37 @@ def lies_within(span: Span, stamp: FrameStamp | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class SpanView:
-    """A span of a memory. `coverage`: of the span alone. `chosen`: [layers, n] bool, the prefix's
-    tokens and those within.
+class View:
+    """What a branch sees of a memory: all of it, or a span.
+
+    `coverage`: of what it sees. `span`, `chosen`: for a span, how much of it is covered,
+    and the tokens within it and the prefix's: [layers, n] bool.
     """
 
-    chosen: Tensor
     coverage: Coverage
-    span: SpanCoverage
+    span: SpanCoverage | None = None
+    chosen: Tensor | None = None
+
+    def source(self, slab: Slab, rotary: Rotary, slabs: SlabPool) -> Slab | Excerpt:
+        """What the branch reads: the memory's slab, or copies of what it sees of it."""
+        return slab if self.chosen is None else Excerpt(slab, self.chosen, rotary, slabs)
 
 
 def view(
-    held: Held, span: Span, waiting: Waiting | None, *, standing: bool, shown: bool
-) -> SpanView:
-    """What `held` has of a span.
+    held: Held, span: Span | None, waiting: Waiting | None, *, standing: bool, shown: bool
+) -> View:
+    """What a branch sees of `held`: a span, or all of it.
 
     `waiting`: a frame that comes after all of memory's. `standing`: frames leave out what has
     not changed. `shown`: frames that are not in memory are shown, too. Raises
-    `InvalidInput` if nothing is held.
+    `InvalidInput` if nothing is held of the span.
     """
     table = held.table
+    if span is None:
+        coverage = table.coverage()
+        if waiting is not None:
+            coverage = coverage.and_present(waiting.stamp, after_gap=waiting.after_gap)
+        return View(coverage)
     times = table.times(media=span.media)
     at = None if waiting is None else _time_of(waiting.stamp, span)
     extra = None if waiting is None or at is None else Extra(at, waiting.after_gap)
@@ -86,7 +100,7 @@ def view(
     coverage = _restricted(table, times, within, capture)
     if waiting is not None and lies_within(span, waiting.stamp):
         coverage = coverage.and_present(waiting.stamp, after_gap=waiting.after_gap)
-    return SpanView(chosen, coverage, covered)
+    return View(coverage, covered, chosen)
 
 
 def _time_of(stamp: FrameStamp, span: Span) -> int | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hermes.choices import ChoiceProbability
-from hermes.errors import InvalidInput
+from hermes.errors import AnswerCut, InvalidInput
 from hermes.memory import Branch, Compression, Coverage, FrameStamp, PackedPass
 from hermes.question import Choices, Form, Span, Turn
 from hermes.sampling import GREEDY, Sampling
@@ -159,26 +159,36 @@ class PictureMemory(ABC):
 
         `turns`: earlier questions and answers, oldest first. `form`: what the answer
         looks like; with `Choices` it is the likeliest of them, whatever `sampling` says.
+        Raises `AnswerCut` if an answer in a schema or regular expression would need more tokens.
         """
         if isinstance(form, Choices):
             found = self.choose(question, form.texts, turns=turns, span=span)
             yield max(found, key=lambda choice: choice.probability).text
             return
-        model, stream, stops = self.model, self.model.text_stream(), StopTexts(sampling.stop)
-        inputs, choice = model.question(question, turns), TokenChoice(model)
-        row = choice.begin(question, sampling, turns)
+        model, stops, choice = self.model, StopTexts(sampling.stop), TokenChoice(self.model)
+        grammar = None if form is None else model.forms.grammar(form).begin()
+        if grammar is not None and sampling.stop:
+            raise InvalidInput("stop", "cannot be used with a schema or a regular expression")
+        stream = model.text_stream()
+        inputs = model.question(question, turns, reasoning=grammar is None)
+        row = choice.begin(question, sampling, turns, grammar)
         with self.branch(len(inputs) + max_tokens, span) as branch:
             inputs = branch.opened_by(inputs)
             for _ in range(max_tokens):
                 logits = self._step(branch, inputs)
-                token = int(choice.choose(logits, [row])[0])
-                if token in model.decoding.end_ids:
+                (token,) = choice.read(choice.choose(logits, [row]), None, [row])
+                if grammar is not None and grammar.failure is not None:
+                    raise grammar.failure
+                if token.id in model.decoding.end_ids:
                     break
-                if text := stops.push(stream.push(token)):
+                if text := stops.push(stream.push(token.id) if token.text is None else token.text):
                     yield text
-                if stops.found:
+                if stops.found or (grammar is not None and grammar.over):
                     return
-                inputs = model.embed([token])
+                inputs = model.embed([token.id])
+            else:
+                if grammar is not None and not grammar.complete:
+                    raise AnswerCut(f"the answer is not complete after {max_tokens} tokens")
             if rest := stops.rest():
                 yield rest
 

@@ -101,7 +101,9 @@ class VideoMemory(PictureMemory):
             shown = present_frames * model.layout.span
             reserve = config.position_reserve + shown
             config = replace(config, keep_present=True, position_reserve=reserve)
-        _check_room(config, policy, model.most_frame_tokens)
+        config.check_room(most := model.most_frame_tokens)
+        if isinstance(policy, Hermes):
+            policy.check_room(config.budget, most, keep_present=config.keep_present)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
         self._every_tokens = compress_every_frames * model.most_frame_tokens
@@ -299,36 +301,33 @@ class VideoMemory(PictureMemory):
         waiting = self.model.frame_tokens(self._present.size)
         return waiting + sum(frame.layout.tokens for frame in newest[1:])
 
-    def _present_frames(self, span: Span | None) -> list[EncodedFrame]:
-        """Frames for a branch to begin with, of those within `span`: the newest in full, of which
-        memory holds only what changed, and one that waits for the rest of its pictures. Encoded
-        at most once.
+    def _present_frames(self, span: Span | None) -> dict[int, EncodedFrame]:
+        """Frames for a branch to begin with, by number, of those within `span`: the newest in full,
+        of which memory holds only what changed, and one that waits for the rest of its pictures.
+        Encoded at most once.
         """
         newest = [] if self._picture is None else self._picture.present
-        present, first = self._present, self.coverage().frames_seen - len(newest)
+        seen = self.cache.coverage().frames_seen
+        found = dict(enumerate(newest, seen - len(newest)))
+        if self._present is not None:
+            found.pop(seen - len(newest), None)  # as many as before: the waiting one is newer
         if span is not None:
-            stamps = [self.cache.stamp_of(first + at) for at in range(len(newest))]
-        else:
-            stamps = [None] * len(newest)
-        if present is not None:
-            newest, stamps = newest[1:], stamps[1:]
-        found = [
-            frame
-            for frame, stamp in zip(newest, stamps, strict=True)
-            if span is None or lies_within(span, stamp)
-        ]
-        if present is None or (span is not None and not lies_within(span, present.stamp)):
+            found = {n: frame for n, frame in found.items() if lies_within(span, self.stamp_of(n))}
+        if self._present is None or not (span is None or lies_within(span, self._present.stamp)):
             return found
         if self._present_encoded is None:
-            features = self.model.encode(present.pictures)
-            (self._present_encoded,) = self.encoded(features, [present])
-        return [*found, self._present_encoded]
+            features = self.model.encode(self._present.pictures)
+            (self._present_encoded,) = self.encoded(features, [self._present])
+        return {**found, seen: self._present_encoded}
+
+    def stamp_of(self, number: int) -> FrameStamp | None:
+        """The stamp of a frame that a branch can see; None if it is not known."""
+        if self._present is not None and number == self.cache.coverage().frames_seen:
+            return self._present.stamp
+        return self.cache.stamp_of(number)
 
     def mark_lost(self, since_ms: int) -> None:
-        """Report in `coverage` that an earlier memory of this camera was lost.
-
-        `since_ms`: capture time of its last known frame. Before the first frame is taken.
-        """
+        """See `FrameTable.mark_lost`. Before the first frame is taken."""
         self.cache.mark_lost(since_ms)
 
     def coverage(self) -> Coverage:
@@ -343,11 +342,10 @@ class VideoMemory(PictureMemory):
         row's inputs are those that `Branch.opened_by` returns. `span`: it sees what is within
         it alone; raises `InvalidInput` if nothing is held of it.
         """
-        present, waiting = self._present, None
-        if present is not None:
-            waiting = Waiting(present.stamp, self._after_gap)
-        frames = [(frame.features, frame.layout) for frame in self._present_frames(span)]
-        return self.cache.branch(room, frames, span=span, waiting=waiting)
+        present, shown = self._present, self._present_frames(span)
+        waiting = None if present is None else Waiting(present.stamp, self._after_gap)
+        frames = [(frame.features, frame.layout) for frame in shown.values()]
+        return self.cache.branch(room, frames, numbers=list(shown), span=span, waiting=waiting)
 
     def close(self) -> None:
         """End this memory. Its slab goes to the next one of the same pool."""
@@ -397,18 +395,5 @@ class VideoMemory(PictureMemory):
 
     @property
     def picture_bytes(self) -> int:
-        """The most bytes on the device that are beside the cache: what is known of the present
-        picture, if only changes are taken in.
-        """
+        """The most bytes on the device beside the cache: what is known of the present picture."""
         return 0 if self._picture is None else self._settings.picture_bytes
-
-
-def _check_room(config: MemoryConfig, policy: RetentionPolicy, frame_tokens: int) -> None:
-    """Raises `InvalidInput` if a frame, or the frames to keep whole, would not fit."""
-    for name, tokens in (("budget", config.budget), ("headroom", config.headroom)):
-        if tokens < frame_tokens:
-            raise InvalidInput(
-                name, f"{tokens} tokens are less than one frame: this model makes {frame_tokens}"
-            )
-    if isinstance(policy, Hermes):
-        policy.check_room(config.budget, frame_tokens, keep_present=config.keep_present)

@@ -41,6 +41,12 @@ PANELS = (
         stacked=True,
     ),
     Panel(
+        "Bytes of its pictures",
+        "Pictures that are kept beside its memory. They stay within the worker's bound.",
+        "bytes",
+        {"{{instance}}": 'hermes_kept_pictures_bytes{camera="$camera"}'},
+    ),
+    Panel(
         "Age of its checkpoint",
         "How old its newest checkpoint is; since it was taken over, if it has none.",
         "s",

@@ -26,6 +26,13 @@ PANELS = (
         stacked=True,
     ),
     Panel(
+        "Bytes of pictures",
+        "Pictures that are kept in host memory beside all memories of a worker.",
+        "bytes",
+        {"{{instance}}": "sum by (instance) (hermes_kept_pictures_bytes)"},
+        stacked=True,
+    ),
+    Panel(
         "Compressions",
         "Compressions of a camera's memory a second.",
         "ops",

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hermes.client import FramePicture
-from hermes.errors import InvalidInput
+from hermes.client import FramePicture, HermesClient
+from hermes.client.requests import CALL_TIMEOUT_S
+from hermes.errors import HermesError, InvalidInput
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile, open_client
 from services.cli.durations import duration_of, shown_position
 from services.cli.figures import human_bytes
@@ -104,6 +105,22 @@ def snapshot(
     _write(path, newest.jpeg)
     when = shown_moment(newest.captured, datetime.now(UTC))
     out.print(f"written: {path}, captured {when}", markup=False, soft_wrap=True)
+
+
+def kept_pictures(client: HermesClient, camera: str) -> str:
+    """How many pictures are kept, in a line; "" if there are none, or they are not ours to see."""
+    try:
+        with client.frames(camera, without_pictures=True, timeout=CALL_TIMEOUT_S) as stream:
+            sizes = [frame.bytes for frame in stream]
+    except HermesError:  # what was asked for is there all the same
+        return ""
+    shown = sum(size > 0 for size in sizes)
+    if not shown:
+        return ""
+    return (
+        f"pictures of {shown:,} of these {len(sizes):,} frames are kept,"
+        f" {human_bytes(sum(sizes))}: hermes memory frames {camera}"
+    )
 
 
 def between(

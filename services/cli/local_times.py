@@ -11,6 +11,7 @@ _CLOCK = re.compile(r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2}(?:\.\d{1,6})?))
 _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 _HOW = "write 14:00, 14:00:30 or 2026-11-29T14:00, with an offset such as +01:00 if need be"
 _DAY = timedelta(days=1)
+_UTC_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?\+00:00")
 
 
 def moment_of(text: str, field: str, now: datetime, *, after: datetime | None = None) -> datetime:
@@ -95,3 +96,8 @@ def shown_moment(moment: datetime, now: datetime) -> str:
     if local.date() == now.astimezone().date():
         return local.strftime("%H:%M:%S")
     return local.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def in_local_time(text: str, now: datetime) -> str:
+    """A message of a service, whose times are in UTC, with the caller's times in their place."""
+    return _UTC_STAMP.sub(lambda found: shown_moment(datetime.fromisoformat(found[0]), now), text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
 import typer
 
 from hermes.errors import HermesError
 from services.cli import ask, cameras, connection, demo, evidence, memory, model, token, up
+from services.cli.local_times import in_local_time
 from services.cli.output import fail
 from services.cli.processes import StartFailed
 from services.cli.redis_server import NoRedis
@@ -37,7 +39,7 @@ def main() -> None:
     try:
         app()
     except (HermesError, StartFailed, NoRedis, StateUnusable) as error:
-        fail(str(error))
+        fail(in_local_time(str(error), datetime.now(UTC)))
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -13,7 +13,7 @@ from hermes import picture
 from hermes.errors import InvalidInput
 from services.cli.camera_table import width_of
 from services.cli.connection import DEFAULT_GATEWAY, Gateway, TokenFile
-from services.cli.frames import frames
+from services.cli.frames import frames, kept_pictures
 from services.cli.memory_picture import ASCII, memory_picture
 from services.cli.output import fail, out
 from services.cli.progress import calling
@@ -37,6 +37,7 @@ def show(
     """Show which frames a camera's memory holds, how much of each, and in which layers."""
     with calling(gateway, token_file) as client:
         contents = client.inspect(camera)
+        kept = "" if as_json or file is not None else kept_pictures(client, camera)
     if file is not None:
         try:
             picture.save(contents, file, title=camera)
@@ -52,6 +53,8 @@ def show(
         glyphs = ASCII if out.options.ascii_only else None
         width = width_of(out)
         out.print(memory_picture(contents, camera, width, glyphs), width=width)
+        if kept:
+            out.print(kept, style="dim", markup=False, soft_wrap=True)
 
 
 app.command("frames")(frames)

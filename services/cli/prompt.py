@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 from rich.markup import escape
@@ -11,6 +12,7 @@ from hermes.client import Answer, AnswerStream, HermesClient, Turn
 from hermes.errors import HermesError
 from services.cli.answer_output import print_answer
 from services.cli.conversation import Conversation
+from services.cli.local_times import in_local_time
 from services.cli.output import err, out, print_cameras
 
 HELP = "CAMERA QUESTION asks; `list` shows the cameras; an empty line ends."
@@ -24,7 +26,7 @@ Judge = Callable[[str, str, Answer], None]
 class Asks(Protocol):
     """Asks one camera."""
 
-    def __call__(self, question: str, *, turns: Sequence[Turn]) -> AnswerStream:
+    def __call__(self, *, question: str, turns: Sequence[Turn]) -> AnswerStream:
         """Begin to ask."""
         ...
 
@@ -63,7 +65,7 @@ def converse(
             count = conversation.clear()
             out.print(f"[dim]{count} earlier turn{'' if count == 1 else 's'} forgotten[/]")
             return
-        shown = show(ask(question, turns=conversation.turns))
+        shown = show(ask(question=question, turns=conversation.turns))
         conversation.add(question, shown.text)
 
     _read(answer, first)
@@ -83,7 +85,7 @@ def _read(answer: Callable[[str], None], first: str | None = None) -> None:
         try:
             answer(line)
         except HermesError as error:
-            err.print(f"[red]{escape(str(error))}[/]")
+            err.print(f"[red]{escape(in_local_time(str(error), datetime.now(UTC)))}[/]")
         except KeyboardInterrupt:
             out.print("\n[dim]stopped[/]")
         line = None

@@ -23,6 +23,7 @@ from services.common import logs, tracing
 from services.common.frame_log import BEGINNING, FrameLog, LogId
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message, evidence_message
+from services.hermes_worker.evidence_pictures import pictures_of
 from services.hermes_worker.frame_choice import chosen, picture_message
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.tenure import CATCH_UP_S, Tenure, cursor_of
@@ -102,6 +103,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             target = await self._end_of_log(camera_id)
             ready = lambda cursor: LogPosition.parse(cursor).id >= target  # noqa: E731
         self._check_seen(tenure, target)
+        if wanted.form is not None:  # to compile a schema would hold up the event loop
+            await asyncio.to_thread(tenure.handle.prepare, wanted.form)
         sink = _QueueSink()
         asked = time.time()
         answer = tenure.handle.ask(wanted, sink, ready=ready)
@@ -113,7 +116,9 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
                 if isinstance(item, HermesError):
                     raise item
                 if isinstance(item, AnswerResult):
-                    complete = complete_message(item, epoch, self._engine.model.name)
+                    seen = item.evidence if question.evidence.pictures else None
+                    pictures = pictures_of(seen, tenure.pictures)
+                    complete = complete_message(item, epoch, self._engine.model.name, pictures)
                     self._observe(item)
                     _trace(item, asked)
                     yield worker_pb2.WorkerServiceAskResponse(complete=complete)
@@ -161,7 +166,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             found = await asyncio.wrap_future(looked)
         if self._epoch_of(camera_id) != epoch:
             raise CameraNotOwned(camera_id)
-        message = evidence_message(found, {})
+        seen = found if request.evidence.pictures else None
+        message = evidence_message(found, pictures_of(seen, tenure.pictures))
         return worker_pb2.WorkerServiceGetEvidenceResponse(evidence=message, epoch=epoch)
 
     async def Inspect(  # noqa: N802 - the name is the interface

@@ -82,6 +82,7 @@ def metrics_with_series() -> Metrics:
         for band in ("shallow", "middle", "deep"):
             metrics.memory_tokens.labels(camera, band).set(1)
             metrics.memory_bytes.labels(camera, band).set(1)
+        metrics.kept_pictures.labels(camera).set(1)
         metrics.frame_lag_last.labels(camera).set(1)
         metrics.camera_state.labels(camera).set(3)
         metrics.camera_owner_epoch.labels(camera).set(1)

@@ -122,6 +122,7 @@ class Services:
         for band in ("sensory", "working", "long_term"):
             worker.memory_tokens.labels(camera, band).set(4000)
             worker.memory_bytes.labels(camera, band).set(1e8)
+        worker.kept_pictures.labels(camera).set(3e7)
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from google.protobuf.text_format import Parse
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hermes import errors
-from hermes.v1.query_pb2 import Complete, Decoding, Question, Turn
+from hermes.v1.query_pb2 import FRESHNESS_CACHED, Complete, Decoding, Question, Turn
 from services.cli.main import app
 from services.query_gateway.gateway import Gateway
 from tests.support.fake_worker import End, Fail, FakeWorker, Find, Say
@@ -45,7 +44,9 @@ async def hermes(gateway: Gateway, *words: str, said: str | None = None) -> Resu
     """What a command prints; `said`: on its standard input."""
     arguments = [*words, "--gateway", f"127.0.0.1:{gateway.port}"]
     environment = {"TZ": "UTC", "COLUMNS": "100", "HERMES_TOKEN": ""}
-    return await asyncio.to_thread(CliRunner().invoke, app, arguments, said, environment)
+    return await asyncio.to_thread(
+        lambda: CliRunner().invoke(app, arguments, input=said, env=environment)
+    )
 
 
 async def test_everything_that_can_be_asked(
@@ -91,7 +92,7 @@ async def test_a_plain_question_is_as_it_always_was(
     assert (done.exit_code, done.stdout) == (0, "a red car\n")
     assert done.stderr.startswith("TTFT ")
     question = worker.calls[0].request.question
-    assert question == Question(camera_id="lobby", text="what?", freshness=2)
+    assert question == Question(camera_id="lobby", text="what?", freshness=FRESHNESS_CACHED)
 
 
 async def test_other_spans(gateway: Gateway, worker: FakeWorker, lobby: str) -> None:
@@ -201,6 +202,9 @@ async def test_a_cut_answer_is_an_error_with_its_reason(
     assert done.exit_code == 1
     last = json.loads(done.stdout.splitlines()[-1])
     assert last == {"error": {"reason": "ANSWER_CUT", "message": "allow more tokens"}}
+    done = await hermes(gateway, "ask", "lobby", "what?", "--schema", "-", said="{}")
+    assert done.stdout == '{"a\n'  # the error begins a line of its own
+    assert isinstance(done.exception, errors.AnswerCut)
 
 
 async def test_a_conversation_sends_its_turns_until_it_is_cleared(

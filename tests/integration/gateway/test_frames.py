@@ -134,7 +134,7 @@ async def test_the_deadline_ends_the_call_at_the_worker_too(
 
 
 async def test_a_slow_reader_holds_pictures_back_and_one_that_leaves_ends_the_call(
-    client: AsyncHermesClient, worker: FakeWorker, lobby: str
+    client: AsyncHermesClient, worker: FakeWorker, lobby: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker.frames = [sent(number, bytes(1_000_000)) for number in range(200)]
     async with client.frames("lobby") as stream:
@@ -143,3 +143,19 @@ async def test_a_slow_reader_holds_pictures_back_and_one_that_leaves_ends_the_ca
         assert worker.frames_sent < 100
     await asyncio.wait_for(worker.listings[0].ended.wait(), 10)
     assert worker.frames_sent < len(worker.frames)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_wrong_owner_is_resolved_again_and_a_begun_list_is_not(
+    client: AsyncHermesClient, redis_client: redis.Redis, worker: FakeWorker, lobby: str
+) -> None:
+    worker.frames = [Fail(errors.CameraNotOwned("lobby"))]
+    with pytest.raises(errors.CameraNotReady, match="changing hands"):
+        await client.snapshot("lobby")
+    assert len(worker.listings) == 2
+    worker.frames = [sent(0, b"first"), Fail(errors.CameraNotOwned("lobby"))]
+    stream = client.frames("lobby")
+    assert (await anext(stream)).number == 0
+    with pytest.raises(errors.CameraNotReady, match="changing hands"):
+        await anext(stream)
+    assert len(worker.listings) == 3

@@ -104,6 +104,9 @@ async def test_what_the_decoder_sent_is_what_is_fetched(
                 assert "4 frames, 4 with a picture" in written
                 files = sorted(tmp_path.glob("lobby-*.jpg"))
                 assert [file.read_bytes() for file in files] == PICTURES[:4]
+                assert "pictures of 4 of these 4 frames are kept" in run(
+                    "memory", "show", "lobby", "-g", address
+                )
                 assert run("camera", "snapshot", "lobby", "-o", "-", "-g", address)
                 out = tmp_path / "now.jpg"
                 assert "written" in run(
@@ -155,6 +158,7 @@ async def test_they_are_there_after_a_takeover_and_gone_with_the_camera(
         await until(lambda: not list(kept.rglob(f"*{SUFFIX}")))
 
 
+@pytest.mark.slow  # the test before it is its short sibling
 async def test_they_are_there_after_a_worker_that_could_not_say_goodbye(
     redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,7 +137,7 @@ def test_answers_are_compared_with_the_record(name: str, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(plain, "encode", counted)
     model: Any = SeenOnce(plain)
-    result = answers(all_contenders()[name], model, world, 96)
+    (result,) = answers(all_contenders()[name], model, [world], 96)
     found = result.verdicts
     assert result.tokens_a_frame == plain.layout.tokens
     assert [v.kind for v in found] == [q.kind for q in world.questions]

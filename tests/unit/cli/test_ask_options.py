@@ -62,7 +62,7 @@ def test_turns_are_kept_and_cleared() -> None:
     conversation.add("where?", "left")
     assert conversation.turns == (Turn("who?", "a star"), Turn("where?", "left"))
     assert conversation.clear() == 2
-    assert conversation.turns == ()
+    assert not conversation.turns
 
 
 def test_the_oldest_turns_give_way() -> None:

@@ -12,7 +12,7 @@ from hermes.client import AskedSpan, between, in_file, last
 from hermes.errors import InvalidInput
 from services.cli.asked_span import span_of
 from services.cli.durations import duration_of, position_of
-from services.cli.local_times import moment_of, shown_moment
+from services.cli.local_times import in_local_time, moment_of, shown_moment
 
 Zone = Callable[[str | None], None]
 
@@ -151,9 +151,18 @@ def test_moments_are_shown_in_local_time(zone: Zone) -> None:
     assert shown_moment(at("2026-06-09T10:03:22Z"), now) == "2026-06-09 12:03:22"
 
 
+def test_times_in_messages_are_the_callers(zone: Zone) -> None:
+    zone("Europe/Berlin")
+    said = "begins after the newest frame, which was seen at 2026-06-10T10:03:22.462+00:00"
+    shown = in_local_time(said, at("2026-06-10T12:00Z"))
+    assert shown == "begins after the newest frame, which was seen at 12:03:22"
+    for other in ("at 2026-06-10T10:03:22+02:00", "nothing"):
+        assert in_local_time(other, at("2026-06-10T12:00Z")) == other
+
+
 def span(now: str = "2026-06-10T15:00+02:00", **given: str) -> AskedSpan | None:
     options = dict.fromkeys(("last", "start", "end", "media_start", "media_end"))
-    return span_of(**{**options, **given}, now=at(now))  # type: ignore[arg-type]
+    return span_of(**{**options, **given}, now=at(now))
 
 
 def test_spans(zone: Zone) -> None:

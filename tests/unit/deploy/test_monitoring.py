@@ -98,7 +98,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def test_the_metrics_are_found() -> None:
-    assert len(METRICS) == 34
+    assert len(METRICS) == 35
     assert EXPORTED["hermes_frames_total"] == {"camera", "outcome"}
     assert EXPORTED["hermes_time_to_first_token_seconds_bucket"] == {"model", "stage", "le"}
 

@@ -84,3 +84,20 @@ def test_the_counts_match_the_open_questions(events: list[tuple[str, str]]) -> N
             admission.ended(reading.pop(), unread=False)
         assert admission.open == len(unread) + len(reading)
         assert admission._unread == len(unread)
+
+
+def test_a_question_waits_for_one_pass_that_weighs_an_answer() -> None:
+    """However many answers are weighed: a pass for questions comes before the next."""
+    admission = Admission(EngineConfig(max_wait_s=2.0))
+    admission.admit("a", weighed=True)
+    admission.read(1, 0.5)
+    admission.weighed(1.2)
+    admission.admit("a", 0, weighed=True)
+    assert admission.expected_wait_s == pytest.approx(1.7)
+    admission.admit("b")
+    with pytest.raises(Overloaded, match=r"2\.2 s"):
+        admission.admit("b")
+    admission.ended("a", unread=0, weighed=True)
+    assert admission.expected_wait_s == pytest.approx(2.2)
+    admission.ended("a", unread=0, weighed=True)
+    assert admission.expected_wait_s == pytest.approx(1.0)

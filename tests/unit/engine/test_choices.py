@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -48,14 +49,23 @@ class Sink:
         self.ended.set()
 
 
-@pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Iterator[NamedEngine]:
-    made = NamedEngine(tiny.model(), getattr(request, "param", CONFIG), Observer())
+@contextmanager
+def filled(config: EngineConfig) -> Iterator[NamedEngine]:
+    """An engine with a camera, "a", and four frames for it. Its thread does not run yet."""
+    made = NamedEngine(tiny.model(), config, Observer())
     handle = made.open("a")
     frames = [FrameInput(each, FrameStamp(n * 1000)) for n, each in enumerate(tiny.pictures(4))]
     handle.offer(Batch(frames, "1"))
-    yield made
-    made.stop()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> Iterator[NamedEngine]:
+    with filled(getattr(request, "param", CONFIG)) as made:
+        yield made
 
 
 @pytest.fixture

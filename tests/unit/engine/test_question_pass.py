@@ -18,7 +18,7 @@ from hermes.demo import checkpoint
 from hermes.engine.question_pass import SIZES, QuestionPass
 from hermes.memory import Branch, ChangeConfig
 from hermes.memory.reading import NewReader
-from hermes.question import Choices, Span
+from hermes.question import Choices, Regex, Span
 from hermes.sampling import GREEDY, Sampling
 from hermes.vlm import ChosenToken, VideoMemory, VideoModel, load
 from hermes.vlm.scoring import Scoring
@@ -248,33 +248,43 @@ def test_an_answer_that_begins_with_a_frame_is_packed_once(
 
 @pytest.mark.parametrize("model", [None], indirect=True, ids=["no penalty"])
 @torch.inference_mode()
-def test_choices_are_scored_beside_answers_in_recorded_passes(
+def test_forms_are_kept_beside_free_answers_in_recorded_passes(
     model: VideoModel, new_reader: NewReader
 ) -> None:
-    """A question with choices, one that is answered, and the rest of the choices beside it."""
-    texts, found = ("red", "a circle", "no"), []
-    choices = model.forms.choices(Choices(texts))
+    """A question with choices, one with a regular expression, and one with neither."""
+    found = []
+    choices = model.forms.choices(Choices(("red", "a circle", "no")))
     for passes in (QuestionPass(model, REACH), QuestionPass(model, REACH, new_reader)):
-        branches = [memory.branch(ROOM) for memory in memories(model)[:2]]
-        scoring, answer = Scoring(choices, 3), passes.choice.begin("What now?")
-        inputs, questions, said = model.question("What now?"), [model.question("Who?")], []
+        branches = [memory.branch(ROOM) for memory in memories(model)]
+        scoring = Scoring(choices, 256)
+        grammar = model.forms.grammar(Regex("(circle|square|star), (left|right)")).begin()
+        free, held = passes.choice.begin("What?"), passes.choice.begin("Who?", grammar=grammar)
+        inputs = [model.question("What?"), model.question("Who?")]
+        asked, said, text = [model.question("Who?")], [], ""
         while not scoring.done:
-            before = len(questions[0]) if questions else 0
-            rows = [branches[0].row(len(inputs)), scoring.row(branches[1], before)]
-            scored = torch.cat([*questions, model.embed(scoring.ids)])
-            token, values = passes.outcomes(
-                [inputs, scored], rows, [answer, scoring.wanted(before)]
+            before = len(asked[0]) if asked else 0
+            rows = [
+                branches[0].row(len(inputs[0])),
+                scoring.row(branches[1], before),
+                branches[2].row(len(inputs[1])),
+            ]
+            scored = torch.cat([*asked, model.embed(scoring.ids)])
+            token, values, kept = passes.outcomes(
+                [inputs[0], scored, inputs[1]], rows, [free, scoring.wanted(before), held]
             )
             assert isinstance(token, ChosenToken)
             assert isinstance(values, list)
+            assert isinstance(kept, ChosenToken)
             scoring.took(values)
             for branch, row in zip(branches, rows, strict=True):
                 branch.commit(row)
             said.append(token.id)
-            inputs, questions = model.embed([token.id]), []
-        found.append((said, [choice.logprob for choice in scoring.probabilities]))
+            text += kept.text or ""
+            inputs, asked = [model.embed([token.id]), model.embed([kept.id])], []
+        found.append((said, text, [choice.logprob for choice in scoring.probabilities]))
         assert branches[1].length == len(model.question("Who?"))
-    (expected, logprobs), (tokens, its) = found
-    assert tokens == expected
+    (expected, kept_text, logprobs), (tokens, its_text, its) = found
+    assert (tokens, its_text) == (expected, kept_text)
+    assert its_text in ("circle", "square", "star")
     assert its == pytest.approx(logprobs, abs=1e-4)
     assert passes.sizes

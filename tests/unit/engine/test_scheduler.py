@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.engine.scheduler import Answering, Backlog, Idle, Ingest, PassSize, Scheduler
+from hermes.engine.scheduler import Answering, Backlog, Idle, Ingest, PassSize, Scheduler, Weigh
 
 
 def waiting(**since: int) -> dict[str, Backlog]:
@@ -43,6 +43,34 @@ def test_constant_questions_do_not_starve_the_cameras(
     assert steps.count(frame) == 3
     assert steps[limit] == frame
     assert frame not in steps[:limit]
+
+
+def test_questions_before_evidence_before_frames() -> None:
+    assert Scheduler[str](4).next(1, 0, {}, weighed=1) == Answering()
+    assert Scheduler[str](4).next(0, 1, waiting(a=1), weighed=1) == Answering()
+    assert Scheduler[str](4).next(0, 0, waiting(a=1), weighed=1) == Weigh()
+    assert Scheduler[str](4).next(0, 0, {}, weighed=1) == Weigh()
+
+
+@given(
+    limit=st.integers(1, 10),
+    questions=st.integers(0, 5),
+    answers=st.integers(0, 5),
+    weighed=st.integers(1, 3),
+)
+def test_neither_questions_nor_evidence_starve_what_comes_after_them(
+    limit: int, questions: int, answers: int, weighed: int
+) -> None:
+    scheduler, frame = Scheduler[str](limit), Ingest({"a": 1})
+    steps = [
+        scheduler.next(questions, answers, waiting(a=1), weighed=weighed)
+        for _ in range(4 * (limit + 1) ** 2)
+    ]
+    for part in range(0, len(steps), limit + 1):
+        assert frame in steps[part : part + limit + 1]
+    longest = 2 * (limit + 1)
+    for part in range(0, len(steps) - longest, longest):
+        assert Weigh() in steps[part : part + longest]
 
 
 def test_a_pass_gives_way_to_every_new_question() -> None:

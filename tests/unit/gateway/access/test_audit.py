@@ -39,8 +39,7 @@ def test_the_text_of_questions_is_logged_on_demand_and_evidence_has_none() -> No
         QueryServiceGetEvidenceRequest(camera_id="lobby", answer_id="1-2"),
     )
     for with_questions, texts in ((True, ["Who?", None]), (False, [None, None])):
-        audit = Audit(with_questions=with_questions)
-        call = CurrentCall(Caller("token:x", ()))
+        audit, call = Audit(with_questions=with_questions), CurrentCall(Caller("token:x", ()))
         with capture_logs() as lines:
             for request in requests:
                 with audit.call(call, "/a.B/C", Action.ASK, "lobby", request, context):

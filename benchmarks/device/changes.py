@@ -1,0 +1,94 @@
+"""Frames of which a share is new, taken in as changes and in full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.device.machine import settle
+from benchmarks.device.report import Table
+from benchmarks.device.subject import EVERY, Subject, arrivals
+from benchmarks.scene import Scene
+from hermes.memory import ChangeConfig, MemoryState
+from hermes.vlm import VideoMemory, take_together
+
+SHARE = 0.15
+"""Of a picture's places, how many are new in each frame."""
+
+_ROUNDS = EVERY
+
+
+def taking_changes(of: Subject, cameras: Sequence[int], fitting: int) -> Table:
+    """Frames a second, tower included, by the number of cameras whose frames arrive at once."""
+    scene: Any = Scene(of.model)
+    tokens = of.model.layout.tokens
+    table = Table(
+        f"{of.name}: frames a second of full memories, {SHARE:.0%} of each picture new",
+        (
+            "cameras",
+            "changes taken in, frames/s",
+            "all taken in, frames/s",
+            "ratio",
+            "tokens taken",
+        ),
+        notes=[
+            f"A frame has {tokens} tokens. The tower reads every frame, of which the share is new"
+            " exactly: its features are replaced. All cameras show the same."
+        ],
+    )
+    states = {changes: _full(of, scene, changes) for changes in (ChangeConfig(), None)}
+    for count in cameras:
+        if count > fitting:
+            table.add(count, None, None, None, None)
+            continue
+        rates, taken = [], []
+        for changes, state in states.items():
+            memories = [_memory(of, scene, changes) for _ in range(count)]
+            for memory in memories:
+                memory.restore(state)
+            scene.advance(SHARE)
+            _take(memories)  # not measured: all of this picture may be new to them
+            before = memories[0].intake.taken
+            rates.append(_rate(of, scene, memories))
+            taken.append((memories[0].intake.taken - before) / _ROUNDS)
+            for memory in memories:
+                memory.close()
+        table.add(count, *rates, rates[0] / rates[1], taken[0])
+    return table
+
+
+def _memory(of: Subject, scene: Any, changes: ChangeConfig | None) -> VideoMemory:
+    return VideoMemory(scene, config=of.config, compress_every_frames=EVERY, changes=changes)
+
+
+def _full(of: Subject, scene: Any, changes: ChangeConfig | None) -> MemoryState:
+    """A memory that holds its budget of frames that were new all over."""
+    memory = _memory(of, scene, changes)
+    scene.tower = False
+    for _ in range(of.budget // of.model.layout.tokens + 1):
+        scene.cut()
+        _take([memory])
+    state = memory.state()
+    memory.close()
+    scene.tower = True
+    return state
+
+
+def _rate(of: Subject, scene: Any, memories: Sequence[VideoMemory]) -> float:
+    """Frames a second."""
+    took = 0.0
+    for _ in range(_ROUNDS):
+        scene.advance(SHARE)
+        settle(of.device)
+        began = time.perf_counter()
+        _take(memories)
+        settle(of.device)
+        took += time.perf_counter() - began
+    return _ROUNDS * len(memories) / took
+
+
+def _take(memories: Sequence[VideoMemory]) -> None:
+    for outcome in take_together(arrivals(memories)):
+        if isinstance(outcome, Exception):
+            raise outcome
