@@ -158,7 +158,7 @@ class PackedPass:
             outs = [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
         else:
             turned = rotate(query[0], scaled(self._tables, scale)), rotate(key[0], self._tables)
-            outs = self._read(self._reading, layer, query[0], turned, value[0])
+            outs = list(self._read(self._reading, layer, query[0], turned, value[0]))
         return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
 
     def _read(

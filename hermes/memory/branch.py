@@ -17,6 +17,7 @@ from hermes.memory.excerpt import Excerpt
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.positions import Clock
 from hermes.memory.rope import Rotary
+from hermes.memory.side_by_side import SideBySide
 from hermes.memory.slab import Slab
 from hermes.memory.span_coverage import SpanCoverage
 
@@ -248,8 +249,6 @@ class BranchRow(ReadingRow):
     @classmethod
     def joined(cls, rows: Sequence[Self]) -> Joined | None:
         """On a CPU, as far as that takes less time than reading one after the other."""
-        from hermes.memory.side_by_side import SideBySide  # it is made of rows
-
         return SideBySide.of(rows, [row.branch for row in rows])
 
     # Computed on first use: a recorded pass (`hermes.memory.reading`) needs neither.

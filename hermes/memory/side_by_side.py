@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hermes.memory.branch import Branch, BranchRow
+from hermes.memory.attention import Joined
+from hermes.memory.excerpt import Excerpt
+from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab
 
 MOST_OF_A_ROW = 256 * 1024
@@ -23,6 +25,37 @@ MOST_TOGETHER = 64 * 1024 * 1024
 """Bytes of keys and values of all branches, in all layers."""
 FURTHER = 32
 """Tokens that branches can take before they are copied again."""
+
+
+class Reads(Protocol):
+    """What reads a memory and keys and values of its own: a branch."""
+
+    slab: Slab | Excerpt
+    rotary: Rotary
+    seen: int
+    length: int
+    keys: Tensor
+    values: Tensor
+    side_by_side: Joined | None
+
+
+class RowOfIt(Protocol):
+    """Its tokens in one pass."""
+
+    @property
+    def tokens(self) -> int:
+        """How many."""
+        ...
+
+    @property
+    def kept(self) -> int:
+        """How many of them stay, from the first on."""
+        ...
+
+    @property
+    def mask(self) -> Tensor | None:
+        """[tokens, own tokens so far] bool: what each sees; None if all of them."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,7 +80,7 @@ class SideBySide:
     Each row of a pass sees its own memory and branch, as it would alone.
     """
 
-    def __init__(self, branches: Sequence[Branch], tokens: int) -> None:
+    def __init__(self, branches: Sequence[Reads], tokens: int) -> None:
         """`tokens`: of the first row of each."""
         shape = branches[0].slab.shape
         self._number = {id(branch): number for number, branch in enumerate(branches)}
@@ -65,7 +98,7 @@ class SideBySide:
             self._copy(self._values[:, number], branch.slab.values, branch.values, branch)
             branch.side_by_side = self
 
-    def _copy(self, row: Tensor, memory: Tensor, own: Tensor, branch: Branch) -> None:
+    def _copy(self, row: Tensor, memory: Tensor, own: Tensor, branch: Reads) -> None:
         end = self._seen + branch.length
         row[:, :, : branch.seen] = memory[:, :, : branch.seen]
         row[:, :, branch.seen : self._seen] = 0.0  # what is hidden must still be a number
@@ -73,7 +106,7 @@ class SideBySide:
         row[:, :, end:] = 0.0
 
     @classmethod
-    def of(cls, rows: Sequence[BranchRow], branches: Sequence[Branch]) -> Self | None:
+    def of(cls, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> Self | None:
         """Ready for a pass of these rows, which have equally many tokens.
 
         None if they are better read one after the other.
@@ -86,7 +119,7 @@ class SideBySide:
         made._begin(rows, branches)
         return made
 
-    def fits(self, branches: Sequence[Branch], tokens: int) -> bool:
+    def fits(self, branches: Sequence[Reads], tokens: int) -> bool:
         """Whether it has these branches, as they are now and few others, and room for more."""
         numbers = [self._number.get(id(branch)) for branch in branches]
         if 2 * len(branches) < len(self._branches) or None in numbers:
@@ -97,7 +130,7 @@ class SideBySide:
             if number is not None
         )
 
-    def _begin(self, rows: Sequence[BranchRow], branches: Sequence[Branch]) -> None:
+    def _begin(self, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> None:
         tokens = rows[0].tokens
         numbers = [self._number[id(branch)] for branch in branches]
         starts = [self._seen + branch.length for branch in branches]
@@ -158,7 +191,7 @@ class SideBySide:
             self._lengths[number] = own + kept
 
 
-def _worthwhile(branches: Sequence[Branch], tokens: int) -> bool:
+def _worthwhile(branches: Sequence[Reads], tokens: int) -> bool:
     shape = branches[0].slab.shape
     if shape.device.type != "cpu" or any(type(branch.slab) is not Slab for branch in branches):
         return False
@@ -167,5 +200,5 @@ def _worthwhile(branches: Sequence[Branch], tokens: int) -> bool:
     return row <= MOST_OF_A_ROW and row * len(branches) * shape.layers <= MOST_TOGETHER
 
 
-def _longest(branches: Sequence[Branch]) -> int:
+def _longest(branches: Sequence[Reads]) -> int:
     return max(branch.length for branch in branches)

@@ -12,6 +12,7 @@ import grpc.aio
 import pytest
 import redis
 from google.protobuf import message_factory
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 from structlog.testing import capture_logs
@@ -19,6 +20,7 @@ from structlog.testing import capture_logs
 from hermes import errors
 from hermes.client import AsyncHermesClient, HermesClient
 from hermes.statuses import error_of
+from hermes.v1.query_pb2 import CameraSelector, QueryServiceAskManyRequest, Question
 from services.query_gateway.access import token_file
 from services.query_gateway.gateway import Gateway
 from tests.support.api import METHODS, methods_of
@@ -56,8 +58,10 @@ def refused(gateway: Gateway, reason: str) -> float:
     return registry.get_sample_value("hermes_refused_calls_total", {"reason": reason}) or 0.0
 
 
-async def call(gateway: Gateway, name: str, token: str | None) -> Any:
-    """A method by its full name. Its response; the last one of a stream."""
+async def call(
+    gateway: Gateway, name: str, token: str | None, request: Message | None = None
+) -> Any:
+    """A method by its full name. Its response, or all responses of a stream."""
     method = METHODS[name]
     kinds = [
         message_factory.GetMessageClass(kind) for kind in (method.input_type, method.output_type)
@@ -70,7 +74,7 @@ async def call(gateway: Gateway, name: str, token: str | None) -> Any:
             request_serializer=kinds[0].SerializeToString,
             response_deserializer=kinds[1].FromString,
         )
-        running = begin(kinds[0](), metadata=metadata, timeout=5)
+        running = begin(request or kinds[0](), metadata=metadata, timeout=5)
         if method.server_streaming:
             return [response async for response in running]
         return await running
@@ -95,6 +99,13 @@ async def test_no_method_is_open(gateway: Gateway, tokens: dict[str, str], name:
     assert refused(gateway, "UNAUTHENTICATED") == 4
     if name.endswith("CameraService/List"):
         assert not (await call(gateway, name, tokens["nobody"])).cameras
+        return
+    if name.endswith("/AskMany"):  # the right is to each camera, and so is the error
+        cameras = CameraSelector(camera_ids=["lobby", "dock"])
+        request = QueryServiceAskManyRequest(question=Question(text="what?", cameras=cameras))
+        first, *others = await call(gateway, name, tokens["nobody"], request)
+        assert first.cameras.camera_ids == ["lobby", "dock"]
+        assert [event.error.reason for event in others] == ["PERMISSION_DENIED"] * 2
         return
     assert await code_of(gateway, name, tokens["nobody"]) is grpc.StatusCode.PERMISSION_DENIED
     assert refused(gateway, "PERMISSION_DENIED") == 1

@@ -40,7 +40,7 @@ from hermes.v1.query_pb2 import (
 )
 from hermes.v1.worker_pb2 import WorkerServiceGetEvidenceRequest
 from services.query_gateway.gateway import Gateway
-from tests.support.fake_worker import End, Fail, FakeWorker, Find, Say
+from tests.support.fake_worker import End, Fail, FakeWorker, Find, Hang, Say
 from tests.support.gateway import running_gateway
 from tests.support.tokens import write_tokens
 
@@ -335,6 +335,25 @@ async def test_evidence_of_a_former_owner_is_refused(
     worker.finds = [Find(Evidence(), epoch=worker.searches[0].request.epoch - 1)]
     with pytest.raises(errors.CameraNotReady, match="changing hands"):
         await client.evidence("lobby", "7")
+
+
+async def test_a_search_for_evidence_is_an_open_question_and_ends_with_its_caller(
+    redis_url: str, worker: FakeWorker, lobby: str
+) -> None:
+    worker.finds = [Hang()]
+    async with (
+        running_gateway(redis_url, max_open_questions=1) as gateway,
+        AsyncHermesClient(f"127.0.0.1:{gateway.port}") as client,
+    ):
+        searching = asyncio.ensure_future(client.evidence("lobby", "7"))
+        while not worker.searches:
+            await asyncio.sleep(0.01)
+        with pytest.raises(errors.Overloaded):
+            await client.evidence("lobby", "7")
+        searching.cancel()
+        await asyncio.wait_for(worker.searches[0].ended.wait(), 2)
+    assert worker.searches[0].cancelled_at is not None
+    assert len(worker.searches) == 1
 
 
 async def test_who_may_ask_may_see_the_evidence(

@@ -21,6 +21,7 @@ from hermes.memory import (
     SlidingWindow,
     StreamMemory,
 )
+from hermes.memory.slab import Slab
 from hermes.vlm import VideoMemory
 from tests.support import tiny
 
@@ -228,6 +229,7 @@ def test_frames_are_fetched_once_for_an_answer() -> None:
             branch.commit(row)
             if step == 0:
                 first = dict(branch.chosen)
+                assert isinstance(branch.slab, Slab)
                 kept = branch.slab.keys.clone(), branch.slab.values.clone()
             inputs = model.embed([step + 5])
         assert branch.chosen == first

@@ -19,6 +19,7 @@ from benchmarks.baselines.retrieval import (
 )
 from hermes.errors import InvalidInput
 from hermes.memory import CacheShape, FrameLayout, FrameStamp, Rotary
+from hermes.memory.slab import Slab
 
 SHAPE = CacheShape(
     layers=2, kv_heads=2, head_dim=4, axes=1, dtype=torch.float32, device=torch.device("cpu")
@@ -103,6 +104,7 @@ def test_what_was_fetched_is_what_is_read() -> None:
     for index, key in enumerate(keys):
         push(memory, key, torch.full((2, 4), float(index + 1)))
     with ask(memory, keys[2]) as branch:
+        assert isinstance(branch.slab, Slab)
         values = branch.slab.values[0, 0, :, 0].tolist()
         assert values == [0.0] * PREFIX + [3.0, 3.0]
         cos, sin = ROTARY.tables(torch.arange(5)[None])

@@ -38,7 +38,7 @@ def stock_ids(tokenizer: Any, text: str, turns: tuple[Turn, ...], asked: str) ->
 @pytest.mark.parametrize("family", FOLDERS)
 def test_the_prompt_is_what_the_stock_template_makes_of_it(family: str, count: int) -> None:
     tokenizer, _, video_id, text = prompt_of(family)
-    folder = FOLDERS[family](family.removeprefix("offline "))  # type: ignore[operator]
+    folder = FOLDERS[family](family.removeprefix("offline "))
     template = PromptTemplate.without_video(folder, tokenizer)
     assert template is not None
     turns = TURNS[:count] if family != "demo" else (Turn("Is it day?", "yes, night"),) * count
