@@ -14,10 +14,13 @@ from benchmarks import (
     checkpoints,
     compression,
     decode,
+    forms,
     frame_log,
     gateway,
+    many,
     memory,
     serving,
+    spans,
     stream,
 )
 from benchmarks.table import Row, render
@@ -27,11 +30,14 @@ MODULES = {
     "memory": memory,
     "stream": stream,
     "serving": serving,
+    "spans": spans,
     "changes": changes,
     "compression": compression,
     "frame_log": frame_log,
     "decode": decode,
+    "forms": forms,
     "gateway": gateway,
+    "many": many,
     "checkpoints": checkpoints,
 }
 

@@ -8,6 +8,8 @@ from typing import Protocol
 from torch import Tensor
 
 from hermes.memory import Branch, Compression, Coverage, FrameStamp
+from hermes.question import Span
+from hermes.sampling import GREEDY, Sampling
 from hermes.vlm import VideoModel
 
 
@@ -47,11 +49,18 @@ class Memory(Protocol):
         """Take in one picture [3, height, width] uint8; what that evicted, if anything."""
         ...
 
-    def branch(self, room: int) -> Branch:
+    def branch(self, room: int, span: Span | None = None) -> Branch:
         """A place for one question and its answer of at most `room` tokens. Close it after use."""
         ...
 
-    def ask(self, question: str, max_tokens: int = 256) -> str:
+    def ask(
+        self,
+        question: str,
+        max_tokens: int = 256,
+        sampling: Sampling = GREEDY,
+        *,
+        span: Span | None = None,
+    ) -> str:
         """The whole answer."""
         ...
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.baselines.memories import CHANGES
-from benchmarks.quality import curves
+from benchmarks.quality import choices as of_choices
+from benchmarks.quality import curves, evidence, spans
 from benchmarks.quality.contenders import ablations, change_settings, contenders
 from benchmarks.quality.disturbances import DISTURBANCES
 from benchmarks.quality.report import by_era, by_kind
 from benchmarks.quality.run import UNBOUNDED, Result, Task, Verdicts, merged, perform_all, verdicts
-from benchmarks.quality.score import Share
+from benchmarks.quality.score import Share, Verdict
 from hermes.demo.checkpoint import FRAME_TOKENS, WEIGHTS
+
+T = TypeVar("T")
 
 TRAINED_FRAMES = 24
 LONG_FRAMES = 120
@@ -143,6 +151,60 @@ def change_choices(options: argparse.Namespace) -> None:
     _compared(_measure(options, LONG_FRAMES, TIGHT, (CHANGES, *change_settings())), TIGHT)
 
 
+def of_spans(options: argparse.Namespace) -> None:
+    """Questions about a span, whose answers differ from those about the whole stream."""
+    for setting in (spans.WHOLE, spans.THINNED):
+        found: dict[str, list[Verdict]] = {}
+        for one in each_stream(options, spans.perform, LONG_FRAMES, setting):
+            for name, judged in one.items():
+                found.setdefault(name, []).extend(judged)
+        print(
+            f"{setting.label}; {spans.SPANS} spans of {setting.length} frames in the newest"
+            f" {setting.newest} of each of {options.streams} streams of {LONG_FRAMES} frames\n"
+        )
+        print(by_kind(found, spans.KINDS_ASKED), "\n")
+
+
+def of_evidence(options: argparse.Namespace) -> None:
+    """Whether the frames named as evidence show what was asked about."""
+    weighed = [
+        one
+        for found in each_stream(
+            options, evidence.perform, LONG_FRAMES, BUDGET, first=evidence.FIRST_SEED
+        )
+        for one in found
+    ]
+    print(f"{options.streams} streams of {LONG_FRAMES} frames, budget {BUDGET} tokens\n")
+    print(evidence.table_of(weighed))
+
+
+def each_stream(
+    options: argparse.Namespace, perform: Callable[..., T], *settings: object, first: int = 0
+) -> Iterator[T]:
+    """What `perform` finds for each stream, in order. `first`: the seed of the first."""
+    seeds = range(first, first + options.streams)
+    same = [repeat(setting, len(seeds)) for setting in (*settings, options.model)]
+    if options.processes == 1:
+        yield from map(perform, seeds, *same)
+        return
+    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(perform, seeds, *same)
+
+
+def choices(options: argparse.Namespace) -> None:
+    """The probabilities of choices, where one of them is known to be right."""
+    found = {
+        f"{streams} of {frames} frames": of_choices.measure(
+            streams, frames, BUDGET, options.model, options.processes
+        )
+        for frames, streams in (
+            (TRAINED_FRAMES, options.streams),
+            (LONG_FRAMES, max(1, options.streams // 2)),
+        )
+    }
+    print(of_choices.report(found))
+
+
 def _compared(found: dict[str, Result], budget: int, label: str = "") -> None:
     tokens = {f"{label}{name}": f"{result.tokens_a_frame:.2f}" for name, result in found.items()}
     rows = {f"{label}{name}": result.verdicts for name, result in found.items()}
@@ -187,6 +249,9 @@ PARTS = {
     "by-world": by_world,
     "by-length": by_length,
     "change-choices": change_choices,
+    "spans": of_spans,
+    "evidence": of_evidence,
+    "choices": choices,
 }
 
 if __name__ == "__main__":

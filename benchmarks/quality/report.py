@@ -13,13 +13,13 @@ Verdicts = Mapping[str, Sequence[Verdict]]
 """By contender."""
 
 
-def by_kind(results: Verdicts) -> str:
+def by_kind(results: Verdicts, kinds: Sequence[str] = tuple(KINDS)) -> str:
     """A row for each contender, a column for each kind of question."""
     rows = [
-        [name, *(str(Share.of(v for v in verdicts if v.kind == kind)) for kind in KINDS)]
+        [name, *(str(Share.of(v for v in verdicts if v.kind == kind)) for kind in kinds)]
         for name, verdicts in results.items()
     ]
-    return table(["memory", *KINDS], rows)
+    return table(["memory", *kinds], rows)
 
 
 def by_era(

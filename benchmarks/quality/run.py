@@ -93,7 +93,8 @@ class SeenOnce:
 
 
 @cache
-def _model(folder: str) -> VideoModel:
+def model_of(folder: str) -> VideoModel:
+    """The model in a folder, loaded once."""
     torch.set_num_threads(1)
     return load(folder)
 
@@ -118,7 +119,7 @@ def perform(tasks: Sequence[Task], folder: str = str(WEIGHTS)) -> list[dict[str,
         )
         for one in tasks
     ]
-    model: Any = SeenOnce(_model(folder))
+    model: Any = SeenOnce(model_of(folder))
     known = all_contenders()
     found: list[dict[str, Result]] = [{} for _ in tasks]
     for name in task.names:

@@ -12,11 +12,12 @@ from hermes.v1 import query_pb2
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFrame:
-    """A frame without which the answer is less likely.
+    """A frame that the answer rests on.
 
     `captured`: when. `media_s`: where it lies in its file. `frame`: its number, which
     counts the stream's frames from 0. `fall`: how far the log-probability of the whole
-    answer falls when this frame is hidden. `picture`: a JPEG; empty if it was not asked
+    answer falls when this frame alone is hidden; hardly, where others show the same.
+    `picture`: a JPEG; empty if it was not asked
     for, or is no longer kept.
     """
 
@@ -36,9 +37,9 @@ class EvidenceFrame:
 class Evidence:
     """What was found by hiding frames and reading the answer again.
 
-    `frames`: the largest falls first; empty if hiding frames does not change the answer.
+    `frames`: the most telling first; empty if hiding frames does not change the answer.
     `logprob`: of the whole answer, with nothing hidden. `largest_fall`: the most that it
-    fell by. `readings`: how often the answer was read again.
+    fell by, with many frames hidden. `readings`: how often the answer was read again.
     """
 
     frames: tuple[EvidenceFrame, ...]

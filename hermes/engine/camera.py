@@ -18,7 +18,7 @@ from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
 from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable, as_hermes_error
 from hermes.memory import look_inside
-from hermes.question import MAX_EVIDENCE_FRAMES, Question
+from hermes.question import MAX_EVIDENCE_FRAMES, Form, Question
 from hermes.vlm.choice_tokens import ChoiceTokens
 from hermes.vlm.forms import Forms
 from hermes.vlm.scoring import Scoring
@@ -87,6 +87,14 @@ class CameraHandle:
         session.room.reserve(len(batch.frames))
         self._mailbox.post(lambda: session.offer(batch))
 
+    def prepare(self, form: Form) -> None:
+        """Compile a schema or regular expression for questions that follow: a fraction of a second.
+
+        Where a thread must not wait so long, as an event loop's, another one calls this before
+        `ask`. Raises `InvalidInput` for a form that no answer can have.
+        """
+        self._forms.prepare(form)
+
     def ask(
         self,
         question: Question | str,
@@ -101,8 +109,7 @@ class CameraHandle:
         so that it has seen every frame up to there. It is called after each frame
         and must be cheap. `standing`: it waits for other questions, has a place of its
         own in the admission, and takes the device within `EngineConfig.watch_share`.
-        A new schema or regular expression is compiled here, which can take a fraction of a
-        second: an event loop calls this in a thread.
+        A schema or regular expression that is not prepared yet is compiled here first.
         Raises `InvalidInput`, `Overloaded` and `Unavailable`.
         """
         self._require_open()

@@ -152,6 +152,7 @@ class Engine:
         Raises `InvalidInput` if not even one memory fits.
         """
         self._question_pass.prepare(self.model.prefix())
+        self.model.forms.warm_up()
         changes = self.config.changes
         # Everything counts as a change: passes are then as large as they get.
         memory = self._memory(None if changes is None else replace(changes, threshold=0.0))

@@ -20,7 +20,7 @@ SEGMENTS = 8
 PARTS = 10
 """And the likeliest segment into so many parts, at most."""
 
-LEAST_FALL = 3.75
+LEAST_FALL = 3.0
 """By so much the log-odds of an answer are below even, or below what they were, where half of the
 segments do not show what it rests on. Measured on the demo's worlds (docs/memory-quality.md).
 """

@@ -175,7 +175,7 @@ class Session:
             taken=self.memory.intake.ratio,
             change=self.memory.intake.change,
             changes=self.memory.intake.changes,
-            held=self.memory.cache.held_frames(),
+            held=HeldFrames.of(self.memory.cache.held.table),
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )
 

@@ -62,8 +62,13 @@ class Weighing:
             done,
             lambda error: fail(future, error),
         )
-        future.add_done_callback(lambda ended: ended.cancelled() and made.cancelled.set())
+        future.add_done_callback(made.drop_if_cancelled)
         return made
+
+    def drop_if_cancelled(self, future: Future[Evidence]) -> None:
+        """Drop it at the device's next step if nobody waits for its outcome any more."""
+        if future.cancelled():
+            self.cancelled.set()
 
     def __post_init__(self) -> None:
         self.hiding = Hiding(sorted(self.stamps), self.wanted)

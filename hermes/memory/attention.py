@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -43,6 +43,14 @@ class Pass(Protocol):
         ...
 
 
+class Joined(Protocol):
+    """Several rows that are read at once."""
+
+    def attend(self, layer: int, rotated: tuple[Tensor, Tensor], value: Tensor) -> Tensor:
+        """[heads, tokens of all rows, head_dim] from what all rows have, one after the other."""
+        ...
+
+
 class ReadingRow(ABC):
     """A row that only reads a memory. If a pass has no other rows, all are rotated at once.
 
@@ -69,6 +77,13 @@ class ReadingRow(ABC):
 
         `query`: as it came, neither rotated nor scaled.
         """
+
+    @classmethod
+    def joined(cls, rows: Sequence[Self]) -> Joined | None:
+        """Rows of this type and of equally many tokens, to be read at once; None if each is read
+        by itself.
+        """
+        return None
 
 
 class AppendingRow(ABC):
@@ -122,6 +137,7 @@ class PackedPass:
         if (alike := self._reading or self._appending) is not None:
             cos, sin = zip(*(row.tables for row in alike), strict=True)
             self._tables = torch.cat(cos), torch.cat(sin)
+        self._joined = [] if self._reading is None else _joined(self._reading)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens of all rows, head_dim] in, [1, tokens, heads, head_dim] out."""
@@ -141,14 +157,49 @@ class PackedPass:
             rows = zip(self.rows, q, k, v, strict=True)
             outs = [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
         else:
-            rotated = zip(
-                rotate(query[0], scaled(self._tables, scale)).split(self.sizes, dim=1),
-                rotate(key[0], self._tables).split(self.sizes, dim=1),
-                strict=True,
-            )
-            reading = zip(self._reading, q, rotated, v, strict=True)
-            outs = [row.attend_rotated(layer, own, a, b) for row, own, a, b in reading]
+            turned = rotate(query[0], scaled(self._tables, scale)), rotate(key[0], self._tables)
+            outs = self._read(self._reading, layer, query[0], turned, value[0])
         return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
+
+    def _read(
+        self,
+        rows: Sequence[ReadingRow],
+        layer: int,
+        query: Tensor,
+        rotated: tuple[Tensor, Tensor],
+        value: Tensor,
+    ) -> Sequence[Tensor]:
+        """The output of each row, or that of all rows in one."""
+        if self._joined and len(self._joined[0][1]) == len(rows):
+            return [self._joined[0][0].attend(layer, rotated, value)]
+        q, v = query.split(self.sizes, dim=1), value.split(self.sizes, dim=1)
+        turned = list(zip(*(part.split(self.sizes, dim=1) for part in rotated), strict=True))
+        outs: dict[int, Tensor] = {}
+        for together, places in self._joined:
+            a, b, c = (
+                torch.cat([parts[place] for place in places], dim=1)
+                for parts in ([t[0] for t in turned], [t[1] for t in turned], v)
+            )
+            out = together.attend(layer, (a, b), c)
+            outs |= zip(places, out.split(self.sizes[places[0]], dim=1), strict=True)
+        for place, row in enumerate(rows):
+            if place not in outs:
+                outs[place] = row.attend_rotated(layer, q[place], turned[place], v[place])
+        return [outs[place] for place in range(len(rows))]
+
+
+def _joined(rows: Sequence[ReadingRow]) -> list[tuple[Joined, list[int]]]:
+    """Rows that are read at once, and which of all they are."""
+    alike: dict[tuple[type[ReadingRow], int], list[int]] = {}
+    for place, row in enumerate(rows):
+        alike.setdefault((type(row), row.tokens), []).append(place)
+    found = []
+    for (kind, _), places in alike.items():
+        if len(places) > 1:
+            together = kind.joined([rows[place] for place in places])
+            if together is not None:
+                found.append((together, places))
+    return found
 
 
 def tail_mask(queries: int, length: int, device: torch.device) -> Tensor | None:

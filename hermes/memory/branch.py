@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hermes.errors import InvalidInput
-from hermes.memory.attention import ReadingRow, split_attention, tail_mask
+from hermes.memory.attention import Joined, ReadingRow, split_attention, tail_mask
 from hermes.memory.coverage import Coverage
 from hermes.memory.excerpt import Excerpt
 from hermes.memory.frame_layout import FrameLayout
@@ -132,6 +132,8 @@ class Branch:
         self.keys = torch.empty(size, dtype=shape.dtype, device=shape.device)
         """Keys of its own tokens, rotated to their positions."""
         self.values = torch.empty(size, dtype=shape.dtype, device=shape.device)
+        self.side_by_side: Joined | None = None
+        """Copies of what it reads and of what others read, if they are read at once."""
         self._closed = False
         slab.open()
 
@@ -206,6 +208,7 @@ class Branch:
         """Stop reading the memory. Closing twice is harmless."""
         if not self._closed:
             self._closed = True
+            self.side_by_side = None
             self.slab.close()
 
     def __enter__(self) -> Self:
@@ -239,15 +242,22 @@ class BranchRow(ReadingRow):
     """Tokens of a question or an answer within one forward pass."""
 
     def __init__(self, branch: Branch, tokens: int) -> None:
-        self._branch = branch
+        self.branch = branch
         self._tokens = tokens
+
+    @classmethod
+    def joined(cls, rows: Sequence[Self]) -> Joined | None:
+        """On a CPU, as far as that takes less time than reading one after the other."""
+        from hermes.memory.side_by_side import SideBySide  # it is made of rows
+
+        return SideBySide.of(rows, [row.branch for row in rows])
 
     # Computed on first use: a recorded pass (`hermes.memory.reading`) needs neither.
 
     @cached_property
     def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """cos and sin of its positions."""
-        branch = self._branch
+        branch = self.branch
         return branch.rotary.tables(branch.positions(self._tokens))
 
     @cached_property
@@ -256,7 +266,7 @@ class BranchRow(ReadingRow):
 
         None if it sees all of them.
         """
-        branch = self._branch
+        branch = self.branch
         return tail_mask(self._tokens, branch.length + self._tokens, branch.keys.device)
 
     @property
@@ -272,18 +282,18 @@ class BranchRow(ReadingRow):
     @property
     def in_line(self) -> bool:
         """Whether its tokens have positions that follow one another, the same on every axis."""
-        return self._branch.next_in_line is not None
+        return self.branch.next_in_line is not None
 
     def places(self) -> list[Place]:
         """Where each token of a row `in_line` goes."""
-        first, position = self._branch.length, self._branch.next_in_line
+        first, position = self.branch.length, self.branch.next_in_line
         if position is None:
             raise RuntimeError("the row's positions do not follow one another")
         return [Place(first + n, position + n) for n in range(self._tokens)]
 
     def layout(self) -> RowLayout:
         """Where the row's tokens, and those that it reads, are on the device."""
-        branch = self._branch
+        branch = self.branch
         return RowLayout(
             branch.slab.all_rotated_keys(branch.seen, branch.rotary),
             branch.slab.values,
@@ -297,4 +307,4 @@ class BranchRow(ReadingRow):
         self, layer: int, query: Tensor, rotated: tuple[Tensor, Tensor], value: Tensor
     ) -> Tensor:
         """Attend to the memory and to the branch, which keeps the row's keys and values."""
-        return self._branch.attend(layer, query, rotated, value, self.mask)
+        return self.branch.attend(layer, query, rotated, value, self.mask)

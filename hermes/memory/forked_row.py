@@ -35,7 +35,7 @@ class ForkedRow(BranchRow):
     @cached_property
     def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """cos and sin of its positions: those of each text begin where the fork is."""
-        branch, shared = self._branch, self._shared
+        branch, shared = self.branch, self._shared
         longest = branch.positions(shared + max(self._forks))
         parts = [longest[:, shared : shared + tokens] for tokens in self._forks]
         return branch.rotary.tables(torch.cat((longest[:, :shared], *parts), dim=1))
@@ -43,7 +43,7 @@ class ForkedRow(BranchRow):
     @cached_property
     def mask(self) -> Tensor | None:
         """As of every row; a text does not see those before it."""
-        branch = self._branch
+        branch = self.branch
         before = branch.length + self._shared
         device = branch.keys.device
         causal = tail_mask(self._tokens, branch.length + self._tokens, device)
@@ -57,7 +57,7 @@ class ForkedRow(BranchRow):
         """As of every row; a token of a text skips the texts before it."""
         line, shared = super().places(), self._shared
         found = line[:shared]
-        fork = self._branch.length + shared
+        fork = self.branch.length + shared
         for skip, tokens in zip(accumulate(self._forks, initial=0), self._forks, strict=False):
             found += [
                 Place(fork + skip + n, line[shared + n].position, fork, skip) for n in range(tokens)

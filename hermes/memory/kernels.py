@@ -199,6 +199,10 @@ def _join(
     tl.store(lines, out.to(joined.dtype.element_ty), mask=rows[:, None] < GROUPS)
 
 
+KERNELS = (_write, _attend, _join)
+"""All kernels, in the order in which a layer runs them."""
+
+
 class Reader:
     """Attention of N tokens over their memories, in preallocated buffers.
 

@@ -17,7 +17,6 @@ from hermes.memory.eviction import every_index, evict
 from hermes.memory.frame_layout import FrameLayout, check_layouts, shortened
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
 from hermes.memory.held import Held
-from hermes.memory.held_frames import HeldFrames
 from hermes.memory.limits import Compression, MemoryConfig
 from hermes.memory.policies import RetentionPolicy
 from hermes.memory.positions import Clock
@@ -114,10 +113,6 @@ class StreamMemory:
     def stamps(self) -> list[tuple[int, FrameStamp]]:
         """Number and stamp of every frame that is held, at least in part, in order."""
         return [] if self._held is None else self._held.table.stamps()
-
-    def held_frames(self) -> HeldFrames:
-        """As `stamps`, for other threads, and without a copy."""
-        return HeldFrames() if self._held is None else HeldFrames.of(self._held.table)
 
     def taken(self) -> dict[int, int]:
         """How many tokens each frame that is held was taken in with, by number."""
@@ -305,8 +300,7 @@ class StreamMemory:
 
     def _positions_run_out(self) -> bool:
         # Each token of headroom moves the clock on by at most one position.
-        reserve = self.config.headroom + self.config.position_reserve
-        return self.next_position + reserve > self.config.position_limit
+        return self.position_room < self.config.headroom
 
     # -- reading -----------------------------------------------------------
 
@@ -319,14 +313,12 @@ class StreamMemory:
         span: Span | None = None,
         waiting: Waiting | None = None,
     ) -> Branch:
-        """Open a branch for a question and its answer of at most `room` tokens in all.
+        """Open a branch for a question and its answer of at most `room` tokens in all. Close it.
 
-        `frames`: features [tokens, width] and layouts of frames that are not in
-        memory, and come right after it: the branch's first row begins with them,
-        beside the `room`. `numbers`: theirs, by default those that come next. `span`: it
-        sees what is within it alone, and `frames` are within it; raises `InvalidInput` if
-        nothing is. `waiting`: a frame, newer than all in memory, that coverage tells of.
-        Close the branch after use.
+        `frames`: features [tokens, width] and layouts of frames that are not in memory, and come
+        right after it: the branch's first row begins with them, beside the `room`. `numbers`:
+        theirs, by default those that come next. `span`: it sees what is within it alone (as
+        `frames` are); raises `InvalidInput` if nothing is. `waiting`: coverage tells of it, too.
         """
         self._require_open()
         held, opening = self.held, None
@@ -334,13 +326,11 @@ class StreamMemory:
             layouts = [layout for _, layout in frames]
             layouts = shortened(layouts, self.position_room, self.config.position_limit)
             numbers = numbers or range(held.table.seen, held.table.seen + len(frames))
-            features = [features for features, _ in frames]
-            opening = Opening.of(features, layouts, held.clock, numbers)
-        keeps = self.config.keep_present
-        seen = view(held, span, waiting, standing=keeps, shown=opening is not None)
-        source = seen.source(held.slab, self.rotary, self._slabs)
+            opening = Opening.of([own for own, _ in frames], layouts, held.clock, numbers)
+        seen = view(held, span, waiting, standing=self.config.keep_present, shown=bool(frames))
+        slab = seen.source(held.slab, self.rotary, self._slabs)
         return Branch(
-            source, self.rotary, self.next_position, room, seen.coverage, opening, seen.span
+            slab, self.rotary, self.next_position, room, seen.coverage, opening, seen.span
         )
 
     def stamp_of(self, number: int) -> FrameStamp | None:

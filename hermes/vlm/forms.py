@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from typing import Any
 
+from hermes.errors import Unsupported
 from hermes.question import Choices, Form, JsonSchema, Regex
 from hermes.vlm.choice_tokens import ChoiceTokens
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.grammar import Grammar, Grammars
 from hermes.vlm.plain_text import PlainText
 from hermes.vlm.spelling import Spelling
+
+log = logging.getLogger(__name__)
 
 Prepared = ChoiceTokens | Grammar
 
@@ -29,6 +33,13 @@ class Forms:
         self._grammars: Grammars | None = None
         self._compiled: OrderedDict[JsonSchema | Regex, Grammar] = OrderedDict()
         self._lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Look through the vocabulary now: a second or two, which the first schema would take."""
+        try:
+            self.grammar(Regex("a"))
+        except Unsupported as error:
+            log.info("no answers in schemas: %s", error)
 
     def prepare(self, form: Form | None) -> Prepared | None:
         """What an answer of this form needs; None for free text.

@@ -5,16 +5,19 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes.errors import HermesError, InvalidInput, Unsupported
 from hermes.question import JsonSchema, Regex
 from hermes.vlm.spelling import Spelling
 
+if TYPE_CHECKING:
+    from llguidance._lib import JsonCompileOptions
+
 _SPACES = r"\n? {0,8}"
 """Between the tokens of JSON: enough for indented JSON, but no answer of spaces alone."""
 
-_JSON: dict[str, Any] = {
+_JSON: JsonCompileOptions = {
     "item_separator": ",",
     "key_separator": ":",
     "whitespace_pattern": _SPACES,

@@ -21,6 +21,7 @@ class GrammarChoice:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._bits = torch.arange(8, dtype=torch.uint8, device=device)
         self._tables: dict[Spelling, tuple[Tensor, Tensor]] = {}
 
     def choose(
@@ -46,8 +47,7 @@ class GrammarChoice:
         if self._device.type == "cuda":
             packed = packed.pin_memory()
         there = packed.to(self._device, non_blocking=True)
-        bits = torch.arange(8, dtype=torch.uint8).to(self._device, non_blocking=True)
-        return ((there >> bits) & 1).view(len(masks), -1).to(torch.bool)
+        return ((there >> self._bits) & 1).view(len(masks), -1).to(torch.bool)
 
     def _table(self, spelling: Spelling) -> tuple[Tensor, Tensor]:
         if spelling not in self._tables:

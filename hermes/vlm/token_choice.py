@@ -94,6 +94,8 @@ class TokenChoice:
         assert self._seen is not None
         row = self._free.pop()
         self._rows[row] = _Row(penalty, sampler, sampling.logprobs, grammar)
+        if penalty == 1:
+            return row  # what was seen and said does not matter
         prompt = prompts.prompt_ids(question, turns, reasoning=grammar is None)
         ids = torch.tensor(sorted(set(prompt)), dtype=torch.int64)
         ids = ids[ids < self._seen.shape[1]]  # a tokenizer can know more than the model says
@@ -157,10 +159,11 @@ class TokenChoice:
     def _choose(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
         """As `choose`, for rows that are in the table."""
         assert self._seen is not None
-        at = torch.tensor(rows).to(logits.device, non_blocking=True)
         scores = logits.to(torch.float32)
         penalties = [self._rows[row].penalty for row in rows]
+        at: Tensor | None = None
         if any(penalty != 1 for penalty in penalties):
+            at = torch.tensor(rows).to(logits.device, non_blocking=True)
             by = penalties[0] if len(set(penalties)) == 1 else _column(penalties, scores)
             less = torch.where(scores < 0, scores * by, scores / by)
             scores = torch.where(self._seen.index_select(0, at), less, scores)
@@ -172,21 +175,24 @@ class TokenChoice:
                 chosen[place : place + 1] = row.sampler.draw(scores[place : place + 1])
         if any(row.grammar is not None for row in own):
             chosen = self._allowed(chosen, scores, own)
-        self._seen.view(-1).index_fill_(0, at * self._seen.shape[1] + chosen, True)
+        if at is not None:
+            self._seen.view(-1).index_fill_(0, at * self._seen.shape[1] + chosen, True)
         return chosen
 
     def _allowed(self, chosen: Tensor, scores: Tensor, rows: Sequence[_Row]) -> Tensor:
         """`chosen`, with the tokens of answers with a grammar chosen from what it allows."""
         held = [(n, row, row.grammar) for n, row in enumerate(rows) if row.grammar is not None]
-        at = torch.tensor([n for n, *_ in held]).to(scores.device, non_blocking=True)
+        at: Tensor | None = None
+        if len(held) < len(rows):
+            at = torch.tensor([n for n, *_ in held]).to(scores.device, non_blocking=True)
         tokens, pieces = self._grammars.choose(
-            scores.index_select(0, at),
+            scores if at is None else scores.index_select(0, at),
             [grammar for *_, grammar in held],
             [row.sampler for _, row, _ in held],
         )
         for place, (_, row, grammar) in enumerate(held):
             row.piece = None if grammar.spelling.tokens is None else pieces[place]
-        return chosen.index_copy(0, at, tokens)
+        return tokens if at is None else chosen.index_copy(0, at, tokens)
 
     def _grow(self) -> None:
         """Twice as many rows, or the first ones."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.dashboard import camera, fleet, ingest, memory, questions, recovery
+from scripts.dashboard import camera, fleet, ingest, memory, notifications, questions, recovery
 
 ROWS = {
     "Fleet at a glance": fleet.PANELS,
@@ -10,5 +10,6 @@ ROWS = {
     "Memory by band": memory.PANELS,
     "Ingest and drops": ingest.PANELS,
     "Ownership and recovery": recovery.PANELS,
+    "Notifications": notifications.PANELS,
     "One camera in depth: $camera": camera.PANELS,
 }

@@ -22,7 +22,12 @@ PERCENT = 8  # columns, with the space before it
 MOST_TIMES = 1000
 """Beyond it a number says no more than that it is large."""
 
-_FALLS = ((math.log(2), "a little"), (math.log(10), ""), (math.log(100), "much"))
+_FALLS = (
+    (math.log(1.5), "hardly"),
+    (math.log(3), "a little"),
+    (math.log(10), ""),
+    (math.log(100), "much"),
+)
 """Up to which fall of the log-probability an answer counts as how much less likely."""
 
 
@@ -90,22 +95,21 @@ def dropped_line(count: int) -> str:
 
 
 def evidence_lines(evidence: Evidence, now: datetime) -> Iterator[str]:
-    """The frames on which an answer rests, one a line, the weightiest first."""
+    """The frames on which an answer rests, one a line, the most telling first."""
+    most = times_less_likely(evidence.largest_fall)
     if not evidence.frames:
-        yield (
-            "no frame is evidence for this answer: hiding any of them changes little"
-            f" ({times_less_likely(evidence.largest_fall)} at most)"
-        )
+        yield f"no frame is evidence for this answer: hiding frames changes little ({most} at most)"
         return
-    yield "the answer rests on:"
+    yield "the answer rests on these frames, and on those near them:"
     for frame in evidence.frames:
         times = times_less_likely(frame.fall)
-        yield f"  {shown_frame(frame, now)}  {less_likely(frame.fall)} without it ({times})"
+        yield f"{shown_frame(frame, now)} {less_likely(frame.fall)} without it ({times})"
+    yield f"without all of them it is {less_likely(evidence.largest_fall)} ({most})"
 
 
 def shown_frame(frame: EvidenceFrame, now: datetime) -> str:
-    """When a frame was captured, and where it lies in its file."""
-    place = "" if frame.media_s is None else f", {shown_position(frame.media_s)} in the file"
+    """When a frame was captured and, in brackets, where it lies in its file."""
+    place = "" if frame.media_s is None else f" ({shown_position(frame.media_s)})"
     return f"{shown_moment(frame.captured, now)}{place}"
 
 

@@ -19,20 +19,28 @@ from services.cli.progress import waiting
 def print_answer(stream: AnswerStream, *, camera: str = "", folder: Path | None = None) -> Answer:
     """Print text on standard output as it arrives, and the rest on standard error.
 
-    `folder`: where the pictures of its evidence are written, named after the camera.
+    `camera`: with it the id of the answer is shown. `folder`: where the pictures of its
+    evidence are written, named after the camera.
     """
-    with stream, waiting("waiting for the answer") as over:
-        for text in stream:
-            over()
-            out.out(text, end="", highlight=False)
-            out.file.flush()
-        answer = stream.result()
+    begun = False
+    try:
+        with stream, waiting("waiting for the answer") as over:
+            for text in stream:
+                over()
+                out.out(text, end="", highlight=False)
+                out.file.flush()
+                begun = True
+            answer = stream.result()
+    except HermesError:
+        if begun:  # the error gets a line of its own
+            out.out("")
+        raise
     out.out("")
     for detail in details_of(answer, datetime.now(UTC), err.width, plain=err.options.ascii_only):
         err.print(detail, soft_wrap=not err.is_terminal)
     for path in _written(answer, camera, folder).values():
         err.print(f"written: {path}", markup=False, soft_wrap=True)
-    err.print(f"[dim]{answer_line(answer)}[/]", soft_wrap=True)
+    err.print(f"[dim]{answer_line(answer, with_id=bool(camera))}[/]", soft_wrap=True)
     return answer
 
 

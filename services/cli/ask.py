@@ -110,11 +110,10 @@ def ask(
             ask_many.show(stream, folder, as_json=as_json)
             return
         assert camera is not None  # or else several are asked
-        ask_it = partial(client.ask, camera, **asked)
         show = partial(print_answer, camera=camera, folder=folder)
         if interactive:
-            converse(camera, question, ask_it, show)
+            converse(camera, question, partial(client.ask, camera_id=camera, **asked), show)
         elif question is not None and as_json:
-            print_json(ask_it(question), camera, folder)
+            print_json(client.ask(camera, question, **asked), camera, folder)
         elif question is not None:
-            show(ask_it(question))
+            show(client.ask(camera, question, **asked))

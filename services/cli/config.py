@@ -25,9 +25,9 @@ from hermes.errors import InvalidInput
 from hermes.labels import check_display_name, check_labels, key_fault, value_fault
 from services.cli.frame_size import DEMO
 from services.cli.watch_config import WatchConfig
-from services.cli.yaml_marks import Marks, marks_of
 from services.common.cameras import ID_PATTERN, is_file
 from services.common.redaction import MASK, lacks_scheme, redact
+from services.common.yaml_marks import Marks, marks_of
 
 _RAISED = "Value error, "
 """What comes before the message of a validator here."""
@@ -147,6 +147,8 @@ class UpConfig(BaseModel):
     frames_per_second: float = Field(0.0, ge=0, le=30)
     capacity: int = Field(0, ge=0, le=4096)
     reflection: bool = False
+    sinks: Path | None = None
+    """The notifier's file of sinks; None runs no notifier."""
 
     def overridden(self, cameras: list[CameraConfig], **given: Any) -> UpConfig:
         """A copy with the command line's values on top, but for those that are None or empty.
@@ -162,6 +164,8 @@ class UpConfig(BaseModel):
         changes: dict[str, Any] = {}
         if self.media_root is not None:
             changes["media_root"] = folder / self.media_root.expanduser()
+        if self.sinks is not None:
+            changes["sinks"] = folder / self.sinks.expanduser()
         model = folder / Path(self.model).expanduser()
         if self.model != DEMO and model.is_dir():
             changes["model"] = str(model)

@@ -7,9 +7,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
@@ -38,6 +38,7 @@ QUESTIONS_NOW, QUESTIONS_PAST = 1, 2  # about each camera
 WAIT_S = 90.0
 REPORTED_S = 10.0  # until a memory's state is that of its answers
 FRAMES_PER_SECOND = 2.0
+RIGHT, WRONG = "[green]right[/]", "[red]wrong[/]"
 
 
 def demo(
@@ -59,6 +60,7 @@ def demo(
         with open_client(address) as client, _playing(client, names):
             _watch(client, names, pipeline)
             answers = _ask_all(client, worlds, seed)
+            answers |= _ask_each_kind(client, worlds[0], seed)
             print_cameras(_current(client, answers))
             if interactive:
                 _ask_more(client, worlds)
@@ -150,15 +152,37 @@ def _ask_all(client: HermesClient, worlds: list[World], seed: int) -> dict[str, 
             out.print(f"\n[bold]{world.camera}[/]: {question.text}")
             answers[world.camera] = _ask(client, world, question.text)
             verdicts.append(_judge(world, question.text, answers[world.camera]))
-    right = verdicts.count(True)
-    style = "green" if right == len(verdicts) else "yellow"
-    out.print(f"\n[bold {style}]{right} of {len(verdicts)} answers are right[/]\n")
+    _print_score(verdicts, "answers are right")
     return answers
 
 
-def _ask(client: HermesClient, world: World, question: str) -> Answer:
+def _print_score(verdicts: Sequence[bool | None], what: str) -> None:
+    right = verdicts.count(True)
+    style = "green" if right == len(verdicts) else "yellow"
+    out.print(f"\n[bold {style}]{right} of {len(verdicts)} {what}[/]\n")
+
+
+def _ask_each_kind(client: HermesClient, world: World, seed: int) -> dict[str, Answer]:
+    """One question of each kind, about one camera."""
+    from services.cli.kinds import one_of_each
+
+    out.print("[bold]And one question of each other kind:[/]")
+    verdicts, answers = [], {}
+    for question in one_of_each(world, seed):
+        out.print(f"\n[bold]{world.camera}[/]: {question.text} [dim]({question.kind})[/]")
+        answers[world.camera] = _ask(client, world, question.text, question.options)
+        verdicts.append(question.right(answers[world.camera]))
+        truth = f"the record says {escape(question.truth)}"
+        out.print(f"{RIGHT if verdicts[-1] else WRONG} [dim]({truth})[/]")
+    _print_score(verdicts, "answers of other kinds are right")
+    return answers
+
+
+def _ask(
+    client: HermesClient, world: World, question: str, options: Mapping[str, Any] | None = None
+) -> Answer:
     try:
-        return print_answer(client.ask(world.camera, question))
+        return print_answer(client.ask(world.camera, question, **(options or {})))
     except HermesError as error:
         fail(f"{world.camera} did not answer: {error}")
 
@@ -189,7 +213,7 @@ def _judge(world: World, question: str, answer: Answer) -> bool | None:
         out.print("[dim]the record has no answer to this[/]")
         return None
     right, truth = verdict
-    shown = "[green]right[/]" if right else f"[red]wrong[/]: it is {escape(repr(truth))}"
+    shown = RIGHT if right else f"{WRONG}: it is {escape(repr(truth))}"
     meaning = world.meaning(question, truth)
     out.print(f"{shown} [dim]({meaning})[/]" if meaning else shown)
     return right

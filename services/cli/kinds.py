@@ -1,20 +1,20 @@
-"""The demo's questions of other kinds: about a span, with choices, as a pattern, with evidence."""
+"""The demo's questions of other kinds: about a span, with choices, in a schema, with evidence."""
 
 from __future__ import annotations
 
+import json
 import random
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hermes.client import Answer, in_file
 from hermes.demo.questions import Moment, Question, every, named
-from hermes.demo.scenes import COLOURS, SHAPES, TRAINED, Actor
+from hermes.demo.scenes import LOOKS, TRAINED, Actor
 from services.cli.durations import shown_position
 from services.cli.worlds import DURATION_S, STILL_S, World, plain_words
 
-PATTERN = f"a ({'|'.join(COLOURS)}) ({'|'.join(SHAPES)})"
+SCHEMA = {"enum": [named(look) for look in LOOKS]}
 MARGIN_S = 1.5
 """Before the first object of a span nothing is in the picture, and after it no other comes."""
 LEAST_S = 5.0
@@ -39,7 +39,7 @@ class KindQuestion:
 def one_of_each(world: World, seed: int) -> list[KindQuestion]:
     """A question of each kind that the world has a certain answer to."""
     rng = random.Random(f"kinds:{world.camera}:{seed}")  # noqa: S311 - a choice, not a secret
-    makers = (_within_a_span, _with_choices, _as_a_pattern, _with_evidence)
+    makers = (_within_a_span, _with_choices, _in_a_schema, _with_evidence)
     found = [list(make(world)) for make in makers]
     return [rng.choice(questions) for questions in found if questions]
 
@@ -72,14 +72,14 @@ def _with_choices(world: World) -> Iterator[KindQuestion]:
         )
 
 
-def _as_a_pattern(world: World) -> Iterator[KindQuestion]:
+def _in_a_schema(world: World) -> Iterator[KindQuestion]:
     for question in _known(world, "last"):
         yield KindQuestion(
-            "a pattern that the answer must match",
+            "JSON that keeps a schema",
             question.text,
-            {"regex": PATTERN},
-            question.answer,
-            _matches(question.answer),
+            {"json_schema": SCHEMA},
+            json.dumps(question.answer),
+            _is_json(question.answer),
         )
 
 
@@ -112,9 +112,14 @@ def _says(truth: str) -> Callable[[Answer], bool]:
     return lambda answer: plain_words(answer.text) == plain_words(truth)
 
 
-def _matches(truth: str) -> Callable[[Answer], bool]:
-    says = _says(truth)
-    return lambda answer: says(answer) and re.fullmatch(PATTERN, answer.text) is not None
+def _is_json(truth: str) -> Callable[[Answer], bool]:
+    def right(answer: Answer) -> bool:
+        try:
+            return bool(json.loads(answer.text) == truth)
+        except ValueError:
+            return False
+
+    return right
 
 
 def _rests_on(truth: str, actor: Actor) -> Callable[[Answer], bool]:

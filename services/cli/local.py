@@ -49,6 +49,8 @@ class LocalSettings:
     reflection: bool = False
     memories: Path | None = None
     """Where memories are kept for the next run; None keeps none."""
+    sinks: Path | None = None
+    """The notifier's file of sinks; None runs no notifier."""
 
 
 def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[str], None]) -> str:
@@ -63,6 +65,10 @@ def start_services(pipeline: Pipeline, settings: LocalSettings, say: Callable[[s
     gateway = pipeline.start(
         "gateway", "services.query_gateway.main", **_for_gateway(settings), **media
     )
+    if settings.sinks is not None:
+        notifier = pipeline.start("notifier", "services.notifier.main", sinks=settings.sinks)
+        wait_ready(notifier)
+        say("notifier: ready")
     address = str(wait_ready(gateway)["address"])
     say(f"gateway: {address}")
     wait_ready(decoder)

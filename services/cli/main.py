@@ -17,6 +17,7 @@ from services.cli import (
     evidence,
     memory,
     model,
+    notifier,
     token,
     up,
     watches,
@@ -46,6 +47,7 @@ app.add_typer(watches.app, name="watch")
 app.add_typer(events.app, name="events")
 app.add_typer(memory.app, name="memory")
 app.add_typer(model.app, name="model")
+app.add_typer(notifier.app, name="notifier")
 
 
 def main() -> None:

@@ -41,15 +41,15 @@ def print_lines(lines: Iterable[str]) -> None:
         out.print(line, markup=False, soft_wrap=True)
 
 
-def answer_line(answer: Answer) -> str:
-    """The figures of an answer, in one line."""
+def answer_line(answer: Answer, *, with_id: bool = False) -> str:
+    """The figures of an answer, in one line; with its id, for `hermes evidence`."""
     timings = answer.timings
     first = milliseconds(timings.gateway_time_to_first_token_s)
     warm = milliseconds(timings.warm_time_to_first_token_s)
     per_token = milliseconds(timings.time_per_output_token_s)
     return (
         f"TTFT {first} (warm {warm})  TPOT {per_token}  {answer.answer_tokens} tokens  "
-        f"from {answer.coverage.frames} frames{_span(answer)}{_id(answer)}"
+        f"from {answer.coverage.frames} frames{_span(answer)}{_id(answer) if with_id else ''}"
     )
 
 

@@ -67,7 +67,7 @@ class Child:
 
 @dataclass
 class Pipeline:
-    """Redis, gateway, worker and decoder on this machine.
+    """Redis, gateway, worker, decoder and perhaps a notifier on this machine.
 
     Each service has its own process, and its log in `folder`/logs. Use it as a
     context manager: the processes end with it. If this process is killed, the

@@ -26,7 +26,7 @@ Judge = Callable[[str, str, Answer], None]
 class Asks(Protocol):
     """Asks one camera."""
 
-    def __call__(self, question: str, *, turns: Sequence[Turn]) -> AnswerStream:
+    def __call__(self, *, question: str, turns: Sequence[Turn]) -> AnswerStream:
         """Begin to ask."""
         ...
 
@@ -65,7 +65,7 @@ def converse(
             count = conversation.clear()
             out.print(f"[dim]{count} earlier turn{'' if count == 1 else 's'} forgotten[/]")
             return
-        shown = show(ask(question, turns=conversation.turns))
+        shown = show(ask(question=question, turns=conversation.turns))
         conversation.add(question, shown.text)
 
     _read(answer, first)

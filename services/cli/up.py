@@ -167,6 +167,7 @@ def _wanted(
     wanted = from_file.overridden(of_flags, **given)
     check.listen(wanted.listen)
     check.device(wanted.device)
+    check.sinks(wanted.sinks)
     root, cameras = check.cameras(wanted.cameras, wanted.media_root)
     frame_size = check.model(wanted.model, wanted.frame_tokens) if not check.faults else ""
     try:
@@ -266,6 +267,7 @@ def _settings(wanted: Wanted, root: Path | None, memories: Path | None) -> Local
         max_memories=many if many > limits.MAX_CAMERAS.default else 0,
         reflection=config.reflection,
         memories=memories,
+        sinks=config.sinks,
     )
 
 

@@ -84,6 +84,17 @@ class Check:
         if not _DEVICE.fullmatch(device):
             self._setting("device", f"{device!r} is not auto, cpu, cuda, cuda:1 ...")
 
+    def sinks(self, path: Path | None) -> None:
+        """Whether the notifier could start with its file of sinks."""
+        if path is None:
+            return
+        from services.notifier.sinks_file import read_sinks
+
+        try:
+            read_sinks(path)
+        except InvalidInput as error:
+            self._setting("sinks", str(error))
+
     def model(self, model: str, frame_tokens: int = 0) -> str:
         """The size of the model's frames. `frame_tokens`: the most tokens of one, if chosen."""
         if model != DEMO and not Path(model).is_dir() and not _HUB_NAME.fullmatch(model):

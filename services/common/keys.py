@@ -122,3 +122,23 @@ def all_of(camera_id: str) -> list[str]:
         watch_state(camera_id),
         watch_outbox(camera_id),
     ]
+
+
+def notifier_owner(sink: str) -> str:
+    """String: exists while an instance of the notifier delivers to the sink. Expires."""
+    return f"hermes:notifier:{{{sink}}}:owner"
+
+
+def notifier_open(sink: str) -> str:
+    """Hash: watch and camera -> the last event that the sink got, without pictures."""
+    return f"hermes:notifier:{{{sink}}}:open"
+
+
+def dead_letters(sink: str) -> str:
+    """Stream: messages that the sink did not take: fields `e`, `why`, `position`, `id`."""
+    return f"hermes:notifier:{{{sink}}}:dead"
+
+
+def resend(sink: str) -> str:
+    """Stream: dead letters that an operator wants sent again. Fields as of `dead_letters`."""
+    return f"hermes:notifier:{{{sink}}}:resend"

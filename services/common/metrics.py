@@ -277,6 +277,34 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self.notifications = Counter(
+            "hermes_notifications",
+            "Messages about events by sink and outcome: delivered, failed (a try; it is tried"
+            " again), dead (given up, and kept as a dead letter), repeated (it was delivered"
+            " before), passed_over (the sink cannot say such), unreadable (no message that this"
+            " version knows), trimmed (no longer kept when it was to be sent).",
+            ["sink", "outcome"],
+            registry=registry,
+        )
+        self.notification_lag = Histogram(
+            "hermes_notification_lag_seconds",
+            "From a message's entry in the stream of events until the sink had it.",
+            ["sink"],
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+        self.notifications_pending = Gauge(
+            "hermes_notifications_pending",
+            "Messages that a sink of this process has not taken yet.",
+            ["sink"],
+            registry=registry,
+        )
+        self.dead_letters = Gauge(
+            "hermes_notification_dead_letters",
+            "Messages that were given up and are kept, of a sink of this process.",
+            ["sink"],
+            registry=registry,
+        )
         self._by_camera: tuple[MetricWrapperBase, ...] = (
             self.frame_lag_last,
             self.frames,

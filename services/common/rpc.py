@@ -45,6 +45,9 @@ SERVER_KEEPALIVE: list[tuple[str, int]] = [
 DEADLINE_SLACK_S = 0.1
 """A call cancelled this close to its deadline counts as late, because clocks differ a little."""
 
+CANCELLATION_S = 0.5
+"""A call whose client has gone is cancelled within this long."""
+
 INTERNAL_MESSAGE = "internal error; the service's log has the details"
 
 Observe = Callable[[str, grpc.StatusCode], None]
@@ -203,12 +206,18 @@ def _readable(request: Any) -> Any:
 
 async def write_all(behavior: Any, request: Any, context: Any) -> None:
     """Run a streaming behavior: a coroutine that writes, or a generator, which is closed."""
-    if not inspect.isasyncgenfunction(behavior):
-        await behavior(request, context)
-        return
-    async with aclosing(behavior(request, context)) as responses:
-        async for response in responses:
-            await context.write(response)
+    try:
+        if not inspect.isasyncgenfunction(behavior):
+            await behavior(request, context)
+            return
+        async with aclosing(behavior(request, context)) as responses:
+            async for response in responses:
+                await context.write(response)
+    except grpc.aio.InternalError:
+        # A client that leaves fails the write first, and a moment later cancels the call. gRPC
+        # would log a traceback for the first.
+        await asyncio.sleep(CANCELLATION_S)
+        raise
 
 
 def _really_cancelled() -> bool:

@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 
 from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND, SOURCE_ERROR_REFUSED
+from services.common.networks import Networks
 from services.decoder.faults import SourceFault
-from services.decoder.networks import Networks
 from services.decoder.settings import DecoderSettings
 
 MOST_ADDRESSES = 4

@@ -13,9 +13,9 @@ from services.common.cameras import (
     NETWORK_PROTOCOLS,
     SourcePolicy,
 )
+from services.common.networks import Networks
 from services.common.settings import ServiceSettings
 from services.decoder.hardware import NONE, Choice
-from services.decoder.networks import Networks
 from services.decoder.picture import FrameSize
 
 MIB = 1 << 20

@@ -105,6 +105,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             target = await self._end_of_log(camera_id)
             ready = lambda cursor: LogPosition.parse(cursor).id >= target  # noqa: E731
         self._check_seen(tenure, target)
+        if wanted.form is not None:  # to compile a schema would hold up the event loop
+            await asyncio.to_thread(tenure.handle.prepare, wanted.form)
         sink = _QueueSink()
         asked = time.time()
         answer = tenure.handle.ask(wanted, sink, ready=ready)

@@ -23,6 +23,7 @@ MANIFESTS = ROOT / "deploy" / "k8s"
 OVERLAYS = ("a100", "h100", "cpu-dev")
 # In the order in which deploy/k8s/README.md says to list them.
 COMPONENTS = (
+    "notifier",
     "network-policies",
     "tls",
     "redis-acl",
@@ -34,6 +35,8 @@ COMPONENTS = (
     "keda",
 )
 SERVICES = ("hermes-decoder", "hermes-worker", "hermes-gateway")
+"""Of the base. The component notifier adds one."""
+NOTIFIER = "hermes-notifier"
 VERSIONS = ("1.32", "1.37")
 """Of Kubernetes: what its schemas are held against."""
 KUBECTL = shutil.which("kubectl")
@@ -64,6 +67,11 @@ class Variant:
     def names(self, kind: str) -> set[str]:
         """Names of the objects of a kind."""
         return {one["metadata"]["name"] for one in self.of_kind(kind)}
+
+    @property
+    def services(self) -> set[str]:
+        """The services of HERMES Live in it."""
+        return {*SERVICES, *([NOTIFIER] if "notifier" in self.components else [])}
 
     @property
     def workloads(self) -> dict[str, Object]:

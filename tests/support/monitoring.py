@@ -72,6 +72,10 @@ def metrics_with_series() -> Metrics:
     metrics.device_memory.labels("cuda:0", "free").set(1)
     metrics.checkpoints.labels("committed").inc()
     metrics.restores.labels("newest").inc()
+    metrics.notifications.labels("oncall", "delivered").inc()
+    metrics.notification_lag.labels("oncall").observe(0.1)
+    metrics.notifications_pending.labels("oncall").set(0)
+    metrics.dead_letters.labels("oncall").set(0)
     for camera in ("lobby", "dock"):
         metrics.checkpoint_age.labels(camera).set(1)
         for outcome in ("encoded", "dropped_stale", "trimmed", "decode_error"):

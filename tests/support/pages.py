@@ -25,6 +25,7 @@ RUNS = {
     "up",
     "tour",
     "client",
+    "asking-client",
     "library",
     "library-video",
     "memory",
@@ -89,6 +90,16 @@ def pages() -> list[Path]:
 def blocks() -> list[Block]:
     """All blocks of all pages."""
     return [block for page in pages() for block in _of(page)]
+
+
+def sessions(page: str) -> Iterator[tuple[str, list[str]]]:
+    """What a page shows of a terminal: each command after a `$`, and the lines below it."""
+    for block in _of(ROOT / page):
+        if block.language or not block.text.startswith("$ "):
+            continue
+        for part in block.text.removeprefix("$ ").split("\n$ "):
+            command, *shown = part.rstrip("\n").split("\n")
+            yield command, shown
 
 
 def _of(page: Path) -> Iterator[Block]:

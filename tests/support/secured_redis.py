@@ -22,7 +22,7 @@ from tests.support.certificates import Files
 from tests.support.waiting import eventually
 
 USERS = Path(__file__).parents[2] / "deploy/k8s/components/redis-acl/users.acl"
-SERVICES = ("decoder", "worker", "gateway")
+SERVICES = ("decoder", "worker", "gateway", "notifier")
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ def test_clients_gateway_and_decoder_need_no_torch() -> None:
         "hermes.client",
         "hermes.picture",
         "services.decoder.main",
+        "services.notifier.main",
         "services.query_gateway.main",
         "services.cli.main",
     ]

@@ -15,6 +15,7 @@ from services.cli.main import app
 from services.common.settings import ServiceSettings
 from services.decoder.settings import DecoderSettings
 from services.hermes_worker.settings import WorkerSettings
+from services.notifier.settings import NotifierSettings
 from services.query_gateway.settings import GatewaySettings
 from tests.support.pages import ROOT, RUNS, Block, blocks
 
@@ -23,6 +24,7 @@ SERVICES: dict[str, type[ServiceSettings]] = {
     "hermes-worker": WorkerSettings,
     "hermes-gateway": GatewaySettings,
     "hermes-decoder": DecoderSettings,
+    "hermes-notifier": NotifierSettings,
 }
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
 

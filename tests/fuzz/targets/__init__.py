@@ -1,7 +1,17 @@
 """The targets, by name."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import bundles, frames, messages, servers, snapshots, texts, watches, web
+from tests.fuzz.targets import (
+    bundles,
+    frames,
+    messages,
+    servers,
+    sinks,
+    snapshots,
+    texts,
+    watches,
+    web,
+)
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -31,5 +41,8 @@ TARGETS: dict[str, Target] = {
         web.PARTS,
         web.STILLS,
         web.FORMATS,
+        sinks.SINKS,
+        sinks.REPLIES,
+        sinks.EVENTS,
     )
 }

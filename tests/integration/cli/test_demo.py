@@ -60,13 +60,23 @@ def test_it_answers_and_ends(tmp_path: Path) -> None:
         r" \d:\d\d\.\d to 0:59\.5",
         done.stderr,
     )
-    assert len(figures) == 6, done.stderr
+    assert len(figures) == 6 + 2, done.stderr  # and a schema and evidence, about the whole film
     lines = done.stdout.splitlines()
     told = re.search(r"^(\d) of 6 answers are right$", done.stdout, re.MULTILINE)
     assert told is not None, done.stdout
     rights = [line for line in lines if re.match(r"right( \(counted up by colour: \w+\))?$", line)]
     assert len(rights) == int(told[1]) >= 5, done.stdout
     assert sum(line.startswith("wrong: it is ") for line in lines) == 6 - int(told[1])
+    others = re.search(r"^(\d) of 4 answers of other kinds are right$", done.stdout, re.MULTILINE)
+    assert others is not None, done.stdout
+    agreed = [line for line in lines if re.match(r"right \(the record says .+\)$", line)]
+    assert len(agreed) == int(others[1]) >= 3, done.stdout
+    for said in (
+        r"^0:37\.9 to 0:44\.4: all whole, 13 frames$",
+        r"^the answer rests on these frames",
+    ):
+        assert re.search(said, done.stderr, re.MULTILINE), done.stderr
+    assert re.search(r"^(yes|no) +█+ +\d+\.\d%$", done.stderr, re.MULTILINE), done.stderr
     answered = re.findall(r"from (\d+) frames", done.stderr)
     for camera, frames in (("lobby", answered[2]), ("dock", answered[5])):
         row = next(line for line in lines if line.startswith(camera + " "))

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+import redis
 
 from services.cli.up import keep_media_root
 from tests.integration.cli.test_demo import environment
-from tests.support import up, video
+from tests.support import events, notifiers, up, video
 from tests.support.waiting import eventually
+from tests.support.webhook_receiver import WebhookReceiver
 
 
 @contextmanager
@@ -44,6 +47,20 @@ def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
         assert again.memory.frames == first.memory.frames
         answer = run.client.ask("lobby", "Is it day or night?", timeout=30).result()
         assert answer.coverage.frames_seen == first.memory.coverage.frames_seen
+
+
+@pytest.mark.slow  # tests/unit/cli/test_local.py starts it with nothing that runs
+def test_a_notifier_runs_where_the_file_names_sinks(tmp_path: Path) -> None:
+    with WebhookReceiver() as receiver:
+        notifiers.sinks_file(tmp_path, notifiers.webhook("app", receiver.url))
+        config = tmp_path / "hermes.yaml"
+        config.write_text("sinks: sinks.yaml\n")
+        with running(tmp_path, "--config", str(config)) as run:
+            assert "notifier: ready" in run.said()
+            url = (psutil.Process(run.pid_of("notifier")).environ())["HERMES_REDIS_URL"]
+            with redis.Redis.from_url(url) as client:
+                events.write(client, events.opened())
+                eventually(lambda: receiver.taken, 30, "the event")
 
 
 def test_a_media_folder_is_kept_until_another_is_named(

@@ -25,6 +25,7 @@ from services.common.leases import Leases, load_script
 from services.common.watch_registry import WatchRegistry
 from services.common.watch_room import WatchRooms
 from services.common.watch_state import RedisWatchState
+from services.notifier.dead_letters import DeadLetters
 from services.query_gateway.access.viewer import ANYONE
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.catalogue import CameraCatalogue
@@ -36,12 +37,14 @@ from services.query_gateway.known_cameras import KnownCameras
 from services.query_gateway.resolver import Resolver
 from services.query_gateway.watches.catalogue import WatchCatalogue
 from services.query_gateway.watches.changes import WatchChanges
+from tests.support import events, notifiers
 from tests.support.certificates import Authority
 from tests.support.chunks import chunk
 from tests.support.event_messages import opened
 from tests.support.holder import Instance
 from tests.support.secured_redis import SERVICES, SecuredRedis, secured_redis
 from tests.support.watches import yes_no
+from tests.support.webhook_receiver import WebhookReceiver
 
 LOBBY = Camera(id="lobby", url="rtsp://camera/1")
 
@@ -65,6 +68,37 @@ async def gateway(server: SecuredRedis) -> AsyncIterator[redis.asyncio.Redis]:
     client = connect_async(server.url, access=server.access("gateway"))
     yield client
     await client.aclose()
+
+
+async def test_the_notifier_can_do_its_work(
+    server: SecuredRedis, admin: redis.Redis, tmp_path: Path
+) -> None:
+    refused, taken = events.opened(), events.closed(events.opened())
+    with server.connect("notifier") as client:
+        assert client.hget(keys.WATCHES, "fall") is None  # whether it is answered with a number
+    access = server.access("notifier")
+    with WebhookReceiver([410]) as receiver:
+        sinks = notifiers.sinks_file(
+            tmp_path,
+            notifiers.webhook("a", receiver.url),
+            {"name": "b", "kind": "alertmanager", "url": receiver.url, "allow_private": True},
+        )
+        more = {"redis_username": access.username, "redis_password_file": access.password_file}
+        async with notifiers.notifying(server.url, sinks, **more) as metrics:
+            events.write(admin, refused, taken)
+            letters = DeadLetters(admin, "a")
+            await notifiers.soon(lambda: letters.all() or DeadLetters(admin, "b").all())
+            await notifiers.soon(lambda: len(receiver.taken) == 3)
+            for sink in ("a", "b"):
+                letters = DeadLetters(admin, sink)
+                letters.resend([letter.position for letter in letters.all()])
+            await notifiers.soon(lambda: len(receiver.taken) == 4)
+            labels = {"sink": "b"}
+            pending = metrics.registry.get_sample_value
+            await notifiers.soon(
+                lambda: pending("hermes_notifications_pending", labels) is not None
+            )
+    assert server.refusals() == []
 
 
 async def test_each_can_do_its_work(
@@ -190,6 +224,16 @@ NOT_THEIRS: dict[str, list[tuple[str, ...]]] = {
         ("HSET", keys.watch_state("lobby"), "fall", "another"),
         ("HGETALL", keys.checkpoint("lobby")),
         ("EVAL", "return 1", "0"),
+    ],
+    "notifier": [
+        SET_LEASE,
+        FRAME,
+        ("HGETALL", keys.CAMERAS),
+        ("HSET", keys.WATCHES, "fall", "another"),
+        ("XADD", keys.EVENTS, "*", "e", "x"),
+        ("XTRIM", keys.EVENTS, "MAXLEN", "0"),
+        ("XGROUP", "DESTROY", keys.EVENTS, "notifier:a"),
+        ("DEL", keys.EVENTS),
     ],
 }
 NOBODYS: list[tuple[str, ...]] = [

@@ -26,16 +26,17 @@ from tests.support.monitoring import (
 from tests.support.prometheus import Prometheus, need, running
 from tests.support.promql import parse
 
+NAMES = ("gateway", "worker", "decoder", "notifier")
 CAMERAS = ("lobby", "dock")
 WAIT_S = 60.0
 IDS = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}
 
 
 class Services:
-    """The metrics ports of a gateway, a worker and a decoder with something to tell."""
+    """The metrics ports of one service of each kind, with something to tell."""
 
     def __init__(self) -> None:
-        self.jobs = {f"hermes-{name}": Metrics() for name in ("gateway", "worker", "decoder")}
+        self.jobs = {f"hermes-{name}": Metrics() for name in NAMES}
         self._servers = {
             job: StatusServer(
                 "127.0.0.1", 0, metrics, lambda: (True, "serving"), heartbeats=self._heartbeats()
@@ -77,7 +78,7 @@ class Services:
 
     def _observe(self) -> None:
         """A little of everything, the way the services themselves tell it."""
-        gateway, worker, decoder = self.jobs.values()
+        gateway, worker, decoder, notifier = self.jobs.values()
         gateway.time_to_first_token.labels("m", "gateway").observe(0.03, IDS)
         gateway.cameras_registered.set(len(CAMERAS))
         gateway.queries.labels("OK").inc()
@@ -103,6 +104,11 @@ class Services:
             worker.checkpoints.labels(outcome).inc()
         for outcome in ("newest", "older", "log", "lost"):
             worker.restores.labels(outcome).inc()
+        for outcome in ("delivered", "dead"):
+            notifier.notifications.labels("oncall", outcome).inc()
+        notifier.notification_lag.labels("oncall").observe(0.1)
+        notifier.notifications_pending.labels("oncall").set(1)
+        notifier.dead_letters.labels("oncall").set(1)
         for camera in CAMERAS:
             self._observe_camera(camera, worker, decoder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -10,12 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hermes.client import HermesClient
 from services.cli.film import film
+from services.cli.main import app
 from services.cli.worlds import scene_at_rest
 from tests.integration.cli.test_demo import environment
 from tests.support import tiny, video
-from tests.support.pages import ROOT, Block, blocks
+from tests.support.pages import ROOT, Block, blocks, sessions
 from tests.support.waiting import eventually
 
 HUB = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
@@ -144,6 +148,34 @@ def test_the_client(running: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Timings(" in capsys.readouterr().out
 
 
+def test_the_page_on_asking(
+    folder: Path, running: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each answer on the page is what the demo's model says of the film."""
+    execute("asking-client", {"127.0.0.1:50051": running}, {})
+    assert "a blue triangle" in capsys.readouterr().out
+    monkeypatch.chdir(folder)
+    asked = 0
+    for command, shown in sessions("docs/asking.md"):
+        program, *words = shlex.split(command)
+        if program == "cat":
+            Path(words[0]).write_text("\n".join(shown))
+        elif words[0] == "ask":
+            done = CliRunner().invoke(app, [*words, "--gateway", running])
+            assert done.exit_code == 0, done.output
+            said = done.stdout.splitlines()
+            assert said == shown[: len(said)], command
+            asked += 1
+    assert asked >= 5
+    with HermesClient(running) as client:
+        answer = client.ask(
+            "lobby", "What came first?", evidence=1, evidence_pictures=True
+        ).result()
+    assert answer.evidence is not None
+    (frame,) = answer.evidence.frames
+    assert frame.picture.startswith(b"\xff\xd8")  # a JPEG
+
+
 @pytest.mark.slow
 def test_the_page_on_models(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """tests/unit/vlm/test_models_tour.py runs all but the pipeline."""
@@ -193,7 +225,7 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"{name}.{kind}" for name in ("ca", "worker", "gateway") for kind in ("crt", "key")
     }
     monkeypatch.chdir(tmp_path)
-    from hermes.client import HermesClient, Tls
+    from hermes.client import Tls
 
     names: dict[str, object] = {"HermesClient": HermesClient, "Tls": Tls, "Path": Path}
     code = f"client = {block('tls-client').text.strip()}"

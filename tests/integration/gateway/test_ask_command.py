@@ -202,6 +202,9 @@ async def test_a_cut_answer_is_an_error_with_its_reason(
     assert done.exit_code == 1
     last = json.loads(done.stdout.splitlines()[-1])
     assert last == {"error": {"reason": "ANSWER_CUT", "message": "allow more tokens"}}
+    done = await hermes(gateway, "ask", "lobby", "what?", "--schema", "-", said="{}")
+    assert done.stdout == '{"a\n'  # the error begins a line of its own
+    assert isinstance(done.exception, errors.AnswerCut)
 
 
 async def test_a_conversation_sends_its_turns_until_it_is_cleared(

@@ -134,7 +134,7 @@ async def test_the_deadline_ends_the_call_at_the_worker_too(
 
 
 async def test_a_slow_reader_holds_pictures_back_and_one_that_leaves_ends_the_call(
-    client: AsyncHermesClient, worker: FakeWorker, lobby: str
+    client: AsyncHermesClient, worker: FakeWorker, lobby: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker.frames = [sent(number, bytes(1_000_000)) for number in range(200)]
     async with client.frames("lobby") as stream:
@@ -143,6 +143,7 @@ async def test_a_slow_reader_holds_pictures_back_and_one_that_leaves_ends_the_ca
         assert worker.frames_sent < 100
     await asyncio.wait_for(worker.listings[0].ended.wait(), 10)
     assert worker.frames_sent < len(worker.frames)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_wrong_owner_is_resolved_again_and_a_begun_list_is_not(

@@ -158,6 +158,7 @@ async def test_they_are_there_after_a_takeover_and_gone_with_the_camera(
         await until(lambda: not list(kept.rglob(f"*{SUFFIX}")))
 
 
+@pytest.mark.slow  # the test before it is its short sibling
 async def test_they_are_there_after_a_worker_that_could_not_say_goodbye(
     redis_url: str, redis_client: redis.Redis, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

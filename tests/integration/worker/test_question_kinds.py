@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 import redis
 
-from hermes.errors import InvalidInput
-from hermes.v1 import query_pb2
+from hermes.errors import AnswerCut, AnswerNotFound, CameraNotOwned, InvalidInput
+from hermes.statuses import error_of
+from hermes.v1 import query_pb2, worker_pb2
 from services.hermes_worker.worker import Worker
 from tests.support.workers import (
     Feeder,
@@ -119,6 +124,57 @@ async def turns(stub: Any) -> None:
     assert complete.dropped_turns == 1
 
 
+async def schemas(stub: Any) -> None:
+    schema = json.dumps({"type": "array", "items": {"enum": ["red", "blue"]}, "maxItems": 2})
+    said, _ = await answer(stub, asked("lobby", json_schema=schema, max_tokens=60))
+    assert set(json.loads("".join(said))) <= {"red", "blue"}
+    said, _ = await answer(stub, asked("lobby", regex="[0-9]{3}", max_tokens=20))
+    assert re.fullmatch("[0-9]{3}", "".join(said))
+    reply = await refused(stub, asked("lobby", regex="[0-9]{30}", max_tokens=4))
+    assert isinstance(reply, AnswerCut)
+    assert "4 tokens" in str(reply)
+    forms: dict[str, Any] = {"json_schema": '{"type": "colour"}', "regex": "(("}
+    for field, form in forms.items():
+        reply = await refused(stub, asked("lobby", **{field: form}))
+        assert isinstance(reply, InvalidInput)
+        assert reply.field == f"question.{field}"
+
+
+async def test_evidence_with_an_answer_and_after_it(stub: Any) -> None:
+    wanted = {"frames": 2, "pictures": True}
+    _, complete = await answer(stub, asked("lobby", max_tokens=4, evidence=wanted))
+    assert complete.evidence.readings > 1
+    assert complete.evidence.logprob < 0
+    _, plain = await answer(stub, asked("lobby", max_tokens=4))
+    assert not plain.HasField("evidence")
+    later = evidence_of(plain)
+    found = await stub.GetEvidence(later, timeout=20)
+    assert found.evidence.logprob == pytest.approx(complete.evidence.logprob, abs=1e-3)
+    assert found.epoch == plain.epoch
+    for changes, error, told in (
+        ({"answer_id": "7"}, AnswerNotFound, "for 60 s"),
+        ({"camera_id": "dock"}, CameraNotOwned, "dock"),
+        ({"epoch": plain.epoch + 1}, CameraNotOwned, "lobby"),
+    ):
+        request = worker_pb2.WorkerServiceGetEvidenceRequest()
+        request.CopyFrom(later)
+        request.MergeFrom(worker_pb2.WorkerServiceGetEvidenceRequest(**changes))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetEvidence(request, timeout=20)
+        refusal = error_of(caught.value, "the worker")
+        assert isinstance(refusal, error)
+        assert told in str(refusal)
+
+
+def evidence_of(complete: query_pb2.Complete) -> worker_pb2.WorkerServiceGetEvidenceRequest:
+    return worker_pb2.WorkerServiceGetEvidenceRequest(
+        answer_id=complete.answer_id,
+        camera_id="lobby",
+        evidence=query_pb2.EvidenceRequest(frames=2),
+        epoch=complete.epoch,
+    )
+
+
 async def test_spans(stub: Any) -> None:
     await a_span_that_ends_with_the_question(stub)
     await spans_of_capture_time(stub)
@@ -128,3 +184,4 @@ async def test_what_answers_look_like(stub: Any) -> None:
     await decoding(stub)
     await choices(stub)
     await turns(stub)
+    await schemas(stub)

@@ -96,25 +96,26 @@ def test_a_span_says_how_much_of_it_is_what_in_one_line() -> None:
 def test_evidence_in_words_and_numbers() -> None:
     frames = (
         EvidenceFrame(NOW - 3 * MINUTE, None, 88, 4.2),
-        EvidenceFrame(NOW - timedelta(days=1), 62.5, 2, 0.5),
+        EvidenceFrame(NOW - timedelta(days=1), 62.5, 2, 0.01),
     )
-    assert said(evidence=Evidence(frames, -1.0, 4.2, 12)) == [
-        "the answer rests on:",
-        "  15:07:00  much less likely without it (67 times)",
-        "  2026-11-28 15:10:00, 1:02.5 in the file  a little less likely without it (1.6 times)",
+    assert said(evidence=Evidence(frames, -1.0, 9.0, 12)) == [
+        "the answer rests on these frames, and on those near them:",
+        "15:07:00 much less likely without it (67 times)",
+        "2026-11-28 15:10:00 (1:02.5) hardly less likely without it (1.0 times)",
+        "without all of them it is far less likely (over 1000 times)",
     ]
 
 
 def test_no_evidence_is_invented() -> None:
     assert said(evidence=Evidence((), -1.0, 0.05, 12)) == [
-        "no frame is evidence for this answer: hiding any of them changes little"
-        " (1.1 times at most)"
+        "no frame is evidence for this answer: hiding frames changes little (1.1 times at most)"
     ]
 
 
 def test_the_words_of_a_fall() -> None:
-    times = (1.5, 5, 50, 500, 50_000)
+    times = (1.1, 1.6, 5, 50, 500, 50_000)
     assert [less_likely(math.log(n)) for n in times] == [
+        "hardly less likely",
         "a little less likely",
         "less likely",
         "much less likely",
@@ -122,7 +123,8 @@ def test_the_words_of_a_fall() -> None:
         "far less likely",
     ]
     assert [times_less_likely(math.log(n)) for n in times] == [
-        "1.5 times",
+        "1.1 times",
+        "1.6 times",
         "5.0 times",
         "50 times",
         "500 times",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hermes.client import in_file
-from services.cli.kinds import PATTERN, KindQuestion, one_of_each
+from services.cli.kinds import SCHEMA, KindQuestion, one_of_each
 from services.cli.worlds import DURATION_S, World, scene_at_rest
 
 
@@ -30,7 +30,7 @@ def find(world: World, option: str, seed: int = 1) -> KindQuestion:
 
 def test_a_world_of_the_demo_has_all_four_kinds(world: World) -> None:
     options = [set(question.options) for question in one_of_each(world, 1)]
-    assert options == [{"span"}, {"yes_no"}, {"regex"}, {"evidence"}]
+    assert options == [{"span"}, {"yes_no"}, {"json_schema"}, {"evidence"}]
 
 
 @pytest.mark.parametrize("seed", range(1, 9))
@@ -50,15 +50,15 @@ def test_the_first_of_a_span_is_not_the_first_of_all(seed: int) -> None:
         assert not question.right(answer("nothing"))
 
 
-def test_choices_and_patterns_are_compared_with_the_record(world: World) -> None:
+def test_choices_and_json_are_compared_with_the_record(world: World) -> None:
     choice = find(world, "yes_no")
     other = {"yes": "no", "no": "yes"}[choice.truth]
     assert choice.right(answer(choice.truth))
     assert not choice.right(answer(other))
-    pattern = find(world, "regex")
-    assert re.fullmatch(PATTERN, pattern.truth)
-    assert pattern.right(answer(pattern.truth))
-    assert not pattern.right(answer(pattern.truth.upper()))  # right words, but no match
+    structured = find(world, "json_schema")
+    assert json.loads(structured.truth) in SCHEMA["enum"]
+    assert structured.right(answer(structured.truth))
+    assert not structured.right(answer(json.loads(structured.truth)))  # right words, but no JSON
 
 
 def test_evidence_must_show_what_was_asked_about(world: World) -> None:

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from services.cli.config import read_config_file
 from services.cli.main import app
-from services.cli.yaml_marks import marks_of
 from services.common.listening import why_not_listen
+from services.common.yaml_marks import marks_of
 from tests.support import tiny, tiny_hub
 
 
@@ -54,6 +54,15 @@ def test_all_faults_are_listed_with_their_places(tmp_path: Path) -> None:
         "--camera: gate is given 2 times",
     ):
         assert fault in told, fault
+
+
+def test_a_fault_in_the_file_of_sinks_is_one_of_this_run(tmp_path: Path) -> None:
+    config, sinks = tmp_path / "hermes.yaml", tmp_path / "sinks.yaml"
+    config.write_text("sinks: sinks.yaml\n")
+    assert f"line 1, column 8: sinks: {sinks}: cannot be read" in refused("--config", str(config))
+    sinks.write_text("sinks:\n  - {name: app, kind: pager}\n")
+    told = refused("--config", str(config))
+    assert f"line 1, column 8: sinks: {sinks}: line 2, column 5: sinks.0: " in told
 
 
 def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:

@@ -45,6 +45,10 @@ EXPECTED = {
     "hermes_checkpoint_bytes_total": ("counter", set()),
     "hermes_checkpoint_age_seconds": ("gauge", {"camera"}),
     "hermes_restores_total": ("counter", {"outcome"}),
+    "hermes_notifications_total": ("counter", {"sink", "outcome"}),
+    "hermes_notification_lag_seconds": ("histogram", {"sink"}),
+    "hermes_notifications_pending": ("gauge", {"sink"}),
+    "hermes_notification_dead_letters": ("gauge", {"sink"}),
 }
 
 

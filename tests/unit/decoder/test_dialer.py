@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from hermes.v1.camera_pb2 import SOURCE_ERROR_NOT_FOUND, SOURCE_ERROR_REFUSED
+from services.common.networks import Networks
 from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault
-from services.decoder.networks import Networks
 
 NO_LOOPBACK = Networks.parse("loopback", "")
 

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from hermes.v1.camera_pb2 import SOURCE_ERROR_AUTH, SOURCE_ERROR_ENDED, SOURCE_ERROR_REFUSED
+from services.common.networks import Networks
 from services.decoder.dialer import Dialer
 from services.decoder.faults import SourceFault
-from services.decoder.networks import Networks
 from services.decoder.web_client import Answer, WebClient
 from tests.support.origin import Answerer, Origin, answer, redirect
 

@@ -14,6 +14,8 @@ import yaml
 from services.common.settings import ServiceSettings, load
 from services.decoder.settings import DecoderSettings
 from services.hermes_worker.settings import WorkerSettings
+from services.notifier.settings import NotifierSettings
+from services.notifier.sinks_file import read_sinks
 from services.query_gateway.settings import GatewaySettings
 from tests.support import compose
 from tests.support.dockerfile import DOCKERFILE, ROOT, SERVICES, environment, last, stages
@@ -23,6 +25,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "decoder": DecoderSettings,
     "worker": WorkerSettings,
     "gateway": GatewaySettings,
+    "notifier": NotifierSettings,
 }
 every = pytest.mark.parametrize("service", SERVICES)
 files = pytest.mark.parametrize("overrides", [(), (GPU,)], ids=["cpu", "gpu"])
@@ -50,8 +53,13 @@ def test_the_specification_sees_a_field_that_is_none(tmp_path: Path) -> None:
 @every
 def test_images_are_those_of_the_dockerfile(service: str) -> None:
     found = compose.services()[service]
-    version = yaml.safe_load((ROOT / "deploy/k8s/base/kustomization.yaml").read_text())["images"]
-    tags = {one["name"]: one["newTag"] for one in version}
+    tags = {
+        one["name"]: one["newTag"]
+        for folder in ("base", "components/notifier")
+        for one in yaml.safe_load(
+            (ROOT / "deploy/k8s" / folder / "kustomization.yaml").read_text()
+        )["images"]
+    }
     assert found["image"] == f"hermes-live-{service}:{tags[f'hermes-live-{service}']}"
     build = found["build"]
     assert (compose.FOLDER / build["context"]).resolve() == ROOT
@@ -83,6 +91,10 @@ def test_variables_are_settings_and_make_sense(
         assert settings.drain_s + 10 < float(grace.removesuffix("s"))
     if isinstance(settings, GatewaySettings):
         assert settings.drain_grace_s < 30
+    if isinstance(settings, NotifierSettings):
+        (mount,) = compose.mounts(compose.services()[service])
+        assert settings.sinks.is_relative_to(mount[1])
+        assert read_sinks(compose.FOLDER / mount[0] / settings.sinks.name)
 
 
 def test_gateway_and_decoder_see_the_same_files() -> None:

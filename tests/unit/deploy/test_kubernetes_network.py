@@ -12,7 +12,8 @@ from tests.support.variants import every
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
-METRICS_PORTS = {"gateway": 9101, "worker": 9102, "decoder": 9103}
+METRICS_PORTS = {"gateway": 9101, "worker": 9102, "decoder": 9103, "notifier": 9104}
+SINK_PORTS = (443, 1883, 8883, 9093)
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 CAMERA_PORTS = {*DEFAULT_PORTS.values(), 8554}
 IN_MONITORING = (("kubernetes.io/metadata.name", "monitoring"),)
@@ -22,6 +23,7 @@ OUTSIDE = [
     Party("stranger", namespace=(("kubernetes.io/metadata.name", "other"),)),
     Party("neighbour", labels=((NAME, "something-else"),)),
     Party("prometheus", ((NAME, "prometheus"),), IN_MONITORING),
+    Party("alertmanager", ((NAME, "alertmanager"),), IN_MONITORING),
     Party("grafana", ((NAME, "grafana"),), IN_MONITORING),
     Party("collector", ((NAME, "opentelemetry-collector"),), IN_MONITORING),
     Party("dns", (("k8s-app", "kube-dns"),), IN_KUBE_SYSTEM),
@@ -45,15 +47,21 @@ def test_arrows_are_those_of_the_design(variant: Variant) -> None:
     if "network-policies" not in variant.components:
         return
     redis = "lan" if "external-redis" in variant.components else "redis"
+    metrics_ports = {
+        name: port for name, port in METRICS_PORTS.items() if f"hermes-{name}" in variant.services
+    }
     expected = {
         ("client", "gateway", "TCP", 50051),
         ("gateway", "worker", "TCP", 50061),
-        *((name, redis, "TCP", 6379) for name in METRICS_PORTS),
-        *((name, "dns", protocol, 53) for name in METRICS_PORTS for protocol in ("TCP", "UDP")),
-        *(("prometheus", name, "TCP", port) for name, port in METRICS_PORTS.items()),
+        *((name, redis, "TCP", 6379) for name in metrics_ports),
+        *((name, "dns", protocol, 53) for name in metrics_ports for protocol in ("TCP", "UDP")),
+        *(("prometheus", name, "TCP", port) for name, port in metrics_ports.items()),
         *(("decoder", to, "TCP", port) for to in ADDRESSES for port in CAMERA_PORTS),
         *(("worker", to, "TCP", 443) for to in ADDRESSES),
     }
+    if "notifier" in variant.components:
+        expected |= {("notifier", to, "TCP", port) for to in ADDRESSES for port in SINK_PORTS}
+        expected |= {("notifier", "alertmanager", "TCP", 9093)}
     if "jwt" in variant.components:
         expected |= {("gateway", to, "TCP", 443) for to in ADDRESSES}
     assert arrows(variant.of_kind("NetworkPolicy"), parties(variant)) == expected

@@ -21,7 +21,6 @@ from tests.support.manifests import (
     MANIFESTS,
     OVERLAYS,
     ROOT,
-    SERVICES,
     VERSIONS,
     Variant,
     container,
@@ -52,6 +51,7 @@ YOURS = {
     "hermes-tokens",
     "hermes-model-hub",
     "hermes-checkpoints-s3",
+    "hermes-sinks",
 }
 """Secrets that the README says to bring."""
 
@@ -131,6 +131,7 @@ def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
 def test_components_switch_what_they_say(variant: Variant) -> None:
     on = {name: name in variant.components for name in COMPONENTS}
     expected = {"hermes-decoder", "hermes-worker", "hermes-gateway"}
+    expected |= {"hermes-notifier"} if on["notifier"] else set()
     assert set(variant.workloads) == expected | (
         set() if on["external-redis"] else {"hermes-redis"}
     )
@@ -176,13 +177,13 @@ def test_selectors_take_their_own_pods_and_no_others(variant: Variant) -> None:
         offered = {port["name"] for port in container(variant.workloads[name])["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= offered
     budgets = variant.of_kind("PodDisruptionBudget")
-    assert {one["metadata"]["name"] for one in budgets} == set(SERVICES)
+    assert {one["metadata"]["name"] for one in budgets} == variant.services
     for budget in budgets:
         assert taken(budget["spec"]["selector"]) == {budget["metadata"]["name"]}
     for monitor in variant.of_kind("PodMonitor"):
-        assert taken(monitor["spec"]["selector"]) == set(SERVICES)
+        assert taken(monitor["spec"]["selector"]) == variant.services
         for endpoint in monitor["spec"]["podMetricsEndpoints"]:
-            for name in SERVICES:
+            for name in variant.services:
                 ports = container(variant.workloads[name])["ports"]
                 assert endpoint["port"] in {port["name"] for port in ports}
 

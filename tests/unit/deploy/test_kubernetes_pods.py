@@ -13,6 +13,7 @@ from services.common.tls import TlsServerSettings
 from services.decoder.settings import DecoderSettings
 from services.decoder.supervisor import STOP_GRACE_S
 from services.hermes_worker.settings import WorkerSettings
+from services.notifier.settings import NotifierSettings
 from services.query_gateway.settings import GatewaySettings
 from tests.support.manifests import KUBECTL, Variant, container, pod, quantity, references
 from tests.support.variants import every
@@ -23,6 +24,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "hermes-decoder": DecoderSettings,
     "hermes-worker": WorkerSettings,
     "hermes-gateway": GatewaySettings,
+    "hermes-notifier": NotifierSettings,
 }
 GRPC_PORTS = {"hermes-worker": 50061, "hermes-gateway": 50051}
 
@@ -53,7 +55,8 @@ def loaded(service: str, variables: frozenset[tuple[str, str]]) -> ServiceSettin
 @every
 def test_variables_are_settings(variant: Variant) -> None:
     tls = "tls" in variant.components
-    for name, kind in SETTINGS.items():
+    for name in variant.services:
+        kind = SETTINGS[name]
         given = variant.environment(name)
         own = {key: value for key, value in given.items() if key.startswith("HERMES_")}
         assert {key.removeprefix("HERMES_").lower() for key in own} <= set(kind.model_fields)
@@ -139,14 +142,14 @@ def test_images_have_a_tag(variant: Variant) -> None:
 
 @every
 def test_paths_that_are_written_to_are_volumes(variant: Variant) -> None:
-    for name in SETTINGS:
+    for name in variant.services:
         mounts = container(variant.workloads[name])["volumeMounts"]
         writable = [Path(m["mountPath"]) for m in mounts if not m.get("readOnly")]
         read = [Path(m["mountPath"]) for m in mounts if m.get("readOnly")]
         assert Path("/tmp") in writable
         for variable, value in variant.environment(name).items():
             if value.startswith("/"):
-                paths = read if variable.endswith("_FILE") else writable
+                paths = read if variable.endswith(("_FILE", "_SINKS")) else writable
                 assert any(Path(value).is_relative_to(path) for path in paths), variable
 
 

@@ -17,6 +17,7 @@ from scripts import (
 )
 from scripts.dashboard.panel import STATES
 from services.common.metrics import ALERTED_CODES
+from services.notifier.notifier import OUTCOMES
 from tests.support.monitoring import (
     ALERTS,
     DASHBOARD,
@@ -33,7 +34,7 @@ from tests.support.monitoring import (
 )
 from tests.support.promql import Selector, parse
 
-JOBS = {"hermes-gateway", "hermes-worker", "hermes-decoder"}
+JOBS = {"hermes-gateway", "hermes-worker", "hermes-decoder", "hermes-notifier"}
 OF_PROMETHEUS = {"config", "enable-feature"}
 """Its own flags, in our documentation."""
 SCRAPED = {"job", "instance"}
@@ -48,6 +49,7 @@ VALUES = {
         *("committed", "failed", "fenced"),
         *("taken", "unchanged"),
         *("newest", "older", "log", "lost"),
+        *OUTCOMES,
     },
     "band": {"sensory", "working", "long_term"},
     "kind": {"allocated", "reserved", "peak", "free"},
@@ -98,7 +100,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def test_the_metrics_are_found() -> None:
-    assert len(METRICS) == 34
+    assert len(METRICS) == 37
     assert EXPORTED["hermes_frames_total"] == {"camera", "outcome"}
     assert EXPORTED["hermes_time_to_first_token_seconds_bucket"] == {"model", "stage", "le"}
 
@@ -154,6 +156,8 @@ def test_every_metric_has_help_and_a_unit_in_its_name() -> None:
         *("hermes_camera_state", "hermes_camera_owner_epoch", "hermes_refused_calls"),
         *("hermes_ready", "hermes_cameras_registered", "hermes_redis_evicts"),
         *("hermes_threads_late", "hermes_frame_tokens", "hermes_question_forms"),
+        *("hermes_notifications", "hermes_notifications_pending"),
+        "hermes_notification_dead_letters",
     }
     for metric in METRICS:
         assert metric.documentation.endswith("."), metric.name
@@ -175,6 +179,7 @@ def test_rows_stand_in_order() -> None:
         "Memory by band",
         "Ingest and drops",
         "Ownership and recovery",
+        "Notifications",
         "One camera in depth: $camera",
     ]
 

@@ -204,7 +204,7 @@ def test_searches_count_as_open_questions(engine: Engine) -> None:
     wait(sink.ended)
     assert sink.result is not None
     held = threading.Event()
-    blocker = Sink(on_delta=lambda: held.wait(20))
+    blocker = Sink(on_delta=lambda: wait(held))
     camera.ask(Question(QUESTION, max_tokens=2), blocker)
     later = camera.evidence(sink.result.answer_id, 3)
     assert engine.open_questions == 2

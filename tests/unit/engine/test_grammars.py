@@ -111,6 +111,18 @@ def test_nonsense_is_refused_before_anything_runs(
     assert engine.open_questions == 0
 
 
+def test_a_form_can_be_prepared_by_another_thread(engine: NamedEngine) -> None:
+    """What `ask` then takes is what was compiled."""
+    handle, forms = engine.handles["a"], engine.model.forms
+    form = Regex("[a-c]{3}")
+    handle.prepare(form)
+    compiled = forms.grammar(form)
+    handle.ask(Question("Who?", form=form), Sink())
+    assert forms.grammar(form) is compiled
+    with pytest.raises(InvalidInput, match="nothing can match it"):
+        handle.prepare(Regex(r"[^\s\S]"))
+
+
 def test_a_stop_text_is_refused_with_a_schema(engine: NamedEngine) -> None:
     question = Question("Who?", form=Regex("[a-z]+"), sampling=Sampling(stop=("a",)))
     with pytest.raises(InvalidInput, match="stop: cannot be used"):

@@ -37,13 +37,13 @@ def test_every_moment_stays_as_it_was(steps: list[set[int] | None]) -> None:
 
 def test_it_says_how_much_a_compression_left_of_each_frame() -> None:
     memory = small()  # a budget of 6 tokens, which is that of three frames
-    held = memory.held_frames()
+    held = HeldFrames.of(memory.held.table)
     assert [number for number, _ in held] == [1, 2, 3]
     assert held.tokens == {1: 4, 2: 4, 3: 4}  # two in each of two layers
     assert held.last_ms == 3
     memory.commit(memory.begin_frames([FrameStamp(4)], LAYOUT))
-    later = memory.held_frames()
+    later = HeldFrames.of(memory.held.table)
     assert later.after(held) == [(4, FrameStamp(4))]
     assert (len(held), later.last_ms) == (3, 4)
     assert held.after(later) == []
-    assert memory.held_frames().after(HeldFrames()) is None
+    assert HeldFrames.of(memory.held.table).after(HeldFrames()) is None

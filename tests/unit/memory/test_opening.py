@@ -27,7 +27,7 @@ def clock(axes: int) -> Clock:
 
 
 def test_frames_on_one_axis_follow_the_memory_and_the_question_follows_them() -> None:
-    opening = Opening.of(features([LINE] * 2), [LINE] * 2, clock(1))
+    opening = Opening.of(features([LINE] * 2), [LINE] * 2, clock(1), [8, 9])
     assert opening.positions.tolist() == [[*range(5, 13)]]
     assert (opening.first, opening.next_text) == (5, 13)
     assert opening.features.shape == (8, 3)
@@ -35,21 +35,21 @@ def test_frames_on_one_axis_follow_the_memory_and_the_question_follows_them() ->
 
 def test_a_lead_before_the_first_frame_moves_all_of_them() -> None:
     frames = [LINE.led_by(7), LINE]
-    opening = Opening.of(features(frames), frames, clock(1))
+    opening = Opening.of(features(frames), frames, clock(1), [8, 9])
     assert opening.positions.tolist() == [[*range(12, 20)]]
     assert (opening.first, opening.next_text) == (12, 20)
 
 
 def test_a_lead_between_two_frames_leaves_a_hole() -> None:
     frames = [LINE, LINE.led_by(2)]
-    opening = Opening.of(features(frames), frames, clock(1))
+    opening = Opening.of(features(frames), frames, clock(1), [8, 9])
     assert opening.positions.tolist() == [[5, 6, 7, 8, 11, 12, 13, 14]]
     assert (opening.first, opening.next_text) == (None, 15)
 
 
 @pytest.mark.parametrize("layout", [GRID, FrameLayout.marked(2, 2), GRID.after_text(3)])
 def test_frames_on_three_axes_have_no_line(layout: FrameLayout) -> None:
-    opening = Opening.of(features([layout]), [layout], clock(3))
+    opening = Opening.of(features([layout]), [layout], clock(3), [8])
     assert opening.first is None
     assert opening.next_text == int(opening.positions.max()) + 1
 
@@ -64,7 +64,7 @@ def test_parts_are_in_line_where_their_positions_are_dense() -> None:
 
 def test_the_clock_of_the_memory_does_not_move() -> None:
     one = clock(1)
-    Opening.of(features([LINE]), [LINE], one)
+    Opening.of(features([LINE]), [LINE], one, [8])
     assert one.next_text == 5
 
 

@@ -72,7 +72,10 @@ def written(model: VideoModel, form: JsonSchema | Regex, seed: int) -> str:
     return text
 
 
-FORMS = [*(JsonSchema(json.dumps(schema)) for schema in SCHEMAS.values()), *map(Regex, PATTERNS)]
+FORMS: list[JsonSchema | Regex] = [
+    *(JsonSchema(json.dumps(schema)) for schema in SCHEMAS.values()),
+    *(Regex(pattern) for pattern in PATTERNS),
+]
 NAMES = [*SCHEMAS, *PATTERNS]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hermes.vlm.prompt import PromptTemplate
 from tests.support import tiny, tiny_hub, tiny_qwen
 from tests.support import tiny_hub_templates as templates
 
-FOLDERS = {
+FOLDERS: dict[str, Callable[[str], Path]] = {
     **dict.fromkeys(tiny_hub.FAMILIES, tiny_hub.folder),
     **{f"offline {family}": tiny_qwen.folder for family in tiny_qwen.FAMILIES},
     "demo": lambda _: WEIGHTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.decoder.networks import Networks
+from services.common.networks import Networks
 
 
 @pytest.mark.parametrize(

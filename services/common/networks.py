@@ -1,4 +1,4 @@
-"""Networks: the addresses that a source may be read from.
+"""Networks: the addresses that a process may connect to.
 
 Whoever writes a stream can name any host in it, so each address is checked when it is
 connected to, not only the one in the camera's URL.

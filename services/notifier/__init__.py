@@ -1,0 +1,1 @@
+"""The notifier: sends messages about events to Alertmanager, webhooks and MQTT."""
