@@ -55,7 +55,7 @@ def event(event_id: str) -> str:
 
 
 def watch_removed(watch_id: str) -> str:
-    """String: `created` (ns) of the newest watch of this id that was removed. Expires."""
+    """String: `created` (ns) and version of the last watch of this id that was removed. Expires."""
     return f"{{{WATCHES}}}:removed:{watch_id}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
@@ -10,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from hermes.errors import InvalidInput
 from hermes.v1.watch_pb2 import Watch
-from services.common import keys, logs, tombstones
+from services.common import keys, logs
 from services.common.times import is_time
 from services.common.watch_rules import check_watch
 
@@ -83,7 +84,7 @@ class WatchRegistry:
         return [
             watch
             for watch, stone in zip(missing, stones, strict=True)
-            if not was_removed(watch, stone)
+            if not WatchTombstone.parse(stone).covers(watch)
         ]
 
     def _put_back(self, watch: Watch) -> None:
@@ -94,10 +95,38 @@ class WatchRegistry:
         log.warning("watch_put_back", watch=watch.id)
 
 
-def was_removed(watch: Watch, tombstone: bytes | None) -> bool:
-    """Whether this very watch was removed, given the tombstone of its id."""
-    newest = tombstones.newest_removed(tombstone)
-    return newest is not None and watch.created.ToNanoseconds() <= newest
+@dataclass(frozen=True, slots=True)
+class WatchTombstone:
+    """The record that a watch was removed: when the newest of its id was created, its version.
+
+    Versions go on from there in a watch of the same id: two versions that have the
+    same number are the same.
+    """
+
+    created_ns: int = 0
+    version: int = 0
+
+    @classmethod
+    def of(cls, watch: Watch) -> WatchTombstone:
+        """Of a watch that is removed now."""
+        return cls(watch.created.ToNanoseconds(), watch.version)
+
+    @classmethod
+    def parse(cls, raw: bytes | None) -> WatchTombstone:
+        """From Redis; all zeros if there is none, or one that makes no sense."""
+        created, _, version = (raw or b"").decode(errors="replace").partition(" ")
+        try:
+            return cls(int(created or 0), int(version or 0))
+        except ValueError:
+            log.error("tombstone_unreadable")
+            return cls()  # nothing is removed because of a key that makes no sense
+
+    def covers(self, watch: Watch) -> bool:
+        """Whether this very watch was removed."""
+        return 0 < watch.created.ToNanoseconds() <= self.created_ns
+
+    def __str__(self) -> str:
+        return f"{self.created_ns} {self.version}"
 
 
 def parse_watches(entries: Mapping[bytes, bytes], unreadable: set[bytes]) -> dict[str, Watch]:

@@ -8,7 +8,7 @@ import redis
 
 from hermes.v1.watch_pb2 import Watch
 from services.common import keys
-from services.common.watch_registry import WatchRegistry
+from services.common.watch_registry import WatchRegistry, WatchTombstone
 from tests.support.watches import yes_no
 
 
@@ -74,7 +74,7 @@ def test_what_was_removed_stays_removed_and_may_come_again(client: redis.Redis) 
     put(client, made(created_ns=1_000))
     registry.refresh()
     client.hdel(keys.WATCHES, "fall")
-    client.set(keys.watch_removed("fall"), 1_000)
+    client.set(keys.watch_removed("fall"), str(WatchTombstone.of(registry.watches["fall"])))
     registry.refresh()
     assert registry.watches == {}
     assert client.hlen(keys.WATCHES) == 0
@@ -83,3 +83,12 @@ def test_what_was_removed_stays_removed_and_may_come_again(client: redis.Redis) 
     client.delete(keys.WATCHES)
     registry.refresh()
     assert registry.watches == {"fall": made(created_ns=2_000)}
+
+
+def test_a_tombstone_that_makes_no_sense_removes_nothing() -> None:
+    stone = WatchTombstone(1_000, 4)
+    assert WatchTombstone.parse(str(stone).encode()) == stone
+    assert stone.covers(made(created_ns=1_000))
+    assert not stone.covers(made(created_ns=1_001))
+    for raw in (None, b"", b"x", b"\xff 1", b"1 x"):
+        assert not WatchTombstone.parse(raw).covers(made(created_ns=1_000))

@@ -19,7 +19,8 @@ from hermes.v1.watch_pb2 import Watch, WatchInfo
 from services.common import keys, logs, tombstones
 from services.common.cameras import check_id
 from services.common.placement import ALIVE_S, parse_members
-from services.common.watch_registry import parse_watches
+from services.common.times import MAX_SECONDS
+from services.common.watch_registry import WatchTombstone, parse_watches
 from services.common.watch_room import parse_rooms
 from services.common.watch_rules import check_watch, covers, hours_of
 from services.query_gateway.access.confinement import EVERYTHING, confined_to, may_watch_all
@@ -83,12 +84,13 @@ class WatchCatalogue:
         `Unavailable`.
         """
         kept = self.check(watch, viewer)
-        kept.version = 1
         cameras = await self._directory.cameras()
         async with reaching_redis():
             stone = await cast("Awaitable[Any]", self._redis.get(keys.watch_removed(kept.id)))
-            removed_ns = tombstones.newest_removed(stone) or 0
-            kept.created.FromNanoseconds(max(self._clock_ns(), removed_ns + NS_PER_MS))
+            removed = WatchTombstone.parse(stone)
+            kept.version = removed.version + 1
+            created_ns = max(self._clock_ns(), removed.created_ns + NS_PER_MS)
+            kept.created.FromNanoseconds(min(created_ns, MAX_SECONDS * 10**9))
             registered = await self._watches()
             if kept.id in registered:
                 raise WatchExists(kept.id)
@@ -154,7 +156,7 @@ class WatchCatalogue:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.set(
                     keys.watch_removed(watch_id),
-                    watch.created.ToNanoseconds(),
+                    str(WatchTombstone.of(watch)),
                     px=int(tombstones.KEEP_S * 1000),
                 )
                 pipeline.hdel(keys.WATCHES, watch_id)

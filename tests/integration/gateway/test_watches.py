@@ -124,6 +124,8 @@ async def test_workers_see_changes(
     assert registry.refresh()
     assert registry.watches == {}
     assert redis_client.hlen(keys.WATCHES) == 0
+    again = await client.create_watch(FALL)
+    assert again.watch.version == 3  # workers tell versions of one id apart by their numbers
 
 
 async def test_an_update_changes_what_it_names(client: AsyncHermesClient, lobby: str) -> None:
