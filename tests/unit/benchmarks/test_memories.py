@@ -233,6 +233,7 @@ def test_frames_are_fetched_once_for_an_answer() -> None:
                 kept = branch.slab.keys.clone(), branch.slab.values.clone()
             inputs = model.embed([step + 5])
         assert branch.chosen == first
+        assert isinstance(branch.slab, Slab)
         assert torch.equal(branch.slab.keys, kept[0])
         assert torch.equal(branch.slab.values, kept[1])
 
