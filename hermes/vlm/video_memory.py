@@ -95,9 +95,9 @@ class VideoMemory(PictureMemory):
                     f"cannot be used with the policy {policy.name}, which does not keep the present"
                     " picture; take hermes, or take in frames in full",
                 )
-            shown = present_frames * model.layout.span
-            reserve = config.position_reserve + shown
-            config = replace(config, keep_present=True, position_reserve=reserve)
+            reserve = config.position_reserve + present_frames * model.layout.span
+            # With a threshold of 0 it keeps what a memory of whole frames does.
+            config = replace(config, keep_present=changes.threshold > 0, position_reserve=reserve)
         _check_room(config, policy, model.most_frame_tokens)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
