@@ -155,13 +155,17 @@ def of_spans(options: argparse.Namespace) -> None:
     """Questions about a span, whose answers differ from those about the whole stream."""
     for setting in (spans.WHOLE, spans.THINNED):
         found: dict[str, list[Verdict]] = {}
-        for one in each_stream(options, spans.perform, LONG_FRAMES, setting):
+        for one in each_stream(
+            options, spans.perform, LONG_FRAMES, setting, first=spans.FIRST_SEED
+        ):
             for name, judged in one.items():
                 found.setdefault(name, []).extend(judged)
         print(
             f"{setting.label}; {spans.SPANS} spans of {setting.length} frames in the newest"
             f" {setting.newest} of each of {options.streams} streams of {LONG_FRAMES} frames\n"
         )
+        print(spans.by_age(found))
+        print()
         print(by_kind(found, spans.KINDS_ASKED), "\n")
 
 

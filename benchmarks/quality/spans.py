@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.quality.contenders import contenders, unbounded
+from benchmarks.quality.report import table
 from benchmarks.quality.run import ANSWER_TOKENS, EVERY_FRAMES, SeenOnce, model_of
-from benchmarks.quality.score import Verdict
+from benchmarks.quality.score import Share, Verdict
 from benchmarks.quality.worlds import World, make_world
 from hermes.demo.checkpoint import FRAME_TOKENS, WEIGHTS
 from hermes.demo.questions import KINDS, Moment, Question, every
@@ -23,8 +24,23 @@ SPANS = 3
 """Of each stream: the newest, one in the middle, and one at its start."""
 
 MOST_OF_A_KIND = 2
+FIRST_SEED = 100
 
 ALONE, ABOUT, EVERYTHING = "saw nothing else", "asked about the span", "asked about everything"
+
+
+def by_age(found: Mapping[str, Sequence[Verdict]]) -> str:
+    """A row for each way to answer, a column for how long ago the span ended."""
+    ages = sorted({verdict.age or 0.0 for verdicts in found.values() for verdict in verdicts})
+    rows = [
+        [
+            name,
+            str(Share.of(verdicts)),
+            *(str(Share.of(v for v in verdicts if v.age == age)) for age in ages),
+        ]
+        for name, verdicts in found.items()
+    ]
+    return table(["answers", "all spans", *(f"ended {age:g} s ago" for age in ages)], rows)
 
 
 def within(scene: Scene, start: float, end: float) -> Scene:

@@ -19,6 +19,9 @@ from hermes.demo.scenes import LOOKS, Look, Scene, make_scene
 FIRST_SEED = 500_000
 """Below the seeds that training draws from."""
 
+MOST_IN_CHAPTERS = 8
+"""Questions of one kind about a scene in chapters."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -52,7 +55,8 @@ def make_world(
     chapter_s: float = 0.0,
 ) -> World:
     """A world of its own for every seed. One question of each kind that it has an answer to,
-    and two where a kind can be asked about several objects.
+    and two where a kind can be asked about several objects; in chapters, where more come by,
+    up to `MOST_IN_CHAPTERS`.
 
     `through`: a name of `DISTURBANCES`. `chapter_s`: how often an object comes by, for scenes
     in chapters; 0 for others.
@@ -70,10 +74,11 @@ def make_world(
     rng = random.Random(f"quality:{seed}")
     at = Moment(scene, end, looks)
     asked: dict[str, Question] = {}
+    most = MOST_IN_CHAPTERS if chapter_s else 2
     for kind in KINDS:
-        for _ in range(4):
+        for _ in range(2 * most):
             question = ask(kind, at, rng)
-            if question is not None and sum(q.kind == kind for q in asked.values()) < 2:
+            if question is not None and sum(q.kind == kind for q in asked.values()) < most:
                 asked[question.text] = question
     pictures = np.stack([np.asarray(draw(scene, index * step, SIDE)) for index in range(frames)])
     drawn = torch.from_numpy(pictures).permute(0, 3, 1, 2)

@@ -24,7 +24,8 @@ class EvidenceFrame:
 class Evidence:
     """What was found by hiding frames and reading the answer again.
 
-    `frames`: the largest falls first; empty if the answer stays as likely whatever is hidden.
+    `frames`: first that from which alone the answer is likeliest; empty if the answer does not
+    depend on what is hidden.
     `logprob`: of the whole answer, with nothing hidden. `largest_fall`: the most that it fell by,
     with anything hidden. `readings`: how often the answer was read again.
     """

@@ -170,7 +170,7 @@ class Hermes:
             config,
         )
         if config.novelty and candidates.values is not None:
-            new = novelty(candidates.values, candidates.patches)
+            new = novelty(candidates.values, candidates.patches, _run(candidates.present))
             scores = scores * (1 - config.novelty + config.novelty * new)
         if config.agreement:
             held = candidates.frames, candidates.patches
@@ -228,6 +228,11 @@ class Hermes:
         if self.config.summary == "published_code":
             return merge_evicted(scores, budget)
         return merge_pinned(scores, summaries, budget, self.config.summary_ring)
+
+
+def _run(present: Tensor | None) -> int:
+    """With how many tokens before it novelty compares a token: half a picture's, of changes."""
+    return 0 if present is None else int(present.sum(dim=1).max()) // 2
 
 
 def _hermes(preset: str, name: str) -> Callable[[], RetentionPolicy]:

@@ -59,6 +59,16 @@ class View:
     span: SpanCoverage | None = None
     chosen: Tensor | None = None
 
+    def next_position(self, slab: Slab, clock: int) -> int:
+        """The position of text that comes next: of a span, right after the newest token within it.
+
+        After positions of frames that it does not see, a model answers worse.
+        """
+        if self.chosen is None:
+            return clock
+        seen = slab.positions[:, :, : self.chosen.shape[1]].amax(dim=1)
+        return int(torch.where(self.chosen, seen, -1).amax()) + 1
+
     def source(self, slab: Slab, rotary: Rotary, slabs: SlabPool) -> Slab | Excerpt:
         """What the branch reads: the memory's slab, or copies of what it sees of it."""
         return slab if self.chosen is None else Excerpt(slab, self.chosen, rotary, slabs)

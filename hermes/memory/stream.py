@@ -329,9 +329,8 @@ class StreamMemory:
             opening = Opening.of([own for own, _ in frames], layouts, held.clock, numbers)
         seen = view(held, span, waiting, standing=self.config.keep_present, shown=bool(frames))
         slab = seen.source(held.slab, self.rotary, self._slabs)
-        return Branch(
-            slab, self.rotary, self.next_position, room, seen.coverage, opening, seen.span
-        )
+        position = seen.next_position(held.slab, self.next_position)
+        return Branch(slab, self.rotary, position, room, seen.coverage, opening, seen.span)
 
     def stamp_of(self, number: int) -> FrameStamp | None:
         """The stamp of a frame, if it is known."""

@@ -98,9 +98,9 @@ class VideoMemory(PictureMemory):
                     f"cannot be used with the policy {policy.name}, which does not keep the present"
                     " picture; take hermes, or take in frames in full",
                 )
-            shown = present_frames * model.layout.span
-            reserve = config.position_reserve + shown
-            config = replace(config, keep_present=True, position_reserve=reserve)
+            reserve = config.position_reserve + present_frames * model.layout.span
+            # With a threshold of 0 it keeps what a memory of whole frames does.
+            config = replace(config, keep_present=changes.threshold > 0, position_reserve=reserve)
         config.check_room(most := model.most_frame_tokens)
         if isinstance(policy, Hermes):
             policy.check_room(config.budget, most, keep_present=config.keep_present)

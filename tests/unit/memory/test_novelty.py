@@ -17,7 +17,7 @@ from hermes.memory.summary import SUMMARY_PATCH
 LAYERS = 10
 
 
-def slow(values: torch.Tensor, patches: torch.Tensor) -> list[list[float]]:
+def slow(values: torch.Tensor, patches: torch.Tensor, run: int) -> list[list[float]]:
     """The same, a token at a time."""
     rows = []
     for layer, places in enumerate(patches.tolist()):
@@ -25,25 +25,30 @@ def slow(values: torch.Tensor, patches: torch.Tensor) -> list[list[float]]:
         row = []
         for index, place in enumerate(places):
             value = values[layer, :, index].flatten()
-            before = last.get(place)
-            if before is None or place == SUMMARY_PATCH:
+            others = [last[place]] if place in last else []
+            for earlier in range(max(0, index - run), index):
+                if places[earlier] != SUMMARY_PATCH:
+                    others.append(values[layer, :, earlier].flatten())
+            if not others or place == SUMMARY_PATCH:
                 row.append(1.0)
             else:
-                apart = 1 - float(torch.cosine_similarity(value, before, dim=0))
-                row.append((max(0.0, apart) / (max(0.0, apart) + QUARTER_NEW)) ** 2)
+                near = [float(torch.cosine_similarity(value, one, dim=0)) for one in others]
+                apart = max(0.0, 1 - max(near))
+                row.append((apart / (apart + QUARTER_NEW)) ** 2)
             last[place] = value
         rows.append(row)
     return rows
 
 
-@given(st.integers(1, 40), st.integers(0, 2**31))
+@given(st.integers(1, 40), st.integers(0, 50), st.integers(0, 2**31))
 @settings(max_examples=50, deadline=None)
-def test_against_a_plain_loop(count: int, seed: int) -> None:
+def test_against_a_plain_loop(count: int, run: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     values = torch.randn((3, 2, count, 4), generator=generator)
     patches = torch.randint(-1, 4, (3, count), generator=generator, dtype=torch.int32)
-    found = novelty(values, patches)
-    torch.testing.assert_close(found, torch.tensor(slow(values, patches)), atol=1e-4, rtol=1e-4)
+    found = novelty(values, patches, run)
+    wanted = torch.tensor(slow(values, patches, run))
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
     assert ((found >= 0) & (found <= 1)).all()
 
 
@@ -55,6 +60,17 @@ def test_a_copy_is_not_new_and_a_change_is() -> None:
     assert (first, copy, again) == (1.0, 0.0, 0.0)
     assert change == back == pytest.approx((1 / 1.1) ** 2)
     assert not math.isnan(change)
+
+
+def test_what_moves_is_new_only_once() -> None:
+    """An object at one place after another, and then another object."""
+    one, other = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    values = torch.stack([one, one, one, other, one])[None, None]
+    patches = torch.arange(5, dtype=torch.int32)[None]
+    assert novelty(values, patches)[0].tolist() == [1.0] * 5
+    far = pytest.approx((1 / 1.1) ** 2)
+    assert novelty(values, patches, 1)[0].tolist() == [1.0, 0.0, 0.0, far, far]
+    assert novelty(values, patches, 2)[0].tolist() == [1.0, 0.0, 0.0, far, 0.0]
 
 
 def still_stream(frames: int, patches: int) -> Candidates:

@@ -69,7 +69,7 @@ def test_logits_are_those_of_a_memory_without_the_other_tokens(family: str) -> N
         (Span(3_000, 4_000, media=True), 6, 8),
     ):
         with made.branch(len(question), span) as branch:
-            start = made.cache.next_position
+            start = branch.position
             positions = torch.arange(start, start + len(question)).expand(model.shape.axes, -1)
             row = RemainingRow(made, within(made, first, last), positions)
             expected = logits_of(model, question, row)
@@ -95,8 +95,11 @@ def test_it_is_as_if_the_memory_had_been_restored_without_the_others() -> None:
     less["stamps"] = stamps[(stamps[:, 0] >= 3) & (stamps[:, 0] <= 5)]
     tensors = {**state.tensors, **less}
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    newest = int(tensors["positions"].max())
     other = VideoMemory(tiny.model(), "sliding-window", budget=160, compress_every_frames=3)
-    other.restore(MemoryState({**state.header, "length": len(keep)}, tensors))
+    other.restore(
+        MemoryState({**state.header, "length": len(keep), "clock_largest": newest}, tensors)
+    )
     question = made.model.question(QUESTION)
     with made.branch(len(question), Span(3_000, 5_000)) as branch:
         found = logits_on(branch, made.model, question)
@@ -149,7 +152,7 @@ def test_a_quiet_span_shows_what_stood_when_it_began(family: str) -> None:
             remaining[layer, standing] = True
             older += len(standing)
         with made.branch(len(question), Span(1000 * first, 1000 * last)) as branch:
-            start = made.cache.next_position
+            start = branch.position
             positions = torch.arange(start, start + len(question)).expand(model.shape.axes, -1)
             expected = logits_of(model, question, RemainingRow(made, remaining, positions))
             torch.testing.assert_close(
