@@ -7,8 +7,10 @@ from datetime import datetime
 
 from hermes.engine import Answer
 from hermes.hours import WeekHours
+from hermes.question import Question
 from hermes.v1.watch_pb2 import Watch
 from services.common.watch_rules import hours_of
+from services.hermes_worker.watches.asking import question_of
 from services.hermes_worker.watches.pace import HEARTBEAT_MS, Pace
 from services.hermes_worker.watches.rules import AnyTrigger, ms
 from services.hermes_worker.watches.trigger import Phase, State
@@ -22,7 +24,7 @@ QUIET_WRITE_MS = 5_000
 class Watched:
     """A watch with its trigger, its pace, and what is being asked.
 
-    `trigger`: None for a diary. `answer`: what is being asked. `noted_ms`: capture time of a
+    `question`: what it asks. `trigger`: None for a diary. `answer`: what is being asked. `noted_ms`: capture time of a
     diary's last note.
     """
 
@@ -30,6 +32,7 @@ class Watched:
     trigger: AnyTrigger | None
     noted_ms: int | None = None
     answer: Answer | None = None
+    question: Question = field(init=False)
     pace: Pace = field(init=False)
     _hours: WeekHours | None = field(init=False)
     _written: State | None = field(default=None, init=False)
@@ -37,6 +40,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         watch = self.watch
+        self.question = question_of(watch)
         self.pace = Pace(ms(watch.every), ms(watch.heartbeat) or HEARTBEAT_MS)
         self._hours = hours_of(watch.hours) if watch.HasField("hours") else None
 

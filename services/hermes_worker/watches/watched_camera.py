@@ -20,7 +20,7 @@ from services.common import logs
 from services.common.leases import Lease
 from services.common.watch_state import OutboxFull, WatchState
 from services.hermes_worker.tenure import Tenure
-from services.hermes_worker.watches.asking import NoReading, question_of, reading_of
+from services.hermes_worker.watches.asking import NoReading, reading_of
 from services.hermes_worker.watches.change_trigger import ChangeTrigger
 from services.hermes_worker.watches.conditions import Reading
 from services.hermes_worker.watches.cooldown import Claim, Cooldowns
@@ -198,7 +198,7 @@ class WatchedCamera:
             lambda error: self._failed(watched, error),
         )
         try:
-            watched.answer = self.tenure.handle.ask(question_of(watched.watch), sink, standing=True)
+            watched.answer = self.tenure.handle.ask(watched.question, sink, standing=True)
         except Overloaded:
             return False
         except HermesError as error:
