@@ -97,6 +97,10 @@ class ScriptedHandle:
             self.answer()
         return cast("Answer", asked)
 
+    def forget(self) -> None:
+        """What was asked is answered no more."""
+        self._waiting.clear()
+
     def answer(self, as_of_ms: int | None = None) -> None:
         """Answer what was asked, of memory as it is now, or was."""
         while self._waiting:
@@ -116,24 +120,38 @@ class ScriptedHandle:
             sink.done(result)
 
 
+@dataclass
+class Shared:
+    """What the cameras of a fleet share."""
+
+    log: InMemoryEventLog = field(default_factory=InMemoryEventLog)
+    cooldowns: InMemoryCooldowns = field(default_factory=InMemoryCooldowns)
+    metrics: Metrics = field(default_factory=Metrics)
+
+
 class WatchRig:
     """What outlives the owners of one camera's watches, and the owners."""
 
     def __init__(
-        self, says: Says, watches: Sequence[Watch], camera_id: str = "lobby", sentence: str = ""
+        self,
+        says: Says,
+        watches: Sequence[Watch],
+        camera_id: str = "lobby",
+        sentence: str = "",
+        shared: Shared | None = None,
     ) -> None:
+        shared = shared or Shared()
         self.camera = Camera(id=camera_id)
         self.memory = WatchMemory()
-        self.log = InMemoryEventLog()
-        self.cooldowns = InMemoryCooldowns()
+        self.log = shared.log
+        self.cooldowns = shared.cooldowns
         self.handle = ScriptedHandle(says)
         self.watches: Mapping[str, Watch] = {watch.id: watch for watch in watches}
         self.now_ms = 0
-        self._says = says
         self._sentence = sentence
         self._work: deque[Callable[[], None]] = deque()
         self._epochs = itertools.count(1)
-        self._metrics = Metrics()
+        self._metrics = shared.metrics
         self._series = Series(self._metrics)
         self.take()
 
@@ -145,6 +163,7 @@ class WatchRig:
         lease = Lease(camera_id, "worker", Fence(f"worker-{epoch}", epoch))
         self.memory.owners[camera_id] = lease
         self._work.clear()
+        self.handle.forget()
         tenure = Tenure(self.camera, cast("CameraHandle", self.handle), lease)
         tenure.aim(LogId(0, 0), lease)
         tenure.progress()
