@@ -191,11 +191,14 @@ class WatchRig:
 
     def counted(self, outcome: str) -> float:
         """How many evaluations of all watches had this outcome."""
-        samples = self._metrics.watch_evaluations.collect()[0].samples
+        (family,) = self._metrics.watch_evaluations.collect()
         return sum(
-            sample.value
-            for sample in samples
-            if sample.name.endswith("_total") and sample.labels["outcome"] == outcome
+            (
+                sample.value
+                for sample in family.samples
+                if sample.name.endswith("_total") and sample.labels["outcome"] == outcome
+            ),
+            0.0,
         )
 
     def round(self) -> bool:
@@ -203,10 +206,10 @@ class WatchRig:
         self.take_answers()
         return self.owner.round(self.camera, self.watches)
 
-    def show(self, second: int, **how: bool) -> None:
+    def show(self, second: int, *, changed: bool = True) -> None:
         """A frame comes, and everything that follows from it happens."""
         self.now_ms = second * 1000
-        self.handle.show(self.now_ms, **how)
+        self.handle.show(self.now_ms, changed=changed)
         self.round()
         self.round()
 

@@ -141,7 +141,7 @@ def test_an_event_ends_for_those_who_heard_of_it(when: str) -> None:
     made.show(13)
     opened, closed = made.log.messages
     assert closed.end == EVENT_END_WATCH
-    assert (closed.id, closed.sinks, closed.question, closed.severity) == (
+    assert (closed.id, [*closed.sinks], closed.question, closed.severity) == (
         opened.id,
         ["ward"],
         opened.question,

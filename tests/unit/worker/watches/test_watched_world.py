@@ -13,7 +13,9 @@ from tests.support.watched_world import CameraStory, Fate, Happening, Sureness, 
 from tests.support.watches import duration, yes_no
 
 CAMERAS = 16
-DEMO = Sureness(6.0, 1.5)
+UNSURE = Sureness(6.0, 1.5)
+"""Less sure than the demo's model: with 672 frames of twelve films with a nightfall it had a mean
+of 11.0, a deviation of 1.3, and was right each time (2.5 at least)."""
 ALL_CAMERAS_S = 60
 
 
@@ -35,7 +37,7 @@ WATCHES = [
 
 def stories(seconds: int, seed: int) -> list[CameraStory]:
     return [
-        CameraStory(f"camera-{number}", [one.id for one in WATCHES], seconds, DEMO, seed)
+        CameraStory(f"camera-{number}", [one.id for one in WATCHES], seconds, UNSURE, seed)
         for number in range(CAMERAS)
     ]
 
