@@ -22,6 +22,7 @@ from benchmarks import (
     serving,
     spans,
     stream,
+    watches,
 )
 from benchmarks.table import Row, render
 from hermes.cpus import usable_cpus
@@ -39,6 +40,7 @@ MODULES = {
     "gateway": gateway,
     "many": many,
     "checkpoints": checkpoints,
+    "watches": watches,
 }
 
 

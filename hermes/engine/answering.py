@@ -32,7 +32,7 @@ class Answers:
     must see; then it waits for the device; then its answer is under way.
 
     `read` is called after each pass that read questions, with their number and
-    the seconds it took; `watched` after one that read standing questions. `ended` is
+    the seconds it took; `watched` after one for standing questions. `ended` is
     called with each answer that is over, for any reason. An answer whose evidence is
     wanted is over once it was weighed.
     """
@@ -73,13 +73,13 @@ class Answers:
 
     @property
     def standing(self) -> int:
-        """Standing questions that wait for the device."""
-        return len(self._standing)
+        """Standing questions that wait for the device, or whose answers have begun."""
+        return len(self._standing) + sum(answer.standing for answer in self._under_way)
 
     @property
     def under_way(self) -> int:
-        """Answers that have begun."""
-        return len(self._under_way)
+        """Answers that have begun, but for those to standing questions."""
+        return sum(not answer.standing for answer in self._under_way)
 
     def _all(self) -> list[Answer]:
         return [
@@ -188,7 +188,7 @@ class Answers:
         seconds = self._clock() - began
         if read := unread - sum(answer.unread for answer in asked):
             self._read(read, seconds)
-        if standing and starting:
+        if standing:
             self._watched(len(starting), seconds)
 
     def _going_on(self) -> tuple[list[Answer], int]:

@@ -67,17 +67,19 @@ class Scheduler(Generic[K]):
     for more than one frame of each, the backlogs fill it in the same order. A
     pass has room for a number of tokens, but takes one frame in any case.
 
-    Constant questions do not starve the cameras, nor the evidence: after
-    `questions_per_ingest` passes for others in a row, one over frames runs, and one
-    that weighs an answer. The pass over frames is long, so it
-    gives way: to a new question between any two slices, and to answers under way
-    often enough that they get `questions_per_ingest` tokens while it lasts.
+    Constant questions do not starve the cameras, nor the evidence, nor the standing
+    questions: after `questions_per_ingest` passes for others in a row, one over frames
+    runs, one that weighs an answer, and one for standing questions. The pass over
+    frames is long, so it gives way: to a new question between any two slices, and to
+    answers under way often enough that they get `questions_per_ingest` tokens while it
+    lasts.
     """
 
     def __init__(self, questions_per_ingest: int) -> None:
         self._limit = questions_per_ingest
         self._streak = 0  # passes while frames waited
         self._asked_streak = 0  # passes for questions while an answer waited to be weighed
+        self._unwatched_streak = 0  # passes for others while standing questions waited
         self._turn = 0
         self._last_turn: dict[K, int] = {}  # least recently served first
 
@@ -93,8 +95,9 @@ class Scheduler(Generic[K]):
     ) -> Work[K]:
         """The next step. `waiting`: cameras with frames; `room`: tokens that one pass may take.
 
-        `weighed`: answers whose evidence is wanted. `standing`: standing questions that
-        are due; `share_left`: whether they may go before frames.
+        `answers`: those under way to questions that are not standing. `weighed`: answers
+        whose evidence is wanted. `standing`: standing questions that are due, or whose
+        answers are under way; `share_left`: whether they may go before frames.
         """
         asked = ready_questions > 0 or answers > 0
         watched = standing > 0 and (share_left or not waiting)
@@ -104,11 +107,15 @@ class Scheduler(Generic[K]):
         if not asked and not weighed and not watched:
             return Idle()
         self._streak = self._streak + 1 if waiting else 0
+        if watched and (not (asked or weighed) or self._unwatched_streak >= self._limit):
+            self._unwatched_streak = 0
+            return Watching()
+        self._unwatched_streak = self._unwatched_streak + 1 if watched else 0
         if weighed and (not asked or self._asked_streak >= self._limit):
             self._asked_streak = 0
             return Weigh()
         self._asked_streak = self._asked_streak + 1 if weighed else 0
-        return Answering() if asked else Watching()
+        return Answering()
 
     def gives_way(self, ready_questions: int, answers: int, done: float, given: int) -> bool:
         """Whether a pass for questions runs before the rest of a pass over frames.

@@ -21,6 +21,7 @@ class Share:
         self._left_s = BURST_S
         self._at = clock()
         self._each_s = 0.0
+        self._going_on_s = 0.0  # since a pass read some
         self._rate = 0.0
         self._counted_at = self._at
 
@@ -31,10 +32,16 @@ class Share:
         return self._left_s > 0
 
     def took(self, questions: int, seconds: float) -> None:
-        """Record a pass that read this many of them in `seconds`."""
+        """Record a pass that took `seconds` for them, and read this many of them.
+
+        The passes that only go on with their answers count as part of what the next ones cost.
+        """
         self._save_up()
         self._left_s -= seconds
-        each = seconds / questions
+        self._going_on_s += seconds
+        if not questions:
+            return
+        each, self._going_on_s = self._going_on_s / questions, 0.0
         self._each_s += (each - self._each_s) * (_NEWEST if self._each_s else 1.0)
         now = self._clock()
         elapsed = max(1e-6, now - self._counted_at)

@@ -60,7 +60,7 @@ def watch_removed(watch_id: str) -> str:
 
 
 def watch_sent(watch_id: str) -> str:
-    """String: capture time (ms) of the frame with which any camera's event was opened last."""
+    """String: capture time (ms) of the frame that an event was opened with last, and its camera."""
     return f"{{{WATCHES}}}:sent:{watch_id}"
 
 

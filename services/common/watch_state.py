@@ -90,6 +90,7 @@ class RedisWatchState:
         """See `WatchState`."""
         if not states and not events:
             return
+        self._look()
         new = [
             (f"{self._lease.epoch}-{number}", event.SerializeToString())
             for number, event in enumerate(events, self._written + 1)
@@ -124,19 +125,26 @@ class RedisWatchState:
 
     def publish(self) -> int:
         """See `WatchState`."""
+        self._look()
         outbox = keys.watch_outbox(self._lease.camera_id)
-        if not self._looked:
-            left: Any = self._redis.hgetall(outbox)
-            self._pending.put(
-                (field.decode(errors="replace"), message) for field, message in left.items()
-            )
-            self._looked = True
         count = 0
         for field, message in self._pending.in_order():
             count += self._append(message)
             self._redis.hdel(outbox, field)
             self._pending.drop(field)
         return count
+
+    def _look(self) -> None:
+        """See what waits for the log. Our numbers go on after those of the same epoch."""
+        if self._looked:
+            return
+        found: Any = self._redis.hgetall(keys.watch_outbox(self._lease.camera_id))
+        left = [(field.decode(errors="replace"), message) for field, message in found.items()]
+        self._pending.put(left)
+        ours = (_number(field) for field, _ in left)
+        newest = max((number for epoch, number in ours if epoch == self._lease.epoch), default=0)
+        self._written = max(self._written, newest)
+        self._looked = True
 
     def _append(self, message: bytes) -> int:
         try:

@@ -43,6 +43,8 @@ class Rig:
     log: FailingLog
     take: Callable[[], WatchState]
     """A new worker becomes the owner."""
+    again: Callable[[], WatchState]
+    """The owner begins anew, as when a camera was to be handed over and stays."""
     messages: Callable[[], list[Event]]
     """What is in the log."""
 
@@ -54,29 +56,36 @@ def in_memory(most: int) -> Rig:
 
     def take() -> WatchState:
         number = next(numbers)
-        lease = Lease("lobby", "worker", Fence(f"worker-{number}", number))
-        memory.owners["lobby"] = lease
-        return InMemoryWatchState(memory, lease, log, most)
+        memory.owners["lobby"] = Lease("lobby", "worker", Fence(f"worker-{number}", number))
+        return again()
 
-    return Rig(log, take, lambda: list(events.messages))
+    def again() -> WatchState:
+        return InMemoryWatchState(memory, memory.owners["lobby"], log, most)
+
+    return Rig(log, take, again, lambda: list(events.messages))
 
 
 def on_redis(client: redis.Redis, most: int) -> Rig:
     numbers = itertools.count(1)
     log = FailingLog(RedisEventLog(client))
+    taken: list[Lease] = []
 
     def take() -> WatchState:
         leases = Leases(client, "worker", f"worker-{next(numbers)}", "")
         lease = leases.acquire("lobby", unattended=leases.owners(["lobby"])["lobby"])
         assert lease is not None
-        return RedisWatchState(client, lease, log, most)
+        taken.append(lease)
+        return again()
+
+    def again() -> WatchState:
+        return RedisWatchState(client, taken[-1], log, most)
 
     def messages() -> list[Event]:
         entries: Any = client.xrange(keys.EVENTS)
         found = [message_of(fields) for _, fields in entries]
         return [event for event in found if event is not None]
 
-    return Rig(log, take, messages)
+    return Rig(log, take, again, messages)
 
 
 @pytest.fixture(params=["in memory", *REDISES])
@@ -141,6 +150,19 @@ def test_a_former_owner_that_wakes_adds_nothing(rig: Rig) -> None:
     former.publish()
     assert told(rig) == [("e1", 1), ("e1", 2)]
     assert ours.read() == {}
+
+
+def test_an_owner_that_begins_anew_loses_no_message(rig: Rig) -> None:
+    state = rig.take()
+    state.write({}, [opened()])
+    rig.log.off = True
+    with pytest.raises(redis.ConnectionError):
+        state.publish()
+    again = rig.again()
+    again.write({}, [closed()])
+    rig.log.off = False
+    assert again.publish() == 2
+    assert told(rig) == [("e1", 1), ("e1", 2)]
 
 
 def test_what_could_not_be_published_is_published_later(rig: Rig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Protocol
 
@@ -10,11 +11,26 @@ import redis
 from services.common import keys
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a camera claims: to open an event of a watch at this capture time.
+
+    `sent_ms`: capture time of the frame with which the camera's last event was opened, as it
+    is written down. A claim of the camera's own at another time came to nothing: its owner
+    ended between the claim and the event.
+    """
+
+    watch_id: str
+    camera_id: str
+    at_ms: int
+    sent_ms: int | None = None
+
+
 class Cooldowns(Protocol):
     """Says whether any camera of a watch may open an event."""
 
-    def claim(self, watch_id: str, at_ms: int, cooldown_ms: int) -> bool:
-        """Whether an event may open at this capture time. A yes counts as an event."""
+    def claim(self, claim: Claim, cooldown_ms: int) -> bool:
+        """Whether an event may open. A yes counts as an event."""
         ...
 
 
@@ -25,8 +41,10 @@ class RedisCooldowns:
         source = resources.files("services.common.lua").joinpath("claim_cooldown.lua").read_text()
         self._script: Any = client.register_script(source)
 
-    def claim(self, watch_id: str, at_ms: int, cooldown_ms: int) -> bool:
+    def claim(self, claim: Claim, cooldown_ms: int) -> bool:
         """See `Cooldowns`. Raises `redis.RedisError`."""
         if not cooldown_ms:
             return True
-        return bool(self._script(keys=[keys.watch_sent(watch_id)], args=[at_ms, cooldown_ms]))
+        sent = "" if claim.sent_ms is None else claim.sent_ms
+        args = [claim.at_ms, cooldown_ms, claim.camera_id, sent]
+        return bool(self._script(keys=[keys.watch_sent(claim.watch_id)], args=args))

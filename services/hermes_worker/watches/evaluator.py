@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import redis
 
 from hermes.v1.camera_pb2 import Camera
-from hermes.v1.watch_pb2 import Watch
 from services.common import logs
 from services.common.event_log import EventLog
 from services.common.frame_log import Fenced
@@ -19,11 +20,11 @@ from services.common.metrics import Metrics
 from services.common.periodic import Periodic
 from services.common.watch_registry import WatchRegistry
 from services.common.watch_room import WatchRooms
-from services.common.watch_rules import covers
 from services.common.watch_state import RedisWatchState
 from services.hermes_worker.tenure import Tenure
 from services.hermes_worker.tenures import Tenures
 from services.hermes_worker.watches.cooldown import RedisCooldowns
+from services.hermes_worker.watches.meant import MeantWatches
 from services.hermes_worker.watches.series import Series
 from services.hermes_worker.watches.watched_camera import WatchedCamera
 
@@ -35,6 +36,14 @@ REGISTRY_EVERY_S = 1.0
 ROOM_EVERY_S = 3.0
 IDLE_S = 0.5
 """Pause between two rounds while there are no watches."""
+FAILURE_PAUSE_S = 5.0
+"""Pause of a camera whose round failed."""
+
+
+class _Ours(NamedTuple):
+    tenure: Tenure
+    lease: Lease
+    camera: Camera
 
 
 class Evaluator:
@@ -74,6 +83,9 @@ class Evaluator:
         self._sentence = sentence
         self._clock = clock
         self._cameras: dict[str, WatchedCamera] = {}
+        self._meant = MeantWatches()
+        self._next_try: dict[str, float] = {}  # of cameras whose round failed
+        self._first = ""  # the camera with which the next round begins
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._next_look = self._next_room = 0.0
         self._periodic = Periodic("watches", self.step, ROUND_S, heartbeats or Heartbeats())
@@ -102,55 +114,78 @@ class Evaluator:
         ours = self._ours()
         for camera_id in [*self._cameras]:
             self._leave_unless(camera_id, ours)
-        for tenure, lease, camera in ours.values():
-            self._round(tenure, lease, camera)
+        self._rounds(list(ours.values()))
         return ROUND_S if self._registry.watches else IDLE_S
 
-    def _ours(self) -> dict[str, tuple[Tenure, Lease, Camera]]:
+    def _rounds(self, ours: list[_Ours]) -> None:
+        """Give each camera its round. Where the device has no room for more, the next one begins
+        with the camera that got none.
+        """
+        self._meant.follow(self._registry.watches)
+        at = next((n for n, one in enumerate(ours) if one.camera.id == self._first), 0)
+        refused = ""
+        for one in [*ours[at:], *ours[:at]]:
+            if not self._round(one):
+                refused = refused or one.camera.id
+        self._first = refused or self._first
+
+    def _ours(self) -> dict[str, _Ours]:
         registered = self._registered()
         found = {}
         for tenure in self._tenures.all():
             lease = tenure.lease
             if lease is not None and tenure.serving:
                 camera = registered.get(tenure.camera.id, tenure.camera)
-                found[tenure.camera.id] = (tenure, lease, camera)
+                found[tenure.camera.id] = _Ours(tenure, lease, camera)
         return found
 
-    def _leave_unless(
-        self, camera_id: str, ours: Mapping[str, tuple[Tenure, Lease, Camera]]
-    ) -> None:
+    def _leave_unless(self, camera_id: str, ours: Mapping[str, _Ours]) -> None:
         known, now = self._cameras[camera_id], ours.get(camera_id)
-        if now is None or now[0] is not known.tenure or now[1].epoch != known.lease.epoch:
-            known.stop()
+        if now is None or now.tenure is not known.tenure or now.lease.epoch != known.lease.epoch:
             del self._cameras[camera_id]
+            self._meant.forget(camera_id)
+            with self._alone(known):
+                known.leave()
+            self._next_try.pop(camera_id, None)
 
-    def _round(self, tenure: Tenure, lease: Lease, camera: Camera) -> None:
-        watches = self._watches_of(camera)
+    def _round(self, ours: _Ours) -> bool:
+        """One camera's round. Whether there was room for all of its watches."""
+        camera = ours.camera
         known = self._cameras.get(camera.id)
         if known is None:
             known = self._cameras[camera.id] = WatchedCamera(
-                tenure,
-                lease,
-                RedisWatchState(self._redis, lease, self._events),
+                ours.tenure,
+                ours.lease,
+                RedisWatchState(self._redis, ours.lease, self._events),
                 self._cooldowns,
                 self._series,
                 self._work.put,
                 model=self._model,
                 sentence=self._sentence,
             )
-        try:
-            known.round(camera, watches)
-        except Fenced:
-            log.info("watches_left", camera=camera.id)
-            known.stop()
-        except redis.RedisError:
-            raise
-        except Exception:
-            log.exception("watches_of_a_camera_failed", camera=camera.id)
+        if self._clock() < self._next_try.get(camera.id, 0.0):
+            return True
+        with self._alone(known):
+            return known.round(camera, self._meant.of(camera))
+        return True
 
-    def _watches_of(self, camera: Camera) -> dict[str, Watch]:
-        watches = self._registry.watches
-        return {watch.id: watch for watch in watches.values() if covers(watch, camera)}
+    @contextmanager
+    def _alone(self, known: WatchedCamera) -> Iterator[None]:
+        """What goes wrong with one camera concerns no other, unless Redis is out of reach."""
+        camera_id = known.lease.camera_id
+        try:
+            yield
+        except Fenced:
+            log.info("watches_left", camera=camera_id)
+            known.stop()
+        except (redis.ConnectionError, redis.TimeoutError):
+            raise
+        except Exception as error:
+            self._next_try[camera_id] = self._clock() + FAILURE_PAUSE_S
+            if isinstance(error, redis.RedisError):
+                log.warning("watches_not_written", camera=camera_id, error=str(error))
+            else:
+                log.exception("watches_of_a_camera_failed", camera=camera_id)
 
     def _take_answers(self) -> None:
         while True:

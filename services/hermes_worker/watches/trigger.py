@@ -51,6 +51,11 @@ class State:
     after: str = ""
     samples: Samples = ()
 
+    def as_quiet_as(self, other: State) -> bool:
+        """Whether neither waits for anything, and they differ in nothing but their readings."""
+        alike = replace(other, last_ms=self.last_ms, samples=self.samples, peak=self.peak)
+        return self.phase is Phase.QUIET and self == alike
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

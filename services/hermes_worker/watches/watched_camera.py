@@ -5,56 +5,38 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import redis
 
-from hermes.engine import Answer, AnswerResult, SessionReport
+from hermes.engine import AnswerResult, SessionReport
 from hermes.errors import HermesError, Overloaded
 from hermes.question import Question
 from hermes.v1.camera_pb2 import Camera
 from hermes.v1.event_pb2 import Event
 from hermes.v1.watch_pb2 import Watch
 from services.common import logs
-from services.common.frame_log import Fenced
 from services.common.leases import Lease
-from services.common.watch_rules import hours_of
 from services.common.watch_state import OutboxFull, WatchState
 from services.hermes_worker.tenure import Tenure
-from services.hermes_worker.watches.asking import NoReading, question_of, reading_of
+from services.hermes_worker.watches.asking import NoReading, reading_of
+from services.hermes_worker.watches.change_trigger import ChangeTrigger
 from services.hermes_worker.watches.conditions import Reading
-from services.hermes_worker.watches.cooldown import Cooldowns
+from services.hermes_worker.watches.cooldown import Claim, Cooldowns
 from services.hermes_worker.watches.messages import Of, Picture
-from services.hermes_worker.watches.pace import HEARTBEAT_MS, Pace
-from services.hermes_worker.watches.rules import AnyTrigger, ms, trigger_of
+from services.hermes_worker.watches.rules import ms, trigger_of
 from services.hermes_worker.watches.series import Series
 from services.hermes_worker.watches.trigger import Closed, End, Opened, Phase, State, Step
-from services.hermes_worker.watches.written import read, written
+from services.hermes_worker.watches.watched import Watched
+from services.hermes_worker.watches.whole_answer import Post, WholeAnswer
+from services.hermes_worker.watches.written import Remembered, read, written
 
 log = logs.get(__name__)
 
 CLOSING = 3
 """The number of an event's last message: it is opened, said in words, and closed."""
 UPDATING = 2
-QUIET_WRITE_MS = 5_000
-"""The state of a trigger that waits for nothing is written down this often."""
-
-Post = Callable[[Callable[[], None]], None]
-"""Has the watches' thread do something."""
-
-
-@dataclass(slots=True)
-class _Watched:
-    """One watch: its trigger, when it is asked, and what is being asked."""
-
-    watch: Watch
-    trigger: AnyTrigger | None
-    pace: Pace
-    answer: Answer | None = None
-    asked_at: float = 0.0
-    noted_ms: int | None = None
-    written_ms: int = 0
 
 
 class WatchedCamera:
@@ -88,28 +70,46 @@ class WatchedCamera:
         self._model = model
         self._sentence = sentence
         self._wall_clock = wall_clock
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, Watched] = {}
+        self._watches: Mapping[str, Watch] | None = None  # that were followed last
         self._left: dict[str, bytes] | None = None  # states that former owners wrote
         self._states: dict[str, bytes | None] = {}  # not yet written, with their messages
         self._events: list[Event] = []
+        self._asked: tuple[int, int, int] | None = None  # what all watches were asked of
+        self._full = self._over = False
 
-    def round(self, camera: Camera, watches: Mapping[str, Watch]) -> None:
+    def round(self, camera: Camera, watches: Mapping[str, Watch]) -> bool:
         """Follow what is registered, hand on what was found, and ask what is due.
 
-        Raises `Fenced` once the camera is another worker's, and `redis.RedisError`.
+        The same mapping of watches means that nothing has changed. Returns False if the device
+        has no room for more standing questions. Raises `Fenced` once the camera is another
+        worker's, and `redis.RedisError`.
         """
+        if self._over:
+            return True
         self._camera = camera
         if self._left is None:
             self._left = self._state.read()
-        self._follow(watches)
+        if watches is not self._watches:
+            self._follow(watches)
+            self._watches, self._asked = watches, None
         self._hand_on()
-        self._ask(self.tenure.handle.report())
+        return self._ask(self.tenure.handle.report())
+
+    def leave(self) -> None:
+        """Ask no more, and hand on what was found. Events stay open: a successor goes on.
+
+        Raises `Fenced` and `redis.RedisError`; it asks no more in any case.
+        """
+        self.stop()
+        if self._states or self._events:
+            self._hand_on()
 
     def stop(self) -> None:
-        """Drop what is being asked. Events stay open: a successor goes on."""
+        """Ask no more, and drop what is being asked. Later rounds do nothing."""
+        self._over = True
         for watched in self._watched.values():
-            if watched.answer is not None:
-                watched.answer.cancel()
+            watched.cancel()
             self._series.forget(watched.watch.id, self._camera.id)
         self._watched.clear()
 
@@ -134,90 +134,91 @@ class WatchedCamera:
         found = self._left.pop(watch.id, None)
         known = None if found is None else read(found)
         if known is not None:
-            if known[1] == watch.version:
-                state = known[0]
+            if known.version == watch.version:
+                state = known.state
             else:
-                self._close_left(watch, known[0])
+                self._close_left(known, watch)
                 self._states[watch.id] = None
         trigger = trigger_of(watch, state, lambda: uuid.uuid4().hex)
-        pace = Pace(ms(watch.every), ms(watch.heartbeat) or HEARTBEAT_MS)
-        self._watched[watch.id] = _Watched(watch, trigger, pace, noted_ms=state.sent_ms)
+        self._watched[watch.id] = Watched(watch, trigger, noted_ms=state.sent_ms)
 
     def _end(self, watch_id: str) -> None:
         """The watch is gone, changed, or no longer one of this camera's."""
         assert self._left is not None
         watched, left = self._watched.pop(watch_id, None), self._left.pop(watch_id, None)
         if watched is not None:
-            if watched.answer is not None:
-                watched.answer.cancel()
+            watched.cancel()
             if watched.trigger is not None:
                 self._told(watched, watched.trigger.close(End.WATCH))
             self._series.forget(watch_id, self._camera.id)
         elif left is not None and (known := read(left)) is not None:
-            self._close_left(Watch(id=watch_id), known[0])
+            self._close_left(known, Watch(id=watch_id))
         self._states[watch_id] = None
 
-    def _close_left(self, watch: Watch, state: State) -> None:
+    def _close_left(self, known: Remembered, watch: Watch) -> None:
         """Close an event that a former owner opened for an earlier version of the watch."""
+        state = known.state
         if state.phase is Phase.OPEN and state.last_ms is not None:
-            value = state.peak
             step = Closed(
-                state.event_id, state.since_ms, state.last_ms, value, state.peak, End.WATCH
+                state.event_id, state.since_ms, state.last_ms, state.peak, state.peak, End.WATCH
             )
-            self._events.append(self._of(watch).closed(step, CLOSING, self._now_ms()))
+            self._events.append(
+                self._of(known.watch or watch).closed(step, CLOSING, self._now_ms())
+            )
 
     # -- asking ------------------------------------------------------------------
 
-    def _ask(self, report: SessionReport) -> None:
-        newest_ms = report.coverage.end_ms
+    def _ask(self, report: SessionReport) -> bool:
+        newest_ms, wall_s = report.coverage.end_ms, self._wall_clock()
         if newest_ms is None or self._events or not self.tenure.serving:
-            return
-        now = datetime.fromtimestamp(self._wall_clock(), UTC)
-        for watched in list(self._watched.values()):
-            if not self._wanted(watched, now):
-                continue
-            waits = watched.trigger is not None and watched.trigger.state.phase is Phase.HOLDING
-            if not self._due(watched, newest_ms, report.changes, waits):
-                continue
-            if watched.answer is not None:
-                self._series.skipped(watched.watch.id)  # the one before is not answered yet
-                watched.pace.asked(newest_ms, report.changes)
-                continue
-            try:
-                watched.answer = self.tenure.handle.ask(
-                    question_of(watched.watch), _Sink(self, watched), standing=True
-                )
-            except Overloaded:
-                self._series.skipped(watched.watch.id)
-            except HermesError as error:
-                self._failed(watched, error)
-            watched.pace.asked(newest_ms, report.changes)
-
-    def _wanted(self, watched: _Watched, now: datetime) -> bool:
-        """Whether it is asked at all now. Outside its hours, and while it pauses, it is not."""
-        watch = watched.watch
-        if not watch.paused and (not watch.HasField("hours") or hours_of(watch.hours).covers(now)):
             return True
-        if watched.trigger is not None and watched.trigger.state.phase is not Phase.QUIET:
+        seen = (newest_ms, report.changes, int(wall_s))  # hours begin and end with a second
+        if seen == self._asked:
+            return True
+        now, room, left = datetime.fromtimestamp(wall_s, UTC), True, False
+        for watched in self._watched.values():
+            if not watched.wanted(now):
+                self._pause(watched)
+            elif watched.due(newest_ms, report.changes):
+                if watched.answer is None and room and (room := self._ask_one(watched)):
+                    watched.pace.asked(newest_ms, report.changes)
+                    continue
+                left = True  # it stays due, and is asked about the newest frame then
+                if watched.skipped(newest_ms):
+                    self._series.skipped(watched.watch.id)
+        self._asked = None if left else seen
+        self._hand_on()
+        return room
+
+    def _ask_one(self, watched: Watched) -> bool:
+        """Ask a watch. Whether there was room."""
+        sink = WholeAnswer(
+            self._post_guarded,
+            lambda text, result: self._answered(watched, text, result),
+            lambda error: self._failed(watched, error),
+        )
+        try:
+            watched.answer = self.tenure.handle.ask(watched.question, sink, standing=True)
+        except Overloaded:
+            return False
+        except HermesError as error:
+            self._failed(watched, error)
+        return True
+
+    def _pause(self, watched: Watched) -> None:
+        """It is not asked now: it pauses, or these are none of its hours."""
+        watched.cancel()
+        if watched.trigger is not None and watched.phase is not Phase.QUIET:
             self._told(watched, watched.trigger.close(End.WATCH))
             watched.trigger.state = replace(watched.trigger.state, phase=Phase.QUIET, held_ms=0)
             self._note_state(watched)
-            self._hand_on()
-        return False
-
-    def _due(self, watched: _Watched, newest_ms: int, changes: int, waits: bool) -> bool:
-        if watched.watch.WhichOneof("form") == "diary":
-            noted, interval = watched.noted_ms, ms(watched.watch.diary.interval)
-            return watched.answer is None and (noted is None or newest_ms - noted >= interval)
-        return watched.pace.due(newest_ms, changes, waiting=waits)
 
     # -- what came of it -----------------------------------------------------------
 
-    def answered(self, watched: _Watched, text: str, result: AnswerResult) -> None:
-        """A watch was answered."""
+    def _answered(self, watched: Watched, text: str, result: AnswerResult) -> None:
+        if self._watched.get(watched.watch.id) is not watched or watched.answer is None:
+            return  # it has changed meanwhile, or pauses
         watched.answer = None
-        if self._watched.get(watched.watch.id) is not watched:
-            return  # it has changed meanwhile
         if watched.watch.WhichOneof("form") == "diary":
             self._noted(watched, text, result)
             return
@@ -228,32 +229,26 @@ class WatchedCamera:
             self._series.useless(watched.watch.id)
             log.info("watch_without_reading", watch=watched.watch.id, why=str(why))
             return
+        report = self.tenure.handle.report()
+        if (
+            reading.at_ms == report.coverage.end_ms
+        ):  # it waited, and saw newer frames than it was for
+            watched.pace.asked(reading.at_ms, report.changes)
         self._series.read(watched.watch, self._camera.id, reading, self._lag_s(reading.at_ms))
-        before = watched.trigger.state.phase
-        steps = watched.trigger.step(reading, lambda at_ms: self._may_open(watched.watch, at_ms))
-        after = watched.trigger.state.phase
-        idle = before is Phase.QUIET and after is Phase.QUIET and not steps
-        if not idle or reading.at_ms - watched.written_ms >= QUIET_WRITE_MS:
-            watched.written_ms = reading.at_ms
-            self._note_state(watched)
+        steps = watched.trigger.step(reading, lambda at_ms: self._may_open(watched, at_ms))
+        self._note_state(watched)
         self._told(watched, steps, reading)
-        self._hand_on()
 
-    def _noted(self, watched: _Watched, text: str, result: AnswerResult) -> None:
+    def _noted(self, watched: Watched, text: str, result: AnswerResult) -> None:
         at_ms = result.coverage.end_ms or 0
         watched.noted_ms = at_ms
-        self._states[watched.watch.id] = written(State(sent_ms=at_ms), watched.watch.version)
+        self._states[watched.watch.id] = written(State(sent_ms=at_ms), watched.watch)
         note = self._of(watched.watch).note(uuid.uuid4().hex, text.strip(), at_ms, self._now_ms())
         self._events.append(note)
         self._series.noted(watched.watch, self._lag_s(at_ms))
-        self._hand_on()
 
-    def failed(self, watched: _Watched, error: HermesError) -> None:
-        """A watch could not be answered."""
+    def _failed(self, watched: Watched, error: HermesError) -> None:
         watched.answer = None
-        self._failed(watched, error)
-
-    def _failed(self, watched: _Watched, error: HermesError) -> None:
         self._series.failed(watched.watch.id)
         log.info(
             "watch_not_answered",
@@ -262,25 +257,25 @@ class WatchedCamera:
             error=str(error),
         )
 
-    def said(self, opened: Event, sentence: str) -> None:
-        """The model has said in words what is to be seen."""
+    def _said(self, opened: Event, sentence: str) -> None:
         watched = self._watched.get(opened.watch_id)
-        state = None if watched is None or watched.trigger is None else watched.trigger.state
-        if state is None or state.event_id != opened.id or not sentence:
-            return  # it is closed already
-        of = self._of(watched.watch) if watched is not None else None
-        if of is not None:
-            self._events.append(of.updated(opened, sentence, UPDATING))
-        self._hand_on()
+        if watched is None or watched.trigger is None or not sentence:
+            return
+        changes = isinstance(watched.trigger, ChangeTrigger)  # its events are over at once
+        if changes or watched.trigger.state.event_id == opened.id:
+            self._events.append(self._of(watched.watch).updated(opened, sentence, UPDATING))
 
-    def _may_open(self, watch: Watch, at_ms: int) -> bool:
+    def _may_open(self, watched: Watched, at_ms: int) -> bool:
+        assert watched.trigger is not None
+        cooldown_ms = ms(watched.watch.trigger.cooldown_overall)
+        claim = Claim(watched.watch.id, self._camera.id, at_ms, watched.trigger.state.sent_ms)
         try:
-            return self._cooldowns.claim(watch.id, at_ms, ms(watch.trigger.cooldown_overall))
+            return self._cooldowns.claim(claim, cooldown_ms)
         except redis.RedisError:
             return False  # with the next reading, if its condition still holds
 
     def _told(
-        self, watched: _Watched, steps: Iterable[Step], reading: Reading | None = None
+        self, watched: Watched, steps: Iterable[Step], reading: Reading | None = None
     ) -> None:
         of, now_ms = self._of(watched.watch), self._now_ms()
         for step in steps:
@@ -296,10 +291,18 @@ class WatchedCamera:
     def _describe(self, event: Event) -> None:
         if not self._sentence:
             return
+        sink = WholeAnswer(
+            self._post_guarded,
+            lambda text, result: self._said(event, text.strip()),
+            lambda error: self._not_described(event, error),
+        )
         try:
-            self.tenure.handle.ask(Question(self._sentence), _Words(self, event), standing=True)
+            self.tenure.handle.ask(Question(self._sentence), sink, standing=True)
         except HermesError as error:
-            log.info("event_not_described", watch=event.watch_id, error=str(error))
+            self._not_described(event, error)
+
+    def _not_described(self, event: Event, error: HermesError) -> None:
+        log.info("event_not_described", watch=event.watch_id, error=str(error))
 
     def _pictures(self, step: Opened, reading: Reading | None) -> list[Picture]:
         """The frame with which the condition began, and the newest that was seen."""
@@ -313,9 +316,8 @@ class WatchedCamera:
 
     # -- writing it down -------------------------------------------------------------
 
-    def _note_state(self, watched: _Watched) -> None:
-        if watched.trigger is not None:
-            state = written(watched.trigger.state, watched.watch.version)
+    def _note_state(self, watched: Watched) -> None:
+        if (state := watched.state_to_write()) is not None:
             self._states[watched.watch.id] = state
 
     def _hand_on(self) -> None:
@@ -324,10 +326,12 @@ class WatchedCamera:
             try:
                 self._state.write(self._states, self._events)
             except OutboxFull:
-                log.warning("event_log_full", camera=self._camera.id)
-                return
-            self._states, self._events = {}, []
-        self._state.publish()
+                if not self._full:
+                    log.warning("event_log_full", camera=self._camera.id)
+                self._full = True
+            else:
+                self._states, self._events, self._full = {}, [], False
+        self._state.publish()  # a full outbox has room then
 
     def _of(self, watch: Watch) -> Of:
         return Of(watch, self._camera, self.lease.epoch, self._model)
@@ -338,50 +342,12 @@ class WatchedCamera:
     def _lag_s(self, at_ms: int) -> float:
         return max(0.0, self._wall_clock() - at_ms / 1000)
 
-    def post(self, work: Callable[[], None]) -> None:
-        """Do something on the watches' thread. Redis's faults end a round, no thread."""
+    def _post_guarded(self, work: Callable[[], None]) -> None:
         self._post(lambda: self._guarded(work))
 
     def _guarded(self, work: Callable[[], None]) -> None:
+        """One camera's fault is not another's."""
         try:
             work()
-        except (Fenced, redis.RedisError) as error:
-            log.info("watch_not_written", camera=self._camera.id, error=str(error))
-
-
-class _Sink:
-    """Collects the answer to a watch, on the device's thread."""
-
-    def __init__(self, camera: WatchedCamera, watched: _Watched) -> None:
-        self._camera = camera
-        self._watched = watched
-        self._text = ""
-
-    def delta(self, text: str) -> None:
-        self._text += text
-
-    def done(self, result: AnswerResult) -> None:
-        text = self._text
-        self._camera.post(lambda: self._camera.answered(self._watched, text, result))
-
-    def failed(self, error: HermesError) -> None:
-        self._camera.post(lambda: self._camera.failed(self._watched, error))
-
-
-class _Words:
-    """Collects a sentence about an event."""
-
-    def __init__(self, camera: WatchedCamera, event: Event) -> None:
-        self._camera = camera
-        self._event = event
-        self._text = ""
-
-    def delta(self, text: str) -> None:
-        self._text += text
-
-    def done(self, result: AnswerResult) -> None:
-        text = self._text.strip()
-        self._camera.post(lambda: self._camera.said(self._event, text))
-
-    def failed(self, error: HermesError) -> None:
-        log.info("event_not_described", watch=self._event.watch_id, error=str(error))
+        except Exception:
+            log.exception("watch_failed", camera=self._camera.id)

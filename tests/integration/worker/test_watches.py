@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,13 @@ import pytest
 import redis
 from google.protobuf import json_format
 
-from hermes.demo.drawing import draw
-from hermes.demo.scenes import make_scene
 from hermes.v1 import event_pb2, worker_pb2
 from hermes.v1.event_pb2 import Event
 from hermes.v1.watch_pb2 import Watch
 from services.common import keys
 from services.common.event_record import message_of
 from services.hermes_worker.worker import Worker
+from tests.support.nightfall import Film
 from tests.support.workers import Feeder, calling, serving, until, working
 
 DEMO = {
@@ -45,29 +43,6 @@ def registered(client: redis.Redis, **fields: Any) -> Watch:
     client.hset(keys.WATCHES, watch.id, watch.SerializeToString())
     client.incr(keys.WATCHES_VERSION)
     return watch
-
-
-def dark_scene() -> Any:
-    scenes = (make_scene("dusk", seed) for seed in range(200))
-    return next(one for one in scenes if one.night_from is not None and 8 < one.night_from < 40)
-
-
-class Film:
-    """Pictures of a scene: by day before nightfall, and by night after it."""
-
-    def __init__(self) -> None:
-        self._scene = dark_scene()
-
-    def _drawn(self, time: float) -> bytes:
-        out = BytesIO()
-        draw(self._scene, time).save(out, "JPEG", quality=95)
-        return out.getvalue()
-
-    def day(self, number: int) -> bytes:
-        return self._drawn(number % 6)
-
-    def night(self, number: int) -> bytes:
-        return self._drawn(self._scene.night_from + 2 + number % 4)
 
 
 @pytest.fixture(scope="module")

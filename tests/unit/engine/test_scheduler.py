@@ -242,3 +242,21 @@ def test_standing_questions_do_not_starve_the_cameras(limit: int) -> None:
     scheduler = Scheduler[str](limit)
     steps = [scheduler.next(0, 0, waiting(a=1), standing=3) for _ in range(3 * (limit + 1))]
     assert steps.count(Ingest({"a": 1})) == 3
+
+
+@given(limit=st.integers(1, 10), answers=st.integers(0, 5), weighed=st.integers(0, 1))
+def test_constant_questions_do_not_starve_standing_questions(
+    limit: int, answers: int, weighed: int
+) -> None:
+    scheduler = Scheduler[str](limit)
+    steps = [
+        scheduler.next(1, answers, {}, weighed=weighed, standing=1) for _ in range(3 * (limit + 1))
+    ]
+    assert steps.count(Watching()) == 3
+    assert Watching() not in steps[:limit]
+
+
+def test_constant_questions_leave_standing_questions_no_more_than_their_share() -> None:
+    scheduler = Scheduler[str](2)
+    steps = [scheduler.next(1, 1, waiting(a=1), standing=1, share_left=False) for _ in range(12)]
+    assert Watching() not in steps

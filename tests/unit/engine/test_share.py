@@ -37,6 +37,17 @@ def test_what_is_not_used_is_saved_up_only_so_far() -> None:
     assert passes == 4
 
 
+def test_the_passes_that_go_on_with_their_answers_count() -> None:
+    clock = Clock()
+    share = Share(0.5, clock)
+    for _ in range(200):
+        clock.now += 0.1
+        share.took(2, 0.02)
+        share.took(0, 0.06)  # more tokens of the same answers
+    assert share.figures()[0] == pytest.approx(0.5 * 2 / 0.08, rel=0.02)
+    assert not share.left
+
+
 def test_the_figures() -> None:
     clock = Clock()
     share = Share(0.5, clock)

@@ -22,8 +22,10 @@ from services.hermes_worker.watches.trigger import (
     Trigger,
 )
 from services.hermes_worker.watches.written import read, written
+from tests.support.watches import yes_no
 
 S = 1000
+FALL = yes_no(version=3)
 
 
 def trigger(rules: Rules, condition: Above | Below | OneOf, state: State | None = None) -> Trigger:
@@ -213,9 +215,11 @@ def test_what_always_holds(
     for number, value in enumerate(values):
         at += pauses[number]
         if number == cut:
-            known = read(written(made.state, 3))
-            assert known == (made.state, 3)
-            successor = trigger(rules, HYSTERESIS, known[0])
+            known = read(written(made.state, FALL))
+            assert known is not None
+            assert (known.state, known.version) == (made.state, 3)
+            assert known.watch == (FALL if made.state.phase is Phase.OPEN else None)
+            successor = trigger(rules, HYSTERESIS, known.state)
             successor.new_id = made.new_id
             made = successor
         reading = Reading(at, value, after_gap=gaps[number])
@@ -242,10 +246,10 @@ def test_what_always_holds(
         b"{}",
         b"[1]",
         b"\xff",
-        written(State(), 1).replace(b"quiet", b"loud"),
-        written(State(), 1).replace(b'"since_ms":0', b'"since_ms":"x"'),
-        written(State(), 1).replace(b'"event_id":""', b'"event_id":7'),
-        written(State(), 1).replace(b'"samples":[]', b'"samples":[[1]]'),
+        written(State(), FALL).replace(b"quiet", b"loud"),
+        written(State(), FALL).replace(b'"since_ms":0', b'"since_ms":"x"'),
+        written(State(), FALL).replace(b'"event_id":""', b'"event_id":7'),
+        written(State(), FALL).replace(b'"samples":[]', b'"samples":[[1]]'),
     ],
 )
 def test_what_is_no_state_is_none(raw: bytes) -> None:
