@@ -55,6 +55,8 @@ class _Watched:
     asked_at: float = 0.0
     noted_ms: int | None = None
     written_ms: int = 0
+    awake: bool = False
+    """Whether it is within its hours, and does not pause."""
 
 
 class WatchedCamera:
@@ -197,7 +199,11 @@ class WatchedCamera:
         """Whether it is asked at all now. Outside its hours, and while it pauses, it is not."""
         watch = watched.watch
         if not watch.paused and (not watch.HasField("hours") or hours_of(watch.hours).covers(now)):
+            watched.awake = True
             return True
+        if watched.awake:
+            watched.awake = False
+            self._series.forget(watch.id, self._camera.id)  # what it found last holds no longer
         if watched.trigger is not None and watched.trigger.state.phase is not Phase.QUIET:
             self._told(watched, watched.trigger.close(End.WATCH))
             watched.trigger.state = replace(watched.trigger.state, phase=Phase.QUIET, held_ms=0)
@@ -216,8 +222,8 @@ class WatchedCamera:
     def answered(self, watched: _Watched, text: str, result: AnswerResult) -> None:
         """A watch was answered."""
         watched.answer = None
-        if self._watched.get(watched.watch.id) is not watched:
-            return  # it has changed meanwhile
+        if self._watched.get(watched.watch.id) is not watched or not watched.awake:
+            return  # it has changed, or its hours have ended, meanwhile
         if watched.watch.WhichOneof("form") == "diary":
             self._noted(watched, text, result)
             return
@@ -232,6 +238,7 @@ class WatchedCamera:
         before = watched.trigger.state.phase
         steps = watched.trigger.step(reading, lambda at_ms: self._may_open(watched.watch, at_ms))
         after = watched.trigger.state.phase
+        self._series.judged(watched.watch.id, self._camera.id, after is Phase.OPEN)
         idle = before is Phase.QUIET and after is Phase.QUIET and not steps
         if not idle or reading.at_ms - watched.written_ms >= QUIET_WRITE_MS:
             watched.written_ms = reading.at_ms
