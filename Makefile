@@ -85,7 +85,7 @@ bench-memory: $(STAMP) ## What each memory keeps: right answers by kind and age 
 protos: $(STAMP) ## Generate hermes/v1 from protos/
 	@$(BIN)/python scripts/generate_protos.py
 
-dashboard: $(STAMP) ## Generate the Grafana dashboard from scripts/dashboard/
+dashboard: $(STAMP) ## Generate the Grafana dashboards from scripts/dashboard/
 	@$(BIN)/python -m scripts.generate_dashboard
 
 pictures: $(STAMP) ## Draw the README's pictures anew, from a run of the demo

@@ -1,4 +1,4 @@
-"""Hold the Grafana dashboard against Grafana's own types. Wants the packages of package.json."""
+"""Hold the Grafana dashboards against Grafana's own types. Wants the packages of package.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.generate_dashboard import TARGET
+from scripts.generate_dashboard import TARGETS
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = Path(__file__).with_name("dashboard_schema.ts")
@@ -50,9 +50,10 @@ def faults(dashboards: Sequence[Any]) -> list[list[str]]:
 
 
 def main() -> None:
-    (found,) = faults([json.loads(TARGET.read_text())])
-    if found:
-        sys.exit("\n".join([f"{TARGET.relative_to(ROOT)} is none by Grafana's types:", *found]))
+    found = faults([json.loads(target.read_text()) for target in TARGETS])
+    for target, wrong in zip(TARGETS, found, strict=True):
+        if wrong:
+            sys.exit("\n".join([f"{target.relative_to(ROOT)} is none by Grafana's types:", *wrong]))
 
 
 if __name__ == "__main__":

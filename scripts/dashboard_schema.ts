@@ -8,6 +8,7 @@ import type * as barGauge from "@grafana/schema/dist/esm/raw/composable/bargauge
 import type * as heatmap from "@grafana/schema/dist/esm/raw/composable/heatmap/panelcfg/x/HeatmapPanelCfg_types.gen";
 import type * as stat from "@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen";
 import type * as stateTimeline from "@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen";
+import type * as statusHistory from "@grafana/schema/dist/esm/raw/composable/statushistory/panelcfg/x/StatusHistoryPanelCfg_types.gen";
 import type * as table from "@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen";
 import type * as timeSeries from "@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen";
 // Queries belong to the data sources' plugins and are not in @grafana/schema.
@@ -34,6 +35,7 @@ type Panel = Around &
     | Shown<"heatmap", heatmap.Options, heatmap.FieldConfig>
     | Shown<"stat", stat.Options>
     | Shown<"state-timeline", stateTimeline.Options, stateTimeline.FieldConfig>
+    | Shown<"status-history", statusHistory.Options, statusHistory.FieldConfig>
     | Shown<"table", table.Options, table.FieldConfig>
     | Shown<"timeseries", timeSeries.Options, timeSeries.FieldConfig>
   );

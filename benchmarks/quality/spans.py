@@ -57,9 +57,19 @@ def within(scene: Scene, start: float, end: float) -> Scene:
     )
     shown = [number for since, number in scene.sign if since <= start][-1:]
     later = [(since - start, number) for since, number in scene.sign if start < since <= end]
-    night = None if scene.night_from is None else max(0.0, scene.night_from - start)
+    night, day = (
+        None if change is None else max(0.0, change - start)
+        for change in (scene.night_from, scene.night_until)
+    )
     sign = (*((0.0, number) for number in shown), *later)
-    return replace(scene, actors=actors, sign=sign, night_from=night, duration=end - start)
+    return replace(
+        scene,
+        actors=actors,
+        sign=sign,
+        night_from=night,
+        night_until=day,
+        duration=end - start,
+    )
 
 
 def asked(world: World, start: int, end: int, seed: int) -> Iterator[Question]:

@@ -42,9 +42,9 @@ _DIGITS = {
 def draw(scene: Scene, time: float, size: int = 224) -> Image.Image:
     """The picture at `time` seconds, `size` pixels square."""
     side = size * _SMOOTH
-    dusk = 0.0
-    if scene.night_from is not None:
-        dusk = min(1.0, max(0.0, (time - scene.night_from) / _DUSK_S + 0.5))
+    dusk = _since(scene.night_from, time)
+    if scene.night_until is not None:
+        dusk = min(dusk, 1 - _since(scene.night_until, time))
     image = Image.new("RGB", (side, side), _mix(scene.tones.sky, _NIGHT_SKY, dusk))
     canvas = ImageDraw.Draw(image)
     floor = _mix(scene.tones.floor, _NIGHT_FLOOR, dusk)
@@ -61,6 +61,11 @@ def play(scene: Scene, fps: float, size: int = 224) -> Iterator[np.ndarray]:
     """All pictures of a scene, [size, size, 3] uint8."""
     for index in range(round(scene.duration * fps)):
         yield np.asarray(draw(scene, index / fps, size))
+
+
+def _since(change: float | None, time: float) -> float:
+    """How far the light has changed, from 0 to 1; 0 if it never does."""
+    return 0.0 if change is None else min(1.0, max(0.0, (time - change) / _DUSK_S + 0.5))
 
 
 def _draw_sign(canvas: ImageDraw.ImageDraw, number: int, side: int) -> None:

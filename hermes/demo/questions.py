@@ -6,6 +6,7 @@ asked only if it has exactly one answer.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -251,9 +252,13 @@ def story(at: Moment) -> str:
     for actor in at.came:
         shown += [named(look) for look in actor.looks_until(at.time)]
     signs = [NUMBERS[number] for _, number in at.scene.signs_until(at.time)]
-    light = ["night"] if at.scene.night(0.0) else ["day"]
-    if at.scene.night(at.time) and light == ["day"]:
-        light.append("night")
+    changes = [
+        since
+        for since in (0.0, at.scene.night_from, at.scene.night_until)
+        if since is not None and since <= max(at.time, 0.0)
+    ]
+    lights = ("night" if at.scene.night(since) else "day" for since in changes)
+    light = [one for one, _ in itertools.groupby(lights)]
     return ", ".join(" then ".join(part) for part in (shown or ["nothing"], signs, light))
 
 

@@ -112,7 +112,8 @@ class Scene:
     """A script: its objects, what the sign shows, and when night falls (seconds).
 
     `actors` are in the order in which they enter. `sign`: (from, number), in
-    order, from 0 on. `night_from`: None if night never falls.
+    order, from 0 on. `night_from`: None if night never falls. `night_until`: when day
+    breaks; None, as in all scenes that a seed gives, if night lasts to the end.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Scene:
     sign: tuple[tuple[float, int], ...]
     night_from: float | None
     tones: Tones
+    night_until: float | None = None
 
     def visible(self, time: float) -> list[Actor]:
         """The objects in the picture."""
@@ -136,13 +138,15 @@ class Scene:
 
     def night(self, time: float) -> bool:
         """Whether it is night."""
-        return self.night_from is not None and time >= self.night_from
+        if self.night_from is None or time < self.night_from:
+            return False
+        return self.night_until is None or time < self.night_until
 
     def settled(self, time: float) -> bool:
         """Whether nothing is just entering, leaving or changing: questions have one true answer."""
         changes = [since for since, _ in self.sign[1:]]
         changes += [actor.turns for actor in self.actors if actor.turns is not None]
-        changes += [] if self.night_from is None else [self.night_from]
+        changes += [time for time in (self.night_from, self.night_until) if time is not None]
         return not any(actor.crossing(time) for actor in self.actors) and all(
             abs(time - change) >= _CROSSING_S for change in changes
         )

@@ -1,4 +1,4 @@
-"""A panel of the Grafana dashboard, and the queries that many panels share."""
+"""A panel of a Grafana dashboard, and the queries that many panels share."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Panel:
     width: int = 8
     height: int = 8
     stacked: bool = False
+    least: float | None = 0
+    """Where its axis begins; None: at the least value that is shown."""
     thresholds: tuple[tuple[float, str], ...] = ()
     """From which value on the panel has which colour."""
     names: dict[int, str] | None = None

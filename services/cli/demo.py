@@ -54,16 +54,19 @@ def demo(
     _check_given_redis()
     with _folder(keep) as folder, Pipeline(folder, _scratch(folder), say=say) as pipeline:
         names = NAMES[:cameras]
-        worlds = _prepare(folder, names, seed)
+        worlds, dusk = _prepare(folder, names, seed)
         with working("starting Redis, decoder, worker and gateway; loading the model"):
             address = start_services(pipeline, _settings(folder), say)
-        with open_client(address) as client, _playing(client, names):
+        with open_client(address) as client, _removed(client, (*names, dusk.camera)):
+            _show_nightfall(client, dusk)
+            for name in names:
+                client.add_camera(name, f"{name}.mp4", pacing="as_fast_as_read")
             _watch(client, names, pipeline)
             answers = _ask_all(client, worlds, seed)
             answers |= _ask_each_kind(client, worlds[0], seed)
             print_cameras(_current(client, answers))
             if interactive:
-                _ask_more(client, worlds)
+                _ask_more(client, [*worlds, dusk])
 
 
 def _check_given_redis() -> None:
@@ -86,15 +89,33 @@ def _check_given_redis() -> None:
 
 
 @contextlib.contextmanager
-def _playing(client: HermesClient, names: tuple[str, ...]) -> Iterator[None]:
+def _removed(client: HermesClient, names: tuple[str, ...]) -> Iterator[None]:
+    """Remove the demo's watch and cameras at the end: the Redis may outlive the demo."""
+    from services.cli.nightfall import WATCH
+
     try:
-        for name in names:
-            client.add_camera(name, f"{name}.mp4", pacing="as_fast_as_read")
         yield
     finally:
-        for name in names:  # the Redis may outlive the demo
+        with contextlib.suppress(HermesError):
+            client.delete_watch(WATCH.id)
+        for name in names:
             with contextlib.suppress(HermesError):
                 client.remove_camera(name)
+
+
+def _show_nightfall(client: HermesClient, dusk: World) -> None:
+    """Add a watch, play the film that it is for, and hold its event against the record."""
+    from services.cli.nightfall import WATCH, sighting_of, the_event, truth
+
+    client.create_watch(WATCH)
+    # A watch sees the newest frame of a chunk: here, every frame.
+    client.add_camera(dusk.camera, f"{dusk.camera}.mp4", pacing="live", chunk_max_frames=1)
+    with working(f"night falls and day breaks before {dusk.camera}, and a watch looks out for it"):
+        found = sighting_of(the_event(client))
+    out.print(f"\n[bold]{dusk.camera}[/]: {WATCH.text} [dim](a watch: night opens an event)[/]")
+    out.print(found.line())
+    verdict = RIGHT if found.right(FRAMES_PER_SECOND) else WRONG
+    out.print(f"{verdict} [dim]({truth()})[/]\n")
 
 
 def _watch(client: HermesClient, names: tuple[str, ...], pipeline: Pipeline) -> None:
@@ -118,13 +139,15 @@ def _watched(camera: Camera) -> bool:
     return ended and seen >= DURATION_S - STILL_S
 
 
-def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> list[World]:
+def _prepare(folder: Path, names: tuple[str, ...], seed: int) -> tuple[list[World], World]:
+    """The worlds that are asked about, and the one that the watch is for."""
+    from services.cli.nightfall import dusk_world
     from services.cli.worlds import DURATION_S, make_worlds
 
     media = folder / "media"
     media.mkdir()
     with working(f"filming {len(names)} little worlds, {DURATION_S:.0f} s of H.264 each"):
-        return make_worlds(names, seed, media)
+        return make_worlds(names, seed, media), dusk_world(seed, media)
 
 
 def _scratch(folder: Path) -> dict[str, str]:

@@ -170,6 +170,12 @@ class Metrics:
             ["watch", "camera", "choice"],
             registry=registry,
         )
+        self.watch_open = Gauge(
+            "hermes_watch_open",
+            "1 while an event of a watch and a camera is open, otherwise 0.",
+            ["watch", "camera"],
+            registry=registry,
+        )
         self.watch_evaluated = Gauge(
             "hermes_watch_evaluated_timestamp_seconds",
             "When a watch was last answered, of a camera (Unix time).",
@@ -319,6 +325,7 @@ class Metrics:
             self.watch_probability,
             self.watch_value,
             self.watch_choice,
+            self.watch_open,
             self.watch_evaluated,
         )
 

@@ -14,7 +14,11 @@ from services.common.metrics import Metrics
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 GRAFANA = ROOT / "deploy" / "grafana"
-DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "hermes-live.json").read_text())
+DASHBOARDS: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").iterdir())
+}
+"""By the names of their files."""
+DASHBOARD = DASHBOARDS["hermes-live"]
 
 
 def read(path: Path) -> Any:
@@ -34,8 +38,9 @@ ALERTS: dict[str, dict[str, Any]] = {rule["alert"]: rule for rule in rules() if 
 
 
 def panels() -> list[dict[str, Any]]:
-    """The dashboard's panels, rows left out."""
-    return [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+    """The panels of all dashboards, rows left out."""
+    everything = [panel for dashboard in DASHBOARDS.values() for panel in dashboard["panels"]]
+    return [panel for panel in everything if panel["type"] != "row"]
 
 
 def dashboard_queries() -> Iterator[tuple[str, str]]:
@@ -45,15 +50,16 @@ def dashboard_queries() -> Iterator[tuple[str, str]]:
             yield f"{panel['title']} {target['refId']}", target["expr"]
 
 
-def variables() -> dict[str, str]:
-    """The dashboard's variables that are asked of Prometheus: name and query."""
-    entries = DASHBOARD["templating"]["list"]
+def variables(dashboard: dict[str, Any] = DASHBOARD) -> dict[str, str]:
+    """A dashboard's variables that are asked of Prometheus: name and query."""
+    entries = dashboard["templating"]["list"]
     return {entry["name"]: entry["query"]["query"] for entry in entries if entry["type"] == "query"}
 
 
 def filled_in(expr: str, camera: str) -> str:
-    """An expression of the dashboard as Grafana would send it."""
-    for name, value in (("__rate_interval", "10s"), ("model", ".*"), ("camera", camera)):
+    """An expression of a dashboard as Grafana would send it."""
+    given = {"__rate_interval": "10s", "model": ".*", "watch": ".*", "camera": camera}
+    for name, value in given.items():
         expr = expr.replace(f"${name}", value)
     assert "$" not in expr
     return expr
@@ -72,6 +78,11 @@ def metrics_with_series() -> Metrics:
     metrics.device_memory.labels("cuda:0", "free").set(1)
     metrics.checkpoints.labels("committed").inc()
     metrics.restores.labels("newest").inc()
+    metrics.watch_lag.observe(0.1)
+    for outcome in ("read", "skipped", "failed", "out_of_range"):
+        metrics.watch_evaluations.labels("fall", outcome).inc()
+    for kind in ("opened", "closed", "note"):
+        metrics.events.labels("fall", "critical", kind).inc()
     metrics.notifications.labels("oncall", "delivered").inc()
     metrics.notification_lag.labels("oncall").observe(0.1)
     metrics.notifications_pending.labels("oncall").set(0)
@@ -90,4 +101,10 @@ def metrics_with_series() -> Metrics:
         metrics.frame_lag_last.labels(camera).set(1)
         metrics.camera_state.labels(camera).set(3)
         metrics.camera_owner_epoch.labels(camera).set(1)
+        metrics.watch_probability.labels("fall", camera).set(0.1)
+        metrics.watch_value.labels("queue", camera).set(3)
+        metrics.watch_choice.labels("gate", camera, "open").set(0.9)
+        for watch in ("fall", "queue", "gate"):
+            metrics.watch_open.labels(watch, camera).set(0)
+            metrics.watch_evaluated.labels(watch, camera).set(1)
     return metrics

@@ -68,7 +68,9 @@ class Subscriber:
         self._port = port
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
-        self._client.on_message = lambda _, __, message: self._note(message.topic, bytes(message.payload))
+        self._client.on_message = lambda _, __, message: self._note(
+            message.topic, bytes(message.payload)
+        )
 
     def __enter__(self) -> Subscriber:
         self._client.reconnect_delay_set(1, 1)

@@ -48,6 +48,10 @@ class Series:
         """The answer said nothing: a number beyond the watch's limits."""
         self._counted(watch_id, "out_of_range")
 
+    def judged(self, watch_id: str, camera_id: str, is_open: bool) -> None:
+        """Whether an event is open, now that an evaluation was judged."""
+        self._metrics.watch_open.labels(watch_id, camera_id).set(is_open)
+
     def opened(self, watch: Watch) -> None:
         """An event opened."""
         self._event(watch, "opened")
@@ -59,9 +63,14 @@ class Series:
     def forget(self, watch_id: str, camera_id: str) -> None:
         """This worker asks it of this camera no more."""
         metrics = self._metrics
-        for gauge in (metrics.watch_probability, metrics.watch_value, metrics.watch_evaluated):
+        for gauge in (
+            metrics.watch_probability,
+            metrics.watch_value,
+            metrics.watch_choice,
+            metrics.watch_open,
+            metrics.watch_evaluated,
+        ):
             gauge.remove_by_labels({"watch": watch_id, "camera": camera_id})
-        metrics.watch_choice.remove_by_labels({"watch": watch_id, "camera": camera_id})
 
     def _counted(self, watch_id: str, outcome: str) -> None:
         self._metrics.watch_evaluations.labels(watch_id, outcome).inc()

@@ -24,14 +24,16 @@ QUIET_WRITE_MS = 5_000
 class Watched:
     """A watch with its trigger, its pace, and what is being asked.
 
-    `question`: what it asks. `trigger`: None for a diary. `answer`: what is being asked. `noted_ms`: capture time of a
-    diary's last note.
+    `question`: what it asks. `trigger`: None for a diary. `answer`: what is being
+    asked. `noted_ms`: capture time of a diary's last note. `awake`: it is within its hours,
+    and does not pause.
     """
 
     watch: Watch
     trigger: AnyTrigger | None
     noted_ms: int | None = None
     answer: Answer | None = None
+    awake: bool = True
     question: Question = field(init=False)
     pace: Pace = field(init=False)
     _hours: WeekHours | None = field(init=False)

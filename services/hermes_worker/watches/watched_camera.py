@@ -179,7 +179,9 @@ class WatchedCamera:
         for watched in self._watched.values():
             if not watched.wanted(now):
                 self._pause(watched)
-            elif watched.due(newest_ms, report.changes):
+                continue
+            watched.awake = True
+            if watched.due(newest_ms, report.changes):
                 if watched.answer is None and room and (room := self._ask_one(watched)):
                     watched.pace.asked(newest_ms, report.changes)
                     continue
@@ -208,6 +210,9 @@ class WatchedCamera:
     def _pause(self, watched: Watched) -> None:
         """It is not asked now: it pauses, or these are none of its hours."""
         watched.cancel()
+        if watched.awake:
+            watched.awake = False
+            self._series.forget(watched.watch.id, self._camera.id)  # what it found holds no longer
         if watched.trigger is not None and watched.phase is not Phase.QUIET:
             self._told(watched, watched.trigger.close(End.WATCH))
             watched.trigger.state = replace(watched.trigger.state, phase=Phase.QUIET, held_ms=0)
@@ -236,6 +241,7 @@ class WatchedCamera:
             watched.pace.asked(reading.at_ms, report.changes)
         self._series.read(watched.watch, self._camera.id, reading, self._lag_s(reading.at_ms))
         steps = watched.trigger.step(reading, lambda at_ms: self._may_open(watched, at_ms))
+        self._series.judged(watched.watch.id, self._camera.id, watched.phase is Phase.OPEN)
         self._note_state(watched)
         self._told(watched, steps, reading)
 

@@ -71,6 +71,13 @@ def test_it_answers_and_ends(tmp_path: Path) -> None:
     assert others is not None, done.stdout
     agreed = [line for line in lines if re.match(r"right \(the record says .+\)$", line)]
     assert len(agreed) == int(others[1]) >= 3, done.stdout
+    dusk = lines.index("porch: Is it day or night? (a watch: night opens an event)")
+    assert re.fullmatch(
+        r"opened at 0:0(3\.5|4\.0) \(night \d+%\), with the frame of that moment;"
+        r" closed at 0:0(5\.5|6\.0)",
+        lines[dusk + 1],
+    ), lines[dusk + 1]
+    assert lines[dusk + 2] == "right (night falls at 0:03.2, day breaks at 0:05.2)"
     for said in (
         r"^0:37\.9 to 0:44\.4: all whole, 13 frames$",
         r"^the answer rests on these frames",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts import check_dashboard
-from tests.support.monitoring import DASHBOARD
+from tests.support.monitoring import DASHBOARD, DASHBOARDS
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -62,19 +62,20 @@ DAMAGES: dict[str, tuple[Change, str]] = {
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, list[str]]:
-    """What is wrong with the dashboard as it is (""), and with each damage."""
+    """What is wrong with each dashboard as it is, by its file's name, and with each damage."""
     for package in ("typescript", "@grafana/schema", "@grafana/grafana-foundation-sdk"):
         if not (check_dashboard.ROOT / "node_modules" / package).is_dir():
             pytest.skip(f"node_modules/{package} is missing: run npm install")
-    made = {"": DASHBOARD}
+    made = dict(DASHBOARDS)
     for name, (change, _) in DAMAGES.items():
         made[name] = copy.deepcopy(DASHBOARD)
         change(made[name])
     return dict(zip(made, check_dashboard.faults([*made.values()]), strict=True))
 
 
-def test_the_dashboard_is_one(found: dict[str, list[str]]) -> None:
-    assert found[""] == []
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_a_dashboard_is_one(found: dict[str, list[str]], name: str) -> None:
+    assert found[name] == []
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -16,6 +16,7 @@ from services.common.http import StatusServer
 from services.common.metrics import Metrics
 from tests.support.monitoring import (
     ALERTS,
+    DASHBOARDS,
     PROMETHEUS,
     RECORDED,
     dashboard_queries,
@@ -28,6 +29,7 @@ from tests.support.promql import parse
 
 NAMES = ("gateway", "worker", "decoder", "notifier")
 CAMERAS = ("lobby", "dock")
+WATCHES = ("fall", "gate", "queue")
 WAIT_S = 60.0
 IDS = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"}
 
@@ -83,6 +85,7 @@ class Services:
         gateway.cameras_registered.set(len(CAMERAS))
         gateway.queries.labels("OK").inc()
         gateway.queries.labels("UNAVAILABLE").inc()
+        gateway.question_forms.labels("text").inc()
         gateway.refused_calls.labels("UNAUTHENTICATED").inc()
         worker.queries.labels("OK").inc()
         for stage in ("warm", "fresh"):
@@ -104,6 +107,12 @@ class Services:
             worker.checkpoints.labels(outcome).inc()
         for outcome in ("newest", "older", "log", "lost"):
             worker.restores.labels(outcome).inc()
+        worker.watch_lag.observe(0.5)
+        for watch in WATCHES:
+            for outcome in ("read", "skipped", "failed", "out_of_range"):
+                worker.watch_evaluations.labels(watch, outcome).inc()
+            for kind in ("opened", "closed", "note"):
+                worker.events.labels(watch, "warning", kind).inc()
         for outcome in ("delivered", "dead"):
             notifier.notifications.labels("oncall", outcome).inc()
         notifier.notification_lag.labels("oncall").observe(0.1)
@@ -129,6 +138,12 @@ class Services:
             worker.memory_tokens.labels(camera, band).set(4000)
             worker.memory_bytes.labels(camera, band).set(1e8)
         worker.kept_pictures.labels(camera).set(3e7)
+        worker.watch_probability.labels("fall", camera).set(0.2)
+        worker.watch_choice.labels("gate", camera, "open").set(0.9)
+        worker.watch_value.labels("queue", camera).set(4)
+        for watch in WATCHES:
+            worker.watch_open.labels(watch, camera).set(0)
+            worker.watch_evaluated.labels(watch, camera).set_to_current_time()
 
 
 @pytest.fixture(scope="module")
@@ -204,12 +219,21 @@ def test_prometheus_finds_no_fault_in_evaluating_the_rules(prometheus: Prometheu
     assert [(rule["name"], rule["lastError"]) for rule in found if rule["health"] == "err"] == []
 
 
-def test_variables_find_their_values(prometheus: Prometheus) -> None:
+@pytest.mark.parametrize(
+    ("dashboard", "values"),
+    [
+        ("hermes-live", {"model": ["m"], "camera": sorted(CAMERAS)}),
+        ("hermes-watches", {"watch": sorted(WATCHES), "camera": sorted(CAMERAS)}),
+    ],
+)
+def test_variables_find_their_values(
+    prometheus: Prometheus, dashboard: str, values: dict[str, list[str]]
+) -> None:
     found = {}
-    for name, query in variables().items():
+    for name, query in variables(DASHBOARDS[dashboard]).items():
         metric, _, label = query.removeprefix("label_values(").removesuffix(")").partition(", ")
         found[name] = prometheus.get(f"label/{label}/values", **{"match[]": metric})
-    assert found == {"model": ["m"], "camera": sorted(CAMERAS)}
+    assert found == values
 
 
 def test_exemplars_lead_to_traces(prometheus: Prometheus) -> None:

@@ -45,6 +45,14 @@ EXPECTED = {
     "hermes_checkpoint_bytes_total": ("counter", set()),
     "hermes_checkpoint_age_seconds": ("gauge", {"camera"}),
     "hermes_restores_total": ("counter", {"outcome"}),
+    "hermes_watch_probability": ("gauge", {"watch", "camera"}),
+    "hermes_watch_value": ("gauge", {"watch", "camera"}),
+    "hermes_watch_choice": ("gauge", {"watch", "camera", "choice"}),
+    "hermes_watch_open": ("gauge", {"watch", "camera"}),
+    "hermes_watch_evaluated_timestamp_seconds": ("gauge", {"watch", "camera"}),
+    "hermes_watch_lag_seconds": ("histogram", set()),
+    "hermes_watch_evaluations_total": ("counter", {"watch", "outcome"}),
+    "hermes_events_total": ("counter", {"watch", "severity", "type"}),
     "hermes_notifications_total": ("counter", {"sink", "outcome"}),
     "hermes_notification_lag_seconds": ("histogram", {"sink"}),
     "hermes_notifications_pending": ("gauge", {"sink"}),
@@ -110,7 +118,7 @@ def test_the_buckets_of_the_time_to_first_token(metrics: Metrics) -> None:
 
 def test_a_removed_camera_leaves_no_series(metrics: Metrics) -> None:
     before = camera_series(metrics, "dock")
-    assert camera_series(metrics, "lobby") == before == 18
+    assert camera_series(metrics, "lobby") == before == 27
     metrics.forget("lobby")
     metrics.forget("nobody")
     assert camera_series(metrics, "lobby") == 0
@@ -122,7 +130,7 @@ def test_series_recreated_by_a_late_thread_are_removed_by_the_next_sweep(metrics
     metrics.frames.labels("lobby", "encoded").inc()
     metrics.retain({"dock": object()})
     assert camera_series(metrics, "lobby") == 0
-    assert camera_series(metrics, "dock") == 18
+    assert camera_series(metrics, "dock") == 27
 
 
 def test_two_instances_share_nothing(metrics: Metrics) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.demo.drawing import INKS, draw, play
+from hermes.demo.questions import Moment, story
 from hermes.demo.scenes import HELD_OUT, LANES, MOST_ACTORS, TRAINED, make_scene
 
 seeds = st.integers(0, 2**32)
@@ -80,6 +83,17 @@ def test_night_falls() -> None:
     assert night < day / 2
     assert not scene.night(scene.night_from - 0.1)
     assert scene.night(scene.night_from)
+
+
+def test_day_breaks_again() -> None:
+    scene = replace(make_scene("lobby", 1), night_from=10.0, night_until=20.0)
+    times = (9.0, 15.0, 21.0)
+    assert [scene.night(time) for time in times] == [False, True, False]
+    assert [scene.settled(time) for time in (9.8, 19.8)] == [False, False]
+    day, night, again = (np.asarray(draw(scene, time))[0, 0].tolist() for time in times)
+    assert day == again != night
+    lights = [story(Moment(scene, time)).rpartition(", ")[2] for time in times]
+    assert lights == ["day", "day then night", "day then night then day"]
 
 
 @pytest.mark.parametrize("number", range(1, 10))

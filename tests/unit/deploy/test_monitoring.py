@@ -15,12 +15,14 @@ from scripts import (
     generate_dashboard,
     generate_prometheus_rules,
 )
+from scripts.dashboard.board import BOARDS
 from scripts.dashboard.panel import STATES
 from services.common.metrics import ALERTED_CODES
 from services.notifier.notifier import OUTCOMES
 from tests.support.monitoring import (
     ALERTS,
     DASHBOARD,
+    DASHBOARDS,
     GRAFANA,
     PROMETHEUS,
     RECORDED,
@@ -49,8 +51,10 @@ VALUES = {
         *("committed", "failed", "fenced"),
         *("taken", "unchanged"),
         *("newest", "older", "log", "lost"),
+        *("read", "skipped", "failed", "out_of_range"),
         *OUTCOMES,
     },
+    "type": {"opened", "closed", "note"},
     "band": {"sensory", "working", "long_term"},
     "kind": {"allocated", "reserved", "peak", "free"},
     "code": {code.name for code in grpc.StatusCode},
@@ -100,7 +104,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def test_the_metrics_are_found() -> None:
-    assert len(METRICS) == 37
+    assert len(METRICS) == 47
     assert EXPORTED["hermes_frames_total"] == {"camera", "outcome"}
     assert EXPORTED["hermes_time_to_first_token_seconds_bucket"] == {"model", "stage", "le"}
 
@@ -157,18 +161,28 @@ def test_every_metric_has_help_and_a_unit_in_its_name() -> None:
         *("hermes_ready", "hermes_cameras_registered", "hermes_redis_evicts"),
         *("hermes_threads_late", "hermes_frame_tokens", "hermes_question_forms"),
         *("hermes_notifications", "hermes_notifications_pending"),
-        "hermes_notification_dead_letters",
+        *("hermes_notification_dead_letters", "hermes_watch_evaluations", "hermes_events"),
+        *("hermes_watch_probability", "hermes_watch_value", "hermes_watch_choice"),
+        "hermes_watch_open",
     }
     for metric in METRICS:
         assert metric.documentation.endswith("."), metric.name
         assert metric.name.endswith(("_seconds", "_bytes", "_ratio")) or metric.name in counts
 
 
-# The dashboard
+# The dashboards
 
 
-def test_the_dashboard_is_what_its_panels_give() -> None:
-    assert generate_dashboard.dashboard() == DASHBOARD
+def test_the_dashboards_are_what_their_panels_give() -> None:
+    assert {board.uid: generate_dashboard.dashboard(board) for board in BOARDS} == DASHBOARDS
+
+
+def test_every_watch_has_a_row_of_its_own() -> None:
+    rows = [panel for panel in DASHBOARDS["hermes-watches"]["panels"] if panel["type"] == "row"]
+    assert [(row["title"], row.get("repeat")) for row in rows] == [
+        ("All watches", None),
+        ("$watch", "watch"),
+    ]
 
 
 def test_rows_stand_in_order() -> None:
@@ -184,8 +198,9 @@ def test_rows_stand_in_order() -> None:
     ]
 
 
-def test_panels_have_ids_and_places_of_their_own() -> None:
-    everything = DASHBOARD["panels"]
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_panels_have_ids_and_places_of_their_own(name: str) -> None:
+    everything = DASHBOARDS[name]["panels"]
     ids = [panel["id"] for panel in everything]
     assert len(set(ids)) == len(ids)
     for one, other in combinations(everything, 2):
@@ -214,11 +229,17 @@ def test_a_panel_is_whole(panel: dict[str, Any]) -> None:
     assert all(target["expr"] for target in panel["targets"])
 
 
-def test_variables_are_defined_and_used() -> None:
-    assert set(variables()) == {"model", "camera"}
-    text = " ".join(expr for _, expr in dashboard_queries())
-    assert set(re.findall(r"\$(\w+)", text)) == {*variables(), "__rate_interval"}
-    for name, query in variables().items():
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [("hermes-live", {"model", "camera"}), ("hermes-watches", {"watch", "camera"})],
+)
+def test_variables_are_defined_and_used(name: str, names: set[str]) -> None:
+    found = variables(DASHBOARDS[name])
+    assert set(found) == names
+    targets = (panel.get("targets", ()) for panel in DASHBOARDS[name]["panels"])
+    text = " ".join(target["expr"] for some in targets for target in some)
+    assert set(re.findall(r"\$(\w+)", text)) == {*names, "__rate_interval"}
+    for name, query in found.items():
         metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", query).groups()  # type: ignore[union-attr]
         assert label == name
         assert label in EXPORTED[metric]
