@@ -24,8 +24,8 @@ QUIET_WRITE_MS = 5_000
 class Watched:
     """A watch with its trigger, its pace, and what is being asked.
 
-    `question`: what it asks. `trigger`: None for a diary. `answer`: what is being asked. `noted_ms`: capture time of a
-    diary's last note.
+    `question`: what it asks. `trigger`: None for a diary. `answer`: what is being asked.
+    `noted_ms`: capture time of a diary's last note.
     """
 
     watch: Watch
