@@ -53,7 +53,7 @@ def run(rounds: int) -> list[Row]:
     torch.set_num_threads(1)
     engine = Engine(
         load("demo"),
-        EngineConfig(**LIMITS, max_cameras=CAMERAS, ingest="auto"),
+        EngineConfig(**{**LIMITS, "max_cameras": CAMERAS}, ingest="auto"),
         Watch(),
     )
     engine.warm_up()

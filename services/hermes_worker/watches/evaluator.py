@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import redis
@@ -144,8 +143,10 @@ class Evaluator:
         if now is None or now.tenure is not known.tenure or now.lease.epoch != known.lease.epoch:
             del self._cameras[camera_id]
             self._meant.forget(camera_id)
-            with self._alone(known):
+            try:
                 known.leave()
+            except Exception as error:
+                self._went_wrong(known, error)
             self._next_try.pop(camera_id, None)
 
     def _round(self, ours: _Ours) -> bool:
@@ -163,24 +164,25 @@ class Evaluator:
                 model=self._model,
                 sentence=self._sentence,
             )
-        if self._clock() < self._next_try.get(camera.id, 0.0):
+        if self._next_try and self._clock() < self._next_try.get(camera.id, 0.0):
             return True
-        with self._alone(known):
-            return known.round(camera, self._meant.of(camera))
-        return True
-
-    @contextmanager
-    def _alone(self, known: WatchedCamera) -> Iterator[None]:
-        """What goes wrong with one camera concerns no other, unless Redis is out of reach."""
-        camera_id = known.lease.camera_id
         try:
-            yield
-        except Fenced:
+            return known.round(camera, self._meant.of(camera))
+        except Exception as error:
+            self._went_wrong(known, error)
+            return True
+
+    def _went_wrong(self, known: WatchedCamera, error: Exception) -> None:
+        """What goes wrong with one camera concerns no other, unless Redis is out of reach: then it
+        is raised. Called while it is handled, so that it can be logged.
+        """
+        camera_id = known.lease.camera_id
+        if isinstance(error, Fenced):
             log.info("watches_left", camera=camera_id)
             known.stop()
-        except (redis.ConnectionError, redis.TimeoutError):
-            raise
-        except Exception as error:
+        elif isinstance(error, redis.ConnectionError | redis.TimeoutError):
+            raise error
+        else:
             self._next_try[camera_id] = self._clock() + FAILURE_PAUSE_S
             if isinstance(error, redis.RedisError):
                 log.warning("watches_not_written", camera=camera_id, error=str(error))

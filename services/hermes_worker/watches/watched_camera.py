@@ -76,7 +76,7 @@ class WatchedCamera:
         self._states: dict[str, bytes | None] = {}  # not yet written, with their messages
         self._events: list[Event] = []
         self._asked: tuple[int, int, int] | None = None  # what all watches were asked of
-        self._full = self._over = False
+        self._handed_on = self._full = self._over = False
 
     def round(self, camera: Camera, watches: Mapping[str, Watch]) -> bool:
         """Follow what is registered, hand on what was found, and ask what is due.
@@ -329,6 +329,7 @@ class WatchedCamera:
     def _hand_on(self) -> None:
         """Write what is not written yet. What fails is written again with the next round."""
         if self._states or self._events:
+            self._handed_on = False
             try:
                 self._state.write(self._states, self._events)
             except OutboxFull:
@@ -337,7 +338,9 @@ class WatchedCamera:
                 self._full = True
             else:
                 self._states, self._events, self._full = {}, [], False
-        self._state.publish()  # a full outbox has room then
+        if not self._handed_on:
+            self._state.publish()  # a full outbox has room then
+            self._handed_on = not (self._states or self._events)
 
     def _of(self, watch: Watch) -> Of:
         return Of(watch, self._camera, self.lease.epoch, self._model)
