@@ -81,8 +81,8 @@ def metrics_with_series() -> Metrics:
     metrics.watch_lag.observe(0.1)
     for outcome in ("read", "skipped", "failed", "out_of_range"):
         metrics.watch_evaluations.labels("fall", outcome).inc()
-    for kind in ("opened", "closed", "note"):
-        metrics.events.labels("fall", "critical", kind).inc()
+    for message in ("opened", "closed", "note"):
+        metrics.events.labels("fall", "critical", message).inc()
     metrics.notifications.labels("oncall", "delivered").inc()
     metrics.notification_lag.labels("oncall").observe(0.1)
     metrics.notifications_pending.labels("oncall").set(0)

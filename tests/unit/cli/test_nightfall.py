@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from hermes.client import Event, HermesClient
-from hermes.demo.scenes import make_scene
+from hermes.demo.scenes import TRAINED, make_scene
 from services.cli import nightfall
 from services.cli.nightfall import NIGHT_FROM_S, NIGHT_UNTIL_S, Sighting, sighting_of, the_event
 
@@ -27,14 +28,12 @@ def event(opened_s: float | None, lasted_s: float | None, picture: bytes = b"\xf
 def test_night_falls_and_ends_between_two_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     filmed: list[Any] = []
     monkeypatch.setattr(nightfall, "film", lambda scene, path: filmed.append((scene, path.name)))
-    world = nightfall.dusk_world(1, nightfall.Path("media"))
+    world = nightfall.dusk_world(1, Path("media"))
     assert filmed == [(world.scene, "porch.mp4")]
     frames = [number / FPS for number in range(int(world.scene.duration * FPS))]
     nights = [time for time in frames if world.scene.night(time)]
     assert nights == [3.5, 4.0, 4.5, 5.0]
-    assert (
-        world.scene.actors == make_scene("porch", 1, 7.0, actors=2, looks=nightfall.TRAINED).actors
-    )
+    assert world.scene.actors == make_scene("porch", 1, 7.0, actors=2, looks=TRAINED).actors
 
 
 @pytest.mark.parametrize(
