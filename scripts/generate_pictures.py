@@ -35,16 +35,17 @@ def draw_demo(path: Path) -> None:
     """What a terminal shows of `make demo`."""
     done = subprocess.run(
         [sys.executable, "-m", "services.cli.main", "demo"],
-        env={**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS)},
+        # Colours as in a terminal; what a terminal draws over would all stay in the picture.
+        env={**os.environ, "FORCE_COLOR": "1", "TTY_INTERACTIVE": "0", "COLUMNS": str(COLUMNS)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=True,
     )
-    start, *questions = done.stdout.rstrip().split("\n\n")
+    start, watch, *questions = done.stdout.rstrip().split("\n\n")
     total = next(part for part in questions if "answers are right" in part)
-    shown = [start, *questions[:QUESTIONS], "...", total]
+    shown = [start, watch, *questions[:QUESTIONS], "...", total]
     console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(Text("$ make demo", style="bold"))
     console.print(Text.from_ansi("\n\n".join(shown)))

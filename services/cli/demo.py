@@ -110,12 +110,12 @@ def _show_nightfall(client: HermesClient, dusk: World) -> None:
     client.create_watch(WATCH)
     # A watch sees the newest frame of a chunk: here, every frame.
     client.add_camera(dusk.camera, f"{dusk.camera}.mp4", pacing="live", chunk_max_frames=1)
-    with working(f"night falls and day breaks before {dusk.camera}, and a watch looks out for it"):
+    with working(f"a watch looks out for nightfall at {dusk.camera}"):
         found = sighting_of(the_event(client))
     out.print(f"\n[bold]{dusk.camera}[/]: {WATCH.text} [dim](a watch: night opens an event)[/]")
     out.print(found.line())
     verdict = RIGHT if found.right(FRAMES_PER_SECOND) else WRONG
-    out.print(f"{verdict} [dim]({truth()})[/]\n")
+    out.print(f"{verdict} [dim]({truth()})[/]")
 
 
 def _watch(client: HermesClient, names: tuple[str, ...], pipeline: Pipeline) -> None:

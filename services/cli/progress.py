@@ -21,7 +21,7 @@ AFTER_S = 2.0
 
 def redraws(console: Console) -> bool:
     """Whether the console can draw over what it has drawn."""
-    return console.is_terminal and not console.is_dumb_terminal
+    return console.is_interactive and not console.is_dumb_terminal
 
 
 def say(text: str, console: Console = err) -> None:

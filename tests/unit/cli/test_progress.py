@@ -11,8 +11,9 @@ from rich.console import Console
 from services.cli.progress import redraws, waiting, working
 
 
-def console(*, terminal: bool, term: str = "xterm") -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=80, _environ={"TERM": term})
+def console(*, terminal: bool, term: str = "xterm", **environ: str) -> Console:
+    given = {"TERM": term, **environ}
+    return Console(file=io.StringIO(), force_terminal=terminal, width=80, _environ=given)
 
 
 def shown(on: Console) -> str:
@@ -45,6 +46,16 @@ def test_a_dumb_terminal_has_lines_without_control_characters() -> None:
     with working("loading the model", dumb):
         pass
     assert shown(dumb) == "· loading the model\n"
+
+
+def test_colours_without_a_terminal_are_lines_that_stay() -> None:
+    """As the README's picture is drawn: what a terminal draws over would all stay in it."""
+    coloured = console(terminal=True, TTY_INTERACTIVE="0")
+    assert not redraws(coloured)
+    with working("loading the model", coloured):
+        pass
+    assert shown(coloured).count("\n") == 1
+    assert "loading the model" in shown(coloured)
 
 
 def test_a_terminal_shows_that_it_goes_on_and_cleans_up() -> None:
