@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ def run(rounds: int) -> list[Row]:
     torch.set_num_threads(1)
     engine = Engine(
         load("demo"),
-        EngineConfig(**LIMITS, max_cameras=CAMERAS, ingest="auto"),
+        replace(EngineConfig(max_cameras=CAMERAS, ingest="auto"), **LIMITS),
         Watch(),
     )
     engine.warm_up()
