@@ -64,18 +64,18 @@ class Day:
     """Feeds a camera with a film, a frame a second of capture time."""
 
     def __init__(self, client: redis.Redis, film: Film) -> None:
-        self._feeder = Feeder(client, "lobby")
+        self.feeder = Feeder(client, "lobby")
         self._film = film
         self._client = client
         self.now_ms = 1_700_000_000_000
 
     async def show(self, what: str, frames: int, worker: Worker) -> None:
         for _ in range(frames):
-            picture = getattr(self._film, what)(self._feeder.index)
+            picture = getattr(self._film, what)(self.feeder.index)
             self.now_ms += 1000
-            self._feeder.push(first_ms=self.now_ms, pictures=[picture])
+            self.feeder.push(first_ms=self.now_ms, pictures=[picture])
             if worker is not None:
-                await until(lambda: evaluated(worker) >= self._feeder.index, 30)
+                await until(lambda: evaluated(worker) >= self.feeder.index, 30)
 
 
 def evaluated(worker: Worker) -> float:
@@ -130,16 +130,16 @@ async def test_a_successor_goes_on(
         await until(lambda: "OPENED" in types(redis_client))
     async with working(redis_url, tmp_path, instance="two", **DEMO) as worker:
         await until(serving(redis_client))
-        before = day._feeder.index
+        before = day.feeder.index
         for number in range(3):
             day.now_ms += 1000
-            day._feeder.push(first_ms=day.now_ms, pictures=[film.night(number)])
+            day.feeder.push(first_ms=day.now_ms, pictures=[film.night(number)])
             await until(lambda at=number: evaluated(worker) > at, 30)  # type: ignore[misc]
         assert types(redis_client).count("OPENED") == 1
         day.now_ms += 1000
-        day._feeder.push(first_ms=day.now_ms, pictures=[film.day(1)])
+        day.feeder.push(first_ms=day.now_ms, pictures=[film.day(1)])
         await until(lambda: "CLOSED" in types(redis_client))
-        assert day._feeder.index == before + 4
+        assert day.feeder.index == before + 4
     assert len({event.id for event in messages(redis_client)}) == 1
 
 
