@@ -56,8 +56,9 @@ def test_make_demo_is_hermes_demo() -> None:
 
 def test_the_library_without_a_video(capsys: pytest.CaptureFixture[str]) -> None:
     execute("library", {}, {})
-    answer, coverage = capsys.readouterr().out.splitlines()
+    answer, choices, coverage = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"an? \w+ \w+", answer)
+    assert choices.startswith("(ChoiceProbability(text='yes', probability=")
     assert coverage.startswith("Coverage(")
 
 

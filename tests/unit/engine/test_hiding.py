@@ -86,7 +86,7 @@ def test_an_answer_that_hiding_does_not_change_has_no_evidence(frames: int) -> N
 
 def test_there_is_none_for_what_nearly_every_frame_shows() -> None:
     """`No, there was none` is as likely from each segment, but for a few."""
-    doubtful = {7, 18, 42}
+    doubtful = {7, 42}
 
     def logprob(shown: set[int]) -> float:
         return likely(-6.0) if len(shown) < 20 and shown & doubtful else likely(4.0)

@@ -246,6 +246,7 @@ def test_an_answer_that_begins_with_a_frame_is_packed_once(
     torch.testing.assert_close(own, keys, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [None], indirect=True, ids=["no penalty"])
 @torch.inference_mode()
 def test_forms_are_kept_beside_free_answers_in_recorded_passes(

@@ -94,6 +94,7 @@ def test_questions_and_answers_read_their_own_memories(axes: int, dtype: torch.d
             torch.testing.assert_close(own, its, atol=2e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_question_about_a_span_reads_another_number_of_tokens_in_each_layer() -> None:
     """Beside plain questions; one layer of the span may hold nothing but the prefix."""
     generator = torch.Generator().manual_seed(3)
