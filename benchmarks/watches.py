@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,9 +52,10 @@ ASK_EVERY_S = 0.15
 def run(rounds: int) -> list[Row]:
     """The rows of this module."""
     torch.set_num_threads(1)
+    limits: dict[str, Any] = dict(LIMITS)
     engine = Engine(
         load("demo"),
-        replace(EngineConfig(max_cameras=CAMERAS, ingest="auto"), **LIMITS),
+        EngineConfig(max_cameras=CAMERAS, ingest="auto", **limits),
         Watch(),
     )
     engine.warm_up()
