@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,11 @@ def run(rounds: int) -> list[Row]:
     """The rows of this module."""
     torch.set_num_threads(1)
     limits: dict[str, Any] = dict(LIMITS)
-    config = replace(EngineConfig(max_cameras=CAMERAS, ingest="auto"), **limits)
-    engine = Engine(load("demo"), config, Watch())
+    engine = Engine(
+        load("demo"),
+        EngineConfig(max_cameras=CAMERAS, ingest="auto", **limits),
+        Watch(),
+    )
     engine.warm_up()
     engine.start()
     try:

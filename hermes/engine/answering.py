@@ -13,13 +13,14 @@ from torch import Tensor
 
 from hermes.engine.answer import Answer, AnswerResult, FinishReason
 from hermes.engine.evidence import Evidence
+from hermes.engine.giving_way import GiveWay, GivingWay
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.session import Session
 from hermes.engine.weighing import Weighing, Weighings, stamps_of
 from hermes.errors import AnswerCut, CameraNotOwned, HermesError, InvalidInput, as_hermes_error
 from hermes.memory import BranchRow
-from hermes.vlm import ChosenToken, VideoModel
+from hermes.vlm import Between, ChosenToken, VideoModel
 from hermes.vlm.scoring import Wanted
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,9 @@ class Answers:
         read: Callable[[int, float], None],
         watched: Callable[[int, float], None],
         ended: Callable[[Answer], None],
+        give_way: GiveWay,
     ) -> None:
+        """`give_way`: called between the layers of a pass over standing questions."""
         self._model = model
         self._passes = passes
         self._weighings = weighings
@@ -60,6 +63,8 @@ class Answers:
         self._read = read
         self._watched = watched
         self._ended = ended
+        self._give_way = give_way
+        self._reading: list[Answer] = []  # standing ones, in the pass that gives way
         self._waiting: list[Answer] = []  # for frames
         self._ready: deque[Answer] = deque()  # for the device
         self._standing: deque[Answer] = deque()  # the same, of standing questions
@@ -167,10 +172,11 @@ class Answers:
     def step(self, *, standing: bool = False) -> None:
         """Run one pass: read as many ready questions as fit, and add a token to each answer.
 
-        Choices that do not fit wait for the next pass. `standing`: read standing questions.
+        Choices that do not fit wait for the next pass. `standing`: for standing questions alone;
+        this pass gives way to others.
         """
         ready = self._standing if standing else self._ready
-        taking_part, tokens = self._going_on()
+        taking_part, tokens = self._going_on(standing=standing)
         read_before = tokens > 0
         starting: list[Answer] = []
         while ready:
@@ -182,22 +188,30 @@ class Answers:
         begun = [answer for answer in starting if self._begin(answer)]
         self._under_way += begun
         taking_part += begun
+        if standing:
+            between = GivingWay(self._model.shape.layers, self._give_way, self._clock)
+            self._reading = taking_part
+            try:
+                self._pass(taking_part, between)
+            finally:
+                self._reading = []
+            self._watched(len(starting), between.seconds)
+            return
         asked = [answer for answer in taking_part if not answer.standing]
         unread = sum(answer.unread for answer in asked)
         self._pass(taking_part)
-        seconds = self._clock() - began
         if read := unread - sum(answer.unread for answer in asked):
-            self._read(read, seconds)
-        if standing:
-            self._watched(len(starting), seconds)
+            self._read(read, self._clock() - began)
 
-    def _going_on(self) -> tuple[list[Answer], int]:
+    def _going_on(self, *, standing: bool) -> tuple[list[Answer], int]:
         """The answers under way that take part in the next pass, and how many tokens of choices
         it reads for them.
         """
         taking_part: list[Answer] = []
         tokens = 0
         for answer in self._under_way:
+            if answer in self._reading or (standing and not answer.standing):
+                continue
             if answer.pass_tokens and tokens and tokens + answer.pass_tokens > self._prefill_tokens:
                 continue
             tokens += answer.pass_tokens
@@ -227,12 +241,12 @@ class Answers:
             return False
         return True
 
-    def _pass(self, answers: Sequence[Answer]) -> None:
+    def _pass(self, answers: Sequence[Answer], between: Between | None = None) -> None:
         """Run one pass. If it fails, run each half alone, so that one bad answer fails alone."""
         if not answers:
             return
         try:
-            rows, outcomes = self._next(answers)
+            rows, outcomes = self._next(answers, between)
         except Exception as error:
             if len(answers) == 1:
                 self.fail(answers[0], as_hermes_error(error, _doing(answers[0])))
@@ -243,11 +257,11 @@ class Answers:
                 self._took(answer, row, outcome)
             return
         cut = len(answers) // 2
-        self._pass(answers[:cut])
-        self._pass(answers[cut:])
+        self._pass(answers[:cut], between)
+        self._pass(answers[cut:], between)
 
     def _next(
-        self, answers: Sequence[Answer]
+        self, answers: Sequence[Answer], between: Between | None
     ) -> tuple[list[BranchRow], list[ChosenToken | list[float]]]:
         inputs: list[Tensor] = []
         rows: list[BranchRow] = []
@@ -267,10 +281,12 @@ class Answers:
             wants.append(answer.choice)
             inputs.append(own)
             rows.append(branch.row(len(own)))
-        return rows, self._passes.outcomes(inputs, rows, wants)
+        return rows, self._passes.outcomes(inputs, rows, wants, between)
 
     def _took(self, answer: Answer, row: BranchRow, outcome: ChosenToken | list[float]) -> None:
         """Add what a pass found to an answer, and end it if it is complete."""
+        if answer.over:  # the pass gave way, and it ended meanwhile
+            return
         try:
             assert answer.branch is not None
             answer.branch.commit(row)

@@ -110,6 +110,7 @@ class Engine:
             read=self._admission.read,
             watched=self._share.took,
             ended=self._ended,
+            give_way=self._give_way,
         )
         self._ingesting = Ingesting(
             model.shape.device,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hermes.memory import BranchRow, PackedPass
 from hermes.memory.reading import NewReader, ReadingPass, columns_of
-from hermes.vlm import ChosenToken, TokenChoice, VideoModel
+from hermes.vlm import Between, ChosenToken, TokenChoice, VideoModel
 from hermes.vlm.scoring import Wanted
 from hermes.vlm.token_choice import PLAIN
 
@@ -62,12 +62,18 @@ class QuestionPass:
                 self._fixed(size, several, like)
 
     def tokens(
-        self, inputs: Sequence[Tensor], rows: Sequence[BranchRow], answers: Sequence[int]
+        self,
+        inputs: Sequence[Tensor],
+        rows: Sequence[BranchRow],
+        answers: Sequence[int],
+        between: Between | None = None,
     ) -> list[ChosenToken]:
         """The token that follows each row. `inputs`: a tensor [n, width] for each row.
-        `answers`: the row that each has in `choice`.
+        `answers`: the row that each has in `choice`. `between`: called between two layers of a
+        pass that is not recorded.
         """
-        hidden, found = self._run(inputs, rows, [row.tokens - 1 for row in rows], range(len(rows)))
+        places = [row.tokens - 1 for row in rows]
+        hidden, found = self._run(inputs, rows, places, range(len(rows)), between)
         return self._chosen(hidden, found, answers)
 
     def outcomes(
@@ -75,10 +81,12 @@ class QuestionPass:
         inputs: Sequence[Tensor],
         rows: Sequence[BranchRow],
         wants: Sequence[int | Wanted],
+        between: Between | None = None,
     ) -> list[ChosenToken | list[float]]:
         """As `tokens`, where some rows are wanted for the log-probabilities of given tokens."""
         if all(isinstance(want, int) for want in wants):
-            return list(self.tokens(inputs, rows, [want for want in wants if type(want) is int]))
+            plain = [want for want in wants if type(want) is int]
+            return list(self.tokens(inputs, rows, plain, between))
         places: list[int] = []
         of: list[int] = []
         scored: list[tuple[Wanted, int]] = []
@@ -94,7 +102,7 @@ class QuestionPass:
                 outputs = [row.tokens - 1]
             places += outputs
             of += [number] * len(outputs)
-        hidden, found = self._run(inputs, rows, places, of)
+        hidden, found = self._run(inputs, rows, places, of, between)
         # All of it is launched before the host waits for any of it.
         values = [
             want.read(self._model, hidden[first : first + len(want.outputs)])
@@ -122,6 +130,7 @@ class QuestionPass:
         rows: Sequence[BranchRow],
         places: Sequence[int],
         of: Sequence[int],
+        between: Between | None,
     ) -> tuple[Tensor, Tensor | None]:
         """Hidden states of some tokens of the pass, and what a recorded pass found there: tokens,
         or their logits. `places`: each wanted token's place in its row; `of`: the row's number.
@@ -136,7 +145,7 @@ class QuestionPass:
             if fixed is not None:
                 found = fixed.run(together, columns_of(rows, size), ends)
                 return fixed.hidden[: len(ends)], found
-        hidden = self._model.forward(together, PackedPass(rows))
+        hidden = self._model.forward(together, PackedPass(rows, between))
         if len(hidden) > len(ends):  # of a question, only its last token's output is needed
             hidden = hidden.index_select(0, ends.to(hidden.device))
         return hidden, None
