@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _RECENT_FRAMES = 30
@@ -14,7 +14,7 @@ class Intake:
 
     `frames`: how many frames. `taken`, `unchanged`: video tokens that were taken in,
     and that were left out.
-    `changes`: in how many steps something changed. `change`: the largest share of the
+    `changes`: in how many frames something changed. `change`: the largest share of the
     picture that changed from one of the newest frames to the next. `ratio`: the share of
     tokens that was taken in, a mean of the frames, and after `_RECENT_FRAMES` one that
     follows about so many.
@@ -27,10 +27,13 @@ class Intake:
     change: float = 1.0
     ratio: float = 1.0
 
-    def took(self, frames: Iterable[tuple[int, int]], change: float) -> None:
-        """Count frames: how many tokens of each were taken in, and how many it has."""
-        self.change = change
-        self.changes += change > 0
+    def took(self, frames: Iterable[tuple[int, int]], shares: Sequence[float]) -> None:
+        """Count frames: how many tokens of each were taken in, and how many it has.
+
+        `shares`: of the picture that changed, of each.
+        """
+        self.change = max(shares)
+        self.changes += sum(share > 0 for share in shares)
         for taken, whole in frames:
             self.frames += 1
             self.ratio += (taken / whole - self.ratio) / min(self.frames, _RECENT_FRAMES)

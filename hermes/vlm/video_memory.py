@@ -233,11 +233,11 @@ class VideoMemory(PictureMemory):
     def _account(self, step: FrameStep) -> None:
         taken = [layout.tokens for layout in step.frames.layouts]
         if step.changed is None or self._picture is None:
-            self.intake.took(zip(taken, taken, strict=True), 1.0)
+            self.intake.took(zip(taken, taken, strict=True), [1.0] * len(taken))
             return
         self._picture.took(step.changed)
         whole = [frame.layout.tokens for frame in step.changed.glance.frames]
-        self.intake.took(zip(taken, whole, strict=True), max(step.changed.shares))
+        self.intake.took(zip(taken, whole, strict=True), step.changed.shares)
 
     def abandon(self, step: FrameStep) -> None:
         """Forget the step, as if it had never begun."""
