@@ -12,12 +12,17 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from hypothesis import settings
 
 from hermes.cpus import usable_cpus
 from services.cli import redis_server
 from tests.support import run_folder
 
 INTEGRATION = Path(__file__).parent / "integration"
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("hermes", deadline=None)
+settings.load_profile("hermes")
 
 workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 # Before anything imports torch: processes that run beside each other share the cores.

@@ -28,6 +28,7 @@ def rows(found: dict[str, Any], title: str) -> list[dict[str, Any]]:
     return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
 
+@pytest.mark.slow
 def test_a_question_costs_no_more_when_more_was_seen(found: dict[str, Any]) -> None:
     few, many = rows(found, "an answer, by the frames seen")
     assert (few["frames seen"], many["frames seen"]) == (16, 64)
@@ -35,12 +36,14 @@ def test_a_question_costs_no_more_when_more_was_seen(found: dict[str, Any]) -> N
     assert many["re-encoding the last 64, TTFT, ms"] > many["TTFT, ms"]
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_and_keeping_everything_is_not(found: dict[str, Any]) -> None:
     few, many = rows(found, "cache on the device")
     assert few["HERMES, MiB"] == many["HERMES, MiB"] > 0
     assert many["everything kept, MiB"] == 4 * few["everything kept, MiB"]
 
 
+@pytest.mark.slow
 def test_frames_are_taken_in(found: dict[str, Any]) -> None:
     one, four = rows(found, "every memory full")
     assert (one["cameras"], four["cameras"]) == (1, 4)
@@ -48,6 +51,7 @@ def test_frames_are_taken_in(found: dict[str, Any]) -> None:
     assert four["one by one, frames/s"] > 0
 
 
+@pytest.mark.slow
 def test_compressions_and_snapshots_are_measured(found: dict[str, Any]) -> None:
     (compression,) = rows(found, "a compression")
     (snapshot,) = rows(found, "a snapshot")
@@ -55,6 +59,7 @@ def test_compressions_and_snapshots_are_measured(found: dict[str, Any]) -> None:
     assert snapshot["MiB"] > 1
 
 
+@pytest.mark.slow
 def test_questions_are_answered_under_load(found: dict[str, Any]) -> None:
     for row in rows(found, "while every camera sends"):
         assert row["questions"] > 0
