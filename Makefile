@@ -44,9 +44,9 @@ KERNELS_STAMP := $(VENV)/.kernels
 kernels: $(STAMP)
 	@test -e $(KERNELS_STAMP) || ! $(BIN)/python $(PIP) $(PIP_FLAGS) -c constraints.txt -e '.[kernels]' || touch $(KERNELS_STAMP)
 
-# Files are kept together: what a file's tests share is made once. One process more than cores,
+# Files are kept together: what a file's tests share is made once. More processes than cores,
 # because many tests wait. TEST_JOBS=0: one process.
-TEST_JOBS ?= 3
+TEST_JOBS ?= 4
 test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 

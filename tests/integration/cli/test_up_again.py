@@ -20,6 +20,7 @@ from tests.support import up, video
 from tests.support.waiting import eventually
 
 
+@pytest.mark.slow
 def test_what_is_as_before_is_left_alone(tmp_path: Path) -> None:
     """The memory of a camera goes on where it was; what changed is said in a line each.
 

@@ -217,6 +217,7 @@ def segments(folder: Path, count: int) -> dict[str, Page]:
     return pages
 
 
+@pytest.mark.slow
 def test_a_recording_ends_and_a_live_playlist_goes_on_until_it_does(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
@@ -262,6 +263,7 @@ def test_a_recording_ends_and_a_live_playlist_goes_on_until_it_does(
         assert 35 <= len(decoder.frames("live")) <= 41, "the finished playlist is not begun again"
 
 
+@pytest.mark.slow
 def test_the_next_decoder_does_not_read_a_recording_again_but_one_that_is_added_anew(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:

@@ -147,6 +147,7 @@ def test_the_password_is_not_sent_to_find_out_what_is_wrong() -> None:
         assert all(PASSWORD.encode() not in request for request in server.asked)
 
 
+@pytest.mark.slow
 def test_the_decoder_reports_it_and_a_server_that_stops_answering_as_well(
     redis_url: str,
     redis_client: redis.Redis,

@@ -76,6 +76,7 @@ async def test_silent_connections_are_closed_while_clients_are_served(gateway: G
     await serves_beside_silent_connections(gateway.port, [b"", HALF_A_PREFACE], None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many_descriptors", "lobby")
 async def test_silent_connections_to_a_tls_port_are_closed_while_clients_are_served(
     redis_url: str, tmp_path: Path

@@ -275,6 +275,7 @@ def _answers(pair: Pair, camera_id: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_file_waits_for_its_worker_and_loses_nothing(pair: Pair, only_worker: str) -> None:
     """The worker is stopped, continues, is killed, and another one starts."""
     process = pair.child(only_worker).process

@@ -121,6 +121,7 @@ def test_answers_with_settings_of_their_own_leave_the_greedy_ones_as_they_are(
     assert mixed[1] != expected[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [None], indirect=True, ids=["no penalty"])
 @torch.inference_mode()
 def test_questions_about_spans_are_recorded_beside_plain_ones(

@@ -37,6 +37,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_revision_is_taken_from_the_cache(home: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(**COMMIT)],
