@@ -105,8 +105,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             target = await self._end_of_log(camera_id)
             ready = lambda cursor: LogPosition.parse(cursor).id >= target  # noqa: E731
         self._check_seen(tenure, target)
-        if wanted.form is not None:  # to compile a schema would hold up the event loop
-            await asyncio.to_thread(tenure.handle.prepare, wanted.form)
+        await _prepare(tenure, wanted)
         sink = _QueueSink()
         asked = time.time()
         answer = tenure.handle.ask(wanted, sink, ready=ready)
@@ -155,6 +154,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
     async def _whole(self, tenure: Tenure, question: Question) -> tuple[str, AnswerResult]:
         """An answer's text and its facts, once it is over."""
+        await _prepare(tenure, question)
         sink, text = _QueueSink(), ""
         answer = tenure.handle.ask(question, sink)
         try:
@@ -288,6 +288,12 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         metrics.query_duration.labels(model).observe(total, seen)
         for interval in result.inter_token_s:
             metrics.inter_token_latency.labels(model).observe(interval)
+
+
+async def _prepare(tenure: Tenure, question: Question) -> None:
+    """Compile what the answer must look like, which would hold up the event loop."""
+    if question.form is not None:
+        await asyncio.to_thread(tenure.handle.prepare, question.form)
 
 
 def _trace(result: AnswerResult, asked: float) -> None:
