@@ -44,6 +44,11 @@ class FrameStep:
         return self.frames.finite(hidden[: self.frames.tokens])
 
     @property
+    def count(self) -> int:
+        """How many frames it has."""
+        return len(self.frames.stamps)
+
+    @property
     def tokens(self) -> int:
         """How many tokens of the pass belong to this step."""
         return sum(row.tokens for row in self.rows)

@@ -14,10 +14,9 @@ class Intake:
 
     `frames`: how many frames. `taken`, `unchanged`: video tokens that were taken in,
     and that were left out.
-    `changes`: in how many frames something changed. `change`: the largest share of the
-    picture that changed from one of the newest frames to the next. `ratio`: the share of
-    tokens that was taken in, a mean of the frames, and after `_RECENT_FRAMES` one that
-    follows about so many.
+    `changes`: in how many frames something changed. `change`: the share of the picture
+    that changed in the newest frame. `ratio`: the share of tokens that was taken in, a mean
+    of the frames, and after `_RECENT_FRAMES` one that follows about so many.
     """
 
     frames: int = 0
@@ -32,7 +31,7 @@ class Intake:
 
         `shares`: of the picture that changed, of each.
         """
-        self.change = max(shares)
+        self.change = shares[-1]
         self.changes += sum(share > 0 for share in shares)
         for taken, whole in frames:
             self.frames += 1

@@ -41,6 +41,10 @@ class Glance:
     looks: tuple[Look, ...]
     numbers: Tensor
 
+    def part(self, some: slice) -> Glance:
+        """The same look at some of the frames."""
+        return Glance(self.frames[some], self.looks[some], self.numbers[some])
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -52,6 +56,17 @@ class Changed:
     glance: Glance
     frames: list[EncodedFrame]
     shares: list[float]
+
+    def first(self, count: int) -> Changed:
+        """The first frames alone. The picture is as it was before them."""
+        return self._part(slice(count))
+
+    def after(self, count: int) -> Changed:
+        """The other frames. They come once the first are in memory."""
+        return self._part(slice(count, None))
+
+    def _part(self, some: slice) -> Changed:
+        return Changed(self.glance.part(some), self.frames[some], self.shares[some])
 
 
 class LivePicture:

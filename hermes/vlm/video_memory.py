@@ -11,7 +11,6 @@ from torch import Tensor
 from hermes.errors import InvalidInput
 from hermes.memory import (
     POLICIES,
-    AppendRow,
     Branch,
     Capture,
     Compression,
@@ -36,7 +35,8 @@ from hermes.vlm.feature_unit import feature_unit
 from hermes.vlm.frame_step import FrameStep
 from hermes.vlm.guidance import guidance_of, guidance_prompts, projections
 from hermes.vlm.intake import Intake
-from hermes.vlm.live_picture import Glance, LivePicture
+from hermes.vlm.live_picture import Changed, Glance, LivePicture
+from hermes.vlm.pace import Pace
 from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.preprocess import check_pictures
 from hermes.vlm.video_state import VideoSettings, VideoState
@@ -106,8 +106,7 @@ class VideoMemory(PictureMemory):
             policy.check_room(config.budget, most, keep_present=config.keep_present)
         super().__init__(model)
         self.cache = StreamMemory(model.shape, model.rotary, config, policy, slabs)
-        self._every_tokens = compress_every_frames * model.most_frame_tokens
-        self._since_compression = 0
+        self._pace = Pace(compress_every_frames * most, most)
         self._start_ms: int | None = None
         self._before_ms: int | None = None
         self._present: FramePictures | None = None
@@ -158,59 +157,57 @@ class VideoMemory(PictureMemory):
 
     @property
     def tokens_at_once(self) -> int:
-        """How many tokens may come in one step, so that a compression follows its last frame.
+        """How many tokens of whole frames the tower reads at once: those of one compression.
 
         One frame may come in any case.
         """
-        return min(self._every_tokens - self._since_compression, self.cache.room())
+        return self._pace.every
 
     def glance(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Glance | None:
         """Look for what changed in frames that come next; None where all of it is taken in.
 
-        It waits for nothing. Read the `numbers` of many memories at once, for `begin`.
+        It waits for nothing. Read the `numbers` of many memories at once, for `changed`.
         """
         return None if self._picture is None else self._picture.glance(frames, stamps)
+
+    def changed(
+        self, glance: Glance | None, numbers: Sequence[Sequence[float]] = ()
+    ) -> Changed | None:
+        """What changed in them, for `begin`. `numbers`: the glance's, on the host."""
+        if self._picture is None or glance is None:
+            return None
+        return self._picture.changed(glance, numbers)
 
     def begin(
         self,
         frames: Sequence[EncodedFrame],
         stamps: Sequence[FrameStamp],
-        glance: Glance | None = None,
-        numbers: Sequence[Sequence[float]] = (),
+        changed: Changed | None = None,
     ) -> FrameStep:
-        """Begin a step with frames of at most `tokens_at_once`, or with one frame.
+        """Begin a step with the first of these frames: those before the next compression.
 
-        They come from `collect`, in order; `glance` is of them, and `numbers` are
-        the glance's on the host. Run the model over the step's rows, then call
-        `end` or `abandon`; `hermes.vlm.take_together` does all of it.
+        They come from `collect`, in order, and `changed` is of them. Run the model
+        over the step's rows, then call `end` or `abandon`;
+        `hermes.vlm.take_together` does all of it.
         """
-        cache, changed = self.cache, None
+        cache = self.cache
         if self._picture is not None:
-            if glance is None:
+            if changed is None:
                 raise RuntimeError("a memory that takes in changes looks at frames first")
-            changed = self._picture.changed(glance, numbers)
             frames = changed.frames
         layouts = [frame.layout for frame in frames]
-        row = cache.begin_frames(stamps, layouts, after_gap=self._after_gap)
+        count, due = self._pace.before_compression(cache, layouts)
+        row = cache.begin_frames(stamps[:count], layouts[:count], after_gap=self._after_gap)
         try:
-            step = FrameStep(row, frames, self._due_after(row), changed)
-            if step.due and self._prompts is not None and cache.over_budget_with > 0:
+            part = None if changed is None else changed.first(count)
+            step = FrameStep(row, frames[:count], due, part)
+            if due and self._prompts is not None and cache.over_budget_with > 0:
                 lengths = [len(prompt) for prompt in self._prompts]
                 step.guide(self._prompts, cache.guide(lengths, self._projections))
         except BaseException:
             cache.abandon(row)  # a device without room can fail here, too
             raise
         return step
-
-    def _due_after(self, row: AppendRow) -> bool:
-        """Whether a compression must follow, or the next frame might find no room."""
-        cache, model = self.cache, self.model
-        positions = sum(layout.lead + layout.span for layout in row.layouts)
-        return (
-            self._since_compression + row.tokens >= self._every_tokens
-            or cache.room() < row.tokens + model.most_frame_tokens
-            or cache.position_room < positions + model.most_frame_tokens
-        )
 
     def end(self, step: FrameStep, finite: Sequence[bool]) -> Compression | None:
         """Commit the step's frames once its pass is done, and compress if it is time.
@@ -224,11 +221,8 @@ class VideoMemory(PictureMemory):
         self._start_ms = step.first_ms if self._start_ms is None else self._start_ms
         self._before_ms = step.last_ms
         self._present = self._present_encoded = None  # it is in memory
-        if not step.due:
-            self._since_compression += step.frames.tokens
-            return None
-        self._since_compression = 0
-        return self.cache.compress()
+        self._pace.took(step.frames.tokens, compressed=step.due)
+        return self.cache.compress() if step.due else None
 
     def _account(self, step: FrameStep) -> None:
         taken = [layout.tokens for layout in step.frames.layouts]
@@ -265,7 +259,7 @@ class VideoMemory(PictureMemory):
         frames = self.encoded(self.model.encode(frame.pictures), [frame])
         glance = self.glance(frames, [frame.stamp])
         numbers = [] if glance is None else glance.numbers.tolist()
-        step = self.begin(frames, [frame.stamp], glance, numbers)
+        step = self.begin(frames, [frame.stamp], self.changed(glance, numbers))
         try:
             hidden = self.model.forward(torch.cat(step.inputs), PackedPass(step.rows))
             return self.end(step, step.finite(hidden).tolist())
@@ -361,7 +355,7 @@ class VideoMemory(PictureMemory):
     def capture(self) -> Capture:
         """A copy in steps. Until the last one this memory may answer, but must not change."""
         beside = VideoState(
-            self._since_compression,
+            self._pace.since,
             self._after_gap,
             self._start_ms,
             self._before_ms,
@@ -383,7 +377,7 @@ class VideoMemory(PictureMemory):
         tensors = dict(state.tensors)
         beside = self._settings.read(state.header, tensors, self._picture)
         self.cache.restore(MemoryState(state.header, tensors))
-        self._since_compression, self._after_gap = beside.since_compression, beside.after_gap
+        self._pace.since, self._after_gap = beside.since_compression, beside.after_gap
         self._start_ms, self._before_ms = beside.start_ms, beside.before_ms
         self._unpaired, self._picture = list(beside.unpaired), beside.picture
         self.settle()

@@ -31,3 +31,9 @@ def test_steps_of_any_length_make_the_same_share() -> None:
     for frame in frames:
         other.took([frame], [0.5])
     assert one == other
+
+
+def test_the_change_is_that_of_the_newest_frame() -> None:
+    intake = Intake()
+    intake.took([(1, 16), (16, 16), (2, 16)], [0.0, 1.0, 0.1])
+    assert (intake.change, intake.changes) == (0.1, 2)
