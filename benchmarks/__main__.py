@@ -22,6 +22,7 @@ from benchmarks import (
     serving,
     spans,
     stream,
+    waiting,
     watches,
 )
 from benchmarks.table import Row, render
@@ -33,6 +34,7 @@ MODULES = {
     "serving": serving,
     "spans": spans,
     "changes": changes,
+    "waiting": waiting,
     "compression": compression,
     "frame_log": frame_log,
     "decode": decode,

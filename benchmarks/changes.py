@@ -80,8 +80,8 @@ def _ingest(model: VideoModel, name: str, rounds: int) -> list[Row]:
     for count in CAMERAS:
         works = [partial(_all_new, scene, full[:count])]
         works += [partial(_partly_new, scene, changed[:count], share) for share in SHARES]
-        counts = [_tokens(model, share) for share in SHARES]
-        works += [partial(_matrices, model, count * tokens) for tokens in counts]
+        counts = [new_tokens(model, share) for share in SHARES]
+        works += [partial(matrices, model, count * tokens) for tokens in counts]
         whole, *found = least(works, rounds)
         cameras = "1 camera" if count == 1 else f"{count} cameras in one pass"
         for took, floor, tokens in zip(found, found[len(SHARES) :], counts, strict=False):
@@ -103,7 +103,7 @@ def _with_tower(
     model: VideoModel, scene: Any, works: list[Any], alone: list[float], count: int, name: str
 ) -> list[Row]:
     """Whole frames. What arithmetic says: the tower's time and the decoder part's, added."""
-    picture = _picture(model)
+    picture = blank(model)
     scene.tower = True
     few = works if count == 1 else [works[0], works[1 + SHARES.index(0.15)]]
     sides = [partial(model.encode, [picture] * count), *few]
@@ -112,7 +112,7 @@ def _with_tower(
     rows = []
     for took, work in zip(found, few[1:], strict=True):
         number = works.index(work)
-        tokens = _tokens(model, SHARES[number - 1])
+        tokens = new_tokens(model, SHARES[number - 1])
         says = (tower + alone[0]) / (tower + alone[number])
         rows.append(
             Row(
@@ -144,7 +144,7 @@ def _memories(scene: Any, changes: ChangeConfig | None) -> list[Forgetful]:
 
 
 def _feed(memories: Sequence[VideoMemory]) -> list[Any]:
-    picture, stamp = _picture(memories[0].model), FrameStamp(1000 * next(_clock))
+    picture, stamp = blank(memories[0].model), FrameStamp(1000 * next(_clock))
     outcomes = take_together([Arrival(memory, picture, stamp) for memory in memories])
     for outcome in outcomes:
         if isinstance(outcome, Exception):
@@ -162,16 +162,19 @@ def _partly_new(scene: Any, memories: Sequence[VideoMemory], share: float) -> No
     _feed(memories)
 
 
-def _picture(model: VideoModel) -> Tensor:
+def blank(model: VideoModel) -> Tensor:
+    """A picture of the model's size, in whose place a scene puts its own."""
     return torch.zeros((3, *model.frame_size), dtype=torch.uint8)
 
 
-def _tokens(model: VideoModel, share: float) -> int:
+def new_tokens(model: VideoModel, share: float) -> int:
+    """How many tokens of a frame are new if this share of its places is."""
     return max(1, round(share * model.layout.tokens))
 
 
 @torch.inference_mode()
-def _matrices(model: VideoModel, tokens: int) -> None:
+def matrices(model: VideoModel, tokens: int) -> None:
+    """What the decoder's matrices alone take for so many tokens in one pass."""
     inputs = model.prefix()[:1].expand(tokens, -1)
     model.forward(inputs, _NoAttention())
 
@@ -253,9 +256,9 @@ def _bytes(model: VideoModel, name: str) -> list[Row]:
     whole = HOUR * model.layout.tokens * model.shape.bytes_per_token
     return [
         Row(
-            f"KV cache taken in during an hour of 1 frame/s, {_tokens(model, share)} of"
+            f"KV cache taken in during an hour of 1 frame/s, {new_tokens(model, share)} of"
             f" {model.layout.tokens} tokens, {name}",
-            HOUR * _tokens(model, share) * model.shape.bytes_per_token,
+            HOUR * new_tokens(model, share) * model.shape.bytes_per_token,
             "all",
             whole,
             "B",

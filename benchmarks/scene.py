@@ -24,6 +24,7 @@ class Scene:
         self.tower = False
         """Whether the tower reads the pictures nevertheless, for the time that it takes."""
         self._random = torch.Generator().manual_seed(0)
+        self._moving: float | None = None
         self.cut()
 
     def __getattr__(self, name: str) -> Any:
@@ -31,15 +32,24 @@ class Scene:
 
     def cut(self) -> None:
         """Show another picture from now on, of which each place is new."""
+        self._moving = None
         self._picture = self._shown = self._features()
 
     def repaint(self, share: float) -> None:
         """Show the last picture of `cut` from now on, this share of its places new."""
+        self._moving = None
         self._shown = self._repainted(self._picture, share)
 
     def advance(self, share: float) -> None:
         """Show the picture that is shown now, this share of its places new."""
+        self._moving = None
         self._shown = self._repainted(self._shown, share)
+
+    def move(self, share: float) -> None:
+        """Show one picture after another to frames that are encoded together, this share of each
+        new. The first follows the last picture of `cut`, whenever frames are encoded.
+        """
+        self._moving = share
 
     def _repainted(self, picture: Tensor, share: float) -> Tensor:
         repainted, places = picture.clone(), len(picture)
@@ -59,5 +69,11 @@ class Scene:
         """What is shown now, for each frame."""
         if self.tower:
             self._model.encode(pictures, between)
-        frames = len(listed(pictures, self._model.pictures_per_frame))
-        return [self._shown] * (frames // self._model.pictures_per_frame)
+        together = self._model.pictures_per_frame
+        frames = len(listed(pictures, together)) // together
+        if self._moving is None:
+            return [self._shown] * frames
+        found = [self._picture]
+        for _ in range(frames):
+            found.append(self._repainted(found[-1], self._moving))
+        return found[1:]

@@ -139,14 +139,18 @@ class FramePass:
             raise
         refused: list[tuple[FrameRun, int, Exception]] = []
         for (run, step), good in zip(steps, finite, strict=True):
+            outcome: Outcome
             try:
                 outcome = run.memory.end(step, good)
             except Exception as error:
-                run.memory.abandon(step)
-                refused.append((run, step.count, error.with_traceback(None)))
-            else:
-                self._outcomes[run.pending[step.count - 1].arrival] = outcome
-                run.took(step.count)
+                outcome = error.with_traceback(None)
+                if not all(good):
+                    run.memory.abandon(step)
+                    refused.append((run, step.count, outcome))
+                    continue
+                # The frames are in memory; what failed is the compression after them.
+            self._outcomes[run.pending[step.count - 1].arrival] = outcome
+            run.took(step.count)
         return refused
 
 

@@ -46,28 +46,27 @@ class FrameRun:
 
     def drop(self, count: int) -> None:
         """Give up the first frames. What was known of the others no longer holds."""
-        del self.pending[:count]
-        self._frames, self._changed = [], None
+        self.only(self.pending[count:])
 
     def only(self, frames: list[PendingFrame]) -> None:
         """Go on with these frames alone."""
         self.pending = frames
-        self._frames, self._changed = [], None
+        self._frames, self._glance, self._changed = [], None, None
 
     def glance(self) -> Glance | None:
-        """Look at the frames, unless they are known. Call `read` with the glance's numbers next."""
-        self._glance = None
+        """Look at the frames, unless that was done. Call `read` with the glance's numbers next."""
         if not self._frames:
             features = [frame.features for frame in self.pending if frame.features is not None]
             pictures = [frame.pictures for frame in self.pending]
-            self._frames = self.memory.encoded(features, pictures)
-            self._glance = self.memory.glance(self._frames, [own.stamp for own in pictures])
+            frames = self.memory.encoded(features, pictures)
+            self._glance = self.memory.glance(frames, [own.stamp for own in pictures])
+            self._frames = frames
         return self._glance
 
     def read(self, numbers: list[list[float]]) -> None:
         """`numbers`: those of the glance, on the host."""
         if self._glance is not None:
-            self._changed = self.memory.changed(self._glance, numbers)
+            self._changed, self._glance = self.memory.changed(self._glance, numbers), None
 
     def begin(self, most: int) -> FrameStep:
         """Begin a step with the first frames, at most so many."""

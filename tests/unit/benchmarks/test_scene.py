@@ -9,7 +9,9 @@ import torch
 
 from benchmarks.changes import Forgetful
 from benchmarks.scene import Scene
+from hermes.memory import FrameStamp
 from hermes.memory.changes import ChangeConfig
+from hermes.vlm import Arrival, take_together
 from tests.support import tiny
 
 
@@ -44,3 +46,15 @@ def test_a_memory_that_forgets_stays_as_it_is() -> None:
     assert before.header == after.header
     for name, tensor in before.tensors.items():
         assert torch.equal(tensor, after.tensors[name]), name
+
+
+def test_of_frames_that_come_together_each_is_new_in_part() -> None:
+    scene: Any = Scene(tiny.model())
+    memory = Forgetful(scene, budget=96, compress_every_frames=8, changes=ChangeConfig())
+    for _ in range(3):
+        scene.cut()
+        memory.feed(picture())
+    scene.move(0.125)
+    arrivals = [Arrival(memory, picture()[0], FrameStamp(9_000 + at)) for at in range(4)]
+    assert take_together(arrivals) == [None] * 4
+    assert memory.intake.taken == 3 * 16 + 4 * 2
