@@ -75,7 +75,7 @@ class Answers:
 
     @property
     def ready(self) -> int:
-        """Questions that wait only for the device: for their first pass, or for their next slice."""
+        """Questions that wait only for the device: for their first pass or next slice."""
         sliced = sum(not answer.standing for answer in self._under_way if answer.unread_tokens)
         return len(self._ready) + sliced
 
@@ -327,7 +327,10 @@ class Answers:
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
         result, rest = answer.result(reason), answer.stops.rest()
         assert answer.asked is not None
-        given = Given(answer.session, answer.asked, answer.question.span, tuple(answer.ids))
+        left_open = None if answer.grammar is None else tuple(answer.grammar.left_open)
+        given = Given(
+            answer.session, answer.asked, answer.question.span, tuple(answer.ids), left_open
+        )
         result = replace(result, answer_id=self._remembered.add(given))
         weighed = answer.question.evidence > 0
         if weighed:
