@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from multiprocessing import get_context
@@ -18,7 +18,16 @@ from benchmarks.quality import curves, evidence, spans
 from benchmarks.quality.contenders import ablations, change_settings, contenders
 from benchmarks.quality.disturbances import DISTURBANCES
 from benchmarks.quality.report import by_era, by_kind
-from benchmarks.quality.run import UNBOUNDED, Result, Task, Verdicts, merged, perform_all, verdicts
+from benchmarks.quality.run import (
+    TOGETHER,
+    UNBOUNDED,
+    Result,
+    Task,
+    Verdicts,
+    merged,
+    perform_all,
+    verdicts,
+)
 from benchmarks.quality.score import Share, Verdict
 from hermes.demo.checkpoint import FRAME_TOKENS, WEIGHTS
 
@@ -174,7 +183,12 @@ def of_evidence(options: argparse.Namespace) -> None:
     weighed = [
         one
         for found in each_stream(
-            options, evidence.perform, LONG_FRAMES, BUDGET, first=evidence.FIRST_SEED
+            options,
+            evidence.perform,
+            LONG_FRAMES,
+            BUDGET,
+            first=evidence.FIRST_SEED,
+            together=TOGETHER,
         )
         for one in found
     ]
@@ -183,10 +197,18 @@ def of_evidence(options: argparse.Namespace) -> None:
 
 
 def each_stream(
-    options: argparse.Namespace, perform: Callable[..., T], *settings: object, first: int = 0
+    options: argparse.Namespace,
+    perform: Callable[..., T],
+    *settings: object,
+    first: int = 0,
+    together: int = 0,
 ) -> Iterator[T]:
-    """What `perform` finds for each stream, in order. `first`: the seed of the first."""
-    seeds = range(first, first + options.streams)
+    """What `perform` finds for each stream, in order. `first`: the seed of the first. `together`:
+    it is given so many seeds at once.
+    """
+    seeds: Sequence[object] = range(first, first + options.streams)
+    if together:
+        seeds = [seeds[at : at + together] for at in range(0, len(seeds), together)]
     same = [repeat(setting, len(seeds)) for setting in (*settings, options.model)]
     if options.processes == 1:
         yield from map(perform, seeds, *same)

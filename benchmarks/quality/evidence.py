@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from benchmarks.baselines.memory import Memory
 from benchmarks.quality.contenders import contenders
 from benchmarks.quality.report import table
-from benchmarks.quality.run import ANSWER_TOKENS, EVERY_FRAMES, SeenOnce, model_of
+from benchmarks.quality.run import ANSWER_TOKENS, EVERY_FRAMES, SeenOnce, feed, model_of
 from benchmarks.quality.score import Share
 from benchmarks.quality.worlds import World, make_world
 from hermes.demo.checkpoint import WEIGHTS
@@ -19,13 +20,13 @@ from hermes.demo.questions import Question
 from hermes.demo.scenes import TRAINED
 from hermes.engine.hiding import Hiding
 from hermes.memory import Branch, PackedPass
-from hermes.vlm import VideoModel
+from hermes.vlm import VideoMemory, VideoModel
 from hermes.vlm.weighing import logprobs_without
 
 KINDS_WEIGHED = ("first", "last", "appeared", "shape-appeared", "colour-past")
 NAMED = 3
-FIRST_SEED = 300
-"""Streams with smaller seeds were looked at when the thresholds of the search were chosen."""
+FIRST_SEED = 600
+"""Streams with smaller seeds were looked at when the search and its thresholds were chosen."""
 
 NO = "no"
 
@@ -35,6 +36,7 @@ class Weighed:
     """A right answer, weighed. `shown`: whether each frame named shows the object asked about.
 
     `chance`: the share of the held frames that do. `readings`: how often it was read again.
+    `seed`: of its world.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Weighed:
     shown: tuple[bool, ...]
     chance: float
     readings: int
+    seed: int = 0
 
 
 def table_of(weighed: Sequence[Weighed]) -> str:
@@ -86,12 +89,23 @@ def shows(world: World, question: Question, frame: int) -> bool:
     return any(look.shape in found.groups() for look in looks)
 
 
-def perform(seed: int, frames: int, budget: int, folder: str = str(WEIGHTS)) -> list[Weighed]:
-    """The right answers about one stream, weighed on HERMES memories."""
-    world = make_world(seed, frames, looks=TRAINED)
+def perform(
+    seeds: Sequence[int], frames: int, budget: int, folder: str = str(WEIGHTS)
+) -> list[Weighed]:
+    """The right answers about some streams, weighed on HERMES memories."""
+    worlds = [make_world(seed, frames, looks=TRAINED) for seed in seeds]
     model: Any = SeenOnce(model_of(folder))
-    memory = contenders()["hermes"](model, budget, EVERY_FRAMES)
-    memory.feed(world.pictures, [int(1000 * world.step * number) for number in range(frames)])
+    memories = [contenders()["hermes"](model, budget, EVERY_FRAMES) for _ in worlds]
+    feed(memories, worlds)
+    return [
+        weighed
+        for seed, world, memory in zip(seeds, worlds, memories, strict=True)
+        for weighed in _weighed(seed, world, memory, model)
+    ]
+
+
+def _weighed(seed: int, world: World, memory: Memory, model: VideoModel) -> list[Weighed]:
+    assert isinstance(memory, VideoMemory)
     found = []
     for question in world.questions:
         if question.kind not in KINDS_WEIGHED:
@@ -109,7 +123,8 @@ def perform(seed: int, frames: int, budget: int, folder: str = str(WEIGHTS)) -> 
                 search.took(logprobs_without(model, branch, inputs, ids, search.next))
         chance = sum(shows(world, question, frame) for frame in held) / len(held)
         shown = tuple(shows(world, question, frame) for frame, _ in search.found.frames)
-        found.append(Weighed(question.kind, question.answer, shown, chance, search.found.readings))
+        readings = search.found.readings
+        found.append(Weighed(question.kind, question.answer, shown, chance, readings, seed))
     return found
 
 

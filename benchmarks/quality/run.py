@@ -135,12 +135,13 @@ def answers(
 ) -> list[Result]:
     """The verdicts on the answers of a memory of each world."""
     memories = [contender(model, budget, EVERY_FRAMES) for _ in worlds]
-    _feed(memories, worlds)
+    feed(memories, worlds)
     tokens = model.layout.tokens
     return [_asked(memory, world, tokens) for memory, world in zip(memories, worlds, strict=True)]
 
 
-def _feed(memories: Sequence[Memory], worlds: Sequence[World]) -> None:
+def feed(memories: Sequence[Memory], worlds: Sequence[World]) -> None:
+    """Take each world into its memory."""
     arrivals: list[Arrival] = []
     for memory, world in zip(memories, worlds, strict=True):
         times = [int(1000 * world.step * number) for number in range(len(world.pictures))]

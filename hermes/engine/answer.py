@@ -91,8 +91,9 @@ class Answer:
     with choices; `grammar`: of an answer in a schema or a regular expression.
     `standing`: it is asked by itself, again and again, and waits for others.
     `unread`: how many passes must still read a part of the question.
-    `asked`: the inputs of the question. `ids`: the tokens of the answer. `stamps`: of the
-    frames that it sees, if its evidence is wanted.
+    `asked`: the inputs of the question; `unread_tokens`: how many of them no pass has read, nor
+    the next one reads. `next_input`: what the next pass reads. `ids`: the tokens of the answer.
+    `stamps`: of the frames that it sees, if its evidence is wanted.
     """
 
     session: Session
@@ -114,6 +115,7 @@ class Answer:
     stream: TextStream | None = None
     next_input: Tensor | None = None
     asked: Tensor | None = None
+    unread_tokens: int = 0
     ids: list[int] = field(default_factory=list)
     stamps: Mapping[int, FrameStamp] = field(default_factory=dict)
     choice: int | None = None
@@ -141,13 +143,21 @@ class Answer:
     @property
     def pass_tokens(self) -> int:
         """How many tokens the next pass reads for it: of its question and its choices."""
-        read = self.question_tokens if self.branch is None else 0
-        return read + (0 if self.scoring is None else self.scoring.tokens)
+        return self.unread_tokens + (0 if self.scoring is None else self.scoring.tokens)
 
     @property
     def camera_id(self) -> str:
         """The camera that the question is about."""
         return self.session.camera_id
+
+    def read(self, tokens: int) -> None:
+        """Have the next pass read so many more tokens of the question."""
+        assert self.asked is not None
+        assert self.branch is not None
+        first = self.question_tokens - self.unread_tokens
+        own = self.asked[first : first + tokens]
+        self.next_input = self.branch.opened_by(own) if self.branch.opens else own
+        self.unread_tokens -= tokens
 
     def cancel(self) -> None:
         """Drop the rest of the answer at the device's next step."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from hermes.engine.answer import Answer, AnswerResult, FinishReason
 from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
+from hermes.engine.prefill import Prefill
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.session import Session
@@ -22,6 +23,7 @@ from hermes.errors import AnswerCut, CameraNotOwned, HermesError, InvalidInput, 
 from hermes.memory import BranchRow
 from hermes.vlm import Between, ChosenToken, VideoModel
 from hermes.vlm.scoring import Wanted
+from hermes.vlm.token_choice import PLAIN
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Answers:
         self._weighings = weighings
         self._remembered = Remembered(clock)
         self._max_question_tokens = max_question_tokens
-        self._prefill_tokens = prefill_tokens
+        self._prefill = Prefill(prefill_tokens)
         self._clock = clock
         self._read = read
         self._watched = watched
@@ -73,8 +75,9 @@ class Answers:
 
     @property
     def ready(self) -> int:
-        """Questions that wait only for the device."""
-        return len(self._ready)
+        """Questions that wait only for the device: for their first pass or next slice."""
+        sliced = sum(not answer.standing for answer in self._under_way if answer.unread_tokens)
+        return len(self._ready) + sliced
 
     @property
     def standing(self) -> int:
@@ -106,8 +109,8 @@ class Answers:
         except Exception as error:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return
-        answer.next_input = answer.asked = question
-        answer.question_tokens = len(question)
+        answer.asked = question
+        answer.question_tokens = answer.unread_tokens = len(question)
         if answer.is_ready(answer.session.report.cursor):
             self._make_ready(answer)
         else:
@@ -170,24 +173,20 @@ class Answers:
     # -- one pass -------------------------------------------------------------
 
     def step(self, *, standing: bool = False) -> None:
-        """Run one pass: read as many ready questions as fit, and add a token to each answer.
+        """Run one pass: read questions as `Prefill` says, and add a token to each answer.
 
-        Choices that do not fit wait for the next pass. `standing`: for standing questions alone;
-        this pass gives way to others.
+        `standing`: for standing questions alone; this pass gives way to others.
         """
-        ready = self._standing if standing else self._ready
-        taking_part, tokens = self._going_on(standing=standing)
-        read_before = tokens > 0
-        starting: list[Answer] = []
-        while ready:
-            tokens += ready[0].pass_tokens + ready[0].session.present_tokens
-            if (starting or read_before) and tokens > self._prefill_tokens:
-                break
-            starting.append(ready.popleft())
+        under_way = [
+            answer
+            for answer in self._under_way
+            if answer not in self._reading and (answer.standing or not standing)
+        ]
+        share = self._prefill.share(under_way, self._standing if standing else self._ready)
         began = self._clock()
-        begun = [answer for answer in starting if self._begin(answer)]
-        self._under_way += begun
-        taking_part += begun
+        self._under_way += [answer for answer in share.starting if self._begin(answer)]
+        reading = [answer for answer, tokens in share.reads if self._reads(answer, tokens)]
+        taking_part = [*share.going_on, *reading]
         if standing:
             between = GivingWay(self._model.shape.layers, self._give_way, self._clock)
             self._reading = taking_part
@@ -195,7 +194,7 @@ class Answers:
                 self._pass(taking_part, between)
             finally:
                 self._reading = []
-            self._watched(len(starting), between.seconds)
+            self._watched(len(share.starting), between.seconds)
             return
         asked = [answer for answer in taking_part if not answer.standing]
         unread = sum(answer.unread for answer in asked)
@@ -203,28 +202,11 @@ class Answers:
         if read := unread - sum(answer.unread for answer in asked):
             self._read(read, self._clock() - began)
 
-    def _going_on(self, *, standing: bool) -> tuple[list[Answer], int]:
-        """The answers under way that take part in the next pass, and how many tokens of choices
-        it reads for them.
-        """
-        taking_part: list[Answer] = []
-        tokens = 0
-        for answer in self._under_way:
-            if answer in self._reading or (standing and not answer.standing):
-                continue
-            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > self._prefill_tokens:
-                continue
-            tokens += answer.pass_tokens
-            taking_part.append(answer)
-        return taking_part, tokens
-
     def _begin(self, answer: Answer) -> bool:
         answer.started = self._clock()
         question = answer.question
         try:
             answer.branch = answer.session.memory.branch(answer.room, question.span)
-            if answer.next_input is not None:
-                answer.next_input = answer.branch.opened_by(answer.next_input)
             if question.evidence:
                 answer.stamps = stamps_of(answer.session.memory, answer.branch)
             answer.stream = self._model.text_stream(reasoning=answer.reasons)
@@ -240,6 +222,15 @@ class Answers:
             self.fail(answer, as_hermes_error(error, _doing(answer)))
             return False
         return True
+
+    def _reads(self, answer: Answer, tokens: int) -> bool:
+        """Have the next pass read so much of a question. Returns whether it is still open."""
+        try:
+            if not answer.over:
+                answer.read(tokens)
+        except Exception as error:
+            self.fail(answer, as_hermes_error(error, _doing(answer)))
+        return not answer.over
 
     def _pass(self, answers: Sequence[Answer], between: Between | None = None) -> None:
         """Run one pass. If it fails, run each half alone, so that one bad answer fails alone."""
@@ -269,6 +260,12 @@ class Answers:
         for answer in answers:
             branch, own, scoring = answer.branch, answer.next_input, answer.scoring
             assert branch is not None
+            if answer.unread_tokens:  # it reads a slice of its question, and nothing follows yet
+                assert own is not None
+                wants.append(PLAIN)
+                inputs.append(own)
+                rows.append(branch.row(len(own)))
+                continue
             if scoring is not None:
                 choices = self._model.embed(scoring.ids)
                 before = 0 if own is None else len(own)
@@ -290,6 +287,9 @@ class Answers:
         try:
             assert answer.branch is not None
             answer.branch.commit(row)
+            if answer.unread_tokens:
+                answer.next_input = None
+                return
             answer.unread = max(0, answer.unread - 1)
             if isinstance(outcome, ChosenToken):
                 self._took_token(answer, outcome)
@@ -327,7 +327,10 @@ class Answers:
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
         result, rest = answer.result(reason), answer.stops.rest()
         assert answer.asked is not None
-        given = Given(answer.session, answer.asked, answer.question.span, tuple(answer.ids))
+        left_open = None if answer.grammar is None else tuple(answer.grammar.left_open)
+        given = Given(
+            answer.session, answer.asked, answer.question.span, tuple(answer.ids), left_open
+        )
         result = replace(result, answer_id=self._remembered.add(given))
         weighed = answer.question.evidence > 0
         if weighed:

@@ -3,14 +3,19 @@
 To hide one frame seldom tells: what it shows, its neighbours show as well. So all frames are
 hidden but a segment of them. If the answer rests on something that was seen, it is likely
 from the segments that show it, and unlikely from the others. "No, there was none" is
-likely from nearly all: nothing is evidence for it. The segment from which the answer is
-likeliest is then searched in the same way, down to single frames.
+likely from nearly all: nothing is evidence for it.
+
+But a segment alone can mislead. Asked for the colour of an object that it does not show, a model
+names the colour of another one. So the segments from which the answer is unlikely are then read
+together: they are the background. If the answer is unlikely from them, too, it rests on what
+they do not show. The others, down to single frames, are each shown beside that background, where
+what they show has to stand out against all else that was seen.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,13 +25,19 @@ SEGMENTS = 8
 PARTS = 10
 """And the likeliest segment into so many parts, at most."""
 
-LEAST_FALL = 3.0
-"""By so much the log-odds of an answer are below even, or below what they were, where half of the
-segments do not show what it rests on. Measured on the demo's worlds (docs/memory-quality.md).
+CANDIDATES = 3
+"""So many of the likeliest segments are shown beside the background."""
+
+LEAST_FALL = 6.0
+"""By so much at least the log-odds of an answer fall where only the background is shown, and to
+less than even. Measured on the demo's worlds (docs/memory-quality.md).
 """
 
+LEAST_FALL_OF_FEW = 12.0
+"""The same for a background of fewer segments, which lacks more than what the answer rests on."""
+
 LEAST_RISE = 4.0
-"""By so much the log-odds from the likeliest segment are above those from that half."""
+"""By so much the log-odds rise again with the segment that is evidence."""
 
 Hidden = tuple[int, ...]
 """The numbers of frames that are hidden together."""
@@ -84,32 +95,50 @@ class Hiding:
         return Found(self._named, self._logprob, fall, self._readings)
 
     def _search(self) -> Generator[list[Hidden], list[float], None]:
-        frames = self._frames
-        segments = cut(frames, SEGMENTS)
-        self._logprob, *alone = yield [(), *(self._without(segment) for segment in segments)]
+        segments = cut(self._frames, SEGMENTS)
+        self._logprob, *alone = yield [(), *(self._all_but(segment) for segment in segments)]
         if len(segments) < 2:
             return
         found = sorted(zip(map(odds, alone), segments, strict=True))
-        half = found[: (len(found) + 1) // 2]
-        unlikely = sum(value for value, _ in half) / len(half)
-        likeliest, best = found[-1]
-        even = min(0.0, odds(self._logprob))
-        if unlikely > even - LEAST_FALL or likeliest < unlikely + LEAST_RISE:
+        quarter, half = max(1, len(found) // 4), len(found) // 2
+        if found[quarter - 1][0] > min(0.0, odds(self._logprob)):
+            return  # it is likely from nearly every segment
+        # The answer may be unlikely from segments that show its object among others, as that which
+        # came first is among those that came later. So the half may show it; a quarter seldom does.
+        few = [(quarter, LEAST_FALL_OF_FEW)] if quarter < half else []
+        for count, least_fall in ((half, LEAST_FALL), *few):
+            background = tuple(frame for _, segment in found[:count] for frame in segment)
+            (taken,) = yield [self._all_but(background)]
+            unlikely = odds(taken)
+            if unlikely < min(0.0, odds(self._logprob) - least_fall):
+                break
+        else:
+            return
+        candidates = [segment for _, segment in found[half:]][-CANDIDATES:]
+        likeliest, best = (yield from self._beside(background, candidates))[0]
+        if likeliest < unlikely + LEAST_RISE:
             return
         named = [best]
         while len(best) > 1:
-            parts = cut(best, PARTS)
-            alone = yield [self._without(part) for part in parts]
-            found = sorted(zip(map(odds, alone), parts, strict=True), reverse=True)
-            best = found[0][1]
-            named = [best, *(part for value, part in found[1:] if value > unlikely)]
+            ranked = yield from self._beside(background, cut(best, PARTS))
+            likeliest, best = ranked[0]
+            least = (likeliest + unlikely) / 2
+            named = [best, *(part for value, part in ranked[1:] if value > least)]
         single = [frame for frame, *_ in named][: self._wanted]
         without = yield [(frame,) for frame in single]
         self._named = tuple(zip(single, without, strict=True))
 
-    def _without(self, shown: Hidden) -> Hidden:
+    def _beside(
+        self, background: Hidden, parts: Sequence[Hidden]
+    ) -> Generator[list[Hidden], list[float], list[tuple[float, Hidden]]]:
+        """The log-odds with each part shown beside the background, the likeliest first."""
+        taken = yield [self._all_but((*background, *part)) for part in parts]
+        return sorted(zip(map(odds, taken), parts, strict=True), reverse=True)
+
+    def _all_but(self, shown: Iterable[int]) -> Hidden:
         """All frames but these."""
-        return tuple(frame for frame in self._frames if not shown[0] <= frame <= shown[-1])
+        shown = set(shown)
+        return tuple(frame for frame in self._frames if frame not in shown)
 
 
 def cut(frames: Sequence[int], most: int) -> list[Hidden]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from hermes.engine.session import Session
 from hermes.errors import AnswerNotFound
 from hermes.question import Span
+from hermes.vlm.left_open import OpenToken
 
 KEPT_S = 60.0
 MOST = 64
@@ -19,12 +20,16 @@ MOST = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """An answer that was given: the inputs of its question, the span, and the answer's tokens."""
+    """An answer that was given: the inputs of its question, the span, and the answer's tokens.
+
+    `left_open`: of an answer with a grammar, the tokens at which it allowed others.
+    """
 
     session: Session
     question: Tensor
     span: Span | None
     answer: Sequence[int]
+    left_open: Sequence[OpenToken] | None = None
 
 
 class Remembered:

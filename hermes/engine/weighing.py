@@ -145,7 +145,14 @@ class Weighings:
                 each = len(branch.opening_frames) + len(given.question) + len(given.answer)
                 at_once = hidden[: max(1, self._most_tokens // each)]
                 weighing.hiding.took(
-                    logprobs_without(self._model, branch, given.question, given.answer, at_once)
+                    logprobs_without(
+                        self._model,
+                        branch,
+                        given.question,
+                        given.answer,
+                        at_once,
+                        left_open=given.left_open,
+                    )
                 )
             if weighing.hiding.next:
                 return

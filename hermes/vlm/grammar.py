@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes.errors import HermesError, InvalidInput, Unsupported
 from hermes.question import JsonSchema, Regex
+from hermes.vlm.left_open import OpenToken, open_token
 from hermes.vlm.spelling import Spelling
 
 if TYPE_CHECKING:
@@ -113,6 +114,10 @@ class GrammarState:
         self.spelling = spelling
         self.failure: HermesError | None = None
         """Why the answer cannot go on."""
+        self.left_open: list[OpenToken] = []
+        """The tokens so far at which the grammar allowed others."""
+        self._taken = 0
+        self._mask: bytes | None = None
         self._field = field
         self._matcher = matcher
         self._ends = frozenset(spelling.ends)
@@ -134,6 +139,7 @@ class GrammarState:
             found: bytes = self._matcher.compute_bitmask()
             self._check()
             if self.failure is None:
+                self._mask = found
                 return found
         only = bytearray((len(self.spelling.pieces) + 31) // 32 * 4)
         for end in self.spelling.ends:
@@ -141,7 +147,11 @@ class GrammarState:
         return bytes(only)
 
     def take(self, piece: int) -> str:
-        """Go on by one piece. Returns the text that it completes."""
+        """Go on by one piece, of those that `mask` allowed. Returns the text that it completes."""
+        if self._mask is not None:
+            token = open_token(self._taken, piece, self._mask, self.spelling)
+            self.left_open += [] if token is None else [token]
+        self._taken, self._mask = self._taken + 1, None
         if self.failure is None and not self._matcher.is_stopped():
             self._matcher.consume_token(piece)
             self._check()

@@ -10,6 +10,7 @@ from torch import Tensor
 from hermes.memory import Branch, PackedPass
 from hermes.memory.readings import Readings
 from hermes.vlm.base import VideoModel
+from hermes.vlm.left_open import OpenToken
 
 
 @torch.inference_mode()
@@ -20,21 +21,45 @@ def logprobs_without(
     answer: Sequence[int],
     hidden: Sequence[Sequence[int]],
     between: Callable[[], None] | None = None,
+    *,
+    left_open: Sequence[OpenToken] | None = None,
 ) -> list[float]:
     """The log-probability of a whole answer while frames are hidden; for each of `hidden` one.
 
     `question`: its inputs [n, width], without the frames that the branch begins with.
     `answer`: token ids. All are read in one pass, which leaves the branch as it is.
-    `between`: as in `PackedPass`.
+    `between`: as in `PackedPass`. `left_open`: of an answer with a grammar. Its other tokens had
+    to come and do not count; these count as one of those that could have come.
     """
+    if left_open is not None and not left_open:
+        return [0.0] * len(hidden)
     asked = branch.opened_by(question)
     inputs = torch.cat((asked, model.embed(list(answer[:-1])))) if len(answer) > 1 else asked
     readings = Readings(branch, len(inputs), hidden)
     states = model.forward(inputs.repeat(len(hidden), 1), PackedPass([readings], between))
     states = states.view(len(hidden), len(inputs), -1)[:, len(asked) - 1 :]
-    wanted = torch.tensor(answer, device=states.device)[:, None]
-    found = [
-        model.logits(own).to(torch.float32).log_softmax(-1).gather(1, wanted).sum()
-        for own in states
-    ]
+    if left_open is None:
+        left_open = [OpenToken(place, id) for place, id in enumerate(answer)]
+    places, wanted, among = (part.to(states.device) for part in _tables(left_open))
+    found = []
+    for own in states.index_select(1, places):
+        scores = model.logits(own).to(torch.float32)
+        whole = scores.logsumexp(-1)
+        if among.shape[1]:
+            some = scores.gather(1, among.clamp(min=0)).masked_fill(among < 0, -torch.inf)
+            whole = torch.where(among[:, 0] < 0, whole, some.logsumexp(-1))
+        found.append((scores.gather(1, wanted)[:, 0] - whole).sum())
     return [float(logprob) for logprob in torch.stack(found).tolist()]
+
+
+def _tables(tokens: Sequence[OpenToken]) -> tuple[Tensor, Tensor, Tensor]:
+    """Places [n], the token that each is scored by [n, 1], and what it is among [n, m], filled up
+    with -1.
+    """
+    most = max(len(token.among) for token in tokens)
+    rows = [[*token.among, *[-1] * (most - len(token.among))] for token in tokens]
+    return (
+        torch.tensor([token.place for token in tokens]),
+        torch.tensor([[token.scored_by] for token in tokens]),
+        torch.tensor(rows, dtype=torch.int64),
+    )

@@ -13,7 +13,8 @@ from hermes.engine.evidence import Evidence
 from hermes.engine.hiding import SEGMENTS, Hiding
 from hermes.errors import AnswerNotFound, CameraNotOwned, HermesError, InvalidInput, Overloaded
 from hermes.memory import PackedPass
-from hermes.question import Choices, Question, Span
+from hermes.question import Choices, Question, Regex, Span
+from hermes.sampling import Sampling
 from hermes.vlm import VideoMemory
 from hermes.vlm.weighing import logprobs_without
 from tests.support import tiny
@@ -131,6 +132,25 @@ def test_choices_are_weighed_as_the_likeliest_of_them(engine: Engine) -> None:
     assert sink.result.evidence.logprob < 0
     likeliest = max(sink.result.choices, key=lambda choice: choice.probability)
     assert sink.text == likeliest.text
+
+
+def test_what_a_form_forces_is_not_weighed(engine: Engine) -> None:
+    """However unlikely it is, it does not depend on what was seen."""
+    camera, forced, open_ = fed(engine), Sink(), Sink()
+    camera.ask(Question(QUESTION, form=Regex("red blue red"), evidence=1), forced)
+    sampling = Sampling(logprobs=True)
+    camera.ask(Question(QUESTION, form=Regex("(red|blue) x"), sampling=sampling, evidence=1), open_)
+    wait(forced.ended)
+    wait(open_.ended)
+    assert forced.result is not None
+    assert forced.result.evidence is not None
+    assert (forced.result.evidence.logprob, forced.result.evidence.frames) == (0.0, ())
+    assert open_.result is not None
+    assert open_.result.evidence is not None
+    logprob = open_.result.evidence.logprob
+    assert sum(token.logprob for token in open_.result.logprobs) < logprob < 0
+    later = camera.evidence(open_.result.answer_id, 1).result(20)
+    assert later.logprob == pytest.approx(logprob, abs=1e-3)
 
 
 def test_an_answer_is_found_only_for_its_own_camera(engine: Engine) -> None:

@@ -71,7 +71,7 @@ def test_it_takes_few_readings_and_passes() -> None:
     while search.next:
         passes += 1
         search.took([shown(set(range(400)) - set(hidden)) for hidden in search.next])
-    assert (len(search.found.frames), passes) == (3, 4)
+    assert (len(search.found.frames), passes) == (3, 6)
     assert search.found.readings <= 32
 
 
@@ -94,6 +94,44 @@ def test_there_is_none_for_what_nearly_every_frame_shows() -> None:
     found = searched(list(range(80)), 3, logprob)
     assert found.frames == ()
     assert found.largest_fall > 4, "hiding changes it here and there all the same"
+
+
+def test_a_segment_that_misleads_alone_does_not_beside_the_others() -> None:
+    """Alone, it shows nothing but another object of that colour; among others it is not taken."""
+    shows, other = set(range(40, 50)), set(range(70, 80))
+
+    def logprob(shown: set[int]) -> float:
+        if shown & shows:
+            return likely(5.0)
+        return likely(8.0) if shown <= other else likely(-4.0)
+
+    found = searched(list(range(80)), 3, logprob)
+    assert len(found.frames) == 3
+    assert {number for number, _ in found.frames} <= shows
+
+
+def test_what_any_half_of_the_frames_shows_is_no_evidence_though_few_frames_do_not() -> None:
+    """As a "no" that a model says only once it has seen more than a few frames."""
+    found = searched(
+        list(range(80)), 3, lambda shown: likely(4.0 if len(shown) > 30 or 5 in shown else -4.0)
+    )
+    assert found.frames == ()
+
+
+def test_what_only_a_quarter_of_the_frames_lacks_has_evidence_if_it_falls_far() -> None:
+    """Half of the segments are unlikely alone, and one of these shows it beside the others."""
+    late = set(range(30, 40))
+
+    def logprob(shown: set[int]) -> float:
+        if shown & set(range(60, 80)):
+            return likely(6.0)
+        return likely(
+            2.0 if shown & late and len(shown) > 10 else -9.0 - min(shown, default=0) / 99
+        )
+
+    found = searched(list(range(80)), 2, logprob)
+    assert found.frames
+    assert {number for number, _ in found.frames} <= set(range(60, 80))
 
 
 def test_a_long_answer_is_unlikely_by_itself() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,18 @@ def engine() -> Iterator[NamedEngine]:
     made = NamedEngine(tiny.model(), CONFIG, Observer())
     yield made
     made.stop()
+
+
+class Noting(Sink):
+    """Notes each of its tokens among the events of others."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        super().__init__()
+        self._name, self._events = name, events
+
+    def delta(self, text: str) -> None:
+        super().delta(text)
+        self._events.append(self._name)
 
 
 def merged(engine: Engine, question: Question, answers: list[CameraAnswer] = ANSWERS) -> Sink:
@@ -113,6 +126,31 @@ def test_it_is_bounded_in_tokens_and_says_so() -> None:
         assert result_of(sink)[1].question_tokens <= 60
     finally:
         engine.stop()
+
+
+def test_a_long_prompt_gives_way_to_other_answers() -> None:
+    """It is read in slices: what is asked after it is answered before it begins."""
+    config = replace(CONFIG, prefill_tokens=16, max_merge_tokens=300)
+    engine, events = NamedEngine(tiny.model(), config, Observer()), list[str]()
+    handle = engine.open("a")
+    merging, short = Noting("merged", events), Noting("short", events)
+    answers = [CameraAnswer(f"c{n}", "red blue yellow " * 5) for n in range(5)]
+    engine.merge(Question("what?", max_tokens=3), answers, merging)
+    handle.ask(Question("Who?", max_tokens=3), short)
+    engine.start()
+    try:
+        text, result = result_of(merging)
+        result_of(short)
+    finally:
+        engine.stop()
+    assert result.question_tokens > 5 * config.prefill_tokens
+    assert events == ["short"] * 3 + ["merged"] * 3
+    whole = NamedEngine(tiny.model(), replace(config, prefill_tokens=300), Observer())
+    whole.start()
+    try:
+        assert result_of(merged(whole, Question("what?", max_tokens=3), answers))[0] == text
+    finally:
+        whole.stop()
 
 
 def test_what_cannot_be_merged_is_refused(engine: NamedEngine) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from hermes.memory import ChangeConfig, FrameStamp, PackedPass
 from hermes.question import Span
 from hermes.vlm import VideoMemory
+from hermes.vlm.left_open import OpenToken
 from hermes.vlm.weighing import logprobs_without
 from tests.support import tiny
 from tests.support.removed import RemainingRow
@@ -111,3 +112,20 @@ def test_an_answer_of_one_token() -> None:
             hidden = made.model.forward(question, PackedPass([row]))
             scores = made.model.logits(hidden[-1]).log_softmax(-1)
     assert found == pytest.approx(float(scores[ANSWER[0]]), abs=1e-4)
+
+
+def test_of_an_answer_with_a_grammar_only_what_it_left_open_counts() -> None:
+    """As one of what could have come; where that is nearly anything, among all tokens."""
+    made = fed(memory_of("llava_onevision"), tiny.pictures(3, seed=3))
+    question = made.model.question(QUESTION)
+    tokens = [OpenToken(1, 22, (5, 22, 30)), OpenToken(3, 9)]
+    with made.branch(len(question) + 4) as branch, torch.inference_mode():
+        found = logprobs_without(made.model, branch, question, ANSWER, [[], [1]], left_open=tokens)
+        nothing = logprobs_without(made.model, branch, question, ANSWER, [[], [1]], left_open=[])
+        row = branch.row(len(question) + 3)
+        inputs = torch.cat((question, made.model.embed(ANSWER[:-1])))
+        scores = made.model.logits(made.model.forward(inputs, PackedPass([row]))[-4:])
+    expected = scores[1][[5, 22, 30]].log_softmax(-1)[1] + scores[3].log_softmax(-1)[9]
+    assert found[0] == pytest.approx(float(expected), abs=1e-4)
+    assert found[1] != pytest.approx(found[0], abs=1e-3)
+    assert nothing == [0.0, 0.0]
