@@ -160,6 +160,10 @@ class _Counting:
         self._asked = 0
         self._lock = threading.Lock()
 
+    @property
+    def max_answer_tokens(self) -> int:
+        return self.inner.max_answer_tokens
+
     def report(self) -> SessionReport:
         return self.inner.report()
 
