@@ -62,6 +62,11 @@ class CameraHandle:
         return self._closed.is_set()
 
     @property
+    def max_answer_tokens(self) -> int:
+        """The most tokens that a question may ask for."""
+        return self._config.max_answer_tokens
+
+    @property
     def failure(self) -> HermesError | None:
         """Why the camera has no memory, if the device could not make one. Close it then."""
         return self._session.failure

@@ -23,7 +23,7 @@ from services.common.placement import ALIVE_S
 class WatchRoom:
     """What one worker says: evaluations a second that it can make (`capacity`) and makes (`load`).
 
-    `heartbeat_ms`: when, by Redis's clock.
+    The capacity is 0 until it is known. `heartbeat_ms`: when, by Redis's clock.
     """
 
     instance: str

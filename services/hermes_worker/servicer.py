@@ -139,7 +139,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         tenure = self._tenure(camera_id)
         with tenure.answering():
             self._check_seen(tenure, BEGINNING)
-            wanted = trial_question(watch, request.evidence.frames)
+            most_tokens = tenure.handle.max_answer_tokens
+            wanted = trial_question(watch, request.evidence.frames, most_tokens)
             text, result = await self._whole(tenure, wanted)
         if self._epoch_of(camera_id) != epoch:
             raise CameraNotOwned(camera_id)

@@ -1,5 +1,7 @@
 """Every alert fires for a cause that is real, and ends with it, under a real Prometheus.
 
+Those about watches and sinks are in test_watch_alerts.
+
 A minute of the rules is two seconds here, and so is one of the settings that they are made
 for: checkpoints. What is not a setting takes its time: a lease lasts for 10 s, and frames of a live
 camera are dropped after 10 s.
@@ -8,7 +10,6 @@ camera are dropped after 10 s.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import time
@@ -24,7 +25,14 @@ from services.cli import redis_server
 from services.cli.processes import wait_ready
 from services.common import keys
 from tests.support.fleet import Asker, Book, Fleet, restart_redis, running
-from tests.support.monitoring import ALERTS, RECORDED, dashboard_queries, filled_in
+from tests.support.monitoring import (
+    ALERTS,
+    RECORDED,
+    WATCH_ALERTS,
+    WATCH_SERIES,
+    dashboard_queries,
+    filled_in,
+)
 from tests.support.outages import FullGpu, again_and_again, damaged_chunks, slowed, unwritable
 from tests.support.pipeline import online
 from tests.support.prometheus import need
@@ -52,10 +60,6 @@ SETTINGS = {
 }
 QUESTION = "Is it day or night?"
 """One that the demo's model has a word for, whatever it sees."""
-NO_SCENE = re.compile("Watch|Notif|Sink|DeadLetter")
-"""Alerts of watches and of the notifier. Promtool's tests make them fire; no scene here does."""
-UNFED = re.compile("hermes:?_?(watch|event|notification|question_forms)")
-"""Series that nothing here makes: it has no watches and no notifier."""
 SHARE = 0.08
 """Of each second a slowed worker runs."""
 
@@ -78,11 +82,11 @@ def test_every_alert_fires_and_every_query_gives_data(folder: Path) -> None:
         watch.until_over(but=LASTING)
         print(f"\n{watch.table()}")
 
-        expected = {alert for alert in ALERTS if not NO_SCENE.search(alert)}
-        assert {alert for scene in watch.scenes for alert in scene.alerts} == expected
+        fired = {alert for scene in watch.scenes for alert in scene.alerts}
+        assert fired == ALERTS.keys() - WATCH_ALERTS
         queries = {name: name for name in RECORDED}
         queries |= {where: filled_in(expr, "lobby") for where, expr in dashboard_queries()}
-        fed = {where: expr for where, expr in queries.items() if not UNFED.search(expr)}
+        fed = {where: expr for where, expr in queries.items() if not WATCH_SERIES.search(expr)}
         assert [where for where, expr in fed.items() if not watch.ever(expr)] == []
         assert not watch.ever('hermes_frames_total{outcome="no such outcome"}')
 

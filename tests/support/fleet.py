@@ -48,7 +48,7 @@ SETTINGS = {
 
 
 class Fleet(Running):
-    """Workers, decoders and gateways by name: `worker-3`, `decoder-1`, `gateway-2`."""
+    """Workers, decoders, gateways and notifiers by name: `worker-3`, `decoder-1`, `gateway-2`."""
 
     def __init__(self, pipeline: Pipeline, gateways: int = 1) -> None:
         self.addresses = {
@@ -68,6 +68,7 @@ class Fleet(Running):
             ),
             "decoder": ("decoder", {"media_root": self.media}),
             "gateway": ("query_gateway", {"media_root": self.media}),
+            "notifier": ("notifier", {}),
         }
         started = []
         for name in names:

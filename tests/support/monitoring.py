@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,19 @@ def rules() -> list[dict[str, Any]]:
 
 RECORDED: dict[str, str] = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
 ALERTS: dict[str, dict[str, Any]] = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+def alerts_of(*groups: str) -> set[str]:
+    """The names of the alerts in groups of rules."""
+    found = read(PROMETHEUS / "rules" / "alerts.yml")["groups"]
+    assert {*groups} <= {group["name"] for group in found}
+    return {rule["alert"] for group in found if group["name"] in groups for rule in group["rules"]}
+
+
+WATCH_ALERTS = alerts_of("hermes-watches", "hermes-notifications")
+"""Those about watches and sinks; they have a session of their own in tests/chaos."""
+WATCH_SERIES = re.compile("hermes:?_?(watch|event|notification|dead_letter|question_forms)")
+"""Series that need watches, sinks or questions with a form."""
 
 
 def panels() -> list[dict[str, Any]]:

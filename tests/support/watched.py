@@ -67,6 +67,7 @@ class ScriptedHandle:
 
     says: Says
     room: int = 1_000_000
+    max_answer_tokens: int = 256
     slow: bool = False
     asked: list[str] = field(default_factory=list)
     failure: HermesError | None = None

@@ -13,17 +13,18 @@ YES, NO = "yes", "no"
 DIGITS = 9
 """Digits before the point of a number, at most."""
 DIARY_TOKENS = 64
+"""Of a note, unless the watch says otherwise, and the engine allows as many."""
 
 
 class NoReading(Exception):
     """An answer that says nothing: a number outside the watch's limits."""
 
 
-def question_of(watch: Watch) -> Question:
-    """What the watch asks."""
+def question_of(watch: Watch, most_tokens: int) -> Question:
+    """What the watch asks. `most_tokens`: of an answer, as the engine allows it."""
     form = watch.WhichOneof("form")
     if form == "diary":
-        return Question(watch.text, watch.diary.max_tokens or DIARY_TOKENS)
+        return Question(watch.text, watch.diary.max_tokens or min(DIARY_TOKENS, most_tokens))
     return Question(watch.text, form=_form(watch))
 
 

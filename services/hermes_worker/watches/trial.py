@@ -14,9 +14,9 @@ from services.hermes_worker.watches.rules import trigger_of
 from services.hermes_worker.watches.trigger import State, Trigger
 
 
-def trial_question(watch: Watch, evidence: int) -> Question:
-    """What the watch asks; `evidence`: how many frames to name."""
-    return replace(question_of(watch), evidence=evidence)
+def trial_question(watch: Watch, evidence: int, most_tokens: int) -> Question:
+    """What the watch asks. `evidence`: how many frames to name; `most_tokens`: of an answer."""
+    return replace(question_of(watch, most_tokens), evidence=evidence)
 
 
 def evaluation_of(watch: Watch, text: str, result: AnswerResult) -> Evaluation:

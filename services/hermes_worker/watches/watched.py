@@ -24,13 +24,14 @@ QUIET_WRITE_MS = 5_000
 class Watched:
     """A watch with its trigger, its pace, and what is being asked.
 
-    `question`: what it asks. `trigger`: None for a diary. `answer`: what is being
-    asked. `noted_ms`: capture time of a diary's last note. `awake`: it is within its hours,
-    and does not pause.
+    `most_tokens`: of an answer. `question`: what it asks. `trigger`: None for a diary.
+    `answer`: what is being asked. `noted_ms`: capture time of a diary's last note. `awake`: it
+    is within its hours, and does not pause.
     """
 
     watch: Watch
     trigger: AnyTrigger | None
+    most_tokens: int
     noted_ms: int | None = None
     answer: Answer | None = None
     awake: bool = True
@@ -42,7 +43,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         watch = self.watch
-        self.question = question_of(watch)
+        self.question = question_of(watch, self.most_tokens)
         self.pace = Pace(ms(watch.every), ms(watch.heartbeat) or HEARTBEAT_MS)
         self._hours = hours_of(watch.hours) if watch.HasField("hours") else None
 

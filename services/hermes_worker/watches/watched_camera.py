@@ -140,7 +140,8 @@ class WatchedCamera:
                 self._close_left(known, watch)
                 self._states[watch.id] = None
         trigger = trigger_of(watch, state, lambda: uuid.uuid4().hex)
-        self._watched[watch.id] = Watched(watch, trigger, noted_ms=state.sent_ms)
+        most_tokens = self.tenure.handle.max_answer_tokens
+        self._watched[watch.id] = Watched(watch, trigger, most_tokens, noted_ms=state.sent_ms)
 
     def _end(self, watch_id: str) -> None:
         """The watch is gone, changed, or no longer one of this camera's."""

@@ -58,10 +58,12 @@ def admit(
 
     `before`: the watch as it is, if it changes. `others`: those that are registered.
     `workers`: those that are alive; `rooms`: what they say, by instance. The watch is
-    accepted if not every worker says what it can carry.
+    accepted if not every worker says what it can carry: one that has evaluated nothing yet
+    does not know.
     """
     able = [worker.instance for worker in workers if not worker.draining]
-    if not able or not rooms.keys() >= set(able):
+    known = {instance for instance, room in rooms.items() if room.capacity}
+    if not able or not known.issuperset(able):
         return
     taken = estimate(watch, cameras.values())
     more = taken.per_second

@@ -156,6 +156,21 @@ async def test_a_watch_that_changes_ends_its_event(
         assert messages(redis_client)[-1].end == event_pb2.EVENT_END_WATCH
 
 
+async def test_a_diary_takes_no_more_tokens_than_the_engine_allows(
+    redis_url: str, redis_client: redis.Redis, film: Film
+) -> None:
+    diary = Watch(id="notes", text="What is happening now?", version=1)
+    diary.cameras.camera_ids.append("lobby")
+    diary.diary.interval.FromSeconds(10)
+    redis_client.hset(keys.WATCHES, diary.id, diary.SerializeToString())
+    redis_client.incr(keys.WATCHES_VERSION)
+    async with working(redis_url, None, **DEMO) as worker, calling(worker) as stub:
+        Feeder(redis_client, "lobby").push(pictures=[film.night(0)])
+        await until(lambda: types(redis_client) == ["NOTE"])
+        request = worker_pb2.WorkerServiceEvaluateRequest(watch=diary, camera_id="lobby")
+        assert (await stub.Evaluate(request, timeout=20)).evaluation.answer
+
+
 async def test_a_watch_is_tried(redis_url: str, redis_client: redis.Redis, film: Film) -> None:
     watch = Watch()
     json_format.ParseDict(NIGHT, watch)

@@ -76,7 +76,12 @@ def test_a_watch_is_admitted_up_to_the_capacity() -> None:
 def test_workers_that_do_not_say_what_they_can_carry_refuse_nothing() -> None:
     ask_to_admit(WARD)
     ask_to_admit(WARD, silent=2)
-    ask_to_admit(WARD, room("a", 0), silent=1)
+    ask_to_admit(WARD, room("a", 1), silent=1)
+
+
+def test_workers_that_have_evaluated_nothing_yet_refuse_nothing() -> None:
+    ask_to_admit(WARD, room("a", 0))
+    ask_to_admit(WARD, room("a", 0), room("b", 1))
 
 
 def test_a_worker_that_drains_counts_for_nothing() -> None:

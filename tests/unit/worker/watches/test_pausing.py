@@ -31,6 +31,8 @@ SERIES = ("hermes_watch_probability", "hermes_watch_evaluated_timestamp_seconds"
 class WatchedLobby:
     """A camera whose frames come by the second, and whose questions the test answers."""
 
+    max_answer_tokens = 256
+
     def __init__(self, watch: Watch) -> None:
         self.now = NOON
         self.metrics = Metrics()

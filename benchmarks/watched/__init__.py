@@ -1,0 +1,1 @@
+"""Hours of watched streams with a real memory: which of the things that happen are told."""
