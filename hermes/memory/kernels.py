@@ -6,6 +6,7 @@ over N tokens finds each token's memory through a table of integers
 
 Attention is computed in splits over the keys that are joined at the end, as in
 Flash-Decoding (Dao et al., 2023), so that a single question keeps a GPU busy.
+Several tokens of one row are read together, so that their memory is read once.
 """
 
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, import-untyped, import-not-found"
@@ -19,12 +20,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from hermes.memory.reading import COLUMNS, Column
+from hermes.memory.reading import ALIGNED, COLUMNS, Column
+from hermes.memory.tiles import REGISTERS, Tiles
 
-_BLOCK = 64
-_FEWEST = 16
-"""The fewest rows of a matrix product."""
-
+_MOST_SPLITS = 64
+"""In how many parts the keys of a token are read at most."""
+_FEWEST_KEYS = 64
+"""Keys of a part, at least."""
+_BLOCKS_EACH = 3
+"""Blocks of threads that a multiprocessor runs at once."""
+_ALIGNED = tl.constexpr(ALIGNED)
 _KEYS = tl.constexpr(COLUMNS.index(Column.KEYS))
 _VALUES = tl.constexpr(COLUMNS.index(Column.VALUES))
 _SEEN = tl.constexpr(COLUMNS.index(Column.SEEN))
@@ -36,36 +41,23 @@ _INDEX = tl.constexpr(COLUMNS.index(Column.INDEX))
 _FORK = tl.constexpr(COLUMNS.index(Column.FORK))
 _SKIP = tl.constexpr(COLUMNS.index(Column.SKIP))
 _COUNTS = tl.constexpr(COLUMNS.index(Column.COUNTS))
+_BEFORE = tl.constexpr(COLUMNS.index(Column.BEFORE))
+_AFTER = tl.constexpr(COLUMNS.index(Column.AFTER))
 
 
 @triton.jit
-def _rotated(row, table, dims, DIM: tl.constexpr):
-    """A vector at `row`, rotated by cos and sin at `table` and `table + DIM`. fp32."""
-    half: tl.constexpr = DIM // 2
-    plain = tl.load(row + dims).to(tl.float32)
-    other = tl.load(row + (dims + half) % DIM).to(tl.float32)
-    other = tl.where(dims < half, -other, other)
-    return plain * tl.load(table + dims) + other * tl.load(table + DIM + dims)
+def _address(cell, kind):
+    """The address in a cell of the table, as a pointer to numbers of this type.
+
+    The host promises its alignment (`hermes.memory.reading`): so vectors of 16 bytes are loaded.
+    """
+    return tl.multiple_of(tl.load(cell).to(tl.pointer_type(kind)), _ALIGNED)
 
 
 @triton.jit
-def _write(
-    table, rotations, key, value, head_stride, layer, tokens, KV: tl.constexpr, DIM: tl.constexpr
-):
-    """Append a token's key, rotated, and its value to its answer's own tokens."""
-    token, head = tl.program_id(0), tl.program_id(1)
-    index = tl.load(table + _INDEX * tokens + token)
-    if index >= 0:
-        dims = tl.arange(0, DIM)
-        room = tl.load(table + _ROOM * tokens + token)
-        at = ((layer * KV + head) * room + index) * DIM + dims
-        kind = key.dtype.element_ty
-        keys = tl.load(table + _OWN_KEYS * tokens + token).to(tl.pointer_type(kind))
-        values = tl.load(table + _OWN_VALUES * tokens + token).to(tl.pointer_type(kind))
-        source = head * head_stride + token * DIM
-        rotated = _rotated(key + source, rotations + token * 2 * DIM, dims, DIM)
-        tl.store(keys + at, rotated.to(kind))
-        tl.store(values + at, tl.load(value + source + dims))
+def _either(first, one, other):
+    """One address or the other, of which each is aligned."""
+    return tl.multiple_of(tl.where(first, one, other), [_ALIGNED])
 
 
 @triton.jit
@@ -74,140 +66,197 @@ def _seen(table, token, layer, tokens):
     everywhere = tl.load(table + _SEEN * tokens + token)
     address = tl.load(table + _COUNTS * tokens + token)
     counts = address.to(tl.pointer_type(tl.int32))
-    here = tl.load(counts + layer, mask=address != 0, other=0).to(tl.int64)
-    return tl.where(address != 0, here, everywhere)
+    here = tl.load(counts + layer, mask=address != 0, other=0)
+    return tl.where(address != 0, here, everywhere.to(tl.int32))
 
 
-@triton.jit
-def _attend(
+@triton.jit(do_not_specialize=["layer", "tokens"])
+def _write(
     table,
     rotations,
     query,
-    parts,
-    sums,
-    head_stride,
+    key,
+    value,
+    asked,
+    query_head,
+    query_token,
+    key_head,
+    key_token,
+    value_head,
+    value_token,
     layer,
     tokens,
     scale,
     KV: tl.constexpr,
     GROUPS: tl.constexpr,
+    GROUP_ROWS: tl.constexpr,
+    DIM: tl.constexpr,
+):
+    """Rotate a token's queries and key; append key and value to its answer's own tokens."""
+    token, head = tl.program_id(0), tl.program_id(1)
+    index = tl.load(table + _INDEX * tokens + token)
+    if index >= 0:
+        kind = key.dtype.element_ty
+        half: tl.constexpr = DIM // 2
+        dims, groups = tl.arange(0, half), tl.arange(0, GROUP_ROWS)
+        cos = tl.load(rotations + token * 2 * DIM + dims)
+        sin = tl.load(rotations + token * 2 * DIM + DIM + dims)
+
+        source = key + head * key_head + token * key_token + dims
+        low, high = tl.load(source).to(tl.float32), tl.load(source + half).to(tl.float32)
+        room = tl.load(table + _ROOM * tokens + token)
+        at = ((layer * KV + head) * room + index) * DIM
+        keys = _address(table + _OWN_KEYS * tokens + token, kind) + at + dims
+        tl.store(keys, (low * cos - high * sin).to(kind))
+        tl.store(keys + half, (high * cos + low * sin).to(kind))
+        source = value + head * value_head + token * value_token + dims
+        values = _address(table + _OWN_VALUES * tokens + token, kind) + at + dims
+        tl.store(values, tl.load(source))
+        tl.store(values + half, tl.load(source + half))
+
+        there = (groups < GROUPS)[:, None]
+        heads = head * GROUPS + groups[:, None]
+        source = query + heads * query_head + token * query_token + dims[None, :]
+        low = tl.load(source, mask=there, other=0.0).to(tl.float32) * scale
+        high = tl.load(source + half, mask=there, other=0.0).to(tl.float32) * scale
+        lines = asked + (token * KV * GROUPS + heads) * DIM + dims[None, :]
+        tl.store(lines, (low * cos - high * sin).to(kind), mask=there)
+        tl.store(lines + half, (high * cos + low * sin).to(kind), mask=there)
+
+
+@triton.jit
+def _fold(scores, value, most, mass, out):
+    """Go on with a softmax over some more keys."""
+    higher = tl.maximum(most, tl.max(scores, 1))
+    level = tl.where(higher == float("-inf"), 0.0, higher)  # a row that has seen no key yet
+    weights = tl.exp2(scores - level[:, None])
+    shrink = tl.exp2(most - level)
+    out = out * shrink[:, None]
+    out = tl.dot(weights.to(value.dtype), value, out, input_precision="ieee")
+    return higher, mass * shrink + tl.sum(weights, 1), out
+
+
+@triton.jit(do_not_specialize=["layer", "tokens", "splits"])
+def _attend(
+    table,
+    asked,
+    parts,
+    sums,
+    layer,
+    tokens,
+    splits,
+    KV: tl.constexpr,
+    GROUPS: tl.constexpr,
+    GROUP_ROWS: tl.constexpr,
     ROWS: tl.constexpr,
     DIM: tl.constexpr,
-    SPAN: tl.constexpr,
-    SPLITS: tl.constexpr,
     BLOCK: tl.constexpr,
+    OWN_BLOCK: tl.constexpr,
 ):
-    """One split of the keys, for the query heads that share a key head."""
-    token, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    index = tl.load(table + _INDEX * tokens + token)
-    seen = _seen(table, token, layer, tokens)
-    skip = tl.load(table + _SKIP * tokens + token)
-    total = tl.where(index >= 0, seen + index + 1 - skip, 0)
-    first = split * SPAN
-    if first < total:
-        kind = query.dtype.element_ty
-        dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
-        half: tl.constexpr = DIM // 2
-        cos = tl.load(rotations + token * 2 * DIM + dims)[None, :]
-        sin = tl.load(rotations + token * 2 * DIM + DIM + dims)[None, :]
-        lines = query + (head * GROUPS + rows[:, None]) * head_stride + token * DIM
-        there = rows[:, None] < GROUPS
-        plain = tl.load(lines + dims[None, :], mask=there, other=0.0).to(tl.float32)
-        other = tl.load(lines + ((dims + half) % DIM)[None, :], mask=there, other=0.0)
-        other = tl.where(dims[None, :] < half, -other.to(tl.float32), other.to(tl.float32))
-        asked = ((plain * cos + other * sin) * scale).to(kind)
+    """One split of the keys, for some tokens of a row and the heads that share a key head.
 
-        capacity = tl.load(table + _CAPACITY * tokens + token)
-        room = tl.load(table + _ROOM * tokens + token)
-        fork = tl.load(table + _FORK * tokens + token)
-        far, near = (layer * KV + head) * capacity * DIM, (layer * KV + head) * room * DIM
-        keys = tl.load(table + _KEYS * tokens + token).to(tl.pointer_type(kind)) + far
-        values = tl.load(table + _VALUES * tokens + token).to(tl.pointer_type(kind)) + far
-        own_keys = tl.load(table + _OWN_KEYS * tokens + token).to(tl.pointer_type(kind)) + near
-        own_values = tl.load(table + _OWN_VALUES * tokens + token).to(tl.pointer_type(kind)) + near
+    Rows of the product: `ROWS // GROUP_ROWS` tokens, of each the heads of a group.
+    """
+    first, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    together: tl.constexpr = ROWS // GROUP_ROWS
+    index = tl.load(table + _INDEX * tokens + first)
+    before = tl.load(table + _BEFORE * tokens + first)
+    if (index >= 0) & (before % together == 0):
+        kind = asked.dtype.element_ty
+        dims, rows, slots = tl.arange(0, DIM), tl.arange(0, ROWS), tl.arange(0, BLOCK)
+        last = tl.minimum(tl.load(table + _AFTER * tokens + first).to(tl.int32), together - 1)
+        token, group = first + rows // GROUP_ROWS, rows % GROUP_ROWS
+        there = (rows // GROUP_ROWS <= last) & (group < GROUPS)
+        heads = token * KV * GROUPS + head * GROUPS + group
+        line = asked + heads[:, None] * DIM + dims[None, :]
+        query = tl.load(line, mask=there[:, None], other=0.0)
+
+        seen = _seen(table, first, layer, tokens)
+        own = tl.load(table + _INDEX * tokens + first + last).to(tl.int32) + 1
+        total = seen + own
+        span = tl.cdiv(tl.cdiv(total, splits), BLOCK) * BLOCK
+        start = split * span
+        stop = tl.minimum(start + span, total)
 
         most = tl.full([ROWS], float("-inf"), tl.float32)
         mass = tl.zeros([ROWS], tl.float32)
         out = tl.zeros([ROWS, DIM], tl.float32)
-        for start in range(0, SPAN, BLOCK):
-            at = first + start + tl.arange(0, BLOCK)
-            in_memory, in_own = at < seen, (at >= seen) & (at < total)
-            memory = at[:, None] * DIM + dims[None, :]
-            slot = at - seen
-            slot += tl.where(slot >= fork, skip, 0)
-            own = slot[:, None] * DIM + dims[None, :]
-            key = tl.load(keys + memory, mask=in_memory[:, None], other=0.0)
-            key += tl.load(own_keys + own, mask=in_own[:, None], other=0.0)
-            scores = tl.dot(asked, tl.trans(key), input_precision="ieee")
-            scores = tl.where((at < total)[None, :], scores, float("-inf"))
-            higher = tl.maximum(most, tl.max(scores, 1))
-            weights = tl.exp2(scores - higher[:, None])
-            shrink = tl.exp2(most - higher)
-            value = tl.load(values + memory, mask=in_memory[:, None], other=0.0)
-            value += tl.load(own_values + own, mask=in_own[:, None], other=0.0)
-            out = out * shrink[:, None]
-            out += tl.dot(weights.to(kind), value, input_precision="ieee")
-            mass = mass * shrink + tl.sum(weights, 1)
-            most = higher
-        slot = ((token * KV + head) * SPLITS + split) * ROWS + rows
-        tl.store(parts + slot[:, None] * DIM + dims[None, :], out)
-        tl.store(sums + 2 * slot, most)
-        tl.store(sums + 2 * slot + 1, mass)
+
+        places = slots[:, None] * DIM + dims[None, :]
+        capacity = tl.load(table + _CAPACITY * tokens + first)
+        far = (layer * KV + head) * capacity * DIM
+        keys = _address(table + _KEYS * tokens + first, kind) + far
+        values = _address(table + _VALUES * tokens + first, kind) + far
+        end = tl.minimum(stop, seen)
+        for at in tl.range(start, end, BLOCK):
+            held = slots < end - at
+            key = tl.load(keys + at * DIM + places, mask=held[:, None], other=0.0)
+            value = tl.load(values + at * DIM + places, mask=held[:, None], other=0.0)
+            scores = tl.dot(query, tl.trans(key), input_precision="ieee")
+            scores = tl.where(held[None, :], scores, float("-inf"))
+            most, mass, out = _fold(scores, value, most, mass, out)
+
+        room = tl.load(table + _ROOM * tokens + first)
+        near = (layer * KV + head) * room * DIM
+        keys = _address(table + _OWN_KEYS * tokens + first, kind) + near
+        values = _address(table + _OWN_VALUES * tokens + first, kind) + near
+        newest = tl.load(table + _INDEX * tokens + token, mask=there, other=-1).to(tl.int32)
+        fork = tl.load(table + _FORK * tokens + token, mask=there, other=0).to(tl.int32)
+        skip = tl.load(table + _SKIP * tokens + token, mask=there, other=0).to(tl.int32)
+        few = tl.arange(0, OWN_BLOCK)
+        places = few[:, None] * DIM + dims[None, :]
+        for at in tl.range(tl.maximum(start - seen, 0), stop - seen, OWN_BLOCK):
+            slot = at + few
+            held = slot < stop - seen
+            key = tl.load(keys + at * DIM + places, mask=held[:, None], other=0.0)
+            value = tl.load(values + at * DIM + places, mask=held[:, None], other=0.0)
+            scores = tl.dot(query, tl.trans(key), input_precision="ieee")
+            visible = held[None, :] & (slot[None, :] <= newest[:, None])
+            visible &= (slot[None, :] < fork[:, None]) | (slot[None, :] >= (fork + skip)[:, None])
+            scores = tl.where(visible, scores, float("-inf"))
+            most, mass, out = _fold(scores, value, most, mass, out)
+
+        place = heads * splits + split
+        tl.store(parts + place[:, None] * DIM + dims[None, :], out, mask=there[:, None])
+        tl.store(sums + 2 * place, most, mask=there)
+        tl.store(sums + 2 * place + 1, mass, mask=there)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tokens", "splits"])
 def _join(
     table,
     parts,
     sums,
     joined,
-    layer,
     tokens,
-    KV: tl.constexpr,
-    GROUPS: tl.constexpr,
-    ROWS: tl.constexpr,
+    splits,
     DIM: tl.constexpr,
-    SPAN: tl.constexpr,
-    SPLITS: tl.constexpr,
+    MOST: tl.constexpr,
 ):
-    """Join the splits of one token and key head: [tokens, heads, DIM]."""
-    token, head = tl.program_id(0), tl.program_id(1)
-    index = tl.load(table + _INDEX * tokens + token)
-    seen = _seen(table, token, layer, tokens)
-    skip = tl.load(table + _SKIP * tokens + token)
-    total = tl.where(index >= 0, seen + index + 1 - skip, 0)
-    dims, rows = tl.arange(0, DIM), tl.arange(0, ROWS)
-    first = (token * KV + head) * SPLITS * ROWS + rows
-    most = tl.full([ROWS], float("-inf"), tl.float32)
-    for split in range(SPLITS):
-        there = (split * SPAN < total) & (rows < ROWS)
-        found = tl.load(sums + 2 * (first + split * ROWS), mask=there, other=float("-inf"))
-        most = tl.maximum(most, found)
-    most = tl.where(most == float("-inf"), 0.0, most)
-    mass = tl.zeros([ROWS], tl.float32)
-    out = tl.zeros([ROWS, DIM], tl.float32)
-    for split in range(SPLITS):
-        there = (split * SPAN < total) & (rows < ROWS)
-        slot = first + split * ROWS
-        found = tl.load(sums + 2 * slot, mask=there, other=float("-inf"))
-        share = tl.exp2(found - most)
-        mass += share * tl.load(sums + 2 * slot + 1, mask=there, other=0.0)
-        part = tl.load(parts + slot[:, None] * DIM + dims[None, :], mask=there[:, None], other=0.0)
-        out += share[:, None] * part
-    out = out / tl.where(mass == 0.0, 1.0, mass)[:, None]
-    lines = joined + (token * KV * GROUPS + head * GROUPS + rows[:, None]) * DIM + dims[None, :]
-    tl.store(lines, out.to(joined.dtype.element_ty), mask=rows[:, None] < GROUPS)
-
-
-KERNELS = (_write, _attend, _join)
-"""All kernels, in the order in which a layer runs them."""
+    """Join the splits of one token and head, all at once: [tokens, heads, DIM]."""
+    token, head, heads = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
+    dims, split = tl.arange(0, DIM), tl.arange(0, MOST)
+    used = tl.load(table + _INDEX * tokens + token) >= 0
+    there = used & (split < splits)
+    place = (token * heads + head) * splits + split
+    most = tl.load(sums + 2 * place, mask=there, other=float("-inf"))
+    mass = tl.load(sums + 2 * place + 1, mask=there, other=0.0)
+    there = mass > 0.0
+    level = tl.max(tl.where(there, most, float("-inf")), 0)
+    level = tl.where(level == float("-inf"), 0.0, level)  # the token only fills the pass up
+    share = tl.where(there, tl.exp2(most - level), 0.0)
+    part = tl.load(parts + place[:, None] * DIM + dims[None, :], mask=there[:, None], other=0.0)
+    out = tl.sum(part * share[:, None], 0)
+    total = tl.sum(mass * share, 0)
+    out = out / tl.where(total == 0.0, 1.0, total)
+    tl.store(joined + (token * heads + head) * DIM + dims, out.to(joined.dtype.element_ty))
 
 
 class Reader:
     """Attention of N tokens over their memories, in preallocated buffers.
 
-    `reach`: the most keys that a token sees, its own answer's included. `span`:
-    keys of one split.
+    `reach`: the most keys that a token sees, its own answer's included. `splits`: in how many
+    parts the keys of a token are read at most.
     """
 
     def __init__(
@@ -218,17 +267,19 @@ class Reader:
         dim: int,
         reach: int,
         like: Tensor,
-        span: int | None = None,
+        splits: int | None = None,
     ) -> None:
         self._tokens, self._heads, self._kv_heads, self._dim = tokens, heads, kv_heads, dim
         self._groups = heads // kv_heads
-        self._rows = max(_FEWEST, triton.next_power_of_2(self._groups))
-        # Few tokens need many splits; many keep the device busy by themselves.
-        self._span = span or (256 if tokens <= 8 else 2048)
-        self._splits = -(-reach // self._span)
-        sizes = (tokens, kv_heads, self._splits, self._rows)
+        self._tiles = Tiles.of(_capability(), tokens, self._groups)
+        if splits is None:
+            blocks = kv_heads * -(-tokens // self._tiles.tokens)
+            splits = -(-_BLOCKS_EACH * _multiprocessors(like.device) // blocks)
+        self._splits = max(1, min(splits, _MOST_SPLITS, -(-reach // _FEWEST_KEYS)))
+        sizes = (tokens, heads, self._splits)
         self._parts = torch.empty((*sizes, dim), dtype=torch.float32, device=like.device)
         self._sums = torch.empty((*sizes, 2), dtype=torch.float32, device=like.device)
+        self._asked = torch.empty((tokens, heads, dim), dtype=like.dtype, device=like.device)
 
     def attend(
         self,
@@ -246,44 +297,78 @@ class Reader:
         `table`: int64 [columns, N]. `rotations`: fp32 [N, 2, dim], cos and sin of each token's
         position.
         """
-        query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
-        tokens, kv_heads, stride = self._tokens, self._kv_heads, self._tokens * self._dim
+        query, key, value = _aligned(query), _aligned(key), _aligned(value)
+        tokens, heads, kv_heads = self._tokens, self._heads, self._kv_heads
         _write[(tokens, kv_heads)](
-            table, rotations, key, value, stride, layer, tokens, KV=kv_heads, DIM=self._dim
-        )
-        _attend[(tokens, kv_heads, self._splits)](
             table,
             rotations,
             query,
-            self._parts,
-            self._sums,
-            stride,
+            key,
+            value,
+            self._asked,
+            *query.stride()[:2],
+            *key.stride()[:2],
+            *value.stride()[:2],
             layer,
             tokens,
             scale * math.log2(math.e),
             KV=kv_heads,
             GROUPS=self._groups,
-            ROWS=self._rows,
+            GROUP_ROWS=self._tiles.group,
             DIM=self._dim,
-            SPAN=self._span,
-            SPLITS=self._splits,
-            BLOCK=_BLOCK,
+            num_warps=1,
         )
-        joined = torch.empty(
-            (tokens, self._heads, self._dim), dtype=query.dtype, device=query.device
+        _attend[(tokens, kv_heads, self._splits)](
+            table,
+            self._asked,
+            self._parts,
+            self._sums,
+            layer,
+            tokens,
+            self._splits,
+            KV=kv_heads,
+            GROUPS=self._groups,
+            GROUP_ROWS=self._tiles.group,
+            ROWS=self._tiles.rows,
+            DIM=self._dim,
+            BLOCK=self._tiles.block,
+            OWN_BLOCK=self._tiles.own_block,
+            num_warps=self._tiles.warps,
+            num_stages=2,
+            maxnreg=REGISTERS,
         )
-        _join[(tokens, kv_heads)](
+        joined = torch.empty((tokens, heads, self._dim), dtype=query.dtype, device=query.device)
+        _join[(tokens, heads)](
             table,
             self._parts,
             self._sums,
             joined,
-            layer,
             tokens,
-            KV=kv_heads,
-            GROUPS=self._groups,
-            ROWS=self._rows,
+            self._splits,
             DIM=self._dim,
-            SPAN=self._span,
-            SPLITS=self._splits,
+            MOST=_MOST_SPLITS,
+            num_warps=4,
         )
         return joined
+
+
+def _aligned(x: Tensor) -> Tensor:
+    """`x`, or a copy of it that vectors can be loaded from."""
+    wide = x.data_ptr() % ALIGNED == 0 and all(
+        n * x.itemsize % ALIGNED == 0 for n in x.stride()[:2]
+    )
+    return x if x.stride(2) == 1 and wide else x.clone(memory_format=torch.contiguous_format)
+
+
+def _capability() -> int:
+    """Of the current GPU, as 90; 0 if kernels are interpreted."""
+    try:
+        return int(triton.runtime.driver.active.get_current_target().arch)
+    except RuntimeError:
+        return 0
+
+
+def _multiprocessors(device: torch.device) -> int:
+    if device.type != "cuda":
+        return 1
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)

@@ -34,9 +34,16 @@ class Column(StrEnum):
     SKIP = "skip"
     COUNTS = "counts"
     """The address of an int32 for each layer: what is seen there. 0 if it is `SEEN` in all."""
+    BEFORE = "before"
+    """How many tokens of its row come before it. They read the same memory."""
+    AFTER = "after"
+    """How many tokens of its row come after it."""
 
 
 COLUMNS = tuple(Column)
+
+ALIGNED = 16
+"""Bytes. Keys and values begin at a multiple of it, and so does each token's part of them."""
 
 _UNUSED = -1
 """The index of a token that only fills the pass up."""
@@ -114,12 +121,23 @@ def columns_of(rows: Sequence[BranchRow], tokens: int) -> Tensor:
     found: list[tuple[int, ...]] = []  # plain numbers: tensor operations would be slow
     for row in rows:
         layout = row.layout()
-        keys, values = layout.keys.data_ptr(), layout.values.data_ptr()
-        own_keys, own_values = layout.own_keys.data_ptr(), layout.own_values.data_ptr()
+        keys, values = _address(layout.keys), _address(layout.values)
+        own_keys, own_values = _address(layout.own_keys), _address(layout.own_values)
         capacity, room = layout.keys.shape[2], layout.own_keys.shape[2]
         counts = 0 if layout.counts is None else layout.counts.data_ptr()
         memory = (keys, values, layout.seen, capacity, own_keys, own_values, room)
-        found += [(*memory, *place, counts) for place in row.places()]
+        places = row.places()
+        found += [
+            (*memory, *place, counts, n, len(places) - 1 - n) for n, place in enumerate(places)
+        ]
     unused = tuple(_UNUSED if column is Column.INDEX else 0 for column in COLUMNS)
     found += [unused] * (tokens - len(found))
     return torch.tensor(found, dtype=torch.int64).T.contiguous()
+
+
+def _address(cache: Tensor) -> int:
+    """Where keys or values begin. What reads them relies on it that each token's are aligned."""
+    address = cache.data_ptr()
+    if address % ALIGNED or cache.shape[-1] * cache.itemsize % ALIGNED or not cache.is_contiguous():
+        raise RuntimeError(f"keys and values must lie in line, aligned to {ALIGNED} bytes")
+    return address
