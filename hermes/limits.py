@@ -14,15 +14,16 @@ N = TypeVar("N", int, float)
 
 @dataclass(frozen=True, slots=True)
 class Limit(Generic[N]):
-    """A limit that can be configured. `above`: it must be larger than this."""
+    """A limit that can be configured, with its bound: `above` this, or `at_least` this."""
 
     default: N
     description: str
-    above: N
+    above: N | None = None
+    at_least: N | None = None
 
 
 def _at_least_one(default: int, description: str) -> Limit[int]:
-    return Limit(default, description, above=0)
+    return Limit(default, description, at_least=1)
 
 
 BUDGET_TOKENS = _at_least_one(4000, "video tokens per layer that a memory keeps")
@@ -44,15 +45,15 @@ CHANGE_THRESHOLD = Limit(
     0.15,
     "how far apart two looks of a place must be to count as a change, as a share of the distance"
     " between unlike things; 0 takes everything in",
-    above=-1e-9,
+    at_least=0.0,
 )
 CHANGE_REFRESH_S = Limit(
-    0.0, "seconds after which each place is taken in again, changed or not; 0: never", above=-1e-9
+    0.0, "seconds after which each place is taken in again, changed or not; 0: never", at_least=0.0
 )
 PRESENT_FRAMES = Limit(
     1,
     "newest frames that a question sees in full where memory holds only changes; 0 is the fastest",
-    above=-1,
+    at_least=0,
 )
 SLICE_S = Limit(
     0.01,

@@ -28,7 +28,7 @@ _SIZE = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})")
 
 
 def _limit(limit: Limit[Any]) -> Any:
-    return Field(limit.default, gt=limit.above, description=limit.description)
+    return Field(limit.default, gt=limit.above, ge=limit.at_least, description=limit.description)
 
 
 class WorkerSettings(TlsServerSettings):

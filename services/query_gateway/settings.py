@@ -50,7 +50,7 @@ class GatewaySettings(TlsServerSettings):
     )
     max_open_questions: int = Field(
         limits.MAX_QUESTIONS.default,
-        gt=limits.MAX_QUESTIONS.above,
+        ge=limits.MAX_QUESTIONS.at_least,
         description="questions answered at a time; more are RESOURCE_EXHAUSTED",
     )
     max_cameras_asked: int = Field(
@@ -66,7 +66,7 @@ class GatewaySettings(TlsServerSettings):
     max_question_chars: int = Field(4096, ge=1, description="longest question, in characters")
     max_answer_tokens: int = Field(
         limits.MAX_ANSWER_TOKENS.default,
-        gt=limits.MAX_ANSWER_TOKENS.above,
+        ge=limits.MAX_ANSWER_TOKENS.at_least,
         description="most tokens a question may ask for; a worker may allow fewer",
     )
     max_turn_chars: int = Field(
@@ -100,7 +100,7 @@ class GatewaySettings(TlsServerSettings):
     )
     events_max: int = Field(
         limits.EVENTS_MAX.default,
-        gt=limits.EVENTS_MAX.above,
+        ge=limits.EVENTS_MAX.at_least,
         description=limits.EVENTS_MAX.description,
     )
     worker_idle_s: float = Field(

@@ -51,7 +51,13 @@ def test_the_gateway_refuses_what_a_worker_would_refuse_for_size() -> None:
 @pytest.mark.parametrize("name", [name for name in ENGINE_FIELDS if name != "policy"])
 def test_a_limit_has_one_bound(name: str) -> None:
     limit = getattr(limits, name.upper())
+    least = limit.at_least
+    outside = limit.above if least is None else least - (1 if isinstance(least, int) else 1e-9)
     with pytest.raises(ValueError, match=name):
-        WorkerSettings.model_validate({name: limit.above})
+        WorkerSettings.model_validate({name: outside})
     with pytest.raises(ValueError, match=name):
-        EngineConfig(**{name: limit.above})
+        EngineConfig(**{name: outside})
+    if least is not None:
+        settings = WorkerSettings.model_validate({"model": "a/b", name: least})
+        assert getattr(settings.engine_config(), name) == least
+        assert getattr(EngineConfig(**{name: least}), name) == least
