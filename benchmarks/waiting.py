@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def waiting(model: VideoModel, name: str, rounds: int) -> list[Row]:
     scene: Any = Scene(model)
     full, changed = _memory(scene, None), _memory(scene, ChangeConfig())
     tokens, whole = new_tokens(model, SHARE), model.layout.tokens
-    sides = [
+    sides: list[Callable[[], object]] = [
         partial(_taken, scene, full, 1.0, 1),
         partial(_taken, scene, full, 1.0, CHUNK),
         partial(_taken, scene, changed, SHARE, 1),
@@ -84,7 +85,7 @@ def _with_tower(
 ) -> Row:
     """Whole frames. What arithmetic says: the tower's time and the decoder part's, added."""
     scene.tower = True
-    sides = [
+    sides: list[Callable[[], object]] = [
         partial(model.encode, [blank(model)] * CHUNK),
         partial(_taken, scene, memories[0], 1.0, 1),
         partial(_taken, scene, memories[1], SHARE, CHUNK),

@@ -73,6 +73,7 @@ class FramePass:
         except Exception as error:
             failure = error.with_traceback(None)
         else:
+            steps.clear()
             for run, count, reason in refused:
                 self._fail(run, count, reason)
             return

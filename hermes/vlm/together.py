@@ -1,4 +1,4 @@
-"""Frames in passes as large as they may be: the weights are read once for all of them."""
+"""Frames of many memories in one pass, and all that wait of each: the weights are read once."""
 
 from __future__ import annotations
 
