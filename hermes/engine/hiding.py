@@ -29,15 +29,20 @@ CANDIDATES = 3
 """So many of the likeliest segments are shown beside the background."""
 
 LEAST_FALL = 6.0
-"""By so much at least the log-odds of an answer fall where only the background is shown, and to
-less than even. Measured on the demo's worlds (docs/memory-quality.md).
+"""By so much at least the log-odds of an answer fall where only the background is shown.
+Measured on the demo's worlds (docs/memory-quality.md), as are those that follow.
 """
 
-LEAST_FALL_OF_FEW = 12.0
+LEAST_FALL_OF_FEW = 10.0
 """The same for a background of fewer segments, which lacks more than what the answer rests on."""
 
+SURE = math.log(3)
+"""And to less than these log-odds: an answer that is three times as likely as all others together
+does not need what is hidden.
+"""
+
 LEAST_RISE = 4.0
-"""By so much the log-odds rise again with the segment that is evidence."""
+"""By so much the log-odds rise again beside the background with the segment that is evidence."""
 
 Hidden = tuple[int, ...]
 """The numbers of frames that are hidden together."""
@@ -100,22 +105,11 @@ class Hiding:
         if len(segments) < 2:
             return
         found = sorted(zip(map(odds, alone), segments, strict=True))
-        quarter, half = max(1, len(found) // 4), len(found) // 2
-        if found[quarter - 1][0] > min(0.0, odds(self._logprob)):
-            return  # it is likely from nearly every segment
-        # The answer may be unlikely from segments that show its object among others, as that which
-        # came first is among those that came later. So the half may show it; a quarter seldom does.
-        few = [(quarter, LEAST_FALL_OF_FEW)] if quarter < half else []
-        for count, least_fall in ((half, LEAST_FALL), *few):
-            background = tuple(frame for _, segment in found[:count] for frame in segment)
-            (taken,) = yield [self._all_but(background)]
-            unlikely = odds(taken)
-            if unlikely < min(0.0, odds(self._logprob) - least_fall):
-                break
-        else:
+        unlikely, background, others = yield from self._background(found)
+        if not others:
             return
-        candidates = [segment for _, segment in found[half:]][-CANDIDATES:]
-        likeliest, best = (yield from self._beside(background, candidates))[0]
+        ranked = yield from self._beside(background, others[-CANDIDATES:])
+        likeliest, best = ranked[0]
         if likeliest < unlikely + LEAST_RISE:
             return
         named = [best]
@@ -127,6 +121,30 @@ class Hiding:
         single = [frame for frame, *_ in named][: self._wanted]
         without = yield [(frame,) for frame in single]
         self._named = tuple(zip(single, without, strict=True))
+
+    def _background(
+        self, found: Sequence[tuple[float, Hidden]]
+    ) -> Generator[list[Hidden], list[float], tuple[float, Hidden, list[Hidden]]]:
+        """The frames from which the answer is unlikely, its log-odds from them, and the segments
+        that are not among them; none of these if there is no background.
+
+        `found`: the log-odds from each segment alone, the least first.
+        """
+        known = odds(self._logprob)
+        quarter, half = max(1, len(found) // 4), len(found) // 2
+        apart = sum(value <= min(0.0, known) for value, _ in found)
+        if apart < quarter:
+            return known, (), []
+        # An answer may be unlikely from a segment that shows its object among others. So the half
+        # may show it; then those from which it is unlikely by themselves are the background.
+        few = apart if apart < half else quarter
+        sizes = {few: LEAST_FALL_OF_FEW} | {half: LEAST_FALL}
+        for count in sorted(sizes, reverse=True):
+            background = tuple(frame for _, segment in found[:count] for frame in segment)
+            (taken,) = yield [self._all_but(background)]
+            if odds(taken) < min(SURE, known - sizes[count]):
+                return odds(taken), background, [segment for _, segment in found[count:]]
+        return known, (), []
 
     def _beside(
         self, background: Hidden, parts: Sequence[Hidden]
