@@ -51,7 +51,13 @@ def _angles(positions, axis_stride, frequencies, axis, dims, there, AXES: tl.con
     return position * tl.load(frequencies + dims)[None, :]
 
 
-@triton.jit(do_not_specialize=["tokens"])
+# What changes from pass to pass is not specialised: a kernel is compiled once.
+
+
+@triton.jit(
+    do_not_specialize=["axis_stride", "token_stride", "tokens"],
+    do_not_specialize_on_alignment=["positions"],
+)
 def _tables(
     positions,
     frequencies,
@@ -119,7 +125,10 @@ def _rotate(
     _turn(source, target, turn, tilt, there, half)
 
 
-@triton.jit(do_not_specialize=["first", "tokens"])
+@triton.jit(
+    do_not_specialize=["position_layer", "position_axis", "chosen_layer", "first", "tokens"],
+    do_not_specialize_on_alignment=["positions", "chosen", "counts"],
+)
 def _rotate_keys(
     keys,
     positions,
