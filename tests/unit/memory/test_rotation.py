@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from hermes.memory import Rotary
-from hermes.memory.rope import rotate
+from hermes.memory import CacheShape, Rotary, rope, slab
+from hermes.memory.excerpt import Excerpt
+from hermes.memory.rope import kernels_for, rotate
+from hermes.memory.slab import Slab, SlabPool
 
 rotation = pytest.importorskip("hermes.memory.rotation")
 DEVICE = torch.device("cpu" if "TRITON_INTERPRET" in os.environ else "cuda")
@@ -130,3 +133,69 @@ def test_chosen_keys_are_gathered_as_many_as_each_layer_has() -> None:
         ours, other = found[layer, :, :count], expected[layer, :, :count]
         torch.testing.assert_close(ours, other, atol=1e-5, rtol=1e-5)
         assert found[layer, :, count:].isnan().all()
+
+
+class Counted:
+    """The kernels, and which of them were launched."""
+
+    def __init__(self) -> None:
+        self.launched: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        kernel = getattr(rotation, name)
+
+        def launch(*arguments: Any) -> Any:
+            self.launched.append(name)
+            return kernel(*arguments)
+
+        return launch
+
+
+def filled(shape: CacheShape) -> tuple[Slab, SlabPool]:
+    generator = torch.Generator().manual_seed(9)
+    pool = SlabPool(shape)
+    made = pool.take(CAPACITY)
+    made.keys.copy_(torch.randn(made.keys.shape, generator=generator))
+    made.values.copy_(torch.randn(made.values.shape, generator=generator))
+    made.positions.copy_(torch.arange(CAPACITY).expand(made.positions.shape))
+    made.length = CAPACITY - 4
+    return made, pool
+
+
+def test_a_memory_is_rotated_in_one_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: all layers when a question comes, one layer while frames are taken in."""
+    turn = ROTARIES["interleaved, as in Qwen3-VL"]
+    shape = CacheShape(LAYERS, HEADS, DIM, 3, torch.float32, DEVICE)
+    chosen = torch.rand((LAYERS, CAPACITY - 4), generator=torch.Generator().manual_seed(1)) < 0.4
+
+    def all_of_it() -> list[Tensor]:
+        memory, pool = filled(shape)
+        one = memory.rotated_keys(1, memory.length, turn).clone()
+        excerpt = Excerpt(memory, chosen, turn, pool)
+        parts = [excerpt.read(layer, memory.length, turn)[0].clone() for layer in range(LAYERS)]
+        memory.open()
+        return [one, *parts, memory.all_rotated_keys(memory.length, turn)[:, :, : memory.length]]
+
+    monkeypatch.setattr(slab, "caches_rotated_keys", lambda shape: False)
+    monkeypatch.setattr("hermes.memory.excerpt.caches_rotated_keys", lambda shape: False)
+    expected, counted = all_of_it(), Counted()
+    monkeypatch.setattr(rope, "kernels_for", lambda device, dim: counted)
+    for found, right in zip(all_of_it(), expected, strict=True):
+        torch.testing.assert_close(found, right, atol=1e-5, rtol=1e-5)
+    assert counted.launched == ["rotate_keys"] * 3
+    rotate(torch.ones((1, 2, DIM)), turn.tables(positions_of(turn, 3, 2)), scale=0.5)
+    turn.stacked(positions_of(turn, 3, 2))
+    assert counted.launched[3:] == ["tables", "rotate", "tables"]
+
+
+def test_where_there_is_no_gpu_the_steps_are_taken() -> None:
+    assert kernels_for(torch.device("cpu"), DIM) is None
+    assert kernels_for(torch.device("cuda"), 80) is None, "the kernels take powers of two"
+
+
+def test_the_halves_of_a_head_turn_together() -> None:
+    """Else it would be no rotation, and lengths of vectors would change."""
+    with pytest.raises(ValueError, match="halves"):
+        Rotary(torch.rand(8), torch.zeros(8, dtype=torch.int64))
+    with pytest.raises(ValueError, match="halves"):
+        Rotary(torch.ones(8), torch.arange(8))
