@@ -66,7 +66,7 @@ class ReadingRow(ABC):
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """As every row does."""
-        rotated = rotate(query, scaled(self.tables, scale)), rotate(key, self.tables)
+        rotated = rotate(query, self.tables, scale=scale), rotate(key, self.tables)
         return self.attend_rotated(layer, query, rotated, value)
 
     @abstractmethod
@@ -110,15 +110,6 @@ class AppendingRow(ABC):
         """As `attend`. `rotated`: the query, rotated already."""
 
 
-def scaled(tables: tuple[Tensor, Tensor], scale: float) -> tuple[Tensor, Tensor]:
-    """Tables that rotate queries and scale them, too.
-
-    Scores are scaled before the product, in fp32: in fp16 a product of vectors that are not
-    scaled can exceed the largest number.
-    """
-    return tables[0] * scale, tables[1] * scale
-
-
 class PackedPass:
     """A pass of several rows, in order, which attention layers use instead of a cache.
 
@@ -157,7 +148,7 @@ class PackedPass:
             rows = zip(self.rows, q, k, v, strict=True)
             outs = [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
         else:
-            turned = rotate(query[0], scaled(self._tables, scale)), rotate(key[0], self._tables)
+            turned = rotate(query[0], self._tables, scale=scale), rotate(key[0], self._tables)
             outs = list(self._read(self._reading, layer, query[0], turned, value[0]))
         return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
 

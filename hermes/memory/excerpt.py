@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hermes.memory.rope import Rotary, rotate
-from hermes.memory.slab import LAYERS_AT_ONCE, Slab, SlabPool, caches_rotated_keys
+from hermes.memory.rope import Rotary
+from hermes.memory.slab import Slab, SlabPool, caches_rotated_keys
 
 
 class Excerpt:
@@ -48,21 +48,11 @@ class Excerpt:
                 keys = slab.rotated_keys(layer, seen, rotary)
                 self.all_keys[layer, :, :count] = keys.index_select(1, chosen)
         if not cached:
-            self._rotate(slab, indices, rotary)
-
-    def _rotate(self, slab: Slab, indices: Tensor, rotary: Rotary) -> None:
-        shape, length = self.shape, self.length
-        for first in range(0, shape.layers, LAYERS_AT_ONCE):
-            some = slice(first, min(shape.layers, first + LAYERS_AT_ONCE))
-            index = indices[some, None]
-            positions = slab.positions[some].gather(2, index.expand(-1, shape.axes, -1))
-            cos, sin = (
-                part.unflatten(0, (-1, length)).unsqueeze(1)
-                for part in rotary.tables(positions.transpose(0, 1).flatten(1))
+            counts = self.counts
+            assert counts is not None
+            rotary.rotate_keys(
+                slab.keys, slab.positions, self.all_keys, 0, self.length, (indices, counts)
             )
-            size = (-1, shape.kv_heads, -1, shape.head_dim)
-            keys = slab.keys[some].gather(2, index.unsqueeze(-1).expand(size))
-            rotate(keys, (cos, sin), out=self.all_keys[some, :, :length])
 
     def read(self, layer: int, length: int, rotary: Rotary) -> tuple[Tensor, Tensor]:
         """Rotated keys and values of all of a layer's tokens, each [kv_heads, n, head_dim]."""

@@ -51,8 +51,7 @@ class GuidanceRow:
         groups = heads // key.shape[0]
         # The query is scaled, and the prompt's own keys follow the others: this way the weights,
         # which are many, are read and written as few times as possible.
-        cos, sin = self._tables
-        folded = rotate(query, (cos * scale, sin * scale)).reshape(-1, groups * queries, dim)
+        folded = rotate(query, self._tables, scale=scale).reshape(-1, groups * queries, dim)
         keys = self._slab.rotated_keys(layer, self._seen, self._rotary)
         keys = torch.cat((keys, rotate(key, self._tables)), dim=1)
         values = torch.cat((self._slab.values[layer, :, : self._seen], value), dim=1)

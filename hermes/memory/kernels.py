@@ -256,7 +256,8 @@ class Reader:
     """Attention of N tokens over their memories, in preallocated buffers.
 
     `reach`: the most keys that a token sees, its own answer's included. `splits`: in how many
-    parts the keys of a token are read at most.
+    parts the keys of a token are read at most. `splits` and `tiles` are what suits the device,
+    unless they are given.
     """
 
     def __init__(
@@ -268,10 +269,11 @@ class Reader:
         reach: int,
         like: Tensor,
         splits: int | None = None,
+        tiles: Tiles | None = None,
     ) -> None:
         self._tokens, self._heads, self._kv_heads, self._dim = tokens, heads, kv_heads, dim
         self._groups = heads // kv_heads
-        self._tiles = Tiles.of(_capability(), tokens, self._groups)
+        self._tiles = tiles or Tiles.of(_capability(), tokens, self._groups)
         if splits is None:
             blocks = kv_heads * -(-tokens // self._tiles.tokens)
             splits = -(-_BLOCKS_EACH * _multiprocessors(like.device) // blocks)

@@ -99,7 +99,7 @@ class ReadingPass:
     def begin(self) -> None:
         """Prepare a run of the model: compute cos and sin for the table's positions."""
         positions = self.table[COLUMNS.index(Column.POSITION)].expand(self._axes, -1)
-        self._rotations = torch.stack(self._rotary.tables(positions), dim=1)
+        self._rotations = self._rotary.stacked(positions)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """[1, heads, tokens, head_dim] in, [1, tokens, heads, head_dim] out."""

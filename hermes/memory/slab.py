@@ -11,9 +11,6 @@ from hermes.memory.shape import CacheShape
 STANDS = torch.iinfo(torch.int64).max
 """In `Slab.until`: no frame has taken the token's place in anew."""
 
-LAYERS_AT_ONCE = 7
-"""Layers whose keys are rotated in one step, which takes fp32 copies of them for a moment."""
-
 
 class Slab:
     """Keys, values and the identity of every token, layer by layer.
@@ -99,16 +96,7 @@ class Slab:
     def _rotate_all(self, done: int, length: int, rotary: Rotary) -> None:
         if self._rotated is None:
             self._rotated = self._room_for_keys()
-        layers, new = self.shape.layers, slice(done, length)
-        for first in range(0, layers, LAYERS_AT_ONCE):
-            some = slice(first, min(layers, first + LAYERS_AT_ONCE))
-            # One table for all their tokens: a position is rotated alike in every layer.
-            positions = self.positions[some, :, new].transpose(0, 1).flatten(1)
-            cos, sin = (
-                part.unflatten(0, (-1, length - done)).unsqueeze(1)
-                for part in rotary.tables(positions)
-            )
-            rotate(self.keys[some, :, new], (cos, sin), out=self._rotated[some, :, new])
+        rotary.rotate_keys(self.keys, self.positions, self._rotated, done, length)
         self._rotated_length = [max(length, known) for known in self._rotated_length]
 
     @torch.inference_mode()
@@ -122,18 +110,25 @@ class Slab:
     ) -> None:
         if self._rotated is None:
             self._rotated = self._room_for_keys()
-        tables = newest
-        if tables is None or len(tables[0]) != length - done:
-            tables = rotary.tables(self.positions[layer, :, done:length])
-        rotate(self.keys[layer, :, done:length], tables, out=self._rotated[layer, :, done:length])
+        if newest is not None and len(newest[0]) == length - done:
+            rotate(
+                self.keys[layer, :, done:length], newest, out=self._rotated[layer, :, done:length]
+            )
+        else:
+            self._rotate_one(layer, self._rotated[layer : layer + 1], rotary, done, length)
         self._rotated_length[layer] = length
 
     def _rotated_once(self, layer: int, length: int, rotary: Rotary) -> Tensor:
         # The rows of one pass ask for the same layer one after another.
         if self._last is None or self._last[:2] != (layer, length):
-            tables = rotary.tables(self.positions[layer, :, :length])
-            self._last = (layer, length, rotate(self.keys[layer, :, :length], tables))
+            made = torch.empty_like(self.keys[layer : layer + 1, :, :length])
+            self._rotate_one(layer, made, rotary, 0, length)
+            self._last = (layer, length, made[0])
         return self._last[2]
+
+    def _rotate_one(self, layer: int, out: Tensor, rotary: Rotary, first: int, end: int) -> None:
+        one = slice(layer, layer + 1)
+        rotary.rotate_keys(self.keys[one], self.positions[one], out, first, end)
 
     def read(self, layer: int, length: int, rotary: Rotary) -> tuple[Tensor, Tensor]:
         """Rotated keys and values of a layer up to `length`, each [kv_heads, n, head_dim]."""

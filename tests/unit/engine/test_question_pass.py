@@ -33,7 +33,7 @@ def new_reader() -> NewReader:
     if "TRITON_INTERPRET" not in os.environ:
         pytest.skip("on a GPU kernels are not interpreted, and the tiny model is on the CPU")
     kernels = pytest.importorskip("hermes.memory.kernels")
-    return partial(kernels.Reader, splits=2)
+    return partial(kernels.Reader, splits=1)
 
 
 @pytest.fixture(scope="module", params=[None, 1.5], ids=["no penalty", "penalty"])
