@@ -48,7 +48,7 @@ _READS = {
 }
 """What reads a tensor on the host."""
 
-_WHOLE = {"rms_norm", "layer_norm", "softmax", "scaled_dot_product_attention"}
+_WHOLE = {"where", "rms_norm", "layer_norm", "softmax", "scaled_dot_product_attention"}
 """Composite operations that a GPU has one kernel for."""
 
 Site = str
@@ -272,6 +272,12 @@ class _Calls(TorchFunctionMode):
                 _wait("copy to host" if there[1] else "copy to device")
             _held(args[0]).copy_(_held(args[1]))
             return args[0]
+        if func is Tensor.__invert__ and own:
+            return torch.bitwise_not(args[0])
+        if func is Tensor.nonzero and own:
+            _launch("nonzero")
+            _wait("nonzero")
+            return OnDevice(args[0].held.nonzero())
         if func is Tensor.data_ptr and own:
             return args[0].held.data_ptr()
         if func is Tensor.pin_memory:
