@@ -118,9 +118,7 @@ def _tokenizer() -> Any:
     return tokenizer
 
 
-def config_of(
-    family: str, ids: dict[str, int], *, tied: bool = False, layers: int = LAYERS
-) -> Any:
+def config_of(family: str, ids: dict[str, int], *, tied: bool = False, layers: int = LAYERS) -> Any:
     """The transformers configuration."""
     text: dict[str, Any] = {
         "vocab_size": len(ids) + 3,  # more rows than the tokenizer knows, as on the hub
