@@ -70,7 +70,7 @@ def _to_run(rows: Tensor, real: Tensor, run: int) -> Tensor:
 
     Infinite where there is none that is `real` [L, n].
     """
-    layers, count = real.shape
+    count = real.shape[1]
     run = min(run, max(1, count - 1))
     blocks = -(-count // run)
     # Each block of `run` rows against itself and the block before it: a band of the whole table.

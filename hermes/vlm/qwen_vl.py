@@ -14,9 +14,10 @@ from torch.nn import functional
 from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass
 from hermes.question import Turn
-from hermes.vlm import attention, multimodal_rope
+from hermes.vlm import multimodal_rope
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
+from hermes.vlm.decoder import Decoder
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.forms import Forms
@@ -36,10 +37,8 @@ from hermes.vlm.tower import Between, TowerLayers
 class QwenVL(ABC):
     """`hermes.vlm.base.VideoModel` over a Qwen-VL model of transformers.
 
-    The model's forward is not changed. It gets position 0 on every axis for
-    every token, which makes its own rotation the identity: keys arrive
-    unrotated, and the memory rotates them to their true positions when it
-    reads them.
+    The tower is run as it is. The decoder's weights are run by `Decoder`, which leaves
+    keys unrotated: the memory rotates them to their positions when it reads them.
 
     Frames follow the shape of their pictures, in whole tokens, up to a number of
     tokens; or they all have one size.
@@ -70,8 +69,7 @@ class QwenVL(ABC):
         config, text = model.config, model.config.text_config
         if getattr(text, "use_sliding_window", False):
             raise Unsupported(f"{name}: sliding-window attention layers are not supported")
-        attention.register()
-        self.language.set_attn_implementation(attention.NAME)
+        self.decoder = Decoder(self.language, name)
         self.patches = PatchSettings.from_checkpoint(folder)
         self._sizes = FrameSizes(self.patches, frame_size, frame_tokens)
         self.frame_size = self._sizes.largest
@@ -209,22 +207,11 @@ class QwenVL(ABC):
     @torch.inference_mode()
     def forward(self, inputs: Tensor, packed: Pass) -> Tensor:
         """Run the language model over packed rows: [n, width] in, last hidden states out."""
-        zeros = torch.zeros(
-            (multimodal_rope.AXES, 1, len(inputs)), dtype=torch.int64, device=self.shape.device
-        )
-        output = self.language(
-            inputs_embeds=inputs[:, : self._hidden].unsqueeze(0),
-            position_ids=zeros,
-            use_cache=False,
-            **self._beside(inputs),
-            **{attention.ARGUMENT: packed},
-        )
-        hidden: Tensor = output.last_hidden_state[0]
-        return hidden
+        return self.decoder.forward(inputs[:, : self._hidden], packed, self._levels(inputs))
 
-    def _beside(self, inputs: Tensor) -> dict[str, Any]:
-        """Further arguments of the language model, besides the embeddings."""
-        return {}
+    def _levels(self, inputs: Tensor) -> Sequence[Tensor]:
+        """What is added to the outputs of the first layers, [n, hidden] each."""
+        return ()
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
