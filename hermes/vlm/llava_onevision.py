@@ -144,7 +144,8 @@ class LlavaOnevision:
     @torch.inference_mode()
     def embed(self, token_ids: list[int]) -> Tensor:
         """Embeddings [n, hidden] of token ids."""
-        ids = torch.tensor(token_ids, dtype=torch.int64, device=self.shape.device)
+        ids = torch.tensor(token_ids, dtype=torch.int64)
+        ids = ids.to(self.shape.device, non_blocking=True)  # nothing waits for earlier passes
         embedded: Tensor = self.language.get_input_embeddings()(ids)
         return embedded
 

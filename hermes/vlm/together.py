@@ -70,7 +70,8 @@ def take_together(
     `on_retry` gets the error, and the pass is tried again in halves. A picture
     that fails alone has its error as its outcome, and no effect on others. A
     memory that is closed meanwhile takes no more frames.
-    `between` is called between two layers, of the tower and of the decoder.
+    `between` is called between two layers, of the tower and of the decoder, and after
+    each compression.
     """
     outcomes: list[Outcome] = [None] * len(arrivals)
     queues: dict[int, deque[tuple[int, Arrival]]] = {}
@@ -161,13 +162,24 @@ def _attempt(runs: list[_Run], outcomes: list[Outcome], between: Between | None)
         for run, step in steps:
             run.memory.abandon(step)
         raise
-    for (run, step), good in zip(steps, finite, strict=True):
-        try:
-            outcomes[run.of[-1]] = run.memory.end(step, good)
-        except Exception as error:
+    ended = 0
+    try:
+        for (run, step), good in zip(steps, finite, strict=True):
+            ended += 1
+            try:
+                outcome = run.memory.end(step, good)
+            except Exception as error:
+                run.memory.abandon(step)
+                for index in run.of:
+                    outcomes[index] = error
+            else:
+                outcomes[run.of[-1]] = outcome
+                if outcome is not None and between is not None:
+                    between()  # many compressions in a row would keep a question waiting
+    except BaseException:
+        for run, step in steps[ended:]:
             run.memory.abandon(step)
-            for index in run.of:
-                outcomes[index] = error
+        raise
 
 
 def _numbers(glances: Sequence[Glance | None]) -> list[list[list[float]]]:
