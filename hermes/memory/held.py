@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hermes.memory.coverage import FrameTable
 from hermes.memory.frame_layout import CHANGES_APART, PLACES, FrameLayout
-from hermes.memory.positions import Clock, dense_ranks
+from hermes.memory.positions import Clock, dense_ranks, joined
 from hermes.memory.slab import Slab
 
 
@@ -65,11 +65,13 @@ class Held:
             changes += bool(sides) and layout.sides != sides
             sides = layout.sides
             offsets.append(changes % CHANGES_APART * PLACES)
-        numbers = torch.arange(first, first + len(layouts)).repeat_interleave(counts)
-        added = torch.tensor(offsets, dtype=torch.int32).repeat_interleave(counts)
-        patches = torch.cat([layout.patches for layout in layouts])
         # On the host, so that the device need not wait for sizes.
-        return numbers.to(device, non_blocking=True), patches + added.to(device, non_blocking=True)
+        numbers = torch.arange(first, first + len(layouts)).repeat_interleave(counts)
+        patches = joined([layout.patches for layout in layouts])
+        if any(offsets):
+            added = torch.tensor(offsets, dtype=torch.int32).repeat_interleave(counts)
+            patches = patches + added.to(device, non_blocking=True)
+        return numbers.to(device, non_blocking=True), patches
 
     def took(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: frames of these layouts are in memory."""

@@ -58,11 +58,13 @@ class Clock:
     def frames(self, layouts: Sequence[FrameLayout]) -> Tensor:
         """Positions [axes, tokens of all] of frames that come next. The clock does not move."""
         ahead = self.copy()
-        starts = torch.tensor([ahead.took_frame(layout) for layout in layouts], dtype=torch.int32)
+        starts = [ahead.took_frame(layout) for layout in layouts]
+        offsets = joined([layout.offsets for layout in layouts], dim=1)
+        if len({axis for start in starts for axis in start}) == 1:
+            return offsets + starts[0][0]
         counts = torch.tensor([layout.tokens for layout in layouts])
-        each = starts.repeat_interleave(counts, dim=0).T  # on the host: the device need not wait
-        offsets = torch.cat([layout.offsets for layout in layouts], dim=1)
-        return each.to(offsets.device, non_blocking=True) + offsets
+        each = torch.tensor(starts, dtype=torch.int32).repeat_interleave(counts, dim=0).T
+        return each.to(offsets.device, non_blocking=True) + offsets  # nothing waits for sizes
 
     def took_frames(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: the frames are in memory."""
@@ -95,6 +97,11 @@ class Clock:
         else:
             # One clock for all layers: time continues after the layer that is furthest.
             self.origin = [int(largest[0]) + layout_step] + [prefix] * (self.axes - 1)
+
+
+def joined(parts: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The parts one after the other; a single one as it is."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=dim)
 
 
 def dense_ranks(positions: Tensor, start: int, *, together: bool = False) -> Tensor:

@@ -12,7 +12,7 @@ STANDS = torch.iinfo(torch.int64).max
 """In `Slab.until`: no frame has taken the token's place in anew."""
 
 LAYERS_AT_ONCE = 7
-"""Layers whose keys are rotated or moved in one step, which takes copies of them for a moment."""
+"""Layers whose keys are rotated in one step, which takes fp32 copies of them for a moment."""
 
 
 class Slab:
@@ -192,8 +192,8 @@ class Slab:
         if into is self and self.readers:
             raise RuntimeError("a slab that is being read must not be rearranged")
         count = indices.shape[1]
-        for first in range(0, self.shape.layers, LAYERS_AT_ONCE):
-            some = slice(first, first + LAYERS_AT_ONCE)
+        for first in range(0, self.shape.layers, MOVED_AT_ONCE):
+            some = slice(first, first + MOVED_AT_ONCE)
             into.keys[some, :, :count] = rows_of(self.keys[some], indices[some])
             into.values[some, :, :count] = rows_of(self.values[some], indices[some])
         axes = indices.unsqueeze(1).expand(-1, self.shape.axes, -1)
@@ -203,6 +203,10 @@ class Slab:
         into.until[:, :count] = self.until.gather(1, indices)
         into.length = count
         into.moved()
+
+
+MOVED_AT_ONCE = 7
+"""Layers whose tokens move in one step, which takes a copy of them for a moment."""
 
 
 def rows_of(cached: Tensor, indices: Tensor) -> Tensor:
