@@ -32,6 +32,7 @@ from hermes.vlm.preprocess import (
 )
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
+from hermes.vlm.tower_grid import precomputed
 
 
 class QwenVL(ABC):
@@ -166,9 +167,13 @@ class QwenVL(ABC):
             pixels = to_pixels(stacked(own, size), self.pixels, torch.float32, size)
             patches.append(patchify(pixels, self.patches))
             grids.append([len(frames), *(side // self.patches.side for side in size)])
+        grid, tower = torch.tensor(grids), self._model.model.visual
         with self._tower_layers.calling(between):
             found: Any = self._model.model.get_video_features(
-                torch.cat(patches), torch.tensor(grids, device=self.shape.device), return_dict=True
+                torch.cat(patches),
+                grid,
+                return_dict=True,
+                **precomputed(tower, grid, self.shape.device),
             )
         tokens = self._tokens_of(found)
         counts = [self._sizes.tokens(size) for size, frames in sizes.items() for _ in frames]

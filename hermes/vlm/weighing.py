@@ -32,7 +32,7 @@ def logprobs_without(
     readings = Readings(branch, len(inputs), hidden)
     states = model.forward(inputs.repeat(len(hidden), 1), PackedPass([readings], between))
     states = states.view(len(hidden), len(inputs), -1)[:, len(asked) - 1 :]
-    wanted = torch.tensor(answer, device=states.device)[:, None]
+    wanted = torch.tensor(answer).to(states.device, non_blocking=True)[:, None]
     found = [
         model.logits(own).to(torch.float32).log_softmax(-1).gather(1, wanted).sum()
         for own in states
