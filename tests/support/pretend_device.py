@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -89,14 +90,35 @@ class Counted:
 _counting: list[Counted] = []
 
 
-def _launch(name: str) -> None:
-    if _counting:
+def launched(name: str) -> None:
+    """Count a launch that no tensor operation shows: one of a kernel of our own."""
+    if not _counting:
+        return
+    rotation = _rotation()
+    if rotation is None:
         _counting[-1].launched[name, _site()] += 1
+    elif rotation is not _rotations[-1]:
+        _rotations[-1] = rotation
+        _counting[-1].launched["rotation", _site()] += 1
 
 
 def _wait(name: str) -> None:
     if _counting:
         _counting[-1].waited[name, _site()] += 1
+
+
+_rotations: list[object] = [None]
+
+
+def _rotation() -> object:
+    """The call of a rotation that is under way: on a GPU one kernel does what it does in steps."""
+    frame, found = sys._getframe(2), None
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename.endswith("/memory/rope.py") or code.co_name == "_rotated_once":
+            found = frame
+        frame = frame.f_back  # type: ignore[assignment]
+    return found
 
 
 def _site() -> Site:
@@ -155,7 +177,10 @@ class OnDevice(Tensor):
             return func(*tree_map(_held, args), **kwargs)
         if "device" in kwargs:
             kwargs = {**kwargs, "device": torch.device("cpu")}
-        out = func(*tree_map(_held, args), **tree_map(_held, kwargs))
+        held = tree_map(_held, args)
+        if name == "histc":  # on a GPU it also counts integers
+            return OnDevice(func(held[0].double(), *held[1:]).to(held[0].dtype))
+        out = func(*held, **tree_map(_held, kwargs))
         if func._schema.is_mutable and name != "set_":
             return _same(args, kwargs, out)
         return tree_map(_wrapped, out)
@@ -166,8 +191,10 @@ def _note(func: Any, name: str, args: Sequence[Any]) -> None:
         _wait(name)
     if name == "repeat_interleave" and func._overloadname == "Tensor":
         _wait(name)
+    if name == "rms_norm" and not args[0].is_contiguous():
+        launched("contiguous")
     if not func.is_view and name not in _FREE:
-        _launch(name)
+        launched(name)
 
 
 def _same(args: Any, kwargs: Any, out: Any) -> Any:
@@ -204,7 +231,7 @@ def _index(index: Any, *, writes: bool = False) -> Any:
     for part in parts:
         if isinstance(part, Tensor) and part.dim():
             if not writes:
-                _launch("index")
+                launched("index")
             if part.dtype in (torch.bool, torch.uint8):
                 _wait("index by a mask")
             elif not isinstance(part, OnDevice):
@@ -212,7 +239,7 @@ def _index(index: Any, *, writes: bool = False) -> Any:
             break
         if isinstance(part, list):
             if not writes:
-                _launch("index")
+                launched("index")
             _wait("copy to device")
             break
     return tuple(_held(part) for part in parts) if isinstance(index, tuple) else _held(index)
@@ -236,7 +263,7 @@ def _moved(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if goes != there or made is not held or copied:
         name = "copy to device" if goes and not there else "copy to host" if there != goes else "to"
         if there or goes:
-            _launch(name)
+            launched(name)
         if there != goes and not kwargs.get("non_blocking"):
             _wait(name)
         made = made.clone() if made is held else made
@@ -262,11 +289,11 @@ class _Calls(TorchFunctionMode):
             made = args[0].held.contiguous(**kwargs)
             if made is args[0].held:
                 return args[0]
-            _launch("contiguous")
+            launched("contiguous")
             return OnDevice(made)
         if func is Tensor.copy_ and own:
             there = [isinstance(arg, OnDevice) for arg in args[:2]]
-            _launch("copy_")
+            launched("copy_")
             waits = not (kwargs.get("non_blocking") or (len(args) > 2 and args[2]))
             if not all(there) and waits:
                 _wait("copy to host" if there[1] else "copy to device")
@@ -275,7 +302,7 @@ class _Calls(TorchFunctionMode):
         if func is Tensor.__invert__ and own:
             return torch.bitwise_not(args[0])
         if func is Tensor.nonzero and own:
-            _launch("nonzero")
+            launched("nonzero")
             _wait("nonzero")
             return OnDevice(args[0].held.nonzero())
         if func is Tensor.data_ptr and own:
@@ -288,13 +315,13 @@ class _Calls(TorchFunctionMode):
             found = args[0].held[_index(args[1])]
             return OnDevice(found)
         if func is Tensor.__setitem__ and own:
-            _launch("copy_" if isinstance(args[2], Tensor) else "fill_")
+            launched("copy_" if isinstance(args[2], Tensor) else "fill_")
             if isinstance(args[2], Tensor) and not isinstance(args[2], OnDevice) and args[2].dim():
                 _wait("copy to device")
             args[0].held[_index(args[1], writes=True)] = _held(args[2])
             return None
         if func is functional.scaled_dot_product_attention and own:
-            _launch("scaled_dot_product_attention")
+            launched("scaled_dot_product_attention")
             held = {key: _held(value) for key, value in kwargs.items()}
             mask = held.get("attn_mask")
             if mask is not None and type(mask).__name__ == "CausalBias":
@@ -307,7 +334,7 @@ class _Calls(TorchFunctionMode):
             if name in ("tensor", "as_tensor"):
                 _wait("copy to device")
             if not name.startswith("empty"):
-                _launch(name)
+                launched(name)
             return tree_map(_wrapped, made)
         return func(*args, **kwargs)
 
@@ -315,7 +342,7 @@ class _Calls(TorchFunctionMode):
 @contextmanager
 def pretending() -> Iterator[None]:
     """While it is open, tensors can be made on `DEVICE`."""
-    with _Calls():
+    with mock.patch.object(torch.cuda, "get_device_capability", return_value=(9, 0)), _Calls():
         yield
 
 
@@ -340,6 +367,3 @@ def moved(module: nn.Module) -> nn.Module:
             if buffer is not None:
                 part._buffers[name] = OnDevice(buffer)
     return module
-
-
-Run = Callable[[], Any]
