@@ -147,7 +147,7 @@ class QuestionPass:
                 return fixed.hidden[: len(ends)], found
         hidden = self._model.forward(together, PackedPass(rows, between))
         if len(hidden) > len(ends):  # of a question, only its last token's output is needed
-            hidden = hidden.index_select(0, ends.to(hidden.device))
+            hidden = hidden.index_select(0, ends.to(hidden.device, non_blocking=True))
         return hidden, None
 
     def _chosen(

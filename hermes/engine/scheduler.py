@@ -44,12 +44,24 @@ Work = Idle | Answering | Weigh | Watching | Ingest[K]
 class Backlog:
     """Waiting frames of a camera. `since`: capture time (ms) of the oldest.
 
-    `tokens`: how many each of them has, at most.
+    `tokens`: how many each of them has, at most. `until_compression`: how many frames
+    its memory takes in until it is compressed, that frame included; 0 if that is not known.
     """
 
     since: int
     frames: int = 1
     tokens: int = 1
+    until_compression: int = 0
+
+    def compresses(self, frames: int) -> bool:
+        """Whether the memory is compressed in a pass over so many of its frames."""
+        return 0 < self.until_compression <= frames
+
+
+MOST_COMPRESSIONS = 4
+"""Cameras whose memories are compressed in one pass: a question does not wait for many of them,
+and the guidance prompts of many would need much room.
+"""
 
 
 REMEMBERED = 4096
@@ -65,7 +77,9 @@ class Scheduler(Generic[K]):
     So a camera with a long backlog (a file, a replay) gets no more than its
     share, and a camera with few frames never waits for it. If a pass has room
     for more than one frame of each, the backlogs fill it in the same order. A
-    pass has room for a number of tokens, but takes one frame in any case.
+    pass has room for a number of tokens, but takes one frame in any case. Only a few
+    memories are compressed in a pass: other cameras whose frames would cause a
+    compression wait for the next one, though cameras often come to it at the same time.
 
     Constant questions do not starve the cameras, nor the evidence, nor the standing
     questions: after `questions_per_ingest` passes for others in a row, one over frames
@@ -128,8 +142,11 @@ class Scheduler(Generic[K]):
     def _shares(self, waiting: Mapping[K, Backlog], room: int) -> dict[K, int]:
         last_turn = self._last_turn
         most = max(1, room // min(backlog.tokens for backlog in waiting.values()))
+        spared = _spared(waiting, last_turn)
         turns = heapq.nsmallest(
-            most, waiting, key=lambda key: (last_turn.get(key, 0), waiting[key].since)
+            most,
+            (key for key in waiting if key not in spared),
+            key=lambda key: (last_turn.get(key, 0), waiting[key].since),
         )
         chosen, left = turns[:1], room - waiting[turns[0]].tokens
         for key in turns[1:]:
@@ -138,15 +155,19 @@ class Scheduler(Generic[K]):
             chosen.append(key)
             left -= waiting[key].tokens
         shares = dict.fromkeys(chosen, 1)
+        compressed = sum(waiting[key].compresses(1) for key in chosen)
         wanting = chosen
         while wanting:
             wanting = [key for key in wanting if shares[key] < waiting[key].frames]
             for key in list(wanting):
-                if waiting[key].tokens > left:
+                backlog, count = waiting[key], shares[key]
+                more = backlog.compresses(count + 1) and not backlog.compresses(count)
+                if backlog.tokens > left or (more and compressed >= MOST_COMPRESSIONS):
                     wanting.remove(key)
                 else:
+                    compressed += more
                     shares[key] += 1
-                    left -= waiting[key].tokens
+                    left -= backlog.tokens
         for key in chosen:
             self._turn += 1
             last_turn.pop(key, None)
@@ -154,6 +175,13 @@ class Scheduler(Generic[K]):
         while len(last_turn) > REMEMBERED:
             del last_turn[next(iter(last_turn))]
         return shares
+
+
+def _spared(waiting: Mapping[K, Backlog], last_turn: Mapping[K, int]) -> set[K]:
+    """Cameras that sit this pass out, because enough memories are compressed in it already."""
+    due = [key for key, backlog in waiting.items() if backlog.compresses(1)]
+    due.sort(key=lambda key: (last_turn.get(key, 0), waiting[key].since))
+    return set(due[MOST_COMPRESSIONS:])
 
 
 class PassSize:

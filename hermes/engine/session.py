@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -163,6 +164,7 @@ class Session:
             0 if first is None else first.stamp.capture_ms,
             len(self.pending),
             1 if frame is None else tokens_of(self.memory, frame.picture),
+            _until_compression(self.memory),
         )
 
     def publish(self, cursor: str | None, lag_s: float | None) -> None:
@@ -178,6 +180,12 @@ class Session:
             held=HeldFrames.of(self.memory.cache.held.table),
             lag_s=self.report.lag_s if lag_s is None else lag_s,
         )
+
+
+def _until_compression(memory: VideoMemory) -> int:
+    """About how many frames come in until a compression, the one that causes it included."""
+    expected = max(1.0, memory.model.most_frame_tokens * memory.intake.ratio)
+    return max(1, math.ceil(memory.tokens_at_once / expected))
 
 
 def tokens_of(memory: VideoMemory, picture: Tensor) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hermes.memory.bands import Bands
+from hermes.memory.positions import numbered
 from hermes.memory.scores import identities
 from hermes.memory.summary import SUMMARY_PATCH
 
@@ -23,9 +24,11 @@ def agreed(scores: Tensor, frames: Tensor, patches: Tensor, bands: Bands, share:
     """
     first = len(bands.sensory)
     own, tokens = scores[first:], identities(frames, patches)[first:]
-    group = tokens.flatten().unique(return_inverse=True)[1].view_as(tokens)
-    held = group.flatten().bincount()
-    sums = scores.new_zeros(len(held))
+    group = numbered(tokens.flatten()).view_as(tokens)
+    # As many groups as there could be: how many there are would be asked of the device.
+    held = torch.zeros(tokens.numel(), dtype=torch.int64, device=scores.device)
+    held.scatter_add_(0, group.flatten(), torch.ones_like(held))
+    sums = scores.new_zeros(tokens.numel())
     for layer in range(len(own)):  # one at a time, so that sums always have the same order
         sums.index_add_(0, group[layer], own[layer])
     mixed = (1 - share) * own + share * (sums / held)[group]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -81,12 +79,10 @@ class AppendRow(AppendingRow):
         Reading it waits for the device: read those of many rows at once.
         """
         new = slice(self.start, self.start + self._tokens)
-        written = [self.slab.keys[:, :, new], self.slab.values[:, :, new]]
-        written += [] if hidden is None else [hidden]
-        return torch.stack([_all_finite(written, self.slab), _all_finite(self.guidance, self.slab)])
-
-
-def _all_finite(parts: Sequence[Tensor], slab: Slab) -> Tensor:
-    """A scalar bool on the slab's device; true if there are no parts."""
-    found = [torch.isfinite(part).all() for part in parts]
-    return torch.stack(found).all() if found else slab.keys.new_ones((), dtype=torch.bool)
+        parts = [self.slab.keys[:, :, new], self.slab.values[:, :, new]]
+        parts += [] if hidden is None else [hidden]
+        written = len(parts)
+        # One pass over each part: the largest magnitude of what is not all finite is not, either.
+        largest = [torch.linalg.vector_norm(part, torch.inf) for part in (*parts, *self.guidance)]
+        found = torch.stack([one.to(torch.float32) for one in largest]) < torch.inf
+        return torch.stack([found[:written].all(), found[written:].all()])

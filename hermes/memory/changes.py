@@ -128,10 +128,10 @@ class Changes:
         if seen is None or seen.reference.shape != features.shape:
             return self._first(features, capture_ms)
         config = self.config
-        moved = distance(features, seen.newest, self._levels)
+        known = torch.stack((seen.newest, seen.reference))
+        moved, apart = distance(features, known, self._levels)
         noise = seen.noise.clone()
         noise[seen.steps % NOISE_FRAMES] = moved
-        apart = distance(features, seen.reference, self._levels)
         floor = self._floor(seen) if config.threshold else torch.zeros_like(apart)
         least = (config.noise * floor).clamp(config.threshold * self._unit, FLOOR_MOST * self._unit)
         changed = apart >= least

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -11,8 +9,8 @@ from hermes.errors import InvalidInput
 from hermes.memory.held import Held
 from hermes.memory.policies import Candidates, RetentionPolicy
 from hermes.memory.present import newest_of_places, until, whole_from
-from hermes.memory.slab import Slab, SlabPool
-from hermes.memory.summary import SUMMARY_PATCH, Merge
+from hermes.memory.slab import Slab, SlabPool, rows_of
+from hermes.memory.summary import SUMMARY_PATCH, Summaries
 
 
 def evict(
@@ -41,33 +39,34 @@ def evict(
         held.texts,
     )
     selection = policy.select(candidates, budget)
-    kept = _kept(selection.keep, candidates.count, selection.merges)
+    summaries = selection.summaries
+    kept = _kept(selection.keep, candidates.count, summaries)
     whole = whole_from(frames, patches, kept, held.table.seen, held.resized_at)
     if keep_present:
         known = slab.until[:, held.video]
         slab.until[:, held.video] = until(frames, patches, known, held.changes)
     # Means are taken before anything moves.
-    means = {layer: _mean(held, layer, merge) for layer, merge in selection.merges.items()}
+    means = None if summaries is None else _means(held, summaries)
     keep = torch.cat((every_index(slab, prefix), selection.keep + prefix), 1)
     target = slab if slab.readers == 0 else slabs.take(slab.capacity)
     slab.keep(keep, into=target)
-    newest = None
-    for layer, merge in selection.merges.items():
-        at = prefix + merge.slot
-        target.keys[layer, :, at], target.values[layer, :, at] = means[layer]
-        target.patches[layer, at] = SUMMARY_PATCH
-        if merge.position == "newest":
-            newest = held.clock.took_tick() if newest is None else newest
-            target.positions[layer, :, at] = newest
+    if summaries is not None and means is not None:
+        _place(target, prefix, summaries, means)
+        if summaries.position == "newest":
+            at = (summaries.slots + prefix)[:, None, None]
+            positions = target.positions[summaries.layers]
+            at = at.expand(-1, positions.shape[1], 1)
+            positions.scatter_(2, at, held.clock.took_tick())
     return target, whole
 
 
-def _kept(keep: Tensor, count: int, merges: Mapping[int, Merge]) -> Tensor:
+def _kept(keep: Tensor, count: int, summaries: Summaries | None) -> Tensor:
     """[layers, count] bool: the tokens that stay. One whose slot a summary takes does not."""
     kept = torch.zeros((len(keep), count), dtype=torch.bool, device=keep.device)
     kept.scatter_(1, keep, True)
-    for layer, merge in merges.items():
-        kept[layer].index_fill_(0, keep[layer, merge.slot], False)
+    if summaries is not None:
+        replaced = keep[summaries.layers].gather(1, summaries.slots[:, None])
+        kept[summaries.layers].scatter_(1, replaced, False)
     return kept
 
 
@@ -84,8 +83,39 @@ def _attention(held: Held, policy: RetentionPolicy) -> Tensor | None:
     return torch.stack(held.guidance)
 
 
-def _mean(held: Held, layer: int, merge: Merge) -> tuple[Tensor, Tensor]:
-    slab, members = held.slab, merge.members + held.prefix_length
-    keys = slab.keys[layer].index_select(1, members).to(torch.float32).mean(dim=1)
-    values = slab.values[layer].index_select(1, members).to(torch.float32).mean(dim=1)
-    return keys.to(slab.shape.dtype), values.to(slab.shape.dtype)
+def _means(held: Held, summaries: Summaries) -> tuple[Tensor, Tensor]:
+    """Mean key and value of each summary's members: [k, kv_heads, head_dim] each.
+
+    Layers of equally many members are averaged at once: nearly always all of them. A
+    padded sum would round differently.
+    """
+    if 0 in summaries.counts:
+        raise InvalidInput("budget", "leaves nothing to summarise: raise it, or evict more at once")
+    counts = dict.fromkeys(summaries.counts)
+    if len(counts) == 1:
+        groups = [slice(0, len(summaries.counts))]
+    else:
+        groups = [slice(layer, layer + 1) for layer in range(len(summaries.counts))]
+    means = []
+    for group in groups:
+        members = summaries.members[group, : summaries.counts[group.start]] + held.prefix_length
+        means.append(
+            tuple(
+                rows_of(cached[summaries.layers][group], members).to(torch.float32).mean(dim=2)
+                for cached in (held.slab.keys, held.slab.values)
+            )
+        )
+    keys, values = (
+        torch.cat(parts).to(held.slab.shape.dtype) for parts in zip(*means, strict=True)
+    )
+    return keys, values
+
+
+def _place(target: Slab, prefix: int, summaries: Summaries, means: tuple[Tensor, Tensor]) -> None:
+    """Write the summaries into their slots."""
+    at = (summaries.slots + prefix)[:, None]
+    for cached, mean in zip((target.keys, target.values), means, strict=True):
+        own = cached[summaries.layers]
+        places = at[:, None, :, None].expand(-1, own.shape[1], -1, own.shape[3])
+        own.scatter_(2, places, mean.unsqueeze(2))
+    target.patches[summaries.layers].scatter_(1, at, SUMMARY_PATCH)

@@ -50,7 +50,9 @@ class ForkedRow(BranchRow):
         if causal is None:
             return None
         sizes = torch.tensor((before, *self._forks))
-        text = torch.arange(len(sizes)).repeat_interleave(sizes).to(device)  # 0: before the fork
+        text = (
+            torch.arange(len(sizes)).repeat_interleave(sizes).to(device, non_blocking=True)
+        )  # 0: before the fork
         return causal & ((text == 0) | (text == text[branch.length :, None]))
 
     def places(self) -> list[Place]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hermes.memory.coverage import FrameTable
 from hermes.memory.frame_layout import CHANGES_APART, PLACES, FrameLayout
-from hermes.memory.positions import Clock, dense_ranks
+from hermes.memory.positions import Clock, dense_ranks, joined
 from hermes.memory.slab import Slab
 
 
@@ -65,11 +65,13 @@ class Held:
             changes += bool(sides) and layout.sides != sides
             sides = layout.sides
             offsets.append(changes % CHANGES_APART * PLACES)
-        numbers = torch.arange(first, first + len(layouts)).repeat_interleave(counts)
-        added = torch.tensor(offsets, dtype=torch.int32).repeat_interleave(counts)
-        patches = torch.cat([layout.patches for layout in layouts])
         # On the host, so that the device need not wait for sizes.
-        return numbers.to(device, non_blocking=True), patches + added.to(device, non_blocking=True)
+        numbers = torch.arange(first, first + len(layouts)).repeat_interleave(counts)
+        patches = joined([layout.patches for layout in layouts])
+        if any(offsets):
+            added = torch.tensor(offsets, dtype=torch.int32).repeat_interleave(counts)
+            patches = patches + added.to(device, non_blocking=True)
+        return numbers.to(device, non_blocking=True), patches
 
     def took(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: frames of these layouts are in memory."""
@@ -91,10 +93,9 @@ class Held:
     def reindex(self) -> None:
         """Compact the video tokens' positions to a dense range after the prefix."""
         slab, video, together = self.slab, self.video, self.clock.together
-        for layer in range(slab.shape.layers):
-            slab.positions[layer, :, video] = dense_ranks(
-                slab.positions[layer, :, video], self.prefix_length, together=together
-            )
+        slab.positions[:, :, video] = dense_ranks(
+            slab.positions[:, :, video], self.prefix_length, together=together
+        )
         slab.moved()
         self.clock.compacted(slab.positions[:, :, video], self.prefix_length, self.time_step)
 
@@ -104,10 +105,29 @@ class Held:
         `whole`: from `evict`. `ends`: whether the stamps of frames that took held tokens'
         places in anew are kept.
         """
-        numbers, counts = self.slab.frames[:, self.video].unique(return_counts=True)
-        anew = self.slab.until[:, self.video].unique() if ends else numbers[:0]
-        *found, first = torch.cat((numbers, counts, anew, whole[None])).tolist()
-        many = len(numbers)
-        held = found[:many]
-        left = dict(zip(held, found[many : 2 * many], strict=True))
-        self.table.retain(held, first, left, found[2 * many :])
+        # Each token is of a frame that the table knows, so sizes are known without a wait.
+        table, device = self.table, self.slab.shape.device
+        known = sorted({number for number, _ in (*table.numbered, *table.beside())})
+        many = len(known)
+        numbers = torch.tensor(known, dtype=torch.int64).to(device, non_blocking=True)
+        zeros = torch.zeros(many + 1, dtype=torch.int64, device=device)
+        of = _places(numbers, self.slab.frames[:, self.video])
+        counts = zeros.scatter_add(0, of, torch.ones_like(of))
+        anew = zeros
+        if ends:
+            anew = zeros.index_fill(0, _places(numbers, self.slab.until[:, self.video]), 1)
+        *found, first = torch.cat((counts, anew, whole[None])).tolist()
+        left = {number: held for number, held in zip(known, found[:many], strict=True) if held}
+        begun = [
+            number
+            for number, seen in zip(known, found[many + 1 : 2 * many + 1], strict=True)
+            if seen
+        ]
+        table.retain(left, first, left, begun)
+
+
+def _places(known: Tensor, numbers: Tensor) -> Tensor:
+    """Where each of `numbers` is in `known`, which is sorted; past its end if it is not there."""
+    numbers = numbers.flatten()
+    at = torch.searchsorted(known, numbers).clamp_max(len(known) - 1)
+    return torch.where(known[at] == numbers, at, len(known))

@@ -23,6 +23,10 @@ QUARTER_NEW = 0.1
 times closer, changes several times farther apart.
 """
 
+_AT_ONCE = {"cpu": 1 << 18}
+_AT_ONCE_ELSEWHERE = 1 << 24
+"""Numbers of the vectors that are compared at once: on a CPU no more than its caches hold."""
+
 
 def novelty(values: Tensor, patches: Tensor, run: int = 0) -> Tensor:
     """N = (d / (d + 0.1))^2, d = 1 - cos(v, v'): [L, n], from 0 (a copy) to about 0.8 (unlike).
@@ -37,18 +41,24 @@ def novelty(values: Tensor, patches: Tensor, run: int = 0) -> Tensor:
     follows = (sorted_patches[:, 1:] == sorted_patches[:, :-1]) & (
         sorted_patches[:, 1:] != SUMMARY_PATCH
     )
-    found = torch.ones(patches.shape, dtype=torch.float32, device=patches.device)
-    for layer in range(len(patches)):  # one at a time: they are large in fp32
-        rows = values[layer].transpose(0, 1).flatten(1)
+    layers, count = patches.shape
+    width = values.shape[1] * values.shape[3]
+    most = _AT_ONCE.get(values.device.type, _AT_ONCE_ELSEWHERE)
+    at_once = max(1, most // max(1, count * width))  # vectors are large in fp32
+    apart, nearest = [], []
+    for first in range(0, layers, at_once):
+        some = slice(first, first + at_once)
+        rows = values[some].transpose(1, 2).flatten(2)
         rows = functional.normalize(rows.to(torch.float32), dim=-1)
-        placed = rows.index_select(0, order[layer])
-        apart = (1 - (placed[1:] * placed[:-1]).sum(dim=-1)).clamp_min(0)
-        new = torch.where(follows[layer], _new(apart), 1.0)
-        found[layer].index_copy_(0, order[layer, 1:], new)
+        lines = torch.arange(len(rows), device=order.device)[:, None] * count + order[some]
+        placed = rows.flatten(0, 1).index_select(0, lines.flatten()).view_as(rows)
+        apart.append((placed[:, 1:] * placed[:, :-1]).sum(dim=-1))
         if run:
-            real = patches[layer] != SUMMARY_PATCH
-            found[layer] = torch.minimum(found[layer], _new(_to_run(rows, real, run)))
-    return found
+            nearest.append(_to_run(rows, patches[some] != SUMMARY_PATCH, run))
+    far = (1 - torch.cat(apart)).clamp_min(0)
+    found = torch.ones(patches.shape, dtype=torch.float32, device=patches.device)
+    found.scatter_(1, order[:, 1:], torch.where(follows, _new(far), 1.0))
+    return torch.minimum(found, _new(torch.cat(nearest))) if run else found
 
 
 def _new(apart: Tensor) -> Tensor:
@@ -56,23 +66,22 @@ def _new(apart: Tensor) -> Tensor:
 
 
 def _to_run(rows: Tensor, real: Tensor, run: int) -> Tensor:
-    """How far each of `rows` [n, width] is from the nearest of the `run` before it: [n].
+    """How far each of `rows` [L, n, width] is from the nearest of the `run` before it: [L, n].
 
-    Infinite where there is none that is `real` [n].
+    Infinite where there is none that is `real` [L, n].
     """
-    count = len(rows)
+    count = real.shape[1]
     run = min(run, max(1, count - 1))
     blocks = -(-count // run)
     # Each block of `run` rows against itself and the block before it: a band of the whole table.
     padded = functional.pad(rows, (0, 0, run, blocks * run - count))
     there = functional.pad(real, (run, blocks * run - count))
-    own = padded[run:].unflatten(0, (blocks, run))
-    before = torch.cat((padded[:-run].unflatten(0, (blocks, run)), own), dim=1)
-    known = torch.cat(
-        (there[:-run].unflatten(0, (blocks, run)), there[run:].unflatten(0, (blocks, run))), dim=1
-    )
+    own = padded[:, run:].unflatten(1, (blocks, run))
+    before = torch.cat((padded[:, :-run].unflatten(1, (blocks, run)), own), dim=2)
+    here = there[:, run:].unflatten(1, (blocks, run))
+    known = torch.cat((there[:, :-run].unflatten(1, (blocks, run)), here), dim=2)
     apart = (1 - torch.matmul(own, before.mT)).clamp_min(0)
     band = torch.ones((run, 2 * run), dtype=torch.bool, device=rows.device)
     band = band.triu().tril(run - 1)  # row i of a block: the `run` rows that come before it
-    seen = band & known[:, None, :] & there[run:].unflatten(0, (blocks, run))[:, :, None]
-    return apart.masked_fill(~seen, torch.inf).amin(dim=-1).flatten()[:count]
+    seen = band & known[..., None, :] & here[..., None]
+    return apart.masked_fill(~seen, torch.inf).amin(dim=-1).flatten(1)[:, :count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -17,7 +17,7 @@ from hermes.memory.novelty import novelty
 from hermes.memory.scores import layer_scores, smooth, top
 from hermes.memory.summary import (
     SUMMARY_PATCH,
-    Merge,
+    Summaries,
     merge_evicted,
     merge_newest,
     merge_pinned,
@@ -63,11 +63,11 @@ class Selection:
     """What a memory keeps.
 
     `keep`: [layers, budget] int64, indices of candidates, in their new order.
-    `merges`: by layer, how evicted tokens are averaged into one of `keep`.
+    `summaries`: how evicted tokens of some layers are averaged into one of `keep`.
     """
 
     keep: Tensor
-    merges: dict[int, Merge] = field(default_factory=dict)
+    summaries: Summaries | None = None
 
 
 class RetentionPolicy(Protocol):
@@ -134,8 +134,8 @@ class UniformFrames:
         to the frame that was dropped last.
         """
         frames = candidates.frames[0]
-        numbers, counts = frames.unique(return_counts=True)
-        held, sizes = numbers.tolist(), dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+        held, counts = torch.stack(frames.unique(return_counts=True)).tolist()
+        sizes = dict(zip(held, counts, strict=True))
         total, last = sum(sizes.values()), held[0]
         while total > budget:
             inner = range(1, len(held) - 1)
@@ -159,9 +159,11 @@ class Hermes:
         """The best `budget` tokens of each layer by its smoothed score, in stream order."""
         if candidates.attention is None:
             raise InvalidInput("attention", "the HERMES policy needs guidance")
-        if not torch.isfinite(candidates.attention).all():
-            raise InvalidInput("attention", "holds values that are not finite")
         config, bands = self.config, Bands.of(candidates.layers)
+        recent = candidates.frames >= candidates.seen - config.recent_frames
+        if candidates.present is not None:
+            recent = recent | candidates.present
+        run = self._checked(candidates.attention, recent, candidates.present, budget)
         scores = smooth(
             layer_scores(candidates.attention, bands, config),
             candidates.frames,
@@ -170,26 +172,37 @@ class Hermes:
             config,
         )
         if config.novelty and candidates.values is not None:
-            new = novelty(candidates.values, candidates.patches, _run(candidates.present))
+            new = novelty(candidates.values, candidates.patches, run)
             scores = scores * (1 - config.novelty + config.novelty * new)
         if config.agreement:
-            held = candidates.frames, candidates.patches
-            scores = agreed(scores, *held, bands, config.agreement)
-        recent = candidates.frames >= candidates.seen - config.recent_frames
-        if candidates.present is not None:
-            recent = recent | candidates.present
-        self._check_recent(int(recent.sum(dim=1).max()), budget)
+            tokens = candidates.frames, candidates.patches
+            scores = agreed(scores, *tokens, bands, config.agreement)
         scores = torch.where(recent, torch.inf, scores)
         if candidates.texts:
             scores = self._with_whole_texts(scores, candidates, bands, budget)
         keep = top(scores, budget)
-        merges: dict[int, Merge] = {}
-        if config.summary != "off":
-            for layer in bands.long_term:
-                keep[layer], merges[layer] = self._summarised(
-                    scores[layer], candidates.patches[layer] == SUMMARY_PATCH, budget
-                )
-        return Selection(keep, merges)
+        if config.summary == "off":
+            return Selection(keep)
+        deep = slice(bands.long_term.start, bands.long_term.stop)
+        held = candidates.patches[deep] == SUMMARY_PATCH
+        keep[deep], summaries = self._summarised(scores[deep], held, budget, deep)
+        return Selection(keep, summaries)
+
+    def _checked(
+        self, attention: Tensor, recent: Tensor, present: Tensor | None, budget: int
+    ) -> int:
+        """With how many tokens before it novelty compares a token: half a picture's, of changes.
+
+        Raises `InvalidInput` if the attention is not finite, or too much must stay. What
+        it asks of the device comes in one wait.
+        """
+        shown = recent if present is None else present
+        found = [torch.isfinite(attention).all(), *(part.sum(1).max() for part in (recent, shown))]
+        finite, tokens, places = torch.stack([part.to(torch.int64) for part in found]).tolist()
+        if not finite:
+            raise InvalidInput("attention", "holds values that are not finite")
+        self._check_recent(tokens, budget)
+        return 0 if present is None else places // 2
 
     def _with_whole_texts(
         self, scores: Tensor, candidates: Candidates, bands: Bands, budget: int
@@ -222,17 +235,14 @@ class Hermes:
                 f" raise the budget to {needed}, or keep fewer frames whole",
             )
 
-    def _summarised(self, scores: Tensor, summaries: Tensor, budget: int) -> tuple[Tensor, Merge]:
+    def _summarised(
+        self, scores: Tensor, held: Tensor, budget: int, layers: slice
+    ) -> tuple[Tensor, Summaries]:
         if self.config.summary == "paper":
-            return merge_newest(scores, summaries, budget)
+            return merge_newest(scores, held, budget, layers)
         if self.config.summary == "published_code":
-            return merge_evicted(scores, budget)
-        return merge_pinned(scores, summaries, budget, self.config.summary_ring)
-
-
-def _run(present: Tensor | None) -> int:
-    """With how many tokens before it novelty compares a token: half a picture's, of changes."""
-    return 0 if present is None else int(present.sum(dim=1).max()) // 2
+            return merge_evicted(scores, budget, layers)
+        return merge_pinned(scores, held, budget, layers, self.config.summary_ring)
 
 
 def _hermes(preset: str, name: str) -> Callable[[], RetentionPolicy]:

@@ -58,11 +58,13 @@ class Clock:
     def frames(self, layouts: Sequence[FrameLayout]) -> Tensor:
         """Positions [axes, tokens of all] of frames that come next. The clock does not move."""
         ahead = self.copy()
-        starts = torch.tensor([ahead.took_frame(layout) for layout in layouts], dtype=torch.int32)
+        starts = [ahead.took_frame(layout) for layout in layouts]
+        offsets = joined([layout.offsets for layout in layouts], dim=1)
+        if len({axis for start in starts for axis in start}) == 1:
+            return offsets + starts[0][0]
         counts = torch.tensor([layout.tokens for layout in layouts])
-        each = starts.repeat_interleave(counts, dim=0).T  # on the host: the device need not wait
-        offsets = torch.cat([layout.offsets for layout in layouts], dim=1)
-        return each.to(offsets.device, non_blocking=True) + offsets
+        each = torch.tensor(starts, dtype=torch.int32).repeat_interleave(counts, dim=0).T
+        return each.to(offsets.device, non_blocking=True) + offsets  # nothing waits for sizes
 
     def took_frames(self, layouts: Sequence[FrameLayout]) -> None:
         """Move on: the frames are in memory."""
@@ -97,16 +99,31 @@ class Clock:
             self.origin = [int(largest[0]) + layout_step] + [prefix] * (self.axes - 1)
 
 
+def joined(parts: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The parts one after the other; a single one as it is."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=dim)
+
+
 def dense_ranks(positions: Tensor, start: int, *, together: bool = False) -> Tensor:
-    """[axes, n] -> the same order on each axis, with consecutive positions from `start` on.
+    """[..., axes, n] -> the same order on each axis, with consecutive positions from `start` on.
 
     Each axis is compacted by itself; or all `together`, where text among the
     tokens needs one position on all axes: then only positions that no axis uses
     are closed up.
     """
-    groups = [positions] if together else positions
-    ranks = [torch.unique(group, return_inverse=True)[1] for group in groups]
-    return torch.stack(ranks).view(positions.shape).to(torch.int32) + start
+    groups = positions.flatten(-2) if together else positions
+    return numbered(groups).view(positions.shape).to(torch.int32) + start
+
+
+def numbered(values: Tensor) -> Tensor:
+    """[..., n] int64: equal values of a row have one number; numbers follow the values from 0 on.
+
+    As the inverse of `torch.unique` of each row, but the host does not wait for it.
+    """
+    ordered, order = values.sort(dim=-1, stable=True)
+    first = torch.zeros_like(order)
+    first[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    return torch.empty_like(order).scatter_(-1, order, first.cumsum(dim=-1))
 
 
 def text_positions(axes: int, start: int, tokens: int, device: torch.device) -> Tensor:

@@ -29,7 +29,8 @@ class Readings(ReadingRow):
         device = cos.device
         numbers = branch.slab.frames[:, : branch.seen]
         self._far = torch.stack([_among(numbers, frames) for frames in hidden])
-        opening = torch.tensor(branch.opening_frames, dtype=torch.int64, device=device)
+        opening = torch.tensor(branch.opening_frames, dtype=torch.int64)
+        opening = opening.to(device, non_blocking=True)
         near = torch.ones((tokens, tokens), dtype=torch.bool, device=device).triu_(1)
         self._near = near.repeat(self._count, 1, 1)
         for at, frames in enumerate(hidden):

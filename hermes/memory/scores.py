@@ -23,12 +23,20 @@ IDENTITY_STRIDE = 1 << 31
 """One past the largest patch number, so that (frame, patch) fits into one number."""
 
 
-def recency(count: int, decay: float, device: torch.device) -> Tensor:
-    """R = exp(-k d), d = (T - 1 - i) / (T - 1): [count], 1 for the newest."""
+def recency(count: int, decay: float | Tensor, device: torch.device) -> Tensor:
+    """R = exp(-k d), d = (T - 1 - i) / (T - 1): [count], 1 for the newest.
+
+    `decay`: k; a column [layers, 1] of them makes a row for each.
+    """
     if count == 1:
         return torch.ones(1, device=device)
     age = torch.arange(count - 1, -1, -1, dtype=torch.float32, device=device) / (count - 1)
     return torch.exp(-decay * age)
+
+
+def column(numbers: Sequence[float], device: torch.device) -> Tensor:
+    """[n, 1] fp32 on the device, which nothing waits for."""
+    return torch.tensor(numbers, dtype=torch.float32).unsqueeze(1).to(device, non_blocking=True)
 
 
 def normalised(values: Tensor, how: Normalise) -> Tensor:
@@ -81,14 +89,18 @@ def layer_scores(attention: Tensor, bands: Bands, config: HermesConfig) -> Tenso
     scores = torch.empty((layers, count), dtype=torch.float32, device=device)
     how = config.normalise
     scale: Normalise = "minmax" if how == "rank" else how
-    for layer in bands.sensory:
-        scores[layer] = normalised(recency(count, SENSORY_DECAY, device), scale)
-    for layer in bands.working:
-        weight = recency_weight(layer, bands, config.weights)
-        recent = normalised(recency(count, working_decay(layer, bands), device), scale)
-        scores[layer] = (1 - weight) * normalised(attention[1, layer], how) + weight * recent
-    for layer in bands.long_term:
-        scores[layer] = normalised(attention[0, layer], how)
+    sensory, working, deep = (slice(band.start, band.stop) for _, band in bands.items())
+    if bands.sensory:
+        scores[sensory] = normalised(recency(count, SENSORY_DECAY, device), scale)
+    if bands.working:
+        weights = [recency_weight(layer, bands, config.weights) for layer in bands.working]
+        decays = [working_decay(layer, bands) for layer in bands.working]
+        recent = normalised(recency(count, column(decays, device), device), scale)
+        attended = normalised(attention[1, working], how)
+        rest = column([1 - weight for weight in weights], device)
+        scores[working] = rest * attended + column(weights, device) * recent
+    if bands.long_term:
+        scores[deep] = normalised(attention[0, deep], how)
     return scores
 
 
@@ -124,10 +136,11 @@ def smooth_by_identity(scores: Tensor, tokens: Tensor, shares: Sequence[float]) 
     at = torch.searchsorted(have, tokens[:-1]).clamp_max(tokens.shape[-1] - 1)
     known = have.gather(-1, at) == tokens[:-1]
     source = order.gather(-1, at)
+    own = column([1 - share for share in shares], scores.device) * scores
     smoothed = list(scores.unbind())
-    for layer in range(len(smoothed) - 2, -1, -1):
-        deeper = smoothed[layer + 1][source[layer]]
-        mixed = (1 - shares[layer]) * scores[layer] + shares[layer] * deeper
+    for layer in range(len(smoothed) - 2, -1, -1):  # each needs the one below it
+        deeper = smoothed[layer + 1].index_select(0, source[layer])
+        mixed = own[layer] + shares[layer] * deeper
         smoothed[layer] = torch.where(known[layer], mixed, scores[layer])
     return torch.stack(smoothed)
 

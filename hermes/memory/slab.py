@@ -187,16 +187,32 @@ class Slab:
         if into is self and self.readers:
             raise RuntimeError("a slab that is being read must not be rearranged")
         count = indices.shape[1]
-        for layer in range(self.shape.layers):
-            chosen = indices[layer]
-            into.keys[layer, :, :count] = self.keys[layer].index_select(1, chosen)
-            into.values[layer, :, :count] = self.values[layer].index_select(1, chosen)
-            into.positions[layer, :, :count] = self.positions[layer].index_select(1, chosen)
-            into.frames[layer, :count] = self.frames[layer].index_select(0, chosen)
-            into.patches[layer, :count] = self.patches[layer].index_select(0, chosen)
-            into.until[layer, :count] = self.until[layer].index_select(0, chosen)
+        for first in range(0, self.shape.layers, MOVED_AT_ONCE):
+            some = slice(first, first + MOVED_AT_ONCE)
+            into.keys[some, :, :count] = rows_of(self.keys[some], indices[some])
+            into.values[some, :, :count] = rows_of(self.values[some], indices[some])
+        axes = indices.unsqueeze(1).expand(-1, self.shape.axes, -1)
+        into.positions[:, :, :count] = self.positions.gather(2, axes)
+        into.frames[:, :count] = self.frames.gather(1, indices)
+        into.patches[:, :count] = self.patches.gather(1, indices)
+        into.until[:, :count] = self.until.gather(1, indices)
         into.length = count
         into.moved()
+
+
+MOVED_AT_ONCE = 7
+"""Layers whose tokens move in one step, which takes a copy of them for a moment."""
+
+
+def rows_of(cached: Tensor, indices: Tensor) -> Tensor:
+    """The rows at `indices` [layers, n] of [layers, kv_heads, capacity, head_dim], by layer.
+
+    `cached` is contiguous.
+    """
+    layers, heads, capacity, dim = cached.shape
+    starts = torch.arange(layers * heads, device=cached.device) * capacity
+    rows = starts.view(layers, heads, 1) + indices.unsqueeze(1)
+    return cached.view(-1, dim).index_select(0, rows.flatten()).view(layers, heads, -1, dim)
 
 
 def caches_rotated_keys(shape: CacheShape) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
 from hermes.question import Turn
+from hermes.vlm.decoder import Decoder
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.forms import Forms
@@ -55,8 +56,8 @@ class VideoModel(Protocol):
         ...
 
     @property
-    def language(self) -> Any:
-        """Its language model, of transformers: with `layers`."""
+    def decoder(self) -> Decoder:
+        """The layers of its language model."""
         ...
 
     @property

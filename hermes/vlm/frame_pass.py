@@ -30,8 +30,8 @@ class FramePass:
         between: Between | None,
         on_retry: Callable[[Exception], None],
     ) -> None:
-        """`outcomes`: written to, by arrival. `between`: called between two layers. `on_retry`:
-        called with the error of each pass that is tried again.
+        """`outcomes`: written to, by arrival. `between`: called between two layers and after each
+        compression. `on_retry`: called with the error of each pass that is tried again.
         """
         self._outcomes = outcomes
         self._between = between
@@ -139,19 +139,28 @@ class FramePass:
                 run.memory.abandon(step)
             raise
         refused: list[tuple[FrameRun, int, Exception]] = []
-        for (run, step), good in zip(steps, finite, strict=True):
-            outcome: Outcome
-            try:
-                outcome = run.memory.end(step, good)
-            except Exception as error:
-                outcome = error.with_traceback(None)
-                if not all(good):
-                    run.memory.abandon(step)
-                    refused.append((run, step.count, outcome))
-                    continue
-                # The frames are in memory; what failed is the compression after them.
-            self._outcomes[run.pending[step.count - 1].arrival] = outcome
-            run.took(step.count)
+        ended = 0
+        try:
+            for (run, step), good in zip(steps, finite, strict=True):
+                ended += 1
+                outcome: Outcome
+                try:
+                    outcome = run.memory.end(step, good)
+                except Exception as error:
+                    outcome = error.with_traceback(None)
+                    if not all(good):
+                        run.memory.abandon(step)
+                        refused.append((run, step.count, outcome))
+                        continue
+                    # The frames are in memory; what failed is the compression after them.
+                self._outcomes[run.pending[step.count - 1].arrival] = outcome
+                run.took(step.count)
+                if isinstance(outcome, Compression) and self._between is not None:
+                    self._between()  # many compressions in a row would keep a question waiting
+        except BaseException:
+            for run, step in steps[ended:]:
+                run.memory.abandon(step)
+            raise
         return refused
 
 

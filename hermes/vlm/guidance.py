@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -42,30 +40,4 @@ def guidance_prompts(model: VideoModel, guidance: Guidance = "pass") -> tuple[Te
 @torch.inference_mode()
 def projections(model: VideoModel, prompt: Tensor) -> Projections:
     """What every layer of a model makes of a prompt's embeddings [n, width]."""
-    noted = _Noted()
-    first: list[Tensor] = []
-
-    def begin_anew(layer: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        first.append(first[0] if first else inputs[0])
-        return (first[0], *inputs[1:])
-
-    hooks = [layer.register_forward_pre_hook(begin_anew) for layer in model.language.layers]
-    try:
-        model.forward(prompt, noted)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return Projections(torch.stack(noted.queries), torch.stack(noted.keys))
-
-
-class _Noted:
-    """A pass that keeps the queries and keys of every layer."""
-
-    def __init__(self) -> None:
-        self.queries: list[Tensor] = []
-        self.keys: list[Tensor] = []
-
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        self.queries.append(query[0])
-        self.keys.append(key[0])
-        return torch.zeros_like(query).transpose(1, 2)
+    return model.decoder.projections(prompt[:, : model.decoder.width])

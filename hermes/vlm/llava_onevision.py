@@ -12,9 +12,9 @@ from torch import Tensor
 from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass, Rotary
 from hermes.question import Turn
-from hermes.vlm import attention
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
+from hermes.vlm.decoder import Decoder
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.forms import Forms
@@ -26,9 +26,8 @@ from hermes.vlm.tower import Between, TowerLayers
 class LlavaOnevision:
     """`hermes.vlm.base.VideoModel` over `LlavaOnevisionForConditionalGeneration`.
 
-    The model's forward is not changed. It gets position 0 for every token, which
-    makes its own rotation the identity: keys arrive unrotated, and the memory
-    rotates them to their true positions when it reads them.
+    The tower is run as it is. The decoder's weights are run by `Decoder`, which leaves
+    keys unrotated: the memory rotates them to their positions when it reads them.
     """
 
     model_type = "llava_onevision"
@@ -43,8 +42,7 @@ class LlavaOnevision:
         config, text = model.config, model.config.text_config
         if getattr(text, "use_sliding_window", False):
             raise Unsupported(f"{name}: sliding-window attention layers are not supported")
-        attention.register()
-        self.language.set_attn_implementation(attention.NAME)
+        self.decoder = Decoder(self.language, name)
         self.pixels = PixelSettings.from_checkpoint(folder)
         side = config.vision_config.image_size
         if (self.pixels.height, self.pixels.width) != (side, side):
@@ -146,22 +144,15 @@ class LlavaOnevision:
     @torch.inference_mode()
     def embed(self, token_ids: list[int]) -> Tensor:
         """Embeddings [n, hidden] of token ids."""
-        ids = torch.tensor(token_ids, dtype=torch.int64, device=self.shape.device)
+        ids = torch.tensor(token_ids, dtype=torch.int64)
+        ids = ids.to(self.shape.device, non_blocking=True)  # nothing waits for earlier passes
         embedded: Tensor = self.language.get_input_embeddings()(ids)
         return embedded
 
     @torch.inference_mode()
     def forward(self, inputs: Tensor, packed: Pass) -> Tensor:
         """Run the language model over packed rows: [n, hidden] in, last hidden states out."""
-        zeros = torch.zeros((1, len(inputs)), dtype=torch.int64, device=self.shape.device)
-        output = self.language(
-            inputs_embeds=inputs.unsqueeze(0),
-            position_ids=zeros,
-            use_cache=False,
-            **{attention.ARGUMENT: packed},
-        )
-        hidden: Tensor = output.last_hidden_state[0]
-        return hidden
+        return self.decoder.forward(inputs, packed)
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:

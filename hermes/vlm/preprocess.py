@@ -273,8 +273,8 @@ def to_pixels(
     """
     check_pictures(pictures)
     pictures = fit(pictures, (settings.height, settings.width) if size is None else size)
-    mean = torch.tensor(settings.mean, device=pictures.device).view(1, 3, 1, 1)
-    std = torch.tensor(settings.std, device=pictures.device).view(1, 3, 1, 1)
+    both = torch.tensor([settings.mean, settings.std]).view(2, 1, 3, 1, 1)
+    mean, std = both.to(pictures.device, non_blocking=True)
     return ((pictures.to(torch.float32) * settings.scale - mean) / std).to(dtype)
 
 

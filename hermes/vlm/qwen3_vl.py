@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.memory import FrameLayout
 from hermes.question import Turn
 from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.qwen_vl import QwenVL, widened
-
-_LEVELS = "hermes_levels"
-"""Argument of the language model's layers: features [n, hidden] for each of the first ones."""
 
 LATEST_S = 999_999_999.9
 """The latest time that is written, after more than thirty years: it bounds a frame's tokens."""
@@ -39,7 +35,7 @@ class Qwen3VL(QwenVL):
 
     Each of its first layers adds features of its own to a frame's tokens
     (DeepStack). They are further columns after the embedding, and zero for
-    text.
+    text, so that no layer asks which tokens are a picture's.
     """
 
     model_type = "qwen3_vl"
@@ -60,9 +56,6 @@ class Qwen3VL(QwenVL):
         config = model.config
         self._further = len(config.vision_config.deepstack_visual_indexes) * self._hidden
         self.levels = 1 + self._further // self._hidden
-        for level in range(self._further // self._hidden):
-            layer = self.language.layers[level]
-            layer.register_forward_hook(partial(_add_level, level), with_kwargs=True)
         marks = [config.vision_start_token_id, config.vision_end_token_id]
         if not all(0 <= mark < self.decoding.vocabulary for mark in marks):
             raise InvalidInput(
@@ -116,26 +109,14 @@ class Qwen3VL(QwenVL):
         """Inputs [n, width] of token ids; text has no features for deeper layers."""
         return widened(super().embed(token_ids), self._further)
 
-    def _beside(self, inputs: Tensor) -> dict[str, Any]:
-        return {_LEVELS: inputs[:, self._hidden :].split(self._hidden, dim=1)}
+    def _levels(self, inputs: Tensor) -> Sequence[Tensor]:
+        return inputs[:, self._hidden :].split(self._hidden, dim=1) if self._further else ()
 
 
 def time_ids(tokenizer: Any, seconds: float) -> list[int]:
     """Token ids of a time as the model's own processor writes it."""
     ids: list[int] = tokenizer(f"<{seconds:.1f} seconds>", add_special_tokens=False)["input_ids"]
     return ids
-
-
-def _add_level(
-    level: int, layer: nn.Module, inputs: Any, named: dict[str, Any], output: Tensor
-) -> Tensor:
-    """Add a level of features to the output of the layer that it belongs to.
-
-    The model's own way to add them asks the device which tokens are a picture's,
-    and waits for the answer. These are zero for text, so there is nothing to ask.
-    """
-    features: Tensor = named[_LEVELS][level]
-    return output + features
 
 
 class Qwen3VLMoe(Qwen3VL):

@@ -14,9 +14,10 @@ from torch.nn import functional
 from hermes.errors import Unsupported
 from hermes.memory import CacheShape, FrameLayout, Pass
 from hermes.question import Turn
-from hermes.vlm import attention, multimodal_rope
+from hermes.vlm import multimodal_rope
 from hermes.vlm.answer_text import AnswerText
 from hermes.vlm.base import TextStream
+from hermes.vlm.decoder import Decoder
 from hermes.vlm.decoding import Decoding
 from hermes.vlm.encoded import EncodedFrame, FrameTime
 from hermes.vlm.forms import Forms
@@ -31,15 +32,14 @@ from hermes.vlm.preprocess import (
 )
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.tower import Between, TowerLayers
+from hermes.vlm.tower_grid import precomputed
 
 
 class QwenVL(ABC):
     """`hermes.vlm.base.VideoModel` over a Qwen-VL model of transformers.
 
-    The model's forward is not changed. It gets position 0 on every axis for
-    every token, which makes its own rotation the identity: keys arrive
-    unrotated, and the memory rotates them to their true positions when it
-    reads them.
+    The tower is run as it is. The decoder's weights are run by `Decoder`, which leaves
+    keys unrotated: the memory rotates them to their positions when it reads them.
 
     Frames follow the shape of their pictures, in whole tokens, up to a number of
     tokens; or they all have one size.
@@ -70,8 +70,7 @@ class QwenVL(ABC):
         config, text = model.config, model.config.text_config
         if getattr(text, "use_sliding_window", False):
             raise Unsupported(f"{name}: sliding-window attention layers are not supported")
-        attention.register()
-        self.language.set_attn_implementation(attention.NAME)
+        self.decoder = Decoder(self.language, name)
         self.patches = PatchSettings.from_checkpoint(folder)
         self._sizes = FrameSizes(self.patches, frame_size, frame_tokens)
         self.frame_size = self._sizes.largest
@@ -168,9 +167,13 @@ class QwenVL(ABC):
             pixels = to_pixels(stacked(own, size), self.pixels, torch.float32, size)
             patches.append(patchify(pixels, self.patches))
             grids.append([len(frames), *(side // self.patches.side for side in size)])
+        grid, tower = torch.tensor(grids), self._model.model.visual
         with self._tower_layers.calling(between):
             found: Any = self._model.model.get_video_features(
-                torch.cat(patches), torch.tensor(grids, device=self.shape.device), return_dict=True
+                torch.cat(patches),
+                grid,
+                return_dict=True,
+                **precomputed(tower, grid, self.shape.device),
             )
         tokens = self._tokens_of(found)
         counts = [self._sizes.tokens(size) for size, frames in sizes.items() for _ in frames]
@@ -202,29 +205,19 @@ class QwenVL(ABC):
     @torch.inference_mode()
     def embed(self, token_ids: list[int]) -> Tensor:
         """Inputs [n, width] of token ids."""
-        ids = torch.tensor(token_ids, dtype=torch.int64, device=self.shape.device)
+        ids = torch.tensor(token_ids, dtype=torch.int64)
+        ids = ids.to(self.shape.device, non_blocking=True)  # nothing waits for earlier passes
         embedded: Tensor = self.language.get_input_embeddings()(ids)
         return embedded
 
     @torch.inference_mode()
     def forward(self, inputs: Tensor, packed: Pass) -> Tensor:
         """Run the language model over packed rows: [n, width] in, last hidden states out."""
-        zeros = torch.zeros(
-            (multimodal_rope.AXES, 1, len(inputs)), dtype=torch.int64, device=self.shape.device
-        )
-        output = self.language(
-            inputs_embeds=inputs[:, : self._hidden].unsqueeze(0),
-            position_ids=zeros,
-            use_cache=False,
-            **self._beside(inputs),
-            **{attention.ARGUMENT: packed},
-        )
-        hidden: Tensor = output.last_hidden_state[0]
-        return hidden
+        return self.decoder.forward(inputs[:, : self._hidden], packed, self._levels(inputs))
 
-    def _beside(self, inputs: Tensor) -> dict[str, Any]:
-        """Further arguments of the language model, besides the embeddings."""
-        return {}
+    def _levels(self, inputs: Tensor) -> Sequence[Tensor]:
+        """What is added to the outputs of the first layers, [n, hidden] each."""
+        return ()
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:

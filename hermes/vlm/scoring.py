@@ -37,7 +37,9 @@ class Wanted:
     def read(self, model: VideoModel, hidden: Tensor) -> Tensor:
         """Those of `tokens`, then those of `ends`: fp32 [n]. `hidden`: of the outputs."""
         wanted = [*self.tokens, *((at, id) for at in self.ends for id in self.end_ids)]
-        at, ids = torch.tensor(wanted, dtype=torch.int64).to(hidden.device).unbind(1)
+        at, ids = (
+            torch.tensor(wanted, dtype=torch.int64).to(hidden.device, non_blocking=True).unbind(1)
+        )
         found = hidden.new_zeros(len(wanted), dtype=torch.float32)
         for first in range(0, len(hidden), _OUTPUTS_AT_ONCE):
             scores = model.logits(hidden[first : first + _OUTPUTS_AT_ONCE]).to(torch.float32)
@@ -133,7 +135,7 @@ class Scoring:
             inputs = torch.cat((question, model.embed(self.ids)))
             hidden = model.forward(inputs, PackedPass([row]))
             branch.commit(row)
-            outputs = torch.tensor(wanted.outputs).to(hidden.device)
+            outputs = torch.tensor(wanted.outputs).to(hidden.device, non_blocking=True)
             self.took(wanted.read(model, hidden.index_select(0, outputs)).tolist())
             question = question[:0]
 

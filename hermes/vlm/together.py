@@ -40,7 +40,8 @@ def take_together(
     `on_retry` gets the error, and the pass is tried again in halves. A picture
     that fails alone has its error as its outcome, and no effect on others. A
     memory that is closed meanwhile takes no more frames.
-    `between` is called between two layers, of the tower and of the decoder.
+    `between` is called between two layers, of the tower and of the decoder, and after
+    each compression.
     """
     outcomes: list[Outcome] = [None] * len(arrivals)
     queues: dict[int, deque[tuple[int, Arrival]]] = {}

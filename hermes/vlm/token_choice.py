@@ -99,7 +99,7 @@ class TokenChoice:
         prompt = prompts.prompt_ids(question, turns, reasoning=grammar is None)
         ids = torch.tensor(sorted(set(prompt)), dtype=torch.int64)
         ids = ids[ids < self._seen.shape[1]]  # a tokenizer can know more than the model says
-        self._seen[row].zero_().index_fill_(0, ids.to(self._seen.device), True)
+        self._seen[row].zero_().index_fill_(0, ids.to(self._seen.device, non_blocking=True), True)
         return row
 
     def end(self, row: int) -> None:

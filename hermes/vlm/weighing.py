@@ -40,7 +40,9 @@ def logprobs_without(
     states = states.view(len(hidden), len(inputs), -1)[:, len(asked) - 1 :]
     if left_open is None:
         left_open = [OpenToken(place, id) for place, id in enumerate(answer)]
-    places, wanted, among = (part.to(states.device) for part in _tables(left_open))
+    places, wanted, among = (
+        part.to(states.device, non_blocking=True) for part in _tables(left_open)
+    )
     found = []
     for own in states.index_select(1, places):
         scores = model.logits(own).to(torch.float32)

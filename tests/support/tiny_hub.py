@@ -58,17 +58,21 @@ TEXT = (
 
 
 @functools.cache
-def folder(family: str) -> Path:
+def folder(family: str, layers: int = LAYERS) -> Path:
     """A checkpoint's folder. Shared: copy it to change it."""
-    return made_once(f"hermes-hub-{family}", lambda made: build(family, made))
+    return made_once(
+        f"hermes-hub-{family}-{layers}", lambda made: build(family, made, layers=layers)
+    )
 
 
-def build(family: str, made: Path, *, tied: bool = False, seed: int = 0) -> Path:
+def build(
+    family: str, made: Path, *, tied: bool = False, seed: int = 0, layers: int = LAYERS
+) -> Path:
     """Write a checkpoint of `family` into the folder `made`."""
     from transformers import AutoModelForImageTextToText
 
     tokenizer = _tokenizer()
-    config = config_of(family, tokenizer.get_vocab(), tied=tied)
+    config = config_of(family, tokenizer.get_vocab(), tied=tied, layers=layers)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model: Any = AutoModelForImageTextToText.from_config(config)
@@ -114,13 +118,13 @@ def _tokenizer() -> Any:
     return tokenizer
 
 
-def config_of(family: str, ids: dict[str, int], *, tied: bool = False) -> Any:
+def config_of(family: str, ids: dict[str, int], *, tied: bool = False, layers: int = LAYERS) -> Any:
     """The transformers configuration."""
     text: dict[str, Any] = {
         "vocab_size": len(ids) + 3,  # more rows than the tokenizer knows, as on the hub
         "hidden_size": HIDDEN,
         "intermediate_size": 2 * HIDDEN,
-        "num_hidden_layers": LAYERS,
+        "num_hidden_layers": layers,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "max_position_embeddings": 8192,

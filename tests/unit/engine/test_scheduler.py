@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes.engine.scheduler import (
+    MOST_COMPRESSIONS,
     Answering,
     Backlog,
     Idle,
@@ -151,6 +152,27 @@ def test_no_camera_is_starved_by_another(since: dict[str, int], room: int) -> No
         clock += 1
         since = since | dict.fromkeys(now, clock)
     assert served == set(since)
+
+
+def test_memories_that_are_due_together_are_compressed_in_several_passes() -> None:
+    scheduler = Scheduler[str](4)
+    due = {f"due {number}": Backlog(1, until_compression=1) for number in range(10)}
+    early = {f"early {number}": Backlog(2, until_compression=5) for number in range(3)}
+    passes = []
+    cameras = due | early
+    while cameras:
+        passes.append(chosen(scheduler.next(0, 0, cameras, room=100)))
+        cameras = {name: found for name, found in cameras.items() if name not in passes[-1]}
+    assert [len(taken) for taken in passes] == [MOST_COMPRESSIONS + 3, MOST_COMPRESSIONS, 2]
+    assert set(early) <= set(passes[0])  # cameras that wait do not hold up the others
+
+
+def test_a_backlog_ends_before_a_compression_that_is_one_too_many() -> None:
+    cameras = {f"due {number}": Backlog(1, until_compression=1) for number in range(4)}
+    work = Scheduler[str](4).next(
+        0, 0, cameras | {"file": Backlog(2, 60, until_compression=7)}, room=100
+    )
+    assert work == Ingest(dict.fromkeys(cameras, 1) | {"file": 6})
 
 
 def waiting_of(since: dict[str, int]) -> dict[str, Backlog]:
