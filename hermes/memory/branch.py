@@ -205,6 +205,29 @@ class Branch:
         """Keep the row's tokens, once its forward pass is done. The next row follows them."""
         self.length += row.kept
 
+    def split(self, shared: int, first: int, tokens: int, room: int) -> Branch:
+        """A branch that has read the first `shared` tokens of this one, and after them those
+        `tokens` that lie here from `first` on. Close it.
+
+        `room`: how many tokens it can take beside the opening's.
+        """
+        made = Branch(
+            self.slab,
+            self.rotary,
+            self._first_position,
+            room,
+            self.coverage,
+            self._opening,
+            self.span,
+        )
+        made.seen = self.seen
+        end = shared + tokens
+        for own, theirs in ((made.keys, self.keys), (made.values, self.values)):
+            own[:, :, :shared] = theirs[:, :, :shared]
+            own[:, :, shared:end] = theirs[:, :, first : first + tokens]
+        made.length = end
+        return made
+
     def close(self) -> None:
         """Stop reading the memory. Closing twice is harmless."""
         if not self._closed:

@@ -1,0 +1,108 @@
+"""A row with several questions about the same: what they begin with is read once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from hermes.memory.attention import tail_mask
+from hermes.memory.branch import Branch, BranchRow, Place
+
+_MASKS = 32
+"""Masks that are remembered: cameras with the same watches have the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One question of a row: its tokens, and the tokens of each text that could follow it."""
+
+    tokens: int
+    forks: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """All of its tokens in the row."""
+        return self.tokens + sum(self.forks)
+
+
+class SharedRow(BranchRow):
+    """The frames that a new branch begins with, and several questions. None sees another.
+
+    Each question sees the memory, the frames and itself, as if it alone were asked; the
+    texts after it are as in a `ForkedRow`. A question that goes on after the pass gets a
+    branch of its own: `split`. The branch itself is of no use then.
+    """
+
+    def __init__(self, branch: Branch, shared: int, parts: Sequence[Part]) -> None:
+        """`shared`: tokens of the frames, 0 without any. `parts`: the questions, in order."""
+        super().__init__(branch, shared + sum(part.size for part in parts))
+        branch.check_room(self.tokens)
+        self._shared = shared
+        self._parts = tuple(parts)
+        self.starts = tuple(accumulate((part.size for part in parts[:-1]), initial=shared))
+        """Where in the row each question begins."""
+
+    @property
+    def kept(self) -> int:
+        """How many of its tokens stay in the branch."""
+        return self._shared
+
+    @property
+    def in_line(self) -> bool:
+        """Never: a text may have two stretches of tokens before it that it does not see."""
+        return False
+
+    def places(self) -> list[Place]:
+        """It has none: see `in_line`."""
+        raise RuntimeError("a row of several questions is not read in line")
+
+    @cached_property
+    def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """cos and sin of its positions: those of each question begin after the frames."""
+        shared = self._shared
+        longest = max(part.tokens + max(part.forks, default=0) for part in self._parts)
+        line = self.branch.positions(shared + longest)
+        found = [line[:, :shared]]
+        for part in self._parts:
+            fork = shared + part.tokens
+            found.append(line[:, shared:fork])
+            found += [line[:, fork : fork + tokens] for tokens in part.forks]
+        return self.branch.rotary.tables(torch.cat(found, dim=1))
+
+    @cached_property
+    def mask(self) -> Tensor | None:
+        """As of every row; a question sees no other one, and a text sees no other text."""
+        return _mask(self._shared, self._parts, self.branch.keys.device)
+
+    def split(self, number: int, room: int) -> Branch:
+        """A branch for one of the questions, once the pass is done: it goes on from there.
+
+        It has read the frames and the question. `room`: for how many tokens, beside the frames.
+        Close it.
+        """
+        tokens = self._parts[number].tokens
+        return self.branch.split(self._shared, self.starts[number], tokens, room)
+
+
+@lru_cache(_MASKS)
+def _mask(shared: int, parts: tuple[Part, ...], device: torch.device) -> Tensor | None:
+    sizes, questions, texts = [shared], [0], [0]
+    for number, part in enumerate(parts, 1):
+        for text, tokens in enumerate((part.tokens, *part.forks)):
+            sizes.append(tokens)
+            questions.append(number)
+            texts.append(text)
+    causal = tail_mask(sum(sizes), sum(sizes), device)
+    if causal is None:
+        return None
+    counts = torch.tensor(sizes)
+    question, text = (
+        torch.tensor(numbers).repeat_interleave(counts).to(device) for numbers in (questions, texts)
+    )
+    same_question = (question == 0) | (question == question[:, None])
+    return causal & same_question & ((text == 0) | (text == text[:, None]))
