@@ -100,6 +100,7 @@ class Engine:
             took=self._admission.weighed,
         )
         self._share = Share(config.watch_share, clock)
+        most = config.max_pass_frames * model.most_frame_tokens
         self._answers = Answers(
             model,
             self._question_pass,
@@ -111,14 +112,13 @@ class Engine:
             watched=self._share.took,
             ended=self._ended,
             give_way=self._give_way,
+            standing_size=PassSize(
+                config.max_pass_frames * model.most_frame_tokens, config.slice_s
+            ),
         )
         self._ingesting = Ingesting(
             model.shape.device,
-            PassSize(
-                config.max_pass_frames * model.most_frame_tokens,
-                config.slice_s,
-                model.most_frame_tokens,
-            ),
+            PassSize(most, config.slice_s, model.most_frame_tokens),
             observer,
             wall_clock=wall_clock,
             give_way=self._give_way,
@@ -333,7 +333,7 @@ class Engine:
             case Weigh():
                 self._weighings.step()
             case Watching():
-                answers.step(standing=True)
+                answers.watch()
             case Ingest(frames):
                 self._ingesting.perform({self._sessions[key]: n for key, n in frames.items()})
             case Idle():

@@ -159,6 +159,11 @@ class Branch:
         first = self._opening.first
         return None if first is None else first + self.length
 
+    @property
+    def opening_features(self) -> Tensor | None:
+        """Inputs [n, width] of the frames that the branch begins with; None without any."""
+        return None if self._opening is None else self._opening.features
+
     def opened_by(self, question: Tensor) -> Tensor:
         """Inputs [n, width] of the first row: frames that are not in memory, and the question."""
         opening = self._opening

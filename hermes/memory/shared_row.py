@@ -93,16 +93,16 @@ class SharedRow(BranchRow):
 def _mask(shared: int, parts: tuple[Part, ...], device: torch.device) -> Tensor | None:
     sizes, questions, texts = [shared], [0], [0]
     for number, part in enumerate(parts, 1):
-        for text, tokens in enumerate((part.tokens, *part.forks)):
-            sizes.append(tokens)
-            questions.append(number)
-            texts.append(text)
+        sizes += [part.tokens, *part.forks]
+        questions += [number] * (1 + len(part.forks))
+        texts += range(1 + len(part.forks))
     causal = tail_mask(sum(sizes), sum(sizes), device)
     if causal is None:
         return None
     counts = torch.tensor(sizes)
-    question, text = (
+    own = [
         torch.tensor(numbers).repeat_interleave(counts).to(device) for numbers in (questions, texts)
-    )
-    same_question = (question == 0) | (question == question[:, None])
-    return causal & same_question & ((text == 0) | (text == text[:, None]))
+    ]
+    for of in own:  # 0 is what comes before all questions, or before all texts
+        causal &= (of == 0) | (of == of.unsqueeze(1))
+    return causal
