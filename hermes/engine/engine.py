@@ -112,9 +112,7 @@ class Engine:
             watched=self._share.took,
             ended=self._ended,
             give_way=self._give_way,
-            standing_size=PassSize(
-                config.max_pass_frames * model.most_frame_tokens, config.slice_s
-            ),
+            standing_size=PassSize(most, config.slice_s, config.prefill_tokens),
         )
         self._ingesting = Ingesting(
             model.shape.device,
