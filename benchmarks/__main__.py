@@ -21,6 +21,7 @@ from benchmarks import (
     memory,
     serving,
     spans,
+    standing,
     stream,
     watches,
 )
@@ -40,6 +41,7 @@ MODULES = {
     "gateway": gateway,
     "many": many,
     "checkpoints": checkpoints,
+    "standing": standing,
     "watches": watches,
 }
 

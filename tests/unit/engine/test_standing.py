@@ -37,6 +37,23 @@ def test_a_pass_counts_its_own_time_alone() -> None:
     assert asked == [(0.25, 0), (0.25, 1), (0.25, 2), (0.5, 2), (0.75, 2), (1.0, 2)]
 
 
+def test_it_also_gives_way_before_and_after_its_layers() -> None:
+    ticks: list[float] = []
+    asked: list[float] = []
+
+    def give_way(done: float, given: int) -> bool:
+        asked.append(done)
+        return False
+
+    made = GivingWay(2, give_way, lambda: 0.0, lambda: ticks.append(1.0))
+    made.aside()
+    made()
+    made()
+    made.aside()
+    assert asked == [0.0, 0.5, 1.0, 1.0]
+    assert (len(ticks), made.slices) == (2, 2)
+
+
 def test_standing_questions_find_the_same_whatever_else_is_asked() -> None:
     config = EngineConfig(
         budget_tokens=160, compress_every_frames=4, max_cameras=4, max_pending_frames=16,
