@@ -35,6 +35,7 @@ from hermes.engine.scheduler import (
 from hermes.engine.session import Session
 from hermes.engine.share import Share
 from hermes.engine.snapshot import limit_of
+from hermes.engine.standing import MOST_TOKENS
 from hermes.engine.warm_up import warm_up
 from hermes.engine.weighing import WEIGHED_AT_ONCE, Weighings
 from hermes.errors import (
@@ -112,7 +113,7 @@ class Engine:
             watched=self._share.took,
             ended=self._ended,
             give_way=self._give_way,
-            standing_size=PassSize(most, config.slice_s, config.prefill_tokens),
+            standing_size=PassSize(MOST_TOKENS, config.slice_s, config.prefill_tokens),
         )
         self._ingesting = Ingesting(
             model.shape.device,

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from hermes.engine.answer import Answer
 from hermes.engine.session import Session
 
+MOST_TOKENS = 2048
+"""Of a pass over standing questions, if its layers are short enough. A larger one would keep no
+device busier, and its keys and values take room that was not measured."""
+
 
 class StandingQuestions:
     """A queue of cameras, each with all of its standing questions. Plain Python.

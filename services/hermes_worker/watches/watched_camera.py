@@ -175,7 +175,9 @@ class WatchedCamera:
         seen = (newest_ms, report.changes, int(wall_s))  # hours begin and end with a second
         if seen == self._asked:
             return True
-        now, due, left = datetime.fromtimestamp(wall_s, UTC), [], []
+        now = datetime.fromtimestamp(wall_s, UTC)
+        due: list[Watched] = []
+        left: list[Watched] = []
         for watched in self._watched.values():
             if not watched.wanted(now):
                 self._pause(watched)
