@@ -14,6 +14,7 @@ from hermes.engine.giving_way import GivingWay
 from hermes.engine.question_pass import QuestionPass, Want
 from hermes.memory import Branch, BranchRow, Part, SharedRow
 from hermes.vlm import ChosenToken, VideoModel
+from hermes.vlm.scoring import Scoring
 
 log = logging.getLogger(__name__)
 
@@ -99,22 +100,21 @@ class JointRow:
         self._row: SharedRow | None = None
 
     def make(self, number: int) -> Made:
-        """See `PassRow`."""
+        """See `PassRow`. Of the answers that are not over."""
+        self.answers = [answer for answer in self.answers if not answer.over]
         frames = self._branch.opening_features
         shared = 0 if frames is None else len(frames)
         inputs: list[Tensor] = [] if frames is None else [frames]
         scored = [answer.scoring for answer in self.answers]
-        ids = [id for scoring in scored if scoring is not None for id in scoring.ids]
-        choices = self._model.embed(ids) if ids else None
+        choices = iter(self._choices([one for one in scored if one is not None]))
         parts: list[Part] = []
         for answer, scoring in zip(self.answers, scored, strict=True):
             assert answer.asked is not None
             inputs.append(answer.asked)
             forks: tuple[int, ...] = ()
-            if scoring is not None and choices is not None:
+            if scoring is not None:
                 forks = scoring.forks
-                inputs.append(choices[: sum(forks)])
-                choices = choices[sum(forks) :]
+                inputs.append(next(choices))
             parts.append(Part(len(answer.asked), forks))
         self._row = row = SharedRow(self._branch, shared, parts)
         wants: list[Want] = []
@@ -125,6 +125,14 @@ class JointRow:
                 assert answer.choice is not None
                 wants.append(Want(number, start + part.tokens - 1, answer.choice))
         return Made(torch.cat(inputs), row, wants)
+
+    def _choices(self, scored: Sequence[Scoring]) -> Sequence[Tensor]:
+        """The inputs of the choices of each."""
+        if not scored:
+            return ()
+        ids = [scoring.ids for scoring in scored]
+        embedded = self._model.embed([id for own in ids for id in own])
+        return embedded.split([len(own) for own in ids])
 
     def halves(self) -> Sequence[PassRow]:
         """See `PassRow`."""
@@ -154,8 +162,9 @@ def run_rows(
     `took` gets what was found for each answer, `failed` why there is nothing. `between`:
     the pass gives way to others.
     """
+    rows = [row for row in rows if not all(answer.over for answer in row.answers)]
     if not rows:
-        return
+        return  # they were cancelled meanwhile
     try:
         made = [row.make(number) for number, row in enumerate(rows)]
         wants = [want for one in made for want in one.wants]

@@ -14,7 +14,7 @@ from hermes.memory.attention import tail_mask
 from hermes.memory.branch import Branch, BranchRow, Place
 
 _MASKS = 32
-"""Masks that are remembered: cameras with the same watches have the same."""
+"""Masks and orders that are remembered: cameras with the same watches have the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,11 @@ class SharedRow(BranchRow):
     @cached_property
     def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """cos and sin of its positions: those of each question begin after the frames."""
-        shared = self._shared
+        branch, shared = self.branch, self._shared
         longest = max(part.tokens + max(part.forks, default=0) for part in self._parts)
-        line = self.branch.positions(shared + longest)
-        found = [line[:, :shared]]
-        for part in self._parts:
-            fork = shared + part.tokens
-            found.append(line[:, shared:fork])
-            found += [line[:, fork : fork + tokens] for tokens in part.forks]
-        return self.branch.rotary.tables(torch.cat(found, dim=1))
+        line = branch.positions(shared + longest)
+        order = _order(shared, self._parts, line.device)
+        return branch.rotary.tables(line.index_select(1, order))
 
     @cached_property
     def mask(self) -> Tensor | None:
@@ -87,6 +83,18 @@ class SharedRow(BranchRow):
         """
         tokens = self._parts[number].tokens
         return self.branch.split(self._shared, self.starts[number], tokens, room)
+
+
+@lru_cache(_MASKS)
+def _order(shared: int, parts: tuple[Part, ...], device: torch.device) -> Tensor:
+    """How far from the branch's first token each token of the row would be if it stood alone."""
+    found = list(range(shared))
+    for part in parts:
+        fork = shared + part.tokens
+        found += range(shared, fork)
+        for tokens in part.forks:
+            found += range(fork, fork + tokens)
+    return torch.tensor(found, dtype=torch.int64).to(device)
 
 
 @lru_cache(_MASKS)
