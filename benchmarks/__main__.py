@@ -21,6 +21,7 @@ from benchmarks import (
     memory,
     serving,
     spans,
+    standing,
     stream,
     waiting,
     watches,
@@ -42,6 +43,7 @@ MODULES = {
     "gateway": gateway,
     "many": many,
     "checkpoints": checkpoints,
+    "standing": standing,
     "watches": watches,
 }
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from hermes.choices import ChoiceProbability
 from hermes.engine.evidence import Evidence
 from hermes.engine.session import Session
-from hermes.errors import HermesError
+from hermes.errors import AnswerCut, HermesError
 from hermes.memory import Branch, Coverage, FrameStamp, SpanCoverage
 from hermes.question import Question
 from hermes.vlm import ChosenToken, TextStream
@@ -93,7 +93,8 @@ class Answer:
     `unread`: how many passes must still read a part of the question.
     `asked`: the inputs of the question; `unread_tokens`: how many of them no pass has read, nor
     the next one reads. `next_input`: what the next pass reads. `ids`: the tokens of the answer.
-    `stamps`: of the frames that it sees, if its evidence is wanted.
+    `stamps`: of the frames that it sees, if its evidence is wanted. `coverage`, `span`: of what it
+    sees, once it has begun. `on_cancel`: called from any thread once it is cancelled.
     """
 
     session: Session
@@ -122,7 +123,10 @@ class Answer:
     tokens: int = 0
     intervals: list[float] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+    span: SpanCoverage | None = None
     over: bool = False
+    on_cancel: Callable[[], None] = lambda: None
     cancelled: threading.Event = field(default_factory=threading.Event)
     stops: StopTexts = field(init=False)
 
@@ -146,6 +150,11 @@ class Answer:
         return self.unread_tokens + (0 if self.scoring is None else self.scoring.tokens)
 
     @property
+    def joins(self) -> bool:
+        """Whether it may be read together with others about its camera: all see the same."""
+        return self.standing and self.question.span is None and not self.question.evidence
+
+    @property
     def camera_id(self) -> str:
         """The camera that the question is about."""
         return self.session.camera_id
@@ -162,6 +171,7 @@ class Answer:
     def cancel(self) -> None:
         """Drop the rest of the answer at the device's next step."""
         self.cancelled.set()
+        self.on_cancel()
 
     def is_ready(self, cursor: str) -> bool:
         """Whether a memory at this cursor holds everything that the question must see."""
@@ -214,14 +224,20 @@ class Answer:
         self.tokens = choice.tokens
         return choice.text
 
+    def cut(self) -> AnswerCut:
+        """Why it failed, if it reached its limit before it was complete."""
+        return AnswerCut(
+            f"the answer reached its limit of {self.question.max_tokens} tokens before it was"
+            " complete; allow more, or ask for less"
+        )
+
     def result(self, reason: FinishReason) -> AnswerResult:
         """The result that the sink gets at the end."""
-        assert self.branch is not None
         return AnswerResult(
             finish_reason=reason,
             question_tokens=self.question_tokens,
             answer_tokens=self.tokens,
-            coverage=self.branch.coverage,
+            coverage=self.coverage,
             warm_ttft_s=self.first_token - self.ready,
             fresh_ttft_s=self.first_token - self.received,
             queue_s=self.started - self.ready,
@@ -231,5 +247,5 @@ class Answer:
             logprobs=tuple(self.logprobs),
             choices=() if self.scoring is None else self.scoring.probabilities,
             dropped_turns=self.dropped_turns,
-            span=self.branch.span,
+            span=self.span,
         )

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-
-import torch
-from torch import Tensor
+from itertools import chain
 
 from hermes.engine.answer import Answer, AnswerResult, FinishReason
 from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
+from hermes.engine.ingesting import DevicePace
+from hermes.engine.pass_rows import JointRow, OwnRow, PassRow, run_rows
 from hermes.engine.prefill import Prefill
+from hermes.engine.question_inputs import QuestionInputs
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.remembered import Given, Remembered
+from hermes.engine.scheduler import PassSize
 from hermes.engine.session import Session
+from hermes.engine.standing import StandingQuestions
 from hermes.engine.weighing import Weighing, Weighings, stamps_of
-from hermes.errors import AnswerCut, CameraNotOwned, HermesError, InvalidInput, as_hermes_error
-from hermes.memory import BranchRow
-from hermes.vlm import Between, ChosenToken, VideoModel
-from hermes.vlm.scoring import Wanted
-from hermes.vlm.token_choice import PLAIN
-
-log = logging.getLogger(__name__)
+from hermes.errors import CameraNotOwned, HermesError, as_hermes_error
+from hermes.memory import Branch
+from hermes.vlm import ChosenToken, VideoModel
 
 
 class Answers:
@@ -53,23 +52,29 @@ class Answers:
         watched: Callable[[int, float], None],
         ended: Callable[[Answer], None],
         give_way: GiveWay,
+        standing_size: PassSize,
     ) -> None:
-        """`give_way`: called between the layers of a pass over standing questions."""
+        """`give_way`: called between the layers of a pass over standing questions, which has so
+        many tokens as `standing_size` says.
+        """
         self._model = model
         self._passes = passes
         self._weighings = weighings
         self._remembered = Remembered(clock)
-        self._max_question_tokens = max_question_tokens
+        self._question_inputs = QuestionInputs(max_question_tokens)
         self._prefill = Prefill(prefill_tokens)
         self._clock = clock
         self._read = read
         self._watched = watched
         self._ended = ended
         self._give_way = give_way
-        self._reading: list[Answer] = []  # standing ones, in the pass that gives way
+        self._standing_size = standing_size
+        self._pace = DevicePace(model.shape.device)
+        self._cancelled = threading.Event()  # one of the answers was
+        self._reading: set[Answer] = set()  # standing ones, in the pass that gives way
         self._waiting: list[Answer] = []  # for frames
         self._ready: deque[Answer] = deque()  # for the device
-        self._standing: deque[Answer] = deque()  # the same, of standing questions
+        self._standing = StandingQuestions()  # the same
         self._under_way: list[Answer] = []
         self._weighed: list[Answer] = []  # complete, but for their evidence
 
@@ -102,12 +107,15 @@ class Answers:
 
     def accept(self, answer: Answer) -> None:
         """Accept a question. If it cannot be answered, its sink gets the error."""
+        answer.on_cancel = self._cancelled.set
+        if answer.cancelled.is_set():
+            self._cancelled.set()
         try:
             if not answer.session.is_open:
                 raise CameraNotOwned(answer.camera_id)
-            question = self._read_question(answer)
+            question = self._question_inputs.read(answer)
         except Exception as error:
-            self.fail(answer, as_hermes_error(error, _doing(answer)))
+            self._failed(answer, error)
             return
         answer.asked = question
         answer.question_tokens = answer.unread_tokens = len(question)
@@ -115,25 +123,6 @@ class Answers:
             self._make_ready(answer)
         else:
             self._waiting.append(answer)
-
-    def _read_question(self, answer: Answer) -> Tensor:
-        """Inputs of the question after as many of its earlier turns as there is room for."""
-        asked, session = answer.question, answer.session
-        model, most = session.memory.model, session.question_tokens or self._max_question_tokens
-        question = model.question(asked.text, reasoning=answer.reasons)
-        if len(question) > most:
-            raise InvalidInput("question.text", f"is {len(question)} tokens long; at most {most}")
-        if not asked.turns:
-            return question
-        room = most - len(question)
-        turns = model.template.newest_turns(model.tokenizer, asked.turns, room)
-        question = model.question(asked.text, turns, reasoning=answer.reasons)
-        while len(question) > most:
-            turns = turns[1:]
-            question = model.question(asked.text, turns, reasoning=answer.reasons)
-        answer.dropped_turns = len(asked.turns) - len(turns)
-        answer.question = replace(asked, turns=turns)
-        return question
 
     def frames_came(self, session: Session) -> None:
         """The camera's memory took in frames: make ready the questions that waited for them."""
@@ -144,11 +133,17 @@ class Answers:
 
     def _make_ready(self, answer: Answer) -> None:
         answer.ready = self._clock()
-        (self._standing if answer.standing else self._ready).append(answer)
+        if answer.standing:
+            self._standing.add(answer)
+        else:
+            self._ready.append(answer)
 
     def drop_cancelled(self) -> None:
         """Drop the answers that were cancelled."""
         self._weighings.drop_cancelled()
+        if not self._cancelled.is_set():
+            return
+        self._cancelled.clear()
         for answer in self._all():
             if answer.cancelled.is_set():
                 self._forget(answer)
@@ -172,43 +167,128 @@ class Answers:
 
     # -- one pass -------------------------------------------------------------
 
-    def step(self, *, standing: bool = False) -> None:
-        """Run one pass: read questions as `Prefill` says, and add a token to each answer.
-
-        `standing`: for standing questions alone; this pass gives way to others.
-        """
-        under_way = [
-            answer
-            for answer in self._under_way
-            if answer not in self._reading and (answer.standing or not standing)
-        ]
-        share = self._prefill.share(under_way, self._standing if standing else self._ready)
+    def step(self) -> None:
+        """Run one pass: read questions as `Prefill` says, and add a token to each answer."""
+        under_way = [answer for answer in self._under_way if answer not in self._reading]
+        share = self._prefill.share(under_way, self._ready)
         began = self._clock()
         self._under_way += [answer for answer in share.starting if self._begin(answer)]
         reading = [answer for answer, tokens in share.reads if self._reads(answer, tokens)]
         taking_part = [*share.going_on, *reading]
-        if standing:
-            between = GivingWay(self._model.shape.layers, self._give_way, self._clock)
-            self._reading = taking_part
-            try:
-                self._pass(taking_part, between)
-            finally:
-                self._reading = []
-            self._watched(len(share.starting), between.seconds)
-            return
         asked = [answer for answer in taking_part if not answer.standing]
         unread = sum(answer.unread for answer in asked)
-        self._pass(taking_part)
+        self._pass([OwnRow(self._model, answer) for answer in taking_part])
         if read := unread - sum(answer.unread for answer in asked):
             self._read(read, self._clock() - began)
 
+    def _reads(self, answer: Answer, tokens: int) -> bool:
+        """Have the next pass read so much of a question. Returns whether it is still open."""
+        try:
+            if not answer.over:
+                answer.read(tokens)
+        except Exception as error:
+            self._failed(answer, error)
+        return not answer.over
+
+    def watch(self) -> None:
+        """The same for standing questions alone: those about one camera are read together, after
+        what all of them see. This pass gives way to others.
+        """
+        standing = [answer for answer in self._under_way if answer.standing]
+        size = self._standing_size
+        going_on, tokens = self._going_on(standing, size.tokens)
+        starting = self._standing.take(size.tokens - tokens, least=0 if tokens else 1)
+        between = GivingWay(self._model.shape.layers, self._give_way, self._clock, self._pace.tick)
+        rows: list[PassRow] = [OwnRow(self._model, answer) for answer in going_on]
+        begun = list(chain.from_iterable(starting))
+        self._reading = {*going_on, *begun}
+        self._under_way += begun
+        opened: list[Branch] = []
+        try:
+            for answers in starting:
+                tokens += answers[0].session.present_tokens
+                tokens += sum(answer.pass_tokens for answer in answers)
+                rows += self._standing_rows(answers, opened)
+                between.aside()
+            self._pass(rows, between)
+        finally:
+            self._reading = set()
+            self._pace.forget()
+            for branch in opened:
+                branch.close()
+        seconds = between.seconds
+        size.took(tokens, between.slices, seconds)
+        self._watched(len(begun), seconds)
+
+    def _going_on(self, answers: Sequence[Answer], room: int) -> tuple[list[Answer], int]:
+        """Those of the answers under way that take part in the next pass, and how many tokens of
+        choices it reads for them.
+        """
+        taking_part: list[Answer] = []
+        tokens = 0
+        for answer in answers:
+            if answer in self._reading:
+                continue
+            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > room:
+                continue
+            tokens += answer.pass_tokens
+            taking_part.append(answer)
+        return taking_part, tokens
+
     def _begin(self, answer: Answer) -> bool:
-        answer.started = self._clock()
+        """Begin an answer on a branch of its own. Whether that worked."""
         question = answer.question
         try:
             answer.branch = answer.session.memory.branch(answer.room, question.span)
             if question.evidence:
                 answer.stamps = stamps_of(answer.session.memory, answer.branch)
+        except Exception as error:
+            self._failed(answer, error)
+            return False
+        return self._start(answer, answer.branch)
+
+    def _standing_rows(self, answers: Sequence[Answer], opened: list[Branch]) -> list[PassRow]:
+        """Begin to answer questions about one camera: in one row, as far as that saves anything.
+
+        `opened`: gets the branch of that row.
+        """
+        answers = [answer for answer in answers if not answer.over]  # cancelled meanwhile
+        joint = [answer for answer in answers if answer.joins]
+        on_cpu = self._model.shape.device.type == "cpu"
+        if len(joint) < 2 or not (on_cpu or joint[0].session.present_tokens):
+            joint = []
+        alone = [
+            answer
+            for answer in answers
+            if answer not in joint
+            and self._begin(answer)
+            and self._reads(answer, answer.unread_tokens)
+        ]
+        rows: list[PassRow] = [OwnRow(self._model, answer) for answer in alone]
+        if joint and (branch := self._joint_branch(joint)) is not None:
+            opened.append(branch)
+            begun = [answer for answer in joint if self._start(answer, branch)]
+            for answer in begun:
+                answer.unread_tokens = 0  # the row reads all of it
+            rows.append(JointRow(self._model, branch, begun))
+        return rows
+
+    def _joint_branch(self, answers: Sequence[Answer]) -> Branch | None:
+        """A branch for all of them; None if they failed."""
+        try:
+            room = sum(answer.pass_tokens for answer in answers)
+            return answers[0].session.memory.branch(room)
+        except Exception as error:
+            for answer in answers:
+                self._failed(answer, error)
+            return None
+
+    def _start(self, answer: Answer, branch: Branch) -> bool:
+        """Begin an answer that reads this branch. Whether that worked."""
+        question = answer.question
+        answer.started = self._clock()
+        answer.coverage, answer.span = branch.coverage, branch.span
+        try:
             answer.stream = self._model.text_stream(reasoning=answer.reasons)
             if answer.scoring is None:
                 answer.choice = self._passes.choice.begin(
@@ -219,77 +299,24 @@ class Answers:
                     answer.session.memory.model,
                 )
         except Exception as error:
-            self.fail(answer, as_hermes_error(error, _doing(answer)))
+            self._failed(answer, error)
             return False
         return True
 
-    def _reads(self, answer: Answer, tokens: int) -> bool:
-        """Have the next pass read so much of a question. Returns whether it is still open."""
-        try:
-            if not answer.over:
-                answer.read(tokens)
-        except Exception as error:
-            self.fail(answer, as_hermes_error(error, _doing(answer)))
-        return not answer.over
+    def _pass(self, rows: Sequence[PassRow], between: GivingWay | None = None) -> None:
+        run_rows(self._passes, rows, self._took, self._failed, between)
 
-    def _pass(self, answers: Sequence[Answer], between: Between | None = None) -> None:
-        """Run one pass. If it fails, run each half alone, so that one bad answer fails alone."""
-        if not answers:
-            return
-        try:
-            rows, outcomes = self._next(answers, between)
-        except Exception as error:
-            if len(answers) == 1:
-                self.fail(answers[0], as_hermes_error(error, _doing(answers[0])))
-                return
-            log.warning("a pass over %d answers failed: %s", len(answers), error)
-        else:
-            for answer, row, outcome in zip(answers, rows, outcomes, strict=True):
-                self._took(answer, row, outcome)
-            return
-        cut = len(answers) // 2
-        self._pass(answers[:cut], between)
-        self._pass(answers[cut:], between)
+    def _failed(self, answer: Answer, error: Exception) -> None:
+        self.fail(answer, as_hermes_error(error, f"an answer about {answer.camera_id}"))
 
-    def _next(
-        self, answers: Sequence[Answer], between: Between | None
-    ) -> tuple[list[BranchRow], list[ChosenToken | list[float]]]:
-        inputs: list[Tensor] = []
-        rows: list[BranchRow] = []
-        wants: list[int | Wanted] = []
-        for answer in answers:
-            branch, own, scoring = answer.branch, answer.next_input, answer.scoring
-            assert branch is not None
-            if answer.unread_tokens:  # it reads a slice of its question, and nothing follows yet
-                assert own is not None
-                wants.append(PLAIN)
-                inputs.append(own)
-                rows.append(branch.row(len(own)))
-                continue
-            if scoring is not None:
-                choices = self._model.embed(scoring.ids)
-                before = 0 if own is None else len(own)
-                inputs.append(choices if own is None else torch.cat((own, choices)))
-                rows.append(scoring.row(branch, before))
-                wants.append(scoring.wanted(before))
-                continue
-            assert own is not None
-            assert answer.choice is not None
-            wants.append(answer.choice)
-            inputs.append(own)
-            rows.append(branch.row(len(own)))
-        return rows, self._passes.outcomes(inputs, rows, wants, between)
-
-    def _took(self, answer: Answer, row: BranchRow, outcome: ChosenToken | list[float]) -> None:
+    def _took(self, answer: Answer, outcome: ChosenToken | list[float]) -> None:
         """Add what a pass found to an answer, and end it if it is complete."""
         if answer.over:  # the pass gave way, and it ended meanwhile
             return
+        if answer.unread_tokens:  # a slice of its question, which goes on
+            answer.next_input = None
+            return
         try:
-            assert answer.branch is not None
-            answer.branch.commit(row)
-            if answer.unread_tokens:
-                answer.next_input = None
-                return
             answer.unread = max(0, answer.unread - 1)
             if isinstance(outcome, ChosenToken):
                 self._took_token(answer, outcome)
@@ -299,7 +326,7 @@ class Answers:
                 answer.sink.delta(text)
                 self._finish(answer, "stop")
         except Exception as error:  # concerns only this answer
-            self.fail(answer, as_hermes_error(error, _doing(answer)))
+            self._failed(answer, error)
 
     def _took_token(self, answer: Answer, token: ChosenToken) -> None:
         """Add one token to an answer, send its text to the sink, and end it if it is complete."""
@@ -318,7 +345,7 @@ class Answers:
             self._finish(answer, "stop")
         elif answer.tokens >= answer.question.max_tokens:
             if grammar is not None and not grammar.complete:
-                self.fail(answer, _cut(answer))
+                self.fail(answer, answer.cut())
             else:
                 self._finish(answer, "length")
         else:
@@ -331,8 +358,9 @@ class Answers:
         given = Given(
             answer.session, answer.asked, answer.question.span, tuple(answer.ids), left_open
         )
-        result = replace(result, answer_id=self._remembered.add(given))
         weighed = answer.question.evidence > 0
+        if weighed or not answer.standing:  # of standing ones, there are too many to keep
+            result = replace(result, answer_id=self._remembered.add(given))
         if weighed:
             self._weigh(answer, given, result)
         else:
@@ -384,14 +412,3 @@ class Answers:
             if answer in queue:
                 queue.remove(answer)
         self._ended(answer)
-
-
-def _doing(answer: Answer) -> str:
-    return f"an answer about {answer.camera_id}"
-
-
-def _cut(answer: Answer) -> AnswerCut:
-    return AnswerCut(
-        f"the answer reached its limit of {answer.question.max_tokens} tokens before it was"
-        " complete; allow more, or ask for less"
-    )

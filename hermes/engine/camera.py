@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -16,7 +16,14 @@ from hermes.engine.copying import Copy, Copying, Snapshot
 from hermes.engine.evidence import Evidence
 from hermes.engine.mailbox import Mailbox, fail
 from hermes.engine.session import Batch, Session, SessionReport
-from hermes.errors import CameraNotOwned, HermesError, InvalidInput, Unavailable, as_hermes_error
+from hermes.errors import (
+    CameraNotOwned,
+    HermesError,
+    InvalidInput,
+    Overloaded,
+    Unavailable,
+    as_hermes_error,
+)
 from hermes.memory import look_inside
 from hermes.question import MAX_EVIDENCE_FRAMES, Form, Question
 from hermes.vlm.choice_tokens import ChoiceTokens
@@ -118,6 +125,52 @@ class CameraHandle:
         Raises `InvalidInput`, `Overloaded` and `Unavailable`.
         """
         self._require_open()
+        answer = self._answer(question, sink, ready)
+        answer.standing = standing
+        if standing:
+            self._admission.admit_standing()
+            self._send([answer], self._admission.standing_ended)
+            return answer
+        passes = answer.unread
+        weighed = answer.question.evidence > 0
+        self._admission.admit(self.camera_id, passes, weighed=weighed)
+        self._send(
+            [answer], lambda: self._admission.ended(self.camera_id, unread=passes, weighed=weighed)
+        )
+        return answer
+
+    def ask_standing(
+        self, questions: Sequence[tuple[Question, AnswerSink]]
+    ) -> list[Answer | HermesError]:
+        """Ask standing questions at once, as `ask` does, so that they are read together.
+
+        Returns what became of each: its answer, or why it cannot be asked. Those for which there
+        is no room, and all after them, are left out. Raises `CameraNotOwned` and `Unavailable`.
+        """
+        self._require_open()
+        asked: list[Answer | HermesError] = []
+        for question, sink in questions:
+            try:
+                answer = self._answer(question, sink)
+                answer.standing = True
+                self._admission.admit_standing()
+            except Overloaded:
+                break
+            except HermesError as error:
+                asked.append(error)
+            else:
+                asked.append(answer)
+        answers = [one for one in asked if isinstance(one, Answer)]
+        if answers:
+            self._send(answers, self._admission.standing_ended)
+        return asked
+
+    def _answer(
+        self,
+        question: Question | str,
+        sink: AnswerSink,
+        ready: Callable[[str], bool] | None = None,
+    ) -> Answer:
         limit = self._config.max_answer_tokens
         question = Question(question) if isinstance(question, str) else question
         if question.max_tokens > limit:
@@ -133,27 +186,24 @@ class CameraHandle:
             if question.sampling.stop:
                 raise InvalidInput("stop", "cannot be used with a schema or a regular expression")
             answer.grammar = prepared.begin()
-        answer.standing = standing
-        if standing:
-            self._admission.admit_standing()
-            self._send(answer, self._admission.standing_ended)
-            return answer
-        passes = answer.unread
-        self._admission.admit(self.camera_id, passes, weighed=question.evidence > 0)
-        weighed = question.evidence > 0
-        self._send(
-            answer, lambda: self._admission.ended(self.camera_id, unread=passes, weighed=weighed)
-        )
         return answer
 
-    def _send(self, answer: Answer, undo: Callable[[], None]) -> None:
+    def _send(self, answers: Sequence[Answer], undo: Callable[[], None]) -> None:
+        """Have the device accept them in one command. `undo`: called for each if it is refused."""
+
+        def accept() -> None:
+            for answer in answers:
+                self._answers.accept(answer)
+
+        def refuse(error: HermesError) -> None:
+            for answer in answers:
+                self._answers.fail(answer, error)
+
         try:
-            self._mailbox.post(
-                lambda: self._answers.accept(answer),
-                lambda error: self._answers.fail(answer, error),
-            )
+            self._mailbox.post(accept, refuse)
         except Unavailable:
-            undo()
+            for _ in answers:
+                undo()
             raise
 
     def evidence(self, answer_id: str, frames: int) -> Future[Evidence]:

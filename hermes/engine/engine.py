@@ -35,6 +35,7 @@ from hermes.engine.scheduler import (
 from hermes.engine.session import Session
 from hermes.engine.share import Share
 from hermes.engine.snapshot import limit_of
+from hermes.engine.standing import MOST_TOKENS
 from hermes.engine.warm_up import warm_up
 from hermes.engine.weighing import WEIGHED_AT_ONCE, Weighings
 from hermes.errors import (
@@ -100,6 +101,7 @@ class Engine:
             took=self._admission.weighed,
         )
         self._share = Share(config.watch_share, clock)
+        most = config.max_pass_frames * model.most_frame_tokens
         self._answers = Answers(
             model,
             self._question_pass,
@@ -111,14 +113,11 @@ class Engine:
             watched=self._share.took,
             ended=self._ended,
             give_way=self._give_way,
+            standing_size=PassSize(MOST_TOKENS, config.slice_s, config.prefill_tokens),
         )
         self._ingesting = Ingesting(
             model.shape.device,
-            PassSize(
-                config.max_pass_frames * model.most_frame_tokens,
-                config.slice_s,
-                model.most_frame_tokens,
-            ),
+            PassSize(most, config.slice_s, model.most_frame_tokens),
             observer,
             wall_clock=wall_clock,
             give_way=self._give_way,
@@ -333,7 +332,7 @@ class Engine:
             case Weigh():
                 self._weighings.step()
             case Watching():
-                answers.step(standing=True)
+                answers.watch()
             case Ingest(frames):
                 self._ingesting.perform({self._sessions[key]: n for key, n in frames.items()})
             case Idle():

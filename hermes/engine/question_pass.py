@@ -6,7 +6,7 @@ import bisect
 import logging
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from hermes.memory import BranchRow, PackedPass
 from hermes.memory.reading import NewReader, ReadingPass, columns_of
 from hermes.vlm import Between, ChosenToken, TokenChoice, VideoModel
-from hermes.vlm.scoring import Wanted
+from hermes.vlm.scoring import Wanted, read_logprobs
 from hermes.vlm.token_choice import PLAIN
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,18 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 A larger pass keeps the GPU busy without a recording.
 """
+
+
+class Want(NamedTuple):
+    """What is wanted of a row of a pass, by the row's number.
+
+    `what`: log-probabilities, whose outputs are counted from the token `at`; or the token
+    that follows the one `at`, chosen as for the answer with this row in `choice`.
+    """
+
+    row: int
+    at: int
+    what: int | Wanted
 
 
 class QuestionPass:
@@ -87,39 +99,47 @@ class QuestionPass:
         if all(isinstance(want, int) for want in wants):
             plain = [want for want in wants if type(want) is int]
             return list(self.tokens(inputs, rows, plain, between))
+        found = [
+            Want(number, 0 if isinstance(want, Wanted) else row.tokens - 1, want)
+            for number, (row, want) in enumerate(zip(rows, wants, strict=True))
+        ]
+        return self.found(inputs, rows, found, between)
+
+    def found(
+        self,
+        inputs: Sequence[Tensor],
+        rows: Sequence[BranchRow],
+        wants: Sequence[Want],
+        between: Between | None = None,
+    ) -> list[ChosenToken | list[float]]:
+        """What is wanted of the rows, in this order: tokens, and log-probabilities."""
         places: list[int] = []
         of: list[int] = []
-        scored: list[tuple[Wanted, int]] = []
-        answers: list[int] = []
+        numbers: list[tuple[int, int]] = []
         chosen_at: list[int] = []
-        for number, (row, want) in enumerate(zip(rows, wants, strict=True)):
-            if isinstance(want, Wanted):
-                scored.append((want, len(places)))
-                outputs: Sequence[int] = want.outputs
+        for want in wants:
+            first = len(places)
+            if isinstance(want.what, Wanted):
+                places += [want.at + output for output in want.what.outputs]
+                numbers += [(first + output, token) for output, token in want.what.numbers]
             else:
-                answers.append(want)
-                chosen_at.append(len(places))
-                outputs = [row.tokens - 1]
-            places += outputs
-            of += [number] * len(outputs)
+                chosen_at.append(first)
+                places.append(want.at)
+            of += [want.row] * (len(places) - first)
+        answers = [want.what for want in wants if isinstance(want.what, int)]
         hidden, found = self._run(inputs, rows, places, of, between)
-        # All of it is launched before the host waits for any of it.
-        values = [
-            want.read(self._model, hidden[first : first + len(want.outputs)])
-            for want, first in scored
-        ]
         tokens: list[ChosenToken] = []
         if answers:
             at = torch.tensor(chosen_at).to(hidden.device, non_blocking=True)
             found = None if found is None else found.index_select(0, at)
             tokens = self._chosen(hidden.index_select(0, at), found, answers)
-        numbers = torch.cat(values).tolist()
+        logprobs = read_logprobs(self._model, hidden, numbers) if numbers else []
         outcomes: list[ChosenToken | list[float]] = []
         for want in wants:
-            if isinstance(want, Wanted):
-                count = len(want.tokens) + (len(want.ends) if want.end_ids else 0)
-                outcomes.append(numbers[:count])
-                del numbers[:count]
+            if isinstance(want.what, Wanted):
+                count = len(want.what.numbers)
+                outcomes.append(want.what.values(logprobs[:count]))
+                del logprobs[:count]
             else:
                 outcomes.append(tokens.pop(0))
         return outcomes

@@ -31,6 +31,7 @@ from hermes.memory.policies import (
 )
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
+from hermes.memory.shared_row import Part, SharedRow
 from hermes.memory.slab import SlabPool
 from hermes.memory.span import Waiting, lies_within
 from hermes.memory.span_coverage import SpanCoverage
@@ -64,12 +65,14 @@ __all__ = [
     "MemoryConfig",
     "MemoryState",
     "PackedPass",
+    "Part",
     "Pass",
     "Projections",
     "RetentionPolicy",
     "Rotary",
     "Row",
     "Selection",
+    "SharedRow",
     "SlabPool",
     "SlidingWindow",
     "SpanCoverage",

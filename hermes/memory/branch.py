@@ -159,6 +159,11 @@ class Branch:
         first = self._opening.first
         return None if first is None else first + self.length
 
+    @property
+    def opening_features(self) -> Tensor | None:
+        """Inputs [n, width] of the frames that the branch begins with; None without any."""
+        return None if self._opening is None else self._opening.features
+
     def opened_by(self, question: Tensor) -> Tensor:
         """Inputs [n, width] of the first row: frames that are not in memory, and the question."""
         opening = self._opening
@@ -204,6 +209,29 @@ class Branch:
     def commit(self, row: BranchRow) -> None:
         """Keep the row's tokens, once its forward pass is done. The next row follows them."""
         self.length += row.kept
+
+    def split(self, shared: int, first: int, tokens: int, room: int) -> Branch:
+        """A branch that has read the first `shared` tokens of this one, and after them those
+        `tokens` that lie here from `first` on. Close it.
+
+        `room`: how many tokens it can take beside the opening's.
+        """
+        made = Branch(
+            self.slab,
+            self.rotary,
+            self._first_position,
+            room,
+            self.coverage,
+            self._opening,
+            self.span,
+        )
+        made.seen = self.seen
+        end = shared + tokens
+        for own, theirs in ((made.keys, self.keys), (made.values, self.values)):
+            own[:, :, :shared] = theirs[:, :, :shared]
+            own[:, :, shared:end] = theirs[:, :, first : first + tokens]
+        made.length = end
+        return made
 
     def close(self) -> None:
         """Stop reading the memory. Closing twice is harmless."""

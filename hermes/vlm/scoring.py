@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, fsum
+from math import exp, fsum, inf, log
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from hermes.memory import Branch, ForkedRow, PackedPass
 from hermes.vlm.base import VideoModel
 from hermes.vlm.choice_tokens import ChoiceTokens
 
-_OUTPUTS_AT_ONCE = 32
-"""For so many tokens at once the logits of the whole vocabulary are held in fp32."""
+_LOGITS_AT_ONCE = 8 * 1024 * 1024
+"""So many logits are held in fp32 at once: 32 MiB, the whole vocabulary for 55 tokens of Qwen's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +33,45 @@ class Wanted:
     ends: tuple[int, ...]
     end_ids: tuple[int, ...]
 
-    @torch.inference_mode()
-    def read(self, model: VideoModel, hidden: Tensor) -> Tensor:
-        """Those of `tokens`, then those of `ends`: fp32 [n]. `hidden`: of the outputs."""
-        wanted = [*self.tokens, *((at, id) for at in self.ends for id in self.end_ids)]
-        at, ids = (
-            torch.tensor(wanted, dtype=torch.int64).to(hidden.device, non_blocking=True).unbind(1)
-        )
-        found = hidden.new_zeros(len(wanted), dtype=torch.float32)
-        for first in range(0, len(hidden), _OUTPUTS_AT_ONCE):
-            scores = model.logits(hidden[first : first + _OUTPUTS_AT_ONCE]).to(torch.float32)
-            scores = scores.log_softmax(dim=-1)
-            here = at - first
-            inside = (here >= 0) & (here < len(scores))
-            values = scores[here.clamp(0, len(scores) - 1), ids]
-            found = torch.where(inside, values, found)
-        cut = len(self.tokens)
-        if not self.end_ids:
-            return found
-        return torch.cat((found[:cut], found[cut:].view(-1, len(self.end_ids)).logsumexp(1)))
+    @property
+    def numbers(self) -> list[tuple[int, int]]:
+        """All that is read: which of the outputs, and the token."""
+        return [*self.tokens, *((at, id) for at in self.ends for id in self.end_ids)]
+
+    def values(self, found: Sequence[float]) -> list[float]:
+        """Those of `tokens`, then those of `ends`. `found`: the log-probability of each of
+        `numbers`.
+        """
+        cut, each = len(self.tokens), len(self.end_ids)
+        ends = [found[at : at + each] for at in range(cut, len(found), each)] if each else []
+        return [*found[:cut], *map(_logsumexp, ends)]
+
+
+@torch.inference_mode()
+def read_logprobs(
+    model: VideoModel, hidden: Tensor, numbers: Sequence[tuple[int, int]]
+) -> list[float]:
+    """The log-probability of each token after the output [n, hidden] that it is named with."""
+    wanted = torch.tensor(numbers, dtype=torch.int64).to(hidden.device, non_blocking=True)
+    at, ids = wanted.unbind(1)
+    found = hidden.new_zeros(len(numbers), dtype=torch.float32)
+    at_once = max(1, _LOGITS_AT_ONCE // model.decoding.vocabulary)
+    for first in range(0, len(hidden), at_once):
+        scores = model.logits(hidden[first : first + at_once]).to(torch.float32)
+        here = at - first
+        inside = (here >= 0) & (here < len(scores))
+        here = here.clamp(0, len(scores) - 1)
+        values = scores[here, ids] - scores.logsumexp(dim=-1)[here]
+        found = torch.where(inside, values, found)
+    values_read: list[float] = found.tolist()  # the one wait for the device
+    return values_read
+
+
+def _logsumexp(values: Sequence[float]) -> float:
+    most = max(values)
+    if most == -inf:
+        return most
+    return most + log(fsum(exp(value - most) for value in values))
 
 
 class Scoring:
@@ -89,13 +109,18 @@ class Scoring:
         return self._tokens_of(self._groups[self._next])
 
     @property
+    def forks(self) -> tuple[int, ...]:
+        """Tokens of each choice of the next pass."""
+        return tuple(len(self._choices.ids[choice]) for choice in self._group)
+
+    @property
     def ids(self) -> list[int]:
         """Token ids of the choices of the next pass."""
         return [id for choice in self._group for id in self._choices.ids[choice]]
 
     def row(self, branch: Branch, question: int) -> ForkedRow:
         """The row of the next pass, which begins with so many tokens of the question."""
-        return ForkedRow(branch, question, [len(self._choices.ids[n]) for n in self._group])
+        return ForkedRow(branch, question, self.forks)
 
     def wanted(self, question: int) -> Wanted:
         """What to read from that row."""
@@ -136,7 +161,8 @@ class Scoring:
             hidden = model.forward(inputs, PackedPass([row]))
             branch.commit(row)
             outputs = torch.tensor(wanted.outputs).to(hidden.device, non_blocking=True)
-            self.took(wanted.read(model, hidden.index_select(0, outputs)).tolist())
+            found = read_logprobs(model, hidden.index_select(0, outputs), wanted.numbers)
+            self.took(wanted.values(found))
             question = question[:0]
 
     @property

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import redis.asyncio
+from google.protobuf.message import DecodeError
 
 from hermes.errors import CameraNotFound, Unavailable
+from hermes.v1.camera_pb2 import Camera
 from services.common import keys, tombstones
 
 RETRY_AFTER_S = 1.0
@@ -80,6 +83,25 @@ class KnownCameras:
     async def was_removed(self, camera_id: str) -> bool:
         """Whether a camera that is not in the registry was removed by name."""
         return _removed(*await self._traces(camera_id))
+
+    async def successors(self, camera_ids: Iterable[str]) -> dict[str, int]:
+        """When each camera was added (`created`, in ns) that has the id of one that was removed.
+
+        `camera_ids`: of cameras that are registered; of the others there is nothing.
+        """
+        ids = sorted(set(camera_ids))
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for camera_id in ids:
+                pipeline.get(keys.removed(camera_id))
+                pipeline.hget(keys.CAMERAS, camera_id)
+            replies = await pipeline.execute()
+        found = {}
+        for camera_id, tombstone, entry in zip(ids, replies[::2], replies[1::2], strict=True):
+            if entry is None or tombstones.newest_removed(tombstone) is None:
+                continue
+            with suppress(DecodeError):  # whoever reads the registry reports it
+                found[camera_id] = tombstones.created_ns(Camera.FromString(entry))
+        return found
 
     async def _traces(self, camera_id: str) -> tuple[bytes | None, int]:
         """The tombstone of an id, and how many of its other keys there are."""

@@ -98,6 +98,19 @@ class ScriptedHandle:
             self.answer()
         return cast("Answer", asked)
 
+    def ask_standing(
+        self, questions: Sequence[tuple[Question, AnswerSink]]
+    ) -> list[Answer | HermesError]:
+        if self.failure is not None:
+            raise self.failure
+        asked: list[Answer | HermesError] = []
+        for question, sink in questions:
+            try:
+                asked.append(self.ask(question, sink, standing=True))
+            except Overloaded:
+                break
+        return asked
+
     def forget(self) -> None:
         """What was asked is answered no more."""
         self._waiting.clear()

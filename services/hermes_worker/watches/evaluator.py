@@ -105,6 +105,7 @@ class Evaluator:
         now = self._clock()
         if now >= self._next_look:
             self._registry.refresh()
+            self._series.registered(self._registry.watches, now)
             self._next_look = now + REGISTRY_EVERY_S
         if now >= self._next_room:
             self._rooms.publish(*self._capacity())

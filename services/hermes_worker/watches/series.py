@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from hermes.v1.event_pb2 import Severity
 from hermes.v1.watch_pb2 import Watch
 from services.common.metrics import Metrics
 from services.hermes_worker.watches.conditions import Reading
+
+COUNTED_S = 120.0
+"""What was counted of a removed watch is shown for so long: its last events are seen by then."""
 
 
 class Series:
@@ -15,6 +19,8 @@ class Series:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._counts: set[str] = set()  # the watches of which something is counted
+        self._gone: dict[str, float] = {}  # those of them that are removed, and since when
 
     def read(self, watch: Watch, camera_id: str, reading: Reading, lag_s: float) -> None:
         """An evaluation came to this."""
@@ -72,9 +78,28 @@ class Series:
         ):
             gauge.remove_by_labels({"watch": watch_id, "camera": camera_id})
 
+    def registered(self, watch_ids: Collection[str], now: float) -> None:
+        """These watches are registered now, in seconds of any clock. What was counted of others
+        is forgotten after a while.
+        """
+        for watch_id in [*self._gone]:
+            if watch_id in watch_ids:
+                del self._gone[watch_id]
+        for watch_id in self._counts.difference(watch_ids):
+            if now - self._gone.setdefault(watch_id, now) >= COUNTED_S:
+                self._forget_counts(watch_id)
+
+    def _forget_counts(self, watch_id: str) -> None:
+        self._counts.discard(watch_id)
+        del self._gone[watch_id]
+        for counter in (self._metrics.watch_evaluations, self._metrics.events):
+            counter.remove_by_labels({"watch": watch_id})
+
     def _counted(self, watch_id: str, outcome: str) -> None:
+        self._counts.add(watch_id)
         self._metrics.watch_evaluations.labels(watch_id, outcome).inc()
 
     def _event(self, watch: Watch, kind: str) -> None:
+        self._counts.add(watch.id)
         severity = Severity.Name(watch.severity).removeprefix("SEVERITY_").lower()
         self._metrics.events.labels(watch.id, severity, kind).inc()

@@ -88,5 +88,13 @@ class Watched:
             elapsed = (state.last_ms or 0) - (known.last_ms or 0)
             if elapsed < QUIET_WRITE_MS:
                 return None
-        self._written = state
-        return written(state, self.watch)
+        return self.newer_state()
+
+    def newer_state(self) -> bytes | None:
+        """What is new since a state was last written, however little: for where one is written in
+        any case. None if nothing is.
+        """
+        if self.trigger is None or self.trigger.state in (self._written, State()):
+            return None
+        self._written = self.trigger.state
+        return written(self.trigger.state, self.watch)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import redis
 
 from hermes.engine import AnswerResult, SessionReport
-from hermes.errors import HermesError, Overloaded
+from hermes.errors import HermesError
 from hermes.question import Question
 from hermes.v1.camera_pb2 import Camera
 from hermes.v1.event_pb2 import Event
@@ -176,37 +176,53 @@ class WatchedCamera:
         seen = (newest_ms, report.changes, int(wall_s))  # hours begin and end with a second
         if seen == self._asked:
             return True
-        now, room, left = datetime.fromtimestamp(wall_s, UTC), True, False
+        now = datetime.fromtimestamp(wall_s, UTC)
+        due: list[Watched] = []
+        left: list[Watched] = []
         for watched in self._watched.values():
             if not watched.wanted(now):
                 self._pause(watched)
                 continue
             watched.awake = True
             if watched.due(newest_ms, report.changes):
-                if watched.answer is None and room and (room := self._ask_one(watched)):
-                    watched.pace.asked(newest_ms, report.changes)
-                    continue
-                left = True  # it stays due, and is asked about the newest frame then
-                if watched.skipped(newest_ms):
-                    self._series.skipped(watched.watch.id)
-        self._asked = None if left else seen
+                (due if watched.answer is None else left).append(watched)
+        asked = self._ask_all(due)
+        for watched in due[:asked]:
+            watched.pace.asked(newest_ms, report.changes)
+        for watched in [*left, *due[asked:]]:  # it stays due, and is asked about the newest frame
+            if watched.skipped(newest_ms):
+                self._series.skipped(watched.watch.id)
+        self._asked = seen if asked == len(due) and not left else None
         self._hand_on()
-        return room
+        return asked == len(due)
 
-    def _ask_one(self, watched: Watched) -> bool:
-        """Ask a watch. Whether there was room."""
-        sink = WholeAnswer(
+    def _ask_all(self, due: Sequence[Watched]) -> int:
+        """Ask these watches at once, so that the camera is read once. For how many there was room:
+        for the first so many.
+        """
+        if not due:
+            return 0
+        try:
+            found = self.tenure.handle.ask_standing(
+                [(watched.question, self._sink_of(watched)) for watched in due]
+            )
+        except HermesError as error:
+            for watched in due:
+                self._failed(watched, error)
+            return len(due)
+        for watched, one in zip(due, found, strict=False):
+            if isinstance(one, HermesError):
+                self._failed(watched, one)
+            else:
+                watched.answer = one
+        return len(found)
+
+    def _sink_of(self, watched: Watched) -> WholeAnswer:
+        return WholeAnswer(
             self._post_guarded,
             lambda text, result: self._answered(watched, text, result),
             lambda error: self._failed(watched, error),
         )
-        try:
-            watched.answer = self.tenure.handle.ask(watched.question, sink, standing=True)
-        except Overloaded:
-            return False
-        except HermesError as error:
-            self._failed(watched, error)
-        return True
 
     def _pause(self, watched: Watched) -> None:
         """It is not asked now: it pauses, or these are none of its hours."""
@@ -255,6 +271,8 @@ class WatchedCamera:
         self._series.noted(watched.watch, self._lag_s(at_ms))
 
     def _failed(self, watched: Watched, error: HermesError) -> None:
+        if self._watched.get(watched.watch.id) is not watched:
+            return  # it has changed meanwhile
         watched.answer = None
         self._series.failed(watched.watch.id)
         log.info(
@@ -331,6 +349,9 @@ class WatchedCamera:
         """Write what is not written yet. What fails is written again with the next round."""
         if self._states or self._events:
             self._handed_on = False
+            for watch_id, watched in self._watched.items():  # one script for all of them
+                if watch_id not in self._states and (state := watched.newer_state()) is not None:
+                    self._states[watch_id] = state
             try:
                 self._state.write(self._states, self._events)
             except OutboxFull:

@@ -1,4 +1,7 @@
-"""Ends the events of cameras that were removed: they have no owner who could."""
+"""Ends the events of cameras that were removed: they have no owner who could.
+
+A camera that was added again under the same id knows nothing of them either.
+"""
 
 from __future__ import annotations
 
@@ -40,15 +43,23 @@ class Endings:
         if not opened:
             return
         registered = await self._known.registered()
+        cameras = {camera_id for _, camera_id in opened.values()} & registered
+        successors = await self._known.successors(cameras) if cameras else {}
         for event_id, (_, camera_id) in opened.items():
-            if camera_id in registered or not ID_PATTERN.fullmatch(camera_id):
+            if not ID_PATTERN.fullmatch(camera_id):
                 continue
-            if await self._known.was_removed(camera_id):
+            if camera_id in registered:
+                if (added_ns := successors.get(camera_id)) is not None:
+                    await self._end(event_id, sent_before_ns=added_ns)
+            elif await self._known.was_removed(camera_id):
                 await self._end(event_id)
 
-    async def _end(self, event_id: str) -> None:
+    async def _end(self, event_id: str, sent_before_ns: int | None = None) -> None:
+        """End an event. `sent_before_ns`: only if it was sent before this moment."""
         last = await self._store.get(event_id)
         if last is None:
+            return
+        if sent_before_ns is not None and _sent_ns(last) >= sent_before_ns:
             return
         event = Event()
         event.CopyFrom(last)
@@ -59,3 +70,10 @@ class Endings:
         appended = await self._log.append(event, KEY)
         if appended.outcome is Outcome.ADDED:
             log.info("event_ended_with_its_camera", event_id=event_id, camera=event.camera_id)
+
+
+def _sent_ns(event: Event) -> int:
+    """When its owner sent it, or somewhat before: by the worker's clock. A frame's capture may be
+    much older than what is made of it.
+    """
+    return event.opened.ToNanoseconds() + event.lag.ToNanoseconds()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import redis
 
 from hermes import errors
 from hermes.client import AsyncEventStream, AsyncHermesClient, EventFilter, FollowedEvent
-from hermes.v1.event_pb2 import SEVERITY_CRITICAL, SEVERITY_INFO
+from hermes.v1.event_pb2 import EVENT_END_CAMERA, SEVERITY_CRITICAL, SEVERITY_INFO
 from services.common import keys
 from services.common.connection import connect_async
 from services.common.event_log import AsyncRedisEventLog, RedisEventLog, Retention
@@ -241,6 +242,28 @@ async def test_events_of_a_removed_camera_end(
             ended = await anext(stream)
     assert (ended.event.type, ended.event.end) == ("closed", "camera")
     assert redis_client.hlen(keys.EVENTS_OPEN) == 0
+
+
+async def test_events_of_a_camera_that_was_added_again_end_but_not_its_own(
+    client: AsyncHermesClient, redis_url: str, redis_client: redis.Redis, log: RedisEventLog
+) -> None:
+    """However soon it came again, and though the frames of a recording are old."""
+    await client.add_camera("bed", "rtsp://camera/live")
+    log.append(opened("e1", "bed"))
+    await client.remove_camera("bed")
+    await client.add_camera("bed", "rtsp://camera/live")
+    late = opened("e2", "bed")
+    late.lag.FromMilliseconds(round(time.time() * 1000) - late.opened.ToMilliseconds() + 2000)
+    log.append(late)
+    log.append(opened("e3", "attic"))
+    await client.add_camera("attic", "rtsp://camera/live")
+    ours = connect_async(redis_url)
+    await Endings(EventStore(ours), AsyncRedisEventLog(ours), KnownCameras(ours)).step()
+    assert sorted(redis_client.hkeys(keys.EVENTS_OPEN)) == [b"e2", b"e3"]
+    ended = await EventStore(ours).get("e1")
+    await ours.aclose()
+    assert ended is not None
+    assert ended.end == EVENT_END_CAMERA
 
 
 async def test_events_of_a_camera_that_redis_forgot_do_not_end(

@@ -64,10 +64,10 @@ class WatchedLobby:
         seconds = int(self.now.timestamp())
         return SimpleNamespace(coverage=Coverage(end_ms=seconds * 1000), changes=seconds)
 
-    def ask(self, question: Any, sink: Any, *, standing: bool) -> Any:
-        """Keep the question's sink until the test answers."""
-        self.asked.append(sink)
-        return SimpleNamespace(cancel=lambda: None)
+    def ask_standing(self, questions: Any) -> Any:
+        """Keep the questions' sinks until the test answers."""
+        self.asked += [sink for _, sink in questions]
+        return [SimpleNamespace(cancel=lambda: None) for _ in questions]
 
     def round(self, after: timedelta = timedelta(seconds=1)) -> None:
         """A frame comes, and the watch is asked if it is due."""

@@ -7,7 +7,7 @@ import pytest
 from hermes.v1.watch_pb2 import Watch
 from services.common.metrics import Metrics
 from services.hermes_worker.watches.conditions import Reading
-from services.hermes_worker.watches.series import Series
+from services.hermes_worker.watches.series import COUNTED_S, Series
 
 
 def watch(form: str) -> Watch:
@@ -60,3 +60,35 @@ def test_whether_an_event_is_open() -> None:
     for is_open in (True, False):
         series.judged("gate", "lobby", is_open)
         assert metrics.registry.get_sample_value("hermes_watch_open", labels) == float(is_open)
+
+
+def counted(metrics: Metrics) -> set[str]:
+    """The watches of which something is counted."""
+    families = (metrics.watch_evaluations, metrics.events)
+    samples = (
+        sample for counter in families for one in counter.collect() for sample in one.samples
+    )
+    return {sample.labels["watch"] for sample in samples}
+
+
+def test_what_was_counted_of_a_removed_watch_is_forgotten_after_a_while() -> None:
+    metrics = Metrics()
+    series = Series(metrics)
+    series.skipped("door")
+    series.read(watch("yes_no"), "lobby", reading("yes_no"), 0.1)
+    series.registered({"gate", "door"}, 100.0)
+    series.registered({"door"}, 101.0)
+    series.closed(watch("yes_no"))  # its last event
+    series.registered({"door"}, 101.0 + COUNTED_S - 1)
+    assert counted(metrics) == {"gate", "door"}
+    series.registered({"door"}, 101.0 + COUNTED_S)
+    assert counted(metrics) == {"door"}
+
+
+def test_a_watch_that_is_registered_again_in_time_counts_on() -> None:
+    metrics = Metrics()
+    series = Series(metrics)
+    series.skipped("gate")
+    for at, ids in enumerate([set(), {"gate"}, set(), set()]):
+        series.registered(ids, at * COUNTED_S * 0.6)
+    assert counted(metrics) == {"gate"}
