@@ -8,20 +8,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from hermes.engine.answer import Answer, AnswerResult, FinishReason
+from hermes.engine.answer_rows import rows_of
 from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
 from hermes.engine.question_pass import QuestionPass
+from hermes.engine.question_reader import QuestionReader
+from hermes.engine.question_room import QuestionRoom
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.session import Session
 from hermes.engine.weighing import Weighing, Weighings, stamps_of
-from hermes.errors import AnswerCut, CameraNotOwned, HermesError, InvalidInput, as_hermes_error
+from hermes.errors import AnswerCut, CameraNotOwned, HermesError, as_hermes_error
 from hermes.memory import BranchRow
 from hermes.vlm import Between, ChosenToken, VideoModel
-from hermes.vlm.scoring import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,9 @@ class Answers:
         self._passes = passes
         self._weighings = weighings
         self._remembered = Remembered(clock)
-        self._max_question_tokens = max_question_tokens
-        self._prefill_tokens = prefill_tokens
+        self._reader = QuestionReader(max_question_tokens)
+        # Passes on a GPU are recorded up to a size: a larger one would take longer to start.
+        self._room = QuestionRoom(prefill_tokens, grows=model.shape.device.type == "cpu")
         self._clock = clock
         self._read = read
         self._watched = watched
@@ -116,21 +118,16 @@ class Answers:
     def _read_question(self, answer: Answer) -> Tensor:
         """Inputs of the question after as many of its earlier turns as there is room for."""
         asked, session = answer.question, answer.session
-        model, most = session.memory.model, session.question_tokens or self._max_question_tokens
-        question = model.question(asked.text, reasoning=answer.reasons)
-        if len(question) > most:
-            raise InvalidInput("question.text", f"is {len(question)} tokens long; at most {most}")
-        if not asked.turns:
-            return question
-        room = most - len(question)
-        turns = model.template.newest_turns(model.tokenizer, asked.turns, room)
-        question = model.question(asked.text, turns, reasoning=answer.reasons)
-        while len(question) > most:
-            turns = turns[1:]
-            question = model.question(asked.text, turns, reasoning=answer.reasons)
-        answer.dropped_turns = len(asked.turns) - len(turns)
-        answer.question = replace(asked, turns=turns)
-        return question
+        found = self._reader.read(
+            session.memory.model,
+            asked,
+            reasoning=answer.reasons,
+            most_tokens=session.question_tokens,
+        )
+        if asked.turns:
+            answer.dropped_turns = len(asked.turns) - len(found.turns)
+            answer.question = replace(asked, turns=found.turns)
+        return found.inputs
 
     def frames_came(self, session: Session) -> None:
         """The camera's memory took in frames: make ready the questions that waited for them."""
@@ -180,9 +177,10 @@ class Answers:
         read_before = tokens > 0
         starting: list[Answer] = []
         while ready:
-            tokens += ready[0].pass_tokens + ready[0].session.present_tokens
-            if (starting or read_before) and tokens > self._prefill_tokens:
+            more = ready[0].pass_tokens + ready[0].session.present_tokens
+            if (starting or read_before) and tokens + more > self._room.tokens:
                 break
+            tokens += more
             starting.append(ready.popleft())
         began = self._clock()
         begun = [answer for answer in starting if self._begin(answer)]
@@ -201,7 +199,9 @@ class Answers:
         unread = sum(answer.unread for answer in asked)
         self._pass(taking_part)
         if read := unread - sum(answer.unread for answer in asked):
-            self._read(read, self._clock() - began)
+            seconds = self._clock() - began
+            self._room.took(tokens, seconds)
+            self._read(read, seconds)
 
     def _going_on(self, *, standing: bool) -> tuple[list[Answer], int]:
         """The answers under way that take part in the next pass, and how many tokens of choices
@@ -212,7 +212,7 @@ class Answers:
         for answer in self._under_way:
             if answer in self._reading or (standing and not answer.standing):
                 continue
-            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > self._prefill_tokens:
+            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > self._room.tokens:
                 continue
             tokens += answer.pass_tokens
             taking_part.append(answer)
@@ -246,7 +246,8 @@ class Answers:
         if not answers:
             return
         try:
-            rows, outcomes = self._next(answers, between)
+            inputs, rows, wants = rows_of(self._model, answers)
+            outcomes = self._passes.outcomes(inputs, rows, wants, between)
         except Exception as error:
             if len(answers) == 1:
                 self.fail(answers[0], as_hermes_error(error, _doing(answers[0])))
@@ -260,29 +261,6 @@ class Answers:
         self._pass(answers[:cut], between)
         self._pass(answers[cut:], between)
 
-    def _next(
-        self, answers: Sequence[Answer], between: Between | None
-    ) -> tuple[list[BranchRow], list[ChosenToken | list[float]]]:
-        inputs: list[Tensor] = []
-        rows: list[BranchRow] = []
-        wants: list[int | Wanted] = []
-        for answer in answers:
-            branch, own, scoring = answer.branch, answer.next_input, answer.scoring
-            assert branch is not None
-            if scoring is not None:
-                choices = self._model.embed(scoring.ids)
-                before = 0 if own is None else len(own)
-                inputs.append(choices if own is None else torch.cat((own, choices)))
-                rows.append(scoring.row(branch, before))
-                wants.append(scoring.wanted(before))
-                continue
-            assert own is not None
-            assert answer.choice is not None
-            wants.append(answer.choice)
-            inputs.append(own)
-            rows.append(branch.row(len(own)))
-        return rows, self._passes.outcomes(inputs, rows, wants, between)
-
     def _took(self, answer: Answer, row: BranchRow, outcome: ChosenToken | list[float]) -> None:
         """Add what a pass found to an answer, and end it if it is complete."""
         if answer.over:  # the pass gave way, and it ended meanwhile
@@ -291,10 +269,10 @@ class Answers:
             assert answer.branch is not None
             answer.branch.commit(row)
             answer.unread = max(0, answer.unread - 1)
+            answer.next_input = None  # of a text, the token that is written next
             if isinstance(outcome, ChosenToken):
                 self._took_token(answer, outcome)
                 return
-            answer.next_input = None
             if (text := answer.took_scores(self._clock(), outcome)) is not None:
                 answer.sink.delta(text)
                 self._finish(answer, "stop")
@@ -321,8 +299,6 @@ class Answers:
                 self.fail(answer, _cut(answer))
             else:
                 self._finish(answer, "length")
-        else:
-            answer.next_input = self._model.embed([token.id])
 
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
         result, rest = answer.result(reason), answer.stops.rest()

@@ -68,7 +68,8 @@ class QuestionPass:
         answers: Sequence[int],
         between: Between | None = None,
     ) -> list[ChosenToken]:
-        """The token that follows each row. `inputs`: a tensor [n, width] for each row.
+        """The token that follows each row. `inputs`: tensors [n, width], together those of all
+        rows in order.
         `answers`: the row that each has in `choice`. `between`: called between two layers of a
         pass that is not recorded.
         """
