@@ -123,7 +123,7 @@ class SideBySide:
             branch.side_by_side = self
 
     def _define(self, end: int) -> None:
-        """Write zeros up to there, past the memories: as above."""
+        """Write zeros past the memories, up to `end`: what is hidden must still be a number."""
         if end > self._defined:
             ahead = min(self._length, end + _AHEAD)
             for kept in (self._keys, self._values):

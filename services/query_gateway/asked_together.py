@@ -139,9 +139,7 @@ class _Call:
         return member
 
     def leave(self, member: _Member) -> None:
-        """Nobody waits for this camera any more. Without any that somebody waits for, the call is
-        cancelled.
-        """
+        """Stop waiting for this camera. Once no camera is waited for, the call is cancelled."""
         if member.ended:
             return
         member.ended = True

@@ -136,7 +136,7 @@ async def test_an_answer_does_not_wait_for_a_slow_camera(rig: Rig) -> None:
     asking["yard"].cancel()
     slow = next(s for s in rig.worker.calls if s.request.question.camera_id == "yard")
     await asyncio.wait_for(slow.ended.wait(), 5)
-    assert slow.cancelled_at is not None  # nobody waited any more: the call was cancelled
+    assert slow.cancelled_at is not None  # it was the last one: the call was cancelled
 
 
 async def test_one_that_leaves_ends_no_other(rig: Rig) -> None:
