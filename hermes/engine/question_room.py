@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PASS_S = 0.2
+PASS_S = 0.3
 """Answers under way wait no longer than this for a pass that reads more than it must."""
 MOST = 4
 """A pass reads at most so many times the tokens that it may read in any case."""
