@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -87,8 +88,12 @@ class _Cameras:
         self._parts: dict[str, Parts] = {}
         self._ended: dict[str, CameraAnswered | CameraFailed] = {}
 
-    def take(self, message: query_pb2.QueryServiceAskManyResponse) -> CameraEvent | None:
-        """Take one message. None for the first, which names the cameras."""
+    def take(self, message: query_pb2.QueryServiceAskManyResponse) -> list[CameraEvent]:
+        """Take one message. The first one names the cameras, and has no event."""
+        found = (self._take(one) for one in (message, *message.more))
+        return [event for event in found if event is not None]
+
+    def _take(self, message: query_pb2.QueryServiceAskManyResponse) -> CameraEvent | None:
         kind = message.WhichOneof("event")
         if kind == "cameras":
             self.ids = tuple(message.cameras.camera_ids)
@@ -137,6 +142,7 @@ class ManyAnswers(Iterator[CameraEvent]):
         self._call = call
         self._peer = peer
         self._cameras = _Cameras(asked)
+        self._events: deque[CameraEvent] = deque()
         self._cancelled = False
 
     @property
@@ -144,20 +150,20 @@ class ManyAnswers(Iterator[CameraEvent]):
         """The cameras that are asked; waits until the gateway names them. Raises `HermesError`."""
         if self._cameras.ids is None:
             try:
-                self._next()
+                self._read()
             except StopIteration:
                 raise HermesError("the gateway named no cameras") from None
         return self._cameras.ids or ()
 
     def __next__(self) -> CameraEvent:
-        while True:
-            event = self._next()
-            if event is not None:
-                return event
+        while not self._events:
+            self._read()
+        return self._events.popleft()
 
-    def _next(self) -> CameraEvent | None:
+    def _read(self) -> None:
+        """Take one more message."""
         try:
-            return self._cameras.take(next(self._call))
+            self._events.extend(self._cameras.take(next(self._call)))
         except grpc.RpcError as error:
             if self._cancelled:
                 raise StopIteration from None
@@ -172,6 +178,7 @@ class ManyAnswers(Iterator[CameraEvent]):
     def cancel(self) -> None:
         """Stop the work on all answers. Harmless after the end."""
         self._cancelled = True
+        self._events.clear()
         self._call.cancel()
 
     def __enter__(self) -> Self:
@@ -193,32 +200,34 @@ class AsyncManyAnswers(AsyncIterator[CameraEvent]):
         self._call = call
         self._peer = peer
         self._cameras = _Cameras(asked)
+        self._events: deque[CameraEvent] = deque()
         self._cancelled = False
 
     async def camera_ids(self) -> tuple[str, ...]:
         """The cameras that are asked; waits until the gateway names them. Raises `HermesError`."""
         if self._cameras.ids is None:
             try:
-                await self._next()
+                await self._read()
             except StopAsyncIteration:
                 raise HermesError("the gateway named no cameras") from None
         return self._cameras.ids or ()
 
     async def __anext__(self) -> CameraEvent:
         while not self._cancelled:
-            event = await self._next()
-            if event is not None:
-                return event
+            if self._events:
+                return self._events.popleft()
+            await self._read()
         raise StopAsyncIteration
 
-    async def _next(self) -> CameraEvent | None:
+    async def _read(self) -> None:
+        """Take one more message."""
         try:
             message = await self._call.read()
         except grpc.RpcError as error:
             raise error_of(error, self._peer) from error
         if message is grpc.aio.EOF:
             raise StopAsyncIteration
-        return self._cameras.take(message)
+        self._events.extend(self._cameras.take(message))
 
     async def result(self) -> ManyResult:
         """How all cameras ended; waits for those that have not."""
@@ -229,6 +238,7 @@ class AsyncManyAnswers(AsyncIterator[CameraEvent]):
     def cancel(self) -> None:
         """Stop the work on all answers. Harmless after the end."""
         self._cancelled = True
+        self._events.clear()
         self._call.cancel()
 
     async def __aenter__(self) -> Self:

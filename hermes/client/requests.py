@@ -70,7 +70,7 @@ def ask_many_request(
     Selector.parse(selector)
     ids = [checked_text("question.cameras.camera_ids", camera_id) for camera_id in cameras]
     question.cameras.CopyFrom(query_pb2.CameraSelector(camera_ids=ids, labels=selector))
-    return query_pb2.QueryServiceAskManyRequest(question=question, merge=merge)
+    return query_pb2.QueryServiceAskManyRequest(question=question, merge=merge, joined=True)
 
 
 def evidence_request(

@@ -9,14 +9,17 @@ from concurrent.futures import Future
 from dataclasses import replace
 from itertools import chain
 
+from torch import Tensor
+
 from hermes.engine.answer import Answer, AnswerResult, FinishReason
 from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
 from hermes.engine.ingesting import DevicePace
 from hermes.engine.pass_rows import JointRow, OwnRow, PassRow, run_rows
 from hermes.engine.prefill import Prefill
-from hermes.engine.question_inputs import QuestionInputs
 from hermes.engine.question_pass import QuestionPass
+from hermes.engine.question_reader import QuestionReader
+from hermes.engine.question_room import QuestionRoom
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.scheduler import PassSize
 from hermes.engine.session import Session
@@ -61,8 +64,10 @@ class Answers:
         self._passes = passes
         self._weighings = weighings
         self._remembered = Remembered(clock)
-        self._question_inputs = QuestionInputs(max_question_tokens)
-        self._prefill = Prefill(prefill_tokens)
+        self._reader = QuestionReader(max_question_tokens)
+        # Passes on a GPU are recorded up to a size: a larger one would take longer to start.
+        self._room = QuestionRoom(prefill_tokens, grows=model.shape.device.type == "cpu")
+        self._prefill = Prefill(self._room)
         self._clock = clock
         self._read = read
         self._watched = watched
@@ -113,7 +118,7 @@ class Answers:
         try:
             if not answer.session.is_open:
                 raise CameraNotOwned(answer.camera_id)
-            question = self._question_inputs.read(answer)
+            question = self._read_question(answer)
         except Exception as error:
             self._failed(answer, error)
             return
@@ -123,6 +128,21 @@ class Answers:
             self._make_ready(answer)
         else:
             self._waiting.append(answer)
+
+    def _read_question(self, answer: Answer) -> Tensor:
+        """Inputs of the question after as many of its earlier turns as there is room for."""
+        asked, session = answer.question, answer.session
+        found = self._reader.read(
+            session.memory.model,
+            asked,
+            reasoning=answer.reasons,
+            most_tokens=session.question_tokens,
+            standing=answer.standing,
+        )
+        if asked.turns:
+            answer.dropped_turns = len(asked.turns) - len(found.turns)
+            answer.question = replace(asked, turns=found.turns)
+        return found.inputs
 
     def frames_came(self, session: Session) -> None:
         """The camera's memory took in frames: make ready the questions that waited for them."""
@@ -179,7 +199,9 @@ class Answers:
         unread = sum(answer.unread for answer in asked)
         self._pass([OwnRow(self._model, answer) for answer in taking_part])
         if read := unread - sum(answer.unread for answer in asked):
-            self._read(read, self._clock() - began)
+            seconds = self._clock() - began
+            self._room.took(share.tokens, seconds)
+            self._read(read, seconds)
 
     def _reads(self, answer: Answer, tokens: int) -> bool:
         """Have the next pass read so much of a question. Returns whether it is still open."""
@@ -313,15 +335,14 @@ class Answers:
         """Add what a pass found to an answer, and end it if it is complete."""
         if answer.over:  # the pass gave way, and it ended meanwhile
             return
-        if answer.unread_tokens:  # a slice of its question, which goes on
-            answer.next_input = None
+        answer.next_input = None  # of a text, the token that is written next
+        if answer.unread_tokens:  # it was a slice of its question, which goes on
             return
         try:
             answer.unread = max(0, answer.unread - 1)
             if isinstance(outcome, ChosenToken):
                 self._took_token(answer, outcome)
                 return
-            answer.next_input = None
             if (text := answer.took_scores(self._clock(), outcome)) is not None:
                 answer.sink.delta(text)
                 self._finish(answer, "stop")
@@ -348,8 +369,6 @@ class Answers:
                 self.fail(answer, answer.cut())
             else:
                 self._finish(answer, "length")
-        else:
-            answer.next_input = self._model.embed([token.id])
 
     def _finish(self, answer: Answer, reason: FinishReason) -> None:
         result, rest = answer.result(reason), answer.stops.rest()

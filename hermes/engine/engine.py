@@ -87,6 +87,8 @@ class Engine:
         self.capacity = config.max_cameras
         """How many memories this engine holds: `max_cameras`, or what `warm_up` found to fit."""
         self._mailbox = Mailbox()
+        self.at_once = self._mailbox.at_once
+        """Questions that are asked within it come to the device together. Do not wait within it."""
         self._admission = Admission(config)
         self._scheduler: Scheduler[int] = Scheduler(config.questions_per_ingest)
         self._sessions: dict[int, Session] = {}

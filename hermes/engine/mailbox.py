@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,6 +52,12 @@ class Mailbox:
                 raise Unavailable(SHUTTING_DOWN)
             self._letters.append(_Letter(work, refused))
             self._changed.notify()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Hold the thread off meanwhile: it finds all commands that are posted within together."""
+        with self._changed:
+            yield
 
     def call(self, work: Callable[[], T], doing: str) -> Future[T]:
         """Queue a command and return the future of its result.

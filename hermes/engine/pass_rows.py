@@ -21,9 +21,11 @@ log = logging.getLogger(__name__)
 
 
 class Made(NamedTuple):
-    """A row as the device reads it. `wants`: what each of its answers wants of it."""
+    """A row as the device reads it. `inputs`: [n, width], or the one token that it reads.
+    `wants`: what each of its answers wants of it.
+    """
 
-    inputs: Tensor
+    inputs: Tensor | int
     row: BranchRow
     wants: list[Want]
 
@@ -70,13 +72,13 @@ class OwnRow:
         if scoring is not None:
             choices = self._model.embed(scoring.ids)
             before = 0 if own is None else len(own)
-            inputs = choices if own is None else torch.cat((own, choices))
+            both = choices if own is None else torch.cat((own, choices))
             self._row = scoring.row(branch, before)
-            return Made(inputs, self._row, [Want(number, 0, scoring.wanted(before))])
-        assert own is not None
+            return Made(both, self._row, [Want(number, 0, scoring.wanted(before))])
         assert answer.choice is not None
-        self._row = branch.row(len(own))
-        return Made(own, self._row, [Want(number, self._row.tokens - 1, answer.choice)])
+        self._row = branch.row(1 if own is None else len(own))
+        inputs = answer.ids[-1] if own is None else own
+        return Made(inputs, self._row, [Want(number, self._row.tokens - 1, answer.choice)])
 
     def halves(self) -> Sequence[PassRow]:
         """It has none."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hermes.engine.answer import Answer
+from hermes.engine.question_room import QuestionRoom
 
 _LEAST = 4
 """A slice of a long question is at least this part (one in four) of what a pass may read."""
@@ -16,12 +17,14 @@ _LEAST = 4
 class PassShare:
     """What one pass does. `starting`: questions of which it is the first pass, or that wait for
     their first slice. `going_on`: answers under way that take part. `reads`: questions, and how
-    many tokens of each it reads.
+    many tokens of each it reads. `tokens`: all that it reads, with what comes before a
+    question and with choices.
     """
 
     starting: tuple[Answer, ...]
     going_on: tuple[Answer, ...]
     reads: tuple[tuple[Answer, int], ...]
+    tokens: int = 0
 
 
 class Prefill:
@@ -33,13 +36,13 @@ class Prefill:
     questions, the pass reads the oldest, and standing ones after all others.
     """
 
-    def __init__(self, most: int) -> None:
-        """`most`: the tokens that one pass may read. It reads one whole question in any case."""
-        self._most = most
-        self._least = max(1, most // _LEAST)
+    def __init__(self, room: QuestionRoom) -> None:
+        """`room`: the tokens that one pass may read. It reads one whole question in any case."""
+        self._room = room
 
     def share(self, under_way: Iterable[Answer], ready: deque[Answer]) -> PassShare:
         """What the next pass does. Takes the questions that it starts out of `ready`."""
+        most = self._room.tokens
         tokens, going_on, starting = 0, list[Answer](), list[Answer]()
         long, reads = list[Answer](), list[tuple[Answer, int]]()
         for answer in under_way:
@@ -47,22 +50,23 @@ class Prefill:
                 long.append(answer)
                 continue
             # Choices that do not fit wait for the next pass.
-            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > self._most:
+            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > most:
                 continue
             tokens += answer.pass_tokens
             going_on.append(answer)
         while ready:
-            if ready[0].question_tokens > self._most:
+            if ready[0].question_tokens > most:
                 long.append(ready[0])
             else:
                 more = ready[0].pass_tokens + ready[0].session.present_tokens
-                if tokens and tokens + more > self._most:
+                if tokens and tokens + more > most:
                     break
                 tokens += more
                 reads.append((ready[0], ready[0].unread_tokens))
             starting.append(ready.popleft())
         if long:
             first = min(long, key=lambda answer: answer.standing)
-            room = max(self._least, self._most - tokens)
-            reads.append((first, min(first.unread_tokens, room)))
-        return PassShare(tuple(starting), tuple(going_on), tuple(reads))
+            slice_tokens = min(first.unread_tokens, max(1, most // _LEAST, most - tokens))
+            reads.append((first, slice_tokens))
+            tokens += slice_tokens
+        return PassShare(tuple(starting), tuple(going_on), tuple(reads), tokens)

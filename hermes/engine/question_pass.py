@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import logging
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Any, NamedTuple
 
 import torch
@@ -80,7 +80,8 @@ class QuestionPass:
         answers: Sequence[int],
         between: Between | None = None,
     ) -> list[ChosenToken]:
-        """The token that follows each row. `inputs`: a tensor [n, width] for each row.
+        """The token that follows each row. `inputs`: tensors [n, width], together those of all
+        rows in order.
         `answers`: the row that each has in `choice`. `between`: called between two layers of a
         pass that is not recorded.
         """
@@ -107,12 +108,15 @@ class QuestionPass:
 
     def found(
         self,
-        inputs: Sequence[Tensor],
+        inputs: Sequence[Tensor | int],
         rows: Sequence[BranchRow],
         wants: Sequence[Want],
         between: Between | None = None,
     ) -> list[ChosenToken | list[float]]:
-        """What is wanted of the rows, in this order: tokens, and log-probabilities."""
+        """What is wanted of the rows, in this order: tokens, and log-probabilities.
+
+        `inputs`: of each row, [n, width], or the one token that it reads.
+        """
         places: list[int] = []
         of: list[int] = []
         numbers: list[tuple[int, int]] = []
@@ -127,7 +131,9 @@ class QuestionPass:
                 places.append(want.at)
             of += [want.row] * (len(places) - first)
         answers = [want.what for want in wants if isinstance(want.what, int)]
-        hidden, found = self._run(inputs, rows, places, of, between)
+        hidden, found = self._run(self._embedded(inputs), rows, places, of, between)
+        if not numbers:
+            return list(self._chosen(hidden, found, answers))
         tokens: list[ChosenToken] = []
         if answers:
             at = torch.tensor(chosen_at).to(hidden.device, non_blocking=True)
@@ -143,6 +149,16 @@ class QuestionPass:
             else:
                 outcomes.append(tokens.pop(0))
         return outcomes
+
+    def _embedded(self, inputs: Sequence[Tensor | int]) -> list[Tensor]:
+        """The inputs of all rows in order: tokens that follow one another are embedded at once."""
+        found: list[Tensor] = []
+        for are_tokens, some in groupby(inputs, key=lambda own: isinstance(own, int)):
+            if are_tokens:
+                found.append(self._model.embed([own for own in some if isinstance(own, int)]))
+            else:
+                found += [own for own in some if isinstance(own, Tensor)]
+        return found
 
     def _run(
         self,

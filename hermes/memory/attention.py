@@ -79,6 +79,11 @@ class ReadingRow(ABC):
         """
 
     @classmethod
+    def all_tables(cls, rows: Sequence[Self]) -> tuple[Tensor, Tensor]:
+        """Tables of rows of this type, one after the other."""
+        return _one_after_another([row.tables for row in rows])
+
+    @classmethod
     def joined(cls, rows: Sequence[Self]) -> Joined | None:
         """Rows of this type and of equally many tokens, to be read at once; None if each is read
         by itself.
@@ -125,9 +130,12 @@ class PackedPass:
         self._reading = reading if 1 < len(reading) == len(self.rows) else None
         appending = [row for row in self.rows if isinstance(row, AppendingRow)]
         self._appending = appending if 1 < len(appending) == len(self.rows) else None
-        if (alike := self._reading or self._appending) is not None:
-            cos, sin = zip(*(row.tables for row in alike), strict=True)
-            self._tables = torch.cat(cos), torch.cat(sin)
+        if self._reading is not None:
+            kind = type(self._reading[0])
+            same = all(type(row) is kind for row in self._reading)
+            self._tables = (kind if same else ReadingRow).all_tables(self._reading)
+        elif self._appending is not None:
+            self._tables = _one_after_another([row.tables for row in self._appending])
         self._joined = [] if self._reading is None else _joined(self._reading)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
@@ -177,6 +185,11 @@ class PackedPass:
             if place not in outs:
                 outs[place] = row.attend_rotated(layer, q[place], turned[place], v[place])
         return [outs[place] for place in range(len(rows))]
+
+
+def _one_after_another(tables: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    cos, sin = zip(*tables, strict=True)
+    return torch.cat(cos), torch.cat(sin)
 
 
 def _joined(rows: Sequence[ReadingRow]) -> list[tuple[Joined, list[int]]]:

@@ -130,13 +130,32 @@ class Branch:
         self._first_position = position if opening is None else opening.next_text
         self._room = room + self._opens_with
         size = (shape.layers, shape.kv_heads, self._room, shape.head_dim)
-        self.keys = torch.empty(size, dtype=shape.dtype, device=shape.device)
-        """Keys of its own tokens, rotated to their positions."""
-        self.values = torch.empty(size, dtype=shape.dtype, device=shape.device)
-        self.side_by_side: Joined | None = None
+        self._keys = torch.empty(size, dtype=shape.dtype, device=shape.device)
+        self._values = torch.empty(size, dtype=shape.dtype, device=shape.device)
+        self.side_by_side: SideBySide | None = None
         """Copies of what it reads and of what others read, if they are read at once."""
+        self.written = 0
+        """How many of its own tokens its tensors hold. The others are in `side_by_side`."""
         self._closed = False
         slab.open()
+
+    @property
+    def keys(self) -> Tensor:
+        """Keys of its own tokens, rotated: [layers, kv_heads, room, head_dim]."""
+        self._complete()
+        return self._keys
+
+    @property
+    def values(self) -> Tensor:
+        """Values of its own tokens, as `keys`."""
+        self._complete()
+        return self._values
+
+    def _complete(self) -> None:
+        """Have its own tensors hold all of its tokens."""
+        if self.side_by_side is not None and self.written < self.length:
+            self.side_by_side.write_back(self, self._keys, self._values)
+            self.written = self.length
 
     @property
     def position(self) -> int:
@@ -259,11 +278,12 @@ class Branch:
         `query`: as it came from the model. `rotated`: query and key, rotated to the row's
         positions, the query also scaled. `mask`: `BranchRow.mask`.
         """
-        end = self.length + value.shape[1]
-        self.keys[layer, :, self.length : end] = rotated[1]
-        self.values[layer, :, self.length : end] = value
+        self._complete()
+        end = self.written = self.length + value.shape[1]
+        self._keys[layer, :, self.length : end] = rotated[1]
+        self._values[layer, :, self.length : end] = value
         memory = self.slab.read(layer, self.seen, self.rotary)
-        own = (self.keys[layer, :, :end], self.values[layer, :, :end])
+        own = (self._keys[layer, :, :end], self._values[layer, :, :end])
         return split_attention(rotated[0], memory, own, mask)
 
 
@@ -284,8 +304,33 @@ class BranchRow(ReadingRow):
     @cached_property
     def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """cos and sin of its positions."""
-        branch = self.branch
-        return branch.rotary.tables(branch.positions(self._tokens))
+        return self.branch.rotary.tables(self.positions())
+
+    @classmethod
+    def all_tables(cls, rows: Sequence[Self]) -> tuple[Tensor, Tensor]:
+        """Computed at once for all of them."""
+        shape, lines = rows[0].branch.slab.shape, [row.line for row in rows]
+        if shape.device.type == "cpu" and None not in lines:
+            numbers = [number for line in lines if line is not None for number in line]
+            positions = torch.tensor(numbers).expand(shape.axes, -1)
+        else:
+            positions = torch.cat([row.positions() for row in rows], dim=1)
+        return rows[0].branch.rotary.tables(positions)
+
+    def positions(self) -> Tensor:
+        """[axes, tokens], on the device."""
+        return self.branch.positions(self._tokens)
+
+    @property
+    def line(self) -> range | None:
+        """Its positions, if they follow one another and are the same on every axis."""
+        first = self.branch.next_in_line
+        return None if first is None else range(first, first + self._tokens)
+
+    @property
+    def causal(self) -> bool:
+        """Whether each token sees all of the branch's own tokens up to itself."""
+        return True
 
     @cached_property
     def mask(self) -> Tensor | None:
@@ -294,7 +339,7 @@ class BranchRow(ReadingRow):
         None if it sees all of them.
         """
         branch = self.branch
-        return tail_mask(self._tokens, branch.length + self._tokens, branch.keys.device)
+        return tail_mask(self._tokens, branch.length + self._tokens, branch.slab.shape.device)
 
     @property
     def tokens(self) -> int:

@@ -32,20 +32,29 @@ class ForkedRow(BranchRow):
         """How many of its tokens stay in the branch."""
         return self._shared
 
-    @cached_property
-    def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """cos and sin of its positions: those of each text begin where the fork is."""
-        branch, shared = self.branch, self._shared
-        longest = branch.positions(shared + max(self._forks))
+    def positions(self) -> Tensor:
+        """Those of each text begin where the fork is."""
+        shared = self._shared
+        longest = self.branch.positions(shared + max(self._forks))
         parts = [longest[:, shared : shared + tokens] for tokens in self._forks]
-        return branch.rotary.tables(torch.cat((longest[:, :shared], *parts), dim=1))
+        return torch.cat((longest[:, :shared], *parts), dim=1)
+
+    @property
+    def line(self) -> range | None:
+        """None: they do not follow one another."""
+        return None
+
+    @property
+    def causal(self) -> bool:
+        """Not so: a text does not see those before it."""
+        return False
 
     @cached_property
     def mask(self) -> Tensor | None:
         """As of every row; a text does not see those before it."""
         branch = self.branch
         before = branch.length + self._shared
-        device = branch.keys.device
+        device = branch.slab.shape.device
         causal = tail_mask(self._tokens, branch.length + self._tokens, device)
         if causal is None:
             return None

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hermes.memory.attention import Joined
 from hermes.memory.excerpt import Excerpt
 from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab
@@ -25,6 +24,8 @@ MOST_TOGETHER = 64 * 1024 * 1024
 """Bytes of keys and values of all branches, in all layers."""
 FURTHER = 32
 """Tokens that branches can take before they are copied again."""
+_AHEAD = 8
+"""Zeros are written for so many tokens more than needed, to write them less often."""
 
 
 class Reads(Protocol):
@@ -34,9 +35,18 @@ class Reads(Protocol):
     rotary: Rotary
     seen: int
     length: int
-    keys: Tensor
-    values: Tensor
-    side_by_side: Joined | None
+    written: int
+    side_by_side: SideBySide | None
+
+    @property
+    def keys(self) -> Tensor:
+        """Of its own tokens: [layers, kv_heads, room, head_dim]."""
+        ...
+
+    @property
+    def values(self) -> Tensor:
+        """Of its own tokens, as `keys`."""
+        ...
 
 
 class RowOfIt(Protocol):
@@ -53,6 +63,11 @@ class RowOfIt(Protocol):
         ...
 
     @property
+    def causal(self) -> bool:
+        """Whether each sees all of the branch's own tokens up to itself."""
+        ...
+
+    @property
     def mask(self) -> Tensor | None:
         """[tokens, own tokens so far] bool: what each sees; None if all of them."""
         ...
@@ -62,16 +77,18 @@ class RowOfIt(Protocol):
 class _Pass:
     """What a pass has of some branches.
 
-    `numbers`: which of them. `places`: [rows, tokens], where the rows' tokens go. `end`:
-    past the last place. `hidden`: [branches, 1, tokens, end], minus infinity where a
-    token does not see. `kept`: how many tokens stay of each row.
+    `rows`: of each its branch's number, and how many of its tokens stay. `numbers`: [rows].
+    `places`: [rows, tokens], where the rows' tokens go. `alike`: they go to the same places of all
+    branches. `end`: past the last place. `hidden`: [branches, 1, tokens, end], minus infinity where
+    a token does not see.
     """
 
+    rows: list[tuple[int, int]]
     numbers: Tensor
     places: Tensor
+    alike: bool
     end: int
     hidden: Tensor
-    kept: list[int]
 
 
 class SideBySide:
@@ -90,20 +107,36 @@ class SideBySide:
         size = (shape.layers, len(branches), shape.kv_heads, self._length, shape.head_dim)
         self._keys = torch.empty(size, dtype=torch.float32)
         self._values = torch.empty(size, dtype=torch.float32)
+        self._defined = self._seen
         self._lengths = [branch.length for branch in branches]
         self._pass: _Pass | None = None
+        self._columns = torch.arange(self._length)
+        seen = torch.tensor([branch.seen for branch in branches]).unsqueeze(1)
+        beyond = (self._columns >= seen) & (self._columns < self._seen)
+        self._hidden = torch.zeros(beyond.shape).masked_fill_(beyond, float("-inf"))
+        """[branches, length]: minus infinity where a branch's memory ends before the longest."""
+        self._define(self._seen + _longest(branches) + tokens)
         for number, branch in enumerate(branches):
             keys = branch.slab.all_rotated_keys(branch.seen, branch.rotary)
             self._copy(self._keys[:, number], keys, branch.keys, branch)
             self._copy(self._values[:, number], branch.slab.values, branch.values, branch)
             branch.side_by_side = self
 
+    def _define(self, end: int) -> None:
+        """Write zeros past the memories, up to `end`: what is hidden must still be a number."""
+        if end > self._defined:
+            ahead = min(self._length, end + _AHEAD)
+            for kept in (self._keys, self._values):
+                kept[:, :, :, self._defined : ahead] = 0.0
+            self._defined = ahead
+
     def _copy(self, row: Tensor, memory: Tensor, own: Tensor, branch: Reads) -> None:
-        end = self._seen + branch.length
         row[:, :, : branch.seen] = memory[:, :, : branch.seen]
-        row[:, :, branch.seen : self._seen] = 0.0  # what is hidden must still be a number
-        row[:, :, self._seen : end] = own[:, :, : branch.length]
-        row[:, :, end:] = 0.0
+        if branch.seen < self._seen:
+            row[:, :, branch.seen : self._seen] = 0.0  # what is hidden must still be a number
+        if branch.length:
+            end = self._seen + branch.length
+            row[:, :, self._seen : end] = own[:, :, : branch.length]
 
     @classmethod
     def of(cls, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> Self | None:
@@ -135,20 +168,32 @@ class SideBySide:
         numbers = [self._number[id(branch)] for branch in branches]
         starts = [self._seen + branch.length for branch in branches]
         end = max(starts) + tokens
-        visible = torch.ones((len(self._branches), tokens, end), dtype=torch.bool)
-        for row, branch, number, start in zip(rows, branches, numbers, starts, strict=True):
-            visible[number, :, branch.seen : self._seen] = False
-            visible[number, :, start + tokens :] = False
-            if (mask := row.mask) is not None:
-                visible[number, :, self._seen : start + tokens] = mask
-        hidden = torch.zeros(visible.shape).masked_fill_(~visible, float("-inf"))
-        places = torch.tensor(starts).unsqueeze(1) + torch.arange(tokens)
+        self._define(end)
+        starts_of_all = [0] * len(self._branches)  # what the others' rows would see is not used
+        for number, start in zip(numbers, starts, strict=True):
+            starts_of_all[number] = start
+        last = torch.tensor(starts_of_all).unsqueeze(1) + self._columns[:tokens]
+        later = self._columns[:end] > last.unsqueeze(2)
+        hidden = self._hidden[:, None, :end].masked_fill(later, float("-inf"))
+        for row, number, start in zip(rows, numbers, starts, strict=True):
+            if not row.causal and (mask := row.mask) is not None:
+                own = hidden[number, :, self._seen : start + tokens]
+                own.masked_fill_(~mask, float("-inf"))
+        which = torch.tensor(numbers)
+        alike = numbers == list(range(len(self._branches))) and len(set(starts)) == 1
         kept = [row.kept for row in rows]
-        self._pass = _Pass(torch.tensor(numbers), places, end, hidden.unsqueeze(1), kept)
+        self._pass = _Pass(
+            list(zip(numbers, kept, strict=True)),
+            which,
+            last.index_select(0, which),
+            alike,
+            end,
+            hidden.unsqueeze(1),
+        )
 
     def attend(self, layer: int, rotated: tuple[Tensor, Tensor], value: Tensor) -> Tensor:
         """[heads, tokens of all rows, head_dim] from query and key, rotated and the query scaled,
-        and the value. After the last layer the branches have the keys and values.
+        and the value. After the last layer the branches find keys and values here.
         """
         here, (query, key) = self._pass, rotated
         assert here is not None
@@ -156,8 +201,12 @@ class SideBySide:
         heads, kv_heads, dim = query.shape[0], key.shape[0], query.shape[2]
         groups = heads // kv_heads
         for kept, new in ((self._keys, key), (self._values, value)):
-            apart = new.reshape(kv_heads, count, tokens, dim).permute(1, 2, 0, 3)
-            kept[layer][here.numbers.unsqueeze(1), :, here.places] = apart.to(torch.float32)
+            apart = new.reshape(kv_heads, count, tokens, dim)
+            if here.alike:
+                kept[layer, :, :, here.end - tokens : here.end] = apart.transpose(0, 1)
+                continue
+            apart = apart.permute(1, 2, 0, 3).to(torch.float32)
+            kept[layer][here.numbers.unsqueeze(1), :, here.places] = apart
         folded = query.reshape(kv_heads, groups, count, tokens, dim).permute(2, 0, 1, 3, 4)
         asked = folded.reshape(count, kv_heads, groups * tokens, dim).to(torch.float32)
         if count < total:  # the other answers have ended
@@ -179,16 +228,18 @@ class SideBySide:
         return unfolded.permute(1, 2, 0, 3, 4).reshape(heads, count * tokens, dim)
 
     def _keep(self, here: _Pass) -> None:
-        """Give each branch the keys and values of its row."""
-        tokens = here.places.shape[1]
-        for number, kept in zip(here.numbers.tolist(), here.kept, strict=True):
+        """The pass is done: each branch finds here what its row wrote."""
+        for number, kept in here.rows:
             branch = self._branches[number]
-            own, start = branch.length, self._seen + branch.length
-            branch.keys[:, :, own : own + tokens] = self._keys[:, number, :, start : start + tokens]
-            branch.values[:, :, own : own + tokens] = self._values[
-                :, number, :, start : start + tokens
-            ]
-            self._lengths[number] = own + kept
+            branch.written = min(branch.written, branch.length)
+            self._lengths[number] = branch.length + kept
+
+    def write_back(self, branch: Reads, keys: Tensor, values: Tensor) -> None:
+        """Write to the branch's own tensors what they lack: tokens from `written` to `length`."""
+        number, first, end = self._number[id(branch)], branch.written, branch.length
+        here = slice(self._seen + first, self._seen + end)
+        keys[:, :, first:end] = self._keys[:, number, :, here]
+        values[:, :, first:end] = self._values[:, number, :, here]
 
 
 def _worthwhile(branches: Sequence[Reads], tokens: int) -> bool:

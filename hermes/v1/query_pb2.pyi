@@ -37,26 +37,30 @@ class QueryServiceAskRequest(_message.Message):
     def __init__(self, question: _Optional[_Union[Question, _Mapping]] = ...) -> None: ...
 
 class QueryServiceAskManyRequest(_message.Message):
-    __slots__ = ("question", "merge")
+    __slots__ = ("question", "merge", "joined")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     MERGE_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
     question: Question
     merge: bool
-    def __init__(self, question: _Optional[_Union[Question, _Mapping]] = ..., merge: _Optional[bool] = ...) -> None: ...
+    joined: bool
+    def __init__(self, question: _Optional[_Union[Question, _Mapping]] = ..., merge: _Optional[bool] = ..., joined: _Optional[bool] = ...) -> None: ...
 
 class QueryServiceAskManyResponse(_message.Message):
-    __slots__ = ("camera_id", "delta", "complete", "error", "cameras")
+    __slots__ = ("camera_id", "delta", "complete", "error", "cameras", "more")
     CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     camera_id: str
     delta: Delta
     complete: Complete
     error: CameraError
     cameras: AskedCameras
-    def __init__(self, camera_id: _Optional[str] = ..., delta: _Optional[_Union[Delta, _Mapping]] = ..., complete: _Optional[_Union[Complete, _Mapping]] = ..., error: _Optional[_Union[CameraError, _Mapping]] = ..., cameras: _Optional[_Union[AskedCameras, _Mapping]] = ...) -> None: ...
+    more: _containers.RepeatedCompositeFieldContainer[QueryServiceAskManyResponse]
+    def __init__(self, camera_id: _Optional[str] = ..., delta: _Optional[_Union[Delta, _Mapping]] = ..., complete: _Optional[_Union[Complete, _Mapping]] = ..., error: _Optional[_Union[CameraError, _Mapping]] = ..., cameras: _Optional[_Union[AskedCameras, _Mapping]] = ..., more: _Optional[_Iterable[_Union[QueryServiceAskManyResponse, _Mapping]]] = ...) -> None: ...
 
 class AskedCameras(_message.Message):
     __slots__ = ("camera_ids",)

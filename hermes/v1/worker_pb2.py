@@ -27,7 +27,7 @@ from hermes.v1 import query_pb2 as hermes_dot_v1_dot_query__pb2
 from hermes.v1 import watch_pb2 as hermes_dot_v1_dot_watch__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/worker.proto\x12\thermes.v1\x1a\x16hermes/v1/memory.proto\x1a\x15hermes/v1/query.proto\x1a\x15hermes/v1/watch.proto\"O\n\x17WorkerServiceAskRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"o\n\x18WorkerServiceAskResponse\x12!\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x02 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x42\x07\n\x05\x65vent\"?\n\x1bWorkerServiceInspectRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"K\n\x1cWorkerServiceInspectResponse\x12+\n\x08\x63ontents\x18\x01 \x01(\x0b\x32\x19.hermes.v1.MemoryContents\"\x84\x01\n\x1fWorkerServiceGetEvidenceRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12,\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.hermes.v1.EvidenceRequest\x12\x11\n\tcamera_id\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\"X\n WorkerServiceGetEvidenceResponse\x12%\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Evidence\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"U\n\x1eWorkerServiceListFramesRequest\x12$\n\x05query\x18\x01 \x01(\x0b\x32\x15.hermes.v1.FrameQuery\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"X\n\x1fWorkerServiceListFramesResponse\x12&\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x17.hermes.v1.FramePicture\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"l\n\x19WorkerServiceMergeRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\x12(\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x17.hermes.v1.CameraAnswer\"E\n\x0c\x43\x61meraAnswer\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"q\n\x1aWorkerServiceMergeResponse\x12!\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x02 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x42\x07\n\x05\x65vent\"\x8f\x01\n\x1cWorkerServiceEvaluateRequest\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\x12\x11\n\tcamera_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12,\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x1a.hermes.v1.EvidenceRequest\"\x80\x01\n\x1dWorkerServiceEvaluateResponse\x12)\n\nevaluation\x18\x01 \x01(\x0b\x32\x15.hermes.v1.Evaluation\x12%\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x13.hermes.v1.Evidence\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x32\xc3\x04\n\rWorkerService\x12P\n\x03\x41sk\x12\".hermes.v1.WorkerServiceAskRequest\x1a#.hermes.v1.WorkerServiceAskResponse0\x01\x12Z\n\x07Inspect\x12&.hermes.v1.WorkerServiceInspectRequest\x1a\'.hermes.v1.WorkerServiceInspectResponse\x12\x66\n\x0bGetEvidence\x12*.hermes.v1.WorkerServiceGetEvidenceRequest\x1a+.hermes.v1.WorkerServiceGetEvidenceResponse\x12\x65\n\nListFrames\x12).hermes.v1.WorkerServiceListFramesRequest\x1a*.hermes.v1.WorkerServiceListFramesResponse0\x01\x12V\n\x05Merge\x12$.hermes.v1.WorkerServiceMergeRequest\x1a%.hermes.v1.WorkerServiceMergeResponse0\x01\x12]\n\x08\x45valuate\x12\'.hermes.v1.WorkerServiceEvaluateRequest\x1a(.hermes.v1.WorkerServiceEvaluateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hermes/v1/worker.proto\x12\thermes.v1\x1a\x16hermes/v1/memory.proto\x1a\x15hermes/v1/query.proto\x1a\x15hermes/v1/watch.proto\"O\n\x17WorkerServiceAskRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"o\n\x18WorkerServiceAskResponse\x12!\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x02 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x42\x07\n\x05\x65vent\"m\n\x1bWorkerServiceAskManyRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\x12\'\n\x07\x63\x61meras\x18\x02 \x03(\x0b\x32\x16.hermes.v1.CameraEpoch\"/\n\x0b\x43\x61meraEpoch\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"L\n\x1cWorkerServiceAskManyResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.hermes.v1.CameraAnswerEvent\"\xa4\x01\n\x11\x43\x61meraAnswerEvent\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12!\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x03 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x12\'\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x16.hermes.v1.CameraErrorH\x00\x42\x07\n\x05\x65vent\"?\n\x1bWorkerServiceInspectRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"K\n\x1cWorkerServiceInspectResponse\x12+\n\x08\x63ontents\x18\x01 \x01(\x0b\x32\x19.hermes.v1.MemoryContents\"\x84\x01\n\x1fWorkerServiceGetEvidenceRequest\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12,\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.hermes.v1.EvidenceRequest\x12\x11\n\tcamera_id\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\"X\n WorkerServiceGetEvidenceResponse\x12%\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Evidence\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"U\n\x1eWorkerServiceListFramesRequest\x12$\n\x05query\x18\x01 \x01(\x0b\x32\x15.hermes.v1.FrameQuery\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"X\n\x1fWorkerServiceListFramesResponse\x12&\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x17.hermes.v1.FramePicture\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"l\n\x19WorkerServiceMergeRequest\x12%\n\x08question\x18\x01 \x01(\x0b\x32\x13.hermes.v1.Question\x12(\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x17.hermes.v1.CameraAnswer\"E\n\x0c\x43\x61meraAnswer\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"q\n\x1aWorkerServiceMergeResponse\x12!\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x10.hermes.v1.DeltaH\x00\x12\'\n\x08\x63omplete\x18\x02 \x01(\x0b\x32\x13.hermes.v1.CompleteH\x00\x42\x07\n\x05\x65vent\"\x8f\x01\n\x1cWorkerServiceEvaluateRequest\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\x12\x11\n\tcamera_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12,\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x1a.hermes.v1.EvidenceRequest\"\x80\x01\n\x1dWorkerServiceEvaluateResponse\x12)\n\nevaluation\x18\x01 \x01(\x0b\x32\x15.hermes.v1.Evaluation\x12%\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x13.hermes.v1.Evidence\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x32\xa1\x05\n\rWorkerService\x12P\n\x03\x41sk\x12\".hermes.v1.WorkerServiceAskRequest\x1a#.hermes.v1.WorkerServiceAskResponse0\x01\x12\\\n\x07\x41skMany\x12&.hermes.v1.WorkerServiceAskManyRequest\x1a\'.hermes.v1.WorkerServiceAskManyResponse0\x01\x12Z\n\x07Inspect\x12&.hermes.v1.WorkerServiceInspectRequest\x1a\'.hermes.v1.WorkerServiceInspectResponse\x12\x66\n\x0bGetEvidence\x12*.hermes.v1.WorkerServiceGetEvidenceRequest\x1a+.hermes.v1.WorkerServiceGetEvidenceResponse\x12\x65\n\nListFrames\x12).hermes.v1.WorkerServiceListFramesRequest\x1a*.hermes.v1.WorkerServiceListFramesResponse0\x01\x12V\n\x05Merge\x12$.hermes.v1.WorkerServiceMergeRequest\x1a%.hermes.v1.WorkerServiceMergeResponse0\x01\x12]\n\x08\x45valuate\x12\'.hermes.v1.WorkerServiceEvaluateRequest\x1a(.hermes.v1.WorkerServiceEvaluateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,28 +38,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKERSERVICEASKREQUEST']._serialized_end=186
   _globals['_WORKERSERVICEASKRESPONSE']._serialized_start=188
   _globals['_WORKERSERVICEASKRESPONSE']._serialized_end=299
-  _globals['_WORKERSERVICEINSPECTREQUEST']._serialized_start=301
-  _globals['_WORKERSERVICEINSPECTREQUEST']._serialized_end=364
-  _globals['_WORKERSERVICEINSPECTRESPONSE']._serialized_start=366
-  _globals['_WORKERSERVICEINSPECTRESPONSE']._serialized_end=441
-  _globals['_WORKERSERVICEGETEVIDENCEREQUEST']._serialized_start=444
-  _globals['_WORKERSERVICEGETEVIDENCEREQUEST']._serialized_end=576
-  _globals['_WORKERSERVICEGETEVIDENCERESPONSE']._serialized_start=578
-  _globals['_WORKERSERVICEGETEVIDENCERESPONSE']._serialized_end=666
-  _globals['_WORKERSERVICELISTFRAMESREQUEST']._serialized_start=668
-  _globals['_WORKERSERVICELISTFRAMESREQUEST']._serialized_end=753
-  _globals['_WORKERSERVICELISTFRAMESRESPONSE']._serialized_start=755
-  _globals['_WORKERSERVICELISTFRAMESRESPONSE']._serialized_end=843
-  _globals['_WORKERSERVICEMERGEREQUEST']._serialized_start=845
-  _globals['_WORKERSERVICEMERGEREQUEST']._serialized_end=953
-  _globals['_CAMERAANSWER']._serialized_start=955
-  _globals['_CAMERAANSWER']._serialized_end=1024
-  _globals['_WORKERSERVICEMERGERESPONSE']._serialized_start=1026
-  _globals['_WORKERSERVICEMERGERESPONSE']._serialized_end=1139
-  _globals['_WORKERSERVICEEVALUATEREQUEST']._serialized_start=1142
-  _globals['_WORKERSERVICEEVALUATEREQUEST']._serialized_end=1285
-  _globals['_WORKERSERVICEEVALUATERESPONSE']._serialized_start=1288
-  _globals['_WORKERSERVICEEVALUATERESPONSE']._serialized_end=1416
-  _globals['_WORKERSERVICE']._serialized_start=1419
-  _globals['_WORKERSERVICE']._serialized_end=1998
+  _globals['_WORKERSERVICEASKMANYREQUEST']._serialized_start=301
+  _globals['_WORKERSERVICEASKMANYREQUEST']._serialized_end=410
+  _globals['_CAMERAEPOCH']._serialized_start=412
+  _globals['_CAMERAEPOCH']._serialized_end=459
+  _globals['_WORKERSERVICEASKMANYRESPONSE']._serialized_start=461
+  _globals['_WORKERSERVICEASKMANYRESPONSE']._serialized_end=537
+  _globals['_CAMERAANSWEREVENT']._serialized_start=540
+  _globals['_CAMERAANSWEREVENT']._serialized_end=704
+  _globals['_WORKERSERVICEINSPECTREQUEST']._serialized_start=706
+  _globals['_WORKERSERVICEINSPECTREQUEST']._serialized_end=769
+  _globals['_WORKERSERVICEINSPECTRESPONSE']._serialized_start=771
+  _globals['_WORKERSERVICEINSPECTRESPONSE']._serialized_end=846
+  _globals['_WORKERSERVICEGETEVIDENCEREQUEST']._serialized_start=849
+  _globals['_WORKERSERVICEGETEVIDENCEREQUEST']._serialized_end=981
+  _globals['_WORKERSERVICEGETEVIDENCERESPONSE']._serialized_start=983
+  _globals['_WORKERSERVICEGETEVIDENCERESPONSE']._serialized_end=1071
+  _globals['_WORKERSERVICELISTFRAMESREQUEST']._serialized_start=1073
+  _globals['_WORKERSERVICELISTFRAMESREQUEST']._serialized_end=1158
+  _globals['_WORKERSERVICELISTFRAMESRESPONSE']._serialized_start=1160
+  _globals['_WORKERSERVICELISTFRAMESRESPONSE']._serialized_end=1248
+  _globals['_WORKERSERVICEMERGEREQUEST']._serialized_start=1250
+  _globals['_WORKERSERVICEMERGEREQUEST']._serialized_end=1358
+  _globals['_CAMERAANSWER']._serialized_start=1360
+  _globals['_CAMERAANSWER']._serialized_end=1429
+  _globals['_WORKERSERVICEMERGERESPONSE']._serialized_start=1431
+  _globals['_WORKERSERVICEMERGERESPONSE']._serialized_end=1544
+  _globals['_WORKERSERVICEEVALUATEREQUEST']._serialized_start=1547
+  _globals['_WORKERSERVICEEVALUATEREQUEST']._serialized_end=1690
+  _globals['_WORKERSERVICEEVALUATERESPONSE']._serialized_start=1693
+  _globals['_WORKERSERVICEEVALUATERESPONSE']._serialized_end=1821
+  _globals['_WORKERSERVICE']._serialized_start=1824
+  _globals['_WORKERSERVICE']._serialized_end=2497
 # @@protoc_insertion_point(module_scope)

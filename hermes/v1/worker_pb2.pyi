@@ -25,6 +25,40 @@ class WorkerServiceAskResponse(_message.Message):
     complete: _query_pb2.Complete
     def __init__(self, delta: _Optional[_Union[_query_pb2.Delta, _Mapping]] = ..., complete: _Optional[_Union[_query_pb2.Complete, _Mapping]] = ...) -> None: ...
 
+class WorkerServiceAskManyRequest(_message.Message):
+    __slots__ = ("question", "cameras")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    question: _query_pb2.Question
+    cameras: _containers.RepeatedCompositeFieldContainer[CameraEpoch]
+    def __init__(self, question: _Optional[_Union[_query_pb2.Question, _Mapping]] = ..., cameras: _Optional[_Iterable[_Union[CameraEpoch, _Mapping]]] = ...) -> None: ...
+
+class CameraEpoch(_message.Message):
+    __slots__ = ("camera_id", "epoch")
+    CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    camera_id: str
+    epoch: int
+    def __init__(self, camera_id: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class WorkerServiceAskManyResponse(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[CameraAnswerEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[CameraAnswerEvent, _Mapping]]] = ...) -> None: ...
+
+class CameraAnswerEvent(_message.Message):
+    __slots__ = ("camera_id", "delta", "complete", "error")
+    CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    camera_id: str
+    delta: _query_pb2.Delta
+    complete: _query_pb2.Complete
+    error: _query_pb2.CameraError
+    def __init__(self, camera_id: _Optional[str] = ..., delta: _Optional[_Union[_query_pb2.Delta, _Mapping]] = ..., complete: _Optional[_Union[_query_pb2.Complete, _Mapping]] = ..., error: _Optional[_Union[_query_pb2.CameraError, _Mapping]] = ...) -> None: ...
+
 class WorkerServiceInspectRequest(_message.Message):
     __slots__ = ("camera_id", "epoch")
     CAMERA_ID_FIELD_NUMBER: _ClassVar[int]

@@ -41,6 +41,11 @@ class WorkerServiceStub:
                 request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskRequest.SerializeToString,
                 response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskResponse.FromString,
                 _registered_method=True)
+        self.AskMany = channel.unary_stream(
+                '/hermes.v1.WorkerService/AskMany',
+                request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskManyRequest.SerializeToString,
+                response_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskManyResponse.FromString,
+                _registered_method=True)
         self.Inspect = channel.unary_unary(
                 '/hermes.v1.WorkerService/Inspect',
                 request_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceInspectRequest.SerializeToString,
@@ -77,6 +82,15 @@ class WorkerServiceServicer:
         """Answers a question about a camera that this worker owns.
         FAILED_PRECONDITION with reason CAMERA_NOT_OWNED if it does not, or owns
         it under an older epoch than the caller has seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AskMany(self, request, context):
+        """Asks several cameras of this worker the same, so that they are answered together.
+        Each camera's events come in order. Its last one is a complete, or an error: what
+        Ask would have ended with. What goes wrong with one camera concerns no other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,6 +138,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.Ask,
                     request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskRequest.FromString,
                     response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskResponse.SerializeToString,
+            ),
+            'AskMany': grpc.unary_stream_rpc_method_handler(
+                    servicer.AskMany,
+                    request_deserializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskManyRequest.FromString,
+                    response_serializer=hermes_dot_v1_dot_worker__pb2.WorkerServiceAskManyResponse.SerializeToString,
             ),
             'Inspect': grpc.unary_unary_rpc_method_handler(
                     servicer.Inspect,
@@ -180,6 +199,33 @@ class WorkerService:
             '/hermes.v1.WorkerService/Ask',
             hermes_dot_v1_dot_worker__pb2.WorkerServiceAskRequest.SerializeToString,
             hermes_dot_v1_dot_worker__pb2.WorkerServiceAskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskMany(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hermes.v1.WorkerService/AskMany',
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceAskManyRequest.SerializeToString,
+            hermes_dot_v1_dot_worker__pb2.WorkerServiceAskManyResponse.FromString,
             options,
             channel_credentials,
             insecure,

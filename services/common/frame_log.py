@@ -8,7 +8,7 @@ rewind.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -90,6 +90,10 @@ class FrameLog(Protocol):
         """The id of the last entry ever appended, `BEGINNING` if there was none."""
         ...
 
+    def last_ids(self, camera_ids: Sequence[str]) -> dict[str, LogId]:
+        """`last_id` of each of these cameras, read at once."""
+        ...
+
     def size(self, camera_id: str) -> int:
         """Bytes that the camera's log takes, roughly."""
         ...
@@ -162,16 +166,30 @@ class RedisFrameLog:
     def last_id(self, camera_id: str) -> LogId:
         """See `FrameLog.last_id`."""
         try:
-            info = self._redis.xinfo_stream(keys.frames(camera_id))
+            return _last_id(self._redis.xinfo_stream(keys.frames(camera_id)))
         except ResponseError as error:
-            if "no such key" in str(error).lower():
-                return BEGINNING
-            raise
-        return LogId.parse(info["last-generated-id"])
+            return _last_id(error)
+
+    def last_ids(self, camera_ids: Sequence[str]) -> dict[str, LogId]:
+        """See `FrameLog.last_ids`."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for camera_id in camera_ids:
+                pipeline.xinfo_stream(keys.frames(camera_id))
+            found = pipeline.execute(raise_on_error=False)
+        return dict(zip(camera_ids, map(_last_id, found), strict=True))
 
     def size(self, camera_id: str) -> int:
         """See `FrameLog.size`."""
         return int(self._redis.memory_usage(keys.frames(camera_id)) or 0)
+
+
+def _last_id(info: Any) -> LogId:
+    """The last id in what Redis says about a stream, or in its error: there is no stream."""
+    if isinstance(info, ResponseError) and "no such key" in str(info).lower():
+        return BEGINNING
+    if isinstance(info, Exception):
+        raise info
+    return LogId.parse(info["last-generated-id"])
 
 
 def parse_chunk(camera_id: str, payload: bytes) -> FrameChunk | None:

@@ -36,6 +36,7 @@ log = logs.get(__name__)
 SPANS = {
     "/hermes.v1.QueryService/Ask": "hermes.ask",
     "/hermes.v1.WorkerService/Ask": "hermes.answer",
+    "/hermes.v1.WorkerService/AskMany": "hermes.answers",
     "/hermes.v1.MemoryService/Inspect": "hermes.inspect",
     "/hermes.v1.WorkerService/Inspect": "hermes.look",
 }

@@ -9,25 +9,24 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-import redis
-
 from hermes.contents import MemoryContents
 from hermes.contents_message import message_of
 from hermes.engine import AnswerResult, Engine
-from hermes.errors import CameraNotOwned, CameraNotReady, HermesError, Unavailable, Unsupported
+from hermes.errors import HermesError, Unsupported
 from hermes.frame_query import query_of
 from hermes.merged_question import CameraAnswer
 from hermes.question import Question
 from hermes.question_message import question_of
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs, tracing
-from services.common.frame_log import BEGINNING, FrameLog, LogId
+from services.common.frame_log import BEGINNING, FrameLog
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message, evidence_message
 from services.hermes_worker.evidence_pictures import pictures_of
 from services.hermes_worker.frame_choice import chosen, picture_message
-from services.hermes_worker.log_position import LogPosition
-from services.hermes_worker.tenure import CATCH_UP_S, Tenure, cursor_of
+from services.hermes_worker.many import ManyCameras
+from services.hermes_worker.question_door import QuestionDoor, prepare, ready_at
+from services.hermes_worker.tenure import Tenure
 from services.hermes_worker.tenures import Tenures
 from services.hermes_worker.watches.trial import evaluation_of, trial_question
 
@@ -73,10 +72,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     ) -> None:
         """`epoch_of`: the epoch under which a camera is ours at this moment, or None."""
         self._engine = engine
-        self._tenures = tenures
-        self._epoch_of = epoch_of
-        self._log = frame_log
-        self._metrics = metrics
+        self._door = QuestionDoor(engine.model.name, tenures, epoch_of, frame_log, metrics)
+        self._many = ManyCameras(engine, self._door)
         self._looking = asyncio.Lock()
 
     async def Ask(  # noqa: N802 - the name is the interface
@@ -86,9 +83,9 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         received_ms = int(time.time() * 1000)
         question = request.question
         camera_id = question.camera_id
-        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        epoch = self._door.owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
-        tenure = self._tenure(camera_id)
+        tenure = self._door.tenure(camera_id)
         with tenure.answering():
             async with aclosing(self._answer(tenure, question, epoch, received_ms)) as responses:
                 async for response in responses:
@@ -99,29 +96,21 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     ) -> AsyncGenerator[worker_pb2.WorkerServiceAskResponse, None]:
         camera_id = question.camera_id
         wanted = question_of(question, received_ms)
-        ready = None
-        target = BEGINNING
-        if question.freshness != query_pb2.FRESHNESS_CACHED:
-            target = await self._end_of_log(camera_id)
-            ready = lambda cursor: LogPosition.parse(cursor).id >= target  # noqa: E731
-        self._check_seen(tenure, target)
-        await _prepare(tenure, wanted)
+        target = (await self._door.targets([camera_id], question)).get(camera_id)
+        self._door.check_seen(tenure, target or BEGINNING)
+        await prepare(tenure, wanted)
         sink = _QueueSink()
         asked = time.time()
-        answer = tenure.handle.ask(wanted, sink, ready=ready)
+        answer = tenure.handle.ask(wanted, sink, ready=ready_at(target))
         try:
             while True:
                 item = await sink.queue.get()
-                if self._epoch_of(camera_id) != epoch:
-                    raise CameraNotOwned(camera_id)
+                self._door.check_owned(camera_id, epoch)
                 if isinstance(item, HermesError):
                     raise item
                 if isinstance(item, AnswerResult):
-                    seen = item.evidence if question.evidence.pictures else None
-                    pictures = pictures_of(seen, tenure.pictures)
-                    complete = complete_message(item, epoch, self._engine.model.name, pictures)
-                    self._observe(item)
-                    _trace(item, asked)
+                    pictures = question.evidence.pictures
+                    complete = self._door.complete(item, tenure, epoch, asked, pictures=pictures)
                     yield worker_pb2.WorkerServiceAskResponse(complete=complete)
                     return
                 yield worker_pb2.WorkerServiceAskResponse(delta=query_pb2.Delta(text=item))
@@ -129,21 +118,29 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             answer.cancel()
             self._engine.nudge()
 
+    async def AskMany(  # noqa: N802 - the name is the interface
+        self, request: worker_pb2.WorkerServiceAskManyRequest, context: Any
+    ) -> AsyncIterator[worker_pb2.WorkerServiceAskManyResponse]:
+        """Stream the answers of several cameras. Each stops at once if its lease ends."""
+        tracing.note(cameras=len(request.cameras), model=self._engine.model.name)
+        async with aclosing(self._many.ask(request, int(time.time() * 1000))) as responses:
+            async for response in responses:
+                yield response
+
     async def Evaluate(  # noqa: N802 - the name is the interface
         self, request: worker_pb2.WorkerServiceEvaluateRequest, context: Any
     ) -> worker_pb2.WorkerServiceEvaluateResponse:
         """Ask a watch once, of memory as it is."""
         camera_id, watch = request.camera_id, request.watch
-        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        epoch = self._door.owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
-        tenure = self._tenure(camera_id)
+        tenure = self._door.tenure(camera_id)
         with tenure.answering():
-            self._check_seen(tenure, BEGINNING)
+            self._door.check_seen(tenure)
             most_tokens = tenure.handle.max_answer_tokens
             wanted = trial_question(watch, request.evidence.frames, most_tokens)
             text, result = await self._whole(tenure, wanted)
-        if self._epoch_of(camera_id) != epoch:
-            raise CameraNotOwned(camera_id)
+        self._door.check_owned(camera_id, epoch)
         response = worker_pb2.WorkerServiceEvaluateResponse(
             evaluation=evaluation_of(watch, text, result), epoch=epoch
         )
@@ -155,7 +152,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
 
     async def _whole(self, tenure: Tenure, question: Question) -> tuple[str, AnswerResult]:
         """An answer's text and its facts, once it is over."""
-        await _prepare(tenure, question)
+        await prepare(tenure, question)
         sink, text = _QueueSink(), ""
         answer = tenure.handle.ask(question, sink)
         try:
@@ -200,14 +197,13 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     ) -> worker_pb2.WorkerServiceGetEvidenceResponse:
         """The frames that an answer rests on. It counts as an open answer."""
         camera_id = request.camera_id
-        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        epoch = self._door.owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
-        tenure = self._tenure(camera_id)
+        tenure = self._door.tenure(camera_id)
         with tenure.answering():
             looked = tenure.handle.evidence(request.answer_id, request.evidence.frames)
             found = await asyncio.wrap_future(looked)
-        if self._epoch_of(camera_id) != epoch:
-            raise CameraNotOwned(camera_id)
+        self._door.check_owned(camera_id, epoch)
         seen = found if request.evidence.pictures else None
         message = evidence_message(found, pictures_of(seen, tenure.pictures))
         return worker_pb2.WorkerServiceGetEvidenceResponse(evidence=message, epoch=epoch)
@@ -217,16 +213,15 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     ) -> worker_pb2.WorkerServiceInspectResponse:
         """What the memory holds. One inspection at a time; answers go on in between."""
         camera_id = request.camera_id
-        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        epoch = self._door.owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
-        tenure = self._tenure(camera_id)
+        tenure = self._door.tenure(camera_id)
         tenure.require_serving()
         async with self._looking:
             seen = await asyncio.wrap_future(tenure.handle.inspect())
             contents = replace(seen, model=self._engine.model.name, epoch=epoch)
             response = await asyncio.to_thread(_inspected, camera_id, contents)
-        if self._epoch_of(camera_id) != epoch:
-            raise CameraNotOwned(camera_id)
+        self._door.check_owned(camera_id, epoch)
         return response
 
     async def ListFrames(  # noqa: N802 - the name is the interface
@@ -235,78 +230,21 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         """Send the frames that memory holds, one by one as they are read, each with its picture."""
         query = query_of(request.query)
         camera_id = query.camera_id
-        epoch = self._owned_epoch(camera_id, at_least=request.epoch)
+        epoch = self._door.owned_epoch(camera_id, at_least=request.epoch)
         tracing.note(camera=camera_id, epoch=epoch)
-        tenure = self._tenure(camera_id)
+        tenure = self._door.tenure(camera_id)
         tenure.require_serving()
-        self._check_seen(tenure, BEGINNING)
+        self._door.check_seen(tenure)
         pictures = tenure.pictures
         if not pictures.limit_bytes and not query.without_pictures:
             raise Unsupported(
                 f"the worker of camera {camera_id!r} keeps no pictures: --kept-pictures is 0"
             )
         for frame in await asyncio.to_thread(lambda: chosen(pictures.frames(), query)):
-            if self._epoch_of(camera_id) != epoch:
-                raise CameraNotOwned(camera_id)
+            self._door.check_owned(camera_id, epoch)
             jpeg = None if query.without_pictures else pictures.get(frame.number) or b""
             message = picture_message(frame, jpeg)
             yield worker_pb2.WorkerServiceListFramesResponse(frame=message, epoch=epoch)
-
-    def _tenure(self, camera_id: str) -> Tenure:
-        tenure = self._tenures.get(camera_id)
-        if tenure is None:  # it is about to be given up
-            raise CameraNotReady(f"the memory of {camera_id!r} is not ready", CATCH_UP_S)
-        return tenure
-
-    def _check_seen(self, tenure: Tenure, target: LogId) -> None:
-        """Refuse to make up an answer about a camera without a single frame."""
-        report = tenure.handle.report()
-        if not report.coverage.frames and target <= cursor_of(report):
-            raise CameraNotReady(
-                f"no frame of camera {tenure.camera.id!r} has been seen yet; its status says why",
-                CATCH_UP_S,
-            )
-
-    def _owned_epoch(self, camera_id: str, at_least: int) -> int:
-        epoch = self._epoch_of(camera_id)
-        if epoch is None or epoch < at_least:
-            raise CameraNotOwned(camera_id)
-        return epoch
-
-    async def _end_of_log(self, camera_id: str) -> LogId:
-        try:
-            return await asyncio.to_thread(self._log.last_id, camera_id)
-        except redis.RedisError as error:
-            raise Unavailable("the frame log is out of reach; ask for CACHED, or again") from error
-
-    def _observe(self, result: AnswerResult) -> None:
-        model, metrics = self._engine.model.name, self._metrics
-        seen = tracing.exemplar()
-        metrics.time_to_first_token.labels(model, "warm").observe(result.warm_ttft_s, seen)
-        metrics.time_to_first_token.labels(model, "fresh").observe(result.fresh_ttft_s, seen)
-        metrics.query_queue.labels(model).observe(result.queue_s)
-        total = result.fresh_ttft_s + sum(result.inter_token_s)
-        metrics.query_duration.labels(model).observe(total, seen)
-        for interval in result.inter_token_s:
-            metrics.inter_token_latency.labels(model).observe(interval)
-
-
-async def _prepare(tenure: Tenure, question: Question) -> None:
-    """Compile what the answer must look like, which would hold up the event loop."""
-    if question.form is not None:
-        await asyncio.to_thread(tenure.handle.prepare, question.form)
-
-
-def _trace(result: AnswerResult, asked: float) -> None:
-    """Trace how the answer spent its time. `asked`: when the engine was asked (Unix time, s)."""
-    first_token = asked + result.fresh_ttft_s
-    ready = first_token - result.warm_ttft_s
-    begun = ready + result.queue_s
-    tracing.part("frames", asked, ready)
-    tracing.part("queue", ready, begun)
-    tracing.part("prefill", begun, first_token, question_tokens=result.question_tokens)
-    last_token = first_token + sum(result.inter_token_s)
-    tracing.part("decode", first_token, last_token, answer_tokens=result.answer_tokens)
 
 
 def _inspected(camera_id: str, contents: MemoryContents) -> worker_pb2.WorkerServiceInspectResponse:

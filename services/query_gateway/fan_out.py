@@ -57,12 +57,19 @@ class FanOut:
         self._sleep = sleep
 
     async def ask(
-        self, questions: Sequence[Question], received: float, deadline: float, write: Write
+        self,
+        questions: Sequence[Question],
+        received: float,
+        deadline: float,
+        write: Write,
+        *,
+        joined: bool = False,
     ) -> dict[str, str]:
         """Write events as they come: each camera's in order, and last its complete or its error.
 
-        `received`, `deadline`: times of the running loop's clock. Returns the whole
-        answers by camera, in the order of the questions. Raises only what `write` does.
+        `received`, `deadline`: times of the running loop's clock. `joined`: one message may
+        have several events. Returns the whole answers by camera, in the order of the
+        questions. Raises only what `write` does.
         """
         outbox, answers = Outbox(), dict[str, str]()
 
@@ -80,7 +87,8 @@ class FanOut:
 
         asking = asyncio.create_task(every())
         try:
-            while (event := await outbox.next()) is not None:
+            following = outbox.next_joined if joined else outbox.next
+            while (event := await following()) is not None:
                 await write(event)
             await asking
         finally:

@@ -34,6 +34,7 @@ from services.query_gateway.access.limits import CallerLimits
 from services.query_gateway.access.token_file import TokenFile
 from services.query_gateway.access.viewer import Viewers
 from services.query_gateway.asked_cameras import AskedCameras
+from services.query_gateway.asked_together import WorkersTogether
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
 from services.query_gateway.directory import Directory
@@ -56,7 +57,7 @@ from services.query_gateway.resolver import Resolver
 from services.query_gateway.router import Router
 from services.query_gateway.servicers import CameraServicer, MemoryServicer, QueryServicer
 from services.query_gateway.settings import GatewaySettings
-from services.query_gateway.turns import LookUps, Turns
+from services.query_gateway.turns import LookUps, SharedLookUps, Turns
 from services.query_gateway.watches.catalogue import WatchCatalogue
 from services.query_gateway.watches.servicer import WatchServicer
 from services.query_gateway.watches.trials import Trials
@@ -144,8 +145,8 @@ class Gateway:
             settings.many_at_once_of_one_worker,
         )
         router = Router(
-            LookUps(self._resolver),
-            Workers(self._channels),
+            LookUps(SharedLookUps(self._resolver)),
+            WorkersTogether(self._channels),
             self._epochs,
             settings.hand_over_wait_s,
             most_waiting=settings.max_cameras_asked,

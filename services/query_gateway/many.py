@@ -61,7 +61,9 @@ class ManyCameras:
         deadline -= min(_SENDING_MOST_S, _SENDING_SHARE * left_s)
         asking_until = deadline - (_MERGING_SHARE * left_s if request.merge else 0.0)
         questions = [_about(question, camera_id) for camera_id in ids]
-        texts = await self._fan_out.ask(questions, received, asking_until, write)
+        texts = await self._fan_out.ask(
+            questions, received, asking_until, write, joined=request.joined
+        )
         if request.merge:
             await self._merge(question, texts, received, deadline, write)
 

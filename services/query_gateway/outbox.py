@@ -10,6 +10,9 @@ from hermes.v1.query_pb2 import QueryServiceAskManyResponse as Event
 MOST_BYTES = 1 << 20
 """Of ended answers that wait for the client. They can carry pictures."""
 
+JOINED_BYTES = 1 << 18
+"""A message gets no further event from here on."""
+
 
 class Outbox:
     """Events in the order in which they came, each camera's in order. For one event loop.
@@ -58,6 +61,10 @@ class Outbox:
     async def next(self) -> Event | None:
         """The next event; None after the last one."""
         await self._some.wait()
+        return self.ready()
+
+    def ready(self) -> Event | None:
+        """The next event, if it is there already."""
         if not self._events:
             return None
         event = self._events.popleft()
@@ -69,6 +76,16 @@ class Outbox:
             self._bytes -= event.ByteSize()
             self._wake()
         return event
+
+    async def next_joined(self) -> Event | None:
+        """The next event, with those in `more` that are there already; None after the last one."""
+        first = await self.next()
+        if first is not None:
+            size = first.ByteSize()
+            while size < JOINED_BYTES and (event := self.ready()) is not None:
+                first.more.append(event)
+                size += event.ByteSize()
+        return first
 
     def _add(self, event: Event) -> None:
         self._events.append(event)

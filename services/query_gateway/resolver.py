@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import redis.asyncio
 
-from hermes.errors import CameraNotFound, CameraNotReady, Overloaded, Retryable
+from hermes.errors import CameraNotFound, CameraNotReady, HermesError, Overloaded, Retryable
 from services.common import keys, logs
 from services.common.leases import Owner, parse_owner
 from services.common.placement import ALIVE_S, Member, parse_members
@@ -74,7 +74,7 @@ def choose(camera_id: str, owner: Owner, newest_epoch: int) -> Route:
 
 
 class Resolver:
-    """Reads owners from Redis: one round trip, or two if a camera has no owner."""
+    """Reads owners from Redis: one round trip, and one more for each camera without an owner."""
 
     def __init__(self, client: redis.asyncio.Redis, epochs: Epochs, known: KnownCameras) -> None:
         self._redis = client
@@ -86,24 +86,47 @@ class Resolver:
 
         Raises `CameraNotFound`, `CameraNotReady`, `Overloaded` or `Unavailable`.
         """
+        found = (await self.resolve_all([camera_id]))[camera_id]
+        if isinstance(found, HermesError):
+            raise found
+        return found
+
+    async def resolve_all(self, camera_ids: Sequence[str]) -> dict[str, Route | HermesError]:
+        """The owner of each camera, or why there is none: what `resolve` would raise.
+
+        Raises `Unavailable` if Redis cannot be reached.
+        """
         async with reaching_redis():
             async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.hexists(keys.CAMERAS, camera_id)
-                pipeline.hgetall(keys.lease(camera_id, "worker"))
+                for camera_id in camera_ids:
+                    pipeline.hexists(keys.CAMERAS, camera_id)
+                    pipeline.hgetall(keys.lease(camera_id, "worker"))
                 pipeline.time()
-                registered, fields, (seconds, micros) = await pipeline.execute()
-            if not registered:
-                error = await self._known.missing(camera_id)
-                if isinstance(error, CameraNotFound):
-                    self._epochs.forget(camera_id)
-                raise error
+                *replies, (seconds, micros) = await pipeline.execute()
             now_ms = seconds * 1000 + micros // 1000
-            owner = current(read_owner(camera_id, fields), now_ms)
-            if owner is None:
-                raw = await self._redis.hgetall(keys.members("worker"))
-                members = cast("Mapping[bytes, bytes]", raw)
-                raise unowned(camera_id, parse_members(members, now_ms, int(ALIVE_S * 1000)))
-        route = choose(camera_id, owner, self._epochs.newest(camera_id))
+            found = zip(camera_ids, replies[::2], replies[1::2], strict=True)
+            return {
+                camera_id: await self._route(camera_id, registered, fields, now_ms)
+                for camera_id, registered, fields in found
+            }
+
+    async def _route(
+        self, camera_id: str, registered: bool, fields: dict[bytes, Any], now_ms: int
+    ) -> Route | HermesError:
+        if not registered:
+            error = await self._known.missing(camera_id)
+            if isinstance(error, CameraNotFound):
+                self._epochs.forget(camera_id)
+            return error
+        owner = current(read_owner(camera_id, fields), now_ms)
+        if owner is None:
+            raw = await self._redis.hgetall(keys.members("worker"))
+            members = cast("Mapping[bytes, bytes]", raw)
+            return unowned(camera_id, parse_members(members, now_ms, int(ALIVE_S * 1000)))
+        try:
+            route = choose(camera_id, owner, self._epochs.newest(camera_id))
+        except CameraNotReady as error:
+            return error
         self._epochs.saw(camera_id, route.epoch)
         return route
 

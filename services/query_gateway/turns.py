@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
+from hermes.errors import HermesError
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.resolver import Route
 from services.query_gateway.router import Resolves
@@ -61,3 +63,47 @@ class LookUps:
         """The camera's owner. Raises `HermesError`."""
         async with self._places:
             return await self._resolver.resolve(camera_id)
+
+
+class ResolvesAll(Protocol):
+    """Finds the owners of several cameras at once."""
+
+    async def resolve_all(self, camera_ids: Sequence[str]) -> Mapping[str, Route | HermesError]:
+        """Raises `HermesError` if none can be found."""
+        ...
+
+
+class SharedLookUps:
+    """A resolver that looks up together what is wanted before the event loop's next turn."""
+
+    def __init__(self, resolver: ResolvesAll) -> None:
+        self._resolver = resolver
+        self._wanted: dict[str, asyncio.Future[Route | Exception]] = {}
+        self._looking: set[asyncio.Task[None]] = set()
+
+    async def resolve(self, camera_id: str) -> Route:
+        """The camera's owner. Raises `HermesError`."""
+        if not self._wanted:
+            asyncio.get_running_loop().call_soon(self._start)
+        future = self._wanted.get(camera_id)
+        if future is None:
+            future = self._wanted[camera_id] = asyncio.get_running_loop().create_future()
+        found = await asyncio.shield(future)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _start(self) -> None:
+        wanted, self._wanted = self._wanted, {}
+        task = asyncio.create_task(self._look(wanted))
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
+    async def _look(self, wanted: Mapping[str, asyncio.Future[Route | Exception]]) -> None:
+        found: Mapping[str, Route | Exception]
+        try:
+            found = await self._resolver.resolve_all(list(wanted))
+        except Exception as error:
+            found = dict.fromkeys(wanted, error)
+        for camera_id, future in wanted.items():
+            future.set_result(found[camera_id])

@@ -54,7 +54,7 @@ class Workers:
         `deadline` is a time of the running loop's clock; the worker gets the time
         that is left. Raises `HermesError`.
         """
-        remaining = _left_until(deadline)
+        remaining = left_until(deadline)
         request = WorkerServiceAskRequest(question=question, epoch=route.epoch)
         async with self._channels.use(route.address) as channel:
             ask = cast(Any, WorkerServiceStub)(channel).Ask
@@ -63,7 +63,7 @@ class Workers:
                 while (event := await call.read()) is not grpc.aio.EOF:
                     yield event
                     if event.WhichOneof("event") == "complete":
-                        await _end_of(call, deadline)
+                        await end_of(call, deadline)
                         return
             except grpc.aio.AioRpcError as error:
                 raise error_of(error, route) from error
@@ -91,7 +91,7 @@ class Workers:
 
     async def _call(self, method: str, route: Route, request: Message, deadline: float) -> Any:
         """Call a method that sends one response."""
-        remaining = _left_until(deadline)
+        remaining = left_until(deadline)
         async with self._channels.use(route.address) as channel:
             try:
                 call = getattr(cast(Any, WorkerServiceStub)(channel), method)
@@ -103,7 +103,7 @@ class Workers:
         self, route: Route, query: FrameQuery, deadline: float
     ) -> AsyncIterator[WorkerServiceListFramesResponse]:
         """Yield frames as they arrive. As `ask` in all else."""
-        remaining = _left_until(deadline)
+        remaining = left_until(deadline)
         request = WorkerServiceListFramesRequest(query=query, epoch=route.epoch)
         async with self._channels.use(route.address) as channel:
             frames = cast(Any, WorkerServiceStub)(channel).ListFrames
@@ -120,7 +120,7 @@ class Workers:
         self, route: Route, watch: Watch, evidence: EvidenceRequest, deadline: float
     ) -> WorkerServiceEvaluateResponse:
         """Ask a watch of the camera of the route. `deadline` and errors as for `ask`."""
-        remaining = _left_until(deadline)
+        remaining = left_until(deadline)
         request = WorkerServiceEvaluateRequest(
             watch=watch, camera_id=route.camera_id, epoch=route.epoch, evidence=evidence
         )
@@ -143,9 +143,19 @@ def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
     typed = typed_error(status)
     if typed is not None and type(typed) is not errors.HermesError:
         return typed
-    code = status.code()
+    return error_of_code(status.code(), status.details() or "", route)
+
+
+def error_of_code(code: grpc.StatusCode, text: str, route: Route) -> errors.HermesError:
+    """The error shown to the client for one that is not of our own types. `text` is logged."""
+    described = {
+        "camera": route.camera_id,
+        "worker": route.address,
+        "code": code.name,
+        "error": text,
+    }
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        log.warning("worker_gone", **_described(status, route))
+        log.warning("worker_gone", **described)
         return errors.Unavailable(
             f"the worker of camera {route.camera_id!r} went away; another takes over", RETRY_AFTER_S
         )
@@ -157,7 +167,7 @@ def error_of(status: grpc.aio.AioRpcError, route: Route) -> errors.HermesError:
         return errors.Unsupported(
             f"the worker of camera {route.camera_id!r} is older than the gateway: update it"
         )
-    log.error("worker_failed", **_described(status, route))
+    log.error("worker_failed", **described)
     return errors.HermesError(INTERNAL_MESSAGE)
 
 
@@ -166,7 +176,7 @@ def deadline_exceeded() -> errors.DeadlineExceeded:
     return errors.DeadlineExceeded("the answer was not finished before the deadline")
 
 
-async def _end_of(call: Any, deadline: float) -> None:
+async def end_of(call: Any, deadline: float) -> None:
     """Wait for the end of a call whose answer is complete.
 
     If it were cancelled, the worker would count the answer as broken off. How the
@@ -178,17 +188,9 @@ async def _end_of(call: Any, deadline: float) -> None:
             await call.code()
 
 
-def _left_until(deadline: float) -> float:
+def left_until(deadline: float) -> float:
+    """Seconds until a time of the running loop's clock. Raises `DeadlineExceeded` if it is over."""
     remaining = deadline - asyncio.get_running_loop().time()
     if remaining <= 0:
         raise deadline_exceeded()
     return remaining
-
-
-def _described(status: grpc.aio.AioRpcError, route: Route) -> dict[str, str]:
-    return {
-        "camera": route.camera_id,
-        "worker": route.address,
-        "code": status.code().name,
-        "error": status.details() or "",
-    }

@@ -89,6 +89,14 @@ def test_what_is_appended_is_read(rig: Rig) -> None:
     assert rig.log.size("lobby") >= 2000
 
 
+def test_the_last_entries_of_several_cameras_are_read_at_once(rig: Rig) -> None:
+    for camera_id, at in (("lobby", 1000), ("dock", 2000)):
+        rig.log.append(chunk(camera_id, at), rig.grant(camera_id))
+    last = {"dock": LogId(2000), "nobody": BEGINNING, "lobby": LogId(1000)}
+    assert rig.log.last_ids(list(last)) == last
+    assert rig.log.last_ids([]) == {}
+
+
 def test_an_unknown_camera_is_empty(rig: Rig) -> None:
     assert rig.log.last_id("nobody") == BEGINNING
     assert rig.log.size("nobody") == 0

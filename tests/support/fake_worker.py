@@ -22,6 +22,7 @@ from hermes.v1.memory_pb2 import FramePicture
 from hermes.v1.query_pb2 import FINISH_REASON_STOP, Complete, Delta, Evidence
 from hermes.v1.watch_pb2 import Evaluation
 from hermes.v1.worker_pb2 import (
+    WorkerServiceAskManyRequest,
     WorkerServiceAskRequest,
     WorkerServiceAskResponse,
     WorkerServiceEvaluateRequest,
@@ -38,6 +39,7 @@ from hermes.v1.worker_pb2 import (
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
 from services.common.grpc_server import GrpcServer
 from services.common.tls import ServerTls
+from tests.support.asked_each import ask_each
 
 MODEL = "fake-model"
 
@@ -168,6 +170,8 @@ class FakeWorker(WorkerServiceServicer):
         self.mergers: list[Script] = [HELLO]
         self.merges: list[Seen] = []
         self.by_camera: dict[str, Script] = {}
+        self.knows_many = True
+        self.many: list[WorkerServiceAskManyRequest] = []
         self.inspections: list[Seen] = []
         self.frames: Sequence[FramePicture | Fault] = ()
         self.frames_epoch: int | None = None  # None: that of the request
@@ -200,6 +204,14 @@ class FakeWorker(WorkerServiceServicer):
         with _seen(self.calls, request, context):
             for step in script:
                 await self._play(step, request, context)
+
+    async def AskMany(  # noqa: N802 - the name is the interface
+        self, request: WorkerServiceAskManyRequest, context: Any
+    ) -> None:
+        if not self.knows_many:  # what gRPC says for a method that a server does not have
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+        self.many.append(request)
+        await ask_each(self.Ask, request, context)
 
     async def Inspect(  # noqa: N802 - the name is the interface
         self, request: WorkerServiceInspectRequest, context: Any

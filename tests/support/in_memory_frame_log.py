@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hermes.v1.frames_pb2 import FrameChunk
 from services.common.frame_log import (
@@ -89,6 +89,10 @@ class InMemoryFrameLog:
         """See `FrameLog.last_id`."""
         with self._changed:
             return self._last.get(camera_id, BEGINNING)
+
+    def last_ids(self, camera_ids: Sequence[str]) -> dict[str, LogId]:
+        """See `FrameLog.last_ids`."""
+        return {camera_id: self.last_id(camera_id) for camera_id in camera_ids}
 
     def size(self, camera_id: str) -> int:
         """See `FrameLog.size`."""

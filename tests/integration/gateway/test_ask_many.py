@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -24,7 +25,9 @@ from hermes.client import (
     last,
 )
 from hermes.question import Turn
+from hermes.v1 import query_pb2
 from hermes.v1.camera_pb2 import Camera
+from hermes.v1.query_pb2_grpc import QueryServiceStub
 from services.common import keys
 from services.common.placement import Member
 from services.query_gateway.gateway import Gateway
@@ -75,6 +78,7 @@ async def test_every_camera_answers_by_itself(
     assert list(result.answers) == docks
     assert (dict(result.errors), result.merged, result.merge_error) == ({}, None, None)
     assert worker.merges == []
+    assert [len(call.cameras) for call in worker.many] == [len(docks)]  # in one call
     registry = gateway.metrics.registry
     assert registry.get_sample_value("hermes_queries_total", {"code": "OK"}) == len(docks)
 
@@ -151,6 +155,30 @@ async def test_what_goes_wrong_with_one_concerns_no_other(
         "nowhere": errors.CameraNotFound,
     }
     assert "10.0.0.1" not in str(result.errors[docks[0]])
+
+
+async def test_a_client_that_does_not_ask_for_more_gets_one_event_a_message(
+    gateway: Gateway, docks: list[str]
+) -> None:
+    asked = query_pb2.QueryServiceAskManyRequest(
+        question={"text": "who?", "cameras": {"camera_ids": docks}}
+    )
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
+        stub: Any = QueryServiceStub(channel)  # type: ignore[no-untyped-call]
+        plain = [message async for message in stub.AskMany(asked, timeout=20)]
+        asked.joined = True
+        joined = [message async for message in stub.AskMany(asked, timeout=20)]
+    assert not any(message.more for message in plain)
+    assert len(joined) <= len(plain)
+
+    def texts(messages: list[query_pb2.QueryServiceAskManyResponse]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for one in messages:
+            for event in (one, *one.more):
+                found[event.camera_id] = found.get(event.camera_id, "") + event.delta.text
+        return found
+
+    assert texts(joined) == texts(plain)
 
 
 async def test_a_slow_camera_delays_nobody_and_cancelling_stops_it(

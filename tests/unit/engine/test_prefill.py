@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hermes.engine.answer import Answer
 from hermes.engine.prefill import PassShare, Prefill
+from hermes.engine.question_room import QuestionRoom
 from hermes.engine.session import Session
 from hermes.question import Question
 from tests.unit.engine.test_choices import Sink
@@ -34,7 +35,7 @@ def read(share: PassShare, under_way: list[Answer]) -> list[int]:
 
 def test_questions_that_fit_are_read_whole_as_many_as_fit() -> None:
     ready = deque(asked(tokens) for tokens in (40, 60, 30, 100, 10))
-    prefill, under_way = Prefill(MOST), list[Answer]()
+    prefill, under_way = Prefill(QuestionRoom(MOST, grows=False)), list[Answer]()
     assert read(prefill.share(under_way, ready), under_way) == [40, 60]
     assert read(prefill.share(under_way, ready), under_way) == [30]
     assert read(prefill.share(under_way, ready), under_way) == [100]
@@ -46,7 +47,7 @@ def test_questions_that_fit_are_read_whole_as_many_as_fit() -> None:
 def test_a_long_question_is_read_in_slices_while_answers_go_on() -> None:
     under_way = [going_on := asked(0)]
     ready = deque([long := asked(250)])
-    prefill, slices = Prefill(MOST), []
+    prefill, slices = Prefill(QuestionRoom(MOST, grows=False)), []
     while ready or long.unread_tokens:
         share = prefill.share(under_way, ready)
         assert going_on in share.going_on, "it gets a token with each slice"
@@ -58,7 +59,7 @@ def test_a_long_question_is_read_in_slices_while_answers_go_on() -> None:
 
 def test_questions_that_come_meanwhile_go_first_and_leave_a_quarter() -> None:
     """Neither starves, however many short questions come."""
-    prefill, under_way, passes = Prefill(MOST), list[Answer](), 0
+    prefill, under_way, passes = Prefill(QuestionRoom(MOST, grows=False)), list[Answer](), 0
     ready = deque([long := asked(300)])
     while long.unread_tokens or ready:
         ready += [asked(40), asked(45)]
@@ -72,7 +73,7 @@ def test_questions_that_come_meanwhile_go_first_and_leave_a_quarter() -> None:
 
 def test_of_several_long_questions_the_oldest_is_read_and_standing_ones_come_last() -> None:
     standing, first, second = asked(150, standing=True), asked(150), asked(130)
-    prefill, under_way = Prefill(MOST), [standing]
+    prefill, under_way = Prefill(QuestionRoom(MOST, grows=False)), [standing]
     ready = deque([first, second])
     turns = []
     while any(answer.unread_tokens for answer in (standing, first, second)):

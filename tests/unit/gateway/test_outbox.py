@@ -8,7 +8,7 @@ import pytest
 
 from hermes.v1.query_pb2 import Complete
 from hermes.v1.query_pb2 import QueryServiceAskManyResponse as Event
-from services.query_gateway.outbox import Outbox
+from services.query_gateway.outbox import JOINED_BYTES, Outbox
 
 
 def complete(camera_id: str, size: int = 0) -> Event:
@@ -79,3 +79,24 @@ async def test_nothing_follows_the_close() -> None:
     outbox.close()
     assert await reading is None
     assert await outbox.next() is None
+
+
+async def test_what_is_there_comes_in_one_message_up_to_a_size() -> None:
+    outbox = Outbox(most_bytes=10 * JOINED_BYTES)
+    for name in "ab":
+        outbox.text(name, name.upper())
+    await outbox.end(complete("a", JOINED_BYTES))
+    await outbox.end(complete("c"))
+    first, second = await outbox.next_joined(), await outbox.next_joined()
+    assert first is not None
+    assert second is not None
+    assert (first.camera_id, first.delta.text) == ("a", "A")
+    assert [one.camera_id for one in first.more] == ["b", "a"]
+    assert (second.camera_id, len(second.more)) == ("c", 0)
+    outbox.text("b", "later")
+    assert first.more[0].delta.text == "B"
+    outbox.close()
+    last = await outbox.next_joined()
+    assert last is not None
+    assert last.delta.text == "later"
+    assert await outbox.next_joined() is None

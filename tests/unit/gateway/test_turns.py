@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
-from hermes.errors import Overloaded
+from hermes.errors import CameraNotFound, HermesError, Overloaded, Unavailable
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.resolver import Route
-from services.query_gateway.turns import LookUps, Turns
+from services.query_gateway.turns import LookUps, SharedLookUps, Turns
 
 
 class Rig:
@@ -87,3 +88,41 @@ async def test_owners_are_looked_up_a_few_at_a_time() -> None:
     routes = await asyncio.gather(*(look_ups.resolve(str(n)) for n in range(50)))
     assert [route.camera_id for route in routes] == [str(n) for n in range(50)]
     assert most == 4
+
+
+class Owners:
+    """Knows the owner of every camera but one."""
+
+    def __init__(self) -> None:
+        self.read: list[list[str]] = []
+
+    async def resolve_all(self, camera_ids: Sequence[str]) -> dict[str, Route | HermesError]:
+        self.read.append(list(camera_ids))
+        await asyncio.sleep(0)
+        if "nowhere" in camera_ids:
+            raise Unavailable("Redis is down")
+        return {
+            name: CameraNotFound(name) if name == "unknown" else Route(name, "one", 1)
+            for name in camera_ids
+        }
+
+
+async def test_owners_that_are_wanted_at_the_same_time_are_read_together() -> None:
+    owners = Owners()
+    look_ups = LookUps(SharedLookUps(owners), at_once=3)
+    names = ["a", "b", "unknown", "a", "c"]
+    found = await asyncio.gather(*map(look_ups.resolve, names), return_exceptions=True)
+    assert [getattr(one, "camera_id", None) for one in found] == names
+    assert isinstance(found[2], CameraNotFound)
+    assert owners.read == [["a", "b", "unknown"], ["a", "c"]]
+    failed = await asyncio.gather(*map(look_ups.resolve, ("a", "nowhere")), return_exceptions=True)
+    assert {type(error) for error in failed} == {Unavailable}
+
+
+async def test_one_that_stops_waiting_for_an_owner_stops_no_other() -> None:
+    look_ups = SharedLookUps(Owners())
+    first, second = (asyncio.create_task(look_ups.resolve("a")) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).address == "one"
+    assert first.cancelled()

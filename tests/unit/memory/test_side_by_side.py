@@ -135,6 +135,28 @@ def test_a_new_question_among_answers_under_way() -> None:
     assert branches[3].side_by_side is branches[0].side_by_side is not None
 
 
+def test_an_answer_goes_on_alone_and_with_others_again() -> None:
+    of = memories("llava")
+    expected = alone(of[:1], QUESTIONS[:1], (9,))[0]
+    model = of[0].model
+    question = model.question(QUESTIONS[0])
+    branches = [memory.branch(len(question) + 9) for memory in of]
+    following = [question] * 4
+    found = []
+    with torch.inference_mode():
+        for step in range(9):
+            going = range(4 if step % 4 < 2 else 1)
+            rows = [branches[n].row(len(following[n])) for n in going]
+            hidden = model.forward(torch.cat([following[n] for n in going]), PackedPass(rows))
+            ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
+            logits = model.logits(hidden[ends])
+            for n, row in zip(going, rows, strict=True):
+                branches[n].commit(row)
+                following[n] = model.embed([int(logits[n].argmax())])
+            found.append(logits[0])
+    torch.testing.assert_close(torch.stack(found), expected, atol=2e-4, rtol=1e-4)
+
+
 def test_long_memories_are_read_one_after_the_other() -> None:
     model = tiny.model()
     long = VideoMemory(model, "sliding-window", budget=1200)
