@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -15,6 +14,7 @@ from hermes.engine.answer import Answer, AnswerResult, FinishReason
 from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
 from hermes.engine.question_pass import QuestionPass
+from hermes.engine.ready_questions import ReadyQuestions
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.session import Session
 from hermes.engine.weighing import Weighing, Weighings, stamps_of
@@ -46,6 +46,7 @@ class Answers:
         *,
         max_question_tokens: int,
         prefill_tokens: int,
+        max_wait_s: float,
         clock: Callable[[], float],
         read: Callable[[int, float], None],
         watched: Callable[[int, float], None],
@@ -66,20 +67,20 @@ class Answers:
         self._give_way = give_way
         self._reading: list[Answer] = []  # standing ones, in the pass that gives way
         self._waiting: list[Answer] = []  # for frames
-        self._ready: deque[Answer] = deque()  # for the device
-        self._standing: deque[Answer] = deque()  # the same, of standing questions
+        self._ready = ReadyQuestions(prefill_tokens, max_wait_s, clock)
+        self._standing = ReadyQuestions(prefill_tokens, max_wait_s, clock)  # standing ones
         self._under_way: list[Answer] = []
         self._weighed: list[Answer] = []  # complete, but for their evidence
 
     @property
     def ready(self) -> int:
         """Questions that wait only for the device."""
-        return len(self._ready)
+        return self._ready.can_begin
 
     @property
     def standing(self) -> int:
         """Standing questions that wait for the device, or whose answers have begun."""
-        return len(self._standing) + sum(answer.standing for answer in self._under_way)
+        return self._standing.can_begin + sum(answer.standing for answer in self._under_way)
 
     @property
     def under_way(self) -> int:
@@ -140,15 +141,17 @@ class Answers:
                 self._make_ready(answer)
 
     def _make_ready(self, answer: Answer) -> None:
-        answer.ready = self._clock()
         (self._standing if answer.standing else self._ready).append(answer)
 
     def drop_cancelled(self) -> None:
-        """Drop the answers that were cancelled."""
+        """Drop the answers that were cancelled, and refuse questions that waited too long."""
         self._weighings.drop_cancelled()
         for answer in self._all():
             if answer.cancelled.is_set():
                 self._forget(answer)
+        for queue in (self._ready, self._standing):
+            for answer, error in queue.refused():
+                self.fail(answer, error)
 
     def fail_all(self, error: HermesError, session: Session | None = None) -> None:
         """End all answers with this error, or all answers about one session. Those of which only
@@ -177,15 +180,12 @@ class Answers:
         """
         ready = self._standing if standing else self._ready
         taking_part, tokens = self._going_on(standing=standing)
-        read_before = tokens > 0
-        starting: list[Answer] = []
-        while ready:
-            tokens += ready[0].pass_tokens + ready[0].session.present_tokens
-            if (starting or read_before) and tokens > self._prefill_tokens:
-                break
-            starting.append(ready.popleft())
-        began = self._clock()
-        begun = [answer for answer in starting if self._begin(answer)]
+        began, starting = self._clock(), 0
+        begun: list[Answer] = []
+        for answer in ready.take(tokens):
+            starting += 1
+            if self._begin(answer):
+                begun.append(answer)
         self._under_way += begun
         taking_part += begun
         if standing:
@@ -195,7 +195,7 @@ class Answers:
                 self._pass(taking_part, between)
             finally:
                 self._reading = []
-            self._watched(len(starting), between.seconds)
+            self._watched(starting, between.seconds)
             return
         asked = [answer for answer in taking_part if not answer.standing]
         unread = sum(answer.unread for answer in asked)
