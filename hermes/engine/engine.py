@@ -192,10 +192,15 @@ class Engine:
         self._winding_down = True
 
     def stop(self) -> None:
-        """Fail all open answers and end the thread."""
+        """Fail all open answers, end the thread, and free all memories."""
         self._mailbox.stop()
         if self._thread.is_alive():
             self._thread.join()
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+        self._memories.slabs.clear()
+        self._question_pass.forget()
 
     def join(self) -> None:
         """Wait until the device's thread has ended."""

@@ -53,15 +53,17 @@ class QuestionPass:
         *,
         device: Device | None = None,
         most_tokens: int = SIZES[-1],
+        recorded: bool = True,
     ) -> None:
         """`reach`: the most tokens that one token attends to, including its answer's own.
         `new_reader`: makes the reader of memories for passes of a fixed shape; by default
         kernels on CUDA, none elsewhere. `most_tokens`: of a pass that should be recorded.
+        `recorded`: whether any should be.
         """
         self._model = model
         self._reach = reach
         on_cuda = model.shape.device.type == "cuda"
-        self._new_reader = new_reader or (_kernels(model) if on_cuda else None)
+        self._new_reader = new_reader or (_kernels(model) if on_cuda and recorded else None)
         self._passes: dict[tuple[int, bool], _FixedPass | None] = {}
         self._sizes = sizes_up_to(most_tokens)
         self._device = device or device_of(model.shape.device)
@@ -89,6 +91,10 @@ class QuestionPass:
         for size in reversed(self._sizes):
             for several in (False, True) if size > 1 else (False,):
                 self._fixed(size, several, like)
+
+    def forget(self) -> None:
+        """Free all recordings. What is wanted again is recorded again."""
+        self._passes.clear()
 
     def tokens(
         self,
