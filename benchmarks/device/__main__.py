@@ -32,8 +32,8 @@ QUICK = {
 """What `--quick` measures, unless another option says otherwise."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print Markdown, write JSON and Markdown. The exit status: 1 if a part failed."""
+def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.device", description=__doc__)
     parser.add_argument("--shape", choices=[DEMO, *SHAPES], default=DEMO)
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
@@ -53,6 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.quick:
         options = parser.parse_args(arguments, argparse.Namespace(**QUICK))
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print Markdown, write JSON and Markdown. The exit status: 1 if a part failed."""
+    options = options_of(arguments)
     torch.set_num_threads(options.threads)
     on_cuda = torch.device(options.device).type == "cuda"
     dtype = getattr(torch, options.dtype or ("bfloat16" if on_cuda else "float32"))

@@ -271,8 +271,8 @@ def run(name: str, stage: Callable[[], Facts], device: torch.device) -> Facts:
     return {**line, "seconds": round(time.monotonic() - began, 2)}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the stages. The exit status: how many failed."""
+def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     names = [stage.__name__ for stage in STAGES]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.device.first_contact", description=__doc__
@@ -283,7 +283,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cameras", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--out", type=Path, help="folder for first_contact.jsonl")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the stages. The exit status: how many failed."""
+    options = options_of(arguments)
     device = torch.device(options.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
