@@ -49,7 +49,7 @@ class Heads:
     @property
     def scale(self) -> float:
         """As models have it."""
-        return self.dim**-0.5
+        return 1 / math.sqrt(self.dim)
 
     def random(self, heads: int, tokens: int) -> Tensor:
         """[heads, tokens, dim]."""

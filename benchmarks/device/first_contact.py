@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,7 @@ class Contact:
             "python": sys.version.split()[0],
         }
         if self.on_gpu:
-            import triton
-
+            triton = import_module("triton")  # which has no types
             there = device_of(self.device)
             facts |= {
                 "triton": triton.__version__,

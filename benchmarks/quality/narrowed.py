@@ -21,11 +21,12 @@ Rounding = Callable[[Tensor], Tensor]
 
 def whole_numbers(bits: int) -> Rounding:
     """Whole numbers of so many bits, with a scale for each token of each head."""
-    most = 2 ** (bits - 1) - 1
+    most = (1 << (bits - 1)) - 1
 
     def rounded(x: Tensor) -> Tensor:
         scale = x.abs().amax(dim=-1, keepdim=True).clamp_min(1e-12) / most
-        return (x / scale).round().clamp(-most, most) * scale
+        whole: Tensor = (x / scale).round().clamp(-most, most)
+        return whole * scale
 
     return rounded
 

@@ -11,7 +11,7 @@ from hermes.engine.capacity import Fit, Room, fit_of, room_of, slab_bytes
 from hermes.engine.config import EngineConfig
 from hermes.engine.weighing import WEIGHED_AT_ONCE
 from hermes.errors import InvalidInput
-from hermes.memory import Device, FrameStamp, SlabPool
+from hermes.memory import Device, FrameStamp, MemoryState, SlabPool
 from hermes.vlm import Arrival, VideoMemory, take_together
 from hermes.vlm.weighing import logprobs_without
 
@@ -42,6 +42,11 @@ class WarmUp:
         self._memories = [new_memory()]
         self._new_memory = new_memory
         self._clock = 0
+        model = self._memories[0].model
+        self._picture = torch.zeros((3, *model.frame_size), dtype=torch.uint8)
+        self._frame = self._memories[0].tokens_of(self._picture)
+        # The limit is in tokens: of smaller frames, a pass has more.
+        self._most_frames = config.max_pass_frames * model.most_frame_tokens // self._frame
 
     def run(self) -> Fit:
         """What fits beside the passes: at most `max_cameras` memories.
@@ -63,54 +68,56 @@ class WarmUp:
 
     def _tried(self) -> Fit:
         (memory,) = self._memories
-        self._feed(self._memories, 1)
+        self._take(self._memories, 1)
         memory.ask(_question(memory, self._config), max_tokens=_ANSWER)
         return self._fit(0)
 
     def _measured(self) -> Fit:
         config, (memory,) = self._config, self._memories
-        every = config.compress_every_frames
-        self._fill(memory)
-        compressed = memory.state()
-        self._feed([memory], every - 1)
-        nearly_due = memory.state()
+        every, compressed, nearly_due = self._filled(memory)
         peak_of, ask = self._device.peak_of, partial(_ask, memory, config)
         work = max(peak_of(ask), peak_of(partial(_weigh, memory)))
-        few = min(-(-config.max_pass_frames // every), config.max_cameras)
-        for count, frames, state in (
-            (few, min(every, config.max_pass_frames), compressed),
-            (min(config.max_pass_frames, config.max_cameras), 1, nearly_due),
-        ):
+        for frames, state in ((min(every, self._most_frames), compressed), (1, nearly_due)):
+            count = min(-(-self._most_frames // frames), config.max_cameras)
             self._have(min(count, max(1, self._fit(work).cameras)))
             used = self._memories[:count]
             for each in used:
                 each.restore(state)
-            work = max(work, peak_of(partial(self._feed, used, frames)))
+            work = max(work, peak_of(partial(self._run, used, frames)))
         return self._fit(work)
 
     def _have(self, count: int) -> None:
         while len(self._memories) < count:
             self._memories.append(self._new_memory())
 
-    def _fill(self, memory: VideoMemory) -> None:
-        """Until it holds its budget, right after a compression."""
-        config = self._config
-        every = config.compress_every_frames
-        frames = config.budget_tokens // memory.model.most_frame_tokens + 1
-        for _ in range(-(-frames // every)):
-            self._feed([memory], every)
+    def _filled(self, memory: VideoMemory) -> tuple[int, MemoryState, MemoryState]:
+        """Frames from one compression to the next, and the memory after one and a frame before the
+        next.
+        """
+        for _ in range(2):  # the first may come after more frames than later ones
+            every = 1
+            while not self._take([memory], 1):
+                every += 1
+        compressed = memory.state()
+        self._take([memory], every - 1)
+        return every, compressed, memory.state()
 
-    def _feed(self, memories: Sequence[VideoMemory], frames: int) -> None:
-        model = memories[0].model
-        picture = torch.zeros((3, *model.frame_size), dtype=torch.uint8)
+    def _take(self, memories: Sequence[VideoMemory], frames: int) -> bool:
+        """Take in so many frames of each, in one pass. Whether any memory was compressed."""
         arrivals = []
-        for _ in range(model.pictures_per_frame * frames):
+        for _ in range(memories[0].model.pictures_per_frame * frames):
             self._clock += 1
             stamp = FrameStamp(1000 * self._clock)
-            arrivals += [Arrival(memory, picture, stamp) for memory in memories]
+            arrivals += [Arrival(memory, self._picture, stamp) for memory in memories]
+        compressed = False
         for outcome in take_together(arrivals):
             if isinstance(outcome, Exception):
                 raise outcome
+            compressed = compressed or outcome is not None
+        return compressed
+
+    def _run(self, memories: Sequence[VideoMemory], frames: int) -> None:
+        self._take(memories, frames)
 
     def _fit(self, work: int) -> Fit:
         memory, config = self._memories[0], self._config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from hermes.engine.capacity import slab_bytes
 from hermes.engine.warm_up import WarmUp
 from hermes.errors import InvalidInput
 from hermes.memory import SlabPool
-from hermes.vlm import VideoMemory
-from tests.support import tiny
+from hermes.vlm import VideoMemory, VideoModel
+from tests.support import tiny, tiny_qwen
 from tests.support.noted_device import NotedDevice
 
 GIB = 1 << 30
@@ -31,24 +32,25 @@ SLAB = slab_bytes(
 
 
 class Counting:
-    """The tiny model. `encoded`: pictures of each pass; `rows`: tokens of each decoder pass."""
+    """A model. `encoded`: pictures of each pass; `rows`: tokens of each decoder pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: VideoModel | None = None) -> None:
+        self._model = model or tiny.model()
         self.encoded: list[int] = []
         self.rows: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(tiny.model(), name)
+        return getattr(self._model, name)
 
     def encode(
         self, pictures: Sequence[Tensor], between: Callable[[], None] | None = None
     ) -> list[Tensor]:
         self.encoded.append(len(pictures))
-        return tiny.model().encode(pictures, between)
+        return self._model.encode(pictures, between)
 
     def forward(self, inputs: Tensor, packed: Any) -> Tensor:
         self.rows.append(len(inputs))
-        return tiny.model().forward(inputs, packed)
+        return self._model.forward(inputs, packed)
 
 
 class Kept(NotedDevice):
@@ -93,6 +95,24 @@ def test_the_largest_passes_are_run() -> None:
     again = VideoMemory(tiny.model(), budget=96, compress_every_frames=3, slabs=pool)
     assert pool.made == 7  # what was warmed up with is used again
     again.close()
+
+
+def test_guidance_is_in_the_largest_pass_where_two_pictures_make_a_frame() -> None:
+    """And where frames have text, of which a frame may have more than these have."""
+    model: Any = Counting(tiny_qwen.model("qwen3_vl"))
+    device, pool = Kept(model), SlabPool(model.shape)
+    device.enter()
+    budget = 3 * model.most_frame_tokens
+    config = replace(CONFIG, budget_tokens=budget, max_pass_frames=2)
+
+    def made() -> VideoMemory:
+        return VideoMemory(model, budget=budget, compress_every_frames=3, slabs=pool)
+
+    WarmUp(made, pool, config, device).run()
+    *_, (few, _), (many, many_rows) = device.measured
+    assert min(sum(few), sum(many)) >= 2 * 2  # pictures
+    most = 2 * model.most_frame_tokens
+    assert many_rows[0] > most
 
 
 def test_the_most_of_all_passes_is_left_beside_the_memories() -> None:
