@@ -27,5 +27,5 @@ class Blind:
         """Random features of the size that embeddings have."""
         shape, tokens = self.model.shape, self.model.layout.tokens
         width = self.model.prefix().shape[-1]
-        features = torch.randn((len(pictures), tokens, width)) * 0.02
-        return list(features.to(shape.dtype).to(shape.device))
+        features = torch.randn((len(pictures), tokens, width), device=shape.device) * 0.02
+        return list(features.to(shape.dtype))

@@ -56,10 +56,10 @@ PRESENT_FRAMES = Limit(
     at_least=0,
 )
 SLICE_S = Limit(
-    0.01,
+    0.0,
     "time after which a pass over frames lets questions go first, on average; passes are made as"
-    " large as that allows",
-    above=0.0,
+    " large as that allows; 0: 4 ms on a GPU, 10 ms on a CPU",
+    above=-1e-9,
 )
 WATCH_SHARE = Limit(
     0.3, "share of the device's time that watches take at most while frames wait", above=0.0

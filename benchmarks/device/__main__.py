@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import torch
 import transformers
 
 from benchmarks.device import changes, ingest, load, questions
-from benchmarks.device.machine import limits_of, name_of
-from benchmarks.device.report import Table, to_json, to_markdown
-from benchmarks.device.subject import DEMO, EVERY, Plain, Subject, subject
-from benchmarks.listening import Watch
-from hermes.engine import Engine, EngineConfig
+from benchmarks.device.machine import Limits, limits_of, name_of
+from benchmarks.device.report import Report, to_markdown
+from benchmarks.device.subject import DEMO, Subject, subject
+from hermes.memory import MemoryState
 from hermes.vlm.shapes import SHAPES
 
 _MOST_CAMERAS = 4096
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print Markdown, write JSON and Markdown."""
+QUICK = {
+    "frames": [16, 256],
+    "reencoded": 0,
+    "cameras": [1, 32],
+    "loads": [8, 100, 200],
+    "seconds": 4.0,
+}
+"""What `--quick` measures, unless another option says otherwise."""
+
+
+def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.device", description=__doc__)
     parser.add_argument("--shape", choices=[DEMO, *SHAPES], default=DEMO)
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
@@ -39,12 +48,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--fps", type=float, default=0.5, help="of each camera under load")
     parser.add_argument("--seconds", type=float, default=8.0, help="under each load")
+    parser.add_argument("--quick", action="store_true", help="fewer rows: under 4 minutes")
     parser.add_argument("--out", type=Path, help="folder for device.json and device.md")
     options = parser.parse_args(arguments)
+    if options.quick:
+        options = parser.parse_args(arguments, argparse.Namespace(**QUICK))
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print Markdown, write JSON and Markdown. The exit status: 1 if a part failed."""
+    options = options_of(arguments)
     torch.set_num_threads(options.threads)
     on_cuda = torch.device(options.device).type == "cuda"
     dtype = getattr(torch, options.dtype or ("bfloat16" if on_cuda else "float32"))
-    began = time.monotonic()
     of = subject(options.shape, options.device, dtype, options.layers)
     about = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -55,45 +72,54 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "transformers": transformers.__version__,
         "command": "python -m benchmarks.device " + " ".join(arguments or sys.argv[1:]),
     }
-    tables: list[Table] = []
-
-    def done(*new: Table) -> None:
-        tables.extend(new)
-        took = time.monotonic() - began
-        print(f"[{took:.0f} s] {'; '.join(table.title for table in new)}", file=sys.stderr)
-        if options.out is not None:
-            options.out.mkdir(parents=True, exist_ok=True)
-            about["seconds"] = round(took)
-            (options.out / "device.json").write_text(to_json(about, tables))
-            (options.out / "device.md").write_text(to_markdown(about, tables))
-
-    measure(of, options, done)
-    print(to_markdown(about, tables))
+    report = Report(about, options.out, tidy=of.tidy)
+    measure(report, of, options)
+    print(to_markdown(about, report.tables))
+    return 1 if report.failures else 0
 
 
-def measure(of: Subject, options: argparse.Namespace, done: Callable[..., None]) -> None:
-    """All tables, each passed to `done` as soon as it is complete."""
-    limits = limits_of(of.device, of.model.shape.dtype)
-    plain = Plain(of)
-    done(*questions.against_frames(of, plain, limits, options.frames, options.reencoded))
-    del plain  # its weights make room for memories
-    states = of.full_states()
-    done(ingest.compression(of, states), ingest.snapshots(of, states))
-    fitting = _fitting(of)
-    done(ingest.against_cameras(of, limits, states, options.cameras, fitting))
-    done(changes.taking_changes(of, options.cameras, fitting))
-    done(load.against_cameras(of, states, options.loads, fitting, options.fps, options.seconds))
+class _Shared:
+    """What several parts need. `fitting`: how many memories fit, once an engine has said it."""
+
+    def __init__(self, of: Subject) -> None:
+        self._of = of
+        self.fitting: int | None = None
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The device's limits."""
+        return limits_of(self._of.device, self._of.model.shape.dtype)
+
+    @cached_property
+    def states(self) -> list[MemoryState]:
+        """Full memories."""
+        return self._of.full_states()
 
 
-def _fitting(of: Subject) -> int:
-    """How many memories an engine would take on this device."""
-    config = EngineConfig(
-        budget_tokens=of.budget, compress_every_frames=EVERY, max_cameras=_MOST_CAMERAS
-    )
-    engine = Engine(of.model, config, Watch())
-    engine.warm_up()
-    return engine.capacity
+def measure(report: Report, of: Subject, options: argparse.Namespace) -> None:
+    """All tables. A part that fails leaves the others as they are."""
+    shared = _Shared(of)
+
+    def under_load() -> None:
+        engine = load.LoadedEngine(of, shared.states, _MOST_CAMERAS)
+        shared.fitting = engine.capacity
+        load.against_cameras(report, of, engine, options.loads, options.fps, options.seconds)
+
+    parts: dict[str, Callable[[], None]] = {
+        "questions": lambda: questions.against_frames(
+            report, of, shared.limits, options.frames, options.reencoded
+        ),
+        "compression": lambda: ingest.compression(report, of, shared.states),
+        "snapshots": lambda: ingest.snapshots(report, of, shared.states),
+        "load": under_load,
+        "ingest": lambda: ingest.against_cameras(
+            report, of, shared.limits, shared.states, options.cameras, shared.fitting
+        ),
+        "changes": lambda: changes.taking_changes(report, of, options.cameras, shared.fitting),
+    }
+    for name, part in parts.items():
+        report.attempt(name, part)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.device.machine import settle
-from benchmarks.device.report import Table
+from benchmarks.device.report import Cell, Report
 from benchmarks.device.subject import EVERY, Subject, arrivals
 from benchmarks.scene import Scene
 from hermes.memory import ChangeConfig, MemoryState
@@ -19,11 +19,13 @@ SHARE = 0.15
 _ROUNDS = EVERY
 
 
-def taking_changes(of: Subject, cameras: Sequence[int], fitting: int) -> Table:
+def taking_changes(
+    report: Report, of: Subject, cameras: Sequence[int], fitting: int | None
+) -> None:
     """Frames a second, tower included, by the number of cameras whose frames arrive at once."""
     scene: Any = Scene(of.model)
     tokens = of.model.layout.tokens
-    table = Table(
+    table = report.table(
         f"{of.name}: frames a second of full memories, {SHARE:.0%} of each picture new",
         (
             "cameras",
@@ -32,19 +34,24 @@ def taking_changes(of: Subject, cameras: Sequence[int], fitting: int) -> Table:
             "ratio",
             "tokens taken",
         ),
-        notes=[
-            f"A frame has {tokens} tokens. The tower reads every frame, of which the share is new"
-            " exactly: its features are replaced. All cameras show the same."
-        ],
+        f"A frame has {tokens} tokens. The tower reads every frame, of which the share is new"
+        " exactly: its features are replaced. All cameras show the same.",
     )
     states = {changes: _full(of, scene, changes) for changes in (ChangeConfig(), None)}
     for count in cameras:
-        if count > fitting:
+        if fitting is None or count <= fitting:
+            table.attempt(count, lambda: _row(of, scene, states, count))  # noqa: B023
+        else:
             table.add(count, None, None, None, None)
-            continue
-        rates, taken = [], []
-        for changes, state in states.items():
-            memories = [_memory(of, scene, changes) for _ in range(count)]
+
+
+def _row(
+    of: Subject, scene: Any, states: dict[ChangeConfig | None, MemoryState], count: int
+) -> Sequence[Cell]:
+    rates, taken = [], []
+    for changes, state in states.items():
+        memories = [_memory(of, scene, changes) for _ in range(count)]
+        try:
             for memory in memories:
                 memory.restore(state)
             scene.advance(SHARE)
@@ -52,14 +59,16 @@ def taking_changes(of: Subject, cameras: Sequence[int], fitting: int) -> Table:
             before = memories[0].intake.taken
             rates.append(_rate(of, scene, memories))
             taken.append((memories[0].intake.taken - before) / _ROUNDS)
+        finally:
             for memory in memories:
                 memory.close()
-        table.add(count, *rates, rates[0] / rates[1], taken[0])
-    return table
+    return *rates, rates[0] / rates[1], taken[0]
 
 
 def _memory(of: Subject, scene: Any, changes: ChangeConfig | None) -> VideoMemory:
-    return VideoMemory(scene, config=of.config, compress_every_frames=EVERY, changes=changes)
+    return VideoMemory(
+        scene, config=of.config, compress_every_frames=EVERY, changes=changes, slabs=of.slabs
+    )
 
 
 def _full(of: Subject, scene: Any, changes: ChangeConfig | None) -> MemoryState:

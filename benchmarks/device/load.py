@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.device.report import Table
+from benchmarks.device.report import Cell, Report
 from benchmarks.device.subject import EVERY, Subject
 from benchmarks.listening import Sink, Watch, percentile
 from hermes.engine import Batch, CameraHandle, Engine, EngineConfig, FrameInput
@@ -33,11 +33,15 @@ _QUESTION = "What is happening now?"
 class LoadedEngine(Engine):
     """An engine whose memories are full at the start, a quarter of them in each phase."""
 
-    def __init__(
-        self, of: Subject, config: EngineConfig, states: Sequence[MemoryState], watch: Watch
-    ) -> None:
+    def __init__(self, of: Subject, states: Sequence[MemoryState], cameras: int) -> None:
+        """It is warmed up: what is measured finds all passes recorded. `cameras`: at most."""
         self._states: itertools.cycle[MemoryState] | None = None
-        super().__init__(of.model, config, watch)
+        self.watch = Watch()
+        config = EngineConfig(
+            budget_tokens=of.budget, compress_every_frames=EVERY, max_cameras=cameras
+        )
+        super().__init__(of.model, config, self.watch)
+        self.warm_up()
         self._states = itertools.cycle(states)
 
     def new_memory(self) -> VideoMemory:
@@ -72,15 +76,15 @@ class Seen:
 
 
 def against_cameras(
+    report: Report,
     of: Subject,
-    states: Sequence[MemoryState],
+    engine: LoadedEngine,
     cameras: Sequence[int],
-    fitting: int,
     fps: float,
     span_s: float,
-) -> Table:
+) -> None:
     """TTFT and lag by the number of cameras that send `fps`, up to the first overload."""
-    table = Table(
+    table = report.table(
         f"{of.name}: questions while every camera sends {fps:g} frames a second",
         (
             "cameras",
@@ -93,19 +97,51 @@ def against_cameras(
             "frame lag p95, s",
             "frames refused, %",
         ),
-        notes=[
-            f"{_ASKERS} askers, one question after the other, each of a camera by chance; answers"
-            f" of {_ANSWER_TOKENS} tokens. TTFT is that of a memory as it is; fresh: all frames"
-            f" that were captured before the question are in memory first. {span_s:g} s each."
-        ],
+        f"{_ASKERS} askers, one question after the other, each of a camera by chance; answers"
+        f" of {_ANSWER_TOKENS} tokens. TTFT is that of a memory as it is; fresh: all frames"
+        f" that were captured before the question are in memory first. {span_s:g} s each.",
     )
-    for count in cameras:
-        if count > fitting:
-            table.notes.append(f"{fitting} memories fit this device.")
-            break
-        seen = under_load(of, states, count, fps, span_s)
-        table.add(
-            count,
+    load = Load(engine)
+    try:
+        for count in sorted(cameras):
+            if count > engine.capacity:
+                table.note(f"{engine.capacity} memories fit this device.")
+                break
+            if not table.attempt(count, lambda: load.row(count, fps, span_s)):  # noqa: B023
+                break  # the engine may not be what it was
+            seen = load.seen
+            if seen.retries:
+                table.note(f"{count} cameras: {seen.retries} passes were tried again.")
+            if seen.saturated:
+                table.note(f"{count} cameras at {fps:g} frames a second are too many.")
+                break
+    finally:
+        engine.stop()
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1e3 * seconds
+
+
+class Load:
+    """Cameras of one engine, more of them with each row. `seen`: what the last row gave."""
+
+    def __init__(self, engine: LoadedEngine) -> None:
+        self._engine = engine
+        self._cameras: list[CameraHandle] = []
+        self._cursors: dict[CameraHandle, int] = {}
+        self.seen = Seen([], [], [], 0.0, (0.0, 0.0), 0, 0)
+        engine.start()
+
+    def row(self, cameras: int, fps: float, span_s: float) -> Sequence[Cell]:
+        """The cells of one number of cameras."""
+        while len(self._cameras) < cameras:
+            camera = self._engine.open(f"camera-{len(self._cameras)}")
+            self._cameras.append(camera)
+            self._cursors[camera] = 0
+        self._cameras[-1].inspect().result()  # all memories are there
+        seen = self.seen = self._under_load(fps, span_s)
+        return (
             seen.frames_s,
             len(seen.warm),
             *(_ms(percentile(seen.warm, percent)) for percent in (50, 95, 99)),
@@ -113,79 +149,66 @@ def against_cameras(
             percentile(seen.lags, 95),
             100 * seen.refused[0],
         )
-        if seen.retries:
-            table.notes.append(f"{count} cameras: {seen.retries} passes were tried again.")
-        if seen.saturated:
-            table.notes.append(f"{count} cameras at {fps:g} frames a second are too many.")
-            break
-    return table
 
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else 1e3 * seconds
-
-
-def under_load(
-    of: Subject, states: Sequence[MemoryState], cameras: int, fps: float, span_s: float
-) -> Seen:
-    """One number of cameras, for `span_s` after a fifth of that to settle."""
-    watch = Watch()
-    config = EngineConfig(budget_tokens=of.budget, compress_every_frames=EVERY, max_cameras=cameras)
-    engine = LoadedEngine(of, config, states, watch)
-    engine.start()
-    opened = [engine.open(f"camera-{number}") for number in range(cameras)]
-    stop = threading.Event()
-    source = _Source(engine, opened, fps, stop)
-    askers = [_Asker(opened, source, stop, seed) for seed in range(_ASKERS)]
-    counting: list[Watch | _Source | _Asker] = [watch, source, *askers]
-    threads = [threading.Thread(target=source.run)]
-    threads += [threading.Thread(target=asker.run) for asker in askers]
-    try:
-        opened[-1].inspect().result()  # all memories are there
-        for thread in threads:
-            thread.start()
-        stop.wait(span_s / 5)
-        for part in counting:
-            part.begin()
-        began = time.monotonic()
-        stop.wait(span_s)
-        took = time.monotonic() - began
-        lags = list(watch.lags)
-        warm = [taken for asker in askers for taken in asker.warm]
-        fresh = [taken for asker in askers for taken in asker.fresh]
-    finally:
-        stop.set()
-        engine.stop()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
-    if watch.failed:
-        raise watch.failed[0]
-    asked = len(warm) + len(fresh)
-    unanswered = sum(asker.refused for asker in askers)
-    return Seen(
-        warm,
-        fresh,
-        lags,
-        len(lags) / took,
-        (
-            source.refused / max(1, source.offered),
-            unanswered / max(1, unanswered + asked),
-        ),
-        watch.retries,
-        source.offered,
-    )
+    def _under_load(self, fps: float, span_s: float) -> Seen:
+        """For `span_s`, after a fifth of that to settle."""
+        watch, stop = self._engine.watch, threading.Event()
+        source = _Source(self._engine, self._cameras, self._cursors, fps, stop)
+        askers = [_Asker(self._cameras, source, stop, seed) for seed in range(_ASKERS)]
+        counting: list[Watch | _Source | _Asker] = [watch, source, *askers]
+        retries = watch.retries
+        threads = [threading.Thread(target=source.run)]
+        threads += [threading.Thread(target=asker.run) for asker in askers]
+        try:
+            for thread in threads:
+                thread.start()
+            stop.wait(span_s / 5)
+            for part in counting:
+                part.begin()
+            began = time.monotonic()
+            stop.wait(span_s)
+            took = time.monotonic() - began
+            lags = list(watch.lags)
+            warm = [taken for asker in askers for taken in asker.warm]
+            fresh = [taken for asker in askers for taken in asker.fresh]
+        finally:
+            stop.set()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        if watch.failed:
+            raise watch.failed[0]
+        asked = len(warm) + len(fresh)
+        unanswered = sum(asker.refused for asker in askers)
+        return Seen(
+            warm,
+            fresh,
+            lags,
+            len(lags) / took,
+            (
+                source.refused / max(1, source.offered),
+                unanswered / max(1, unanswered + asked),
+            ),
+            watch.retries - retries,
+            source.offered,
+        )
 
 
 class _Source:
     """Sends every camera's frames on time, the cameras evenly spread."""
 
     def __init__(
-        self, engine: Engine, cameras: Sequence[CameraHandle], fps: float, stop: threading.Event
+        self,
+        engine: Engine,
+        cameras: Sequence[CameraHandle],
+        cursors: dict[CameraHandle, int],
+        fps: float,
+        stop: threading.Event,
     ) -> None:
+        """`cursors`: how far each camera was sent before; they go on from there."""
         self._engine, self._cameras, self._fps, self._stop = engine, cameras, fps, stop
         self._picture = torch.full((3, *engine.model.frame_size), 127, dtype=torch.uint8)
-        self.cursors = dict.fromkeys(cameras, 0)
+        self.cursors = cursors
         self.begin()
 
     def begin(self) -> None:

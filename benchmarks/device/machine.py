@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-_ROUNDS = 7
+ROUNDS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds(work: Callable[[], object], device: torch.device, rounds: int = _ROUNDS) -> float:
+def seconds(work: Callable[[], object], device: torch.device, rounds: int = ROUNDS) -> float:
     """Median seconds of `work`, device time included. It runs once unmeasured first."""
     work()
     taken = []

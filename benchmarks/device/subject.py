@@ -17,7 +17,7 @@ from transformers import AutoModelForImageTextToText
 from benchmarks.blind import Blind
 from hermes.demo import checkpoint
 from hermes.engine import EngineConfig
-from hermes.memory import FrameStamp, MemoryConfig, MemoryState
+from hermes.memory import FrameStamp, MemoryConfig, MemoryState, SlabPool, device_of
 from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
 from hermes.vlm.shapes import config_of, random_model
 
@@ -41,6 +41,8 @@ class Subject:
     blind: VideoModel
     budget: int
     layers: int | None
+    slabs: SlabPool
+    """Of all its memories: the next one takes what the last one gave back."""
 
     @property
     def device(self) -> torch.device:
@@ -63,11 +65,15 @@ class Subject:
     def memory(self, policy: str = "hermes", budget: int | None = None) -> VideoMemory:
         """An empty memory, whose frames cost no tower."""
         config = self._config(budget or self.budget)
-        return VideoMemory(self.blind, policy, config=config, compress_every_frames=EVERY)
+        return VideoMemory(
+            self.blind, policy, config=config, compress_every_frames=EVERY, slabs=self.slabs
+        )
 
     def restored(self, state: MemoryState) -> VideoMemory:
         """What `state` was taken of; its frames go through the whole model from now on."""
-        whole = VideoMemory(self.model, config=self.config, compress_every_frames=EVERY)
+        whole = VideoMemory(
+            self.model, config=self.config, compress_every_frames=EVERY, slabs=self.slabs
+        )
         whole.restore(state)
         return whole
 
@@ -82,6 +88,20 @@ class Subject:
             states.append(memory.state())
         memory.close()
         return states
+
+    @property
+    def decoder_bytes(self) -> int:
+        """Bytes of weights that one decoding step reads: all of the decoder, and the vocabulary's
+        once.
+        """
+        language = self.model.language
+        inner = sum(p.nbytes for n, p in language.named_parameters() if "embed_tokens" not in n)
+        return int(inner + language.get_input_embeddings().weight.nbytes)
+
+    def tidy(self) -> None:
+        """Free what its memories gave back, and what the device keeps for later."""
+        self.slabs.clear()
+        device_of(self.device).free_unused()
 
     def flops_per_frame(self, state: MemoryState) -> int:
         """Multiplications and additions of one more frame, tower included."""
@@ -98,14 +118,16 @@ def subject(name: str, device: str, dtype: torch.dtype, layers: int | None) -> S
     Its memories hold 4,000 tokens, or 16 frames where a frame has few.
     """
     made: Any
+    device_of(torch.device(device)).enter()
     if name == DEMO:
         with tempfile.TemporaryDirectory() as folder:
-            made = load(str(checkpoint.build(Path(folder))), device=device, dtype=dtype)
+            built = checkpoint.build(Path(folder), layers=layers or 10)
+            made = load(str(built), device=device, dtype=dtype)
     else:
         made = random_model(name, device=device, dtype=dtype, layers=layers)
     blind: Any = Blind(made)
     budget = min(4000, 16 * made.layout.tokens)
-    return Subject(name, made, blind, budget, layers)
+    return Subject(name, made, blind, budget, layers, SlabPool(made.shape))
 
 
 class Plain:
@@ -115,7 +137,7 @@ class Plain:
         dtype, device = of.model.shape.dtype, of.device
         if of.name == DEMO:
             with tempfile.TemporaryDirectory() as folder:
-                path = checkpoint.build(Path(folder))
+                path = checkpoint.build(Path(folder), layers=of.layers or 10)
                 found: Any = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype)
             self._model: Any = found.to(device)
         else:
@@ -124,15 +146,6 @@ class Plain:
                 self._model = AutoModelForImageTextToText.from_config(config, dtype=dtype)
         self._model.eval().requires_grad_(False)
         self._of = of
-
-    @property
-    def decoder_bytes(self) -> int:
-        """Bytes of weights that one decoding step reads: all of the decoder, and the vocabulary's
-        once.
-        """
-        language, head = self._model.model.language_model, self._model.lm_head
-        inner = sum(p.nbytes for n, p in language.named_parameters() if "embed_tokens" not in n)
-        return int(inner + head.weight.nbytes)
 
     @property
     def can_answer(self) -> bool:

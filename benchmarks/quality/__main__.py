@@ -17,6 +17,7 @@ from benchmarks.quality import choices as of_choices
 from benchmarks.quality import curves, evidence, spans
 from benchmarks.quality.contenders import ablations, change_settings, contenders
 from benchmarks.quality.disturbances import DISTURBANCES
+from benchmarks.quality.narrowed import narrow
 from benchmarks.quality.report import by_era, by_kind
 from benchmarks.quality.run import (
     TOGETHER,
@@ -116,6 +117,12 @@ def draw_ages(options: argparse.Namespace) -> None:
 def changes(options: argparse.Namespace) -> None:
     """HERMES with one choice changed at a time, on the long streams."""
     found = verdicts(_measure(options, LONG_FRAMES, BUDGET, ("hermes", *ablations())))
+    print(by_era(found, BUDGET / FRAME_TOKENS, {}))
+
+
+def fewer_bits(options: argparse.Namespace) -> None:
+    """HERMES with keys and values in fewer bits, simulated, on the long streams."""
+    found = verdicts(_measure(options, LONG_FRAMES, BUDGET, ("hermes", *narrow())))
     print(by_era(found, BUDGET / FRAME_TOKENS, {}))
 
 
@@ -272,6 +279,7 @@ PARTS = {
     "long": long,
     "changes": changes,
     "budgets": budgets,
+    "fewer-bits": fewer_bits,
     "by-world": by_world,
     "by-length": by_length,
     "change-choices": change_choices,

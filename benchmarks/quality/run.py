@@ -20,6 +20,7 @@ from benchmarks.quality.contenders import (
     contenders,
     unbounded,
 )
+from benchmarks.quality.narrowed import narrow
 from benchmarks.quality.score import Verdict
 from benchmarks.quality.worlds import World, make_world
 from hermes.demo.checkpoint import WEIGHTS
@@ -101,7 +102,13 @@ def model_of(folder: str) -> VideoModel:
 
 def all_contenders() -> dict[str, Contender]:
     """All contenders, by name."""
-    return {UNBOUNDED: unbounded, **contenders(), **ablations(), **change_settings()}
+    return {
+        UNBOUNDED: unbounded,
+        **contenders(),
+        **ablations(),
+        **change_settings(),
+        **narrow(),
+    }
 
 
 def perform(tasks: Sequence[Task], folder: str = str(WEIGHTS)) -> list[dict[str, Result]]:

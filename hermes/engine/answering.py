@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -15,18 +14,19 @@ from hermes.engine.answer import Answer, AnswerResult, FinishReason
 from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
 from hermes.engine.ingesting import DevicePace
+from hermes.engine.open_questions import OpenQuestions
 from hermes.engine.pass_rows import JointRow, OwnRow, PassRow, run_rows
-from hermes.engine.prefill import Prefill
+from hermes.engine.prefill import Prefill, fitting
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.question_reader import QuestionReader
 from hermes.engine.question_room import QuestionRoom
+from hermes.engine.ready_questions import can_begin
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.scheduler import PassSize
 from hermes.engine.session import Session
-from hermes.engine.standing import StandingQuestions
 from hermes.engine.weighing import Weighing, Weighings, stamps_of
 from hermes.errors import CameraNotOwned, HermesError, as_hermes_error
-from hermes.memory import Branch
+from hermes.memory import Branch, Device
 from hermes.vlm import ChosenToken, VideoModel
 
 
@@ -50,12 +50,14 @@ class Answers:
         *,
         max_question_tokens: int,
         prefill_tokens: int,
+        max_wait_s: float,
         clock: Callable[[], float],
         read: Callable[[int, float], None],
         watched: Callable[[int, float], None],
         ended: Callable[[Answer], None],
         give_way: GiveWay,
         standing_size: PassSize,
+        device: Device,
     ) -> None:
         """`give_way`: called between the layers of a pass over standing questions, which has so
         many tokens as `standing_size` says.
@@ -69,44 +71,31 @@ class Answers:
         self._room = QuestionRoom(prefill_tokens, grows=model.shape.device.type == "cpu")
         self._prefill = Prefill(self._room)
         self._clock = clock
+        self._max_wait_s = max_wait_s
         self._read = read
         self._watched = watched
         self._ended = ended
         self._give_way = give_way
         self._standing_size = standing_size
-        self._pace = DevicePace(model.shape.device)
+        self._pace = DevicePace(device)
         self._cancelled = threading.Event()  # one of the answers was
         self._reading: set[Answer] = set()  # standing ones, in the pass that gives way
-        self._waiting: list[Answer] = []  # for frames
-        self._ready: deque[Answer] = deque()  # for the device
-        self._standing = StandingQuestions()  # the same
-        self._under_way: list[Answer] = []
-        self._weighed: list[Answer] = []  # complete, but for their evidence
+        self._open = OpenQuestions()
 
     @property
     def ready(self) -> int:
         """Questions that wait only for the device: for their first pass or next slice."""
-        sliced = sum(not answer.standing for answer in self._under_way if answer.unread_tokens)
-        return len(self._ready) + sliced
+        return self._open.readable
 
     @property
     def standing(self) -> int:
         """Standing questions that wait for the device, or whose answers have begun."""
-        return len(self._standing) + sum(answer.standing for answer in self._under_way)
+        return self._open.standing_ones
 
     @property
     def under_way(self) -> int:
         """Answers that have begun, but for those to standing questions."""
-        return sum(not answer.standing for answer in self._under_way)
-
-    def _all(self) -> list[Answer]:
-        return [
-            *self._waiting,
-            *self._ready,
-            *self._standing,
-            *self._under_way,
-            *self._weighed,
-        ]
+        return self._open.answered
 
     # -- starting and ending -------------------------------------------------
 
@@ -118,16 +107,15 @@ class Answers:
         try:
             if not answer.session.is_open:
                 raise CameraNotOwned(answer.camera_id)
-            question = self._read_question(answer)
+            answer.asked = self._read_question(answer)
         except Exception as error:
             self._failed(answer, error)
             return
-        answer.asked = question
-        answer.question_tokens = answer.unread_tokens = len(question)
+        answer.question_tokens = answer.unread_tokens = len(answer.asked)
         if answer.is_ready(answer.session.report.cursor):
-            self._make_ready(answer)
+            self._open.make_ready(answer, self._clock())
         else:
-            self._waiting.append(answer)
+            self._open.waiting.append(answer)
 
     def _read_question(self, answer: Answer) -> Tensor:
         """Inputs of the question after as many of its earlier turns as there is room for."""
@@ -146,25 +134,17 @@ class Answers:
 
     def frames_came(self, session: Session) -> None:
         """The camera's memory took in frames: make ready the questions that waited for them."""
-        for answer in list(self._waiting):
-            if answer.session is session and answer.is_ready(session.report.cursor):
-                self._waiting.remove(answer)
-                self._make_ready(answer)
-
-    def _make_ready(self, answer: Answer) -> None:
-        answer.ready = self._clock()
-        if answer.standing:
-            self._standing.add(answer)
-        else:
-            self._ready.append(answer)
+        self._open.frames_came(session, self._clock())
 
     def drop_cancelled(self) -> None:
-        """Drop the answers that were cancelled."""
+        """Drop the answers that were cancelled, and refuse questions that waited too long."""
         self._weighings.drop_cancelled()
+        for answer, error in self._open.refused(self._clock() - self._max_wait_s):
+            self.fail(answer, error)
         if not self._cancelled.is_set():
             return
         self._cancelled.clear()
-        for answer in self._all():
+        for answer in list(self._open):
             if answer.cancelled.is_set():
                 self._forget(answer)
 
@@ -175,7 +155,7 @@ class Answers:
         self._weighings.fail_all(error, session)
         if session is not None:
             self._remembered.forget(session)
-        for answer in self._all():
+        for answer in list(self._open):
             if session in (None, answer.session):
                 self.fail(answer, error)
 
@@ -189,10 +169,10 @@ class Answers:
 
     def step(self) -> None:
         """Run one pass: read questions as `Prefill` says, and add a token to each answer."""
-        under_way = [answer for answer in self._under_way if answer not in self._reading]
-        share = self._prefill.share(under_way, self._ready)
+        under_way = [answer for answer in self._open.under_way if answer not in self._reading]
         began = self._clock()
-        self._under_way += [answer for answer in share.starting if self._begin(answer)]
+        share = self._prefill.share(under_way, self._open.ready, self._begin)
+        self._open.under_way += share.starting
         reading = [answer for answer, tokens in share.reads if self._reads(answer, tokens)]
         taking_part = [*share.going_on, *reading]
         asked = [answer for answer in taking_part if not answer.standing]
@@ -216,18 +196,25 @@ class Answers:
         """The same for standing questions alone: those about one camera are read together, after
         what all of them see. This pass gives way to others.
         """
-        standing = [answer for answer in self._under_way if answer.standing]
+        under_way = [answer for answer in self._open.under_way if answer not in self._reading]
+        standing = [answer for answer in under_way if answer.standing]
         size = self._standing_size
-        going_on, tokens = self._going_on(standing, size.tokens)
-        starting = self._standing.take(size.tokens - tokens, least=0 if tokens else 1)
+        going_on, tokens = fitting(standing, size.tokens)
+        starting = self._open.standing.take(size.tokens - tokens, least=0 if tokens else 1)
         between = GivingWay(self._model.shape.layers, self._give_way, self._clock, self._pace.tick)
         rows: list[PassRow] = [OwnRow(self._model, answer) for answer in going_on]
         begun = list(chain.from_iterable(starting))
         self._reading = {*going_on, *begun}
-        self._under_way += begun
+        self._open.under_way += begun
         opened: list[Branch] = []
+        count = 0
         try:
             for answers in starting:
+                if not can_begin(answers[0]):  # the others of this pass took the room
+                    for answer in answers:
+                        self._open.put_back(answer)
+                    continue
+                count += len(answers)
                 tokens += answers[0].session.present_tokens
                 tokens += sum(answer.pass_tokens for answer in answers)
                 rows += self._standing_rows(answers, opened)
@@ -240,22 +227,7 @@ class Answers:
                 branch.close()
         seconds = between.seconds
         size.took(tokens, between.slices, seconds)
-        self._watched(len(begun), seconds)
-
-    def _going_on(self, answers: Sequence[Answer], room: int) -> tuple[list[Answer], int]:
-        """Those of the answers under way that take part in the next pass, and how many tokens of
-        choices it reads for them.
-        """
-        taking_part: list[Answer] = []
-        tokens = 0
-        for answer in answers:
-            if answer in self._reading:
-                continue
-            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > room:
-                continue
-            tokens += answer.pass_tokens
-            taking_part.append(answer)
-        return taking_part, tokens
+        self._watched(count, seconds)
 
     def _begin(self, answer: Answer) -> bool:
         """Begin an answer on a branch of its own. Whether that worked."""
@@ -290,8 +262,6 @@ class Answers:
         if joint and (branch := self._joint_branch(joint)) is not None:
             opened.append(branch)
             begun = [answer for answer in joint if self._start(answer, branch)]
-            for answer in begun:
-                answer.unread_tokens = 0  # the row reads all of it
             rows.append(JointRow(self._model, branch, begun))
         return rows
 
@@ -404,8 +374,8 @@ class Answers:
             cancelled=answer.cancelled,
         )
         answer.branch = None  # the weighing closes it
-        self._under_way.remove(answer)
-        self._weighed.append(answer)
+        self._open.under_way.remove(answer)
+        self._open.weighed.append(answer)
         self._weighings.add(weighing)
 
     def _complete(self, answer: Answer, result: AnswerResult) -> None:
@@ -426,8 +396,5 @@ class Answers:
         if answer.choice is not None:
             self._passes.choice.end(answer.choice)
             answer.choice = None
-        queues = (self._waiting, self._ready, self._standing, self._under_way, self._weighed)
-        for queue in queues:
-            if answer in queue:
-                queue.remove(answer)
+        self._open.remove(answer)
         self._ended(answer)

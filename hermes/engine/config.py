@@ -37,8 +37,8 @@ class EngineConfig:
     `max_pass_frames`: the most tokens in one pass, over all cameras, as a number of
     the model's largest frames.
     `slice_s`: average time that one slice (a layer) of a pass over frames may
-    take. A pass gives way to questions between its slices, and takes as many
-    frames as this time allows.
+    take; 0: as long as suits the device (`hermes.memory.Device`). A pass gives way to
+    questions between its slices, and takes as many frames as this time allows.
     `watch_share`: the share of the device's time that standing questions take at most
     while frames wait. `max_standing`: standing questions that are waiting or being
     answered.
@@ -91,9 +91,10 @@ class EngineConfig:
         ):
             if getattr(self, name) < 1:
                 raise InvalidInput(name, "must be at least 1")
-        for name in ("max_wait_s", "slice_s"):
-            if getattr(self, name) <= 0:
-                raise InvalidInput(name, "must be more than 0")
+        if self.max_wait_s <= 0:
+            raise InvalidInput("max_wait_s", "must be more than 0")
+        if self.slice_s < 0:
+            raise InvalidInput("slice_s", "must be at least 0")
         if not 0 < self.watch_share <= 1:
             raise InvalidInput("watch_share", "must be more than 0, and at most 1")
         if self.policy not in POLICIES:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from hermes.engine.mailbox import fail
 from hermes.engine.session import Session
 from hermes.errors import HermesError, as_hermes_error
-from hermes.memory import Capture, MemoryState
+from hermes.memory import Capture, Copier, MemoryState
+from hermes.memory.device import PlainCopier
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ class Copying:
     entries, so that the entries past its cursor are exactly what it lacks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, copier: Copier | None = None) -> None:
+        """`copier`: copies while the device does other work; by default each is waited for."""
+        self._copier = copier or PlainCopier()
         self._wanted: deque[Copy] = deque()
         self._current: _UnderWay | None = None
 
@@ -79,6 +82,7 @@ class Copying:
                 copy.snapshot.set_result(Snapshot(capture.state(), copy.session.report.cursor))
         except Exception as error:
             self._current = None
+            self._copier.drop()
             copy.snapshot.set_exception(as_hermes_error(error, copy.doing))
 
     def _begin(self) -> _UnderWay | None:
@@ -91,8 +95,9 @@ class Copying:
             if not copy.snapshot.set_running_or_notify_cancel():
                 continue
             try:
-                return _UnderWay(copy, session.memory.capture())
+                return _UnderWay(copy, session.memory.capture(self._copier))
             except Exception as error:
+                self._copier.drop()
                 copy.snapshot.set_exception(as_hermes_error(error, copy.doing))
         return None
 
@@ -101,6 +106,7 @@ class Copying:
         if self._current is not None and session in (None, self._current.copy.session):
             self._current.copy.snapshot.set_exception(error)
             self._current = None
+            self._copier.drop()
         for copy in list(self._wanted):
             if session in (None, copy.session):
                 self._wanted.remove(copy)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from hermes.engine.copying import Copying
 from hermes.engine.ingesting import Ingesting, Stopping
 from hermes.engine.mailbox import SHUTTING_DOWN, Mailbox
 from hermes.engine.merging import Merging
+from hermes.engine.new_memories import NewMemories
 from hermes.engine.observer import EngineObserver
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.scheduler import (
@@ -36,7 +38,7 @@ from hermes.engine.session import Session
 from hermes.engine.share import Share
 from hermes.engine.snapshot import limit_of
 from hermes.engine.standing import MOST_TOKENS
-from hermes.engine.warm_up import warm_up
+from hermes.engine.warm_up import WarmUp
 from hermes.engine.weighing import WEIGHED_AT_ONCE, Weighings
 from hermes.errors import (
     CameraNotOwned,
@@ -46,11 +48,10 @@ from hermes.errors import (
     Unsupported,
     as_hermes_error,
 )
-from hermes.memory import POLICIES, ChangeConfig, MemoryConfig, SlabPool
+from hermes.memory import Device, device_of
 from hermes.merged_question import CameraAnswer
 from hermes.question import Question
-from hermes.vlm import VideoMemory, VideoModel, guidance_prompts
-from hermes.vlm.guidance import guidance_of
+from hermes.vlm import VideoMemory, VideoModel
 from hermes.vlm.preprocess import fit
 
 log = logging.getLogger(__name__)
@@ -74,15 +75,14 @@ class Engine:
         observer: EngineObserver,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        device: Device | None = None,
     ) -> None:
+        """`device`: that of the model by default."""
+        self._device = device or device_of(model.shape.device)
+        self._device.enter()
         self.model = model
         self.config = config
-        self.memory_config = MemoryConfig(
-            budget=config.budget_tokens,
-            headroom=config.compress_every_frames * model.most_frame_tokens,
-            position_limit=model.position_limit,
-            position_reserve=_branch_tokens(model, config),
-        )
+        self._memories = NewMemories(model, config)
         self._clock = clock
         self.capacity = config.max_cameras
         """How many memories this engine holds: `max_cameras`, or what `warm_up` found to fit."""
@@ -92,10 +92,13 @@ class Engine:
         self._admission = Admission(config)
         self._scheduler: Scheduler[int] = Scheduler(config.questions_per_ingest)
         self._sessions: dict[int, Session] = {}
-        reach = len(model.prefix()) + self.memory_config.budget + self.memory_config.headroom
-        reach += self.memory_config.position_reserve
-        reach += config.present_frames * model.most_frame_tokens
-        self._question_pass = QuestionPass(model, reach)
+        reach = self._memories.reach
+        self._question_pass = QuestionPass(
+            model,
+            reach,
+            device=self._device,
+            most_tokens=config.prefill_tokens + config.max_questions,
+        )
         self._weighings = Weighings(
             model,
             most_tokens=WEIGHED_AT_ONCE,
@@ -104,28 +107,31 @@ class Engine:
         )
         self._share = Share(config.watch_share, clock)
         most = config.max_pass_frames * model.most_frame_tokens
+        slice_s = config.slice_s or self._device.slice_s
         self._answers = Answers(
             model,
             self._question_pass,
             self._weighings,
             max_question_tokens=config.max_question_tokens,
             prefill_tokens=config.prefill_tokens,
+            max_wait_s=config.max_wait_s,
             clock=clock,
             read=self._admission.read,
             watched=self._share.took,
             ended=self._ended,
             give_way=self._give_way,
-            standing_size=PassSize(MOST_TOKENS, config.slice_s, config.prefill_tokens),
+            standing_size=PassSize(MOST_TOKENS, slice_s, config.prefill_tokens),
+            device=self._device,
         )
         self._ingesting = Ingesting(
-            model.shape.device,
-            PassSize(most, config.slice_s, model.most_frame_tokens),
+            self._device,
+            PassSize(most, slice_s, model.most_frame_tokens),
             observer,
             wall_clock=wall_clock,
             give_way=self._give_way,
             taken=self._answers.frames_came,
         )
-        self._copying = Copying()
+        self._copying = Copying(self._device.copier())
         self._numbers = itertools.count()
         self._open: set[int] = set()
         self._lock = threading.Lock()  # of `_open`
@@ -134,9 +140,6 @@ class Engine:
         self._beat: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
-        policy = POLICIES[config.policy]()
-        self._prompts = guidance_prompts(model, guidance_of(policy)) if policy.guided else None
-        self._slabs = SlabPool(model.shape)
         probe = self.new_memory()  # an impossible configuration fails here, not at the first camera
         self._snapshot_limit = limit_of(probe)
         probe.close()
@@ -153,13 +156,15 @@ class Engine:
 
         Raises `InvalidInput` if not even one memory fits.
         """
+        self._device.enter()
         self._question_pass.prepare(self.model.prefix())
         self.model.forms.warm_up()
         changes = self.config.changes
         # Everything counts as a change: passes are then as large as they get.
-        memory = self._memory(None if changes is None else replace(changes, threshold=0.0))
-        self.capacity = warm_up(memory, self.config)
-        memory.close()
+        whole = None if changes is None else replace(changes, threshold=0.0)
+        memories, slabs = self._memories, self._memories.slabs
+        fit = WarmUp(partial(memories.make, whole), slabs, self.config, self._device).run()
+        self.capacity, slabs.most_read = fit.cameras, fit.read_at_once
 
     def prepare(self, picture: Tensor) -> Tensor:
         """Resize a picture [3, height, width] uint8 for the model; pin it if the device is a GPU.
@@ -171,7 +176,8 @@ class Engine:
         except InvalidInput:
             return picture  # the device refuses it, by name
         fitted = fit(picture.unsqueeze(0), size)[0]
-        return fitted.pin_memory() if self.model.shape.device.type == "cuda" else fitted
+        self._device.enter()
+        return self._device.pinned(fitted)
 
     def start(self, beat: Callable[[], None] = lambda: None) -> None:
         """Start the device's thread. It calls `beat` at least about once a second while it makes
@@ -189,10 +195,15 @@ class Engine:
         self._winding_down = True
 
     def stop(self) -> None:
-        """Fail all open answers and end the thread."""
+        """Fail all open answers, end the thread, and free all memories."""
         self._mailbox.stop()
         if self._thread.is_alive():
             self._thread.join()
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+        self._memories.slabs.clear()
+        self._question_pass.forget()
 
     def join(self) -> None:
         """Wait until the device's thread has ended."""
@@ -246,19 +257,7 @@ class Engine:
 
     def new_memory(self) -> VideoMemory:
         """Make an empty memory. Call it on the device's thread, or before `start`."""
-        return self._memory(self.config.changes)
-
-    def _memory(self, changes: ChangeConfig | None) -> VideoMemory:
-        return VideoMemory(
-            self.model,
-            POLICIES[self.config.policy](),
-            config=self.memory_config,
-            compress_every_frames=self.config.compress_every_frames,
-            prompts=self._prompts,
-            slabs=self._slabs,
-            changes=changes,
-            present_frames=self.config.present_frames,
-        )
+        return self._memories.make(self.config.changes)
 
     @property
     def open_questions(self) -> int:
@@ -293,6 +292,7 @@ class Engine:
 
     def _run(self) -> None:
         try:
+            self._device.enter()
             with torch.inference_mode():
                 while self._turn():
                     pass
@@ -386,12 +386,6 @@ class Engine:
             return
         weighed = answer.question.evidence > 0
         self._admission.ended(answer.camera_id, unread=answer.unread, weighed=weighed)
-
-
-def _branch_tokens(model: VideoModel, config: EngineConfig) -> int:
-    """The most tokens of a question, its answer and pictures that wait for the rest of a frame."""
-    waiting = model.most_frame_tokens if model.pictures_per_frame > 1 else 0
-    return config.max_question_tokens + config.max_answer_tokens + waiting
 
 
 def _command_failed(error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hermes.engine.capacity import Room, cameras_that_fit, slab_bytes
+from hermes.engine.capacity import Fit, Room, fit_of, slab_bytes
 from hermes.engine.config import EngineConfig
 from hermes.vlm.model_facts import ModelFacts
 
@@ -12,6 +12,7 @@ GPUS = {
     "A100 40GB": int(39.4 * _GIB),
     "A100 80GB": int(79.1 * _GIB),
     "H100 80GB": int(79.1 * _GIB),
+    "GH200 96GB": int(94.9 * _GIB),
     "H200": int(139.8 * _GIB),
     "L40S": int(44.4 * _GIB),
 }
@@ -34,13 +35,17 @@ def memory_bytes(facts: ModelFacts, config: EngineConfig) -> int:
     return slab_bytes(facts.shape, memory_tokens(facts, config))
 
 
+def fit_on(gpu: str, facts: ModelFacts, config: EngineConfig) -> Fit:
+    """About what fits on one of `GPUS`; no camera if the model does not."""
+    total = GPUS[gpu]
+    room = Room(total - _CONTEXT - facts.weight_bytes, _WORK, total)
+    if room.usable <= 0:
+        return Fit(0)
+    most = min(config.max_questions, config.max_cameras)
+    fit = fit_of(room, facts.shape, memory_tokens(facts, config), most)
+    return Fit(min(config.max_cameras, fit.cameras), fit.read_at_once)
+
+
 def cameras_on(gpu: str, facts: ModelFacts, config: EngineConfig) -> int:
     """About how many cameras fit on one of `GPUS`; 0 if the model does not."""
-    free = GPUS[gpu] - _CONTEXT - facts.weight_bytes
-    if free <= _WORK:
-        return 0
-    readers = min(config.max_questions, config.max_cameras)
-    tokens = memory_tokens(facts, config)
-    return min(
-        config.max_cameras, cameras_that_fit(Room(free, _WORK), facts.shape, tokens, readers)
-    )
+    return fit_on(gpu, facts, config).cameras

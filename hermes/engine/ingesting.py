@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import torch
-
 from hermes.engine.observer import EngineObserver
 from hermes.engine.scheduler import PassSize
 from hermes.engine.session import FrameInput, Session, tokens_of
+from hermes.memory import Device
+from hermes.memory.device import Mark
 from hermes.vlm import Arrival, Outcome, take_together
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Ingesting:
 
     def __init__(
         self,
-        device: torch.device,
+        device: Device,
         size: PassSize,
         observer: EngineObserver,
         *,
@@ -145,7 +145,7 @@ def _arrival(session: Session, frame: FrameInput) -> Arrival:
 
 
 class DevicePace:
-    """Keeps the host at most a few slices ahead of a GPU.
+    """Keeps the host at most a few slices ahead of the device.
 
     A GPU works through a queue. Without this the host would queue a whole pass
     before its first layer is computed, and a question that is let in between two
@@ -154,22 +154,16 @@ class DevicePace:
 
     AHEAD = 2
 
-    def __init__(self, device: torch.device) -> None:
-        self._events: deque[torch.cuda.Event] | None = None
-        if device.type == "cuda":
-            self._events = deque()
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._marks: deque[Mark] = deque()
 
     def tick(self) -> None:
-        """Record that a slice was queued, and wait if the host is too far ahead."""
-        if self._events is None:
-            return
-        event = torch.cuda.Event()
-        event.record()
-        self._events.append(event)
-        if len(self._events) > self.AHEAD:
-            self._events.popleft().synchronize()
+        """Note that a slice was queued, and wait if the host is too far ahead."""
+        self._marks.append(self._device.mark())
+        if len(self._marks) > self.AHEAD:
+            self._marks.popleft().wait()
 
     def forget(self) -> None:
-        """Drop the record of the pass."""
-        if self._events is not None:
-            self._events.clear()
+        """Drop the notes of the pass."""
+        self._marks.clear()

@@ -118,6 +118,7 @@ class JointRow:
         for answer, scoring in zip(self.answers, scored, strict=True):
             assert answer.asked is not None
             inputs.append(answer.asked)
+            answer.unread_tokens = 0  # all of it is read
             forks: tuple[int, ...] = ()
             if scoring is not None:
                 forks = scoring.forks

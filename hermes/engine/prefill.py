@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hermes.engine.answer import Answer
 from hermes.engine.question_room import QuestionRoom
+from hermes.engine.ready_questions import ReadyQuestions
 
 _LEAST = 4
 """A slice of a long question is at least this part (one in four) of what a pass may read."""
@@ -15,8 +15,8 @@ _LEAST = 4
 
 @dataclass(frozen=True, slots=True)
 class PassShare:
-    """What one pass does. `starting`: questions of which it is the first pass, or that wait for
-    their first slice. `going_on`: answers under way that take part. `reads`: questions, and how
+    """What one pass does. `starting`: questions that were begun for it; some wait for their first
+    slice. `going_on`: answers under way that take part. `reads`: questions, and how
     many tokens of each it reads. `tokens`: all that it reads, with what comes before a
     question and with choices.
     """
@@ -40,33 +40,51 @@ class Prefill:
         """`room`: the tokens that one pass may read. It reads one whole question in any case."""
         self._room = room
 
-    def share(self, under_way: Iterable[Answer], ready: deque[Answer]) -> PassShare:
-        """What the next pass does. Takes the questions that it starts out of `ready`."""
+    def share(
+        self,
+        under_way: Iterable[Answer],
+        ready: ReadyQuestions,
+        begin: Callable[[Answer], bool],
+    ) -> PassShare:
+        """What the next pass does. Takes the questions that it starts out of `ready`.
+
+        `begin`: begins a question. Returns whether that worked.
+        """
         most = self._room.tokens
-        tokens, going_on, starting = 0, list[Answer](), list[Answer]()
-        long, reads = list[Answer](), list[tuple[Answer, int]]()
-        for answer in under_way:
-            if answer.unread_tokens:
-                long.append(answer)
+        starting, reads = list[Answer](), list[tuple[Answer, int]]()
+        answers = list(under_way)
+        long = [answer for answer in answers if answer.unread_tokens]
+        going_on, tokens = fitting([one for one in answers if not one.unread_tokens], most)
+        for answer in ready.next_ones():
+            whole = answer.question_tokens <= most
+            own = answer.pass_tokens + answer.session.present_tokens
+            if whole and tokens and tokens + own > most:
+                break
+            ready.remove(answer)
+            if not begin(answer):
                 continue
-            # Choices that do not fit wait for the next pass.
-            if answer.pass_tokens and tokens and tokens + answer.pass_tokens > most:
-                continue
-            tokens += answer.pass_tokens
-            going_on.append(answer)
-        while ready:
-            if ready[0].question_tokens > most:
-                long.append(ready[0])
+            starting.append(answer)
+            if whole:
+                tokens += own
+                reads.append((answer, answer.unread_tokens))
             else:
-                more = ready[0].pass_tokens + ready[0].session.present_tokens
-                if tokens and tokens + more > most:
-                    break
-                tokens += more
-                reads.append((ready[0], ready[0].unread_tokens))
-            starting.append(ready.popleft())
+                long.append(answer)
         if long:
             first = min(long, key=lambda answer: answer.standing)
             slice_tokens = min(first.unread_tokens, max(1, most // _LEAST, most - tokens))
             reads.append((first, slice_tokens))
             tokens += slice_tokens
         return PassShare(tuple(starting), tuple(going_on), tuple(reads), tokens)
+
+
+def fitting(under_way: Iterable[Answer], most: int) -> tuple[list[Answer], int]:
+    """The answers that the next pass goes on with, and how many tokens of choices it reads for
+    them. Choices that do not fit wait for the next pass.
+    """
+    taking_part, tokens = list[Answer](), 0
+    for answer in under_way:
+        if answer.pass_tokens and tokens and tokens + answer.pass_tokens > most:
+            continue
+        tokens += answer.pass_tokens
+        taking_part.append(answer)
+    return taking_part, tokens

@@ -6,12 +6,13 @@ import bisect
 import logging
 from collections.abc import Sequence
 from itertools import accumulate, groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from hermes.memory import BranchRow, PackedPass
+from hermes.memory import BranchRow, Device, PackedPass, device_of
+from hermes.memory.device import Recorder
 from hermes.memory.reading import NewReader, ReadingPass, columns_of
 from hermes.vlm import Between, ChosenToken, TokenChoice, VideoModel
 from hermes.vlm.scoring import Wanted, read_logprobs
@@ -20,10 +21,21 @@ from hermes.vlm.token_choice import PLAIN
 log = logging.getLogger(__name__)
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""Sizes of recorded passes, in tokens: up to a question that begins with a frame of some 200.
+"""Sizes of recorded passes, in tokens, unless passes can be larger."""
 
-A larger pass keeps the GPU busy without a recording.
-"""
+_LARGEST = 512
+"""A pass of more tokens keeps a GPU busy without a recording."""
+_STEP = 64
+
+
+def sizes_up_to(most: int) -> tuple[int, ...]:
+    """Sizes of recorded passes where a pass has up to `most` tokens.
+
+    They double; beyond `SIZES` there is one more, so that little of it is padding.
+    """
+    largest = min(most, _LARGEST)
+    last = -(-largest // _STEP) * _STEP
+    return SIZES if last <= SIZES[-1] else (*SIZES, last)
 
 
 class Want(NamedTuple):
@@ -46,17 +58,29 @@ class QuestionPass:
     memories.
     """
 
-    def __init__(self, model: VideoModel, reach: int, new_reader: NewReader | None = None) -> None:
+    def __init__(
+        self,
+        model: VideoModel,
+        reach: int,
+        new_reader: NewReader | None = None,
+        *,
+        device: Device | None = None,
+        most_tokens: int = SIZES[-1],
+        recorded: bool = True,
+    ) -> None:
         """`reach`: the most tokens that one token attends to, including its answer's own.
         `new_reader`: makes the reader of memories for passes of a fixed shape; by default
-        kernels on CUDA, none elsewhere.
+        kernels on CUDA, none elsewhere. `most_tokens`: of a pass that should be recorded.
+        `recorded`: whether any should be.
         """
         self._model = model
         self._reach = reach
-        self._on_cuda = model.shape.device.type == "cuda"
-        self._new_reader = new_reader or (_kernels(model) if self._on_cuda else None)
+        on_cuda = model.shape.device.type == "cuda"
+        self._new_reader = new_reader or (_kernels(model) if on_cuda and recorded else None)
         self._passes: dict[tuple[int, bool], _FixedPass | None] = {}
-        self._pool: Any = None
+        self._sizes = sizes_up_to(most_tokens)
+        self._device = device or device_of(model.shape.device)
+        self._recorder = self._device.recorder()
         self.choice = TokenChoice(model)
 
     @property
@@ -64,14 +88,26 @@ class QuestionPass:
         """The sizes of the passes of a fixed shape that there are, in the order they were made."""
         return [size for size, _ in self._passes]
 
+    @property
+    def failed(self) -> list[int]:
+        """The sizes that could not be recorded: their passes are packed."""
+        return [size for (size, _), made in self._passes.items() if made is None]
+
     @torch.inference_mode()
     def prepare(self, like: Tensor) -> None:
-        """Record every size now, before a question has to wait for it. `like`: example inputs."""
+        """Record every size now, before a question has to wait for it. `like`: example inputs.
+
+        The largest comes first: the others find room in the memory that it needed.
+        """
         if self._new_reader is None:
             return
-        for size in SIZES:
+        for size in reversed(self._sizes):
             for several in (False, True) if size > 1 else (False,):
                 self._fixed(size, several, like)
+
+    def forget(self) -> None:
+        """Free all recordings. What is wanted again is recorded again."""
+        self._passes.clear()
 
     def tokens(
         self,
@@ -175,8 +211,8 @@ class QuestionPass:
         starts = list(accumulate((row.tokens for row in rows), initial=0))
         ends = torch.tensor([starts[row] + place for row, place in zip(of, places, strict=True)])
         in_line = all(row.in_line for row in rows)
-        if self._new_reader is not None and in_line and len(together) <= SIZES[-1]:
-            size = SIZES[bisect.bisect_left(SIZES, len(together))]
+        if self._new_reader is not None and in_line and len(together) <= self._sizes[-1]:
+            size = self._sizes[bisect.bisect_left(self._sizes, len(together))]
             fixed = self._fixed(size, len(ends) > 1, together)
             if fixed is not None:
                 found = fixed.run(together, columns_of(rows, size), ends)
@@ -207,26 +243,25 @@ class QuestionPass:
         """
         if (size, several) not in self._passes:
             assert self._new_reader is not None
-            ends = size if several else 1
             try:
-                chooses = self.choice.by_logits_alone
-                made = _FixedPass(
-                    self._model, size, ends, self._reach, self._new_reader, like, chooses=chooses
-                )
-                if self._on_cuda:
-                    self._pool = made.record(self._pool)
-                else:
-                    made.rehearse()
+                self._passes[size, several] = self._made(size, several, like, self._new_reader)
             except Exception as error:
                 log.warning("question passes of %d tokens cannot be recorded: %s", size, error)
                 self._passes[size, several] = None
-            else:
-                self._passes[size, several] = made
+            if self._passes[size, several] is None:  # its buffers are gone only now
+                self._device.free_unused()
         return self._passes[size, several]
 
+    def _made(self, size: int, several: bool, like: Tensor, new_reader: NewReader) -> _FixedPass:
+        ends, chooses = size if several else 1, self.choice.by_logits_alone
+        computation = _Computation(
+            self._model, size, ends, self._reach, new_reader, like, chooses=chooses
+        )
+        return _FixedPass(computation, self._recorder)
 
-class _FixedPass:
-    """A pass of `size` tokens that predicts what follows up to `ends` of them."""
+
+class _Computation:
+    """What a pass of `size` tokens computes, on tensors that stay where they are."""
 
     def __init__(
         self,
@@ -239,59 +274,47 @@ class _FixedPass:
         *,
         chooses: bool,
     ) -> None:
-        """`chooses`: it predicts tokens; without, their logits."""
-        self.chooses = chooses
         self._model = model
-        self._inputs = like.new_zeros((size, like.shape[1]))
-        self._ends = torch.zeros(ends, dtype=torch.int64, device=like.device)
+        self._chooses = chooses
         shape = model.shape
-        self._reading = ReadingPass(size, model.rotary, shape.axes, reach, new_reader, like.device)
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._found = self._ends
-        self.hidden = self._inputs
+        self.inputs = like.new_zeros((size, like.shape[1]))
+        self.ends = torch.zeros(ends, dtype=torch.int64, device=like.device)
+        self.reading = ReadingPass(size, model.rotary, shape.axes, reach, new_reader, like.device)
+        self.found = self.ends
+        """Of the last run: the token that follows each of `ends`, or its logits."""
+        self.hidden = self.inputs
         """Of the last run: the hidden state that each of `ends` was predicted from."""
 
-    def _compute(self) -> Tensor:
-        self._reading.begin()
-        hidden = self._model.forward(self._inputs, self._reading)
-        self.hidden = hidden.index_select(0, self._ends)
+    def run(self) -> None:
+        self.reading.begin()
+        hidden = self._model.forward(self.inputs, self.reading)
+        self.hidden = hidden.index_select(0, self.ends)
         logits = self._model.logits(self.hidden)
-        return logits.argmax(dim=-1) if self.chooses else logits
+        self.found = logits.argmax(dim=-1) if self._chooses else logits
 
-    def rehearse(self) -> None:
-        """Run it once without use, so that lazy set-up happens now and faults show now."""
-        self._compute()
 
-    def record(self, pool: Any) -> Any:
-        """Record it on the device, in `pool` if there is one. Returns the pool."""
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(2):  # lets libraries plan and kernels compile
-                self.rehearse()
-        torch.cuda.current_stream().wait_stream(aside)
-        graph = torch.cuda.CUDAGraph()
-        # Where recording fails, `graph` does not give the stream back: the outer context does.
-        # Thread-local: other threads may use CUDA meanwhile, to pin pictures for example.
-        with (
-            torch.cuda.stream(torch.cuda.current_stream()),
-            torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"),
-        ):
-            self._found = self._compute()
-        self._graph = graph
-        return graph.pool() if pool is None else pool
+class _FixedPass:
+    """A recorded computation, which predicts what follows up to `ends` of `size` tokens."""
+
+    def __init__(self, computation: _Computation, recorder: Recorder) -> None:
+        """Raises what fails in the recording."""
+        self._computation = computation
+        self._replay = recorder.record(computation.run)
+
+    @property
+    def hidden(self) -> Tensor:
+        """Of the last run: the hidden state that each of `ends` was predicted from."""
+        return self._computation.hidden
 
     @torch.inference_mode()
     def run(self, inputs: Tensor, columns: Tensor, ends: Tensor) -> Tensor:
         """The token that follows each of `ends`, or its logits."""
-        self._inputs[: len(inputs)] = inputs
-        self._reading.table.copy_(columns, non_blocking=True)
-        self._ends[: len(ends)] = ends.to(self._ends.device, non_blocking=True)
-        if self._graph is None:
-            self._found = self._compute()
-        else:
-            self._graph.replay()
-        return self._found[: len(ends)]
+        of = self._computation
+        of.inputs[: len(inputs)] = inputs
+        of.reading.table.copy_(columns, non_blocking=True)
+        of.ends[: len(ends)] = ends.to(of.ends.device, non_blocking=True)
+        self._replay()
+        return of.found[: len(ends)]
 
 
 def _kernels(model: VideoModel) -> NewReader | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hermes.engine.answer import Answer
 from hermes.engine.session import Session
@@ -18,7 +18,9 @@ class StandingQuestions:
     The camera with the question that has waited longest comes first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, can_begin: Callable[[Answer], bool]) -> None:
+        """`can_begin`: whether there is room to read a question's memory now."""
+        self._can_begin = can_begin
         self._waiting: dict[Session, list[Answer]] = {}
 
     def __len__(self) -> int:
@@ -26,6 +28,12 @@ class StandingQuestions:
 
     def __iter__(self) -> Iterator[Answer]:
         return (answer for answers in self._waiting.values() for answer in answers)
+
+    @property
+    def able(self) -> int:
+        """How many of them can begin now."""
+        waiting = self._waiting.values()
+        return sum(len(answers) for answers in waiting if self._can_begin(answers[0]))
 
     def add(self, answer: Answer) -> None:
         """Put a question at the end of its camera's."""
@@ -47,6 +55,8 @@ class StandingQuestions:
         """
         taken: list[list[Answer]] = []
         for session, answers in list(self._waiting.items()):
+            if not self._can_begin(answers[0]):
+                continue
             fitting, left = 0, room - session.present_tokens
             for answer in answers:
                 left -= answer.pass_tokens

@@ -13,6 +13,7 @@ from hermes.memory.capture import Capture
 from hermes.memory.changes import ChangeConfig
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
+from hermes.memory.device import Copier, Device, device_of
 from hermes.memory.forked_row import ForkedRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
@@ -53,7 +54,9 @@ __all__ = [
     "Capture",
     "ChangeConfig",
     "Compression",
+    "Copier",
     "Coverage",
+    "Device",
     "EmbeddingsRow",
     "ForkedRow",
     "FrameLayout",
@@ -79,6 +82,7 @@ __all__ = [
     "StreamMemory",
     "UniformFrames",
     "Waiting",
+    "device_of",
     "lies_within",
     "look_inside",
     "rotate",

@@ -21,7 +21,11 @@ class Excerpt:
     """
 
     def __init__(self, slab: Slab, chosen: Tensor, rotary: Rotary, pool: SlabPool) -> None:
-        """`chosen`: [layers, n] bool, which of the slab's first n tokens are copied, in order."""
+        """`chosen`: [layers, n] bool, which of the slab's first n tokens are copied, in order.
+
+        Raises `Overloaded` if the pool has no room to read one more.
+        """
+        pool.check_reading()
         shape = self.shape = slab.shape
         self._pool = pool
         self._readers = 0
@@ -64,7 +68,9 @@ class Excerpt:
         return self.all_keys
 
     def open(self) -> None:
-        """Add a reader."""
+        """Add a reader. Raises `Overloaded` if the pool has no room to read one more."""
+        if self._readers == 0:
+            self._pool.begin_reading()
         self._readers += 1
 
     def close(self) -> None:
@@ -73,3 +79,4 @@ class Excerpt:
         if self._readers == 0:
             self._pool.give_keys(self.all_keys)
             self._pool.give_keys(self.values)
+            self._pool.end_reading()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from hermes.errors import Overloaded
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
 
@@ -51,7 +55,8 @@ class Slab:
         )
         self.length = 0
         self.readers = 0
-        self._pool = pool
+        # Weakly, as a pool has the slabs that came back: together they would outlive the memory.
+        self._pool: Callable[[], SlabPool | None] = _none if pool is None else weakref.ref(pool)
         self._retired = False
         self._rotated: Tensor | None = None
         self._rotated_length = [0] * shape.layers
@@ -144,18 +149,27 @@ class Slab:
         self._rotated_length = [min(done, self.length) for done in self._rotated_length]
 
     def open(self) -> None:
-        """Add a reader. While there is one, nothing below `length` moves in this slab."""
+        """Add a reader. While there is one, nothing below `length` moves in this slab.
+
+        Raises `Overloaded` if its pool has no room to read another slab.
+        """
+        pool = self._pool()
+        if self.readers == 0 and pool is not None:
+            pool.begin_reading()
         self.readers += 1
 
     def close(self) -> None:
         """Remove a reader."""
         self.readers -= 1
         if self.readers == 0:
+            pool = self._pool()
             if not caches_rotated_keys(self.shape):
-                if self._pool is not None and self._rotated is not None:
-                    self._pool.give_keys(self._rotated)
+                if pool is not None and self._rotated is not None:
+                    pool.give_keys(self._rotated)
                 self._rotated = None
                 self.moved()
+            if pool is not None:
+                pool.end_reading()
             self._return_if_unused()
 
     def retire(self) -> None:
@@ -164,13 +178,13 @@ class Slab:
         self._return_if_unused()
 
     def _return_if_unused(self) -> None:
-        if self._retired and self.readers == 0 and self._pool is not None:
-            self._pool.give(self)
+        pool = self._pool()
+        if self._retired and self.readers == 0 and pool is not None:
+            pool.give(self)
 
     def _room_for_keys(self) -> Tensor:
-        if self._pool is None:
-            return torch.empty_like(self.keys)
-        return self._pool.take_keys(self.keys)
+        pool = self._pool()
+        return torch.empty_like(self.keys) if pool is None else pool.take_keys(self.keys)
 
     def reset(self) -> None:
         """Empty the slab for another memory."""
@@ -215,6 +229,11 @@ def rows_of(cached: Tensor, indices: Tensor) -> Tensor:
     return cached.view(-1, dim).index_select(0, rows.flatten()).view(layers, heads, -1, dim)
 
 
+def _none() -> SlabPool | None:
+    """A slab without a pool."""
+    return None
+
+
 def caches_rotated_keys(shape: CacheShape) -> bool:
     """Whether slabs of this shape keep a rotated copy of all keys even without readers."""
     return shape.device.type == "cpu"
@@ -236,6 +255,11 @@ class SlabPool:
         self.shape = shape
         self.made = 0
         """How many slabs were ever allocated."""
+        self.most_read: int | None = None
+        """How many slabs and excerpts may be read at once; None: any number. Each takes room for
+        copies of its keys.
+        """
+        self._read = 0
         self._slabs: dict[int, list[Slab]] = {}
         self._keys: dict[torch.Size, list[Tensor]] = {}
 
@@ -252,6 +276,32 @@ class SlabPool:
     def give(self, slab: Slab) -> None:
         """Return a slab that is no longer used."""
         self._slabs.setdefault(slab.capacity, []).append(slab)
+
+    @property
+    def can_read(self) -> bool:
+        """Whether there is room to read one more slab or excerpt."""
+        return self.most_read is None or self._read < self.most_read
+
+    def check_reading(self) -> None:
+        """Raises `Overloaded` unless `can_read`."""
+        if not self.can_read:
+            raise Overloaded(
+                f"{self._read} memories are being read, the most that this device has room for"
+            )
+
+    def begin_reading(self) -> None:
+        """Count one that is read. Raises `Overloaded` if there is no room for it."""
+        self.check_reading()
+        self._read += 1
+
+    def end_reading(self) -> None:
+        """Count one as read no more."""
+        self._read -= 1
+
+    def clear(self) -> None:
+        """Free what lies in the pool."""
+        self._slabs.clear()
+        self._keys.clear()
 
     def take_keys(self, like: Tensor) -> Tensor:
         """An uninitialised tensor for rotated keys, or for values."""

@@ -13,6 +13,7 @@ from hermes.memory.append import AppendRow
 from hermes.memory.branch import Branch, Opening
 from hermes.memory.capture import Capture
 from hermes.memory.coverage import Coverage, FrameStamp, FrameTable
+from hermes.memory.device import Copier
 from hermes.memory.eviction import every_index, evict
 from hermes.memory.frame_layout import FrameLayout, check_layouts, shortened
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections
@@ -332,6 +333,10 @@ class StreamMemory:
         position = seen.next_position(held.slab, self.next_position)
         return Branch(slab, self.rotary, position, room, seen.coverage, opening, seen.span)
 
+    def can_be_read(self, span: Span | None = None) -> bool:
+        """Whether there is room to read it on one more branch, of this span."""
+        return self._slabs.can_read or (span is None and self.held.slab.readers > 0)
+
     def stamp_of(self, number: int) -> FrameStamp | None:
         """The stamp of a frame, if it is known."""
         return self.held.table.stamp_of(number)
@@ -359,14 +364,14 @@ class StreamMemory:
         """A copy of the whole memory, on the host. Open branches are not disturbed."""
         return self.capture().state()
 
-    def capture(self, **header: Any) -> Capture:
+    def capture(self, copier: Copier | None = None, **header: Any) -> Capture:
         """A copy in steps. Until the last one this memory may be read, but must not change.
 
-        `header`: what else goes into the header of the state.
+        `copier`: as for a `Capture`. `header`: what else goes into the header of the state.
         """
         self._require_idle()
         kind = kind_of(self.shape, self.config, self.policy)
-        return Capture(self.held, {**kind, **header}, ends=self.config.keep_present)
+        return Capture(self.held, {**kind, **header}, copier, ends=self.config.keep_present)
 
     def restore(self, state: MemoryState) -> None:
         """Replace the content by that of `state`. The memory continues bit-equal from there.

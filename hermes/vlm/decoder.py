@@ -137,7 +137,8 @@ class _Joined:
     def of(self, values: Tensor) -> Sequence[Tensor]:
         if self._weight is None:
             return [part(values) for part in self._parts]
-        return functional.linear(values, self._weight, self._bias).split(self._sizes, dim=1)
+        joined: Tensor = functional.linear(values, self._weight, self._bias)
+        return joined.split(self._sizes, dim=1)
 
 
 class _Dense:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from hermes.errors import InvalidInput, Unsupported
+from hermes.memory import device_of
 from hermes.vlm.base import VideoModel
 from hermes.vlm.llava_onevision import LlavaOnevision
 from hermes.vlm.load_progress import Progress, default_progress
@@ -73,6 +74,7 @@ def load(
     }
     options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     check_options(family, options)
+    device_of(device).enter()
     model = read_model(folder, read_config(folder), device, dtype, progress)
     name = DEMO if folder.is_demo else Path(checkpoint).name
     return family(model, read_tokenizer(folder), folder.path, name, **options)

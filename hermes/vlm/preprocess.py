@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -243,10 +243,28 @@ def listed(pictures: Sequence[Tensor] | Tensor, together: int) -> list[Tensor]:
     return found
 
 
-def stacked(pictures: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """Pictures [3, h, w] uint8 of any size -> [n, 3, *size] uint8."""
+def page_locked(size: Sequence[int]) -> Tensor:
+    """Room for grey levels in host memory that a GPU reads by itself."""
+    return torch.empty(tuple(size), dtype=torch.uint8, pin_memory=True)
+
+
+def stacked(
+    pictures: Sequence[Tensor],
+    size: tuple[int, int],
+    locked: Callable[[Sequence[int]], Tensor] = page_locked,
+) -> Tensor:
+    """Pictures [3, h, w] uint8 of any size -> [n, 3, *size] uint8.
+
+    Pictures that are page-locked stay so: a GPU then need not wait for a copy by the host.
+    `locked`: makes room for several of them.
+    """
+    if len(pictures) == 1:
+        return fit(pictures[0].unsqueeze(0), size)
     if len({picture.shape for picture in pictures}) == 1:
-        return fit(torch.stack(list(pictures)), size)
+        if not all(picture.is_pinned() for picture in pictures):
+            return fit(torch.stack(list(pictures)), size)
+        room = locked((len(pictures), *pictures[0].shape))
+        return fit(torch.stack(list(pictures), out=room), size)
     return torch.cat([fit(picture.unsqueeze(0), size) for picture in pictures])
 
 
@@ -275,7 +293,8 @@ def to_pixels(
     pictures = fit(pictures, (settings.height, settings.width) if size is None else size)
     both = torch.tensor([settings.mean, settings.std]).view(2, 1, 3, 1, 1)
     mean, std = both.to(pictures.device, non_blocking=True)
-    return ((pictures.to(torch.float32) * settings.scale - mean) / std).to(dtype)
+    normalised: Tensor = (pictures.to(torch.float32) * settings.scale - mean) / std
+    return normalised.to(dtype)
 
 
 def patchify(pixels: Tensor, patches: PatchSettings) -> Tensor:

@@ -14,6 +14,7 @@ from hermes.memory import (
     Branch,
     Capture,
     Compression,
+    Copier,
     Coverage,
     FrameStamp,
     Hermes,
@@ -352,7 +353,7 @@ class VideoMemory(PictureMemory):
         """
         return self.capture().state()
 
-    def capture(self) -> Capture:
+    def capture(self, copier: Copier | None = None) -> Capture:
         """A copy in steps. Until the last one this memory may answer, but must not change."""
         beside = VideoState(
             self._pace.since,
@@ -362,7 +363,7 @@ class VideoMemory(PictureMemory):
             tuple(self._unpaired),
             self._picture,
         )
-        capture = self.cache.capture(video=self._settings.header(beside))
+        capture = self.cache.capture(copier, video=self._settings.header(beside))
         for name, tensor in self._settings.tensors(beside).items():
             capture.add(name, tensor)
         return capture

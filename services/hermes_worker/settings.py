@@ -105,7 +105,7 @@ class WorkerSettings(TlsServerSettings):
     max_camera_questions: int = _limit(limits.MAX_CAMERA_QUESTIONS)
     max_wait_s: float = _limit(limits.MAX_WAIT_S)
     slice_ms: float = Field(
-        limits.SLICE_S.default * 1000, gt=0, description=limits.SLICE_S.description
+        limits.SLICE_S.default * 1000, ge=0, description=limits.SLICE_S.description
     )
     max_question_tokens: int = _limit(limits.MAX_QUESTION_TOKENS)
     max_answer_tokens: int = _limit(limits.MAX_ANSWER_TOKENS)

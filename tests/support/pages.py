@@ -33,6 +33,10 @@ RUNS = {
     "token",
     "certificates",
     "tls-client",
+    "device-session",
+    "device-session-again",
+    "device-session-before",
+    "device-session-long",
     "models",
     "models-check",
 }

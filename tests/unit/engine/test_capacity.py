@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.engine.capacity import Room, cameras_that_fit, host_memory, room_of, slab_bytes
-from hermes.memory import CacheShape, SlabPool
+from hermes.engine.capacity import (
+    FEWEST_READ,
+    MOST_READ,
+    Room,
+    cameras_that_fit,
+    fit_of,
+    host_memory,
+    room_of,
+    slab_bytes,
+)
+from hermes.memory import CacheShape, SlabPool, device_of
+from tests.support.noted_device import NotedDevice
 
 GIB = 1 << 30
 CPU = torch.device("cpu")
@@ -80,4 +91,51 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
 
 
 def test_this_machine_has_room() -> None:
-    assert room_of(CPU).free > 1 << 20
+    assert room_of(device_of(CPU)).free > 1 << 20
+
+
+def test_4_percent_of_a_gpu_stay_free() -> None:
+    """However much of it the weights take; of the host a tenth of what is free."""
+    device = NotedDevice(measures=True, free=30 * GIB, total=80 * GIB)
+    device.enter()
+    room = room_of(device, 5 * GIB)
+    assert room.usable == 30 * GIB - int(3.2 * GIB) - 5 * GIB
+    assert Room(30 * GIB, 5 * GIB).usable == 22 * GIB
+
+
+@pytest.mark.parametrize(("gib", "readers"), [(20, 16), (58, 25), (73, 31), (110, 32)])
+def test_room_is_kept_for_16_to_32_memories_that_are_read(gib: int, readers: int) -> None:
+    """64 open questions could read 64 memories, for which 37 GiB would be kept."""
+    tokens = 4000 + 16 * 196
+    fit = fit_of(Room(gib * GIB, total=1), QWEN2_7B, tokens, most_read=64)
+    assert fit.read_at_once == readers
+    assert FEWEST_READ <= readers <= MOST_READ
+    fewer = fit_of(Room(gib * GIB, total=1), QWEN2_7B, tokens, most_read=8)
+    assert (fewer.read_at_once, fewer.cameras > fit.cameras) == (8, True)
+
+
+def test_no_more_can_be_read_than_fit() -> None:
+    fit = fit_of(Room(2 * GIB, total=1), QWEN2_7B, 4000 + 16 * 196, most_read=64)
+    assert fit.cameras == fit.read_at_once == 2
+
+
+def test_on_a_cpu_all_memories_can_be_read_at_once() -> None:
+    """They keep their rotated keys in any case."""
+    shape = CacheShape(5, 2, 16, 3, torch.bfloat16, CPU)
+    assert fit_of(Room(GIB), shape, 77, most_read=64).read_at_once is None
+
+
+@given(
+    free=st.integers(0, 1 << 40),
+    work=st.integers(0, 1 << 34),
+    tokens=st.integers(1, 20_000),
+    most=st.integers(1, 256),
+)
+def test_what_fits_fits_while_as_many_are_read_as_may_be(
+    free: int, work: int, tokens: int, most: int
+) -> None:
+    fit = fit_of(Room(free, work, total=1), QWEN2_7B, tokens, most)
+    slab = slab_bytes(QWEN2_7B, tokens)
+    read = slab + tokens * QWEN2_7B.bytes_per_token // 2
+    assert fit.read_at_once is not None
+    assert fit.cameras < 2 or fit.cameras * slab + fit.read_at_once * read + work <= free

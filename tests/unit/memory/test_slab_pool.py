@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from hermes.errors import Overloaded
 from hermes.memory import FrameStamp, PackedPass, SlabPool
+from hermes.question import Span
 from hermes.vlm import Arrival, VideoMemory, take_together
 from tests.support import tiny
 
@@ -137,3 +139,30 @@ def test_a_slab_made_in_inference_mode_can_be_restored_outside_it() -> None:
     source, target = memory(SlabPool(tiny.model().shape)), memory(pool, frames=0)
     target.restore(source.state())
     assert target.ask(QUESTION, 8) == source.ask(QUESTION, 8)
+
+
+def test_no_more_memories_are_read_than_there_is_room_for() -> None:
+    """One that is read already needs no more room; an old slab that is read still takes its own."""
+    pool = SlabPool(tiny.model().shape)
+    pool.most_read = 2
+    one, two, three = (memory(pool, seed) for seed in range(3))
+    branches = [one.branch(4), one.branch(4), two.branch(4)]
+    assert not three.cache.can_be_read()
+    assert one.cache.can_be_read()
+    assert not one.cache.can_be_read(Span(0, 4000))
+    for span in (None, Span(0, 4000)):
+        with pytest.raises(Overloaded, match="2 memories are being read"):
+            three.branch(4, span)
+    with pytest.raises(Overloaded):
+        one.branch(4, Span(0, 4000))
+    branches[0].close()
+    assert not three.cache.can_be_read()
+    branches[2].close()
+    with three.branch(4, Span(0, 4000)):
+        assert not two.cache.can_be_read()
+    with three.branch(4):
+        one.feed(tiny.pictures(8))  # its slab is another one now, and the old one is read still
+        assert not one.cache.can_be_read()
+        branches[1].close()
+        assert one.cache.can_be_read()
+    assert two.cache.can_be_read()

@@ -1,0 +1,77 @@
+"""The open questions of an engine, by what they wait for. For the device's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from hermes.engine.answer import Answer
+from hermes.engine.ready_questions import ReadyQuestions, can_begin, refused
+from hermes.engine.session import Session
+from hermes.engine.standing import StandingQuestions
+from hermes.errors import Overloaded
+
+
+class OpenQuestions:
+    """Questions that wait for frames or for the device, and answers that are not over.
+
+    `ready` and `standing` wait for the device only. `weighed` are complete, but for their evidence.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[Answer] = []
+        self.ready = ReadyQuestions(can_begin)
+        self.standing = StandingQuestions(can_begin)
+        self.under_way: list[Answer] = []
+        self.weighed: list[Answer] = []
+
+    def __iter__(self) -> Iterator[Answer]:
+        kinds = (self.waiting, self.ready, self.standing, self.under_way, self.weighed)
+        return chain.from_iterable(kinds)
+
+    @property
+    def readable(self) -> int:
+        """Questions of people that a pass can read now: for the first time, or a next slice."""
+        sliced = sum(not answer.standing for answer in self.under_way if answer.unread_tokens)
+        return self.ready.able + sliced
+
+    @property
+    def standing_ones(self) -> int:
+        """Standing questions that can begin, or whose answers have begun."""
+        return self.standing.able + sum(answer.standing for answer in self.under_way)
+
+    @property
+    def answered(self) -> int:
+        """Answers that have begun, but for those to standing questions."""
+        return sum(not answer.standing for answer in self.under_way)
+
+    def make_ready(self, answer: Answer, now: float) -> None:
+        """It waits for the device from now on."""
+        answer.ready = now
+        if answer.standing:
+            self.standing.add(answer)
+        else:
+            self.ready.append(answer)
+
+    def frames_came(self, session: Session, now: float) -> None:
+        """The camera's memory took in frames: make ready the questions that waited for them."""
+        for answer in list(self.waiting):
+            if answer.session is session and answer.is_ready(session.report.cursor):
+                self.waiting.remove(answer)
+                self.make_ready(answer, now)
+
+    def refused(self, before: float) -> list[tuple[Answer, Overloaded]]:
+        """Questions that were ready before this and whose memory there is no room to read."""
+        return [*refused(self.ready, before), *refused(self.standing, before)]
+
+    def put_back(self, answer: Answer) -> None:
+        """A standing question that was taken, and cannot begin after all."""
+        self.under_way.remove(answer)
+        self.standing.add(answer)
+
+    def remove(self, answer: Answer) -> None:
+        """It is over."""
+        self.standing.remove(answer)
+        for queue in (self.waiting, self.ready, self.under_way, self.weighed):
+            if answer in queue:
+                queue.remove(answer)
