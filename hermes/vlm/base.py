@@ -56,6 +56,11 @@ class VideoModel(Protocol):
         ...
 
     @property
+    def language(self) -> Any:
+        """Its language model, of transformers."""
+        ...
+
+    @property
     def decoder(self) -> Decoder:
         """The layers of its language model."""
         ...
