@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,8 +30,9 @@ QUICK = {
     "cameras": [1, 32],
     "loads": [8, 100, 200],
     "seconds": 4.0,
+    "budget_s": 200.0,
 }
-"""What `--quick` measures, unless another option says otherwise."""
+"""What `--quick` measures, unless another option says otherwise. A row that began is finished."""
 
 
 def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -48,6 +51,9 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--fps", type=float, default=0.5, help="of each camera under load")
     parser.add_argument("--seconds", type=float, default=8.0, help="under each load")
+    parser.add_argument(
+        "--budget-s", type=float, default=math.inf, help="no row begins later than this"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rows: under 4 minutes")
     parser.add_argument("--out", type=Path, help="folder for device.json and device.md")
     options = parser.parse_args(arguments)
@@ -62,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     on_cuda = torch.device(options.device).type == "cuda"
     dtype = getattr(torch, options.dtype or ("bfloat16" if on_cuda else "float32"))
+    began = time.monotonic()
     of = subject(options.shape, options.device, dtype, options.layers)
     about = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -72,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "transformers": transformers.__version__,
         "command": "python -m benchmarks.device " + " ".join(arguments or sys.argv[1:]),
     }
-    report = Report(about, options.out, tidy=of.tidy)
+    budget_s = options.budget_s - (time.monotonic() - began)
+    report = Report(about, options.out, tidy=of.tidy, budget_s=budget_s)
     measure(report, of, options)
     print(to_markdown(about, report.tables))
     return 1 if report.failures else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,15 +20,29 @@ def _nothing() -> None:
     """Nobody wants to know of new rows."""
 
 
+def _always() -> bool:
+    return True
+
+
+class OutOfTime(Exception):
+    """The run has no time left for this."""
+
+    def __init__(self) -> None:
+        super().__init__("the run's time was over before it began")
+
+
 @dataclass(slots=True)
 class Table:
-    """Rows of one measurement. Column names carry the unit. `changed`: called with each change."""
+    """Rows of one measurement. Column names carry the unit. `changed`: called with each change.
+    `time_left`: whether another row may be measured.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changed: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
+    time_left: Callable[[], bool] = field(default=_always, repr=False, compare=False)
 
     def add(self, *cells: Cell) -> None:
         """One more row."""
@@ -47,6 +62,8 @@ class Table:
         Returns whether it was measured.
         """
         try:
+            if not self.time_left():
+                raise OutOfTime
             cells: Sequence[Cell] = row()
         except Exception as error:
             text = as_text(error)
@@ -68,14 +85,22 @@ class Report:
         out: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         tidy: Callable[[], None] = _nothing,
+        budget_s: float = math.inf,
     ) -> None:
-        """`out`: the folder for device.json and device.md. `tidy`: called between two parts."""
+        """`out`: the folder for device.json and device.md. `tidy`: called between two parts.
+        `budget_s`: no row begins later than this.
+        """
         self.about = about
         self.tables: list[Table] = []
         self._out = out
         self._clock = clock
         self._began = clock()
         self._tidy = tidy
+        self._budget_s = budget_s
+
+    def time_left(self) -> bool:
+        """Whether another part or row may begin."""
+        return self._clock() - self._began < self._budget_s
 
     @property
     def failures(self) -> dict[str, str]:
@@ -85,13 +110,17 @@ class Report:
 
     def table(self, title: str, columns: tuple[str, ...], *notes: str) -> Table:
         """Begin a table."""
-        made = Table(title, columns, notes=list(notes), changed=self.write)
+        made = Table(
+            title, columns, notes=list(notes), changed=self.write, time_left=self.time_left
+        )
         self.tables.append(made)
         return made
 
     def attempt(self, name: str, part: Callable[[], None]) -> None:
         """Run a part, which fills some tables. One that fails ends itself alone."""
         try:
+            if not self.time_left():
+                raise OutOfTime
             part()
         except Exception as error:
             self.about.setdefault("failures", {})[name] = as_text(error)

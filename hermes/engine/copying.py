@@ -10,7 +10,7 @@ from hermes.engine.mailbox import fail
 from hermes.engine.session import Session
 from hermes.errors import HermesError, as_hermes_error
 from hermes.memory import Capture, Copier, MemoryState
-from hermes.memory.device import PlainCopier
+from hermes.memory.host import PlainCopier
 
 
 @dataclass(frozen=True, slots=True)

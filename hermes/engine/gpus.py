@@ -35,10 +35,15 @@ def memory_bytes(facts: ModelFacts, config: EngineConfig) -> int:
     return slab_bytes(facts.shape, memory_tokens(facts, config))
 
 
+def room_on(gpu: str, facts: ModelFacts) -> Room:
+    """The room that there is on one of `GPUS` beside a model's weights."""
+    total = GPUS[gpu]
+    return Room(total - _CONTEXT - facts.weight_bytes, _WORK, total)
+
+
 def fit_on(gpu: str, facts: ModelFacts, config: EngineConfig) -> Fit:
     """About what fits on one of `GPUS`; no camera if the model does not."""
-    total = GPUS[gpu]
-    room = Room(total - _CONTEXT - facts.weight_bytes, _WORK, total)
+    room = room_on(gpu, facts)
     if room.usable <= 0:
         return Fit(0)
     most = min(config.max_questions, config.max_cameras)

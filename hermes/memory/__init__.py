@@ -13,7 +13,8 @@ from hermes.memory.capture import Capture
 from hermes.memory.changes import ChangeConfig
 from hermes.memory.config import PAPER, PRESETS, PUBLISHED_CODE, HermesConfig
 from hermes.memory.coverage import Coverage, FrameStamp
-from hermes.memory.device import Copier, Device, device_of
+from hermes.memory.device import Copier, Device
+from hermes.memory.devices import device_of
 from hermes.memory.forked_row import ForkedRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.guidance import EmbeddingsRow, GuidanceRow, Projections

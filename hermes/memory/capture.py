@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from hermes.memory.coverage import FrameTable
-from hermes.memory.device import Copier, PlainCopier
+from hermes.memory.device import Copier
 from hermes.memory.held import Held
+from hermes.memory.host import PlainCopier
 from hermes.memory.state import NO_MEDIA, MemoryState
 
 

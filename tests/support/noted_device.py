@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from hermes.memory.device import Copier, Host, Mark, Recorder
+from hermes.memory.device import Copier, Mark, Recorder
+from hermes.memory.host import Host
 from hermes.memory.staged_copier import StagedCopier
 
 GIB = 1 << 30

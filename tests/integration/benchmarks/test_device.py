@@ -16,7 +16,7 @@ from benchmarks.listening import percentile
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("device")
     sizes = ["--frames", "16", "64", "--cameras", "1", "4", "--loads", "1", "2"]
-    main([*sizes, "--fps", "4", "--seconds", "0.5", "--out", str(out)])
+    main([*sizes, "--fps", "4", "--seconds", "1.5", "--out", str(out)])
     written: dict[str, Any] = json.loads((out / "device.json").read_text())
     assert (out / "device.md").read_text().count("\n### ") == len(written["tables"]) == 7
     return written

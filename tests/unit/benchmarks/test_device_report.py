@@ -59,3 +59,23 @@ def test_a_part_that_fails_leaves_the_others_as_they_are(tmp_path: Path) -> None
     assert [table["rows"] for table in found["tables"]] == [[[1]], [[2]]]
     assert found["about"]["failures"] == report.failures == {"first": "RuntimeError: lost"}
     assert len(tidied) == 2
+
+
+def test_nothing_begins_once_the_time_is_over(tmp_path: Path) -> None:
+    """So a run within a lease ends with what it has, and `--quick` within four minutes."""
+    now = [0.0]
+    report = Report({}, tmp_path, clock=lambda: now[0], budget_s=200.0)
+
+    def part() -> None:
+        table = report.table("t", ("cameras", "frames/s"))
+        now[0] = 199.0
+        table.attempt(1, lambda: (2.0,))
+        now[0] = 200.0
+        table.attempt(2, lambda: (3.0,))
+
+    report.attempt("first", part)
+    report.attempt("second", lambda: report.table("never", ("a",)).add(1))
+    (found,) = written(tmp_path)["tables"]
+    assert found["rows"] == [[1, 2.0], [2, None]]
+    assert "over before it began" in found["notes"][0]
+    assert "over before it began" in report.failures["second"]

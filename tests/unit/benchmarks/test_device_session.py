@@ -54,6 +54,7 @@ def test_quick_takes_fewer_rows_unless_it_is_told_to_take_more() -> None:
     for name in ("frames", "cameras", "loads"):
         assert len(getattr(quick, name)) < len(getattr(whole, name))
     assert quick.seconds < whole.seconds
+    assert quick.budget_s < 240 < whole.budget_s
     assert benchmark.options_of(["--quick", "--loads", "3"]).loads == [3]
 
 

@@ -10,7 +10,9 @@ import torch
 
 from hermes.engine import EngineConfig
 from hermes.engine.ingesting import DevicePace
-from hermes.memory.device import Host, device_of
+from hermes.memory import device_of
+from hermes.memory.cuda import Cuda
+from hermes.memory.host import Host
 from tests.support import tiny
 from tests.support.named_engine import NamedEngine
 from tests.support.noted_device import NotedDevice
@@ -68,8 +70,6 @@ def test_the_host_is_two_slices_ahead_of_the_device_at_most(queued: int) -> None
 
 
 def test_slices_are_as_long_as_suits_the_device_unless_a_person_says_otherwise() -> None:
-    from hermes.memory.cuda import Cuda
-
     assert EngineConfig().slice_s == 0
     assert (Cuda.slice_s, Host.slice_s) == (0.004, 0.010)
 

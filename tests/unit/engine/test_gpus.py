@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from hermes.engine import EngineConfig
-from hermes.engine.gpus import GPUS, cameras_on, fit_on, memory_bytes
+from hermes.engine.capacity import FEWEST_READ, MOST_READ
+from hermes.engine.gpus import (
+    GPUS,
+    cameras_on,
+    fit_on,
+    memory_bytes,
+    memory_tokens,
+    room_on,
+)
 from hermes.memory import CacheShape
 from hermes.vlm.model_facts import ModelFacts
 
@@ -42,16 +50,56 @@ LLAVA = facts("llava_onevision", 8_030_807_584, 28, 4, 1, 196)
 QWEN3 = facts("qwen3_vl", 8_767_123_696, 36, 8, 3, 160)
 
 
+CARDS = ("A100 40GB", "H100 80GB", "GH200 96GB", "H200")
+
+
+def rows(heading: str) -> dict[str, list[int]]:
+    """The numbers of each card in the table below a heading."""
+    text = PAGE.read_text().partition(f"# {heading}")[2].partition("\n#")[0]
+    found = {}
+    for line in text.splitlines():
+        card, *numbers = [cell.strip() for cell in line.strip("|").split("|")]
+        if card in CARDS:
+            found[card] = [int(number) for number in numbers]
+    return found
+
+
 def test_the_page_on_sizing_has_the_same_numbers() -> None:
-    rows = re.findall(
-        r"^\| ([\w ]+\d\w*) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE.read_text(), re.M
-    )
-    said = {card: tuple(map(int, numbers)) for card, *numbers in rows}
     expected = {}
-    for card in ("A100 40GB", "H100 80GB", "GH200 96GB", "H200"):
+    for card in CARDS:
         fits = [fit_on(card, of, CONFIG) for of in (LLAVA, QWEN3)]
-        expected[card] = tuple(n for fit in fits for n in (fit.cameras, fit.read_at_once))
-    assert said == expected
+        expected[card] = [n for fit in fits for n in (fit.cameras, fit.read_at_once)]
+    assert rows("Memory of a GPU") == expected
+
+
+def test_the_page_on_sizing_has_the_arithmetic_of_eight_bits() -> None:
+    narrow = replace(LLAVA, weight_bytes=LLAVA.parameters)
+    expected = {
+        card: [
+            *(cameras_on(card, of, CONFIG) for of in (LLAVA, narrow)),
+            *(cameras_of_eight_bits(card, of) for of in (LLAVA, narrow)),
+        ]
+        for card in CARDS
+    }
+    assert rows("Eight bits, by arithmetic") == expected
+    assert f"{eight_bit_bytes(LLAVA) / 2**20:.0f} MiB a camera of LLaVA" in PAGE.read_text()
+    assert f"{eight_bit_bytes(QWEN3) / 2**20:.0f} MiB of Qwen3" in PAGE.read_text()
+
+
+def eight_bit_bytes(of: ModelFacts) -> int:
+    """A camera's memory with a byte for each number, and 2 of scale for each token and head."""
+    tokens, shape = memory_tokens(of, CONFIG), of.shape
+    scales = tokens * shape.layers * shape.kv_heads * 2 * 2
+    return memory_bytes(of, CONFIG) - tokens * shape.bytes_per_token // 2 + scales
+
+
+def cameras_of_eight_bits(card: str, of: ModelFacts) -> int:
+    """As `fit_on`, but that a camera takes less; rotated copies are of 16 bits still."""
+    usable = room_on(card, of).usable
+    own = eight_bit_bytes(of)
+    read = own + memory_tokens(of, CONFIG) * of.shape.bytes_per_token // 2
+    readers = max(FEWEST_READ, min(MOST_READ, usable // (4 * read)))
+    return (usable - readers * read) // own
 
 
 def test_the_page_on_sizing_says_what_a_camera_takes() -> None:
