@@ -132,7 +132,8 @@ class JointRow:
             return ()
         ids = [scoring.ids for scoring in scored]
         embedded = self._model.embed([id for own in ids for id in own])
-        return embedded.split([len(own) for own in ids])
+        found: Sequence[Tensor] = embedded.split([len(own) for own in ids])
+        return found
 
     def halves(self) -> Sequence[PassRow]:
         """See `PassRow`."""
