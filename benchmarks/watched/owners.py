@@ -196,7 +196,8 @@ class _Ended:
         self._over()
 
     def failed(self, error: HermesError) -> None:
-        raise RuntimeError("a watch was not answered") from error
+        self._inner.failed(error)
+        self._over()
 
 
 class _NoCooldowns:

@@ -13,7 +13,7 @@ from torch import Tensor
 from hermes.demo.checkpoint import SIDE
 from hermes.demo.drawing import draw
 from hermes.demo.questions import NUMBERS
-from hermes.demo.scenes import COLOURS, SIGNS, Actor, Colour, Look, Scene, Shape, make_scene
+from hermes.demo.scenes import COLOURS, SIGNS, TRAINED, Actor, Colour, Look, Scene, make_scene
 
 LEAST_QUIET_S, LEAST_EVENT_S = 60, 30
 QUIET_S, EVENT_S = 500.0, 90.0
@@ -24,7 +24,10 @@ NOISE = 2.0
 """Deviation of a pixel's level from frame to frame, of 255."""
 _PLACES = {"left": 0.2, "middle": 0.5, "right": 0.8}
 _HEIGHTS = (0.39, 0.625, 0.87)
-_VISITORS: tuple[Shape, ...] = ("triangle", "star")
+_CIRCLES, _SQUARES = (
+    tuple(look.colour for look in TRAINED if look.shape == shape) for shape in ("circle", "square")
+)
+_VISITORS = tuple(look for look in TRAINED if look.shape in ("triangle", "star"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Stage:
             one for watch_id in QUESTIONS for one in _happenings(rng, watch_id, camera_id, seconds)
         ]
         self._scene = make_scene("watched", rng.randrange(1 << 30), actors=1)
-        self._circle: Colour = rng.choice(COLOURS)
+        self._circle: Colour = rng.choice(_CIRCLES)
         self._views = list(_views(rng, self.happenings, seconds))
         self._noise = np.random.default_rng(rng.randrange(1 << 30))
         self._drawn: tuple[View, np.ndarray] | None = None
@@ -125,7 +128,7 @@ def _views(rng: random.Random, happenings: list[Happening], seconds: int) -> Ite
     so = {watch_id: np.zeros(seconds, bool) for watch_id in QUESTIONS}
     for one in happenings:
         so[one.watch_id][one.begin : one.end] = True
-    sign, place, colour, visitor = 1, "middle", COLOURS[1], Look("star", "green")
+    sign, place, colour, visitor = 1, "middle", _SQUARES[-1], _VISITORS[0]
     for second in range(seconds):
         if second == 0 or rng.random() < OTHER_CHANGE:
             match rng.choice(("sign", "place", "colour", "visitor")):
@@ -134,9 +137,9 @@ def _views(rng: random.Random, happenings: list[Happening], seconds: int) -> Ite
                 case "place":
                     place = "right" if place == "middle" else "middle"
                 case "colour":
-                    colour = rng.choice([one for one in COLOURS if one not in ("red", colour)])
+                    colour = rng.choice([one for one in _SQUARES if one not in ("red", colour)])
                 case "visitor":
-                    visitor = Look(rng.choice(_VISITORS), rng.choice(COLOURS))
+                    visitor = rng.choice(_VISITORS)
         yield View(
             bool(so["night"][second]),
             7 if so["sign"][second] else sign,

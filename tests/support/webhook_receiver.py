@@ -108,7 +108,10 @@ class WebhookReceiver:
 
     def answer(self, handler: socketserver.StreamRequestHandler) -> None:
         """Do to one request what is its turn."""
-        path = handler.rfile.readline().split()[1].decode()
+        line = handler.rfile.readline()
+        if not line:
+            return  # the client was killed
+        path = line.split()[1].decode()
         headers = parse_headers(handler.rfile)
         body = handler.rfile.read(int(headers["Content-Length"]))
         with self._lock:
