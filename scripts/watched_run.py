@@ -26,17 +26,16 @@ from services.cli.local import LocalSettings, start_services
 from services.cli.processes import Pipeline
 from services.cli.redis_server import free_port
 
-NIGHTS = {"porch": (20.0, 36.0), "yard": (28.0, 52.0)}
+NIGHTS = {"porch": (40.0, 64.0), "yard": (52.0, 84.0)}
 """By camera, in seconds of its film."""
-FILM_S = 64.0
-TRY_AT_S = 5.0
+FILM_S = 96.0
 WATCH = (
     "nightfall",
     "Is it day or night?",
     *("--label", "outdoors", "--choices", "day,night", "--equals", "night"),
     *("--for", "3s", "--severity", "info", "--heartbeat", "1s"),
 )
-COLUMNS = 100
+COLUMNS = 118
 
 Points = list[tuple[float, float]]
 
@@ -89,10 +88,10 @@ def _run(client: HermesClient, address: str, prometheus: str) -> WatchedRun:
         assert seen.span is not None
         began[camera] = seen.span.end.timestamp() - (seen.media_end_s or 0.0)
     started = min(began.values())
-    _sleep_until(started + TRY_AT_S)
     terminal = [_shown(address, "watch", "add", *WATCH, "--try")]
     terminal.append(_shown(address, "watch", "add", *WATCH))
-    _sleep_until(max(began.values()) + min(dusk for dusk, _ in NIGHTS.values()) + 14)
+    while len(client.events()) < len(NIGHTS):
+        time.sleep(0.2)
     terminal.append(_shown(address, "watch", "try", "nightfall"))
     _sleep_until(max(began.values()) + FILM_S + 2)
     terminal.append(_shown(address, "events"))
@@ -140,7 +139,7 @@ def _shown(address: str, *arguments: str) -> tuple[str, str]:
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.DEVNULL,
         text=True,
         check=True,
     )

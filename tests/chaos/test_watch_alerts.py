@@ -167,6 +167,7 @@ def state_cannot_be_written(watch: book.Watch) -> None:
 def frames_come_late(watch: book.Watch) -> None:
     """As from a decoder that waits for its disk: a stand-in writes them."""
     fleet, picture = watch.fleet, Film().day(1)
+    watch.end("decoder-1")  # it would take the camera over
     feeder = Feeder(fleet.redis, "late")
 
     def push() -> None:
@@ -181,6 +182,8 @@ def frames_come_late(watch: book.Watch) -> None:
         scene.wait()
     fleet.client.update_watch(CIRCLE.id, camera_ids=("lobby",))
     fleet.client.remove_camera("late")
+    watch.start("decoder-1")
+    fleet.until("lobby", online())
 
 
 def camera_brings_too_many_watches(watch: book.Watch) -> None:
