@@ -1,23 +1,24 @@
-"""Draws the README's pictures: what `make demo` prints, and what a memory holds.
+"""Draws the pictures of the README and of docs/watches.md.
 
-Both come from a real run on this machine. Run `make pictures` after a change of either.
+All come from real runs on this machine: of the demo, of a memory, and of a watch. Run
+`make pictures` after a change of any of them.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
-
-from rich.console import Console
-from rich.text import Text
 
 from hermes import picture
 from hermes.demo.sample import sample_video
 from hermes.memory import look_inside
 from hermes.vlm import VideoMemory, load
+from scripts.terminal_picture import draw_terminal
+from scripts.watch_pictures import draw_event, draw_series
+from scripts.watched_run import COLUMNS as WATCH_COLUMNS
+from scripts.watched_run import watched_run
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 COLUMNS = 92
@@ -26,9 +27,10 @@ QUESTIONS = 5
 
 
 def main() -> None:
-    """Draw both pictures."""
+    """Draw them all."""
     draw_demo(IMAGES / "demo.svg")
     draw_memory(IMAGES / "memory.svg")
+    draw_watch()
 
 
 def draw_demo(path: Path) -> None:
@@ -46,12 +48,7 @@ def draw_demo(path: Path) -> None:
     start, watch, *questions = done.stdout.rstrip().split("\n\n")
     total = next(part for part in questions if "answers are right" in part)
     shown = [start, watch, *questions[:QUESTIONS], "...", total]
-    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(Text("$ make demo", style="bold"))
-    console.print(Text.from_ansi("\n\n".join(shown)))
-    svg = console.export_svg(title="HERMES Live")
-    # The same run gives the same file: ids are drawn from the content, and no font is fetched.
-    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL))
+    draw_terminal(path, [("make demo", "\n\n".join(shown))], COLUMNS)
 
 
 def draw_memory(path: Path) -> None:
@@ -59,6 +56,18 @@ def draw_memory(path: Path) -> None:
     memory = VideoMemory(load("demo"), budget=192, compress_every_frames=4)
     memory.feed(*sample_video())
     picture.save(look_inside(memory.cache), path, title="the sample video")
+
+
+def draw_watch() -> None:
+    """What a watch found: in a terminal, as the life of an event, and as time series."""
+    try:
+        run = watched_run()
+    except FileNotFoundError as error:
+        print(f"The pictures of docs/watches.md stay as they are: {error}", file=sys.stderr)
+        return
+    draw_terminal(IMAGES / "watch-try.svg", run.terminal, WATCH_COLUMNS)
+    draw_event(run, IMAGES / "watch-event.png")
+    draw_series(run, IMAGES / "watch-series.png")
 
 
 if __name__ == "__main__":

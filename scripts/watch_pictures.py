@@ -19,7 +19,7 @@ from scripts.watched_run import NIGHTS, Points, WatchedRun
 
 OPENS_AT, CLEARS_AT = 0.5, 0.4
 """The defaults of `--equals`."""
-INK, GREY, BLUE, ORANGE, GREEN = "#24292f", "#57606a", "#1f6feb", "#bf8700", "#2da44e"
+INK, SILVER, BLUE, ORANGE, GREEN = "#24292f", "#afb8c1", "#1f6feb", "#bf8700", "#2da44e"
 CAMERA = "porch"
 
 
@@ -30,25 +30,21 @@ def draw_event(run: WatchedRun, path: Path) -> None:
     assert event.closed is not None
     opened, closed = event.opened.timestamp() - began, event.closed.timestamp() - began
     dusk, dawn = NIGHTS[CAMERA]
+    decided = max(one.captured.timestamp() for one in event.evidence if one.captured) - began
     figure, (axes, beside) = pyplot.subplots(
         1, 2, figsize=(9, 3.8), layout="constrained", width_ratios=(4.2, 1)
     )
-    for begin, end in ((dusk, dawn),):
-        axes.axvspan(begin, end, color="#d0d7de", alpha=0.6, label="night, by the film's record")
+    axes.axvspan(dusk, dawn, color="#d0d7de", alpha=0.6, label="night, by the film's record")
+    axes.axvspan(opened, decided, ymax=0.2, color=ORANGE, alpha=0.5, label="the wait of --for 3s")
     points = _since(run.series["hermes_watch_choice", CAMERA], began)
     axes.step(
         *_columns(points), where="post", color=BLUE, linewidth=2, label="probability of night"
     )
     axes.axhline(OPENS_AT, color=GREEN, linestyle="--", linewidth=1.2, label="opens at 0.5")
     axes.axhline(CLEARS_AT, color=ORANGE, linestyle="--", linewidth=1.2, label="clears at 0.4")
-    for message in run.messages:
-        one = message.event
-        if one.id == event.id and (at := _sent(one, began)) is not None:
-            axes.axvline(at, ymin=0.0, ymax=0.94, color=INK, linewidth=1)
-            axes.annotate(
-                one.type.upper(), (at, 1.06), color=INK, ha="center", va="bottom", fontsize=9,
-                annotation_clip=False,
-            )  # fmt: skip
+    for name, at in (("OPENED", decided), ("CLOSED", closed)):
+        axes.axvline(at, ymax=0.88, color=INK, linewidth=1)
+        axes.text(at, 1.06, name, color=INK, ha="center", va="bottom", fontsize=9)
     axes.annotate(
         "", (opened, -0.09), (closed, -0.09), arrowprops={"arrowstyle": "<->", "color": INK}
     )
@@ -63,7 +59,7 @@ def draw_event(run: WatchedRun, path: Path) -> None:
     axes.set(xlim=(min(dusk - 10, points[0][0]), dawn + 12), ylim=(-0.25, 1.18))
     axes.set_yticks([0, 0.5, 1])
     axes.set_xlabel(f"seconds of the film of {CAMERA!r}")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False, fontsize=9)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False, fontsize=9)
     _plain(axes)
     _frame(beside, event)
     _save(figure, path)
@@ -80,11 +76,11 @@ def draw_series(run: WatchedRun, path: Path) -> None:
             _since(run.series["hermes_watch_open", camera], began)
         ):
             states.barh(
-                row, end - begin, left=begin, height=0.7, color=ORANGE if is_open else GREEN
+                row, end - begin, left=begin, height=0.7, color=ORANGE if is_open else SILVER
             )
     states.set_yticks(range(len(NIGHTS)), list(NIGHTS))
     states.invert_yaxis()
-    states.set_title("hermes_watch_open: green closed, yellow open", loc="left", fontsize=10)
+    states.set_title("hermes_watch_open: grey closed, yellow open", loc="left", fontsize=10)
     for camera, colour in zip(NIGHTS, (BLUE, "#8250df"), strict=True):
         points = _since(run.series["hermes_watch_choice", camera], began)
         values.step(*_columns(points), where="post", color=colour, linewidth=2, label=camera)
@@ -94,12 +90,6 @@ def draw_series(run: WatchedRun, path: Path) -> None:
     _plain(states)
     _plain(values)
     _save(figure, path)
-
-
-def _sent(event: Event, began: float) -> float | None:
-    """When a message was about: the end of its wait, what was said, or the end."""
-    at = {"opened": event.opened, "closed": event.closed}.get(event.type)
-    return None if at is None else at.timestamp() - began
 
 
 def _frame(axes: Axes, event: Event) -> None:

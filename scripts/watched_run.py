@@ -35,7 +35,7 @@ WATCH = (
     *("--label", "outdoors", "--choices", "day,night", "--equals", "night"),
     *("--for", "3s", "--severity", "info", "--heartbeat", "1s"),
 )
-COLUMNS = 118
+COLUMNS = 96
 
 Points = list[tuple[float, float]]
 
@@ -89,7 +89,7 @@ def _run(client: HermesClient, address: str, prometheus: str) -> WatchedRun:
         began[camera] = seen.span.end.timestamp() - (seen.media_end_s or 0.0)
     started = min(began.values())
     terminal = [_shown(address, "watch", "add", *WATCH, "--try")]
-    terminal.append(_shown(address, "watch", "add", *WATCH))
+    _shown(address, "watch", "add", *WATCH)
     while len(client.events()) < len(NIGHTS):
         time.sleep(0.2)
     terminal.append(_shown(address, "watch", "try", "nightfall"))
