@@ -88,7 +88,7 @@ protos: $(STAMP) ## Generate hermes/v1 from protos/
 dashboard: $(STAMP) ## Generate the Grafana dashboards from scripts/dashboard/
 	@$(BIN)/python -m scripts.generate_dashboard
 
-pictures: $(STAMP) ## Draw the README's pictures anew, from a run of the demo
+pictures: $(STAMP) ## Draw the pictures of README and docs/watches.md anew, from real runs
 	@$(BIN)/python -m scripts.generate_pictures
 
 FUZZ_S ?= 60

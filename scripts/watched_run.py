@@ -35,7 +35,7 @@ WATCH = (
     *("--label", "outdoors", "--choices", "day,night", "--equals", "night"),
     *("--for", "3s", "--severity", "info", "--heartbeat", "1s"),
 )
-COLUMNS = 96
+COLUMNS = 118
 
 Points = list[tuple[float, float]]
 
