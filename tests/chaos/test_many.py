@@ -11,9 +11,11 @@ from hermes.errors import Retryable
 from tests.support.fleet import running
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(500)]
 
 CAMERAS = [f"dock-{number}" for number in range(16)]
+ANSWERED_S = 240.0
+"""One worker writes fifteen answers, on a machine that may be busy."""
 
 
 def test_one_error_and_fifteen_answers(folder: Path) -> None:
@@ -36,7 +38,7 @@ def test_one_error_and_fifteen_answers(folder: Path) -> None:
             if owner is not None and owner.instance == "worker-2"
         )
         answers = fleet.client.ask_many(
-            "What happened?", selector="site=dock", max_tokens=200, timeout=60, merge=True
+            "What happened?", selector="site=dock", max_tokens=200, timeout=ANSWERED_S, merge=True
         )
         killed = False
         for event in answers:
@@ -45,8 +47,8 @@ def test_one_error_and_fifteen_answers(folder: Path) -> None:
                 killed = True
         result = answers.result()
         assert killed
+        assert list(result.errors) == [lonely], result.errors
         assert sorted(result.answers) == sorted(name for name in CAMERAS if name != lonely)
-        assert list(result.errors) == [lonely]
         assert isinstance(result.errors[lonely], Retryable)
         assert result.merged is not None
         assert all(answer.text for answer in result.answers.values())

@@ -79,6 +79,8 @@ COUNT = Watch(
 )
 DARK_FRAMES = 20
 """How long a night of the film lasts, and a day: two seconds."""
+TOO_MANY = 1e9
+"""More than a number of a watch has digits for."""
 LATE_S = 7.0
 """More than the 5 s of the alert, less than the 10 s after which a worker drops frames."""
 MANY = 200
@@ -212,7 +214,7 @@ def numbers_are_beyond_their_limits(watch: book.Watch) -> None:
     fleet.until("lobby", online())
     client.create_watch(COUNT)
     watch.until('hermes_watch_evaluations_total{watch="count",outcome="read"} > 0')
-    with watch.scene("a watch expects a smaller number", "HermesWatchFailing") as scene:
-        client.update_watch(COUNT.id, form=Number(least=0, most=10))
+    with watch.scene("a watch's numbers are beyond its limits", "HermesWatchFailing") as scene:
+        client.update_watch(COUNT.id, form=Number(least=TOO_MANY), trigger=Trigger(Above(TOO_MANY)))
         scene.wait()
-        client.update_watch(COUNT.id, form=COUNT.form)
+        client.update_watch(COUNT.id, form=COUNT.form, trigger=COUNT.trigger)
