@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
 from hermes.client import Event
@@ -126,6 +127,6 @@ def _plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _save(figure: pyplot.Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=110, facecolor="white")
     pyplot.close(figure)
