@@ -44,12 +44,13 @@ def check(capability: int, tokens: int, *models: str) -> None:
             SHARED[capability] * 1024 // max(1, cost.shared + 1024),
         )
         assert at_once * threads >= 3 * 4 * 32 or at_once >= 16, cost
-        assert cost.narrow == 0, cost
-        assert cost.loads == 128, cost
+        if cost.name != "tables":  # which reads positions alone
+            assert cost.loads == 128, cost
+        if cost.name != "write":  # a warp loads one token's key at once
+            assert cost.narrow == 0, cost
         product = TENSOR_CORES[capability] if tokens == QUESTION else "HMMA"
         assert cost.products == ([product] if cost.name == "attend" else []), cost
-        # The parent of this code had a loop of 3,500 instructions for one token.
-        assert all(loop < 700 for loop in cost.loops), cost
+        assert all(loop < 700 for loop in cost.loops), cost  # 3,500 where addresses are unknown
 
 
 def test_an_answer_and_a_question_on_a_hopper() -> None:
