@@ -108,7 +108,8 @@ def _compiling(capability: int) -> Iterator[list[Any]]:
     import triton
     from triton.runtime.jit import JITFunction
 
-    run, made = JITFunction.run, []
+    made: list[Any] = []
+    run = JITFunction.run
 
     def compiled(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
         kernel = run(self, *args, grid=grid, warmup=True, **options)
