@@ -1,7 +1,8 @@
 """What kernels cost on a GPU: they are compiled just as they are launched, and run nowhere.
 
 As a program it prints a line of JSON for each kernel. It is a process of its own, because where
-tests run kernels are interpreted: `python -m tests.support.compiled CAPABILITY TOKENS MODEL ...`.
+tests run kernels are interpreted: `python -m tests.support.compiled CAPABILITY TOKENS MODEL ...`,
+with the tokens of several passes between commas.
 """
 
 # mypy: disable-error-code="import-untyped, import-not-found"
@@ -13,7 +14,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,13 +66,14 @@ class Cost:
     products: list[str]
 
 
-def costs(capability: int, tokens: int, *models: str) -> list[Cost]:
+def costs(capability: int, tokens: Sequence[int], *models: str) -> list[Cost]:
     """Of every different kernel that runs for these models on such a GPU.
 
-    `tokens`: of the passes.
+    `tokens`: of each pass.
     """
+    program = [sys.executable, "-m", "tests.support.compiled"]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.compiled", str(capability), str(tokens), *models],
+        [*program, str(capability), ",".join(map(str, tokens)), *models],
         env={name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"},
         capture_output=True,
         text=True,
@@ -198,15 +200,18 @@ def main(capability: str, tokens: str, *models: str) -> None:
     """Compile, and print what each kernel costs. A model is compiled once if others are alike."""
     with _compiling(int(capability)) as made, TemporaryDirectory() as folder:
         for model in dict.fromkeys(MODELS[name] for name in models):
-            _launch(model, int(tokens), layer=0, reach=1000)
-            count = len(made)
-            # Nothing that changes from pass to pass makes another kernel.
-            _launch(model, int(tokens), layer=1, reach=800)
-            _launch(model, int(tokens), layer=16, reach=1)
-            if len(made) > count:
-                raise RuntimeError(f"compiled again: {[k.metadata.name for k in made[count:]]}")
-        for kernel in made:
-            print(json.dumps(asdict(_cost(kernel, int(tokens), Path(folder)))))
+            for count in map(int, tokens.split(",")):
+                known = len(made)
+                _launch(model, count, layer=0, reach=1000)
+                new = made[known:]
+                # Nothing that changes from pass to pass makes another kernel.
+                _launch(model, count, layer=1, reach=800)
+                _launch(model, count, layer=16, reach=1)
+                if len(made) > known + len(new):
+                    again = [kernel.metadata.name for kernel in made[known + len(new) :]]
+                    raise RuntimeError(f"compiled again: {again}")
+                for kernel in new:
+                    print(json.dumps(asdict(_cost(kernel, count, Path(folder)))))
 
 
 if __name__ == "__main__":

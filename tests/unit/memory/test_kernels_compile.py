@@ -6,14 +6,12 @@ bytes is, and products are computed by tensor cores.
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
 from hermes.memory.tiles import REGISTERS, Tiles
 from hermes.vlm.shapes import SHAPES, config_of
 from tests.support import compiled
-from tests.support.compiled import MODELS, Cost, Heads
+from tests.support.compiled import MODELS, Heads
 
 pytest.importorskip("triton")
 
@@ -26,13 +24,8 @@ ANSWER, QUESTION = 1, 64
 """Tokens of a pass."""
 
 
-@cache
-def costs(capability: int, tokens: int, *models: str) -> list[Cost]:
-    return compiled.costs(capability, tokens, *models)
-
-
-def check(capability: int, tokens: int, *models: str) -> None:
-    found = costs(capability, tokens, *models)
+def check(capability: int, *models: str) -> None:
+    found = compiled.costs(capability, (ANSWER, QUESTION), *models)
     names = {cost.name for cost in found}
     assert names == {"tables", "write", "attend", "join", "rotate", "rotate_keys"}
     for cost in found:
@@ -44,25 +37,24 @@ def check(capability: int, tokens: int, *models: str) -> None:
             SHARED[capability] * 1024 // max(1, cost.shared + 1024),
         )
         assert at_once * threads >= 3 * 4 * 32 or at_once >= 16, cost
-        assert cost.narrow == 0, cost
-        assert cost.loads == 128, cost
-        product = TENSOR_CORES[capability] if tokens == QUESTION else "HMMA"
+        if cost.name != "tables":  # which reads positions alone
+            assert cost.loads == 128, cost
+        if cost.name != "write":  # a warp loads one token's key at once
+            assert cost.narrow == 0, cost
+        product = TENSOR_CORES[capability] if cost.tokens == QUESTION else "HMMA"
         assert cost.products == ([product] if cost.name == "attend" else []), cost
-        # The parent of this code had a loop of 3,500 instructions for one token.
-        assert all(loop < 700 for loop in cost.loops), cost
+        assert all(loop < 700 for loop in cost.loops), cost  # 3,500 where addresses are unknown
 
 
 def test_an_answer_and_a_question_on_a_hopper() -> None:
-    for tokens in (ANSWER, QUESTION):
-        check(90, tokens, "llava-onevision-7b")
+    check(90, "llava-onevision-7b")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("tokens", [ANSWER, QUESTION], ids=["answer", "question"])
 @pytest.mark.parametrize("capability", SHARED)
-def test_every_shape_on_every_gpu(capability: int, tokens: int) -> None:
-    check(capability, tokens, *MODELS)
+def test_every_shape_on_every_gpu(capability: int) -> None:
+    check(capability, *MODELS)
 
 
 def test_the_shapes_are_those_that_ship() -> None:
