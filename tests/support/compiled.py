@@ -166,9 +166,9 @@ def _cost(kernel: Any, tokens: int, folder: Path) -> Cost:
 
     use = dict(re.findall(r"(REG|STACK|LOCAL):(\d+)", said("-res-usage")))
     lines = re.findall(
-        r"^\s+/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+ +)?([A-Z0-9_.]+)(.*);", said("-sass"), re.M
+        r"^\s+/\*([0-9a-f]{4,})\*/\s+(@!?U?P\w+ +)?([A-Z0-9_.]+)(.*);", said("-sass"), re.M
     )
-    names = [name for _, name, _ in lines]
+    names = [name for _, _, name, _ in lines]
     loads = [name for name in names if name.startswith(("LDG", "LDGSTS"))]
     return Cost(
         name=kernel.metadata.name.strip("_"),
@@ -179,10 +179,10 @@ def _cost(kernel: Any, tokens: int, folder: Path) -> Cost:
         shared=kernel.metadata.shared,
         warps=kernel.metadata.num_warps,
         instructions=len(lines),
-        loops=[
+        loops=[  # a jump back without a condition ends a wait that lies apart
             (int(at, 16) - int(to[1], 16)) // 16 + 1
-            for at, name, rest in lines
-            if name == "BRA" and (to := re.search(r"0x([0-9a-f]+)", rest))
+            for at, condition, name, rest in lines
+            if name == "BRA" and condition and (to := re.search(r"0x([0-9a-f]+)", rest))
             if int(to[1], 16) < int(at, 16)
         ],
         loads=max([_bits(name) for name in loads], default=0),
