@@ -161,7 +161,8 @@ def test_a_question_and_its_tokens_wait_for_their_outcome_and_little_else(family
 def full_memory(keep_present: bool, axes: int) -> StreamMemory:
     """A memory that is over its budget, with random tokens in all layers."""
     shape = CacheShape(deep.LAYERS, 2, 16, axes, torch.float32, DEVICE)
-    rotary = Rotary(OnDevice(torch.rand(16)), OnDevice(torch.zeros(16, dtype=torch.int64)))
+    halves = torch.rand(8).repeat(2)
+    rotary = Rotary(OnDevice(halves), OnDevice(torch.zeros(16, dtype=torch.int64)))
     config = MemoryConfig(80, 60, 1000, 64, "eager", keep_present=keep_present)
     memory = StreamMemory(shape, rotary, config, Hermes())
     memory.commit(memory.begin_prefix(3), [True, True])
