@@ -71,7 +71,9 @@ def against_frames(
             "TPOT, ms",
             "sliding window, TTFT, ms",
             "everything kept, TTFT, ms",
-            f"re-encoding the last {most_reencoded}, TTFT, ms",
+            f"re-encoding the last {most_reencoded}, TTFT, ms"
+            if most_reencoded
+            else "re-encoding, TTFT, ms",
         ),
     )
     sizes = report.table(
