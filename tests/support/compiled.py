@@ -182,7 +182,8 @@ def _cost(kernel: Any, tokens: int, folder: Path) -> Cost:
         loops=[  # a jump back without a condition ends a wait that lies apart
             (int(at, 16) - int(to[1], 16)) // 16 + 1
             for at, condition, name, rest in lines
-            if name == "BRA" and condition and (to := re.search(r"0x([0-9a-f]+)", rest))
+            if name == "BRA.U" or (name == "BRA" and condition)
+            if (to := re.search(r"0x([0-9a-f]+)", rest))
             if int(to[1], 16) < int(at, 16)
         ],
         loads=max([_bits(name) for name in loads], default=0),
