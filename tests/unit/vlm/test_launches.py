@@ -6,7 +6,8 @@ docs/benchmarks.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -69,7 +70,12 @@ class Kernels:
         return OnDevice(torch.zeros(self._size))
 
 
-@pytest.mark.parametrize("family", DECODE_LAUNCHES)
+def slow(names: Iterable[str], *which: str) -> list[Any]:
+    """The names as parameters, of which some are marked slow: a shorter sibling stays."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in which else []) for name in names]
+
+
+@pytest.mark.parametrize("family", slow(DECODE_LAUNCHES, "qwen2_5_vl", "qwen3_vl_moe"))
 def test_a_decode_step_is_a_few_kernels_a_layer(family: str) -> None:
     own = deep.model(family)
     inputs = own.embed([1])
@@ -119,7 +125,7 @@ def of_a_pass(
     return counted
 
 
-@pytest.mark.parametrize("family", tiny_hub.FAMILIES)
+@pytest.mark.parametrize("family", slow(tiny_hub.FAMILIES, "qwen3_vl_moe"))
 def test_an_ingest_pass_waits_as_often_for_many_cameras_as_for_one(family: str) -> None:
     own = deep.model(family, FEW_LAYERS)
     ragged = family != "llava_onevision"
@@ -129,7 +135,7 @@ def test_an_ingest_pass_waits_as_often_for_many_cameras_as_for_one(family: str) 
     assert many.waits <= WAITS_OF_AN_INGEST_PASS, many.table()
 
 
-@pytest.mark.parametrize("taken", LAUNCHES_OF_A_FURTHER_FRAME)
+@pytest.mark.parametrize("taken", slow(LAUNCHES_OF_A_FURTHER_FRAME, "changes"))
 def test_a_frame_of_one_more_camera_is_a_few_kernels_a_layer(taken: str) -> None:
     own = deep.model("llava_onevision")
     changes = ChangeConfig() if taken == "changes" else None
