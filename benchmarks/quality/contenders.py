@@ -122,6 +122,7 @@ def change_settings() -> dict[str, Contender]:
         for value in (0.05, 0.3, 0.5)
     }
     changed |= {f"noise={n:g}": taking_changes(replace(base, noise=n)) for n in (3.0, 12.0)}
+    changed |= {f"around={n}": taking_changes(replace(base, around=n)) for n in (0, 2)}
     changed |= {f"present frames={n}": taking_changes(base, n) for n in (0, 2)}
     changed["refresh every 60 s"] = taking_changes(replace(base, refresh_s=60))
     changed["changes, novelty=0"] = taking_changes(base, 1, HermesConfig(novelty=0))

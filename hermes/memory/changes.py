@@ -9,6 +9,9 @@ Efficient Video Sampling, arXiv 2510.14624). Each place is compared with what wa
 No two pictures of a camera are equal, though: sensors, compression and flicker add
 noise. So each place has a noise floor, the median distance of two successive
 frames there, and only what rises well above it is a change.
+
+A place that changed is taken in with those beside it: what came in is then seen
+against what is around it, as in the pictures that a model knows, not as a fragment.
 """
 
 from __future__ import annotations
@@ -34,13 +37,15 @@ class ChangeConfig:
 
     `threshold`: the least distance that counts, as a share of the distance
     between unlike things (`unlike`); 0 takes everything in. `noise`: how many times the noise
-    floor of its place a distance must be. `whole`: a frame of which this share or
+    floor of its place a distance must be. `around`: so many places on each side, in its row and its
+    column, are taken in with one that changed. `whole`: a frame of which this share or
     more has changed is taken in whole. `refresh_s`: each place is taken in again
     after about this time, changed or not; 0 for never.
     """
 
     threshold: float = 0.15
     noise: float = 6.0
+    around: int = 1
     whole: float = 0.5
     refresh_s: float = 0.0
 
@@ -49,6 +54,8 @@ class ChangeConfig:
             raise InvalidInput("threshold", f"must be between 0 and {FLOOR_MOST:g}")
         if not 1 <= self.noise <= 1000:
             raise InvalidInput("noise", "must be between 1 and 1000")
+        if not 0 <= self.around <= 64:
+            raise InvalidInput("around", "must be between 0 and 64")
         if not 0 < self.whole <= 1:
             raise InvalidInput("whole", "must be more than 0 and at most 1")
         if not 0 <= self.refresh_s < 1e9:
@@ -109,6 +116,18 @@ def unlike(features: Tensor, levels: int = 1) -> float:
     return float(apart[upper].median())
 
 
+def beside(sides: tuple[int, ...], around: int) -> Tensor:
+    """Each place and those beside it: [places, 4 * around + 1] int64. At an edge, some twice."""
+    rows, columns = (1, *sides)[-2:]
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    found = []
+    for step in range(-around, around + 1):
+        found.append(((row + step).clamp(0, rows - 1) * columns + column).flatten())
+        if step:
+            found.append((row * columns + (column + step).clamp(0, columns - 1)).flatten())
+    return torch.stack(found, dim=1)
+
+
 class Changes:
     """Looks at a camera's frames one after another. Holds no state of a camera."""
 
@@ -119,10 +138,18 @@ class Changes:
         self.config = config
         self._unit = unit
         self._levels = levels
+        self._beside: dict[tuple[tuple[int, ...], torch.device], Tensor] = {}
 
-    def look(self, seen: Seen | None, features: Tensor, capture_ms: int) -> Look:
+    def look(
+        self,
+        seen: Seen | None,
+        features: Tensor,
+        capture_ms: int,
+        sides: tuple[int, ...] = (),
+    ) -> Look:
         """Compare a frame's features [places, width] with what is known.
 
+        `sides`: rows and columns of the places; without, none is beside another.
         The first frame, and one with another number of places, is taken in whole.
         """
         if seen is None or seen.reference.shape != features.shape:
@@ -137,7 +164,7 @@ class Changes:
         changed = apart >= least
         share = changed.to(torch.float32).mean()
         # One place at least, the one that is furthest off: time passes, too.
-        taken = changed | (share >= config.whole)
+        taken = self._with_those_beside(changed, sides) | (share >= config.whole)
         taken = taken.index_fill(0, (apart - least).argmax(), True)
         if config.refresh_s:
             taken = taken | self._stale(seen.taken_ms, capture_ms)
@@ -152,6 +179,14 @@ class Changes:
                 seen.taken_ms.masked_fill(taken, capture_ms),
             ),
         )
+
+    def _with_those_beside(self, changed: Tensor, sides: tuple[int, ...]) -> Tensor:
+        if not sides or not self.config.around:
+            return changed
+        key = (sides, changed.device)
+        if key not in self._beside:
+            self._beside[key] = beside(sides, self.config.around).to(changed.device)
+        return changed[self._beside[key]].any(dim=1)
 
     def _first(self, features: Tensor, capture_ms: int) -> Look:
         places, device = len(features), features.device

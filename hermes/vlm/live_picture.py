@@ -108,7 +108,9 @@ class LivePicture:
         """Look at frames that come next, in order. The picture stays as it is until `took`."""
         seen, looks = self._seen, []
         for frame, stamp in zip(frames, stamps, strict=True):
-            look = self._changes.look(seen, frame.features[frame.layout.picture], stamp.capture_ms)
+            layout = frame.layout
+            own = frame.features[layout.picture]
+            look = self._changes.look(seen, own, stamp.capture_ms, layout.sides)
             seen = look.seen
             looks.append(look)
         counts = torch.stack([look.taken.sum() for look in looks]).to(torch.float32)

@@ -41,6 +41,32 @@ def looks(frames: list[Tensor], step_s: float = 1.0, **config: float) -> list[Lo
     return found
 
 
+def test_a_place_that_changes_is_taken_with_those_beside_it() -> None:
+    """In a picture of three rows and four columns; those at an edge have fewer."""
+    for place, expected in ((5, {5, 1, 9, 4, 6}), (0, {0, 1, 4}), (11, {11, 7, 10})):
+        after = features(1)
+        after[place] = features(2)[place]
+        changes = Changes(ChangeConfig(), UNIT)
+        seen = changes.look(None, features(1), 0, (3, 4)).seen
+        look = changes.look(seen, after, 1000, (3, 4))
+        assert set(look.taken.nonzero().flatten().tolist()) == expected
+        assert float(look.share) == pytest.approx(1 / PLACES), "only that one changed"
+        again = changes.look(look.seen, after, 2000, (3, 4))
+        assert int(again.taken.sum()) == 1
+
+
+def test_how_far_what_is_beside_a_place_reaches() -> None:
+    after = features(1)
+    after[0] = features(2)[0]
+    taken = {}
+    for around in (0, 1, 2):
+        changes = Changes(ChangeConfig(around=around), UNIT)
+        seen = changes.look(None, features(1), 0, (3, 4)).seen
+        look = changes.look(seen, after, 1000, (3, 4))
+        taken[around] = look.taken.nonzero().flatten().tolist()
+    assert taken == {0: [0], 1: [0, 1, 4], 2: [0, 1, 2, 4, 8]}
+
+
 def counts(found: list[Look]) -> list[int]:
     return [int(look.taken.sum()) for look in found]
 
