@@ -137,8 +137,9 @@ class _Joined:
     def of(self, values: Tensor) -> Sequence[Tensor]:
         if self._weight is None:
             return [part(values) for part in self._parts]
-        joined: Tensor = functional.linear(values, self._weight, self._bias)
-        return joined.split(self._sizes, dim=1)
+        joined = functional.linear(values, self._weight, self._bias)
+        parts: Sequence[Tensor] = joined.split(self._sizes, dim=1)
+        return parts
 
 
 class _Dense:

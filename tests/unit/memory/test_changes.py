@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def noisy(base: Tensor, amount: float, seed: int) -> Tensor:
     return base + amount * features(seed, len(base))
 
 
-def looks(frames: list[Tensor], step_s: float = 1.0, **config: float) -> list[Look]:
+def looks(frames: list[Tensor], step_s: float = 1.0, **config: Any) -> list[Look]:
     changes, seen, found = Changes(ChangeConfig(**config), UNIT), None, []
     for number, frame in enumerate(frames):
         look = changes.look(seen, frame, int(1000 * step_s * number))
@@ -234,10 +235,11 @@ def test_the_unit_is_the_distance_of_unlike_things() -> None:
         ({"noise": 0.5}, "noise"),
         ({"whole": 0.0}, "whole"),
         ({"refresh_s": -1.0}, "refresh_s"),
+        ({"around": -1}, "around"),
         ({"refresh_s": float("inf")}, "refresh_s"),
     ],
 )
-def test_impossible_settings_are_refused_by_name(config: dict[str, float], field: str) -> None:
+def test_impossible_settings_are_refused_by_name(config: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         ChangeConfig(**config)
     assert caught.value.field == field
