@@ -10,7 +10,7 @@ import time
 import torch
 
 from benchmarks.watched.owners import CHECKPOINT_EVERY_S, OWNERLESS_S, Owned, engine_for, told_by
-from benchmarks.watched.stage import QUESTIONS, Stage
+from benchmarks.watched.stage import LEAST_QUIET_S, QUESTIONS, QUIET_S, Stage
 from benchmarks.watched.told import Rule, Told, score, too_soon
 from hermes.v1.watch_pb2 import Watch
 from hermes.vlm import load
@@ -32,10 +32,17 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=20.0, help="over all cameras")
     parser.add_argument("--kill-every", type=int, default=0, help="seconds; 0: nobody is killed")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--quiet", type=float, default=QUIET_S, help="seconds between two events of a watch, beside"
+        f" the least of {LEAST_QUIET_S}; on average"
+    )  # fmt: skip
     options = parser.parse_args()
     torch.set_num_threads(1)
     seconds = round(options.hours * 3600 / CAMERAS)
-    stages = [Stage(f"camera-{number}", seconds, options.seed) for number in range(CAMERAS)]
+    stages = [
+        Stage(f"camera-{number}", seconds, options.seed, quiet_s=options.quiet)
+        for number in range(CAMERAS)
+    ]
     began = time.monotonic()
     cameras, kills = play(stages, seconds, options.kill_every, options.seed)
     told, wrong = told_by(cameras)

@@ -167,11 +167,19 @@ class _Counting:
     def report(self) -> SessionReport:
         return self.inner.report()
 
-    def ask(self, question: Question, sink: AnswerSink, **more: Any) -> Answer:
+    def ask_standing(
+        self, questions: Sequence[tuple[Question, AnswerSink]]
+    ) -> list[Answer | HermesError]:
         with self._lock:
-            self.open += 1
-            self._asked += 1
-        return self.inner.ask(question, _Ended(sink, self._ended), **more)
+            self.open += len(questions)
+        found = self.inner.ask_standing(
+            [(one, _Ended(sink, self._ended)) for one, sink in questions]
+        )
+        answers = sum(isinstance(one, Answer) for one in found)
+        with self._lock:
+            self.open -= len(questions) - answers  # the others are not asked
+            self._asked += answers
+        return found
 
     def _ended(self) -> None:
         with self._lock:

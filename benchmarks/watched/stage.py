@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,12 +73,29 @@ class View:
 class Stage:
     """One camera. The same seed gives the same hours."""
 
-    def __init__(self, camera_id: str, seconds: int, seed: int) -> None:
+    def __init__(
+        self,
+        camera_id: str,
+        seconds: int,
+        seed: int,
+        *,
+        quiet_s: float = QUIET_S,
+        happenings: Sequence[Happening] | None = None,
+    ) -> None:
+        """`quiet_s`: between two happenings of a watch, on average, beside the least.
+        `happenings`: by default drawn from the seed.
+        """
         rng = random.Random(f"watched:{seed}:{camera_id}")
         self.camera_id = camera_id
-        self.happenings = [
-            one for watch_id in QUESTIONS for one in _happenings(rng, watch_id, camera_id, seconds)
-        ]
+        self.happenings = (
+            [
+                one
+                for watch_id in QUESTIONS
+                for one in _happenings(rng, watch_id, camera_id, seconds, quiet_s)
+            ]
+            if happenings is None
+            else list(happenings)
+        )
         self._scene = make_scene("watched", rng.randrange(1 << 30), actors=1)
         self._circle: Colour = rng.choice(_CIRCLES)
         self._views = list(_views(rng, self.happenings, seconds))
@@ -113,11 +130,11 @@ def _standing(look: Look, lane: int, x: float) -> Actor:
 
 
 def _happenings(
-    rng: random.Random, watch_id: str, camera_id: str, seconds: int
+    rng: random.Random, watch_id: str, camera_id: str, seconds: int, quiet_s: float
 ) -> Iterator[Happening]:
     at = 0
     while True:
-        begin = at + LEAST_QUIET_S + int(rng.expovariate(1 / QUIET_S))
+        begin = at + LEAST_QUIET_S + int(rng.expovariate(1 / quiet_s))
         at = begin + LEAST_EVENT_S + int(rng.expovariate(1 / EVENT_S))
         if at + LEAST_QUIET_S >= seconds:
             return

@@ -28,6 +28,8 @@ BUSY = [(at, at) for at in range(1000, 6000, 1000)]
         (Pace(heartbeat_ms=60_000), BUSY, False, [1000, 2000, 3000, 4000, 5000]),
         (Pace(2000, 60_000), BUSY, False, [1000, 3000, 5000]),
         (Pace(heartbeat_ms=60_000), [(1000, 1), (2000, 1), (3000, 2)], False, [1000, 3000]),
+        # Of four frames that came in at once, only one in the middle changed something.
+        (Pace(heartbeat_ms=60_000), [(1000, 1), (5000, 2), (6000, 2)], False, [1000, 5000]),
         (Pace(heartbeat_ms=60_000), STILL[:4], True, [1000, 2000, 3000, 4000]),
         (Pace(), [(1000, 1), (1000, 2), (900, 3)], False, [1000]),  # no newer frame
     ],
