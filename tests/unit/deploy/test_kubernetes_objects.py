@@ -54,6 +54,8 @@ YOURS = {
     "hermes-sinks",
 }
 """Secrets that the README says to bring."""
+CLAIM = "hermes-checkpoints"
+"""A claim that it says to bring."""
 
 
 @cache
@@ -124,7 +126,8 @@ def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
     assert {path.name for path in (MANIFESTS / "overlays").iterdir()} == set(OVERLAYS)
     assert {path.name for path in (MANIFESTS / "components").iterdir()} == set(COMPONENTS)
     (example,) = (one for one in readme() if one["kind"] == "Kustomization")
-    assert tuple(Path(path).name for path in example["components"]) == COMPONENTS
+    named = [Path(path).name for path in example["components"]]
+    assert named == [one for one in COMPONENTS if one != "checkpoints-volume"]  # either of the two
 
 
 @every
@@ -143,9 +146,27 @@ def test_components_switch_what_they_say(variant: Variant) -> None:
     assert ("HERMES_TOKENS_FILE" in gateway) is on["tokens"]
     assert ("HERMES_JWT_JWKS" in gateway) is on["jwt"]
     assert ("replicas" in variant.workloads["hermes-worker"]["spec"]) is not on["keda"]
-    assert bool(variant.of_kind("PersistentVolumeClaim")) is not on["checkpoints-s3"]
-    url = variant.environment("hermes-worker")["HERMES_CHECKPOINT_URL"]
+    url = variant.environment("hermes-worker").get("HERMES_CHECKPOINT_URL", "")
     assert url.startswith("s3://") is on["checkpoints-s3"]
+    assert bool(url) is (on["checkpoints-s3"] or on["checkpoints-volume"])
+
+
+@every
+def test_no_claim_is_made_that_every_node_would_have_to_write_to(variant: Variant) -> None:
+    """The default class of most clusters has no such volumes: pods would wait for ever."""
+    assert not variant.of_kind("PersistentVolumeClaim")
+    for workload in variant.workloads.values():
+        for claim in workload["spec"].get("volumeClaimTemplates", []):
+            assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+def test_the_claim_of_the_readme_is_the_one_that_workers_use() -> None:
+    (claim,) = (one for one in readme() if one["kind"] == "PersistentVolumeClaim")
+    for version in VERSIONS:
+        kubernetes_validate.validate(claim, version, strict=True)
+    assert (claim["metadata"]["name"], claim["metadata"]["namespace"]) == (CLAIM, NAMESPACE)
+    worker = pod(Variant("a100", ("checkpoints-volume",)).workloads["hermes-worker"])
+    assert ("PersistentVolumeClaim", CLAIM, False) in references(worker)
 
 
 @every
@@ -197,6 +218,8 @@ def test_what_is_named_is_there(variant: Variant) -> None:
             if kind == "Secret":
                 assert name in YOURS
                 assert f"`{name}`" in readme
+            elif kind == "PersistentVolumeClaim":
+                assert name == CLAIM
             else:
                 assert name in variant.names(kind)
         claims = workload["spec"].get("volumeClaimTemplates", [])

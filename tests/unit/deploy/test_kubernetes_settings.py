@@ -1,0 +1,146 @@
+"""What a user sets counts, with every version of kubectl."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.manifests import (
+    COMPONENTS,
+    KUBECTL,
+    MANIFESTS,
+    NOTIFIER,
+    OVERLAYS,
+    SERVICES,
+    SETTINGS,
+    Object,
+    Variant,
+    container,
+    kubectls,
+    kustomize,
+    readme,
+)
+
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Variant):
+    """What some kubectl rendered."""
+
+    given: tuple[Object, ...] = ()
+
+    @property
+    def objects(self) -> list[Object]:
+        return list(self.given)
+
+
+def example() -> Object:
+    """The kustomization of the README."""
+    (found,) = (one for one in readme() if one["kind"] == "Kustomization")
+    return found
+
+
+def rendered(kubectl: str, kustomization: Object, folder: Path) -> Given:
+    """The kustomization in a folder beside a checkout."""
+    folder = folder.resolve()
+    whole = dict(kustomization)
+    for field in ("resources", "components"):
+        whole[field] = [
+            os.path.relpath(MANIFESTS / path.partition("deploy/k8s/")[2], folder)
+            for path in kustomization[field]
+        ]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
+    objects = yaml.load_all(
+        kustomize(folder, kubectl), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
+    return Given("h100", COMPONENTS, tuple(objects))
+
+
+def set_by(kustomization: Object) -> Iterator[tuple[str, str, str]]:
+    """Workload, name and value of every setting in it."""
+    for one in kustomization["configMapGenerator"]:
+        for literal in one["literals"]:
+            name, _, value = literal.partition("=")
+            yield one["name"].removesuffix("-settings"), name, value
+
+
+kubectl_versions = pytest.mark.parametrize("kubectl", kubectls(), ids=lambda path: Path(path).name)
+
+
+@kubectl_versions
+def test_the_readmes_kustomization_gives_its_users_settings(kubectl: str, tmp_path: Path) -> None:
+    found = rendered(kubectl, example(), tmp_path)
+    settings = list(set_by(example()))
+    assert ("hermes-gateway", "HERMES_JWT_AUDIENCE", "your-gateway") in settings
+    for workload, name, value in settings:
+        assert found.environment(workload)[name] == value
+    image = container(found.workloads["hermes-worker"])["image"]
+    assert image.startswith("images.example.com/hermes-live-worker:")
+
+
+@kubectl_versions
+def test_a_user_may_set_all_that_overlays_and_components_set(kubectl: str, tmp_path: Path) -> None:
+    own = {
+        workload: {
+            name: f"{name} of mine"
+            for config_map in Variant("h100", COMPONENTS).of_kind("ConfigMap")
+            if config_map["metadata"]["name"].startswith(f"{workload}-")
+            for name in config_map.get("data", {})
+        }
+        for workload in (*SERVICES, NOTIFIER)
+    }
+    assert "HERMES_REFLECTION" in own["hermes-gateway"]
+    assert "HERMES_REDIS_USERNAME" in own["hermes-notifier"]
+    assert "HERMES_MAX_CAMERAS" in own["hermes-worker"]
+    generators = [
+        {
+            "name": f"{workload}-settings",
+            "behavior": "merge",
+            "literals": [f"{name}={value}" for name, value in given.items()],
+        }
+        for workload, given in own.items()
+    ]
+    found = rendered(kubectl, example() | {"configMapGenerator": generators}, tmp_path)
+    for workload, given in own.items():
+        assert given.items() <= found.environment(workload).items()
+
+
+@kubectl_versions
+def test_without_its_settings_a_component_has_none_of_its_own(kubectl: str, tmp_path: Path) -> None:
+    """The pods wait for a key that is not there; no bucket and no issuer is made up."""
+    whole = {key: value for key, value in example().items() if key != "configMapGenerator"}
+    found = rendered(kubectl, whole, tmp_path)
+    for workload, name, _value in set_by(example()):
+        maps = {one["metadata"]["name"]: one.get("data", {}) for one in found.of_kind("ConfigMap")}
+        (variable,) = (
+            one for one in container(found.workloads[workload])["env"] if one["name"] == name
+        )
+        wanted = variable["valueFrom"]["configMapKeyRef"]
+        assert not wanted.get("optional", False)
+        assert wanted["key"] == name
+        assert name not in maps[wanted["name"]]
+        assert not any(name in data for data in maps.values())
+
+
+def test_only_users_write_into_the_settings() -> None:
+    of_users: dict[str, dict[str, str]] = {f"{name}-settings": {} for name in (*SERVICES, NOTIFIER)}
+    for variant in map(Variant, OVERLAYS):
+        assert settings_of(variant) == of_users
+    for workload, given in SETTINGS.values():
+        of_users[f"{workload}-settings"] |= given
+    assert settings_of(Variant("h100", COMPONENTS)) == of_users
+
+
+def settings_of(variant: Variant) -> dict[str, dict[str, str]]:
+    """What is in the ConfigMaps of users' settings."""
+    maps = {
+        one["metadata"]["name"].rpartition("-")[0]: one.get("data", {})
+        for one in variant.of_kind("ConfigMap")
+    }
+    return {name: data for name, data in maps.items() if name.endswith("-settings")}
