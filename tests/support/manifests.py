@@ -34,6 +34,7 @@ COMPONENTS = (
     "checkpoints-volume",
     "monitoring",
     "keda",
+    "pull-secret",
 )
 SETTINGS: dict[str, tuple[str, dict[str, str]]] = {
     "jwt": (

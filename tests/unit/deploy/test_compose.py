@@ -60,7 +60,11 @@ def test_images_are_those_of_the_dockerfile(service: str) -> None:
             (ROOT / "deploy/k8s" / folder / "kustomization.yaml").read_text()
         )["images"]
     }
-    assert found["image"] == f"hermes-live-{service}:{tags[f'hermes-live-{service}']}"
+    tag = tags[f"hermes-live-{service}"]
+    assert compose.services(GPU)[service]["image"] == f"hermes-live-{service}:{tag}"
+    assert found["image"] == f"hermes-live-{service}:{tag.removesuffix('-cuda')}"
+    for_gpu = compose.services(GPU)[service]["build"].get("args", {}).get("DEVICE")
+    assert for_gpu == ("cuda" if service == "worker" else None)
     build = found["build"]
     assert (compose.FOLDER / build["context"]).resolve() == ROOT
     assert ROOT / build["dockerfile"] == DOCKERFILE

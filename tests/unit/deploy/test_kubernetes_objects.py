@@ -52,6 +52,7 @@ YOURS = {
     "hermes-model-hub",
     "hermes-checkpoints-s3",
     "hermes-sinks",
+    "hermes-registry",
 }
 """Secrets that the README says to bring."""
 CLAIM = "hermes-checkpoints"
@@ -126,7 +127,7 @@ def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
     assert {path.name for path in (MANIFESTS / "overlays").iterdir()} == set(OVERLAYS)
     assert {path.name for path in (MANIFESTS / "components").iterdir()} == set(COMPONENTS)
     (example,) = (one for one in readme() if one["kind"] == "Kustomization")
-    named = [Path(path).name for path in example["components"]]
+    named = [Path(path).name for path in example["components"] if path != "./images"]
     assert named == [one for one in COMPONENTS if one != "checkpoints-volume"]  # either of the two
 
 
@@ -146,6 +147,8 @@ def test_components_switch_what_they_say(variant: Variant) -> None:
     assert ("HERMES_TOKENS_FILE" in gateway) is on["tokens"]
     assert ("HERMES_JWT_JWKS" in gateway) is on["jwt"]
     assert ("replicas" in variant.workloads["hermes-worker"]["spec"]) is not on["keda"]
+    for account in variant.of_kind("ServiceAccount"):
+        assert ("imagePullSecrets" in account) is on["pull-secret"]
     url = variant.environment("hermes-worker").get("HERMES_CHECKPOINT_URL", "")
     assert url.startswith("s3://") is on["checkpoints-s3"]
     assert bool(url) is (on["checkpoints-s3"] or on["checkpoints-volume"])

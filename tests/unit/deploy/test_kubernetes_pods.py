@@ -138,6 +138,8 @@ def test_images_have_a_tag(variant: Variant) -> None:
         assert image == {"hermes-redis": "redis"}.get(name, name.replace("hermes-", "hermes-live-"))
         assert tag
         assert tag != "latest"
+        if name == "hermes-worker":
+            assert tag.endswith("-cuda") is (variant.overlay != "cpu-dev")
 
 
 @every

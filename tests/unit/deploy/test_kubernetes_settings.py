@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.support.manifests import (
     MANIFESTS,
     NOTIFIER,
     OVERLAYS,
+    ROOT,
     SERVICES,
     SETTINGS,
     Object,
@@ -27,6 +30,14 @@ from tests.support.manifests import (
 )
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
+
+
+ENGINE = f"""#!/bin/sh
+if [ "$1" = push ]; then
+  echo sha256:{"1" * 64} >"$3"
+  echo "$4" >>"$(dirname "$0")/pushed"
+fi
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +57,16 @@ def example() -> Object:
     return found
 
 
-def rendered(kubectl: str, kustomization: Object, folder: Path) -> Given:
+def rendered(kubectl: str, kustomization: Object, folder: Path, images: Path) -> Given:
     """The kustomization in a folder beside a checkout."""
     folder = folder.resolve()
+    shutil.copytree(images, folder / "images")
     whole = dict(kustomization)
     for field in ("resources", "components"):
         whole[field] = [
             os.path.relpath(MANIFESTS / path.partition("deploy/k8s/")[2], folder)
+            if "deploy/k8s" in path
+            else path
             for path in kustomization[field]
         ]
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
@@ -60,6 +74,27 @@ def rendered(kubectl: str, kustomization: Object, folder: Path) -> Given:
         kustomize(folder, kubectl), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     )
     return Given("h100", COMPONENTS, tuple(objects))
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The component that `make images` writes, with an engine that does nothing."""
+    folder = tmp_path_factory.mktemp("images")
+    engine = folder / "podman"
+    engine.write_text(ENGINE)
+    engine.chmod(0o755)
+    made = {"REGISTRY": "images.example.com/team", "DEVICE": "cuda", "PUSH": "1"}
+    subprocess.run(
+        [ROOT / "deploy/images/build"],
+        env={**os.environ, "ENGINE": str(engine), "IMAGES": str(folder / "images"), **made},
+        check=True,
+        timeout=60,
+    )
+    pushed = (folder / "pushed").read_text().split()
+    names = [f"hermes-live-{name}" for name in ("gateway", "decoder", "worker", "notifier")]
+    tags = [f"{name}:0.1.0{'-cuda' if name.endswith('worker') else ''}" for name in names]
+    assert pushed == [f"images.example.com/team/{tag}" for tag in tags]
+    return folder / "images"
 
 
 def set_by(kustomization: Object) -> Iterator[tuple[str, str, str]]:
@@ -74,18 +109,24 @@ kubectl_versions = pytest.mark.parametrize("kubectl", kubectls(), ids=lambda pat
 
 
 @kubectl_versions
-def test_the_readmes_kustomization_gives_its_users_settings(kubectl: str, tmp_path: Path) -> None:
-    found = rendered(kubectl, example(), tmp_path)
+def test_the_readmes_kustomization_gives_its_users_settings(
+    kubectl: str, tmp_path: Path, images: Path
+) -> None:
+    found = rendered(kubectl, example(), tmp_path, images)
     settings = list(set_by(example()))
     assert ("hermes-gateway", "HERMES_JWT_AUDIENCE", "your-gateway") in settings
     for workload, name, value in settings:
         assert found.environment(workload)[name] == value
-    image = container(found.workloads["hermes-worker"])["image"]
-    assert image.startswith("images.example.com/hermes-live-worker:")
+    for name in (*SERVICES, NOTIFIER):
+        image = container(found.workloads[name])["image"]
+        product = name.replace("hermes", "hermes-live")
+        assert image == f"images.example.com/team/{product}@sha256:{'1' * 64}"
 
 
 @kubectl_versions
-def test_a_user_may_set_all_that_overlays_and_components_set(kubectl: str, tmp_path: Path) -> None:
+def test_a_user_may_set_all_that_overlays_and_components_set(
+    kubectl: str, tmp_path: Path, images: Path
+) -> None:
     own = {
         workload: {
             name: f"{name} of mine"
@@ -106,16 +147,18 @@ def test_a_user_may_set_all_that_overlays_and_components_set(kubectl: str, tmp_p
         }
         for workload, given in own.items()
     ]
-    found = rendered(kubectl, example() | {"configMapGenerator": generators}, tmp_path)
+    found = rendered(kubectl, example() | {"configMapGenerator": generators}, tmp_path, images)
     for workload, given in own.items():
         assert given.items() <= found.environment(workload).items()
 
 
 @kubectl_versions
-def test_without_its_settings_a_component_has_none_of_its_own(kubectl: str, tmp_path: Path) -> None:
+def test_without_its_settings_a_component_has_none_of_its_own(
+    kubectl: str, tmp_path: Path, images: Path
+) -> None:
     """The pods wait for a key that is not there; no bucket and no issuer is made up."""
     whole = {key: value for key, value in example().items() if key != "configMapGenerator"}
-    found = rendered(kubectl, whole, tmp_path)
+    found = rendered(kubectl, whole, tmp_path, images)
     for workload, name, _value in set_by(example()):
         maps = {one["metadata"]["name"]: one.get("data", {}) for one in found.of_kind("ConfigMap")}
         (variable,) = (
