@@ -35,6 +35,7 @@ COMPONENTS = (
     "monitoring",
     "keda",
     "pull-secret",
+    "one-node",
 )
 SETTINGS: dict[str, tuple[str, dict[str, str]]] = {
     "jwt": (
@@ -182,6 +183,12 @@ def _parse(text: str) -> Object:
     """Most objects are the same in most variants."""
     found: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return found
+
+
+@cache
+def cluster() -> tuple[Object, ...]:
+    """What belongs to the cluster, and is applied before any overlay."""
+    return tuple(yaml.safe_load_all(kustomize(MANIFESTS / "cluster", KUBECTL)))
 
 
 def readme() -> list[Object]:

@@ -23,6 +23,7 @@ from tests.support.manifests import (
     ROOT,
     VERSIONS,
     Variant,
+    cluster,
     container,
     labels,
     pod,
@@ -41,7 +42,6 @@ SCHEMAS = {
 }
 """Of kinds that come with an operator: no schema of Kubernetes knows them."""
 NAMESPACE = "hermes-live"
-CLUSTER_WIDE = {"Namespace", "PriorityClass"}
 YOURS = {
     "hermes-redis",
     "hermes-redis-users",
@@ -124,6 +124,8 @@ def test_a_mistake_in_an_operators_object_is_seen(
 
 
 def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
+    folders = {path.name for path in MANIFESTS.iterdir() if path.is_dir()}
+    assert folders == {"base", "cluster", "components", "overlays"}
     assert {path.name for path in (MANIFESTS / "overlays").iterdir()} == set(OVERLAYS)
     assert {path.name for path in (MANIFESTS / "components").iterdir()} == set(COMPONENTS)
     (example,) = (one for one in readme() if one["kind"] == "Kustomization")
@@ -146,7 +148,6 @@ def test_components_switch_what_they_say(variant: Variant) -> None:
     gateway = variant.environment("hermes-gateway")
     assert ("HERMES_TOKENS_FILE" in gateway) is on["tokens"]
     assert ("HERMES_JWT_JWKS" in gateway) is on["jwt"]
-    assert ("replicas" in variant.workloads["hermes-worker"]["spec"]) is not on["keda"]
     for account in variant.of_kind("ServiceAccount"):
         assert ("imagePullSecrets" in account) is on["pull-secret"]
     url = variant.environment("hermes-worker").get("HERMES_CHECKPOINT_URL", "")
@@ -176,10 +177,28 @@ def test_the_claim_of_the_readme_is_the_one_that_workers_use() -> None:
 def test_all_lies_in_one_namespace(variant: Variant) -> None:
     seen = [(one["kind"], one["metadata"]["name"]) for one in variant.objects]
     assert len(seen) == len(set(seen))
-    assert variant.names("Namespace") == {NAMESPACE}
     for one in variant.objects:
-        if one["kind"] not in CLUSTER_WIDE:
-            assert one["metadata"]["namespace"] == NAMESPACE, one["metadata"]["name"]
+        assert one["metadata"]["namespace"] == NAMESPACE, one["metadata"]["name"]
+
+
+def test_what_belongs_to_the_cluster_lies_apart() -> None:
+    """So that what deletes the rest leaves it, with the Secrets and claims in the namespace."""
+    found = {(one["kind"], one["metadata"]["name"]): one for one in cluster()}
+    assert set(found) == {
+        ("Namespace", NAMESPACE),
+        *(("PriorityClass", f"hermes-live-{name}") for name in ("stateful", "stateless")),
+    }
+    for (kind, _), one in found.items():
+        for version in VERSIONS:
+            assert not problem(json.dumps(one), version)
+        if kind == "PriorityClass":
+            assert one["preemptionPolicy"] == "Never"
+
+
+@every
+def test_the_number_of_workers_is_left_to_its_owner(variant: Variant) -> None:
+    for name, workload in variant.workloads.items():
+        assert ("replicas" in workload["spec"]) is (name != "hermes-worker")
 
 
 @every
@@ -201,7 +220,8 @@ def test_selectors_take_their_own_pods_and_no_others(variant: Variant) -> None:
         offered = {port["name"] for port in container(variant.workloads[name])["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= offered
     budgets = variant.of_kind("PodDisruptionBudget")
-    assert {one["metadata"]["name"] for one in budgets} == variant.services
+    one_node = "one-node" in variant.components  # whose drain no budget may hold up
+    assert {one["metadata"]["name"] for one in budgets} == (set() if one_node else variant.services)
     for budget in budgets:
         assert taken(budget["spec"]["selector"]) == {budget["metadata"]["name"]}
     for monitor in variant.of_kind("PodMonitor"):
@@ -223,6 +243,8 @@ def test_what_is_named_is_there(variant: Variant) -> None:
                 assert f"`{name}`" in readme
             elif kind == "PersistentVolumeClaim":
                 assert name == CLAIM
+            elif kind == "PriorityClass":
+                assert (kind, name) in {(o["kind"], o["metadata"]["name"]) for o in cluster()}
             else:
                 assert name in variant.names(kind)
         claims = workload["spec"].get("volumeClaimTemplates", [])

@@ -198,6 +198,9 @@ def test_there_is_time_to_end(variant: Variant) -> None:
     }
     drain = float(variant.environment("hermes-worker")["HERMES_DRAIN_S"])
     assert grace["hermes-worker"] >= drain + TTL_S + 10
+    cameras = int(variant.environment("hermes-worker")["HERMES_MAX_CAMERAS"])
+    # Two thirds of it are for handing over (docs/durability.md): 250 MB each, at 333 MB/s.
+    assert drain >= 1.5 * cameras * 250 / 333
     drain = float(variant.environment("hermes-gateway")["HERMES_DRAIN_GRACE_S"])
     hook = container(variant.workloads["hermes-gateway"])["lifecycle"]["preStop"]
     assert grace["hermes-gateway"] >= hook["sleep"]["seconds"] + drain + 10
