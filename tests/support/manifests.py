@@ -25,6 +25,9 @@ OVERLAYS = ("a100", "h100", "cpu-dev")
 COMPONENTS = (
     "notifier",
     "network-policies",
+    "ingress",
+    "load-balancer",
+    "gateway-api",
     "tls",
     "redis-acl",
     "tokens",

@@ -53,6 +53,7 @@ YOURS = {
     "hermes-checkpoints-s3",
     "hermes-sinks",
     "hermes-registry",
+    "hermes-ingress-tls",
 }
 """Secrets that the README says to bring."""
 CLAIM = "hermes-checkpoints"
@@ -100,6 +101,8 @@ MISTAKES: list[tuple[str, tuple[str | int, ...], Any]] = [
     ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "alerts"), "Down"),
     ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "for"), "soon"),
     ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "labels", "severity"), 1),
+    ("GRPCRoute", ("spec", "backendRefs"), []),
+    ("GRPCRoute", ("spec", "rules", 0, "backendRefs", 0, "port"), "grpc"),
     ("ScaledObject", ("apiVersion",), "keda.sh/v1"),
     ("ScaledObject", ("spec", "minReplicas"), 2),
     ("ScaledObject", ("spec", "maxReplicaCount"), "8"),
@@ -128,7 +131,7 @@ def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
     assert folders == {"base", "cluster", "components", "overlays"}
     assert {path.name for path in (MANIFESTS / "overlays").iterdir()} == set(OVERLAYS)
     assert {path.name for path in (MANIFESTS / "components").iterdir()} == set(COMPONENTS)
-    (example,) = (one for one in readme() if one["kind"] == "Kustomization")
+    (example,) = (one for one in readme() if one.get("kind") == "Kustomization")
     named = [Path(path).name for path in example["components"] if path != "./images"]
     assert named == [one for one in COMPONENTS if one != "checkpoints-volume"]  # either of the two
 
@@ -148,11 +151,31 @@ def test_components_switch_what_they_say(variant: Variant) -> None:
     gateway = variant.environment("hermes-gateway")
     assert ("HERMES_TOKENS_FILE" in gateway) is on["tokens"]
     assert ("HERMES_JWT_JWKS" in gateway) is on["jwt"]
+    assert bool(variant.of_kind("GRPCRoute")) is on["gateway-api"]
+    assert bool(variant.of_kind("Ingress")) is on["ingress"]
+    (service,) = (
+        one for one in variant.of_kind("Service") if one["metadata"]["name"] == "hermes-gateway"
+    )
+    assert (service["spec"].get("type") == "LoadBalancer") is on["load-balancer"]
     for account in variant.of_kind("ServiceAccount"):
         assert ("imagePullSecrets" in account) is on["pull-secret"]
     url = variant.environment("hermes-worker").get("HERMES_CHECKPOINT_URL", "")
     assert url.startswith("s3://") is on["checkpoints-s3"]
     assert bool(url) is (on["checkpoints-s3"] or on["checkpoints-volume"])
+
+
+PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+
+
+def test_a_way_in_is_open_to_nobody_that_its_user_did_not_name() -> None:
+    variant = Variant("h100", COMPONENTS)
+    (route,) = variant.of_kind("GRPCRoute")
+    assert not {"parentRefs", "hostnames"} & set(route["spec"])
+    (ingress,) = variant.of_kind("Ingress")
+    hosts = [rule["host"] for rule in ingress["spec"]["rules"]]
+    assert hosts == ingress["spec"]["tls"][0]["hosts"] == ["hermes-live.invalid"]
+    (service,) = (one for one in variant.of_kind("Service") if "type" in one["spec"])
+    assert service["spec"]["loadBalancerSourceRanges"] == PRIVATE
 
 
 @every
@@ -165,7 +188,7 @@ def test_no_claim_is_made_that_every_node_would_have_to_write_to(variant: Varian
 
 
 def test_the_claim_of_the_readme_is_the_one_that_workers_use() -> None:
-    (claim,) = (one for one in readme() if one["kind"] == "PersistentVolumeClaim")
+    (claim,) = (one for one in readme() if one.get("kind") == "PersistentVolumeClaim")
     for version in VERSIONS:
         kubernetes_validate.validate(claim, version, strict=True)
     assert (claim["metadata"]["name"], claim["metadata"]["namespace"]) == (CLAIM, NAMESPACE)
@@ -219,6 +242,18 @@ def test_selectors_take_their_own_pods_and_no_others(variant: Variant) -> None:
         assert taken({"matchLabels": service["spec"]["selector"]}) == {name}
         offered = {port["name"] for port in container(variant.workloads[name])["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= offered
+    grpc = {("hermes-gateway", 50051)}
+    for route in variant.of_kind("GRPCRoute"):
+        (rule,) = route["spec"]["rules"]
+        assert {(one["name"], one["port"]) for one in rule["backendRefs"]} == grpc
+    for ingress in variant.of_kind("Ingress"):
+        (rule,) = ingress["spec"]["rules"]
+        (way,) = rule["http"]["paths"]
+        assert way["backend"]["service"] == {"name": "hermes-gateway", "port": {"name": "grpc"}}
+        spoken = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"]
+        assert spoken == ("GRPCS" if "tls" in variant.components else "GRPC")
+        (certificate,) = ingress["spec"]["tls"]
+        assert certificate["secretName"] in YOURS
     budgets = variant.of_kind("PodDisruptionBudget")
     one_node = "one-node" in variant.components  # whose drain no budget may hold up
     assert {one["metadata"]["name"] for one in budgets} == (set() if one_node else variant.services)

@@ -52,9 +52,10 @@ class Given(Variant):
 
 
 def example() -> Object:
-    """The kustomization of the README."""
-    (found,) = (one for one in readme() if one["kind"] == "Kustomization")
-    return found
+    """The kustomization of the README, with the patches that it shows further down."""
+    (found,) = (one for one in readme() if one.get("kind") == "Kustomization")
+    (patches,) = (one for one in readme() if "patches" in one)
+    return found | patches
 
 
 def rendered(kubectl: str, kustomization: Object, folder: Path, images: Path) -> Given:
@@ -117,6 +118,13 @@ def test_the_readmes_kustomization_gives_its_users_settings(
     assert ("hermes-gateway", "HERMES_JWT_AUDIENCE", "your-gateway") in settings
     for workload, name, value in settings:
         assert found.environment(workload)[name] == value
+    (route,) = found.of_kind("GRPCRoute")
+    (ingress,) = found.of_kind("Ingress")
+    assert route["spec"]["hostnames"] == ["hermes.example.com"]
+    assert [one["name"] for one in route["spec"]["parentRefs"]] == ["your-gateway"]
+    assert [one["host"] for one in ingress["spec"]["rules"]] == ["hermes.example.com"]
+    for one in (route, ingress):
+        assert "invalid" not in yaml.safe_dump(one)
     for name in (*SERVICES, NOTIFIER):
         image = container(found.workloads[name])["image"]
         product = name.replace("hermes", "hermes-live")
