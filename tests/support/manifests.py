@@ -37,6 +37,7 @@ COMPONENTS = (
     "checkpoints-volume",
     "monitoring",
     "keda",
+    "runtime-class",
     "pull-secret",
     "one-node",
 )

@@ -173,6 +173,23 @@ def test_requests_stay_below_limits(variant: Variant) -> None:
 
 
 @every
+def test_workers_find_their_gpus_by_whoever_labels_nodes(variant: Variant) -> None:
+    worker = pod(variant.workloads["hermes-worker"])
+    wanted = "nvidia" if "runtime-class" in variant.components else None
+    assert worker.get("runtimeClassName") == wanted
+    if variant.overlay == "cpu-dev":
+        assert "affinity" not in worker
+        return
+    required = worker["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    # Terms are alternatives; what is in one of them has to hold together.
+    assert [term["matchExpressions"][0]["key"] for term in required["nodeSelectorTerms"]] == [
+        "nvidia.com/gpu.product",
+        "cloud.google.com/gke-accelerator",
+        "karpenter.k8s.aws/instance-gpu-name",
+    ]
+
+
+@every
 def test_redis_has_room_beside_its_data(variant: Variant) -> None:
     if "external-redis" in variant.components:
         return

@@ -26,6 +26,7 @@ from tests.support.manifests import (
     container,
     kubectls,
     kustomize,
+    pod,
     readme,
 )
 
@@ -54,8 +55,17 @@ class Given(Variant):
 def example() -> Object:
     """The kustomization of the README, with the patches that it shows further down."""
     (found,) = (one for one in readme() if one.get("kind") == "Kustomization")
-    (patches,) = (one for one in readme() if "patches" in one)
-    return found | patches
+    return found | ways_in()
+
+
+def slice_of_a_gpu() -> Object:
+    """The patches that it shows for MIG."""
+    return next(one for one in readme() if "patches" in one)
+
+
+def ways_in() -> Object:
+    """The patches that it shows for a route and an Ingress."""
+    return [one for one in readme() if "patches" in one][1]
 
 
 def rendered(kubectl: str, kustomization: Object, folder: Path, images: Path) -> Given:
@@ -177,6 +187,18 @@ def test_without_its_settings_a_component_has_none_of_its_own(
         assert wanted["key"] == name
         assert name not in maps[wanted["name"]]
         assert not any(name in data for data in maps.values())
+
+
+@kubectl_versions
+def test_the_readmes_patches_ask_for_a_slice_of_a_gpu(
+    kubectl: str, tmp_path: Path, images: Path
+) -> None:
+    base = {"resources": ["../deploy/k8s/base"], "components": ["./images"]}
+    found = rendered(kubectl, base | slice_of_a_gpu(), tmp_path, images)
+    worker = found.workloads["hermes-worker"]
+    for asked in container(worker)["resources"].values():
+        assert {name for name in asked if "nvidia" in name} == {"nvidia.com/mig-3g.40gb"}
+    assert "nvidia.com/gpu.product" in pod(worker)["nodeSelector"]
 
 
 def test_only_users_write_into_the_settings() -> None:
