@@ -133,6 +133,28 @@ def test_services_can_write_where_they_have_to(service: str) -> None:
         assert not writable or target in owned
 
 
+@files
+def test_no_service_can_take_the_machines_whole_memory(overrides: tuple[str, ...]) -> None:
+    found = compose.services(*overrides)
+    limits = {name: found[name]["mem_limit"] for name in ("redis", *SERVICES)}
+    worker = "32g" if overrides else "8g"
+    rest = {"redis": "4g", "decoder": "4g", "gateway": "1g", "notifier": "512m"}
+    assert limits == rest | {"worker": worker}
+    assert compose.services(variables={"WORKER_MEMORY": "12g"})["worker"]["mem_limit"] == "12g"
+
+
+def test_a_gpu_can_be_chosen() -> None:
+    for given, wanted in (({}, "0"), ({"GPU": "3"}, "3")):
+        worker = compose.services(GPU, variables=given)["worker"]
+        (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+        assert device["device_ids"] == [wanted]
+        assert "count" not in device
+
+
+def test_prometheus_keeps_the_ids_of_traces() -> None:
+    assert "--enable-feature=exemplar-storage" in compose.services()["prometheus"]["command"]
+
+
 def test_ports_are_bound_to_this_machine() -> None:
     ports = [port for service in compose.services().values() for port in service.get("ports", [])]
     assert [port.rpartition(":")[2] for port in ports] == ["50051", "9090", "3000"]

@@ -32,8 +32,12 @@ def commands() -> list[list[str]]:
 
 def verb(words: list[str]) -> tuple[str, ...]:
     """The command itself: `drain`, or `rollout status`."""
-    plain = [word for word in words if not word.startswith("-") and word != "hermes-live"]
-    below = plain[0] in SUBCOMMANDS and len(plain) > 1 and plain[1] != "." and "/" not in plain[1]
+    plain = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if not word.startswith("-") and before not in ("-n", "-k", "-L")
+    ]
+    below = plain[0] in SUBCOMMANDS and len(plain) > 1 and "/" not in plain[1]
     if plain[:2] == ["create", "secret"]:
         return tuple(plain[:3])
     return tuple(plain[:2] if below else plain[:1])

@@ -55,17 +55,13 @@ class Given(Variant):
 def example() -> Object:
     """The kustomization of the README, with the patches that it shows further down."""
     (found,) = (one for one in readme() if one.get("kind") == "Kustomization")
-    return found | ways_in()
+    return found | {"patches": patches("GRPCRoute")["patches"] + patches("PodMonitor")["patches"]}
 
 
-def slice_of_a_gpu() -> Object:
-    """The patches that it shows for MIG."""
-    return next(one for one in readme() if "patches" in one)
-
-
-def ways_in() -> Object:
-    """The patches that it shows for a route and an Ingress."""
-    return [one for one in readme() if "patches" in one][1]
+def patches(kind: str) -> Object:
+    """The patches that it shows for objects of a kind."""
+    shown = (one for one in readme() if "patches" in one)
+    return next(one for one in shown if kind in one["patches"][0]["target"]["kind"])
 
 
 def rendered(kubectl: str, kustomization: Object, folder: Path, images: Path) -> Given:
@@ -133,6 +129,8 @@ def test_the_readmes_kustomization_gives_its_users_settings(
     assert route["spec"]["hostnames"] == ["hermes.example.com"]
     assert [one["name"] for one in route["spec"]["parentRefs"]] == ["your-gateway"]
     assert [one["host"] for one in ingress["spec"]["rules"]] == ["hermes.example.com"]
+    for one in found.of_kind("PodMonitor", "PrometheusRule"):
+        assert one["metadata"]["labels"]["release"] == "your-release"
     for one in (route, ingress):
         assert "invalid" not in yaml.safe_dump(one)
     for name in (*SERVICES, NOTIFIER):
@@ -194,7 +192,7 @@ def test_the_readmes_patches_ask_for_a_slice_of_a_gpu(
     kubectl: str, tmp_path: Path, images: Path
 ) -> None:
     base = {"resources": ["../deploy/k8s/base"], "components": ["./images"]}
-    found = rendered(kubectl, base | slice_of_a_gpu(), tmp_path, images)
+    found = rendered(kubectl, base | patches("StatefulSet"), tmp_path, images)
     worker = found.workloads["hermes-worker"]
     for asked in container(worker)["resources"].values():
         assert {name for name in asked if "nvidia" in name} == {"nvidia.com/mig-3g.40gb"}
