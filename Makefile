@@ -95,7 +95,7 @@ FUZZ_S ?= 60
 fuzz: $(STAMP) ## Damaged data for everything that parses outside data (FUZZ_S seconds a target)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(FUZZ_TARGETS)
 
-images: ## Build the images of gateway, decoder and worker (podman, docker or buildah)
+images: ## Build the images (podman, docker or buildah); REGISTRY=... PUSH=1 pushes them
 	@deploy/images/build
 
 rules: $(STAMP) ## Generate Kubernetes' rules from deploy/prometheus/rules

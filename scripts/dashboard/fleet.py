@@ -19,10 +19,12 @@ def ttft(stage: str, meaning: str) -> Panel:
 PANELS = (
     Panel(
         "Cameras by state",
-        "All cameras, and those that a decoder has by the state of their source.",
+        "All cameras, those that workers have room for, and those that a decoder has by the state"
+        " of their source.",
         "short",
         {
             "registered": 'max(hermes_cameras_registered{job="hermes-gateway"})',
+            "room": 'sum(hermes_camera_capacity{job="hermes-worker"})',
             **{
                 name: f'sum(hermes_camera_state{{job="hermes-decoder"}} == bool {number})'
                 for number, name in STATES.items()

@@ -223,6 +223,11 @@ class Metrics:
             "Cameras in the registry, whether or not a decoder and a worker own them.",
             registry=registry,
         )
+        self.camera_capacity = Gauge(
+            "hermes_camera_capacity",
+            "Cameras that this worker has room for in all; 0 while its model loads.",
+            registry=registry,
+        )
         self.redis_evicts = Gauge(
             "hermes_redis_evicts",
             "Whether Redis may evict keys (1): its maxmemory-policy must be noeviction.",

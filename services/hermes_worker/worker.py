@@ -210,6 +210,7 @@ class Worker:
                 heartbeat_ms=now_ms,
             )
 
+        self.metrics.camera_capacity.set(self._engine.capacity)
         self._ownership = Ownership(
             self._connect(),
             leases,

@@ -28,7 +28,7 @@ def playable(variant: Variant) -> list[Object]:
     volumes = [deepcopy(one) for one in variant.of_kind("ConfigMap", "PersistentVolumeClaim")]
     pods = []
     for name, workload in variant.workloads.items():
-        if workload["spec"]["replicas"] != 1:
+        if workload["spec"].get("replicas", 1) != 1:
             raise ValueError(f"{variant}: {name} wants more than one pod")
         spec = deepcopy(pod(workload))
         (container,) = spec["containers"]

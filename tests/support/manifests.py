@@ -25,15 +25,34 @@ OVERLAYS = ("a100", "h100", "cpu-dev")
 COMPONENTS = (
     "notifier",
     "network-policies",
+    "ingress",
+    "load-balancer",
+    "gateway-api",
     "tls",
     "redis-acl",
     "tokens",
     "jwt",
     "external-redis",
     "checkpoints-s3",
+    "checkpoints-volume",
     "monitoring",
     "keda",
+    "runtime-class",
+    "pull-secret",
+    "one-node",
 )
+SETTINGS: dict[str, tuple[str, dict[str, str]]] = {
+    "jwt": (
+        "hermes-gateway",
+        {
+            "HERMES_JWT_JWKS": "https://issuer.example.com/.well-known/jwks.json",
+            "HERMES_JWT_ISSUER": "https://issuer.example.com",
+            "HERMES_JWT_AUDIENCE": "a-gateway",
+        },
+    ),
+    "checkpoints-s3": ("hermes-worker", {"HERMES_CHECKPOINT_URL": "s3://a-bucket/hermes"}),
+}
+"""What these components need from their user: of which workload, and variables."""
 SERVICES = ("hermes-decoder", "hermes-worker", "hermes-gateway")
 """Of the base. The component notifier adds one."""
 NOTIFIER = "hermes-notifier"
@@ -41,6 +60,20 @@ VERSIONS = ("1.32", "1.37")
 """Of Kubernetes: what its schemas are held against."""
 KUBECTL = shutil.which("kubectl")
 NAME = "app.kubernetes.io/name"
+
+
+def kubectls() -> list[str]:
+    """The oldest and the newest kubectl beside the installed one, or that one alone."""
+    if KUBECTL is None:
+        return []
+    beside = Path(KUBECTL).resolve().parent.glob("kubectl.1.*")
+    found = sorted((path for path in beside if path.suffix[1:].isdigit()), key=_minor)
+    return [str(found[0]), str(found[-1])] if found else [KUBECTL]
+
+
+def _minor(kubectl: Path) -> int:
+    return int(kubectl.suffix[1:])
+
 
 Object = dict[str, Any]
 
@@ -83,7 +116,7 @@ class Variant:
         made_up = {"metadata.name": f"{workload}-0", "status.podIP": "10.1.2.3"}
         scheme = "rediss" if "tls" in self.components else "redis"
         secrets = {"url": f"{scheme}://:secret@hermes-redis:6379/0"}
-        maps = {one["metadata"]["name"]: one["data"] for one in self.of_kind("ConfigMap")}
+        maps = {one["metadata"]["name"]: one.get("data", {}) for one in self.of_kind("ConfigMap")}
         found: dict[str, str] = {}
         holder = container(self.workloads[workload])
         for source in holder.get("envFrom", []):
@@ -94,6 +127,8 @@ class Variant:
                 found[variable["name"]] = variable["value"]
             elif reference := variable["valueFrom"].get("fieldRef"):
                 found[variable["name"]] = made_up[reference["fieldPath"]]
+            elif reference := variable["valueFrom"].get("configMapKeyRef"):
+                found[variable["name"]] = maps[reference["name"]][reference["key"]]
             else:
                 key = variable["valueFrom"]["secretKeyRef"]["key"]
                 found[variable["name"]] = secrets.get(key, f"secret-{key}")
@@ -107,8 +142,6 @@ def _render(variant: Variant) -> list[Object]:
 
 
 def _rendered(variant: Variant) -> str:
-    if KUBECTL is None:
-        raise RuntimeError("kubectl is not installed")
     with tempfile.TemporaryDirectory(prefix="hermes-k8s-") as made:
         folder = Path(made).resolve()
 
@@ -118,17 +151,34 @@ def _rendered(variant: Variant) -> str:
         kustomization = {
             "resources": [below("overlays", variant.overlay)],
             "components": [below("components", name) for name in variant.components],
+            "configMapGenerator": [
+                {
+                    "name": f"{workload}-settings",
+                    "behavior": "merge",
+                    "literals": [f"{key}={value}" for key, value in given.items()],
+                }
+                for name, (workload, given) in SETTINGS.items()
+                if name in variant.components
+            ],
+            "namespace": "hermes-live",
         }
         (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-        done = subprocess.run(
-            [KUBECTL, "kustomize", str(folder)],
-            env={**os.environ, "GOGC": "off"},  # too short a life to collect garbage
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return kustomize(folder, KUBECTL)
+
+
+def kustomize(folder: Path, kubectl: str | None) -> str:
+    """What a kubectl makes of the kustomization in a folder."""
+    if kubectl is None:
+        raise RuntimeError("kubectl is not installed")
+    done = subprocess.run(
+        [kubectl, "kustomize", str(folder)],
+        env={**os.environ, "GOGC": "off"},  # too short a life to collect garbage
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     if done.returncode or done.stderr:  # warnings of what is deprecated come on standard error
-        raise AssertionError(f"{variant}: {done.stderr}")
+        raise AssertionError(f"{folder}: {done.stderr}")
     return done.stdout
 
 
@@ -137,6 +187,12 @@ def _parse(text: str) -> Object:
     """Most objects are the same in most variants."""
     found: Object = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return found
+
+
+@cache
+def cluster() -> tuple[Object, ...]:
+    """What belongs to the cluster, and is applied before any overlay."""
+    return tuple(yaml.safe_load_all(kustomize(MANIFESTS / "cluster", KUBECTL)))
 
 
 def readme() -> list[Object]:
@@ -206,5 +262,6 @@ def references(spec: Object) -> Iterator[tuple[str, str, bool]]:
                 if found := source.get(field):
                     yield kind, found["name"], found.get("optional", False)
         for variable in holder.get("env", []):
-            if found := variable.get("valueFrom", {}).get("secretKeyRef"):
-                yield "Secret", found["name"], found.get("optional", False)
+            for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+                if found := variable.get("valueFrom", {}).get(field):
+                    yield kind, found["name"], found.get("optional", False)

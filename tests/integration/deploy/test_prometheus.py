@@ -83,6 +83,7 @@ class Services:
         gateway, worker, decoder, notifier = self.jobs.values()
         gateway.time_to_first_token.labels("m", "gateway").observe(0.03, IDS)
         gateway.cameras_registered.set(len(CAMERAS))
+        worker.camera_capacity.set(8)
         gateway.queries.labels("OK").inc()
         gateway.queries.labels("UNAVAILABLE").inc()
         gateway.question_forms.labels("text").inc()

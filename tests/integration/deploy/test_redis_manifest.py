@@ -57,7 +57,7 @@ def running(variant: Variant, folder: Path, tls: Files) -> Iterator[Pod]:
     (data,) = (
         one["data"]
         for one in variant.of_kind("ConfigMap")
-        if one["metadata"]["name"].startswith("hermes-redis")
+        if one["metadata"]["name"].startswith("hermes-redis-")
     )
     for name, text in data.items():
         given = pod.local(text).replace("dir /data", f"dir {folder}")

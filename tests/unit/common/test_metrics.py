@@ -14,6 +14,7 @@ EXPECTED = {
     "hermes_thread_heartbeat_age_seconds": ("gauge", {"thread"}),
     "hermes_threads_late": ("gauge", set()),
     "hermes_cameras_registered": ("gauge", set()),
+    "hermes_camera_capacity": ("gauge", set()),
     "hermes_redis_evicts": ("gauge", set()),
     "hermes_time_to_first_token_seconds": ("histogram", {"model", "stage"}),
     "hermes_inter_token_latency_seconds": ("histogram", {"model"}),

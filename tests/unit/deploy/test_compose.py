@@ -60,7 +60,11 @@ def test_images_are_those_of_the_dockerfile(service: str) -> None:
             (ROOT / "deploy/k8s" / folder / "kustomization.yaml").read_text()
         )["images"]
     }
-    assert found["image"] == f"hermes-live-{service}:{tags[f'hermes-live-{service}']}"
+    tag = tags[f"hermes-live-{service}"]
+    assert compose.services(GPU)[service]["image"] == f"hermes-live-{service}:{tag}"
+    assert found["image"] == f"hermes-live-{service}:{tag.removesuffix('-cuda')}"
+    for_gpu = compose.services(GPU)[service]["build"].get("args", {}).get("DEVICE")
+    assert for_gpu == ("cuda" if service == "worker" else None)
     build = found["build"]
     assert (compose.FOLDER / build["context"]).resolve() == ROOT
     assert ROOT / build["dockerfile"] == DOCKERFILE
@@ -127,6 +131,28 @@ def test_services_can_write_where_they_have_to(service: str) -> None:
     assert found["tmpfs"] == ["/tmp"]
     for _, target, writable in compose.mounts(found):
         assert not writable or target in owned
+
+
+@files
+def test_no_service_can_take_the_machines_whole_memory(overrides: tuple[str, ...]) -> None:
+    found = compose.services(*overrides)
+    limits = {name: found[name]["mem_limit"] for name in ("redis", *SERVICES)}
+    worker = "32g" if overrides else "8g"
+    rest = {"redis": "4g", "decoder": "4g", "gateway": "1g", "notifier": "512m"}
+    assert limits == rest | {"worker": worker}
+    assert compose.services(variables={"WORKER_MEMORY": "12g"})["worker"]["mem_limit"] == "12g"
+
+
+def test_a_gpu_can_be_chosen() -> None:
+    for given, wanted in (({}, "0"), ({"GPU": "3"}, "3")):
+        worker = compose.services(GPU, variables=given)["worker"]
+        (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+        assert device["device_ids"] == [wanted]
+        assert "count" not in device
+
+
+def test_prometheus_keeps_the_ids_of_traces() -> None:
+    assert "--enable-feature=exemplar-storage" in compose.services()["prometheus"]["command"]
 
 
 def test_ports_are_bound_to_this_machine() -> None:

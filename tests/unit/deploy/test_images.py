@@ -73,7 +73,12 @@ def test_tags_are_the_version() -> None:
         for image in yaml.safe_load((folder / "kustomization.yaml").read_text())["images"]
     ]
     tags = {one["name"]: one["newTag"] for one in images if one["name"].startswith("hermes-live")}
-    assert tags == dict.fromkeys((f"hermes-live-{service}" for service in SERVICES), "0.1.0")
+    worker = tags.pop("hermes-live-worker")
+    others = [f"hermes-live-{service}" for service in SERVICES if service != "worker"]
+    assert tags == dict.fromkeys(others, "0.1.0")
+    assert worker == "0.1.0-cuda"
+    cpu = yaml.safe_load((BASE.parent / "overlays/cpu-dev/kustomization.yaml").read_text())
+    assert cpu["images"] == [{"name": "hermes-live-worker", "newTag": "0.1.0"}]
     assert hermes.__version__ == "0.1.0"
 
 

@@ -62,6 +62,8 @@ def test_arrows_are_those_of_the_design(variant: Variant) -> None:
     if "notifier" in variant.components:
         expected |= {("notifier", to, "TCP", port) for to in ADDRESSES for port in SINK_PORTS}
         expected |= {("notifier", "alertmanager", "TCP", 9093)}
+    if "load-balancer" in variant.components:
+        expected |= {("lan", "gateway", "TCP", 50051)}
     if "jwt" in variant.components:
         expected |= {("gateway", to, "TCP", 443) for to in ADDRESSES}
     assert arrows(variant.of_kind("NetworkPolicy"), parties(variant)) == expected

@@ -23,6 +23,7 @@ from tests.support.manifests import (
     ROOT,
     VERSIONS,
     Variant,
+    cluster,
     container,
     labels,
     pod,
@@ -41,7 +42,6 @@ SCHEMAS = {
 }
 """Of kinds that come with an operator: no schema of Kubernetes knows them."""
 NAMESPACE = "hermes-live"
-CLUSTER_WIDE = {"Namespace", "PriorityClass"}
 YOURS = {
     "hermes-redis",
     "hermes-redis-users",
@@ -52,8 +52,12 @@ YOURS = {
     "hermes-model-hub",
     "hermes-checkpoints-s3",
     "hermes-sinks",
+    "hermes-registry",
+    "hermes-ingress-tls",
 }
 """Secrets that the README says to bring."""
+CLAIM = "hermes-checkpoints"
+"""A claim that it says to bring."""
 
 
 @cache
@@ -97,6 +101,8 @@ MISTAKES: list[tuple[str, tuple[str | int, ...], Any]] = [
     ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "alerts"), "Down"),
     ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "for"), "soon"),
     ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "labels", "severity"), 1),
+    ("GRPCRoute", ("spec", "backendRefs"), []),
+    ("GRPCRoute", ("spec", "rules", 0, "backendRefs", 0, "port"), "grpc"),
     ("ScaledObject", ("apiVersion",), "keda.sh/v1"),
     ("ScaledObject", ("spec", "minReplicas"), 2),
     ("ScaledObject", ("spec", "maxReplicaCount"), "8"),
@@ -121,10 +127,13 @@ def test_a_mistake_in_an_operators_object_is_seen(
 
 
 def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
+    folders = {path.name for path in MANIFESTS.iterdir() if path.is_dir()}
+    assert folders == {"base", "cluster", "components", "overlays"}
     assert {path.name for path in (MANIFESTS / "overlays").iterdir()} == set(OVERLAYS)
     assert {path.name for path in (MANIFESTS / "components").iterdir()} == set(COMPONENTS)
-    (example,) = (one for one in readme() if one["kind"] == "Kustomization")
-    assert tuple(Path(path).name for path in example["components"]) == COMPONENTS
+    (example,) = (one for one in readme() if one.get("kind") == "Kustomization")
+    named = [Path(path).name for path in example["components"] if path != "./images"]
+    assert named == [one for one in COMPONENTS if one != "checkpoints-volume"]  # either of the two
 
 
 @every
@@ -142,20 +151,77 @@ def test_components_switch_what_they_say(variant: Variant) -> None:
     gateway = variant.environment("hermes-gateway")
     assert ("HERMES_TOKENS_FILE" in gateway) is on["tokens"]
     assert ("HERMES_JWT_JWKS" in gateway) is on["jwt"]
-    assert ("replicas" in variant.workloads["hermes-worker"]["spec"]) is not on["keda"]
-    assert bool(variant.of_kind("PersistentVolumeClaim")) is not on["checkpoints-s3"]
-    url = variant.environment("hermes-worker")["HERMES_CHECKPOINT_URL"]
+    assert bool(variant.of_kind("GRPCRoute")) is on["gateway-api"]
+    assert bool(variant.of_kind("Ingress")) is on["ingress"]
+    (service,) = (
+        one for one in variant.of_kind("Service") if one["metadata"]["name"] == "hermes-gateway"
+    )
+    assert (service["spec"].get("type") == "LoadBalancer") is on["load-balancer"]
+    for account in variant.of_kind("ServiceAccount"):
+        assert ("imagePullSecrets" in account) is on["pull-secret"]
+    url = variant.environment("hermes-worker").get("HERMES_CHECKPOINT_URL", "")
     assert url.startswith("s3://") is on["checkpoints-s3"]
+    assert bool(url) is (on["checkpoints-s3"] or on["checkpoints-volume"])
+
+
+PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+
+
+def test_a_way_in_is_open_to_nobody_that_its_user_did_not_name() -> None:
+    variant = Variant("h100", COMPONENTS)
+    (route,) = variant.of_kind("GRPCRoute")
+    assert not {"parentRefs", "hostnames"} & set(route["spec"])
+    (ingress,) = variant.of_kind("Ingress")
+    hosts = [rule["host"] for rule in ingress["spec"]["rules"]]
+    assert hosts == ingress["spec"]["tls"][0]["hosts"] == ["hermes-live.invalid"]
+    (service,) = (one for one in variant.of_kind("Service") if "type" in one["spec"])
+    assert service["spec"]["loadBalancerSourceRanges"] == PRIVATE
+
+
+@every
+def test_no_claim_is_made_that_every_node_would_have_to_write_to(variant: Variant) -> None:
+    """The default class of most clusters has no such volumes: pods would wait for ever."""
+    assert not variant.of_kind("PersistentVolumeClaim")
+    for workload in variant.workloads.values():
+        for claim in workload["spec"].get("volumeClaimTemplates", []):
+            assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+def test_the_claim_of_the_readme_is_the_one_that_workers_use() -> None:
+    (claim,) = (one for one in readme() if one.get("kind") == "PersistentVolumeClaim")
+    for version in VERSIONS:
+        kubernetes_validate.validate(claim, version, strict=True)
+    assert (claim["metadata"]["name"], claim["metadata"]["namespace"]) == (CLAIM, NAMESPACE)
+    worker = pod(Variant("a100", ("checkpoints-volume",)).workloads["hermes-worker"])
+    assert ("PersistentVolumeClaim", CLAIM, False) in references(worker)
 
 
 @every
 def test_all_lies_in_one_namespace(variant: Variant) -> None:
     seen = [(one["kind"], one["metadata"]["name"]) for one in variant.objects]
     assert len(seen) == len(set(seen))
-    assert variant.names("Namespace") == {NAMESPACE}
     for one in variant.objects:
-        if one["kind"] not in CLUSTER_WIDE:
-            assert one["metadata"]["namespace"] == NAMESPACE, one["metadata"]["name"]
+        assert one["metadata"]["namespace"] == NAMESPACE, one["metadata"]["name"]
+
+
+def test_what_belongs_to_the_cluster_lies_apart() -> None:
+    """So that what deletes the rest leaves it, with the Secrets and claims in the namespace."""
+    found = {(one["kind"], one["metadata"]["name"]): one for one in cluster()}
+    assert set(found) == {
+        ("Namespace", NAMESPACE),
+        *(("PriorityClass", f"hermes-live-{name}") for name in ("stateful", "stateless")),
+    }
+    for (kind, _), one in found.items():
+        for version in VERSIONS:
+            assert not problem(json.dumps(one), version)
+        if kind == "PriorityClass":
+            assert one["preemptionPolicy"] == "Never"
+
+
+@every
+def test_the_number_of_workers_is_left_to_its_owner(variant: Variant) -> None:
+    for name, workload in variant.workloads.items():
+        assert ("replicas" in workload["spec"]) is (name != "hermes-worker")
 
 
 @every
@@ -176,8 +242,21 @@ def test_selectors_take_their_own_pods_and_no_others(variant: Variant) -> None:
         assert taken({"matchLabels": service["spec"]["selector"]}) == {name}
         offered = {port["name"] for port in container(variant.workloads[name])["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= offered
+    grpc = {("hermes-gateway", 50051)}
+    for route in variant.of_kind("GRPCRoute"):
+        (rule,) = route["spec"]["rules"]
+        assert {(one["name"], one["port"]) for one in rule["backendRefs"]} == grpc
+    for ingress in variant.of_kind("Ingress"):
+        (rule,) = ingress["spec"]["rules"]
+        (way,) = rule["http"]["paths"]
+        assert way["backend"]["service"] == {"name": "hermes-gateway", "port": {"name": "grpc"}}
+        spoken = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"]
+        assert spoken == ("GRPCS" if "tls" in variant.components else "GRPC")
+        (certificate,) = ingress["spec"]["tls"]
+        assert certificate["secretName"] in YOURS
     budgets = variant.of_kind("PodDisruptionBudget")
-    assert {one["metadata"]["name"] for one in budgets} == variant.services
+    one_node = "one-node" in variant.components  # whose drain no budget may hold up
+    assert {one["metadata"]["name"] for one in budgets} == (set() if one_node else variant.services)
     for budget in budgets:
         assert taken(budget["spec"]["selector"]) == {budget["metadata"]["name"]}
     for monitor in variant.of_kind("PodMonitor"):
@@ -197,6 +276,10 @@ def test_what_is_named_is_there(variant: Variant) -> None:
             if kind == "Secret":
                 assert name in YOURS
                 assert f"`{name}`" in readme
+            elif kind == "PersistentVolumeClaim":
+                assert name == CLAIM
+            elif kind == "PriorityClass":
+                assert (kind, name) in {(o["kind"], o["metadata"]["name"]) for o in cluster()}
             else:
                 assert name in variant.names(kind)
         claims = workload["spec"].get("volumeClaimTemplates", [])

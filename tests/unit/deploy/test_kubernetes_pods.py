@@ -138,6 +138,8 @@ def test_images_have_a_tag(variant: Variant) -> None:
         assert image == {"hermes-redis": "redis"}.get(name, name.replace("hermes-", "hermes-live-"))
         assert tag
         assert tag != "latest"
+        if name == "hermes-worker":
+            assert tag.endswith("-cuda") is (variant.overlay != "cpu-dev")
 
 
 @every
@@ -171,6 +173,23 @@ def test_requests_stay_below_limits(variant: Variant) -> None:
 
 
 @every
+def test_workers_find_their_gpus_by_whoever_labels_nodes(variant: Variant) -> None:
+    worker = pod(variant.workloads["hermes-worker"])
+    wanted = "nvidia" if "runtime-class" in variant.components else None
+    assert worker.get("runtimeClassName") == wanted
+    if variant.overlay == "cpu-dev":
+        assert "affinity" not in worker
+        return
+    required = worker["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    # Terms are alternatives; what is in one of them has to hold together.
+    assert [term["matchExpressions"][0]["key"] for term in required["nodeSelectorTerms"]] == [
+        "nvidia.com/gpu.product",
+        "cloud.google.com/gke-accelerator",
+        "karpenter.k8s.aws/instance-gpu-name",
+    ]
+
+
+@every
 def test_redis_has_room_beside_its_data(variant: Variant) -> None:
     if "external-redis" in variant.components:
         return
@@ -182,7 +201,7 @@ def test_redis_has_room_beside_its_data(variant: Variant) -> None:
     assert 1.5 * data <= quantity(limits["memory"])
     (claim,) = redis["spec"]["volumeClaimTemplates"]
     assert 4 * data <= quantity(claim["spec"]["resources"]["requests"]["storage"])
-    maps = [config_map["data"] for config_map in variant.of_kind("ConfigMap")]
+    maps = [one.get("data", {}) for one in variant.of_kind("ConfigMap")]
     (config,) = (data["redis.conf"] for data in maps if "redis.conf" in data)
     assert "\nappendonly yes\n" in config
     assert "\nmaxmemory-policy noeviction\n" in config
@@ -196,6 +215,9 @@ def test_there_is_time_to_end(variant: Variant) -> None:
     }
     drain = float(variant.environment("hermes-worker")["HERMES_DRAIN_S"])
     assert grace["hermes-worker"] >= drain + TTL_S + 10
+    cameras = int(variant.environment("hermes-worker")["HERMES_MAX_CAMERAS"])
+    # Two thirds of it are for handing over (docs/durability.md): 250 MB each, at 333 MB/s.
+    assert drain >= 1.5 * cameras * 250 / 333
     drain = float(variant.environment("hermes-gateway")["HERMES_DRAIN_GRACE_S"])
     hook = container(variant.workloads["hermes-gateway"])["lifecycle"]["preStop"]
     assert grace["hermes-gateway"] >= hook["sleep"]["seconds"] + drain + 10

@@ -104,7 +104,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def test_the_metrics_are_found() -> None:
-    assert len(METRICS) == 47
+    assert len(METRICS) == 48
     assert EXPORTED["hermes_frames_total"] == {"camera", "outcome"}
     assert EXPORTED["hermes_time_to_first_token_seconds_bucket"] == {"model", "stage", "le"}
 
@@ -159,6 +159,7 @@ def test_every_metric_has_help_and_a_unit_in_its_name() -> None:
         *("hermes_fenced_writes", "hermes_replayed_frames", "hermes_checkpoints"),
         *("hermes_camera_state", "hermes_camera_owner_epoch", "hermes_refused_calls"),
         *("hermes_ready", "hermes_cameras_registered", "hermes_redis_evicts"),
+        *("hermes_camera_capacity",),
         *("hermes_threads_late", "hermes_frame_tokens", "hermes_question_forms"),
         *("hermes_notifications", "hermes_notifications_pending"),
         *("hermes_notification_dead_letters", "hermes_watch_evaluations", "hermes_events"),
