@@ -38,7 +38,7 @@ class Evidence:
     """What was found by hiding frames and reading the answer again.
 
     `frames`: the most telling first; empty if hiding frames does not change the answer.
-    `logprob`: of the whole answer, with nothing hidden. `largest_fall`: the most that it
+    `logprob`: of the answer's text, with nothing hidden. `largest_fall`: the most that it
     fell by, with many frames hidden. `readings`: how often the answer was read again.
     """
 

@@ -12,7 +12,7 @@ class EvidenceFrame:
     """A frame without which the answer is less likely.
 
     `number`: counts the stream's frames from 0. `logprob_without`: the log-probability of the
-    whole answer while this frame is hidden.
+    answer's text while this frame is hidden.
     """
 
     number: int
@@ -26,7 +26,7 @@ class Evidence:
 
     `frames`: first that from which alone the answer is likeliest; empty if the answer does not
     depend on what is hidden.
-    `logprob`: of the whole answer, with nothing hidden. `largest_fall`: the most that it fell by,
+    `logprob`: of the text, with nothing hidden. `largest_fall`: the most that it fell by,
     with anything hidden. `readings`: how often the answer was read again.
     """
 

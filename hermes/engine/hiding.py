@@ -3,7 +3,7 @@
 To hide one frame seldom tells: what it shows, its neighbours show as well. So all frames are
 hidden but a segment of them. If the answer rests on something that was seen, it is likely
 from the segments that show it, and unlikely from the others. "No, there was none" is
-likely from nearly all: nothing is evidence for it.
+likely from nearly all, and with all frames hidden, too: nothing is evidence for it.
 
 But a segment alone can mislead. Asked for the colour of an object that it does not show, a model
 names the colour of another one. So the segments from which the answer is unlikely are then read
@@ -25,23 +25,23 @@ SEGMENTS = 8
 PARTS = 10
 """And the likeliest segment into so many parts, at most."""
 
-CANDIDATES = 3
+CANDIDATES = 2
 """So many of the likeliest segments are shown beside the background."""
 
-LEAST_FALL = 6.0
+LEAST_FALL = 3.0
 """By so much at least the log-odds of an answer fall where only the background is shown.
 Measured on the demo's worlds (docs/memory-quality.md), as are those that follow.
 """
 
-LEAST_FALL_OF_FEW = 10.0
+LEAST_FALL_OF_FEW = 4.0
 """The same for a background of fewer segments, which lacks more than what the answer rests on."""
 
-SURE = math.log(3)
-"""And to less than these log-odds: an answer that is three times as likely as all others together
-does not need what is hidden.
+EVEN = 0.0
+"""And to less than these log-odds: an answer that is likelier than all others together does not
+need what is hidden.
 """
 
-LEAST_RISE = 4.0
+LEAST_RISE = 3.0
 """By so much the log-odds rise again beside the background with the segment that is evidence."""
 
 Hidden = tuple[int, ...]
@@ -101,10 +101,11 @@ class Hiding:
 
     def _search(self) -> Generator[list[Hidden], list[float], None]:
         segments = cut(self._frames, SEGMENTS)
-        self._logprob, *alone = yield [(), *(self._all_but(segment) for segment in segments)]
-        if len(segments) < 2:
+        alone = [self._all_but(segment) for segment in segments]
+        self._logprob, unseen, *taken = yield [(), self._frames, *alone]
+        if len(segments) < 2 or odds(unseen) > EVEN:
             return
-        found = sorted(zip(map(odds, alone), segments, strict=True))
+        found = sorted(zip(map(odds, taken), segments, strict=True))
         unlikely, background, others = yield from self._background(found)
         if not others:
             return
@@ -132,7 +133,7 @@ class Hiding:
         """
         known = odds(self._logprob)
         quarter, half = max(1, len(found) // 4), len(found) // 2
-        apart = sum(value <= min(0.0, known) for value, _ in found)
+        apart = sum(value <= min(EVEN, known) for value, _ in found)
         if apart < quarter:
             return known, (), []
         # An answer may be unlikely from a segment that shows its object among others. So the half
@@ -142,7 +143,7 @@ class Hiding:
         for count in sorted(sizes, reverse=True):
             background = tuple(frame for _, segment in found[:count] for frame in segment)
             (taken,) = yield [self._all_but(background)]
-            if odds(taken) < min(SURE, known - sizes[count]):
+            if odds(taken) < min(EVEN, known - sizes[count]):
                 return odds(taken), background, [segment for _, segment in found[count:]]
         return known, (), []
 

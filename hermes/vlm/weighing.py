@@ -1,4 +1,4 @@
-"""How likely an answer is while frames are hidden from it."""
+"""How likely an answer's text is while frames are hidden from it."""
 
 from __future__ import annotations
 
@@ -24,22 +24,26 @@ def logprobs_without(
     *,
     left_open: Sequence[OpenToken] | None = None,
 ) -> list[float]:
-    """The log-probability of a whole answer while frames are hidden; for each of `hidden` one.
+    """The log-probability of an answer's text while frames are hidden; for each of `hidden` one.
 
     `question`: its inputs [n, width], without the frames that the branch begins with.
     `answer`: token ids. All are read in one pass, which leaves the branch as it is.
     `between`: as in `PackedPass`. `left_open`: of an answer with a grammar. Its other tokens had
     to come and do not count; these count as one of those that could have come.
+
+    The token that ends an answer does not count either. From few frames, a model may still say
+    the same and not know that this is all: that does not make the answer another one.
     """
-    if left_open is not None and not left_open:
+    if left_open is None:
+        ends = model.decoding.end_ids
+        left_open = [OpenToken(at, token) for at, token in enumerate(answer) if token not in ends]
+    if not left_open:
         return [0.0] * len(hidden)
     asked = branch.opened_by(question)
     inputs = torch.cat((asked, model.embed(list(answer[:-1])))) if len(answer) > 1 else asked
     readings = Readings(branch, len(inputs), hidden)
     states = model.forward(inputs.repeat(len(hidden), 1), PackedPass([readings], between))
     states = states.view(len(hidden), len(inputs), -1)[:, len(asked) - 1 :]
-    if left_open is None:
-        left_open = [OpenToken(place, id) for place, id in enumerate(answer)]
     places, wanted, among = (
         part.to(states.device, non_blocking=True) for part in _tables(left_open)
     )

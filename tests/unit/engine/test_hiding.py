@@ -81,7 +81,7 @@ def test_an_answer_that_hiding_does_not_change_has_no_evidence(frames: int) -> N
     assert found.frames == ()
     assert found.largest_fall == 0.0
     assert found.logprob == likely(3.0)
-    assert found.readings == 1 + min(SEGMENTS, frames)
+    assert found.readings == 2 + min(SEGMENTS, frames)
 
 
 def test_there_is_none_for_what_nearly_every_frame_shows() -> None:
@@ -89,7 +89,8 @@ def test_there_is_none_for_what_nearly_every_frame_shows() -> None:
     doubtful = {7, 42}
 
     def logprob(shown: set[int]) -> float:
-        return likely(-6.0) if len(shown) < 20 and shown & doubtful else likely(4.0)
+        hidden = not shown or (len(shown) < 20 and shown & doubtful)
+        return likely(-6.0) if hidden else likely(4.0)
 
     found = searched(list(range(80)), 3, logprob)
     assert found.frames == ()
@@ -103,7 +104,7 @@ def test_a_segment_that_misleads_alone_does_not_beside_the_others() -> None:
     def logprob(shown: set[int]) -> float:
         if shown & shows:
             return likely(5.0)
-        return likely(8.0) if shown <= other else likely(-4.0)
+        return likely(8.0) if shown and shown <= other else likely(-4.0)
 
     found = searched(list(range(80)), 3, logprob)
     assert len(found.frames) == 3
@@ -111,11 +112,13 @@ def test_a_segment_that_misleads_alone_does_not_beside_the_others() -> None:
 
 
 def test_what_any_half_of_the_frames_shows_is_no_evidence_though_few_frames_do_not() -> None:
-    """As a "no" that a model says only once it has seen more than a few frames."""
-    found = searched(
-        list(range(80)), 3, lambda shown: likely(4.0 if len(shown) > 30 or 5 in shown else -4.0)
-    )
-    assert found.frames == ()
+    """As a "no" that a few frames make doubtful: from none at all, and from half, it is said."""
+
+    def logprob(shown: set[int]) -> float:
+        sure = not shown or len(shown) > 30 or 5 in shown
+        return likely(4.0 if sure else -4.0)
+
+    assert searched(list(range(80)), 3, logprob).frames == ()
 
 
 def test_what_only_a_quarter_of_the_frames_lacks_has_evidence_if_it_falls_far() -> None:
@@ -132,6 +135,20 @@ def test_what_only_a_quarter_of_the_frames_lacks_has_evidence_if_it_falls_far() 
     found = searched(list(range(80)), 2, logprob)
     assert found.frames
     assert {number for number, _ in found.frames} <= set(range(60, 80))
+
+
+def test_what_a_model_says_without_any_frame_has_no_evidence() -> None:
+    """Though some frames make it say another thing, and others make it say so again."""
+    doubtful = set(range(40))
+
+    def logprob(shown: set[int]) -> float:
+        return likely(-6.0) if shown & doubtful and not shown - doubtful else likely(4.0)
+
+    found = searched(list(range(80)), 3, logprob)
+    assert found.frames == ()
+    assert found.largest_fall > 4
+    seen = searched(list(range(80)), 3, lambda shown: logprob(shown) if shown else likely(-6.0))
+    assert seen.frames, "if without any frame it says another thing, it had to see one of them"
 
 
 def test_a_long_answer_is_unlikely_by_itself() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,22 @@ def test_an_answer_of_one_token() -> None:
             hidden = made.model.forward(question, PackedPass([row]))
             scores = made.model.logits(hidden[-1]).log_softmax(-1)
     assert found == pytest.approx(float(scores[ANSWER[0]]), abs=1e-4)
+
+
+def test_the_token_that_ends_an_answer_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = fed(memory_of("llava_onevision"), tiny.pictures(3, seed=3))
+    model: Any = made.model
+    question = model.question(QUESTION)
+    with made.branch(len(question) + 4) as branch:
+        text = logprobs_without(model, branch, question, ANSWER[:-1], [[], [1]])
+        all_tokens = logprobs_without(model, branch, question, ANSWER, [[], [1]])
+        ends = replace(model.decoding, end_ids=frozenset(ANSWER[-1:]))
+        monkeypatch.setattr(model, "decoding", ends)
+        ended = logprobs_without(model, branch, question, ANSWER, [[], [1]])
+        nothing = logprobs_without(model, branch, question, ANSWER[-1:], [[]])
+    assert ended == pytest.approx(text, abs=1e-4)
+    assert ended != pytest.approx(all_tokens, abs=1e-3)
+    assert nothing == [0.0]
 
 
 def test_of_an_answer_with_a_grammar_only_what_it_left_open_counts() -> None:
