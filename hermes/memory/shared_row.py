@@ -61,14 +61,22 @@ class SharedRow(BranchRow):
         """It has none: see `in_line`."""
         raise RuntimeError("a row of several questions is not read in line")
 
-    @cached_property
-    def tables(self) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """cos and sin of its positions: those of each question begin after the frames."""
-        branch, shared = self.branch, self._shared
+    def positions(self) -> Tensor:
+        """Those of each question begin after the frames, and those of a text after its question."""
+        shared = self._shared
         longest = max(part.tokens + max(part.forks, default=0) for part in self._parts)
-        line = branch.positions(shared + longest)
-        order = _order(shared, self._parts, line.device)
-        return branch.rotary.tables(line.index_select(1, order))
+        line = self.branch.positions(shared + longest)
+        return line.index_select(1, _order(shared, self._parts, line.device))
+
+    @property
+    def line(self) -> range | None:
+        """None: they do not follow one another."""
+        return None
+
+    @property
+    def causal(self) -> bool:
+        """Not so: a question does not see those before it."""
+        return False
 
     @cached_property
     def mask(self) -> Tensor | None:
