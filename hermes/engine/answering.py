@@ -210,14 +210,13 @@ class Answers:
         count = 0
         try:
             for answers in starting:
-                if not can_begin(answers[0]):  # the others of this pass took the room
-                    for answer in answers:
-                        self._open.put_back(answer)
+                if not (able := self._able(answers)):
                     continue
-                count += len(answers)
-                tokens += answers[0].session.present_tokens
-                tokens += sum(answer.pass_tokens for answer in answers)
-                rows += self._standing_rows(answers, opened)
+                tokens += able[0].session.present_tokens
+                tokens += sum(answer.pass_tokens for answer in able)
+                begun_rows = self._standing_rows(able, opened)
+                count += sum(len(row.answers) for row in begun_rows)
+                rows += begun_rows
                 between.aside()
             self._pass(rows, between)
         finally:
@@ -246,7 +245,6 @@ class Answers:
 
         `opened`: gets the branch of that row.
         """
-        answers = [answer for answer in answers if not answer.over]  # cancelled meanwhile
         joint = [answer for answer in answers if answer.joins]
         on_cpu = self._model.shape.device.type == "cpu"
         if len(joint) < 2 or not (on_cpu or joint[0].session.present_tokens):
@@ -255,15 +253,29 @@ class Answers:
             answer
             for answer in answers
             if answer not in joint
+            and self._able([answer])
             and self._begin(answer)
             and self._reads(answer, answer.unread_tokens)
         ]
+        joint = self._able(joint)
         rows: list[PassRow] = [OwnRow(self._model, answer) for answer in alone]
         if joint and (branch := self._joint_branch(joint)) is not None:
             opened.append(branch)
             begun = [answer for answer in joint if self._start(answer, branch)]
             rows.append(JointRow(self._model, branch, begun))
         return rows
+
+    def _able(self, answers: Sequence[Answer]) -> list[Answer]:
+        """Those that can begin. What others took the room of meanwhile waits again."""
+        able = []
+        for answer in answers:
+            if answer.over:  # cancelled meanwhile, or its camera was closed
+                continue
+            if can_begin(answer):
+                able.append(answer)
+            else:
+                self._open.put_back(answer)
+        return able
 
     def _joint_branch(self, answers: Sequence[Answer]) -> Branch | None:
         """A branch for all of them; None if they failed."""

@@ -67,7 +67,7 @@ class OpenQuestions:
     def put_back(self, answer: Answer) -> None:
         """A standing question that was taken, and cannot begin after all."""
         self.under_way.remove(answer)
-        self.standing.add(answer)
+        self.standing.put_back(answer)
 
     def remove(self, answer: Answer) -> None:
         """It is over."""

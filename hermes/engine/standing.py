@@ -39,6 +39,12 @@ class StandingQuestions:
         """Put a question at the end of its camera's."""
         self._waiting.setdefault(answer.session, []).append(answer)
 
+    def put_back(self, answer: Answer) -> None:
+        """Put back a question that was taken: its camera comes first again."""
+        others = self._waiting.pop(answer.session, [])
+        answers = sorted([answer, *others], key=lambda one: one.ready)
+        self._waiting = {answer.session: answers, **self._waiting}
+
     def remove(self, answer: Answer) -> None:
         """Take out a question, if it waits here."""
         answers = self._waiting.get(answer.session, [])

@@ -62,7 +62,7 @@ class SharedRow(BranchRow):
         raise RuntimeError("a row of several questions is not read in line")
 
     def positions(self) -> Tensor:
-        """Those of each question begin after the frames."""
+        """Those of each question begin after the frames, and those of a text after its question."""
         shared = self._shared
         longest = max(part.tokens + max(part.forks, default=0) for part in self._parts)
         line = self.branch.positions(shared + longest)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hermes.memory.attention import Joined
 from hermes.memory.excerpt import Excerpt
 from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab
@@ -75,20 +76,28 @@ class RowOfIt(Protocol):
 
 @dataclass(slots=True)
 class _Pass:
-    """What a pass has of some branches.
+    """What one pass has of some branches. Another pass may read others of them meanwhile.
 
-    `rows`: of each its branch's number, and how many of its tokens stay. `numbers`: [rows].
+    `of`: their copies. `rows`: of each its branch's number, and how many of its tokens stay.
+    `numbers`: [rows].
     `places`: [rows, tokens], where the rows' tokens go. `alike`: they go to the same places of all
     branches. `end`: past the last place. `hidden`: [branches, 1, tokens, end], minus infinity where
     a token does not see.
     """
 
+    of: SideBySide
     rows: list[tuple[int, int]]
     numbers: Tensor
     places: Tensor
     alike: bool
     end: int
     hidden: Tensor
+
+    def attend(self, layer: int, rotated: tuple[Tensor, Tensor], value: Tensor) -> Tensor:
+        """[heads, tokens of all rows, head_dim] from query and key, rotated and the query scaled,
+        and the value. After the last layer the branches find keys and values in the copies.
+        """
+        return self.of.attend(self, layer, rotated, value)
 
 
 class SideBySide:
@@ -109,7 +118,6 @@ class SideBySide:
         self._values = torch.empty(size, dtype=torch.float32)
         self._defined = self._seen
         self._lengths = [branch.length for branch in branches]
-        self._pass: _Pass | None = None
         self._columns = torch.arange(self._length)
         seen = torch.tensor([branch.seen for branch in branches]).unsqueeze(1)
         beyond = (self._columns >= seen) & (self._columns < self._seen)
@@ -139,8 +147,8 @@ class SideBySide:
             row[:, :, self._seen : end] = own[:, :, : branch.length]
 
     @classmethod
-    def of(cls, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> Self | None:
-        """Ready for a pass of these rows, which have equally many tokens.
+    def of(cls, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> Joined | None:
+        """What one pass reads of these rows, which have equally many tokens.
 
         None if they are better read one after the other.
         """
@@ -149,8 +157,7 @@ class SideBySide:
             if not _worthwhile(branches, tokens):
                 return None
             made = cls(branches, tokens)
-        made._begin(rows, branches)
-        return made
+        return made._begin(rows, branches)
 
     def fits(self, branches: Sequence[Reads], tokens: int) -> bool:
         """Whether it has these branches, as they are now and few others, and room for more."""
@@ -163,7 +170,7 @@ class SideBySide:
             if number is not None
         )
 
-    def _begin(self, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> None:
+    def _begin(self, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> _Pass:
         tokens = rows[0].tokens
         numbers = [self._number[id(branch)] for branch in branches]
         starts = [self._seen + branch.length for branch in branches]
@@ -182,7 +189,8 @@ class SideBySide:
         which = torch.tensor(numbers)
         alike = numbers == list(range(len(self._branches))) and len(set(starts)) == 1
         kept = [row.kept for row in rows]
-        self._pass = _Pass(
+        return _Pass(
+            self,
             list(zip(numbers, kept, strict=True)),
             which,
             last.index_select(0, which),
@@ -191,12 +199,11 @@ class SideBySide:
             hidden.unsqueeze(1),
         )
 
-    def attend(self, layer: int, rotated: tuple[Tensor, Tensor], value: Tensor) -> Tensor:
-        """[heads, tokens of all rows, head_dim] from query and key, rotated and the query scaled,
-        and the value. After the last layer the branches find keys and values here.
-        """
-        here, (query, key) = self._pass, rotated
-        assert here is not None
+    def attend(
+        self, here: _Pass, layer: int, rotated: tuple[Tensor, Tensor], value: Tensor
+    ) -> Tensor:
+        """What a pass reads of one layer: see `_Pass.attend`."""
+        query, key = rotated
         (count, tokens), total = here.places.shape, len(self._branches)
         heads, kv_heads, dim = query.shape[0], key.shape[0], query.shape[2]
         groups = heads // kv_heads

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -183,3 +183,60 @@ def test_a_pass_that_failed_leaves_no_trace() -> None:
         hidden = model.forward(torch.cat([question] * 2), PackedPass(rows))
     logits = model.logits(hidden[len(question) - 1])
     torch.testing.assert_close(logits, expected[0], atol=2e-4, rtol=1e-4)
+
+
+def test_a_pass_may_give_way_to_one_over_others_of_the_same_branches() -> None:
+    """Both find what they would alone."""
+    of, tokens = memories("llava"), 3
+    expected = alone(of, QUESTIONS, [tokens] * 4)
+    model = of[0].model
+    following = [model.question(text) for text in QUESTIONS]
+    branches = [memory.branch(len(own) + tokens) for memory, own in zip(of, following, strict=True)]
+    found: list[list[Tensor]] = [[] for _ in of]
+
+    def read(numbers: Sequence[int], between: Callable[[], None] | None = None) -> None:
+        rows = [branches[n].row(len(following[n])) for n in numbers]
+        hidden = model.forward(
+            torch.cat([following[n] for n in numbers]), PackedPass(rows, between)
+        )
+        ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
+        for n, row, own in zip(numbers, rows, model.logits(hidden[ends]), strict=True):
+            branches[n].commit(row)
+            found[n].append(own)
+            following[n] = model.embed([int(own.argmax())])
+
+    layers: list[int] = []
+
+    def give_way() -> None:
+        layers.append(1)
+        if len(layers) == 2:
+            read((2, 3))
+
+    with torch.inference_mode():
+        read(range(4))
+        read(range(4))
+        read((0, 1), give_way)
+    assert branches[0].side_by_side is branches[2].side_by_side is not None
+    for own, logits in zip(found, expected, strict=True):
+        torch.testing.assert_close(torch.stack(own), logits, atol=2e-4, rtol=1e-4)
+
+
+def test_rows_of_different_lengths_of_the_same_branches_share_a_pass() -> None:
+    of = memories("llava")
+    model = of[0].model
+    question = model.question(QUESTIONS[0])
+    texts = [model.embed(list(range(20, 20 + tokens))) for tokens in (2, 2, 5, 5)]
+
+    def read(some: Sequence[int]) -> list[Tensor]:
+        branches = [of[n].branch(len(question) + 5) for n in some]
+        hidden = Tensor()
+        with torch.inference_mode():
+            for inputs in ([question for _ in some], [texts[n] for n in some]):
+                rows = [branch.row(len(own)) for branch, own in zip(branches, inputs, strict=True)]
+                hidden = model.forward(torch.cat(inputs), PackedPass(rows))
+                for branch, row in zip(branches, rows, strict=True):
+                    branch.commit(row)
+        return list(hidden.split([len(texts[n]) for n in some]))
+
+    for number, own in enumerate(read(range(4))):
+        torch.testing.assert_close(own, read([number])[0], atol=2e-4, rtol=1e-4)
