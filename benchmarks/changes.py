@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.scene import Scene
+from benchmarks.scene import EXACTLY_NEW, Scene
 from benchmarks.table import Row, least
 from hermes.demo import checkpoint
 from hermes.demo.training.precision import fast_dtype
@@ -74,7 +74,7 @@ def run(rounds: int) -> list[Row]:
 def _ingest(model: VideoModel, name: str, rounds: int) -> list[Row]:
     scene: Any = Scene(model)
     full = _memories(scene, None)
-    changed = _memories(scene, ChangeConfig())
+    changed = _memories(scene, EXACTLY_NEW)
     scene.repaint(0)
     rows: list[Row] = []
     for count in CAMERAS:
@@ -183,7 +183,7 @@ def _compressed(model: VideoModel, name: str) -> Row:
     """A stretch of a long stream, compressions and guidance included."""
     scene: Any = Scene(model)
     took, compressions, tokens = [], [], []
-    for changes in (ChangeConfig(), None):
+    for changes in (EXACTLY_NEW, None):
         memory = VideoMemory(scene, budget=16 * model.layout.tokens, changes=changes)
         scene.cut()
         for _ in range(32):
@@ -219,7 +219,7 @@ def _questions(model: VideoModel, name: str, rounds: int) -> list[Row]:
         memory = VideoMemory(
             scene,
             budget=HELD_FRAMES * model.layout.tokens,
-            changes=ChangeConfig(),
+            changes=EXACTLY_NEW,
             present_frames=present,
         )
         for _ in range(HELD_FRAMES // 2):

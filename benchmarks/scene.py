@@ -8,8 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hermes.memory.changes import ChangeConfig
 from hermes.vlm import Between, VideoModel
 from hermes.vlm.preprocess import listed
+
+EXACTLY_NEW = ChangeConfig(around=0)
+"""Takes in what is new and nothing beside it, so that a share of a picture is that share."""
 
 
 class Scene:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from benchmarks.changes import HELD_FRAMES, SHAPE, Forgetful, blank, matrices, new_tokens
-from benchmarks.scene import Scene
+from benchmarks.scene import EXACTLY_NEW, Scene
 from benchmarks.table import Row, least
 from hermes.demo import checkpoint
 from hermes.demo.training.precision import fast_dtype
@@ -46,7 +46,7 @@ def run(rounds: int) -> list[Row]:
 def waiting(model: VideoModel, name: str, rounds: int) -> list[Row]:
     """The rows of one model."""
     scene: Any = Scene(model)
-    full, changed = _memory(scene, None), _memory(scene, ChangeConfig())
+    full, changed = _memory(scene, None), _memory(scene, EXACTLY_NEW)
     tokens, whole = new_tokens(model, SHARE), model.layout.tokens
     sides: list[Callable[[], object]] = [
         partial(_taken, scene, full, 1.0, 1),

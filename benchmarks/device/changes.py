@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.device.machine import settle
 from benchmarks.device.report import Cell, Report
 from benchmarks.device.subject import EVERY, Subject, arrivals
-from benchmarks.scene import Scene
+from benchmarks.scene import EXACTLY_NEW, Scene
 from hermes.memory import ChangeConfig, MemoryState
 from hermes.vlm import VideoMemory, take_together
 
@@ -37,7 +37,7 @@ def taking_changes(
         f"A frame has {tokens} tokens. The tower reads every frame, of which the share is new"
         " exactly: its features are replaced. All cameras show the same.",
     )
-    states = {changes: _full(of, scene, changes) for changes in (ChangeConfig(), None)}
+    states = {changes: _full(of, scene, changes) for changes in (EXACTLY_NEW, None)}
     for count in cameras:
         if fitting is None or count <= fitting:
             table.attempt(count, lambda: _row(of, scene, states, count))  # noqa: B023

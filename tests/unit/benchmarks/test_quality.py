@@ -15,6 +15,7 @@ from torch import Tensor
 from benchmarks.quality.contenders import ablations, change_settings, contenders
 from benchmarks.quality.disturbances import DISTURBANCES, disturbed
 from benchmarks.quality.filmed import filmed
+from benchmarks.quality.narrowed import narrow
 from benchmarks.quality.report import by_era, by_kind
 from benchmarks.quality.run import (
     UNBOUNDED,
@@ -115,7 +116,7 @@ def test_a_scene_in_chapters_goes_on_having_events() -> None:
 
 def test_all_contenders_take_part() -> None:
     names = set(all_contenders())
-    assert {UNBOUNDED, *contenders(), *ablations(), *change_settings()} == names
+    assert {UNBOUNDED, *contenders(), *ablations(), *change_settings(), *narrow()} == names
     for wanted in (
         "smoothing=off", "smoothing=index", "summary=off", "summary=paper", "normalise=rank",
         "recent_frames=0", "recent_frames=8", "reindex=eager", "no guidance", "hermes-paper",

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from benchmarks.changes import Forgetful
-from benchmarks.scene import Scene
+from benchmarks.scene import EXACTLY_NEW, Scene
 from hermes.memory import FrameStamp
-from hermes.memory.changes import ChangeConfig
 from hermes.vlm import Arrival, take_together
 from tests.support import tiny
 
@@ -22,7 +21,7 @@ def picture() -> torch.Tensor:
 @pytest.mark.parametrize(("share", "taken"), [(0.0, 1), (0.125, 2), (0.25, 4), (1.0, 16)])
 def test_exactly_the_new_share_is_taken_in(share: float, taken: int) -> None:
     scene: Any = Scene(tiny.model())
-    memory = Forgetful(scene, budget=96, changes=ChangeConfig())
+    memory = Forgetful(scene, budget=96, changes=EXACTLY_NEW)
     for _ in range(3):
         scene.cut()
         memory.feed(picture())
@@ -34,7 +33,7 @@ def test_exactly_the_new_share_is_taken_in(share: float, taken: int) -> None:
 
 def test_a_memory_that_forgets_stays_as_it_is() -> None:
     scene: Any = Scene(tiny.model())
-    memory = Forgetful(scene, budget=96, changes=ChangeConfig())
+    memory = Forgetful(scene, budget=96, changes=EXACTLY_NEW)
     scene.cut()
     memory.feed(picture())
     before = memory.state()
@@ -50,7 +49,7 @@ def test_a_memory_that_forgets_stays_as_it_is() -> None:
 
 def test_of_frames_that_come_together_each_is_new_in_part() -> None:
     scene: Any = Scene(tiny.model())
-    memory = Forgetful(scene, budget=96, compress_every_frames=8, changes=ChangeConfig())
+    memory = Forgetful(scene, budget=96, compress_every_frames=8, changes=EXACTLY_NEW)
     for _ in range(3):
         scene.cut()
         memory.feed(picture())
