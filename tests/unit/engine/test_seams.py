@@ -21,8 +21,8 @@ from tests.support.named_engine import NamedEngine
 from tests.unit.engine.test_engine import Observer, wait, wait_for
 
 CONFIG = EngineConfig(
-    budget_tokens=96, compress_every_frames=3, max_cameras=6, max_question_tokens=160,
-    max_answer_tokens=8, prefill_tokens=16, max_questions=200, max_camera_questions=200,
+    budget_tokens=96, compress_every_frames=3, max_cameras=6, max_question_tokens=400,
+    max_answer_tokens=8, prefill_tokens=96, max_questions=200, max_camera_questions=200,
     max_wait_s=600,
 )  # fmt: skip
 DAY = Choices(("day", "night", "a white circle"))
@@ -159,7 +159,7 @@ def test_questions_about_a_span_and_about_all_wait_for_each_other(rig: Rig) -> N
     wait_for(lambda: not rig.reads)
 
 
-TEXTS = ("What now?", "Is it day?", "there " * 30, "Who is there? " * 20)
+TEXTS = ("What now?", "Is it day?", "there " * 120, "Who is there? " * 80)
 
 
 def some_question(chance: random.Random) -> Question:
@@ -182,7 +182,7 @@ def test_every_question_ends_once_and_nothing_is_read_any_more(rig: Rig, seed: i
     kept: list[Ends] = []
     dropped: list[Ends] = []
     go_on = rig.held_off()
-    for number in range(16):
+    for number in range(12):
         camera, sink = chance.choice(cameras), Ends()
         answer = rig.handles[camera].ask(
             some_question(chance), sink, standing=chance.random() < 0.5
@@ -193,7 +193,7 @@ def test_every_question_ends_once_and_nothing_is_read_any_more(rig: Rig, seed: i
             rig.began = answer.cancel
         elif cancelled:
             answer.cancel()
-        if number == 8:
+        if number == 6:
             go_on.set()
     closed = chance.choice(cameras)
     rig.began = rig.handles[closed].close
