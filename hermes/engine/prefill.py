@@ -71,9 +71,12 @@ class Prefill:
                 long.append(answer)
         if long:
             first = min(long, key=lambda answer: answer.standing)
+            begins = first.unread_tokens == first.question_tokens
+            tokens += first.session.present_tokens if begins else 0
             slice_tokens = min(first.unread_tokens, max(1, most // _LEAST, most - tokens))
             reads.append((first, slice_tokens))
-            tokens += slice_tokens
+            ends = slice_tokens == first.unread_tokens
+            tokens += first.pass_tokens if ends else slice_tokens  # its choices come last
         return PassShare(tuple(starting), tuple(going_on), tuple(reads), tokens)
 
 

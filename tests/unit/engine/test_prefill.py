@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from hermes.engine.question_room import QuestionRoom
 from hermes.engine.ready_questions import ReadyQuestions
 from hermes.engine.session import Session
 from hermes.question import Question
+from hermes.vlm.scoring import Scoring
 from tests.unit.engine.test_choices import Sink
 
 MOST = 100
@@ -69,6 +72,19 @@ def test_a_long_question_is_read_in_slices_while_answers_go_on() -> None:
         slices += read(share, under_way)
     assert slices == [100, 100, 50]
     assert shared(prefill, under_way, ready).going_on == (going_on, long)
+
+
+def test_what_a_long_question_brings_counts_with_its_slices() -> None:
+    """Frames with the first, choices with the last."""
+    long = asked(250)
+    long.session = cast(Session, SimpleNamespace(present_tokens=10))
+    long.scoring = cast(Scoring, SimpleNamespace(tokens=30))
+    prefill, under_way, passes = Prefill(QuestionRoom(MOST, grows=False)), list[Answer](), []
+    ready = queue([long])
+    while long.unread_tokens:
+        share = shared(prefill, under_way, ready)
+        passes.append((read(share, under_way), share.tokens))
+    assert passes == [([90], 100), ([100], 100), ([60], 90)]
 
 
 def test_questions_that_come_meanwhile_go_first_and_leave_a_quarter() -> None:
