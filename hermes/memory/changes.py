@@ -17,6 +17,7 @@ against what is around it, as in the pictures that a model knows, not as a fragm
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt, prod
 
 import torch
 from torch import Tensor
@@ -117,8 +118,14 @@ def unlike(features: Tensor, levels: int = 1) -> float:
 
 
 def beside(sides: tuple[int, ...], around: int) -> Tensor:
-    """Each place and those beside it: [places, 4 * around + 1] int64. At an edge, some twice."""
-    rows, columns = (1, *sides)[-2:]
+    """Each place and those beside it: [places, 4 * around + 1] int64. At an edge, some twice.
+
+    `sides`: rows and columns; or the number of places in line, of a square picture if it can be one.
+    """
+    columns = sides[-1] if len(sides) == 2 else isqrt(sides[0])
+    rows = prod(sides) // columns
+    if rows * columns != prod(sides):
+        rows, columns = 1, prod(sides)
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     found = []
     for step in range(-around, around + 1):
@@ -149,7 +156,7 @@ class Changes:
     ) -> Look:
         """Compare a frame's features [places, width] with what is known.
 
-        `sides`: rows and columns of the places; without, none is beside another.
+        `sides`: of the picture, as in `beside`; without, no place is beside another.
         The first frame, and one with another number of places, is taken in whole.
         """
         if seen is None or seen.reference.shape != features.shape:

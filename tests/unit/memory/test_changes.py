@@ -18,6 +18,7 @@ from hermes.memory.changes import (
     ChangeConfig,
     Changes,
     Look,
+    beside,
     distance,
     unlike,
 )
@@ -66,6 +67,11 @@ def test_how_far_what_is_beside_a_place_reaches() -> None:
         look = changes.look(seen, after, 1000, (3, 4))
         taken[around] = look.taken.nonzero().flatten().tolist()
     assert taken == {0: [0], 1: [0, 1, 4], 2: [0, 1, 2, 4, 8]}
+
+
+def test_places_in_line_are_those_of_a_square_picture() -> None:
+    assert beside((9,), 1).tolist() == beside((3, 3), 1).tolist()
+    assert set(beside((7,), 1)[3].tolist()) == {2, 3, 4}, "no square: a row"
 
 
 def counts(found: list[Look]) -> list[int]:
