@@ -120,7 +120,8 @@ def unlike(features: Tensor, levels: int = 1) -> float:
 def beside(sides: tuple[int, ...], around: int) -> Tensor:
     """Each place and those beside it: [places, 4 * around + 1] int64. At an edge, some twice.
 
-    `sides`: rows and columns; or the number of places in line, of a square picture if it can be one.
+    `sides`: rows and columns; or the number of places in line: those of a square picture, if they
+    can be.
     """
     columns = sides[-1] if len(sides) == 2 else isqrt(sides[0])
     rows = prod(sides) // columns
