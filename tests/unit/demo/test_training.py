@@ -223,6 +223,7 @@ class _StoppingPace(Pace):
             raise _Stopped
 
 
+@pytest.mark.slow
 def test_an_interrupted_course_continues_bit_equally(tmp_path: Path) -> None:
     settings = replace(SMALL, check_every=3)
     course = courses(settings)[0]
@@ -242,6 +243,7 @@ def test_an_interrupted_course_continues_bit_equally(tmp_path: Path) -> None:
     assert not torch.equal(next(iter(stopped.parameters())), next(iter(whole.parameters())))
 
 
+@pytest.mark.slow
 def test_the_loss_falls() -> None:
     tokenizer = words.build()
     learner = Learner(checkpoint.model_of(tokenizer, seed=3), Packer(tokenizer))
