@@ -24,7 +24,8 @@ from hermes.engine.ready_questions import can_begin
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.scheduler import PassSize
 from hermes.engine.session import Session
-from hermes.engine.weighing import Weighing, Weighings, stamps_of
+from hermes.engine.starter import Starter
+from hermes.engine.weighing import Weighing, Weighings
 from hermes.errors import CameraNotOwned, HermesError, as_hermes_error
 from hermes.memory import Branch, Device
 from hermes.vlm import ChosenToken, VideoModel
@@ -81,6 +82,7 @@ class Answers:
         self._cancelled = threading.Event()  # one of the answers was
         self._reading: set[Answer] = set()  # standing ones, in the pass that gives way
         self._open = OpenQuestions()
+        self._starter = Starter(model, passes, clock, self._failed)
 
     @property
     def ready(self) -> int:
@@ -171,7 +173,7 @@ class Answers:
         """Run one pass: read questions as `Prefill` says, and add a token to each answer."""
         under_way = [answer for answer in self._open.under_way if answer not in self._reading]
         began = self._clock()
-        share = self._prefill.share(under_way, self._open.ready, self._begin)
+        share = self._prefill.share(under_way, self._open.ready, self._starter.alone)
         self._open.under_way += share.starting
         reading = [answer for answer, tokens in share.reads if self._reads(answer, tokens)]
         taking_part = [*share.going_on, *reading]
@@ -228,18 +230,6 @@ class Answers:
         size.took(tokens, between.slices, seconds)
         self._watched(count, seconds)
 
-    def _begin(self, answer: Answer) -> bool:
-        """Begin an answer on a branch of its own. Whether that worked."""
-        question = answer.question
-        try:
-            answer.branch = answer.session.memory.branch(answer.room, question.span)
-            if question.evidence:
-                answer.stamps = stamps_of(answer.session.memory, answer.branch)
-        except Exception as error:
-            self._failed(answer, error)
-            return False
-        return self._start(answer, answer.branch)
-
     def _standing_rows(self, answers: Sequence[Answer], opened: list[Branch]) -> list[PassRow]:
         """Begin to answer questions about one camera: in one row, as far as that saves anything.
 
@@ -254,14 +244,14 @@ class Answers:
             for answer in answers
             if answer not in joint
             and self._able([answer])
-            and self._begin(answer)
+            and self._starter.alone(answer)
             and self._reads(answer, answer.unread_tokens)
         ]
         joint = self._able(joint)
         rows: list[PassRow] = [OwnRow(self._model, answer) for answer in alone]
-        if joint and (branch := self._joint_branch(joint)) is not None:
+        if joint and (branch := self._starter.joint_branch(joint)) is not None:
             opened.append(branch)
-            begun = [answer for answer in joint if self._start(answer, branch)]
+            begun = [answer for answer in joint if self._starter.on(answer, branch)]
             rows.append(JointRow(self._model, branch, begun))
         return rows
 
@@ -276,36 +266,6 @@ class Answers:
             else:
                 self._open.put_back(answer)
         return able
-
-    def _joint_branch(self, answers: Sequence[Answer]) -> Branch | None:
-        """A branch for all of them; None if they failed."""
-        try:
-            room = sum(answer.pass_tokens for answer in answers)
-            return answers[0].session.memory.branch(room)
-        except Exception as error:
-            for answer in answers:
-                self._failed(answer, error)
-            return None
-
-    def _start(self, answer: Answer, branch: Branch) -> bool:
-        """Begin an answer that reads this branch. Whether that worked."""
-        question = answer.question
-        answer.started = self._clock()
-        answer.coverage, answer.span = branch.coverage, branch.span
-        try:
-            answer.stream = self._model.text_stream(reasoning=answer.reasons)
-            if answer.scoring is None:
-                answer.choice = self._passes.choice.begin(
-                    question.text,
-                    question.sampling,
-                    question.turns,
-                    answer.grammar,
-                    answer.session.memory.model,
-                )
-        except Exception as error:
-            self._failed(answer, error)
-            return False
-        return True
 
     def _pass(self, rows: Sequence[PassRow], between: GivingWay | None = None) -> None:
         run_rows(self._passes, rows, self._took, self._failed, between)
