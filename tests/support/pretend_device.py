@@ -6,7 +6,7 @@ copy there counts as a launch; what the host would wait for counts as a wait.
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -112,26 +112,26 @@ _rotations: list[object] = [None]
 
 def _rotation() -> object:
     """The call of a rotation that is under way: on a GPU one kernel does what it does in steps."""
-    frame, found = sys._getframe(2), None
+    frame, found = inspect.currentframe(), None
     while frame is not None:
         code = frame.f_code
         if code.co_filename.endswith("/memory/rope.py") or code.co_name == "_rotated_once":
             found = frame
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return found
 
 
 def _site() -> Site:
     """The innermost line of the project's code, or of the model's if none is nearer."""
-    frame, found = sys._getframe(2), ""
+    frame, found = inspect.currentframe(), ""
     while frame is not None:
         file = frame.f_code.co_filename
-        if "/hermes/" in file and "site-packages" not in file:
+        if "/hermes/" in file and "site-packages" not in file and "/tests/" not in file:
             here = f"hermes/{file.rpartition('/hermes/')[2]}:{frame.f_lineno}"
             return f"{found} < {here}" if found else here
         if not found and "/transformers/" in file:
             found = f"{file.rpartition('/transformers/')[2]}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return found
 
 
@@ -142,7 +142,7 @@ class OnDevice(Tensor):
 
     @staticmethod
     def __new__(cls, held: Tensor) -> OnDevice:
-        made: OnDevice = Tensor._make_wrapper_subclass(
+        made: OnDevice = cls._make_wrapper_subclass(
             cls,
             held.size(),
             strides=held.stride(),
@@ -158,7 +158,12 @@ class OnDevice(Tensor):
     def __repr__(self) -> str:  # type: ignore[override]
         return f"OnDevice({self.held!r})"
 
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        with torch.DisableTorchFunctionSubclass():
+            return func(*args, **(kwargs or {}))
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]
@@ -181,7 +186,7 @@ class OnDevice(Tensor):
         if name == "histc":  # on a GPU it also counts integers
             return OnDevice(func(held[0].double(), *held[1:]).to(held[0].dtype))
         out = func(*held, **tree_map(_held, kwargs))
-        if func._schema.is_mutable and name != "set_":
+        if name.endswith("_") or "out" in kwargs:
             return _same(args, kwargs, out)
         return tree_map(_wrapped, out)
 
@@ -189,7 +194,7 @@ class OnDevice(Tensor):
 def _note(func: Any, name: str, args: Sequence[Any]) -> None:
     if name in _SIZES or (name in ("index", "index_put", "index_put_") and _has_mask(args[1])):
         _wait(name)
-    if name == "repeat_interleave" and func._overloadname == "Tensor":
+    if func.name() == "aten::repeat_interleave.Tensor":
         _wait(name)
     if name == "rms_norm" and not args[0].is_contiguous():
         launched("contiguous")
@@ -360,10 +365,9 @@ def counting() -> Iterator[Counted]:
 def moved(module: nn.Module) -> nn.Module:
     """The module, with its weights on `DEVICE`."""
     for part in module.modules():
-        for name, value in part._parameters.items():
-            if value is not None:
-                part._parameters[name] = nn.Parameter(OnDevice(value.data), requires_grad=False)
-        for name, buffer in part._buffers.items():
-            if buffer is not None:
-                part._buffers[name] = OnDevice(buffer)
+        for name, value in list(part.named_parameters(recurse=False)):
+            there = nn.Parameter(OnDevice(value.data), requires_grad=False)
+            part.register_parameter(name, there)
+        for name, buffer in list(part.named_buffers(recurse=False)):
+            setattr(part, name, OnDevice(buffer))
     return module
