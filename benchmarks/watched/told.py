@@ -54,7 +54,7 @@ class Score:
 
 
 def due(happenings: Iterable[Happening], rules: dict[str, Rule]) -> dict[Happening, int]:
-    """When each of them is to be told, if its watch's rules let it be told."""
+    """When an event should come of each, but for those that their watch's rules leave out."""
     told: dict[Happening, int] = {}
     last: dict[tuple[str, str], int] = {}
     for one in sorted(happenings, key=lambda one: one.begin):

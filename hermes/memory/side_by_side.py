@@ -157,7 +157,7 @@ class SideBySide:
             if not _worthwhile(branches, tokens):
                 return None
             made = cls(branches, tokens)
-        return made._begin(rows, branches)
+        return made.begin(rows, branches)
 
     def fits(self, branches: Sequence[Reads], tokens: int) -> bool:
         """Whether it has these branches, as they are now and few others, and room for more."""
@@ -170,7 +170,8 @@ class SideBySide:
             if number is not None
         )
 
-    def _begin(self, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> _Pass:
+    def begin(self, rows: Sequence[RowOfIt], branches: Sequence[Reads]) -> _Pass:
+        """What one pass reads of these rows. They must fit."""
         tokens = rows[0].tokens
         numbers = [self._number[id(branch)] for branch in branches]
         starts = [self._seen + branch.length for branch in branches]
