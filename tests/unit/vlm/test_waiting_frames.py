@@ -21,6 +21,8 @@ from tests.unit.vlm.test_taking_changes import model_of, stream
 
 FAMILIES = ("llava_onevision", *tiny_qwen.FAMILIES)
 CHANGES = ChangeConfig(refresh_s=20)
+ALONE = replace(CHANGES, around=0)
+"""Only what changed is taken in, not what is beside it: so few tokens fill the budget late."""
 
 
 def memory(
@@ -143,7 +145,7 @@ SCRIPT = [set(), *({at % 16, (3 * at) % 16} for at in range(1, 12))]
 
 def test_one_pass_takes_the_new_tokens_of_all_waiting_frames() -> None:
     model = Watched()
-    made = memory(model, frames=8, every=12)
+    made = memory(model, frames=8, every=12, changes=ALONE)
     take_together(arrivals(made, stream(SCRIPT)))
     _, *passes = model.passes
     assert passes == [made.intake.taken]
@@ -210,7 +212,7 @@ def test_a_compression_that_fails_takes_no_frame_twice(monkeypatch: pytest.Monke
 
 def test_a_question_between_two_passes_sees_whole_frames() -> None:
     """Each pass ends at the border of a frame, and a question sees what it left."""
-    made = memory(tiny.model(), frames=3, every=2)
+    made = memory(tiny.model(), frames=3, every=2, changes=ALONE)
     pictures, seen = stream([set(), *([set(range(16))] * 7)]), set[int]()
 
     def between() -> None:
