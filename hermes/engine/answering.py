@@ -180,9 +180,10 @@ class Answers:
         asked = [answer for answer in taking_part if not answer.standing]
         unread = sum(answer.unread for answer in asked)
         self._pass([OwnRow(self._model, answer) for answer in taking_part])
-        if read := unread - sum(answer.unread for answer in asked):
-            seconds = self._clock() - began
+        seconds = self._clock() - began
+        if share.reads:
             self._room.took(share.tokens, seconds)
+        if read := unread - sum(answer.unread for answer in asked):
             self._read(read, seconds)
 
     def _reads(self, answer: Answer, tokens: int) -> bool:
@@ -360,7 +361,11 @@ class Answers:
         """Weigh an answer that was given, on the memory as it is now. Raises `AnswerNotFound`."""
         given, memory = self._remembered.find(session, answer_id), session.memory
         branch = memory.branch(len(given.question) + len(given.answer), given.span)
-        self._weighings.add(Weighing.for_future(given, branch, frames, memory, future))
+        try:
+            self._weighings.add(Weighing.for_future(given, branch, frames, memory, future))
+        except BaseException:
+            branch.close()
+            raise
 
     def _forget(self, answer: Answer) -> None:
         answer.over = True

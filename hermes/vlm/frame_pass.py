@@ -75,6 +75,8 @@ class FramePass:
         else:
             steps.clear()
             for run, count, reason in refused:
+                if count > 1:
+                    self._retry(reason)
                 self._fail(run, count, reason)
             return
         if len(runs) == 1:

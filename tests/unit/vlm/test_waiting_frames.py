@@ -170,10 +170,11 @@ def test_a_pass_ends_where_a_compression_is_due() -> None:
 def test_a_frame_that_fails_among_others_hurts_itself_alone(
     bad: int, fault: str, changes: ChangeConfig | None
 ) -> None:
-    pictures, model = stream(SCRIPT), Watched()
+    pictures, model, retried = stream(SCRIPT), Watched(), list[Exception]()
     setattr(model, fault, pictures[bad])
     together, alone = memory(model, 6, 8, changes), memory(model, 6, 8, changes)
-    outcomes = take_together(arrivals(together, pictures))
+    outcomes = take_together(arrivals(together, pictures), on_retry=retried.append)
+    assert retried, "the frames of the pass are tried again in halves"
     assert [at for at, found in enumerate(outcomes) if isinstance(found, Exception)] == [bad]
     others = arrivals(alone, pictures)
     with pytest.raises(InvalidInput if fault == "blind_to" else RuntimeError):
