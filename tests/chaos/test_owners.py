@@ -80,7 +80,7 @@ def ask_worker(address: str, camera_id: str, epoch: int = 0) -> list[str]:
     )
     with grpc.insecure_channel(address) as channel:
         stub = WorkerServiceStub(channel)  # type: ignore[no-untyped-call]
-        return [event.WhichOneof("event") for event in stub.Ask(request, timeout=10)]
+        return [event.WhichOneof("event") for event in stub.Ask(request, timeout=60)]
 
 
 def epochs(fleet: Fleet, camera_id: str) -> tuple[int, int, int]:
