@@ -25,8 +25,10 @@ weights of its experts again.
 """
 _MULTIPLE = 16
 """Of which the sizes of the weights are multiples."""
-_KNOWN = "Qwen3VLMoeTextSparseMoeBlock"
-"""The network whose router and experts are as here."""
+_KNOWN = "Qwen3VLMoeTextSparseMoeBlock", "Qwen3VLMoeTextTopKRouter", "Qwen3VLMoeTextExperts"
+"""The network whose router and experts are as here. Quantised ones, and those with an adapter, are
+of other classes.
+"""
 
 
 class Kernels(Protocol):
@@ -54,7 +56,8 @@ class Experts:
     @classmethod
     def of(cls, network: nn.Module) -> Self | None:
         """The experts of a network; None if it is of another kind, or its weights are quantised."""
-        if type(network).__name__ != _KNOWN:
+        parts = (network, getattr(network, "gate", None), getattr(network, "experts", None))
+        if tuple(type(part).__name__ for part in parts) != _KNOWN:
             return None
         found: Any = network
         weights = (found.gate.weight, found.experts.gate_up_proj, found.experts.down_proj)

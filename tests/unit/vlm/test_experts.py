@@ -130,3 +130,6 @@ def test_other_networks_are_left_as_they_are() -> None:
     weights = packed.experts.down_proj.data.as_subclass(Packed)
     packed.experts.down_proj = nn.Parameter(weights)
     assert Experts.of(packed) is None
+    replaced = network()
+    replaced.experts = nn.ModuleList([nn.Linear(2, 2)])  # as some quantisers leave them
+    assert Experts.of(replaced) is None
