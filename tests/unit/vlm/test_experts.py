@@ -35,8 +35,8 @@ def network(dtype: torch.dtype = torch.float32, activation: str = "silu") -> Any
         num_experts=COUNT,
         num_experts_per_tok=CHOSEN,
         hidden_act=activation,
+        experts_implementation="eager",
     )
-    config._experts_implementation = "eager"
     made = modeling_qwen3_vl_moe.Qwen3VLMoeTextSparseMoeBlock(config)
     generator = torch.Generator().manual_seed(4)
     for weight in made.parameters():
