@@ -26,7 +26,7 @@ from services.common.periodic_task import PeriodicTask, event_loop_watch
 from services.query_gateway import redis_link, worker_tls
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
-from services.query_gateway.access.current import Rights
+from services.query_gateway.access.current import Rights, current_mark
 from services.query_gateway.access.guard import Guard
 from services.query_gateway.access.jwks import KeySet, fetch_of
 from services.query_gateway.access.jwts import JwtVerifier
@@ -98,7 +98,7 @@ class Gateway:
         self._epochs = Epochs()
         tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
         self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
-        self._open_questions = OpenQuestions(settings.max_open_questions)
+        self._open_questions = OpenQuestions(settings.max_open_questions, current_mark)
         self._known = KnownCameras(self._redis)
         self._resolver = Resolver(self._redis, self._epochs, self._known)
         self._events = EventStore(self._redis)
@@ -143,6 +143,7 @@ class Gateway:
             self._open_questions,
             min(settings.many_at_once, settings.max_open_questions),
             settings.many_at_once_of_one_worker,
+            current_mark,
         )
         router = Router(
             LookUps(SharedLookUps(self._resolver)),
