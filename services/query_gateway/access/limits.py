@@ -49,8 +49,8 @@ class CallerLimits:
             )
         if follows and most_followers and self._following[who] >= most_followers:
             raise Overloaded(
-                f"{self._following[who]} calls of this token follow events or frames, and"
-                f" {most_followers} is the most it may have open at a gateway: end one, or ask"
+                "this token has as many calls open that follow events or frames as it may"
+                f" ({self._following[who]} of {most_followers}, at each gateway): end one, or ask"
                 " whoever issued it for more",
                 RETRY_AFTER_S,
             )

@@ -66,7 +66,7 @@ class Quota:
         """Raises `LimitReached` if the caller may not hold one more."""
         if self.bounds and held >= self.most:
             raise LimitReached(
-                f"this token has {held} {self._kind}, and {self.most} is the most it may have:"
+                f"this token has as many {self._kind} as it may ({held} of {self.most}):"
                 f" {self._remedy}, or ask whoever issued it for more"
             )
 
