@@ -61,7 +61,8 @@ class GatewaySettings(TlsServerSettings):
         32,
         ge=1,
         description="questions to many cameras that are with workers at a time, over all of them;"
-        " the other cameras wait. Each counts as an open question",
+        " the other cameras wait, callers in turn. Each counts as an open question. A caller that"
+        " holds less than its share may go beyond it by up to half",
     )
     many_at_once_of_one_worker: int = Field(16, ge=1, description="the same, with one worker")
     max_question_chars: int = Field(4096, ge=1, description="longest question, in characters")
