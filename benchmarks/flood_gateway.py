@@ -130,7 +130,7 @@ def _ask(client: HermesClient, seen: Seen) -> None:
 @contextmanager
 def _flooding(address: str, token: str) -> Iterator[Callable[[bool], None]]:
     """A process that floods. What is yielded switches that on and off."""
-    command = [sys.executable, "-m", "benchmarks.flood", address]
+    command = [sys.executable, "-m", "benchmarks.flood_gateway", address]
     environment = {**os.environ, "HERMES_TOKEN": token}
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
