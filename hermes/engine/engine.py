@@ -120,6 +120,7 @@ class Engine:
             watched=self._share.took,
             ended=self._ended,
             give_way=self._give_way,
+            look_around=self._look_around,
             standing_size=PassSize(MOST_TOKENS, slice_s, config.prefill_tokens),
             device=self._device,
         )
@@ -232,7 +233,11 @@ class Engine:
         return self._handle(session)
 
     def merge(
-        self, question: Question, answers: Sequence[CameraAnswer], sink: AnswerSink
+        self,
+        question: Question,
+        answers: Sequence[CameraAnswer],
+        sink: AnswerSink,
+        caller: str = "",
     ) -> tuple[Answer, int]:
         """Have one answer made of several cameras' answers: `Merging.ask` says how.
 
@@ -240,7 +245,7 @@ class Engine:
         """
         if isinstance(self._merging, Unsupported):
             raise self._merging
-        return self._merging.ask(question, answers, sink)
+        return self._merging.ask(question, answers, sink, caller)
 
     def _handle(self, session: Session) -> CameraHandle:
         return CameraHandle(
@@ -294,8 +299,8 @@ class Engine:
         try:
             self._device.enter()
             with torch.inference_mode():
-                while self._turn():
-                    pass
+                while True:
+                    self._turn()
         except Stopping:
             pass
         except BaseException as error:
@@ -306,9 +311,8 @@ class Engine:
             self._answers.fail_all(Unavailable(SHUTTING_DOWN))
             self._copying.fail(Unavailable(SHUTTING_DOWN))
 
-    def _turn(self) -> bool:
-        if not self._look_around():
-            return False
+    def _turn(self) -> None:
+        self._look_around()
         self._copying.step()
         held = self._copying.held
         waiting = {
@@ -340,28 +344,25 @@ class Engine:
             case Idle():
                 if not self._copying.busy:
                     self._mailbox.wait(IDLE_S)
-        return True
 
     def _give_way(self, done: float, given: int) -> bool:
         """Between two slices of a pass over frames, run a pass for questions if it should go first.
 
         Returns whether it ran one. Raises `Stopping` if the engine stops.
         """
-        if not self._look_around():
-            raise Stopping
+        self._look_around()
         answers = self._answers
         if not self._scheduler.gives_way(answers.ready, answers.under_way, done, given):
             return False
         answers.step()
         return True
 
-    def _look_around(self) -> bool:
-        """Run the commands of other threads. False once the engine should stop."""
+    def _look_around(self) -> None:
+        """Run the commands of other threads. Raises `Stopping` once the engine should stop."""
         self._beat()
         if not self._mailbox.run(_command_failed):
-            return False
+            raise Stopping
         self._answers.drop_cancelled()
-        return True
 
     def _begin(self, session: Session) -> None:
         try:
@@ -385,7 +386,9 @@ class Engine:
             self._admission.standing_ended()
             return
         weighed = answer.question.evidence > 0
-        self._admission.ended(answer.camera_id, unread=answer.unread, weighed=weighed)
+        self._admission.ended(
+            answer.camera_id, unread=answer.unread, weighed=weighed, caller=answer.caller
+        )
 
 
 def _command_failed(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -30,10 +31,11 @@ class PassShare:
 class Prefill:
     """Shares out the tokens that one pass may read.
 
-    Whole questions come first, in the order in which they were asked: as many as fit. A question
-    that is longer than one pass may read is cut into slices. It takes what room the others leave,
-    and a quarter of a pass in any case, so that neither waits long for the other. Of several long
-    questions, the pass reads the oldest, and standing ones after all others.
+    Whole questions come first, as many as fit: callers take turns, and the one of whom the fewest
+    questions are being answered is next. A question that is longer than one pass may read is cut
+    into slices. It takes what room the others leave, and a quarter of a pass in any case, so that
+    neither waits long for the other. Of several long questions, the pass reads the oldest, and
+    standing ones after all others.
     """
 
     def __init__(self, room: QuestionRoom) -> None:
@@ -45,17 +47,19 @@ class Prefill:
         under_way: Iterable[Answer],
         ready: ReadyQuestions,
         begin: Callable[[Answer], bool],
+        may: Callable[[Answer], bool] = lambda answer: True,
     ) -> PassShare:
         """What the next pass does. Takes the questions that it starts out of `ready`.
 
-        `begin`: begins a question. Returns whether that worked.
+        `begin`: begins a question. Returns whether that worked. `may`: whether it may be begun.
         """
         most = self._room.tokens
         starting, reads = list[Answer](), list[tuple[Answer, int]]()
         answers = list(under_way)
         long = [answer for answer in answers if answer.unread_tokens]
         going_on, tokens = fitting([one for one in answers if not one.unread_tokens], most)
-        for answer in ready.next_ones():
+        held = Counter(answer.caller for answer in answers)
+        for answer in filter(may, ready.next_ones(held)):
             whole = answer.question_tokens <= most
             own = answer.pass_tokens + answer.session.present_tokens
             if whole and tokens and tokens + own > most:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, cast
 
 import redis
@@ -25,10 +26,12 @@ from hermes.v1.camera_pb2 import (
 from services.common import camera_status, cameras, keys, logs, tombstones
 from services.common.cameras import SourcePolicy
 from services.common.redaction import redact
+from services.query_gateway.access.token_limits import UNBOUNDED, Quota
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.known_cameras import KnownCameras, text_of
 from services.query_gateway.places import Places
 from services.query_gateway.redis_link import RETRY_AFTER_S, reaching_redis
+from services.query_gateway.registering import register
 from services.query_gateway.resolver import NOT_SERVING_STATES, current, read_owner
 
 log = logs.get(__name__)
@@ -54,21 +57,24 @@ class CameraCatalogue:
         self._policy = policy
         self._seal = seal
         self._clock_ns = clock_ns
+        self._adding = asyncio.Lock()
         self._updating = asyncio.Lock()
 
-    async def add(self, camera: Camera) -> CameraInfo:
-        """Register a camera. Raises `InvalidInput`, `CameraExists` or `Unavailable`."""
+    async def add(self, camera: Camera, quota: Quota = UNBOUNDED) -> CameraInfo:
+        """Register a camera, within what its caller may have.
+
+        Raises `InvalidInput`, `CameraExists`, `LimitReached` or `Unavailable`.
+        """
         kept = Camera()
         kept.CopyFrom(cameras.check(camera, self._policy))
         kept.DiscardUnknownFields()
         kept.url = self._seal(kept.url)
+        kept.created_by = quota.who
         async with reaching_redis():
             kept.created.FromNanoseconds(await self._created_ns(kept.id))
             ours = kept.SerializeToString()
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.hsetnx(keys.CAMERAS, kept.id, ours)
-                pipeline.hget(keys.CAMERAS, kept.id)
-                _, stored = await pipeline.execute()
+            async with self._adding if quota.bounds else nullcontext():
+                stored = await register(self._redis, keys.CAMERAS, kept.id, ours, quota)
         # Comparing the stored entry, rather than asking whether it was set, is also
         # right when the connection broke after the first try and the client retried.
         if stored != ours:

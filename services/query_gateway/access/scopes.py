@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from hermes.errors import PermissionDenied
 from services.common.cameras import ID_PATTERN
+from services.query_gateway.access.token_limits import NONE as NO_LIMITS
+from services.query_gateway.access.token_limits import TokenLimits
 
 
 class Action(StrEnum):
@@ -66,6 +68,8 @@ class Caller:
 
     who: str
     scopes: tuple[Scope, ...]
+    limits: TokenLimits = NO_LIMITS
+    """Those that its token names."""
 
     def may(self, action: Action, camera_id: str) -> bool:
         """Whether any scope covers this."""
