@@ -17,6 +17,7 @@ from hermes.memory import (
     SlidingWindow,
     StreamMemory,
 )
+from tests.support.examples import at_most
 
 SHAPE = CacheShape(
     layers=3, kv_heads=2, head_dim=8, axes=1, dtype=torch.float32, device=torch.device("cpu")
@@ -44,7 +45,7 @@ def push(memory: StreamMemory, frames: int, start: int = 0) -> None:
         memory.commit(row)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=at_most(40), deadline=None)
 @given(
     budget=st.integers(3, 40),
     headroom=st.integers(3, 20),
