@@ -21,4 +21,4 @@ def eventually(what: Callable[[], object], within_s: float = 20.0, name: str = "
         except redis.RedisError:
             pass
         assert time.monotonic() - began < within_s, f"not within {within_s} s: {name or what}"
-        time.sleep(0.02)
+        time.sleep(0.05)

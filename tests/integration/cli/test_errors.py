@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import program
+
 NOWHERE = ("-g", "127.0.0.1:1")
 
 
