@@ -25,4 +25,4 @@ def eventually(what: Callable[[], object], within_s: float = 20.0, name: str = "
         assert not patience.over, (
             f"not within {within_s} s, {patience.slowness:.1f} times as long: {name or what}"
         )
-        time.sleep(0.02)
+        time.sleep(0.05)

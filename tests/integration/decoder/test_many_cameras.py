@@ -95,7 +95,7 @@ def rig(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> Iterator[R
 
 @pytest.mark.parametrize(
     "cameras",
-    [20, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
+    [10, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
 )
 def test_nothing_grows(rig: Rig, cameras: int) -> None:
     rig.come_and_go(0)  # what is made once

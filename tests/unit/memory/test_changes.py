@@ -25,6 +25,7 @@ from hermes.memory.changes import (
     distance,
     unlike,
 )
+from tests.support.examples import at_most
 
 PLACES, WIDTH, UNIT = 12, 64, 1.0
 
@@ -208,7 +209,7 @@ def test_looking_changes_nothing() -> None:
     assert torch.equal(once.seen.noise, again.seen.noise)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=at_most(50), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=30))
 def test_what_is_left_out_looks_like_what_was_taken_in(script: list[tuple[int, float]]) -> None:
     frames = [noisy(features(scene), amount, 50 + n) for n, (scene, amount) in enumerate(script)]

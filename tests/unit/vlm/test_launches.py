@@ -6,8 +6,7 @@ docs/benchmarks.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 from unittest import mock
 
 import pytest
@@ -36,6 +35,7 @@ from hermes.vlm import (
 )
 from tests.support import deep, tiny_hub
 from tests.support.pretend_device import DEVICE, Counted, OnDevice, counting, launched, pretending
+from tests.support.slow import slow
 
 FEW_LAYERS = 5
 """Enough to see what is asked of the device once a layer."""
@@ -80,11 +80,6 @@ class Kernels:
         for name in ("write", "attend", "join"):
             launched(name)
         return OnDevice(torch.zeros(self._size))
-
-
-def slow(names: Iterable[str], *which: str) -> list[Any]:
-    """The names as parameters, of which some are marked slow: a shorter sibling stays."""
-    return [pytest.param(name, marks=[pytest.mark.slow] if name in which else []) for name in names]
 
 
 @pytest.mark.parametrize("family", slow(DECODE_LAUNCHES, "qwen2_5_vl", "qwen3_vl_moe"))
@@ -137,7 +132,7 @@ def of_a_pass(
     return counted
 
 
-@pytest.mark.parametrize("family", slow(tiny_hub.FAMILIES, "qwen3_vl_moe"))
+@pytest.mark.parametrize("family", slow(tiny_hub.FAMILIES, "qwen2_5_vl", "qwen3_vl_moe"))
 def test_an_ingest_pass_waits_as_often_for_many_cameras_as_for_one(family: str) -> None:
     own = deep.model(family, FEW_LAYERS)
     ragged = family != "llava_onevision"

@@ -22,6 +22,7 @@ from services.hermes_worker.watches.trigger import (
     Trigger,
 )
 from services.hermes_worker.watches.written import read, written
+from tests.support.examples import at_most
 from tests.support.watches import yes_no
 
 S = 1000
@@ -211,7 +212,7 @@ rules = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=at_most(200), deadline=None)
 @given(rules=rules, values=values, pauses=pauses, gaps=gaps, cut=st.integers(0, 60))
 def test_what_always_holds(
     rules: Rules, values: list[float], pauses: list[int], gaps: list[bool], cut: int
