@@ -389,11 +389,7 @@ class Answers:
         """Weigh an answer that was given, on the memory as it is now. Raises `AnswerNotFound`."""
         given, memory = self._remembered.find(session, answer_id), session.memory
         branch = memory.branch(len(given.question) + len(given.answer), given.span)
-        try:
-            self._weighings.add(Weighing.for_future(given, branch, frames, memory, future))
-        except BaseException:
-            branch.close()
-            raise
+        self._weighings.add(Weighing.for_future(given, branch, frames, memory, future))
 
     def _forget(self, answer: Answer) -> None:
         answer.over = True
