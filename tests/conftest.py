@@ -6,7 +6,7 @@ import gc
 import os
 import shutil
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,7 +29,6 @@ settings.register_profile("thorough", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=examples.QUICK)
 settings.load_profile("quick")
 
-number = os.environ.get("PYTEST_XDIST_WORKER")
 workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 # Before anything imports torch: processes that run beside each other share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cpus() // workers)))
@@ -50,28 +49,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(partial(shutil.rmtree, run_folder.create(), ignore_errors=True))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if number is not None and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        config.args = _from_the_share_of(int(number.removeprefix("gw")))
 
 
-def _from_the_share_of(number: int) -> list[str]:
-    """All files of tests, those first that are this process's share.
-
-    What is compiled is kept, so processes that begin beside each other compile each file once.
-    """
-    files = sorted(map(str, Path(__file__).parent.rglob("test_*.py")))
-    own = len(files) * number // workers
-    return files[own:] + files[:own]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files of integration tests, which mostly wait, take turns with the others, which compute.
 
     So processes that run tests beside each other keep the cores busy from first to last.
     """
-    items.sort(key=lambda item: item.path)  # as every process has them, whatever it began with
-    yield
     places: dict[Path, float] = {}
     files = list(dict.fromkeys(item.path for item in items))
     for kind in (True, False):
