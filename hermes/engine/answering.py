@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 
 from torch import Tensor
 
 from hermes.engine.answer import Answer, AnswerResult, FinishReason
-from hermes.engine.crowd import Crowd, unread_by_caller
 from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
 from hermes.engine.ingesting import DevicePace
 from hermes.engine.open_questions import OpenQuestions
 from hermes.engine.pass_rows import JointRow, OwnRow, PassRow, run_rows
-from hermes.engine.prefill import PassShare, Prefill, fitting
+from hermes.engine.prefill import Prefill, fitting
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.question_reader import QuestionReader
 from hermes.engine.question_room import QuestionRoom
@@ -59,12 +58,11 @@ class Answers:
         watched: Callable[[int, float], None],
         ended: Callable[[Answer], None],
         give_way: GiveWay,
-        look_around: Callable[[], None],
         standing_size: PassSize,
         device: Device,
     ) -> None:
         """`give_way`: called between the layers of a pass over standing questions, which has so
-        many tokens as `standing_size` says. `look_around`: runs the commands of other threads.
+        many tokens as `standing_size` says.
         """
         self._model = model
         self._passes = passes
@@ -80,13 +78,10 @@ class Answers:
         self._watched = watched
         self._ended = ended
         self._give_way = give_way
-        self._look_around = look_around
-        # Passes on a GPU are recorded as a whole, and short.
-        self._in_layers = model.shape.device.type == "cpu"
         self._standing_size = standing_size
         self._pace = DevicePace(device)
         self._cancelled = threading.Event()  # one of the answers was
-        self._reading: set[Answer] = set()  # those in passes that have given way
+        self._reading: set[Answer] = set()  # standing ones, in the pass that gives way
         self._open = OpenQuestions()
         self._starter = Starter(model, passes, clock, self._failed)
 
@@ -180,39 +175,17 @@ class Answers:
         under_way = [answer for answer in self._open.under_way if answer not in self._reading]
         began = self._clock()
         share = self._prefill.share(under_way, self._open.ready, self._starter.alone)
-        self._answer(share, began)
-
-    def _answer(self, share: PassShare, began: float, *, gives_way: bool = True) -> None:
         self._open.under_way += share.starting
         reading = [answer for answer, tokens in share.reads if self._reads(answer, tokens)]
         taking_part = [*share.going_on, *reading]
         asked = [answer for answer in taking_part if not answer.standing]
-        unread = unread_by_caller(asked)
-        crowd, between = Crowd(taking_part), None
-        if crowd and gives_way and self._in_layers:
-            layers = self._model.shape.layers
-            between = GivingWay(layers, partial(self._let_first, crowd), self._clock)
-        before, self._reading = self._reading, {*self._reading, *taking_part}
-        try:
-            self._pass([OwnRow(self._model, answer) for answer in taking_part], between)
-        finally:
-            self._reading = before
-        seconds = self._clock() - began - (0.0 if between is None else between.others_s)
+        unread = _unread(asked)
+        self._pass([OwnRow(self._model, answer) for answer in taking_part])
+        seconds = self._clock() - began
         if share.reads:
             self._room.took(share.tokens, seconds)
-        if read := unread - unread_by_caller(asked):
+        if read := unread - _unread(asked):
             self._read(read.total(), seconds, read)
-
-    def _let_first(self, crowd: Crowd, done: float, given: int) -> bool:
-        """Between two layers of a pass that one caller fills, read the questions of others."""
-        self._look_around()
-        if not any(map(crowd.lets_first, self._open.ready)):
-            return False
-        share = self._prefill.share((), self._open.ready, self._starter.alone, crowd.lets_first)
-        if share.starting:
-            crowd.went(share.starting)
-            self._answer(share, self._clock(), gives_way=False)
-        return bool(share.starting)
 
     def _reads(self, answer: Answer, tokens: int) -> bool:
         """Have the next pass read so much of a question. Returns whether it is still open."""
@@ -399,3 +372,11 @@ class Answers:
             answer.choice = None
         self._open.remove(answer)
         self._ended(answer)
+
+
+def _unread(answers: Sequence[Answer]) -> Counter[str]:
+    """How many passes must still read a part of the questions, by caller."""
+    count = Counter[str]()
+    for answer in answers:
+        count[answer.caller] += answer.unread
+    return count

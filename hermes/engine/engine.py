@@ -120,7 +120,6 @@ class Engine:
             watched=self._share.took,
             ended=self._ended,
             give_way=self._give_way,
-            look_around=self._look_around,
             standing_size=PassSize(MOST_TOKENS, slice_s, config.prefill_tokens),
             device=self._device,
         )
@@ -299,8 +298,8 @@ class Engine:
         try:
             self._device.enter()
             with torch.inference_mode():
-                while True:
-                    self._turn()
+                while self._turn():
+                    pass
         except Stopping:
             pass
         except BaseException as error:
@@ -311,8 +310,9 @@ class Engine:
             self._answers.fail_all(Unavailable(SHUTTING_DOWN))
             self._copying.fail(Unavailable(SHUTTING_DOWN))
 
-    def _turn(self) -> None:
-        self._look_around()
+    def _turn(self) -> bool:
+        if not self._look_around():
+            return False
         self._copying.step()
         held = self._copying.held
         waiting = {
@@ -344,25 +344,28 @@ class Engine:
             case Idle():
                 if not self._copying.busy:
                     self._mailbox.wait(IDLE_S)
+        return True
 
     def _give_way(self, done: float, given: int) -> bool:
         """Between two slices of a pass over frames, run a pass for questions if it should go first.
 
         Returns whether it ran one. Raises `Stopping` if the engine stops.
         """
-        self._look_around()
+        if not self._look_around():
+            raise Stopping
         answers = self._answers
         if not self._scheduler.gives_way(answers.ready, answers.under_way, done, given):
             return False
         answers.step()
         return True
 
-    def _look_around(self) -> None:
-        """Run the commands of other threads. Raises `Stopping` once the engine should stop."""
+    def _look_around(self) -> bool:
+        """Run the commands of other threads. False once the engine should stop."""
         self._beat()
         if not self._mailbox.run(_command_failed):
-            raise Stopping
+            return False
         self._answers.drop_cancelled()
+        return True
 
     def _begin(self, session: Session) -> None:
         try:

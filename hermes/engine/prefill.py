@@ -47,19 +47,17 @@ class Prefill:
         under_way: Iterable[Answer],
         ready: ReadyQuestions,
         begin: Callable[[Answer], bool],
-        may: Callable[[Answer], bool] = lambda answer: True,
     ) -> PassShare:
         """What the next pass does. Takes the questions that it starts out of `ready`.
 
-        `begin`: begins a question. Returns whether that worked. `may`: whether it may be begun.
+        `begin`: begins a question. Returns whether that worked.
         """
         most = self._room.tokens
         starting, reads = list[Answer](), list[tuple[Answer, int]]()
         answers = list(under_way)
         long = [answer for answer in answers if answer.unread_tokens]
         going_on, tokens = fitting([one for one in answers if not one.unread_tokens], most)
-        held = Counter(answer.caller for answer in answers)
-        for answer in filter(may, ready.next_ones(held)):
+        for answer in ready.next_ones(Counter(answer.caller for answer in answers)):
             whole = answer.question_tokens <= most
             own = answer.pass_tokens + answer.session.present_tokens
             if whole and tokens and tokens + own > most:

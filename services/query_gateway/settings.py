@@ -161,8 +161,8 @@ class GatewaySettings(TlsServerSettings):
         description="calls of one caller that follow events or are sent frames, at this gateway,"
         " likewise; they count among its open calls, too",
     )
-    max_span_s_per_token: float = Field(
-        0.0,
+    max_span_s_per_token: int = Field(
+        0,
         ge=0,
         description="seconds of the past that one question with a span may ask about, times its"
         " cameras, likewise",
