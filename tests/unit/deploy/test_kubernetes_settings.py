@@ -106,6 +106,14 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = [f"hermes-live-{name}" for name in ("gateway", "decoder", "worker", "notifier")]
     tags = [f"{name}:0.1.0{'-cuda' if name.endswith('worker') else ''}" for name in names]
     assert pushed == [f"images.example.com/team/{tag}" for tag in tags]
+    values = yaml.safe_load((folder / "images" / "values.yaml").read_text())["images"]
+    assert values == {
+        "registry": made["REGISTRY"],
+        "tag": "0.1.0",
+        "digests": {
+            name: f"sha256:{'1' * 64}" for name in ("gateway", "decoder", "worker", "notifier")
+        },
+    }
     return folder / "images"
 
 
