@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
@@ -137,6 +140,37 @@ def test_the_test_asks_a_gateway_as_a_client_does() -> None:
     assert given["HERMES_GATEWAY_CA_FILE"] == "/etc/hermes/tls/ca.crt"
     for version in VERSIONS:
         kubernetes_validate.validate(asked, version, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("camera", "known", "asked"),
+    [("yard", "", "yard"), ("", "lobby\nyard\n", "lobby"), ("", "", "")],
+    ids=["named", "the first", "none"],
+)
+def test_the_test_asks_a_camera_that_there_is(
+    camera: str, known: str, asked: str, tmp_path: Path
+) -> None:
+    (holder,) = found(rendered(), "Pod", "hermes-question")["spec"]["containers"]
+    shell, flags, text = holder["command"]
+    hermes = tmp_path / "hermes"
+    hermes.write_text(
+        f"#!/bin/sh\nif [ $1 = camera ]; then printf '{known}'; else echo \"$@\"; fi\n"
+    )
+    hermes.chmod(0o755)
+    given = {one["name"]: one.get("value", "") for one in holder["env"]} | {"CAMERA": camera}
+    done = subprocess.run(
+        [shell, flags, text.replace("/tmp/cameras", str(tmp_path / "cameras"))],
+        env=given | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if asked:
+        question = given["QUESTION"]
+        assert done.stdout.splitlines()[1] == f"ask {asked} {question} --timeout 120"
+    else:
+        assert done.returncode == 1
+        assert "hermes camera add" in done.stderr
 
 
 def test_network_policies_let_the_test_reach_a_gateway_and_no_more() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -73,6 +74,13 @@ def test_users_values_win_over_the_presets() -> None:
     assert {name for name in asked if "nvidia" in name} == {"nvidia.com/mig-3g.40gb"}
     assert (asked["memory"], asked["cpu"]) == ("48Gi", "4")
     assert found(objects, "Deployment", "hermes-decoder")["spec"]["replicas"] == 0
+
+
+def test_the_readmes_values_are_accepted() -> None:
+    text = (CHART.parent / "README.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    values = yaml.safe_load(block)
+    assert chart_settings("worker", values)["HERMES_MAX_CAMERAS"] == "90"
 
 
 def test_images_are_those_of_a_registry_by_tag_or_digest() -> None:
