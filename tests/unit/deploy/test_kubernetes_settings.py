@@ -110,9 +110,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert values == {
         "registry": made["REGISTRY"],
         "tag": "0.1.0",
-        "digests": {
-            name: f"sha256:{'1' * 64}" for name in ("gateway", "decoder", "worker", "notifier")
-        },
+        "digests": dict.fromkeys(
+            ("gateway", "decoder", "worker", "notifier"), f"sha256:{'1' * 64}"
+        ),
     }
     return folder / "images"
 
