@@ -48,8 +48,8 @@ class Weighing:
         memory: VideoMemory,
         future: Future[Evidence],
     ) -> Weighing:
-        """One whose outcome `future` gets, unless it is cancelled. The branch is new; it is closed if
-        this raises.
+        """One whose outcome `future` gets, unless it is cancelled. The branch is new. If this
+        raises, it is closed.
         """
 
         def done(evidence: Evidence) -> None:
