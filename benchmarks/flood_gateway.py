@@ -124,7 +124,9 @@ def _ask(client: HermesClient, seen: Seen) -> None:
             seen.refused += 1
             continue
         seen.first.append(first)
-        seen.warm.append(result.warm_time_to_first_token_s)
+        warm = result.timings.warm_time_to_first_token_s
+        if warm is not None:
+            seen.warm.append(warm)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -44,7 +44,7 @@ async def sure(call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
             return await call()
 
 
-async def outcomes(calls: list[Callable[[], Coroutine[Any, Any, Any]]]) -> list[str]:
+async def outcomes(calls: Sequence[Callable[[], Coroutine[Any, Any, Any]]]) -> list[str]:
     found = await asyncio.gather(*map(sure, calls), return_exceptions=True)
     for one in found:
         if isinstance(one, BaseException) and not isinstance(one, HermesError):
@@ -99,7 +99,8 @@ async def test_watches_of_a_caller_are_counted_likewise(
         assert await outcomes(calls) == ["LimitReached"] * 5 + ["WatchInfo"] * 3
         version = client.get(keys.WATCHES_VERSION)
         assert version == b"3", "each that was created makes it grow"
-        mine = [Watch.FromString(raw) for raw in client.hgetall(keys.WATCHES).values()]  # type: ignore[union-attr]
+        held: Any = client.hgetall(keys.WATCHES)
+        mine = [Watch.FromString(raw) for raw in held.values()]
         assert {watch.created_by for watch in mine} == {"token:ann"}
         await second.delete(mine[0].id, ANYONE)
         await first.create(yes_no("one-more"), ANYONE, ANN)

@@ -57,7 +57,7 @@ def slowness(before: dict[int, Usage], after: dict[int, Usage]) -> float:
 
 def children() -> dict[int, Usage]:
     """What the children of this process have used so far. Nothing where no `/proc` says it."""
-    found = {}
+    found: dict[int, Usage] = {}
     for path in Path("/proc/self/task").glob("*/children"):
         try:
             ids = path.read_text().split()

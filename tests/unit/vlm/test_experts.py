@@ -29,7 +29,8 @@ def inference() -> Iterator[None]:
 def network(dtype: torch.dtype = torch.float32, activation: str = "silu") -> Any:
     from transformers.models.qwen3_vl_moe import configuration_qwen3_vl_moe, modeling_qwen3_vl_moe
 
-    config = configuration_qwen3_vl_moe.Qwen3VLMoeTextConfig(
+    make: Any = configuration_qwen3_vl_moe.Qwen3VLMoeTextConfig  # as its parents', untyped
+    config = make(
         hidden_size=WIDTH,
         moe_intermediate_size=INNER,
         num_experts=COUNT,
