@@ -163,7 +163,7 @@ class RedisFrameLog:
     def _look_again_and_again(
         self, after: Mapping[str, LogId], count: int, block_s: float
     ) -> list[Entry]:
-        """As `read`, in a cluster, where one command reads one log and BLOCK waits for one alone."""
+        """As `read`, in a cluster, where a command reads one log, and BLOCK waits for one."""
         until = time.monotonic() + block_s
         while True:
             found = self._look(after, count)

@@ -20,7 +20,7 @@ from services.common.guarded_holder import GuardedHolder
 from services.common.heartbeats import Heartbeats
 from services.common.held_cameras import HeldCameras
 from services.common.holder import Holder
-from services.common.leases import TTL_S, Lease, Leases
+from services.common.leases import RENEW_EVERY_S, TTL_S, Lease, Leases
 from services.common.members import Members
 from services.common.metrics import Metrics
 from services.common.ownership_actions import (
@@ -39,6 +39,7 @@ from services.common.ownership_plan import has_successor, must_read_leases, plan
 from services.common.ownership_view import HeldView, View, free_since
 from services.common.periodic import Periodic
 from services.common.placement import Member
+from services.common.redis_cluster import is_cluster
 from services.common.registry import CameraRegistry
 from services.common.sightings import Sightings
 from services.common.successions import Successions
@@ -165,7 +166,7 @@ class Ownership:
     def tick(self) -> None:
         """One round: renew or drop what is held, then hand over, claim and prepare."""
         incarnation = self._registry.incarnation
-        registered = self._registry.cameras(held.camera for held in self._held.all.values())
+        registered = self._see_registered()
         self._registered = registered
         lost_data = self._registry.incarnation != incarnation
         self._carry_out(plan_held(self._held_view(registered, lost_data)))
@@ -188,6 +189,21 @@ class Ownership:
             self._eviction.look(self._redis)
         self._alone = not self._has_successor and not any(m.has_room for m in members[1:])
         self._rounds += 1
+
+    def _see_registered(self) -> Mapping[str, Camera]:
+        """The registry as it is now.
+
+        In a cluster its node may be away while those of our leases are not: they are
+        renewed all the same. Raises `redis.RedisError`.
+        """
+        try:
+            return self._registry.cameras(held.camera for held in self._held.all.values())
+        except redis.RedisError:
+            now = self._clock()
+            if is_cluster(self._redis) and now - self._renewed_at >= RENEW_EVERY_S:
+                self._held.renew(self._held.states)
+                self._renewed_at = now
+            raise
 
     @property
     def _load(self) -> int:

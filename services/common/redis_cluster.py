@@ -22,7 +22,6 @@ from redis.asyncio.cluster import ClusterPipeline as AsyncClusterPipeline
 from redis.cluster import ClusterNode, ClusterPipeline
 from redis.exceptions import (
     AskError,
-    ClusterDownError,
     ClusterError,
     CrossSlotTransactionError,
     RedisClusterException,
@@ -142,8 +141,8 @@ class ClusterClient(redis.RedisCluster):
         with self._in_reach():
             return super().execute_command(*args, **kwargs)
 
-    def pipeline(self, transaction: bool | None = True, shard_hint: Any = None) -> Any:
-        """A pipeline; a transaction, whose keys share a slot, unless told otherwise."""
+    def pipeline(self, transaction: bool | None = None, shard_hint: Any = None) -> Any:
+        """A pipeline; as a transaction, its keys share a slot."""
         with _outages():
             self._reach()
         return Pipeline(
@@ -168,6 +167,17 @@ class ClusterClient(redis.RedisCluster):
         if node is None:
             raise redis.ConnectionError("no node of the cluster has this slot now")
         return str(node.name)
+
+    def primaries(self) -> frozenset[str]:
+        """The names of the nodes that have slots. Raises `redis.RedisError`."""
+        with self._in_reach():
+            return frozenset(str(node.name) for node in self.get_primaries())
+
+    def info_of_each(self, section: str) -> list[Mapping[str, Any]]:
+        """INFO of every primary. Raises `redis.RedisError`."""
+        each: Mapping[str, Any] = self.info(section, target_nodes=self.PRIMARIES)
+        one = all(isinstance(value, Mapping) for value in each.values())
+        return list(each.values()) if one else [each]
 
     def load(self, source: str, key: str) -> None:
         """Load a script into the node of a key. Raises `redis.RedisError`."""
@@ -257,8 +267,8 @@ class AsyncClusterClient(redis.asyncio.RedisCluster):
         with _outages():
             return await super().execute_command(*args, **kwargs)
 
-    def pipeline(self, transaction: bool | None = True, shard_hint: Any = None) -> Any:
-        """A pipeline; a transaction, whose keys share a slot, unless told otherwise."""
+    def pipeline(self, transaction: bool | None = None, shard_hint: Any = None) -> Any:
+        """A pipeline; as a transaction, its keys share a slot."""
         return AsyncPipeline(self, transaction)
 
     async def load(self, source: str, key: str) -> None:

@@ -101,9 +101,7 @@ class AsyncPromptUnixConnection(_AsyncPrompt, redis.asyncio.UnixDomainSocketConn
     """To a server on this machine."""
 
 
-class AsyncPromptSentinelConnection(
-    _AsyncPrompt, redis.asyncio.sentinel.SentinelManagedConnection
-):
+class AsyncPromptSentinelConnection(_AsyncPrompt, redis.asyncio.sentinel.SentinelManagedConnection):
     """To the primary that Sentinels name."""
 
 
