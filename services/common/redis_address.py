@@ -52,8 +52,10 @@ class RedisAddress:
         """Raises ValueError, whose text holds no part of the URL."""
         scheme, separator, rest = url.partition("://")
         if not separator or scheme not in SCHEMES:
-            *others, last = (f"{name}://" for name in SCHEMES)
-            raise ValueError(f"must start with {', '.join(others)} or {last}")
+            raise ValueError(
+                "must start with redis://, rediss:// or unix://, for a cluster with"
+                " redis+cluster://, for Sentinels with redis+sentinel://"
+            )
         shape, tls = SCHEMES[scheme]
         if shape == "server":
             return _checked(cls(shape, tls, url))
