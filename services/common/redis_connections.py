@@ -93,7 +93,16 @@ class AsyncPromptConnection(_AsyncPrompt, redis.asyncio.Connection):
     """To a server by TCP."""
 
 
-class AsyncPromptSSLConnection(_AsyncPrompt, redis.asyncio.SSLConnection):
+class _ReadsFilesAgain:
+    """Mixed into connections with TLS: each time it connects, certificates are read again."""
+
+    async def connect_check_health(self, *args: Any, **kwargs: Any) -> Any:
+        """Connect."""
+        self.ssl_context.context = None  # type: ignore[attr-defined]
+        return await super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
+
+
+class AsyncPromptSSLConnection(_ReadsFilesAgain, _AsyncPrompt, redis.asyncio.SSLConnection):
     """The same with TLS."""
 
 
@@ -106,7 +115,7 @@ class AsyncPromptSentinelConnection(_AsyncPrompt, redis.asyncio.sentinel.Sentine
 
 
 class AsyncPromptSentinelSSLConnection(
-    _AsyncPrompt, redis.asyncio.sentinel.SentinelManagedSSLConnection
+    _ReadsFilesAgain, _AsyncPrompt, redis.asyncio.sentinel.SentinelManagedSSLConnection
 ):
     """The same with TLS."""
 
