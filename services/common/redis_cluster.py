@@ -132,8 +132,8 @@ class ClusterClient(redis.RedisCluster):
                 yield
             except RedisClusterException:
                 # The nodes that are known are all gone: begin with the configured ones again.
-                for host, port in self._hosts:
-                    self.nodes_manager.populate_startup_nodes([ClusterNode(host, port)])
+                nodes = [ClusterNode(host, port) for host, port in self._hosts]
+                self.nodes_manager.startup_nodes = {node.name: node for node in nodes}
                 raise
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:

@@ -19,7 +19,7 @@ from services.common.parent import ending_with_parent
 from tests.support.waiting import eventually
 
 SLOTS = 16384
-NODE_TIMEOUT_MS = 1500
+NODE_TIMEOUT_MS = 2500
 BUS_ABOVE = 10_000
 """The port of the cluster's own messages is this much above that of clients, unless it is set."""
 
