@@ -68,7 +68,7 @@ class SimulatedWorker:
             return Member(instance, f"{instance}:1", "cpu", capacity, load, now_ms)
 
         self.ownership = Ownership(
-            self._client, leases, self.holder, member, Metrics(), "worker", capacity, balance=True
+            self._client, leases, self.holder, member, Metrics(), "worker", capacity, balance=False
         )
 
     def __enter__(self) -> Self:
