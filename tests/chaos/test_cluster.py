@@ -28,7 +28,9 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
-CAMERAS = [f"camera-{number}" for number in range(24)]
+CAMERAS = [f"camera-{number}" for number in range(12)]
+WITHIN_S = 120.0
+"""On a machine that has nothing else to do it takes a tenth of it."""
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield running
 
 
-def all_are_read_again(watcher: Watcher, within_s: float = 30.0) -> None:
+def all_are_read_again(watcher: Watcher, within_s: float = WITHIN_S) -> None:
     before: dict[str, LogId] = dict(watcher.read)
     eventually(
         lambda: all(watcher.read[camera] > before[camera] for camera in CAMERAS),
@@ -57,16 +59,16 @@ def test_a_primary_is_killed_under_load(cluster: Cluster, key: str) -> None:
         SimulatedDecoder(cluster.url, CAMERAS) as decoder,
         Watcher(cluster.url, CAMERAS) as watcher,
     ):
-        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), 30, "all have owners")
+        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), WITHIN_S, "all have owners")
         all_are_read_again(watcher)
         before = owners_of(workers)
         lost = cluster.primary_of(key)
         lost.kill()
-        eventually(lambda: cluster.primary_of(key) is not lost, 30, "its replica took over")
+        eventually(lambda: cluster.primary_of(key) is not lost, WITHIN_S, "its replica took over")
         all_are_read_again(watcher)
-        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), 30, "all have owners again")
+        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), WITHIN_S, "all have owners again")
         lost.restart()
-        eventually(cluster.replicated, 30, "it is a replica now")
+        eventually(cluster.replicated, WITHIN_S, "it is a replica now")
         all_are_read_again(watcher)
         after = owners_of(workers)
     print(
@@ -85,7 +87,7 @@ def test_slots_move_under_load(cluster: Cluster) -> None:
         SimulatedDecoder(cluster.url, CAMERAS) as decoder,
         Watcher(cluster.url, CAMERAS) as watcher,
     ):
-        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), 30, "all have owners")
+        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), WITHIN_S, "all have owners")
         all_are_read_again(watcher)
         before = owners_of(workers)
         for key in (keys.CAMERAS, keys.members("worker"), *map(keys.frames, CAMERAS[:4])):
@@ -101,10 +103,10 @@ def test_slots_move_under_load(cluster: Cluster) -> None:
 def test_grants_that_a_failover_loses_leave_no_two_owners(cluster: Cluster) -> None:
     """What is written just before a primary dies may be lost: replication does not wait."""
     with simulated_workers(cluster.url, 2, len(CAMERAS) // 2) as workers:
-        eventually(lambda: len(owners_of(workers)) > 4, 30, "grants are under way")
+        eventually(lambda: len(owners_of(workers)) > 4, WITHIN_S, "grants are under way")
         lost = cluster.primary_of(keys.lease(CAMERAS[0], "worker"))
         lost.kill()
-        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), 60, "all have owners")
+        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), WITHIN_S, "all have owners")
         time.sleep(TTL_S)
         held = [camera for worker in workers for camera in worker.holder.has]
         gains = [gain for worker in workers for gain in worker.holder.gains]

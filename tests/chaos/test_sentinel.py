@@ -22,6 +22,8 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 CAMERAS = [f"camera-{number}" for number in range(12)]
+WITHIN_S = 120.0
+"""On a machine that has nothing else to do it takes a tenth of it."""
 
 
 @pytest.fixture
@@ -40,16 +42,16 @@ def test_a_failover_under_load(pair: SentinelPair, how: str) -> None:
         SimulatedDecoder(pair.url, CAMERAS) as decoder,
         Watcher(pair.url, CAMERAS) as watcher,
     ):
-        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), 30, "all have owners")
-        eventually(lambda: all(watcher.read[c] > BEGINNING for c in CAMERAS), 30, "logs are read")
+        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), WITHIN_S, "all have owners")
+        eventually(lambda: all(watcher.read[c] > BEGINNING for c in CAMERAS), WITHIN_S, "logs are read")
         before, old = owners_of(workers), pair.primary
         if how == "killed":
             old.kill()
-            eventually(lambda: pair.primary is not old, 30, "the replica took over")
+            eventually(lambda: pair.primary is not old, WITHIN_S, "the replica took over")
         else:
             pair.fail_over()
         read = dict(watcher.read)
-        eventually(lambda: all(watcher.read[c] > read[c] for c in CAMERAS), 30, "logs go on")
-        eventually(lambda: owners_of(workers) == before, 30, "each camera has its owner")
+        eventually(lambda: all(watcher.read[c] > read[c] for c in CAMERAS), WITHIN_S, "logs go on")
+        eventually(lambda: owners_of(workers) == before, WITHIN_S, "each camera has its owner")
     print(f"\n{how}: out of reach for {watcher.longest_outage_s:.1f} s at most")
     assert (watcher.went_back, watcher.faults, decoder.faults) == ([], [], [])
