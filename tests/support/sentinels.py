@@ -55,7 +55,7 @@ class SentinelPair:
         """Have the Sentinels make the replica the primary, while the old one lives on."""
         before = self.primary
         self._sentinels[0].client.execute_command("SENTINEL FAILOVER", SERVICE)
-        eventually(lambda: self.primary is not before, 20, "the replica is the primary")
+        eventually(lambda: self.primary is not before, 120, "the replica is the primary")
 
     def stop(self) -> None:
         """End all of them."""
