@@ -66,7 +66,9 @@ def test_a_primary_is_killed_under_load(cluster: Cluster, key: str) -> None:
         lost.kill()
         eventually(lambda: cluster.primary_of(key) is not lost, WITHIN_S, "its replica took over")
         all_are_read_again(watcher)
-        eventually(lambda: len(owners_of(workers)) == len(CAMERAS), WITHIN_S, "all have owners again")
+        eventually(
+            lambda: len(owners_of(workers)) == len(CAMERAS), WITHIN_S, "all have owners again"
+        )
         lost.restart()
         eventually(cluster.replicated, WITHIN_S, "it is a replica now")
         all_are_read_again(watcher)

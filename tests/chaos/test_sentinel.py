@@ -43,7 +43,9 @@ def test_a_failover_under_load(pair: SentinelPair, how: str) -> None:
         Watcher(pair.url, CAMERAS) as watcher,
     ):
         eventually(lambda: len(owners_of(workers)) == len(CAMERAS), WITHIN_S, "all have owners")
-        eventually(lambda: all(watcher.read[c] > BEGINNING for c in CAMERAS), WITHIN_S, "logs are read")
+        eventually(
+            lambda: all(watcher.read[c] > BEGINNING for c in CAMERAS), WITHIN_S, "logs are read"
+        )
         before, old = owners_of(workers), pair.primary
         if how == "killed":
             old.kill()
