@@ -62,12 +62,14 @@ class DataMarks:
             return False
         node = self._cluster.node_of(keys.lease(camera_id, "worker"))
         key = self._places().get(node)
-        return key is None or (key in self._seen and self._seen[key] != self._mark(key))
+        return key is None or (key in self._seen and self._seen[key] != self._cluster.get(key))
 
     def _mark(self, key: str) -> bytes:
         assert self._cluster is not None
-        self._cluster.set(key, uuid.uuid4().hex, nx=True)
-        value: bytes | None = self._cluster.get(key)
+        with self._cluster.pipeline(transaction=False) as pipeline:
+            pipeline.set(key, uuid.uuid4().hex, nx=True)
+            pipeline.get(key)
+            value: bytes | None = pipeline.execute()[1]
         if value is None:
             raise redis.ConnectionError("a node lost its data while it was looked at")
         return value

@@ -15,7 +15,7 @@ import pytest
 from services.common import keys
 from services.common.connection import connect
 from services.common.frame_log import LogId
-from services.common.leases import TTL_S
+from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S
 from tests.support.redis_clusters import Cluster, running_cluster
 from tests.support.simulated_fleet import (
     SimulatedDecoder,
@@ -29,6 +29,7 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 CAMERAS = [f"camera-{number}" for number in range(12)]
+A_LEASE_OUTLASTS_S = TTL_S - SAFETY_S - RENEW_EVERY_S
 WITHIN_S = 120.0
 """On a machine that has nothing else to do it takes a tenth of it."""
 
@@ -79,7 +80,8 @@ def test_a_primary_is_killed_under_load(cluster: Cluster, key: str) -> None:
         f" {sum(after[c] != before.get(c) for c in after)} cameras moved"
     )
     assert (watcher.went_back, watcher.faults, decoder.faults) == ([], [], [])
-    assert after == before
+    # A machine that is too busy to elect a primary within a lease cannot show this.
+    assert after == before or watcher.longest_outage_s > A_LEASE_OUTLASTS_S
 
 
 def test_slots_move_under_load(cluster: Cluster) -> None:
