@@ -132,12 +132,12 @@ def connect(url: str, *, block_s: float = 0.0, access: RedisAccess = ANYONE) -> 
         # It stands in for a client of one server: what services ask of either is the same.
         return cast(redis.Redis, ClusterClient(address.hosts, {"retry": retry, **options}))
     if address.shape == "sentinel":
-        sentinels = redis.sentinel.Sentinel(
+        sentinels = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
             address.hosts, sentinel_kwargs=_to_sentinels(address, access, options)
         )
         return cast(
             redis.Redis,
-            sentinels.master_for(
+            sentinels.master_for(  # type: ignore[no-untyped-call]
                 address.service,
                 connection_class=PromptSentinelSSLConnection
                 if address.tls
@@ -167,7 +167,7 @@ def connect_async(url: str, *, access: RedisAccess = ANYONE) -> redis.asyncio.Re
         cluster = AsyncClusterClient(address.hosts, {"retry": retry, **options})
         return cast(redis.asyncio.Redis, cluster)
     if address.shape == "sentinel":
-        sentinels = redis.asyncio.sentinel.Sentinel(
+        sentinels = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
             address.hosts, sentinel_kwargs=_to_sentinels(address, access, options)
         )
         return cast(

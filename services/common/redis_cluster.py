@@ -79,9 +79,9 @@ class Pipeline(ClusterPipeline):
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Put a command in; send it at once after WATCH."""
         with _outages():
-            return super().execute_command(*args, **kwargs)
+            return super().execute_command(*args, **kwargs)  # type: ignore[no-untyped-call]
 
-    def time(self) -> Any:
+    def time(self, **kwargs: Any) -> Any:
         """The clock of one node."""
         return self.execute_command("TIME")
 
@@ -114,12 +114,12 @@ class ClusterClient(redis.RedisCluster):
             self._begun = True
             try:
                 super().__init__(
-                    startup_nodes=[ClusterNode(host, port) for host, port in self._hosts],
+                    startup_nodes=[ClusterNode(host, port) for host, port in self._hosts],  # type: ignore[no-untyped-call]
                     require_full_coverage=False,
                     reinitialize_steps=REFRESH_AFTER_MOVED,
                     **self._options,
                 )
-                self.commands_parser = CommandKeys(self.commands_parser)
+                self.commands_parser = CommandKeys(self.commands_parser)  # type: ignore[assignment]
                 self._reached = True
             finally:
                 self._begun = False
@@ -132,14 +132,14 @@ class ClusterClient(redis.RedisCluster):
                 yield
             except RedisClusterException:
                 # The nodes that are known are all gone: begin with the configured ones again.
-                nodes = [ClusterNode(host, port) for host, port in self._hosts]
+                nodes = [ClusterNode(host, port) for host, port in self._hosts]  # type: ignore[no-untyped-call]
                 self.nodes_manager.startup_nodes = {node.name: node for node in nodes}
                 raise
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Send a command to the node of its key."""
         with self._in_reach():
-            return super().execute_command(*args, **kwargs)
+            return super().execute_command(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool | None = None, shard_hint: Any = None) -> Any:
         """A pipeline; as a transaction, its keys share a slot."""
@@ -148,7 +148,7 @@ class ClusterClient(redis.RedisCluster):
         return Pipeline(
             nodes_manager=self.nodes_manager,
             commands_parser=self.commands_parser,
-            startup_nodes=self.nodes_manager.startup_nodes,
+            startup_nodes=list(self.nodes_manager.startup_nodes.values()),
             result_callbacks=self.result_callbacks,
             cluster_response_callbacks=self.cluster_response_callbacks,
             reinitialize_steps=self.reinitialize_steps,
@@ -156,14 +156,14 @@ class ClusterClient(redis.RedisCluster):
             transaction=transaction,
         )
 
-    def command(self) -> Any:
+    def command(self, **kwargs: Any) -> Any:
         """What commands there are. Not asked when the client begins: see `command_keys`."""
-        return {} if self._begun else super().command()  # type: ignore[no-untyped-call]
+        return {} if self._begun else super().command()
 
     def node_of(self, key: str) -> str:
         """The name of the node that has a key now. Raises `redis.RedisError`."""
         with self._in_reach():
-            node = self.get_node_from_key(key)
+            node = self.get_node_from_key(key)  # type: ignore[no-untyped-call]
         if node is None:
             raise redis.ConnectionError("no node of the cluster has this slot now")
         return str(node.name)
@@ -171,7 +171,7 @@ class ClusterClient(redis.RedisCluster):
     def primaries(self) -> frozenset[str]:
         """The names of the nodes that have slots. Raises `redis.RedisError`."""
         with self._in_reach():
-            return frozenset(str(node.name) for node in self.get_primaries())
+            return frozenset(str(node.name) for node in self.get_primaries())  # type: ignore[no-untyped-call]
 
     def info_of_each(self, section: str) -> list[Mapping[str, Any]]:
         """INFO of every primary. Raises `redis.RedisError`."""
@@ -182,13 +182,13 @@ class ClusterClient(redis.RedisCluster):
     def load(self, source: str, key: str) -> None:
         """Load a script into the node of a key. Raises `redis.RedisError`."""
         with self._in_reach():
-            node = self.get_node_from_key(key)
+            node = self.get_node_from_key(key)  # type: ignore[no-untyped-call]
         self.execute_command("SCRIPT LOAD", source, target_nodes=node)
 
     def close(self) -> None:
         """End all connections."""
         if self._reached:
-            super().close()  # type: ignore[no-untyped-call]
+            super().close()
 
 
 class AsyncPipeline(AsyncClusterPipeline):
@@ -211,7 +211,7 @@ class AsyncPipeline(AsyncClusterPipeline):
         put = super().execute_command(*args, **kwargs)
         return put if put is self else _guarded(put)
 
-    def time(self) -> Any:
+    def time(self, **kwargs: Any) -> Any:
         """The clock of one node."""
         return self.execute_command("TIME")
 
@@ -269,7 +269,7 @@ class AsyncClusterClient(redis.asyncio.RedisCluster):
 
     def pipeline(self, transaction: bool | None = None, shard_hint: Any = None) -> Any:
         """A pipeline; as a transaction, its keys share a slot."""
-        return AsyncPipeline(self, transaction)
+        return AsyncPipeline(self, transaction)  # type: ignore[abstract]
 
     async def load(self, source: str, key: str) -> None:
         """Load a script into the node of a key. Raises `redis.RedisError`."""

@@ -31,7 +31,7 @@ class Node:
     port: int
     arguments: list[str]
     process: subprocess.Popen[bytes]
-    client: redis.Redis = field(repr=False)
+    client: Any = field(repr=False)
 
     @property
     def id(self) -> str:
