@@ -126,7 +126,7 @@ class Cluster:
             ):
                 if first <= slot <= last and port == node.port:
                     return node
-        raise AssertionError(f"no node has slot {slot}")
+        raise redis.ConnectionError(f"no node has slot {slot} now")
 
     def move_slot(self, key: str, pause_s: float = 0.0) -> tuple[Node, Node]:
         """Move the slot of a key to another primary, key by key. From where, and to where.
