@@ -26,6 +26,7 @@ from hermes.v1.camera_pb2 import (
 from services.common import camera_status, cameras, keys, logs, tombstones
 from services.common.cameras import SourcePolicy
 from services.common.redaction import redact
+from services.common.redis_cluster import is_cluster
 from services.query_gateway.access.token_limits import UNBOUNDED, Quota
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.known_cameras import KnownCameras, text_of
@@ -216,6 +217,8 @@ class CameraCatalogue:
 
     async def _remove(self, camera_id: str, entry: bytes | str | None) -> bytes | str | None:
         """Remove the camera. Returns the entry that was removed."""
+        if is_cluster(self._redis):
+            return await self._remove_in_steps(camera_id, entry)
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hget(keys.CAMERAS, camera_id)
             pipeline.hdel(keys.CAMERAS, camera_id)
@@ -226,6 +229,23 @@ class CameraCatalogue:
                 px=int(tombstones.KEEP_S * 1000),
             )
             found, *_ = await pipeline.execute()
+        return cast("bytes | str | None", found)
+
+    async def _remove_in_steps(
+        self, camera_id: str, entry: bytes | str | None
+    ) -> bytes | str | None:
+        """The same in a cluster, where the registry is in another slot than the camera.
+
+        First the tombstone, so that the camera is never missing without one. What a
+        removal leaves behind that breaks off here is removed when it is called again.
+        """
+        ttl_ms = int(tombstones.KEEP_S * 1000)
+        await self._redis.set(keys.removed(camera_id), self._created_of(entry), px=ttl_ms)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hget(keys.CAMERAS, camera_id)
+            pipeline.hdel(keys.CAMERAS, camera_id)
+            found, _ = await pipeline.execute()
+        await self._redis.delete(*keys.all_of(camera_id))
         return cast("bytes | str | None", found)
 
     def _created_of(self, entry: bytes | str | None) -> int:
