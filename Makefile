@@ -46,7 +46,7 @@ kernels: $(STAMP)
 
 # Files are kept together: what a file's tests share is made once. More processes than cores,
 # because many tests wait. TEST_JOBS=0: one process.
-TEST_JOBS ?= 4
+TEST_JOBS ?= 3
 # Hundreds of processes import the same files: what is compiled of them is kept.
 test test-all test-chaos: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (under 10 minutes on 2 cores)
