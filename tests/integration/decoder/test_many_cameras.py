@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ class Rig:
         return [process for process in children if process.pid not in self.before]
 
     def held(self) -> Held:
+        multiprocessing.active_children()  # lets go of those that were still dying when closed
         gc.collect()
         server = max(self.below(), key=lambda process: process.memory_info().rss)
         return Held(
