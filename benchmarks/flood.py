@@ -29,7 +29,7 @@ OPEN = 48
 FRAMES = 8
 FLOOD = Question("What was there to be seen before?", max_tokens=32)
 QUIET = Question("What is there now?", max_tokens=2)
-QUESTIONS = {"demo model": 24}
+QUESTIONS = 24
 """That the quiet caller asks in each round, each time in one of the three ways."""
 MOST_PAUSE_S = 0.02
 
@@ -52,10 +52,10 @@ class DeviceClock:
 def run(rounds: int) -> list[Row]:
     """The rows of this module."""
     torch.set_num_threads(1)
-    return _measured(load(WEIGHTS), "demo model", rounds)
+    return _measured(load(WEIGHTS), rounds)
 
 
-def _measured(model: VideoModel, name: str, rounds: int) -> list[Row]:
+def _measured(model: VideoModel, rounds: int) -> list[Row]:
     clock = DeviceClock()
     config = EngineConfig(
         budget_tokens=FRAMES * model.layout.tokens, compress_every_frames=FRAMES,
@@ -67,16 +67,16 @@ def _measured(model: VideoModel, name: str, rounds: int) -> list[Row]:
     _show(model, cameras)
     alone, in_turn, in_order = list[float](), list[float](), list[float]()
     for _ in range(rounds):
-        alone += _asked(cameras, "quiet", QUESTIONS[name])
+        alone += _asked(cameras, "quiet", QUESTIONS)
         with _flooding(cameras, "flood"):
-            in_turn += _asked(cameras, "quiet", QUESTIONS[name])
+            in_turn += _asked(cameras, "quiet", QUESTIONS)
         with _flooding(cameras, ""):
-            in_order += _asked(cameras, "", QUESTIONS[name])
+            in_order += _asked(cameras, "", QUESTIONS)
     engine.stop()
     what = f"TTFT of one caller beside {OPEN} open questions of another"
     return [
         Row(
-            f"{which} {what}, callers in turn, {name}: {ours / calm:.2f} times as long as alone;"
+            f"{which} {what}, callers in turn: {ours / calm:.2f} times as long as alone;"
             f" first come, first served {theirs / calm:.1f} times",
             ours,
             "first come, first served",

@@ -141,7 +141,7 @@ def frames(url: str, count: int) -> Spent:
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that the simulation moves."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -49,7 +49,7 @@ class AskedPast:
             raise InvalidInput(
                 "question.span",
                 f"means {length_s:g} s{of}; this token may ask about {most_s:g} s at a time, over"
-                f" all cameras: shorten the span,{fewer} or ask whoever issued the token for more",
+                f" all cameras: shorten the span,{fewer} or ask the issuer of the token for more",
             )
 
 

@@ -7,7 +7,7 @@ from services.query_gateway.access.token_limits import NONE, Quota, TokenLimits
 
 
 class Allowed:
-    """The limits of whoever is served now. Without authentication there are none."""
+    """The limits of the current caller. Without authentication there are none."""
 
     def __init__(self, defaults: TokenLimits = NONE, *, authenticated: bool = False) -> None:
         """`defaults`: the gateway's, for tokens that say nothing of their own."""

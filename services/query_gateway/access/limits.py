@@ -51,7 +51,7 @@ class CallerLimits:
             raise Overloaded(
                 "this token has as many calls open that follow events or frames as it may"
                 f" ({self._following[who]} of {most_followers}, at each gateway): end one, or ask"
-                " whoever issued it for more",
+                " its issuer for more",
                 RETRY_AFTER_S,
             )
         now = self._clock()

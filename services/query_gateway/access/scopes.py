@@ -78,13 +78,13 @@ class Caller:
     def check_any(self, action: Action) -> None:
         """Raises `PermissionDenied` if there is no camera at all on which it may do this."""
         if not any(scope.action is action for scope in self.scopes):
-            raise PermissionDenied(f"this token has no scope {action}:...; ask whoever issued it")
+            raise PermissionDenied(f"this token has no scope {action}:...; ask its issuer")
 
     def check(self, action: Action, camera_id: str) -> None:
         """Raises `PermissionDenied`, with the same text whether or not the camera exists."""
         if not self.may(action, camera_id):
             raise PermissionDenied(
-                f"this token has no scope {action}:{shown_id(camera_id)}; ask whoever issued it"
+                f"this token has no scope {action}:{shown_id(camera_id)}; ask its issuer"
             )
 
 

@@ -136,7 +136,7 @@ class TokenFile:
         if found is None:
             return None
         if found.expires is not None and found.expires.timestamp() <= self._clock():
-            raise Unauthenticated("the token has expired; ask whoever issued it for a new one")
+            raise Unauthenticated("the token has expired; ask its issuer for a new one")
         return Caller(f"token:{found.name}", found.scopes, found.limits)
 
     def reread(self) -> None:

@@ -67,7 +67,7 @@ class Quota:
         if self.bounds and held >= self.most:
             raise LimitReached(
                 f"this token has as many {self._kind} as it may ({held} of {self.most}):"
-                f" {self._remedy}, or ask whoever issued it for more"
+                f" {self._remedy}, or ask its issuer for more"
             )
 
 

@@ -251,8 +251,7 @@ def _managed(
         raise WatchNotFound(watch_id)
     if not _manages(watch, viewer):
         raise PermissionDenied(
-            f"this token may not watch all cameras that watch {watch_id!r} can mean;"
-            " ask whoever issued it"
+            f"this token may not watch all cameras that watch {watch_id!r} can mean; ask its issuer"
         )
     return watch
 

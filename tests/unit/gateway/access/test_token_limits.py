@@ -77,7 +77,7 @@ def test_a_quota_says_what_is_held_and_what_to_do() -> None:
         quota.check(2)
     assert str(caught.value) == (
         "this token has as many cameras as it may (2 of 2): remove one that is not needed, or ask"
-        " whoever issued it for more"
+        " its issuer for more"
     )
     assert not Allowed(defaults).cameras().bounds, "without authentication there is no limit"
     Quota("token:guest", 0, "cameras", "").check(10**6)
