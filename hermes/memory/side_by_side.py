@@ -79,7 +79,7 @@ class _Pass:
     """What one pass has of some branches. Another pass may read others of them meanwhile.
 
     `of`: their copies. `rows`: of each its branch's number, and how many of its tokens stay.
-    `numbers`: [rows].
+    `numbers`: [rows]. `whole`: they are the numbers of all branches, in order.
     `places`: [rows, tokens], where the rows' tokens go. `alike`: they go to the same places of all
     branches. `end`: past the last place. `hidden`: [branches, 1, tokens, end], minus infinity where
     a token does not see.
@@ -88,6 +88,7 @@ class _Pass:
     of: SideBySide
     rows: list[tuple[int, int]]
     numbers: Tensor
+    whole: bool
     places: Tensor
     alike: bool
     end: int
@@ -188,12 +189,14 @@ class SideBySide:
                 own = hidden[number, :, self._seen : start + tokens]
                 own.masked_fill_(~mask, float("-inf"))
         which = torch.tensor(numbers)
-        alike = numbers == list(range(len(self._branches))) and len(set(starts)) == 1
+        whole = numbers == list(range(len(self._branches)))
+        alike = whole and len(set(starts)) == 1
         kept = [row.kept for row in rows]
         return _Pass(
             self,
             list(zip(numbers, kept, strict=True)),
             which,
+            whole,
             last.index_select(0, which),
             alike,
             end,
@@ -217,7 +220,7 @@ class SideBySide:
             kept[layer][here.numbers.unsqueeze(1), :, here.places] = apart
         folded = query.reshape(kv_heads, groups, count, tokens, dim).permute(2, 0, 1, 3, 4)
         asked = folded.reshape(count, kv_heads, groups * tokens, dim).to(torch.float32)
-        if count < total:  # the other answers have ended
+        if not here.whole:  # some answers take no part, or they come in another order
             asked = asked.new_zeros((total, *asked.shape[1:])).index_copy(0, here.numbers, asked)
         if here.hidden.shape[2] < groups * tokens:
             here.hidden = here.hidden.repeat(1, 1, groups, 1)
@@ -228,7 +231,7 @@ class SideBySide:
             attn_mask=here.hidden,
             scale=1.0,
         )
-        if count < total:
+        if not here.whole:
             out = out.index_select(0, here.numbers)
         if layer == len(self._keys) - 1:
             self._keep(here)

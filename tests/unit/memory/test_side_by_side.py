@@ -249,3 +249,27 @@ def test_rows_of_different_lengths_of_the_same_branches_share_a_pass() -> None:
 
     for number, own in enumerate(read(range(4))):
         torch.testing.assert_close(own, read([number])[0], atol=2e-4, rtol=1e-4)
+
+
+def test_rows_may_come_in_another_order_in_each_pass() -> None:
+    of = memories("llava")
+    model = of[0].model
+    question = model.question(QUESTIONS[0])
+    orders = ([0, 1, 2, 3], [2, 3, 0, 1], [3, 1], [1, 3, 2, 0], [0, 2], [3, 2, 1, 0])
+    taken = [sum(number in order for order in orders) for number in range(4)]
+    expected = alone(of, QUESTIONS[:1] * 4, taken)
+    branches = [memory.branch(len(question) + len(orders)) for memory in of]
+    following = [question] * 4
+    found: list[list[Tensor]] = [[] for _ in of]
+    with torch.inference_mode():
+        for order in orders:
+            rows = [branches[n].row(len(following[n])) for n in order]
+            hidden = model.forward(torch.cat([following[n] for n in order]), PackedPass(rows))
+            ends = torch.tensor([row.tokens for row in rows]).cumsum(0) - 1
+            for n, row, logits in zip(order, rows, model.logits(hidden[ends]), strict=True):
+                branches[n].commit(row)
+                following[n] = model.embed([int(logits.argmax())])
+                found[n].append(logits)
+    for own, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(torch.stack(own), wanted, atol=2e-4, rtol=1e-4)
+    assert branches[3].side_by_side is branches[0].side_by_side is not None
