@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -12,12 +11,13 @@ from itertools import chain
 from torch import Tensor
 
 from hermes.engine.answer import Answer, AnswerResult, FinishReason
+from hermes.engine.crowd import NO_CROWD, AskedLately, Crowd, unread_by_caller
 from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
 from hermes.engine.ingesting import DevicePace
 from hermes.engine.open_questions import OpenQuestions
 from hermes.engine.pass_rows import JointRow, OwnRow, PassRow, run_rows
-from hermes.engine.prefill import Prefill, fitting
+from hermes.engine.prefill import PassShare, Prefill, fitting
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.question_reader import QuestionReader
 from hermes.engine.question_room import QuestionRoom
@@ -58,11 +58,14 @@ class Answers:
         watched: Callable[[int, float], None],
         ended: Callable[[Answer], None],
         give_way: GiveWay,
+        look_around: Callable[[], None],
         standing_size: PassSize,
+        crowd_size: PassSize,
         device: Device,
     ) -> None:
         """`give_way`: called between the layers of a pass over standing questions, which has so
-        many tokens as `standing_size` says.
+        many tokens as `standing_size` says. `look_around`: runs the commands of other threads.
+        `crowd_size`: of a pass that one caller fills, if others ask, too.
         """
         self._model = model
         self._passes = passes
@@ -78,10 +81,16 @@ class Answers:
         self._watched = watched
         self._ended = ended
         self._give_way = give_way
+        self._look_around = look_around
+        # Passes on a GPU are recorded as a whole, and short.
+        self._in_layers = model.shape.device.type == "cpu"
+        self._lately = AskedLately(clock)
+        self._crowd_size = crowd_size
+        self._let_others = False  # others than a crowd had the last pass
         self._standing_size = standing_size
         self._pace = DevicePace(device)
         self._cancelled = threading.Event()  # one of the answers was
-        self._reading: set[Answer] = set()  # standing ones, in the pass that gives way
+        self._reading: set[Answer] = set()  # those in passes that have given way
         self._open = OpenQuestions()
         self._starter = Starter(model, passes, clock, self._failed)
 
@@ -105,6 +114,7 @@ class Answers:
     def accept(self, answer: Answer) -> None:
         """Accept a question. If it cannot be answered, its sink gets the error."""
         answer.on_cancel = self._cancelled.set
+        self._lately.asked(answer.caller)
         if answer.cancelled.is_set():
             self._cancelled.set()
         try:
@@ -171,21 +181,63 @@ class Answers:
     # -- one pass -------------------------------------------------------------
 
     def step(self) -> None:
-        """Run one pass: read questions as `Prefill` says, and add a token to each answer."""
+        """Run one pass: read questions as `Prefill` says, and add a token to each answer.
+
+        Where one caller fills the pass, others go before it (`_let_first`), and it is short.
+        """
         under_way = [answer for answer in self._open.under_way if answer not in self._reading]
-        began = self._clock()
-        share = self._prefill.share(under_way, self._open.ready, self._starter.alone)
+        crowd = Crowd([*under_way, *self._open.ready]) if self._in_layers else NO_CROWD
+        if crowd and not self._let_others and self._let_first(crowd):
+            self._let_others = True  # the next pass is the crowd's, however many others ask
+            return
+        self._let_others = False
+        if not crowd or not self._lately.several:
+            self._answer(self._share(under_way), crowd)
+            return
+        size = self._crowd_size
+        share = self._share(self._open.in_turn(under_way, size.tokens), size.tokens)
+        between = self._answer(share, crowd)
+        self._open.had_their_turn(share.going_on)
+        tokens = share.tokens + len(share.going_on)
+        size.took(tokens, between.slices, between.seconds)
+
+    def _share(self, under_way: Sequence[Answer], most: int | None = None) -> PassShare:
+        return self._prefill.share(under_way, self._open.ready, self._starter.alone, most=most)
+
+    def _answer(self, share: PassShare, crowd: Crowd) -> GivingWay:
+        """Run a pass. It gives way to others than the crowd, between its layers."""
+        between = GivingWay(
+            self._model.shape.layers, lambda done, given: self._let_first(crowd), self._clock
+        )
         self._open.under_way += share.starting
         reading = [answer for answer, tokens in share.reads if self._reads(answer, tokens)]
         taking_part = [*share.going_on, *reading]
         asked = [answer for answer in taking_part if not answer.standing]
-        unread = _unread(asked)
-        self._pass([OwnRow(self._model, answer) for answer in taking_part])
-        seconds = self._clock() - began
+        unread = unread_by_caller(asked)
+        before, self._reading = self._reading, {*self._reading, *taking_part}
+        try:
+            rows = [OwnRow(self._model, answer) for answer in taking_part]
+            self._pass(rows, between if crowd else None)
+        finally:
+            self._reading = before
+        seconds = between.seconds
         if share.reads:
             self._room.took(share.tokens, seconds)
-        if read := unread - _unread(asked):
+        if read := unread - unread_by_caller(asked):
             self._read(read.total(), seconds, read)
+        return between
+
+    def _let_first(self, crowd: Crowd) -> bool:
+        """Read the questions of others than the crowd, in a pass of their own. Whether any were."""
+        self._look_around()
+        if not any(map(crowd.lets_first, self._open.ready)):
+            return False
+        ready, alone = self._open.ready, self._starter.alone
+        share = self._prefill.share((), ready, alone, may=crowd.lets_first)
+        if share.starting:
+            crowd.went(share.starting)
+            self._answer(share, NO_CROWD)
+        return bool(share.starting)
 
     def _reads(self, answer: Answer, tokens: int) -> bool:
         """Have the next pass read so much of a question. Returns whether it is still open."""
@@ -372,11 +424,3 @@ class Answers:
             answer.choice = None
         self._open.remove(answer)
         self._ended(answer)
-
-
-def _unread(answers: Sequence[Answer]) -> Counter[str]:
-    """How many passes must still read a part of the questions, by caller."""
-    count = Counter[str]()
-    for answer in answers:
-        count[answer.caller] += answer.unread
-    return count

@@ -19,6 +19,7 @@ from hermes.engine.answering import Answers
 from hermes.engine.camera import CameraHandle
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copying
+from hermes.engine.crowd import LEAST_TOKENS, SHORTER
 from hermes.engine.ingesting import Ingesting, Stopping
 from hermes.engine.mailbox import SHUTTING_DOWN, Mailbox
 from hermes.engine.merging import Merging
@@ -120,7 +121,9 @@ class Engine:
             watched=self._share.took,
             ended=self._ended,
             give_way=self._give_way,
+            look_around=self._look_around,
             standing_size=PassSize(MOST_TOKENS, slice_s, config.prefill_tokens),
+            crowd_size=PassSize(MOST_TOKENS, slice_s / SHORTER, LEAST_TOKENS),
             device=self._device,
         )
         self._ingesting = Ingesting(
@@ -298,8 +301,8 @@ class Engine:
         try:
             self._device.enter()
             with torch.inference_mode():
-                while self._turn():
-                    pass
+                while True:
+                    self._turn()
         except Stopping:
             pass
         except BaseException as error:
@@ -310,9 +313,8 @@ class Engine:
             self._answers.fail_all(Unavailable(SHUTTING_DOWN))
             self._copying.fail(Unavailable(SHUTTING_DOWN))
 
-    def _turn(self) -> bool:
-        if not self._look_around():
-            return False
+    def _turn(self) -> None:
+        self._look_around()
         self._copying.step()
         held = self._copying.held
         waiting = {
@@ -344,28 +346,25 @@ class Engine:
             case Idle():
                 if not self._copying.busy:
                     self._mailbox.wait(IDLE_S)
-        return True
 
     def _give_way(self, done: float, given: int) -> bool:
         """Between two slices of a pass over frames, run a pass for questions if it should go first.
 
         Returns whether it ran one. Raises `Stopping` if the engine stops.
         """
-        if not self._look_around():
-            raise Stopping
+        self._look_around()
         answers = self._answers
         if not self._scheduler.gives_way(answers.ready, answers.under_way, done, given):
             return False
         answers.step()
         return True
 
-    def _look_around(self) -> bool:
-        """Run the commands of other threads. False once the engine should stop."""
+    def _look_around(self) -> None:
+        """Run the commands of other threads. Raises `Stopping` once the engine should stop."""
         self._beat()
         if not self._mailbox.run(_command_failed):
-            return False
+            raise Stopping
         self._answers.drop_cancelled()
-        return True
 
     def _begin(self, session: Session) -> None:
         try:

@@ -28,7 +28,8 @@ class GivingWay:
         self._tick = tick
         self._began = clock()
         self._done = self._given = 0
-        self._others_s = 0.0
+        self.others_s = 0.0
+        """How long the passes of others took that it gave way to."""
 
     def __call__(self) -> None:
         """Let others go first, if they should."""
@@ -41,7 +42,7 @@ class GivingWay:
         began = self._clock()
         while self._give_way(min(1.0, self._done / self._layers), self._given):
             self._given += 1
-        self._others_s += self._clock() - began
+        self.others_s += self._clock() - began
 
     @property
     def slices(self) -> int:
@@ -51,4 +52,4 @@ class GivingWay:
     @property
     def seconds(self) -> float:
         """How long the pass has taken itself."""
-        return self._clock() - self._began - self._others_s
+        return self._clock() - self._began - self.others_s

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 from hermes.engine.answer import Answer
 from hermes.engine.ready_questions import ReadyQuestions, can_begin, refused
 from hermes.engine.session import Session
 from hermes.engine.standing import StandingQuestions
 from hermes.errors import Overloaded
+from hermes.in_turn import InTurn
 
 
 class OpenQuestions:
@@ -63,6 +64,17 @@ class OpenQuestions:
     def refused(self, before: float) -> list[tuple[Answer, Overloaded]]:
         """Questions that were ready before this and whose memory there is no room to read."""
         return [*refused(self.ready, before), *refused(self.standing, before)]
+
+    def in_turn(self, answers: Iterable[Answer], most: int) -> list[Answer]:
+        """So many of the answers under way as a pass goes on with: callers take turns, each with
+        the answers that waited longest.
+        """
+        return list(islice(InTurn().order(answers, lambda answer: answer.caller, {}), most))
+
+    def had_their_turn(self, answers: Iterable[Answer]) -> None:
+        """These answers got a token: of their callers' answers, others are next."""
+        them = set(answers)
+        self.under_way.sort(key=them.__contains__)
 
     def put_back(self, answer: Answer) -> None:
         """A standing question that was taken, and cannot begin after all."""

@@ -47,17 +47,22 @@ class Prefill:
         under_way: Iterable[Answer],
         ready: ReadyQuestions,
         begin: Callable[[Answer], bool],
+        *,
+        may: Callable[[Answer], bool] = lambda answer: True,
+        most: int | None = None,
     ) -> PassShare:
         """What the next pass does. Takes the questions that it starts out of `ready`.
 
-        `begin`: begins a question. Returns whether that worked.
+        `begin`: begins a question. Returns whether that worked. `may`: whether it may be begun.
+        `most`: tokens of the pass, if fewer than there is room for.
         """
-        most = self._room.tokens
+        most = self._room.tokens if most is None else min(most, self._room.tokens)
         starting, reads = list[Answer](), list[tuple[Answer, int]]()
         answers = list(under_way)
         long = [answer for answer in answers if answer.unread_tokens]
         going_on, tokens = fitting([one for one in answers if not one.unread_tokens], most)
-        for answer in ready.next_ones(Counter(answer.caller for answer in answers)):
+        held = Counter(answer.caller for answer in answers)
+        for answer in filter(may, ready.next_ones(held)):
             whole = answer.question_tokens <= most
             own = answer.pass_tokens + answer.session.present_tokens
             if whole and tokens and tokens + own > most:
