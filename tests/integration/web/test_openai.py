@@ -213,7 +213,7 @@ async def test_a_token_asks_its_own_cameras(world: World) -> None:
             await guest.chat.completions.create(model="hermes", messages=LOBBY)
             await _ended(world)
         (audit,) = [line for line in lines if line["event"] == "audit"]
-        assert audit["caller"] == "guest"
+        assert audit["who"] == "token:guest"
         assert world.tokens["guest"] not in str(lines)
         with pytest.raises(openai.PermissionDeniedError):
             await guest.chat.completions.create(model="hermes", messages=about("camera://dock"))
