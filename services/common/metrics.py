@@ -101,12 +101,6 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        self.http_requests = Counter(
-            "hermes_http_requests",
-            "Requests to the HTTP door that were answered, or whose client left (499), by route.",
-            ["route", "status"],
-            registry=registry,
-        )
         self.frame_lag = Histogram(
             "hermes_frame_lag_seconds",
             "From capture of a frame until it is in memory.",

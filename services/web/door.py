@@ -19,6 +19,7 @@ from services.web.app import make_app
 from services.web.callers import Callers, Patience
 from services.web.entrance import Entrance
 from services.web.http_server import HttpServer
+from services.web.requests_counter import RequestsCounter
 from services.web.settings import WebSettings
 from services.web.tls import ServerContexts
 
@@ -50,7 +51,7 @@ class Door:
             hosts=settings.hosts,
             origins=settings.origins,
             body_timeout_s=settings.body_timeout_s,
-            count=self._count,
+            count=RequestsCounter(self.metrics.registry),
         )
         self._server = HttpServer(
             entrance,
@@ -116,6 +117,3 @@ class Door:
             return
         serving = reply.status == health_pb2.HealthCheckResponse.SERVING
         self._gateway = serving, "serving" if serving else "the gateway cannot serve now"
-
-    def _count(self, route: str, status: int) -> None:
-        self.metrics.http_requests.labels(route, str(status)).inc()

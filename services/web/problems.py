@@ -88,7 +88,7 @@ def fault_of(errors: Sequence[Any]) -> InvalidInput:
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its description. Those that any call may end in are added."""
-    usual = (400, 401, 403, 413, 421, 429, 500, 501, 503, 504)
+    usual = (400, 401, 403, 408, 413, 421, 429, 500, 501, 503, 504)
     return {
         status: {
             "model": Problem,

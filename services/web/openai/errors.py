@@ -41,7 +41,7 @@ class ErrorBody(BaseModel):
 
 def documented() -> dict[int | str, dict[str, Any]]:
     """The errors of a route, for its description."""
-    statuses = (400, 401, 403, 404, 409, 413, 421, 429, 500, 501, 503, 504)
+    statuses = (400, 401, 403, 404, 408, 409, 413, 421, 429, 500, 501, 503, 504)
     return {
         status: {"model": ErrorBody, "description": HTTPStatus(status).phrase}
         for status in statuses
