@@ -10,9 +10,14 @@ import pytest
 import pytest_asyncio
 import redis
 
+from hermes.v1.event_pb2 import Event
+from services.common import keys
+from services.common.event_log import RedisEventLog
+from services.common.placement import Member
 from services.query_gateway.gateway import Gateway
 from services.web.door import Door
 from tests.support.doors import running_door
+from tests.support.event_messages import opened
 from tests.support.fake_worker import FakeWorker
 from tests.support.gateway import own, register, running_gateway
 from tests.support.tokens import write_tokens
@@ -36,6 +41,20 @@ class World:
     @property
     def url(self) -> str:
         return f"http://{self.door.address}"
+
+    def tell(self) -> Event:
+        """A worker says that an event has begun."""
+        event = opened("ev-1", "lobby", "door")
+        frame = event.evidence.add(frame=41, picture=b"\xff\xd8 seen")
+        frame.captured.CopyFrom(event.opened)
+        RedisEventLog(self.redis).append(event)
+        return event
+
+    def announce(self) -> None:
+        """The worker is there, and may merge answers."""
+        seconds, _ = self.redis.time()
+        member = Member("worker-1", self.worker.address, "cpu", 64, 1, seconds * 1000)
+        self.redis.hset(keys.members("worker"), "worker-1", member.to_json())
 
     def bearer(self, name: str = "root") -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[name]}"}

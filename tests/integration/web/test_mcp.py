@@ -15,7 +15,6 @@ from mcp.client.streamable_http import streamable_http_client
 
 from hermes.v1.memory_pb2 import FramePicture
 from tests.integration.web.conftest import World
-from tests.support import events
 from tests.support.fake_worker import HELLO
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -69,7 +68,7 @@ async def test_an_agent_watches(world: World) -> None:
     async with agent(world) as client:
         created = await said(client, "create_watch", watch=DOOR)
         assert created["watch"]["form"] == {"kind": "yes_no"}
-        events.write(world.redis, events.opened())
+        world.tell()
         followed = await said(client, "follow_events", position="0", seconds=10)
         assert followed["events"][0]["type"] == "opened"
         again = await said(client, "follow_events", position=followed["position"], seconds=0.1)

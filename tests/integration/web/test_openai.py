@@ -149,7 +149,7 @@ async def test_a_conversation_goes_on(world: World, client: openai.AsyncOpenAI) 
 
 
 async def test_several_cameras_are_merged(world: World, client: openai.AsyncOpenAI) -> None:
-    # Its selector would select by labels; these have none.
+    world.announce()
     many: Any = about("camera://lobby")
     many[0]["content"].append({"type": "video_url", "video_url": {"url": "camera://dock"}})
     world.worker.by_camera["dock"] = [Fail(errors.CameraNotReady("it is catching up"))]
@@ -237,7 +237,7 @@ async def test_a_client_that_leaves_cancels_its_question(
             await client.post("/v1/chat/completions", json=body)
 
     asking = asyncio.create_task(ask())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not world.worker.calls:
             await asyncio.sleep(0.01)
         asking.cancel()
@@ -255,6 +255,6 @@ async def test_the_models(client: openai.AsyncOpenAI) -> None:
 
 
 async def _ended(world: World) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while world.gateway.open_calls:
             await asyncio.sleep(0.01)

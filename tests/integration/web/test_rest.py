@@ -14,7 +14,6 @@ import pytest_asyncio
 from hermes import errors
 from hermes.v1.memory_pb2 import FramePicture
 from tests.integration.web.conftest import World
-from tests.support import events
 from tests.support.fake_worker import HELLO, Fail, Judged, Say
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -179,12 +178,11 @@ async def test_watches_come_change_and_go(world: World, http: httpx2.AsyncClient
 async def test_events_are_listed_followed_and_acknowledged(
     world: World, http: httpx2.AsyncClient
 ) -> None:
-    opened = events.opened()
-    events.write(world.redis, opened)
+    opened = world.tell()
     (listed,) = (await http.get(f"{API}/events")).json()["events"]
     assert listed["id"] == opened.id
     follow = {"Accept": "text/event-stream", "Last-Event-ID": "0"}
-    async with asyncio.timeout(20), http.stream("GET", f"{API}/events", headers=follow) as stream:
+    async with asyncio.timeout(60), http.stream("GET", f"{API}/events", headers=follow) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.aiter_lines()
         head = [await anext(lines) for _ in range(3)]
@@ -194,10 +192,12 @@ async def test_events_are_listed_followed_and_acknowledged(
     noted = await http.post(f"{API}/events/{opened.id}/acknowledgement", json={"note": "seen"})
     assert noted.json()["acknowledgement"]["by"] == "root"
     follow["Last-Event-ID"] = position
-    async with asyncio.timeout(20), http.stream("GET", f"{API}/events", headers=follow) as stream:
+    async with asyncio.timeout(60), http.stream("GET", f"{API}/events", headers=follow) as stream:
         lines = stream.aiter_lines()
         assert [await anext(lines) for _ in range(2)][1] == "event: updated"
     assert (await http.get(f"{API}/events/nothing")).status_code == 404
+    picture = await http.get(noted.json()["evidence"][0]["url"])
+    assert picture.content == b"\xff\xd8 seen"
 
 
 async def test_a_token_sees_its_cameras_alone(world: World, guest: httpx2.AsyncClient) -> None:
