@@ -71,7 +71,7 @@ def make_app(
 
     app.include_router(openai)
     for router in rest.ROUTERS:
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router)
     if mounted is not None:
         app.add_route("/mcp", mounted, include_in_schema=False)
     _answer_errors(app)

@@ -51,6 +51,7 @@ class Door:
             hosts=settings.hosts,
             origins=settings.origins,
             body_timeout_s=settings.body_timeout_s,
+            max_body_bytes=settings.max_body_bytes,
             count=RequestsCounter(self.metrics.registry),
         )
         self._server = HttpServer(

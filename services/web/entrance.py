@@ -29,6 +29,7 @@ class Entrance:
         hosts: Collection[str],
         origins: Collection[str],
         body_timeout_s: float,
+        max_body_bytes: int,
         count: Callable[[str, int], None],
     ) -> None:
         """`hosts`: names that requests may address; none: any. `origins`: foreign pages that may
@@ -38,6 +39,7 @@ class Entrance:
         self._hosts = frozenset(host.lower() for host in hosts)
         self._origins = frozenset(origins)
         self._body_timeout_s = body_timeout_s
+        self._max_body_bytes = max_body_bytes
         self._count = count
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -70,6 +72,10 @@ class Entrance:
         if self._hosts and name.lower() not in self._hosts:
             detail = f"this service is not called {name!r}: --allowed-hosts says how"
             return response_of(refusal(421, detail))
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._max_body_bytes:
+            # One without a length is counted as it comes in.
+            return response_of(refusal(413, f"at most {self._max_body_bytes} bytes are read"))
         origin = headers.get("origin")
         if origin is None or scope["method"] in SAFE_METHODS or origin in self._origins:
             return None

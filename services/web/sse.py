@@ -74,7 +74,7 @@ class EventStreamResponse(Response):
         coming: asyncio.Future[bytes] | None = None
         try:
             while True:
-                coming = coming or asyncio.ensure_future(anext(self._events))  # type: ignore[arg-type]
+                coming = coming or asyncio.ensure_future(anext(self._events))
                 await asyncio.wait({coming}, timeout=self._ping_s)
                 if not coming.done():
                     body = PING

@@ -31,7 +31,7 @@ from services.web.rest.cameras import CameraId
 from services.web.sse import MEDIA_TYPE as SSE
 from services.web.sse import EventStreamResponse, event
 
-router = APIRouter(tags=["Questions"], responses=documented(404, 409))
+router = APIRouter(prefix="/api/v1", tags=["Questions"], responses=documented(404, 409))
 
 Answers = AsyncAnswerStream | AsyncManyAnswers
 

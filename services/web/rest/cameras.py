@@ -13,7 +13,7 @@ from services.web.callers import Client
 from services.web.problems import documented
 from services.web.replies import reply
 
-router = APIRouter(tags=["Cameras"], responses=documented(404))
+router = APIRouter(prefix="/api/v1", tags=["Cameras"], responses=documented(404))
 
 CameraId = Annotated[str, Path(description="Id of the camera", examples=["lobby"])]
 Labels = dict[str, str]

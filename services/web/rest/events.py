@@ -22,7 +22,7 @@ from services.web.replies import FOR_EVER, JPEG, described, picture, reply
 from services.web.sse import MEDIA_TYPE as SSE
 from services.web.sse import EventStreamResponse, event
 
-router = APIRouter(tags=["Events"], responses=documented(404))
+router = APIRouter(prefix="/api/v1", tags=["Events"], responses=documented(404))
 
 EventId = Annotated[str, Path(description="Id of the event")]
 LONGEST_NOTE = 1000

@@ -18,7 +18,7 @@ from services.web.rest.cameras import CameraId
 
 SVG = "image/svg+xml"
 
-router = APIRouter(tags=["Memory"], responses=documented(404))
+router = APIRouter(prefix="/api/v1", tags=["Memory"], responses=documented(404))
 
 
 @router.get("/cameras/{camera_id}/memory", response_model=MemoryContents)

@@ -18,7 +18,7 @@ from services.web.problems import documented
 from services.web.replies import CHECK_FIRST, FOR_EVER, JPEG, described, picture, reply
 from services.web.rest.cameras import CameraId
 
-router = APIRouter(tags=["Pictures"], responses=documented(404))
+router = APIRouter(prefix="/api/v1", tags=["Pictures"], responses=documented(404))
 A_JPEG = {200: described(JPEG, "A JPEG"), 304: {"description": "The client has it"}}
 
 

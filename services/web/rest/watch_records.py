@@ -198,7 +198,7 @@ class WatchRecord(WatchInput):
     message: str = ""
 
     @classmethod
-    def of(cls, state: client.WatchState) -> Self:
+    def of(cls, state: client.WatchState) -> WatchRecord:
         """Of the client's."""
         watch = state.watch
         same = {

@@ -15,7 +15,7 @@ from services.web.problems import documented
 from services.web.replies import reply
 from services.web.rest.watch_records import WatchFields, WatchInput, WatchRecord
 
-router = APIRouter(tags=["Watches"], responses=documented(404))
+router = APIRouter(prefix="/api/v1", tags=["Watches"], responses=documented(404))
 
 WatchId = Annotated[str, Path(description="Id of the watch", examples=["door"])]
 

@@ -24,14 +24,17 @@ def entrance(**changes: Any) -> Entrance:
         "hosts": ("localhost", "[::1]"),
         "origins": ("https://wall.test",),
         "body_timeout_s": 5.0,
+        "max_body_bytes": 100,
         "count": lambda route, status: counted.append((route, status)),
         **changes,
     }
     return Entrance(application, **settings)
 
 
-async def status_of(method: str = "GET", host: str = "localhost:8000", origin: str = "") -> int:
-    headers = [(b"host", host.encode())]
+async def status_of(
+    method: str = "GET", host: str = "localhost:8000", origin: str = "", length: str = "0"
+) -> int:
+    headers = [(b"host", host.encode()), (b"content-length", length.encode())]
     if origin:
         headers.append((b"origin", origin.encode()))
     sent: list[Any] = []
@@ -63,6 +66,9 @@ async def status_of(method: str = "GET", host: str = "localhost:8000", origin: s
         ({"method": "POST", "origin": "https://other.test"}, 403),
         ({"method": "DELETE", "origin": "null"}, 403),
         ({"method": "GET", "origin": "https://other.test"}, 200),
+        ({"method": "POST", "length": "100"}, 200),
+        ({"method": "POST", "length": "101"}, 413),
+        ({"method": "POST", "length": "-1"}, 413),
     ],
 )
 async def test_who_gets_in(asked: dict[str, str], status: int) -> None:
