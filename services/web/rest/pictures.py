@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
@@ -19,7 +19,10 @@ from services.web.replies import CHECK_FIRST, FOR_EVER, JPEG, described, picture
 from services.web.rest.cameras import CameraId
 
 router = APIRouter(prefix="/api/v1", tags=["Pictures"], responses=documented(404))
-A_JPEG = {200: described(JPEG, "A JPEG"), 304: {"description": "The client has it"}}
+A_JPEG: dict[int | str, dict[str, Any]] = {
+    200: described(JPEG, "A JPEG"),
+    304: {"description": "The client has it"},
+}
 
 
 class Frame(BaseModel):
