@@ -34,6 +34,7 @@ def _check_all(world: World, examples: int) -> set[str]:
     schema = schemathesis.openapi.from_url(f"{world.url}/openapi.json")
     assert schema.raw_schema["openapi"].startswith("3.1")
     asked: set[str] = set()
+    found: Any
     for found in schema.get_all_operations():
         operation = found.ok()
         if operation.path not in WITH_A_DECODER:

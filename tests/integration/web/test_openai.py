@@ -109,7 +109,7 @@ async def test_log_probabilities(world: World, client: openai.AsyncOpenAI, strea
 
 async def test_json_that_keeps_a_schema(world: World, client: openai.AsyncOpenAI) -> None:
     world.worker.scripts = [[Say('{"people": 2}'), End()]]
-    schema = {"type": "object", "properties": {"people": {"type": "integer"}}}
+    schema: Any = {"type": "object", "properties": {"people": {"type": "integer"}}}
     answer = await client.chat.completions.create(
         model="hermes",
         messages=LOBBY,
