@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NPM_STAMP := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard rules pictures images fuzz format clean
+.PHONY: help install demo test test-all test-chaos check bench bench-memory protos dashboard rules chart pictures images fuzz format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ kernels: $(STAMP)
 
 # Files are kept together: what a file's tests share is made once. More processes than cores,
 # because many tests wait. TEST_JOBS=0: one process.
-TEST_JOBS ?= 4
+TEST_JOBS ?= 3
 # Hundreds of processes import the same files: what is compiled of them is kept.
 test test-all test-chaos: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (under 10 minutes on 2 cores)
@@ -73,6 +73,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 	$(BIN)/python -m scripts.generate_dashboard --check
 	$(BIN)/python -m scripts.check_dashboard
 	$(BIN)/python -m scripts.generate_prometheus_rules --check
+	$(BIN)/python -m scripts.generate_chart --check
 	$(BIN)/python scripts/check_links.py
 	$(BIN)/hadolint deploy/images/Dockerfile
 	$(BIN)/python -m scripts.audit
@@ -102,6 +103,9 @@ images: ## Build the images (podman, docker or buildah); REGISTRY=... PUSH=1 pus
 
 rules: $(STAMP) ## Generate Kubernetes' rules from deploy/prometheus/rules
 	@$(BIN)/python -m scripts.generate_prometheus_rules
+
+chart: $(STAMP) ## Generate the Helm chart's schema and copies, after a change of settings, rules or dashboards
+	@$(BIN)/python -m scripts.generate_chart
 
 format: $(STAMP) ## Apply the formatter
 	@$(BIN)/ruff format .

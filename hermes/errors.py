@@ -16,6 +16,7 @@
     │   ├── Unavailable         UNAVAILABLE
     │   └── Overloaded          OVERLOADED
     ├── DeadlineExceeded        DEADLINE_EXCEEDED
+    ├── LimitReached            LIMIT_REACHED: the caller holds as much as it may
     ├── AnswerCut               ANSWER_CUT: a longer limit may help
     ├── Unauthenticated         UNAUTHENTICATED
     ├── PermissionDenied        PERMISSION_DENIED
@@ -165,6 +166,14 @@ class DeadlineExceeded(HermesError):
     """The caller's deadline passed before the work was done."""
 
     reason = "DEADLINE_EXCEEDED"
+
+
+class LimitReached(HermesError):
+    """The caller holds as many of something as it may have. Waiting does not help: the message
+    says what does.
+    """
+
+    reason = "LIMIT_REACHED"
 
 
 class AnswerCut(HermesError):

@@ -129,6 +129,7 @@ _TABLE = (
         _plain(errors.DeadlineExceeded),
         foreign="{peer} did not finish in time",
     ),
+    _Row(errors.LimitReached, StatusCode.RESOURCE_EXHAUSTED, _plain(errors.LimitReached)),
     _Row(errors.AnswerCut, StatusCode.OUT_OF_RANGE, _plain(errors.AnswerCut)),
     _Row(
         errors.Unauthenticated,

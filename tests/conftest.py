@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -16,13 +17,17 @@ from hypothesis import settings
 
 from hermes.cpus import usable_cpus
 from services.cli import redis_server
-from tests.support import run_folder
+from tests.support import examples, run_folder
 
 INTEGRATION = Path(__file__).parent / "integration"
 
+# What is imported stays: looking for garbage among it, again and again, takes seconds.
+gc.disable()
+
 # How long an example takes says something about the machine, not about the code.
-settings.register_profile("hermes", deadline=None)
-settings.load_profile("hermes")
+settings.register_profile("thorough", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=examples.QUICK)
+settings.load_profile("quick")
 
 workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 # Before anything imports torch: processes that run beside each other share the cores.
@@ -38,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A shell starts background jobs deaf to Ctrl-C, and so would be all that tests start.
     """
+    if "not slow" not in config.option.markexpr:
+        settings.load_profile("thorough")  # before the files of tests are imported
     if run_folder.VARIABLE not in os.environ:
         config.add_cleanup(partial(shutil.rmtree, run_folder.create(), ignore_errors=True))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -55,6 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         chosen = [file for file in files if (INTEGRATION in file.parents) is kind]
         places |= {file: number / len(chosen) for number, file in enumerate(chosen)}
     items.sort(key=lambda item: (places[item.path], item.path))
+
+
+def pytest_collection_finish() -> None:
+    """From now on garbage is looked for, among what tests make."""
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

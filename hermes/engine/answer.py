@@ -90,6 +90,7 @@ class Answer:
     The question says how many tokens the answer may have. `scoring`: of a question
     with choices; `grammar`: of an answer in a schema or a regular expression.
     `standing`: it is asked by itself, again and again, and waits for others.
+    `caller`: who asks, by any name; callers take turns. Empty: not known.
     `unread`: how many passes must still read a part of the question.
     `asked`: the inputs of the question; `unread_tokens`: how many of them no pass has read, nor
     the next one reads. `next_input`: what the next pass reads. `ids`: the tokens of the answer.
@@ -106,6 +107,7 @@ class Answer:
     grammar: GrammarState | None = None
     unread: int = 1
     standing: bool = False
+    caller: str = ""
     dropped_turns: int = 0
     ready: float = 0.0
     started: float = 0.0

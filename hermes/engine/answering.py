@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from itertools import chain
@@ -37,10 +38,10 @@ class Answers:
     A question first waits for frames, until its camera's memory holds what it
     must see; then it waits for the device; then its answer is under way.
 
-    `read` is called after each pass that read questions, with their number and
-    the seconds it took; `watched` after one for standing questions. `ended` is
-    called with each answer that is over, for any reason. An answer whose evidence is
-    wanted is over once it was weighed.
+    `read` is called after each pass that read questions, with their number, the
+    seconds it took, and their number by caller; `watched` after one for standing
+    questions. `ended` is called with each answer that is over, for any reason. An answer
+    whose evidence is wanted is over once it was weighed.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Answers:
         prefill_tokens: int,
         max_wait_s: float,
         clock: Callable[[], float],
-        read: Callable[[int, float], None],
+        read: Callable[[int, float, Mapping[str, int]], None],
         watched: Callable[[int, float], None],
         ended: Callable[[Answer], None],
         give_way: GiveWay,
@@ -178,13 +179,13 @@ class Answers:
         reading = [answer for answer, tokens in share.reads if self._reads(answer, tokens)]
         taking_part = [*share.going_on, *reading]
         asked = [answer for answer in taking_part if not answer.standing]
-        unread = sum(answer.unread for answer in asked)
+        unread = _unread(asked)
         self._pass([OwnRow(self._model, answer) for answer in taking_part])
         seconds = self._clock() - began
         if share.reads:
             self._room.took(share.tokens, seconds)
-        if read := unread - sum(answer.unread for answer in asked):
-            self._read(read, seconds)
+        if read := unread - _unread(asked):
+            self._read(read.total(), seconds, read)
 
     def _reads(self, answer: Answer, tokens: int) -> bool:
         """Have the next pass read so much of a question. Returns whether it is still open."""
@@ -361,11 +362,7 @@ class Answers:
         """Weigh an answer that was given, on the memory as it is now. Raises `AnswerNotFound`."""
         given, memory = self._remembered.find(session, answer_id), session.memory
         branch = memory.branch(len(given.question) + len(given.answer), given.span)
-        try:
-            self._weighings.add(Weighing.for_future(given, branch, frames, memory, future))
-        except BaseException:
-            branch.close()
-            raise
+        self._weighings.add(Weighing.for_future(given, branch, frames, memory, future))
 
     def _forget(self, answer: Answer) -> None:
         answer.over = True
@@ -375,3 +372,11 @@ class Answers:
             answer.choice = None
         self._open.remove(answer)
         self._ended(answer)
+
+
+def _unread(answers: Sequence[Answer]) -> Counter[str]:
+    """How many passes must still read a part of the questions, by caller."""
+    count = Counter[str]()
+    for answer in answers:
+        count[answer.caller] += answer.unread
+    return count

@@ -114,6 +114,7 @@ class CameraHandle:
         *,
         ready: Callable[[str], bool] | None = None,
         standing: bool = False,
+        caller: str = "",
     ) -> Answer:
         """Ask a question; the answer goes to `sink`. A refused question raises here, at once.
 
@@ -121,22 +122,25 @@ class CameraHandle:
         so that it has seen every frame up to there. It is called after each frame
         and must be cheap. `standing`: it waits for other questions, has a place of its
         own in the admission, and takes the device within `EngineConfig.watch_share`.
+        `caller`: who asks, by any name; callers take turns, and none takes all places.
         A schema or regular expression that is not prepared yet is compiled here first.
         Raises `InvalidInput`, `Overloaded` and `Unavailable`.
         """
         self._require_open()
         answer = self._answer(question, sink, ready)
-        answer.standing = standing
+        answer.standing, answer.caller = standing, caller
         if standing:
             self._admission.admit_standing()
             self._send([answer], self._admission.standing_ended)
             return answer
         passes = answer.unread
         weighed = answer.question.evidence > 0
-        self._admission.admit(self.camera_id, passes, weighed=weighed)
-        self._send(
-            [answer], lambda: self._admission.ended(self.camera_id, unread=passes, weighed=weighed)
-        )
+        self._admission.admit(self.camera_id, passes, weighed=weighed, caller=caller)
+
+        def undo() -> None:
+            self._admission.ended(self.camera_id, unread=passes, weighed=weighed, caller=caller)
+
+        self._send([answer], undo)
         return answer
 
     def ask_standing(
@@ -206,10 +210,10 @@ class CameraHandle:
                 undo()
             raise
 
-    def evidence(self, answer_id: str, frames: int) -> Future[Evidence]:
+    def evidence(self, answer_id: str, frames: int, *, caller: str = "") -> Future[Evidence]:
         """The frames that an answer rests on, at most so many: for a minute after it was given.
 
-        It is found on the memory as it is now, and counts as an open question. Raises
+        It is found on the memory as it is now, and counts as an open question of `caller`. Raises
         `InvalidInput`, `Overloaded` and `Unavailable`. The future fails with `AnswerNotFound`, or
         as that of `snapshot` does; cancel it to drop the work.
         """
@@ -217,9 +221,9 @@ class CameraHandle:
         if not 1 <= frames <= MAX_EVIDENCE_FRAMES:
             raise InvalidInput("evidence.frames", f"must be 1 to {MAX_EVIDENCE_FRAMES}")
         session, found = self._session, Future[Evidence]()
-        self._admission.admit(self.camera_id, 0, weighed=True)
+        self._admission.admit(self.camera_id, 0, weighed=True, caller=caller)
         found.add_done_callback(
-            lambda _: self._admission.ended(self.camera_id, unread=0, weighed=True)
+            lambda _: self._admission.ended(self.camera_id, unread=0, weighed=True, caller=caller)
         )
 
         def find() -> None:

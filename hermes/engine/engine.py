@@ -232,7 +232,11 @@ class Engine:
         return self._handle(session)
 
     def merge(
-        self, question: Question, answers: Sequence[CameraAnswer], sink: AnswerSink
+        self,
+        question: Question,
+        answers: Sequence[CameraAnswer],
+        sink: AnswerSink,
+        caller: str = "",
     ) -> tuple[Answer, int]:
         """Have one answer made of several cameras' answers: `Merging.ask` says how.
 
@@ -240,7 +244,7 @@ class Engine:
         """
         if isinstance(self._merging, Unsupported):
             raise self._merging
-        return self._merging.ask(question, answers, sink)
+        return self._merging.ask(question, answers, sink, caller)
 
     def _handle(self, session: Session) -> CameraHandle:
         return CameraHandle(
@@ -385,7 +389,9 @@ class Engine:
             self._admission.standing_ended()
             return
         weighed = answer.question.evidence > 0
-        self._admission.ended(answer.camera_id, unread=answer.unread, weighed=weighed)
+        self._admission.ended(
+            answer.camera_id, unread=answer.unread, weighed=weighed, caller=answer.caller
+        )
 
 
 def _command_failed(error: Exception) -> None:

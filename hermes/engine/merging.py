@@ -68,10 +68,14 @@ class Merging:
         )
 
     def ask(
-        self, question: Question, answers: Sequence[CameraAnswer], sink: AnswerSink
+        self,
+        question: Question,
+        answers: Sequence[CameraAnswer],
+        sink: AnswerSink,
+        caller: str = "",
     ) -> tuple[Answer, int]:
         """Ask for one answer, which goes to `sink`. Of the question, text, turns, sampling and
-        the longest answer count.
+        the longest answer count. `caller`: as in `CameraHandle.ask`.
 
         Returns the answer under way, and how many of the cameras' answers had to be cut
         or left out. Raises `NothingToMerge`, `InvalidInput`, `Overloaded` and `Unavailable`.
@@ -91,4 +95,4 @@ class Merging:
             self._tokens - self._around,
         )
         wanted = replace(question, text=merged.text, span=None, form=None, evidence=0)
-        return self._handle.ask(wanted, sink), merged.shortened
+        return self._handle.ask(wanted, sink, caller=caller), merged.shortened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -30,10 +31,11 @@ class PassShare:
 class Prefill:
     """Shares out the tokens that one pass may read.
 
-    Whole questions come first, in the order in which they were asked: as many as fit. A question
-    that is longer than one pass may read is cut into slices. It takes what room the others leave,
-    and a quarter of a pass in any case, so that neither waits long for the other. Of several long
-    questions, the pass reads the oldest, and standing ones after all others.
+    Whole questions come first, as many as fit: callers take turns, and the one of whom the fewest
+    questions are being answered is next. A question that is longer than one pass may read is cut
+    into slices. It takes what room the others leave, and a quarter of a pass in any case, so that
+    neither waits long for the other. Of several long questions, the pass reads the oldest, and
+    standing ones after all others.
     """
 
     def __init__(self, room: QuestionRoom) -> None:
@@ -55,7 +57,7 @@ class Prefill:
         answers = list(under_way)
         long = [answer for answer in answers if answer.unread_tokens]
         going_on, tokens = fitting([one for one in answers if not one.unread_tokens], most)
-        for answer in ready.next_ones():
+        for answer in ready.next_ones(Counter(answer.caller for answer in answers)):
             whole = answer.question_tokens <= most
             own = answer.pass_tokens + answer.session.present_tokens
             if whole and tokens and tokens + own > most:

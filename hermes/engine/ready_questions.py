@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from hermes.engine.answer import Answer
 from hermes.errors import Overloaded
+from hermes.in_turn import InTurn
+
+NOBODY: Mapping[str, int] = {}
 
 
 class ReadyQuestions:
-    """A queue. A question whose memory there is no room to read lets later ones go first.
+    """A queue in which callers take turns, each with its oldest question first. A question whose
+    memory there is no room to read lets later ones go first.
 
     A GPU has room to read only so many memories at once (`hermes.memory.SlabPool`). Such a
     question begins once another memory is read no more.
@@ -19,6 +23,7 @@ class ReadyQuestions:
         """`can_begin`: whether there is room to read a question's memory now."""
         self._can_begin = can_begin
         self._answers: list[Answer] = []
+        self._turns = InTurn()
 
     def __iter__(self) -> Iterator[Answer]:
         return iter(self._answers)
@@ -34,17 +39,22 @@ class ReadyQuestions:
         """How many of them can begin now."""
         return sum(map(self._can_begin, self._answers))
 
-    def next_ones(self) -> Iterator[Answer]:
-        """Those that can begin, in order. Begin each that you `remove` before you go on."""
-        return filter(self._can_begin, list(self._answers))
+    def next_ones(self, answered: Mapping[str, int] = NOBODY) -> Iterator[Answer]:
+        """Those that can begin, in order. Begin each that you `remove` before you go on.
+
+        `answered`: how many questions of each caller are being answered.
+        """
+        in_order = self._turns.order(self._answers, lambda answer: answer.caller, answered)
+        return filter(self._can_begin, in_order)
 
     def append(self, answer: Answer) -> None:
         """Add one."""
         self._answers.append(answer)
 
     def remove(self, answer: Answer) -> None:
-        """Take one out."""
+        """Take one out: it begins, or it is over. In both cases its caller had its turn."""
         self._answers.remove(answer)
+        self._turns.served(answer.caller)
 
 
 def can_begin(answer: Answer) -> bool:

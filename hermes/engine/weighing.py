@@ -48,17 +48,24 @@ class Weighing:
         memory: VideoMemory,
         future: Future[Evidence],
     ) -> Weighing:
-        """One whose outcome `future` gets, unless it is cancelled. The branch is new."""
+        """One whose outcome `future` gets, unless it is cancelled. The branch is new. If this
+        raises, it is closed.
+        """
 
         def done(evidence: Evidence) -> None:
             if future.set_running_or_notify_cancel():
                 future.set_result(evidence)
 
+        try:
+            stamps = stamps_of(memory, branch)
+        except BaseException:
+            branch.close()
+            raise
         made = cls(
             given,
             branch,
             wanted,
-            stamps_of(memory, branch),
+            stamps,
             done,
             lambda error: fail(future, error),
         )

@@ -147,18 +147,25 @@ class PackedPass:
         if len(self.rows) == 1:
             out = self.rows[0].attend(layer, query[0], key[0], value[0], scale)
             return out.transpose(0, 1).unsqueeze(0)
-        q, k, v = (part[0].split(self.sizes, dim=1) for part in (query, key, value))
-        if self._appending is not None:
-            turned = rotate(query[0], self._tables).split(self.sizes, dim=1)
-            adding = zip(self._appending, turned, k, v, strict=True)
-            outs = [row.attend_rotated(layer, own, a, b, scale) for row, own, a, b in adding]
-        elif self._reading is None:
-            rows = zip(self.rows, q, k, v, strict=True)
-            outs = [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
+        if self._reading is None:
+            outs = self._each(layer, query[0], key[0], value[0], scale)
         else:
             turned = rotate(query[0], self._tables, scale=scale), rotate(key[0], self._tables)
-            outs = list(self._read(self._reading, layer, query[0], turned, value[0]))
-        return torch.cat(outs, dim=1).transpose(0, 1).unsqueeze(0)
+            outs = self._read(self._reading, layer, query[0], turned, value[0])
+        joined = outs[0] if len(outs) == 1 else torch.cat(list(outs), dim=1)
+        return joined.transpose(0, 1).unsqueeze(0)
+
+    def _each(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float
+    ) -> Sequence[Tensor]:
+        """The output of each row, where not all of them only read."""
+        k, v = key.split(self.sizes, dim=1), value.split(self.sizes, dim=1)
+        if self._appending is None:
+            rows = zip(self.rows, query.split(self.sizes, dim=1), k, v, strict=True)
+            return [row.attend(layer, own, a, b, scale) for row, own, a, b in rows]
+        turned = rotate(query, self._tables).split(self.sizes, dim=1)
+        adding = zip(self._appending, turned, k, v, strict=True)
+        return [row.attend_rotated(layer, own, a, b, scale) for row, own, a, b in adding]
 
     def _read(
         self,

@@ -16,6 +16,7 @@ against what is around it, as in the pictures that a model knows, not as a fragm
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
 
@@ -27,6 +28,9 @@ from hermes.errors import InvalidInput
 
 NOISE_FRAMES = 16
 """The noise floor of a place is the median over so many successive frames."""
+
+AT_ONCE = 2**22
+"""Numbers of frames' features that are compared in one step, which takes some fp32 copies."""
 
 FLOOR_MOST = 0.8
 """However noisy a place is, a change by this share of the distance of unlike things counts."""
@@ -81,16 +85,42 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A camera's next frame, and what is known of the picture before it.
+
+    `features`: [places, width]. `sides`: of the picture, as in `beside`; without, no place is
+    beside another.
+    """
+
+    seen: Seen | None
+    features: Tensor
+    capture_ms: int
+    sides: tuple[int, ...] = ()
+
+    @property
+    def known(self) -> Seen | None:
+        """What the frame can be compared with: nothing if it has another number of places."""
+        there = self.seen is not None and self.seen.reference.shape == self.features.shape
+        return self.seen if there else None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What one frame shows. `taken`: [places] bool, which places are to be taken in.
 
-    `share`: scalar fp32, the share of the places that changed. `seen`: what is
-    known once the frame is in memory. All on the device; nothing waits for it.
+    `numbers`: [2] fp32, how many those are, and the share of the places that changed. `seen`:
+    what is known once the frame is in memory. All on the device; nothing waits for it. They may
+    be parts of larger tensors.
     """
 
     taken: Tensor
-    share: Tensor
+    numbers: Tensor
     seen: Seen
+
+    @property
+    def share(self) -> Tensor:
+        """Scalar fp32, the share of the places that changed."""
+        return self.numbers[1]
 
 
 def distance(features: Tensor, others: Tensor, levels: int = 1) -> Tensor:
@@ -148,6 +178,11 @@ class Changes:
         self._levels = levels
         self._beside: dict[tuple[tuple[int, ...], torch.device], Tensor] = {}
 
+    @property
+    def alike(self) -> Hashable:
+        """Equal for all that look in the same way."""
+        return self.config, self._unit, self._levels
+
     def look(
         self,
         seen: Seen | None,
@@ -155,46 +190,76 @@ class Changes:
         capture_ms: int,
         sides: tuple[int, ...] = (),
     ) -> Look:
-        """Compare a frame's features [places, width] with what is known.
+        """Compare a frame's features [places, width] with what is known."""
+        return self.looks([Shown(seen, features, capture_ms, sides)])[0]
 
-        `sides`: of the picture, as in `beside`; without, no place is beside another.
-        The first frame, and one with another number of places, is taken in whole.
+    def looks(self, shown: Sequence[Shown]) -> list[Look]:
+        """Compare frames of different cameras with what is known of each.
+
+        The first frame of a camera, and one with another number of places, is taken in whole.
+        Frames of equal size are looked at together, which takes as many steps as one of them.
         """
-        if seen is None or seen.reference.shape != features.shape:
-            return self._first(features, capture_ms)
-        config = self.config
-        known = torch.stack((seen.newest, seen.reference))
-        moved, apart = distance(features, known, self._levels)
-        noise = seen.noise.clone()
-        noise[seen.steps % NOISE_FRAMES] = moved
-        floor = self._floor(seen) if config.threshold else torch.zeros_like(apart)
+        found: dict[int, Look] = {}
+        equal: dict[Hashable, list[int]] = {}
+        for number, own in enumerate(shown):
+            if own.known is None:
+                found[number] = self._first(own.features, own.capture_ms)
+            else:
+                steps = min(own.known.steps, NOISE_FRAMES)
+                key = own.features.shape, own.features.device, own.sides, steps
+                equal.setdefault(key, []).append(number)
+        for numbers in equal.values():
+            most = max(1, AT_ONCE // max(1, shown[numbers[0]].features.numel()))
+            for first in range(0, len(numbers), most):
+                some = numbers[first : first + most]
+                found |= zip(some, self._together([shown[at] for at in some]), strict=True)
+        return [found[number] for number in range(len(shown))]
+
+    def _together(self, shown: Sequence[Shown]) -> list[Look]:
+        """As `looks`, for frames of equal size, of each of which as many went before."""
+        config, sides = self.config, shown[0].sides
+        seen = [own.known for own in shown if own.known is not None]
+        features = torch.stack([own.features for own in shown])
+        known = torch.stack([part for own in seen for part in (own.newest, own.reference)])
+        known = known.unflatten(0, (-1, 2))
+        moved, apart = distance(features.unsqueeze(1), known, self._levels).unbind(1)
+        noise = torch.stack([own.noise for own in seen])
+        steps = min(seen[0].steps, NOISE_FRAMES)
+        floor = _floor(noise[:, :steps]) if config.threshold else torch.zeros_like(apart)
         least = (config.noise * floor).clamp(config.threshold * self._unit, FLOOR_MOST * self._unit)
         changed = apart >= least
-        share = changed.to(torch.float32).mean()
+        share = changed.to(torch.float32).mean(dim=1)
         # One place at least, the one that is furthest off: time passes, too.
-        taken = self._with_those_beside(changed, sides) | (share >= config.whole)
-        taken = taken.index_fill(0, (apart - least).argmax(), True)
+        taken = self._with_those_beside(changed, sides) | (share >= config.whole)[:, None]
+        taken = taken.scatter(1, (apart - least).argmax(dim=1, keepdim=True), True)
+        now = [
+            (own.steps % NOISE_FRAMES, new.capture_ms) for own, new in zip(seen, shown, strict=True)
+        ]
+        rows, times_ms = torch.tensor(now).to(taken.device, non_blocking=True).unbind(1)
+        noise.scatter_(1, rows[:, None, None].expand(-1, 1, noise.shape[2]), moved[:, None])
+        taken_ms = torch.stack([own.taken_ms for own in seen])
         if config.refresh_s:
-            taken = taken | self._stale(seen.taken_ms, capture_ms)
-        return Look(
-            taken,
-            share,
-            Seen(
-                torch.where(taken[:, None], features, seen.reference),
-                features,
-                noise,
-                seen.steps + 1,
-                seen.taken_ms.masked_fill(taken, capture_ms),
-            ),
-        )
+            taken = taken | self._stale(taken_ms, times_ms[:, None])
+        taken_ms = torch.where(taken, times_ms[:, None], taken_ms)
+        reference = torch.where(taken[:, :, None], features, known[:, 1])
+        numbers = torch.stack((taken.sum(dim=1).to(torch.float32), share), dim=1)
+        return [
+            Look(
+                taken[at],
+                numbers[at],
+                Seen(reference[at], new.features, noise[at], own.steps + 1, taken_ms[at]),
+            )
+            for at, (own, new) in enumerate(zip(seen, shown, strict=True))
+        ]
 
     def _with_those_beside(self, changed: Tensor, sides: tuple[int, ...]) -> Tensor:
+        """[cameras, places] -> as many."""
         if not sides or not self.config.around:
             return changed
         key = (sides, changed.device)
         if key not in self._beside:
             self._beside[key] = beside(sides, self.config.around).to(changed.device)
-        return changed[self._beside[key]].any(dim=1)
+        return changed[:, self._beside[key]].any(dim=2)
 
     def _first(self, features: Tensor, capture_ms: int) -> Look:
         places, device = len(features), features.device
@@ -206,18 +271,21 @@ class Changes:
             0,
             torch.full((places,), capture_ms, dtype=torch.int64, device=device),
         )
-        return Look(every, torch.ones((), device=device), seen)
+        return Look(every, torch.tensor([float(places), 1.0]).to(device, non_blocking=True), seen)
 
-    def _floor(self, seen: Seen) -> Tensor:
-        """The noise floor of each place: [places]; 0 until there is anything to know it from."""
-        known = min(seen.steps, NOISE_FRAMES)
-        if not known:
-            return torch.zeros_like(seen.noise[0])
-        return seen.noise[:known].median(dim=0).values
-
-    def _stale(self, taken_ms: Tensor, capture_ms: int) -> Tensor:
+    def _stale(self, taken_ms: Tensor, capture_ms: Tensor) -> Tensor:
         """Which places are due again. Their turns are spread: no frame takes all of them."""
-        places = torch.arange(len(taken_ms), device=taken_ms.device)
+        places = torch.arange(taken_ms.shape[1], device=taken_ms.device)
         turn = (places * 0.6180339887) % 1.0  # the golden ratio spreads any number of places
         longest_ms = 1000 * self.config.refresh_s * (0.5 + 0.5 * turn)
         return capture_ms - taken_ms >= longest_ms
+
+
+def _floor(noise: Tensor) -> Tensor:
+    """The noise floor of each place, from distances [cameras, frames, places]: [cameras, places].
+
+    0 until there is anything to know it from.
+    """
+    if not noise.shape[1]:
+        return noise.new_zeros((noise.shape[0], noise.shape[2]))
+    return noise.median(dim=1).values

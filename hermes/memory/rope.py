@@ -131,8 +131,9 @@ def _rotated(x: Tensor, tables: tuple[Tensor, Tensor], out: Tensor | None) -> Te
     cos, sin = tables
     half = x.shape[-1] // 2
     wide = x.to(torch.float32)
-    swapped = torch.cat((-wide[..., half:], wide[..., :half]), dim=-1)
-    rotated = wide * cos + swapped * sin
+    swapped = wide.roll(half, dims=-1)
+    swapped[..., :half].neg_()
+    rotated = (wide * cos).add_(swapped.mul_(sin))
     if out is None:
         return rotated.to(x.dtype)
     return out.copy_(rotated)

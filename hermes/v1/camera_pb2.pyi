@@ -269,7 +269,7 @@ class CameraServiceProbeResponse(_message.Message):
     def __init__(self, error: _Optional[_Union[SourceError, str]] = ..., error_message: _Optional[str] = ..., picture: _Optional[_Union[PictureStatus, _Mapping]] = ..., key_frame_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., key_frame_interval_open: _Optional[bool] = ..., frames_per_second: _Optional[float] = ..., frame_bytes: _Optional[int] = ..., length: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., thumbnail: _Optional[bytes] = ..., decoder: _Optional[str] = ...) -> None: ...
 
 class Camera(_message.Message):
-    __slots__ = ("id", "url", "sampling", "pacing", "loop", "created", "picture", "labels", "display_name")
+    __slots__ = ("id", "url", "sampling", "pacing", "loop", "created", "picture", "labels", "display_name", "created_by")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -286,6 +286,7 @@ class Camera(_message.Message):
     PICTURE_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     id: str
     url: str
     sampling: Sampling
@@ -295,7 +296,8 @@ class Camera(_message.Message):
     picture: Picture
     labels: _containers.ScalarMap[str, str]
     display_name: str
-    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., pacing: _Optional[_Union[Pacing, str]] = ..., loop: _Optional[bool] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., picture: _Optional[_Union[Picture, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ...) -> None: ...
+    created_by: str
+    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., pacing: _Optional[_Union[Pacing, str]] = ..., loop: _Optional[bool] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., picture: _Optional[_Union[Picture, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., created_by: _Optional[str] = ...) -> None: ...
 
 class Picture(_message.Message):
     __slots__ = ("rotate", "mirror", "aspect", "square_pixels", "transport", "color")

@@ -29,7 +29,7 @@ from hermes.v1 import event_pb2 as hermes_dot_v1_dot_event__pb2
 from hermes.v1 import query_pb2 as hermes_dot_v1_dot_query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15hermes/v1/watch.proto\x12\thermes.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hermes/v1/event.proto\x1a\x15hermes/v1/query.proto\"<\n\x19WatchServiceCreateRequest\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\"A\n\x1aWatchServiceCreateResponse\x12#\n\x05watch\x18\x01 \x01(\x0b\x32\x14.hermes.v1.WatchInfo\"*\n\x16WatchServiceGetRequest\x12\x10\n\x08watch_id\x18\x01 \x01(\t\">\n\x17WatchServiceGetResponse\x12#\n\x05watch\x18\x01 \x01(\x0b\x32\x14.hermes.v1.WatchInfo\",\n\x17WatchServiceListRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"A\n\x18WatchServiceListResponse\x12%\n\x07watches\x18\x01 \x03(\x0b\x32\x14.hermes.v1.WatchInfo\"m\n\x19WatchServiceUpdateRequest\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"A\n\x1aWatchServiceUpdateResponse\x12#\n\x05watch\x18\x01 \x01(\x0b\x32\x14.hermes.v1.WatchInfo\"-\n\x19WatchServiceDeleteRequest\x12\x10\n\x08watch_id\x18\x01 \x01(\t\"\x1c\n\x1aWatchServiceDeleteResponse\"g\n\x16WatchServiceTryRequest\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\x12,\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.hermes.v1.EvidenceRequest\"\xb3\x01\n\x17WatchServiceTryResponse\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12+\n\nevaluation\x18\x02 \x01(\x0b\x32\x15.hermes.v1.EvaluationH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.hermes.v1.CameraErrorH\x00\x12%\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x13.hermes.v1.EvidenceB\x08\n\x06result\"\x8d\x05\n\x05Watch\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12*\n\x07\x63\x61meras\x18\x04 \x01(\x0b\x32\x19.hermes.v1.CameraSelector\x12\"\n\x06yes_no\x18\x05 \x01(\x0b\x32\x10.hermes.v1.YesNoH\x00\x12%\n\x07\x63hoices\x18\x06 \x01(\x0b\x32\x12.hermes.v1.ChoicesH\x00\x12#\n\x06number\x18\x07 \x01(\x0b\x32\x11.hermes.v1.NumberH\x00\x12!\n\x05\x64iary\x18\x08 \x01(\x0b\x32\x10.hermes.v1.DiaryH\x00\x12#\n\x07trigger\x18\t \x01(\x0b\x32\x12.hermes.v1.Trigger\x12%\n\x08severity\x18\n \x01(\x0e\x32\x13.hermes.v1.Severity\x12,\n\x06labels\x18\x0b \x03(\x0b\x32\x1c.hermes.v1.Watch.LabelsEntry\x12\x1f\n\x05hours\x18\x0c \x01(\x0b\x32\x10.hermes.v1.Hours\x12\x0e\n\x06paused\x18\r \x01(\x08\x12\r\n\x05sinks\x18\x0e \x03(\t\x12(\n\x05\x65very\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\theartbeat\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x07\x63reated\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x12 \x01(\x04\x12\x0e\n\x06within\x18\x13 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04\x66orm\"\x07\n\x05YesNo\"T\n\x06Number\x12\x12\n\x05least\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04most\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08\x64\x65\x63imals\x18\x03 \x01(\rB\x08\n\x06_leastB\x07\n\x05_most\"H\n\x05\x44iary\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\"\x81\x03\n\x07Trigger\x12%\n\x05\x61\x62ove\x18\x01 \x01(\x0b\x32\x14.hermes.v1.ThresholdH\x00\x12%\n\x05\x62\x65low\x18\x02 \x01(\x0b\x32\x14.hermes.v1.ThresholdH\x00\x12\"\n\x06\x65quals\x18\x03 \x01(\x0b\x32\x10.hermes.v1.OneOfH\x00\x12*\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x17.hermes.v1.ChoiceChangeH\x00\x12\x1f\n\x04rate\x18\x05 \x01(\x0b\x32\x0f.hermes.v1.RateH\x00\x12\'\n\x04hold\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x63ooldown\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10\x63ooldown_overall\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x03gap\x18\t \x01(\x0e\x32\x12.hermes.v1.GapRuleB\x0b\n\tcondition\"8\n\tThreshold\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x12\n\x05\x63lear\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_clear\"K\n\x05OneOf\x12\x0f\n\x07\x63hoices\x18\x01 \x03(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12\x12\n\x05\x63lear\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_clear\"#\n\x0c\x43hoiceChange\x12\x13\n\x0bprobability\x18\x01 \x01(\x01\"E\n\x04Rate\x12\x12\n\nper_minute\x18\x01 \x01(\x01\x12)\n\x06window\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x05Hours\x12\x11\n\ttime_zone\x18\x01 \x01(\t\x12%\n\x05spans\x18\x02 \x03(\x0b\x32\x16.hermes.v1.HoursOfDays\"E\n\x0bHoursOfDays\x12\x0c\n\x04\x64\x61ys\x18\x01 \x03(\r\x12\x14\n\x0cstart_minute\x18\x02 \x01(\r\x12\x12\n\nend_minute\x18\x03 \x01(\r\"\x97\x01\n\nEvaluation\x12,\n\x08\x63\x61ptured\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05value\x18\x02 \x01(\x01\x12-\n\x07\x63hoices\x18\x03 \x03(\x0b\x32\x1c.hermes.v1.ChoiceProbability\x12\x0e\n\x06\x61nswer\x18\x04 \x01(\t\x12\r\n\x05holds\x18\x05 \x01(\x08\"c\n\tWatchInfo\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\x12\x0f\n\x07\x63\x61meras\x18\x02 \x01(\r\x12\x13\n\x0bopen_events\x18\x03 \x01(\r\x12\x0f\n\x07message\x18\x04 \x01(\t*J\n\x07GapRule\x12\x18\n\x14GAP_RULE_UNSPECIFIED\x10\x00\x12\x11\n\rGAP_RULE_HOLD\x10\x01\x12\x12\n\x0eGAP_RULE_CLOSE\x10\x02\x32\x82\x04\n\x0cWatchService\x12U\n\x06\x43reate\x12$.hermes.v1.WatchServiceCreateRequest\x1a%.hermes.v1.WatchServiceCreateResponse\x12L\n\x03Get\x12!.hermes.v1.WatchServiceGetRequest\x1a\".hermes.v1.WatchServiceGetResponse\x12O\n\x04List\x12\".hermes.v1.WatchServiceListRequest\x1a#.hermes.v1.WatchServiceListResponse\x12U\n\x06Update\x12$.hermes.v1.WatchServiceUpdateRequest\x1a%.hermes.v1.WatchServiceUpdateResponse\x12U\n\x06\x44\x65lete\x12$.hermes.v1.WatchServiceDeleteRequest\x1a%.hermes.v1.WatchServiceDeleteResponse\x12N\n\x03Try\x12!.hermes.v1.WatchServiceTryRequest\x1a\".hermes.v1.WatchServiceTryResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15hermes/v1/watch.proto\x12\thermes.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hermes/v1/event.proto\x1a\x15hermes/v1/query.proto\"<\n\x19WatchServiceCreateRequest\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\"A\n\x1aWatchServiceCreateResponse\x12#\n\x05watch\x18\x01 \x01(\x0b\x32\x14.hermes.v1.WatchInfo\"*\n\x16WatchServiceGetRequest\x12\x10\n\x08watch_id\x18\x01 \x01(\t\">\n\x17WatchServiceGetResponse\x12#\n\x05watch\x18\x01 \x01(\x0b\x32\x14.hermes.v1.WatchInfo\",\n\x17WatchServiceListRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"A\n\x18WatchServiceListResponse\x12%\n\x07watches\x18\x01 \x03(\x0b\x32\x14.hermes.v1.WatchInfo\"m\n\x19WatchServiceUpdateRequest\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"A\n\x1aWatchServiceUpdateResponse\x12#\n\x05watch\x18\x01 \x01(\x0b\x32\x14.hermes.v1.WatchInfo\"-\n\x19WatchServiceDeleteRequest\x12\x10\n\x08watch_id\x18\x01 \x01(\t\"\x1c\n\x1aWatchServiceDeleteResponse\"g\n\x16WatchServiceTryRequest\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\x12,\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.hermes.v1.EvidenceRequest\"\xb3\x01\n\x17WatchServiceTryResponse\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12+\n\nevaluation\x18\x02 \x01(\x0b\x32\x15.hermes.v1.EvaluationH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.hermes.v1.CameraErrorH\x00\x12%\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x13.hermes.v1.EvidenceB\x08\n\x06result\"\xa1\x05\n\x05Watch\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12*\n\x07\x63\x61meras\x18\x04 \x01(\x0b\x32\x19.hermes.v1.CameraSelector\x12\"\n\x06yes_no\x18\x05 \x01(\x0b\x32\x10.hermes.v1.YesNoH\x00\x12%\n\x07\x63hoices\x18\x06 \x01(\x0b\x32\x12.hermes.v1.ChoicesH\x00\x12#\n\x06number\x18\x07 \x01(\x0b\x32\x11.hermes.v1.NumberH\x00\x12!\n\x05\x64iary\x18\x08 \x01(\x0b\x32\x10.hermes.v1.DiaryH\x00\x12#\n\x07trigger\x18\t \x01(\x0b\x32\x12.hermes.v1.Trigger\x12%\n\x08severity\x18\n \x01(\x0e\x32\x13.hermes.v1.Severity\x12,\n\x06labels\x18\x0b \x03(\x0b\x32\x1c.hermes.v1.Watch.LabelsEntry\x12\x1f\n\x05hours\x18\x0c \x01(\x0b\x32\x10.hermes.v1.Hours\x12\x0e\n\x06paused\x18\r \x01(\x08\x12\r\n\x05sinks\x18\x0e \x03(\t\x12(\n\x05\x65very\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\theartbeat\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x07\x63reated\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x12 \x01(\x04\x12\x0e\n\x06within\x18\x13 \x03(\t\x12\x12\n\ncreated_by\x18\x14 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04\x66orm\"\x07\n\x05YesNo\"T\n\x06Number\x12\x12\n\x05least\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04most\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x08\x64\x65\x63imals\x18\x03 \x01(\rB\x08\n\x06_leastB\x07\n\x05_most\"H\n\x05\x44iary\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\"\x81\x03\n\x07Trigger\x12%\n\x05\x61\x62ove\x18\x01 \x01(\x0b\x32\x14.hermes.v1.ThresholdH\x00\x12%\n\x05\x62\x65low\x18\x02 \x01(\x0b\x32\x14.hermes.v1.ThresholdH\x00\x12\"\n\x06\x65quals\x18\x03 \x01(\x0b\x32\x10.hermes.v1.OneOfH\x00\x12*\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x17.hermes.v1.ChoiceChangeH\x00\x12\x1f\n\x04rate\x18\x05 \x01(\x0b\x32\x0f.hermes.v1.RateH\x00\x12\'\n\x04hold\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x63ooldown\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10\x63ooldown_overall\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x03gap\x18\t \x01(\x0e\x32\x12.hermes.v1.GapRuleB\x0b\n\tcondition\"8\n\tThreshold\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x12\n\x05\x63lear\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_clear\"K\n\x05OneOf\x12\x0f\n\x07\x63hoices\x18\x01 \x03(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12\x12\n\x05\x63lear\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_clear\"#\n\x0c\x43hoiceChange\x12\x13\n\x0bprobability\x18\x01 \x01(\x01\"E\n\x04Rate\x12\x12\n\nper_minute\x18\x01 \x01(\x01\x12)\n\x06window\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x05Hours\x12\x11\n\ttime_zone\x18\x01 \x01(\t\x12%\n\x05spans\x18\x02 \x03(\x0b\x32\x16.hermes.v1.HoursOfDays\"E\n\x0bHoursOfDays\x12\x0c\n\x04\x64\x61ys\x18\x01 \x03(\r\x12\x14\n\x0cstart_minute\x18\x02 \x01(\r\x12\x12\n\nend_minute\x18\x03 \x01(\r\"\x97\x01\n\nEvaluation\x12,\n\x08\x63\x61ptured\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05value\x18\x02 \x01(\x01\x12-\n\x07\x63hoices\x18\x03 \x03(\x0b\x32\x1c.hermes.v1.ChoiceProbability\x12\x0e\n\x06\x61nswer\x18\x04 \x01(\t\x12\r\n\x05holds\x18\x05 \x01(\x08\"c\n\tWatchInfo\x12\x1f\n\x05watch\x18\x01 \x01(\x0b\x32\x10.hermes.v1.Watch\x12\x0f\n\x07\x63\x61meras\x18\x02 \x01(\r\x12\x13\n\x0bopen_events\x18\x03 \x01(\r\x12\x0f\n\x07message\x18\x04 \x01(\t*J\n\x07GapRule\x12\x18\n\x14GAP_RULE_UNSPECIFIED\x10\x00\x12\x11\n\rGAP_RULE_HOLD\x10\x01\x12\x12\n\x0eGAP_RULE_CLOSE\x10\x02\x32\x82\x04\n\x0cWatchService\x12U\n\x06\x43reate\x12$.hermes.v1.WatchServiceCreateRequest\x1a%.hermes.v1.WatchServiceCreateResponse\x12L\n\x03Get\x12!.hermes.v1.WatchServiceGetRequest\x1a\".hermes.v1.WatchServiceGetResponse\x12O\n\x04List\x12\".hermes.v1.WatchServiceListRequest\x1a#.hermes.v1.WatchServiceListResponse\x12U\n\x06Update\x12$.hermes.v1.WatchServiceUpdateRequest\x1a%.hermes.v1.WatchServiceUpdateResponse\x12U\n\x06\x44\x65lete\x12$.hermes.v1.WatchServiceDeleteRequest\x1a%.hermes.v1.WatchServiceDeleteResponse\x12N\n\x03Try\x12!.hermes.v1.WatchServiceTryRequest\x1a\".hermes.v1.WatchServiceTryResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WATCH_LABELSENTRY']._loaded_options = None
   _globals['_WATCH_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_GAPRULE']._serialized_start=2922
-  _globals['_GAPRULE']._serialized_end=2996
+  _globals['_GAPRULE']._serialized_start=2942
+  _globals['_GAPRULE']._serialized_end=3016
   _globals['_WATCHSERVICECREATEREQUEST']._serialized_start=181
   _globals['_WATCHSERVICECREATEREQUEST']._serialized_end=241
   _globals['_WATCHSERVICECREATERESPONSE']._serialized_start=243
@@ -65,33 +65,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHSERVICETRYRESPONSE']._serialized_start=892
   _globals['_WATCHSERVICETRYRESPONSE']._serialized_end=1071
   _globals['_WATCH']._serialized_start=1074
-  _globals['_WATCH']._serialized_end=1727
-  _globals['_WATCH_LABELSENTRY']._serialized_start=1674
-  _globals['_WATCH_LABELSENTRY']._serialized_end=1719
-  _globals['_YESNO']._serialized_start=1729
-  _globals['_YESNO']._serialized_end=1736
-  _globals['_NUMBER']._serialized_start=1738
-  _globals['_NUMBER']._serialized_end=1822
-  _globals['_DIARY']._serialized_start=1824
-  _globals['_DIARY']._serialized_end=1896
-  _globals['_TRIGGER']._serialized_start=1899
-  _globals['_TRIGGER']._serialized_end=2284
-  _globals['_THRESHOLD']._serialized_start=2286
-  _globals['_THRESHOLD']._serialized_end=2342
-  _globals['_ONEOF']._serialized_start=2344
-  _globals['_ONEOF']._serialized_end=2419
-  _globals['_CHOICECHANGE']._serialized_start=2421
-  _globals['_CHOICECHANGE']._serialized_end=2456
-  _globals['_RATE']._serialized_start=2458
-  _globals['_RATE']._serialized_end=2527
-  _globals['_HOURS']._serialized_start=2529
-  _globals['_HOURS']._serialized_end=2594
-  _globals['_HOURSOFDAYS']._serialized_start=2596
-  _globals['_HOURSOFDAYS']._serialized_end=2665
-  _globals['_EVALUATION']._serialized_start=2668
-  _globals['_EVALUATION']._serialized_end=2819
-  _globals['_WATCHINFO']._serialized_start=2821
-  _globals['_WATCHINFO']._serialized_end=2920
-  _globals['_WATCHSERVICE']._serialized_start=2999
-  _globals['_WATCHSERVICE']._serialized_end=3513
+  _globals['_WATCH']._serialized_end=1747
+  _globals['_WATCH_LABELSENTRY']._serialized_start=1694
+  _globals['_WATCH_LABELSENTRY']._serialized_end=1739
+  _globals['_YESNO']._serialized_start=1749
+  _globals['_YESNO']._serialized_end=1756
+  _globals['_NUMBER']._serialized_start=1758
+  _globals['_NUMBER']._serialized_end=1842
+  _globals['_DIARY']._serialized_start=1844
+  _globals['_DIARY']._serialized_end=1916
+  _globals['_TRIGGER']._serialized_start=1919
+  _globals['_TRIGGER']._serialized_end=2304
+  _globals['_THRESHOLD']._serialized_start=2306
+  _globals['_THRESHOLD']._serialized_end=2362
+  _globals['_ONEOF']._serialized_start=2364
+  _globals['_ONEOF']._serialized_end=2439
+  _globals['_CHOICECHANGE']._serialized_start=2441
+  _globals['_CHOICECHANGE']._serialized_end=2476
+  _globals['_RATE']._serialized_start=2478
+  _globals['_RATE']._serialized_end=2547
+  _globals['_HOURS']._serialized_start=2549
+  _globals['_HOURS']._serialized_end=2614
+  _globals['_HOURSOFDAYS']._serialized_start=2616
+  _globals['_HOURSOFDAYS']._serialized_end=2685
+  _globals['_EVALUATION']._serialized_start=2688
+  _globals['_EVALUATION']._serialized_end=2839
+  _globals['_WATCHINFO']._serialized_start=2841
+  _globals['_WATCHINFO']._serialized_end=2940
+  _globals['_WATCHSERVICE']._serialized_start=3019
+  _globals['_WATCHSERVICE']._serialized_end=3533
 # @@protoc_insertion_point(module_scope)

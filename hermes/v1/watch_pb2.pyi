@@ -104,7 +104,7 @@ class WatchServiceTryResponse(_message.Message):
     def __init__(self, camera_id: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., error: _Optional[_Union[_query_pb2.CameraError, _Mapping]] = ..., evidence: _Optional[_Union[_query_pb2.Evidence, _Mapping]] = ...) -> None: ...
 
 class Watch(_message.Message):
-    __slots__ = ("id", "display_name", "text", "cameras", "yes_no", "choices", "number", "diary", "trigger", "severity", "labels", "hours", "paused", "sinks", "every", "heartbeat", "created", "version", "within")
+    __slots__ = ("id", "display_name", "text", "cameras", "yes_no", "choices", "number", "diary", "trigger", "severity", "labels", "hours", "paused", "sinks", "every", "heartbeat", "created", "version", "within", "created_by")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +131,7 @@ class Watch(_message.Message):
     CREATED_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     WITHIN_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     id: str
     display_name: str
     text: str
@@ -150,7 +151,8 @@ class Watch(_message.Message):
     created: _timestamp_pb2.Timestamp
     version: int
     within: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., display_name: _Optional[str] = ..., text: _Optional[str] = ..., cameras: _Optional[_Union[_query_pb2.CameraSelector, _Mapping]] = ..., yes_no: _Optional[_Union[YesNo, _Mapping]] = ..., choices: _Optional[_Union[_query_pb2.Choices, _Mapping]] = ..., number: _Optional[_Union[Number, _Mapping]] = ..., diary: _Optional[_Union[Diary, _Mapping]] = ..., trigger: _Optional[_Union[Trigger, _Mapping]] = ..., severity: _Optional[_Union[_event_pb2.Severity, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., hours: _Optional[_Union[Hours, _Mapping]] = ..., paused: _Optional[bool] = ..., sinks: _Optional[_Iterable[str]] = ..., every: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., within: _Optional[_Iterable[str]] = ...) -> None: ...
+    created_by: str
+    def __init__(self, id: _Optional[str] = ..., display_name: _Optional[str] = ..., text: _Optional[str] = ..., cameras: _Optional[_Union[_query_pb2.CameraSelector, _Mapping]] = ..., yes_no: _Optional[_Union[YesNo, _Mapping]] = ..., choices: _Optional[_Union[_query_pb2.Choices, _Mapping]] = ..., number: _Optional[_Union[Number, _Mapping]] = ..., diary: _Optional[_Union[Diary, _Mapping]] = ..., trigger: _Optional[_Union[Trigger, _Mapping]] = ..., severity: _Optional[_Union[_event_pb2.Severity, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., hours: _Optional[_Union[Hours, _Mapping]] = ..., paused: _Optional[bool] = ..., sinks: _Optional[_Iterable[str]] = ..., every: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., within: _Optional[_Iterable[str]] = ..., created_by: _Optional[str] = ...) -> None: ...
 
 class YesNo(_message.Message):
     __slots__ = ()

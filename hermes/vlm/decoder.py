@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from hermes.errors import Unsupported
 from hermes.memory import Pass, Projections
+from hermes.vlm.experts import Experts
 
 _OF_LAYER = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
 _OF_ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
@@ -157,13 +158,18 @@ class _Dense:
 
 
 class _Whole:
-    """A network that is used as it is: a mixture of experts."""
+    """A network that is used as it is: a mixture of experts, unless there is a better way."""
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
+        self._experts = Experts.of(network)
 
     def added(self, hidden: Tensor, values: Tensor) -> Tensor:
         """As of a dense one."""
+        if self._experts is not None:
+            mixed = self._experts.added(hidden, values)
+            if mixed is not None:
+                return mixed
         found = self._network(values.unsqueeze(0))
         made: Tensor = found[0] if isinstance(found, tuple) else found
         return hidden.add_(made.view_as(hidden))

@@ -10,7 +10,7 @@ import torch
 from hermes.memory import Compression, PackedPass
 from hermes.vlm.frame_run import FrameRun, PendingFrame
 from hermes.vlm.frame_step import FrameStep
-from hermes.vlm.live_picture import Glance
+from hermes.vlm.glance import glances
 from hermes.vlm.tower import Between
 
 Outcome = Compression | Exception | None
@@ -123,9 +123,7 @@ class FramePass:
             else:
                 open_runs.append(run)
         try:
-            glances = [run.glance() for run in open_runs]
-            for run, own in zip(open_runs, _numbers(glances), strict=True):
-                run.read(own)
+            _look(open_runs)
             for run in open_runs:
                 step = run.begin(most)
                 steps.append((run, step))
@@ -166,8 +164,10 @@ class FramePass:
         return refused
 
 
-def _numbers(glances: Sequence[Glance | None]) -> list[list[list[float]]]:
-    """The numbers of every glance, read at once: a wait for the device, if there are any."""
-    there = [glance.numbers for glance in glances if glance is not None]
-    rows = iter(torch.cat(there).tolist() if there else [])
-    return [[] if glance is None else list(islice(rows, len(glance.numbers))) for glance in glances]
+def _look(runs: Sequence[FrameRun]) -> None:
+    """Find out what changed in frames: one wait for the device, if any must be looked at."""
+    there = [(run, coming) for run in runs if (coming := run.coming()) is not None]
+    found = glances([coming for _, coming in there])
+    numbers = iter(torch.cat([glance.numbers for glance in found]).tolist() if found else [])
+    for (run, _), glance in zip(there, found, strict=True):
+        run.looked(glance, list(islice(numbers, len(glance.numbers))))

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from hermes.vlm.encoded import EncodedFrame, FramePictures
 from hermes.vlm.frame_step import FrameStep
-from hermes.vlm.live_picture import Changed, Glance
+from hermes.vlm.glance import Coming, Glance
+from hermes.vlm.live_picture import Changed
 from hermes.vlm.video_memory import VideoMemory
 
 
@@ -38,7 +39,6 @@ class FrameRun:
         self.pending: list[PendingFrame] = []
         self._frames: list[EncodedFrame] = []
         self._changed: Changed | None = None
-        self._glance: Glance | None = None
 
     def add(self, arrival: int, pictures: FramePictures) -> None:
         """Add a frame at the end."""
@@ -51,22 +51,21 @@ class FrameRun:
     def only(self, frames: list[PendingFrame]) -> None:
         """Go on with these frames alone."""
         self.pending = frames
-        self._frames, self._glance, self._changed = [], None, None
+        self._frames, self._changed = [], None
 
-    def glance(self) -> Glance | None:
-        """Look at the frames, unless that was done. Call `read` with the glance's numbers next."""
+    def coming(self) -> Coming | None:
+        """The frames, if they must be looked at and were not. Call `looked` next."""
+        if self._changed is not None:
+            return None
+        pictures = [frame.pictures for frame in self.pending]
         if not self._frames:
             features = [frame.features for frame in self.pending if frame.features is not None]
-            pictures = [frame.pictures for frame in self.pending]
-            frames = self.memory.encoded(features, pictures)
-            self._glance = self.memory.glance(frames, [own.stamp for own in pictures])
-            self._frames = frames
-        return self._glance
+            self._frames = self.memory.encoded(features, pictures)
+        return self.memory.coming(self._frames, [own.stamp for own in pictures])
 
-    def read(self, numbers: list[list[float]]) -> None:
+    def looked(self, glance: Glance, numbers: list[list[float]]) -> None:
         """`numbers`: those of the glance, on the host."""
-        if self._glance is not None:
-            self._changed, self._glance = self.memory.changed(self._glance, numbers), None
+        self._changed = self.memory.changed(glance, numbers)
 
     def begin(self, most: int) -> FrameStep:
         """Begin a step with the first frames, at most so many."""

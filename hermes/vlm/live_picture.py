@@ -12,10 +12,11 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput, SnapshotCorrupt
 from hermes.memory import FrameLayout, FrameStamp
-from hermes.memory.changes import NOISE_FRAMES, Changes, Look, Seen
+from hermes.memory.changes import NOISE_FRAMES, Changes, Seen
 from hermes.memory.coverage import NEWEST
 from hermes.memory.header import Header
 from hermes.vlm.encoded import EncodedFrame
+from hermes.vlm.glance import Coming, Glance
 
 MOST_PRESENT_FRAMES = NEWEST
 
@@ -27,23 +28,6 @@ _FRAME = ("features", "offsets", "patches")
 _LAYOUT = ("advance", "extent", "sides", "lead", "text_before")
 _MOST_STEPS = 2**53
 _MOST_POSITIONS = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """A look at frames that come next. Nothing has waited for the device yet.
-
-    `numbers`: [frames, 2] fp32 on the device: how many places of each frame are to be
-    taken in, and the share that changed.
-    """
-
-    frames: tuple[EncodedFrame, ...]
-    looks: tuple[Look, ...]
-    numbers: Tensor
-
-    def part(self, some: slice) -> Glance:
-        """The same look at some of the frames."""
-        return Glance(self.frames[some], self.looks[some], self.numbers[some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +88,10 @@ class LivePicture:
             return []
         return [replace(frame, layout=frame.layout.led_by(0)) for frame in self._newest]
 
-    def glance(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Glance:
-        """Look at frames that come next, in order. The picture stays as it is until `took`."""
-        seen, looks = self._seen, []
-        for frame, stamp in zip(frames, stamps, strict=True):
-            layout = frame.layout
-            own = frame.features[layout.picture]
-            look = self._changes.look(seen, own, stamp.capture_ms, layout.sides)
-            seen = look.seen
-            looks.append(look)
-        counts = torch.stack([look.taken.sum() for look in looks]).to(torch.float32)
-        shares = torch.stack([look.share for look in looks])
-        return Glance(tuple(frames), tuple(looks), torch.stack((counts, shares), dim=1))
+    def coming(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Coming:
+        """Frames that come next, in order, for `glances`. `took` alone changes the picture."""
+        times_ms = tuple(stamp.capture_ms for stamp in stamps)
+        return Coming(self._changes, self._seen, tuple(frames), times_ms)
 
     def changed(self, glance: Glance, numbers: Sequence[Sequence[float]]) -> Changed:
         """The frames without what has not changed. `numbers`: the glance's, on the host."""
@@ -150,6 +126,8 @@ class LivePicture:
             seen,
             reference=_alone(seen.reference),
             newest=newest.features[newest.layout.picture],
+            noise=_alone(seen.noise),
+            taken_ms=_alone(seen.taken_ms),
         )
 
     # -- copying and restoring -----------------------------------------------
@@ -239,10 +217,10 @@ def _frame(part: Header, found: Mapping[str, Tensor], number: int, like: Like) -
     return EncodedFrame(features.to(like.device), layout)
 
 
-def _alone(features: Tensor) -> Tensor:
-    """The same in memory of its own: a part of a pass's features would keep all of them."""
-    whole = features.untyped_storage().nbytes()
-    return features if whole == features.nbytes else features.clone()
+def _alone(part: Tensor) -> Tensor:
+    """The same in memory of its own: a part of what a pass made would keep all of it."""
+    whole = part.untyped_storage().nbytes()
+    return part if whole == part.nbytes else part.clone()
 
 
 def _check(tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:

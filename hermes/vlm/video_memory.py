@@ -34,9 +34,10 @@ from hermes.vlm.base import VideoModel
 from hermes.vlm.encoded import EncodedFrame, FramePictures, FrameTime
 from hermes.vlm.feature_unit import feature_unit
 from hermes.vlm.frame_step import FrameStep
+from hermes.vlm.glance import Coming, Glance, glances
 from hermes.vlm.guidance import guidance_of, guidance_prompts, projections
 from hermes.vlm.intake import Intake
-from hermes.vlm.live_picture import Changed, Glance, LivePicture
+from hermes.vlm.live_picture import Changed, LivePicture
 from hermes.vlm.pace import Pace
 from hermes.vlm.picture_memory import PictureMemory
 from hermes.vlm.preprocess import check_pictures
@@ -164,12 +165,11 @@ class VideoMemory(PictureMemory):
         """
         return self._pace.every
 
-    def glance(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Glance | None:
-        """Look for what changed in frames that come next; None where all of it is taken in.
-
-        It waits for nothing. Read the `numbers` of many memories at once, for `changed`.
+    def coming(self, frames: Sequence[EncodedFrame], stamps: Sequence[FrameStamp]) -> Coming | None:
+        """Frames that come next, to look for what changed in them (`glances`); None where all of
+        it is taken in.
         """
-        return None if self._picture is None else self._picture.glance(frames, stamps)
+        return None if self._picture is None else self._picture.coming(frames, stamps)
 
     def changed(
         self, glance: Glance | None, numbers: Sequence[Sequence[float]] = ()
@@ -258,7 +258,8 @@ class VideoMemory(PictureMemory):
 
     def _take(self, frame: FramePictures) -> Compression | None:
         frames = self.encoded(self.model.encode(frame.pictures), [frame])
-        glance = self.glance(frames, [frame.stamp])
+        coming = self.coming(frames, [frame.stamp])
+        glance = None if coming is None else glances([coming])[0]
         numbers = [] if glance is None else glance.numbers.tolist()
         step = self.begin(frames, [frame.stamp], self.changed(glance, numbers))
         try:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hermes.errors import InvalidInput
 from services.cli.output import err
 
 
@@ -19,14 +20,37 @@ def token(
     days: Annotated[
         int, typer.Option(min=0, max=3650, help="Days until it expires; 0: never.")
     ] = 0,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            help="Repeatable: cameras=50, watches=20, followers=4, cameras_asked=16, span_s=3600;"
+            " 0 lifts the gateway's own.",
+        ),
+    ] = None,
 ) -> None:
     """Make a token. It is shown only now; put the line with its hash in the gateway's file."""
     # Not at the top: `hermes up` and the others carry nothing of the gateway.
     from services.query_gateway.access.token_file import new_token
 
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
-    made, line = new_token(name, scope, expires)
+    made, line = new_token(name, scope, expires, _limits(limit or []))
     err.print("[dim]The token, for the caller (it is stored nowhere):[/]")
     print(made, flush=True)
     err.print("[dim]The line for the file that HERMES_TOKENS_FILE names:[/]")
     print(line)
+
+
+def _limits(given: list[str]) -> dict[str, float]:
+    """Limits as they are typed. Raises `InvalidInput`."""
+    found: dict[str, float] = {}
+    for text in given:
+        name, equals, number = text.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            value = float(number)
+        except ValueError:
+            raise InvalidInput("--limit", f"{text!r} is not NAME=NUMBER, e.g. cameras=50") from None
+        found[name.strip()] = int(value) if value.is_integer() else value
+    return found

@@ -5,20 +5,34 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
 import redis.asyncio.retry
+import redis.asyncio.sentinel
+import redis.sentinel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
 from services.common.files import UnusableFile, read_line
+from services.common.redis_address import RedisAddress
+from services.common.redis_cluster import AsyncClusterClient, ClusterClient
+from services.common.redis_connections import (
+    AsyncPromptSentinelConnection,
+    AsyncPromptSentinelSSLConnection,
+    PromptSentinelConnection,
+    PromptSentinelSSLConnection,
+    async_connection_class,
+    connection_class,
+)
 
 CONNECT_TIMEOUT_S = 2.0
 CALL_TIMEOUT_S = 3.0
+SENTINEL_TIMEOUT_S = 1.0
+"""For one Sentinel: if it does not answer, the next one is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +40,9 @@ class RedisAccess:
     """What a connection needs beside the URL. Files are read again for every connection.
 
     `password_file` holds one line, which counts instead of the URL's password;
-    so does `username`. The PEM files are for rediss:// URLs: `ca_file` is
-    trusted beside the system's authorities, the certificate is shown.
+    so does `username`. The PEM files are for URLs with TLS: `ca_file` is trusted
+    beside the system's authorities, the certificate is shown.
+    `sentinel_password_file` is for the Sentinels, which have passwords of their own.
     """
 
     username: str = ""
@@ -35,11 +50,13 @@ class RedisAccess:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    sentinel_password_file: Path | None = None
 
     def check(self) -> None:
         """Whether all files can be used now. Raises `UnusableFile`."""
-        if self.password_file is not None:
-            read_line(self.password_file)
+        for file in (self.password_file, self.sentinel_password_file):
+            if file is not None:
+                read_line(file)
         context = ssl.create_default_context()
         try:
             if self.ca_file is not None:
@@ -100,34 +117,102 @@ ANYONE = RedisAccess()
 
 
 def connect(url: str, *, block_s: float = 0.0, access: RedisAccess = ANYONE) -> redis.Redis:
-    """A blocking client. `block_s`: the longest BLOCK that it will be asked for.
+    """A blocking client of the Redis that a URL names. See `redis_address` for its shapes.
 
-    One retry: callers loop anyway, and all writes that must not be doubled
-    carry explicit ids or epochs. Raises `UnusableFile`.
+    `block_s`: the longest BLOCK that it will be asked for. One retry: callers loop
+    anyway, and all writes that must not be doubled carry explicit ids or epochs.
+    Raises `UnusableFile`, and ValueError for a URL that cannot be read.
     """
-    access.check()
-    url, options = access.apply(url)
+    address = _prepared(url, access)
+    plain, options = access.apply(address.url)
+    options |= _timeouts(block_s)
+    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1)
+    if address.shape == "cluster":
+        options |= RedisAddress.parse(plain).options | ({"ssl": True} if address.tls else {})
+        # It stands in for a client of one server: what services ask of either is the same.
+        return cast(redis.Redis, ClusterClient(address.hosts, {"retry": retry, **options}))
+    if address.shape == "sentinel":
+        sentinels = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+            address.hosts, sentinel_kwargs=_to_sentinels(address, access, options)
+        )
+        return cast(
+            redis.Redis,
+            sentinels.master_for(  # type: ignore[no-untyped-call]
+                address.service,
+                connection_class=PromptSentinelSSLConnection
+                if address.tls
+                else PromptSentinelConnection,
+                retry=retry,
+                **options,
+                **RedisAddress.parse(plain).options,
+            ),
+        )
     return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=CALL_TIMEOUT_S + block_s,
+        plain,
+        connection_class=connection_class(plain),
         health_check_interval=0,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1),
+        retry=retry,
         **options,
     )
 
 
 def connect_async(url: str, *, access: RedisAccess = ANYONE) -> redis.asyncio.Redis:
-    """A client for an event loop. Raises `UnusableFile`."""
-    access.check()
-    url, options = access.apply(url)
+    """A client for an event loop. Raises as `connect` does."""
+    address = _prepared(url, access)
+    plain, options = access.apply(address.url)
+    options |= _timeouts(0.0)
+    retry = redis.asyncio.retry.Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1)
+    if address.shape == "cluster":
+        options |= RedisAddress.parse(plain).options | ({"ssl": True} if address.tls else {})
+        cluster = AsyncClusterClient(address.hosts, {"retry": retry, **options})
+        return cast(redis.asyncio.Redis, cluster)
+    if address.shape == "sentinel":
+        sentinels = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+            address.hosts, sentinel_kwargs=_to_sentinels(address, access, options)
+        )
+        return cast(
+            redis.asyncio.Redis,
+            sentinels.master_for(
+                address.service,
+                connection_class=AsyncPromptSentinelSSLConnection
+                if address.tls
+                else AsyncPromptSentinelConnection,
+                retry=retry,
+                **options,
+                **RedisAddress.parse(plain).options,
+            ),
+        )
     return redis.asyncio.Redis.from_url(
-        url,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=CALL_TIMEOUT_S,
+        plain,
+        connection_class=async_connection_class(plain),
         health_check_interval=0,
-        retry=redis.asyncio.retry.Retry(
-            ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1
-        ),
+        retry=retry,
         **options,
     )
+
+
+def _prepared(url: str, access: RedisAccess) -> RedisAddress:
+    access.check()
+    return RedisAddress.parse(url)
+
+
+def _timeouts(block_s: float) -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_timeout": CALL_TIMEOUT_S + block_s,
+    }
+
+
+def _to_sentinels(
+    address: RedisAddress, access: RedisAccess, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Options of connections to Sentinels: they have users of their own, but the same TLS."""
+    shared = {name: value for name, value in options.items() if name != "credential_provider"}
+    found: dict[str, Any] = shared | {"socket_timeout": SENTINEL_TIMEOUT_S}
+    found |= {"ssl": True} if address.tls else {}
+    login = dict(address.sentinel_options)
+    if access.sentinel_password_file is not None:
+        username = login.get("username", "")
+        found["credential_provider"] = _PasswordFile(username, access.sentinel_password_file)
+        return found
+    return found | login

@@ -9,11 +9,9 @@ All keys share one cluster slot, so one script does it (`append_event.lua`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import resources
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import redis
 import redis.asyncio
@@ -22,6 +20,7 @@ from hermes import limits
 from hermes.v1.event_pb2 import EVENT_TYPE_CLOSED, EVENT_TYPE_NOTE, Acknowledgement, Event
 from services.common import keys
 from services.common.event_record import Indexed, Parts, check_event, is_open, message_key
+from services.common.scripts import AsyncScript, load_script, source_of
 
 
 class Outcome(StrEnum):
@@ -125,16 +124,12 @@ def _appended(reply: Any) -> Appended:
     return Appended(Outcome(outcome.decode()), position.decode(), int(sequence))
 
 
-def _source() -> str:
-    return resources.files("services.common.lua").joinpath("append_event.lua").read_text()
-
-
 class RedisEventLog:
     """`EventLog` on Redis."""
 
     def __init__(self, client: redis.Redis, keep: Retention | None = None) -> None:
         self._keep = keep or Retention()
-        self._script: Any = client.register_script(_source())
+        self._script = load_script(client, "append_event")
 
     def append(self, event: Event) -> Appended:
         """See `EventLog`. Raises `redis.RedisError`."""
@@ -147,7 +142,7 @@ class AsyncRedisEventLog:
 
     def __init__(self, client: redis.asyncio.Redis, keep: Retention | None = None) -> None:
         self._keep = keep or Retention()
-        self._script: Any = client.register_script(_source())
+        self._script = AsyncScript(client, source_of("append_event"))
 
     async def append(self, event: Event, key: str = "") -> Appended:
         """As `EventLog.append`. `key`: see `append_call`."""
@@ -158,5 +153,4 @@ class AsyncRedisEventLog:
         return await self._run(acknowledge_call(event_id, acknowledgement, self._keep))
 
     async def _run(self, call: Call) -> Appended:
-        running = cast("Awaitable[Any]", self._script(keys=call.keys, args=call.args))
-        return _appended(await running)
+        return _appended(await self._script(keys=call.keys, args=call.args))

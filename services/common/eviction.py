@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import redis
 
 from services.common import logs
 from services.common.metrics import Metrics
+from services.common.redis_cluster import ClusterClient
 
 log = logs.get(__name__)
 
@@ -50,15 +51,23 @@ class EvictionCheck:
     def look(self, client: redis.Redis) -> None:
         """Read INFO. Raises `redis.RedisError` if Redis is out of reach."""
         try:
-            self.take(cast("Mapping[str, Any]", client.info("memory")))
+            if isinstance(client, ClusterClient):
+                self.take_all(client.info_of_each("memory"))
+            else:
+                self.take(cast("Mapping[str, Any]", client.info("memory")))
         except redis.ResponseError as error:  # NoPermissionError is one
             self.unknown(str(error))
 
     def take(self, memory: Mapping[str, Any]) -> None:
         """Redis's INFO memory as it is now."""
+        self.take_all([memory])
+
+    def take_all(self, memories: Sequence[Mapping[str, Any]]) -> None:
+        """The same of each node of a cluster: the first that may evict keys counts."""
         self._looked_at = self._clock()
         try:
-            policy = evicting_policy(memory)
+            policies = [evicting_policy(memory) for memory in memories]
+            policy = next((policy for policy in policies if policy is not None), None)
         except ValueError as error:
             self.unknown(str(error))
             return

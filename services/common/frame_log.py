@@ -8,7 +8,7 @@ rewind.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +20,9 @@ from hermes.v1.frames_pb2 import Frame, FrameChunk
 from services.common import keys
 from services.common.camera_status import MAX_TIME_MS
 from services.common.cameras import MAX_CHUNK_FRAMES
-from services.common.leases import Fence, load_script
+from services.common.leases import Fence
+from services.common.redis_cluster import by_node, is_cluster
+from services.common.scripts import load_script
 
 
 class LogId(NamedTuple):
@@ -38,6 +40,9 @@ class LogId(NamedTuple):
         ms, _, seq = (text.decode() if isinstance(text, bytes) else text).partition("-")
         return cls(int(ms), int(seq or 0))
 
+
+LOOK_EVERY_S = 0.05
+"""In a cluster: how often a reader that waits looks for something new."""
 
 BEGINNING = LogId(0, 0)
 """Before the first entry."""
@@ -144,7 +149,8 @@ class RedisFrameLog:
         if not after:
             time.sleep(block_s)
             return []
-        cameras = {keys.frames(camera_id).encode(): camera_id for camera_id in after}
+        if is_cluster(self._redis):
+            return self._look_again_and_again(after, count, block_s)
         # XREAD's BLOCK 0 means for ever: no wait is no BLOCK, the shortest a millisecond.
         block_ms = max(1, int(block_s * 1000)) if block_s > 0 else None
         reply: Any = self._redis.xread(
@@ -152,15 +158,41 @@ class RedisFrameLog:
             count=count,
             block=block_ms,
         )
-        streams = reply.items() if isinstance(reply, dict) else (reply or [])
+        return _entries(reply, after)
+
+    def _look_again_and_again(
+        self, after: Mapping[str, LogId], count: int, block_s: float
+    ) -> list[Entry]:
+        """As `read`, in a cluster, where a command reads one log, and BLOCK waits for one."""
+        until = time.monotonic() + block_s
+        while True:
+            found = self._look(after, count)
+            left_s = until - time.monotonic()
+            if found or left_s <= 0:
+                return found
+            time.sleep(min(LOOK_EVERY_S, left_s))
+
+    def _look(self, after: Mapping[str, LogId], count: int) -> list[Entry]:
+        """What there is in each log, in one round trip to each node.
+
+        A node that is out of reach keeps no other from being read. Its error is raised
+        if there is nothing to return.
+        """
+        camera_ids = list(after)
+        names = [keys.frames(camera_id) for camera_id in camera_ids]
         found: list[Entry] = []
-        for name, entries in streams:
-            # Protocol 3 wraps each stream's entries in one more list.
-            flat = entries[0] if entries and isinstance(entries[0], list) else entries
-            for id, fields in flat:
-                payload = (fields or {}).get(b"c", b"")
-                camera_id = cameras[name]
-                found.append(Entry(camera_id, LogId.parse(id), parse_chunk(camera_id, payload)))
+        lost: redis.RedisError | None = None
+        for group in by_node(self._redis, names):
+            try:
+                with self._redis.pipeline(transaction=False) as pipeline:
+                    for place in group:
+                        pipeline.xread({names[place]: str(after[camera_ids[place]])}, count=count)
+                    for place, reply in zip(group, pipeline.execute(), strict=True):
+                        found += _entries(reply, [camera_ids[place]])
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                lost = error
+        if lost is not None and not found:
+            raise lost
         return found
 
     def last_id(self, camera_id: str) -> LogId:
@@ -181,6 +213,21 @@ class RedisFrameLog:
     def size(self, camera_id: str) -> int:
         """See `FrameLog.size`."""
         return int(self._redis.memory_usage(keys.frames(camera_id)) or 0)
+
+
+def _entries(reply: Any, cameras: Iterable[str]) -> list[Entry]:
+    """The entries in a reply of XREAD."""
+    by_name = {keys.frames(camera_id).encode(): camera_id for camera_id in cameras}
+    streams = reply.items() if isinstance(reply, dict) else (reply or [])
+    found: list[Entry] = []
+    for name, entries in streams:
+        # Protocol 3 wraps each stream's entries in one more list.
+        flat = entries[0] if entries and isinstance(entries[0], list) else entries
+        camera_id = by_name[name]
+        for id, fields in flat:
+            payload = (fields or {}).get(b"c", b"")
+            found.append(Entry(camera_id, LogId.parse(id), parse_chunk(camera_id, payload)))
+    return found
 
 
 def _last_id(info: Any) -> LogId:

@@ -1,7 +1,8 @@
 """Names of everything that lives in Redis.
 
 A camera's id is a hash tag, so that all of one camera's keys share a cluster
-slot and one script can fence them.
+slot and one script can fence them. A name without a tag counts as a whole, so that
+`hermes:events` and `{hermes:events}:index` share a slot, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,14 @@ CAMERAS = "hermes:cameras"
 
 INCARNATION = "hermes:incarnation"
 """String: made once in an empty Redis. A new value means that data was lost."""
+
+CAMERAS_INCARNATION = f"{{{CAMERAS}}}:incarnation"
+"""The same in a cluster, for the node of `CAMERAS`."""
+
+
+def data_mark(number: int) -> str:
+    """The same in a cluster, for the node that has this key. See `data_marks`."""
+    return f"{INCARNATION}:{{{number}}}"
 
 
 PROBES = "hermes:probes"
@@ -32,6 +41,9 @@ WATCHES = "hermes:watches"
 
 WATCHES_VERSION = f"{{{WATCHES}}}:version"
 """String: grows with each change of `WATCHES`. The hash tag puts it into the same slot."""
+
+WATCHES_INCARNATION = f"{{{WATCHES}}}:incarnation"
+"""As `INCARNATION`, in a cluster, for the node of `WATCHES`."""
 
 WATCH_ROOMS = "hermes:workers:watches"
 """Hash: instance of a worker -> JSON of the evaluations a second that it can make, and makes."""

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Literal, cast
 
 import redis
-from redis.exceptions import NoScriptError
 
 from services.common import keys, logs
 from services.common.keys import Role
+from services.common.scripts import Call, Script, load_script
 
 log = logs.get(__name__)
 
@@ -92,12 +91,6 @@ class Owner:
     successor_until_ms: int = 0
 
 
-def load_script(client: redis.Redis, name: str, prelude: str = "") -> Any:
-    """The script of that name from the folder lua, with `prelude` in front of it."""
-    source = resources.files("services.common.lua").joinpath(f"{name}.lua").read_text()
-    return client.register_script(prelude + source)
-
-
 class Leases:
     """The leases of one role, on Redis. Each operation is one script."""
 
@@ -155,10 +148,10 @@ class Leases:
     def renew(
         self, leases: Iterable[Lease], states: Mapping[str, str], ttl_s: float = TTL_S
     ) -> dict[str, Renewal]:
-        """Keep leases, in one round trip. Returns the outcome by camera id.
+        """Keep leases, in one round trip to each node. Returns the outcome by camera id.
 
-        A lease whose command Redis refused is missing from the result: whether
-        it was kept is unknown.
+        A lease whose command Redis refused, or whose node is away while others are
+        not, is missing from the result: whether it was kept is unknown.
         """
         leases = list(leases)
         if not leases:
@@ -226,7 +219,7 @@ class Leases:
 
         Returns how many writes Redis refused because the lease is not ours.
         """
-        calls: list[tuple[list[str], list[str | int | float]]] = []
+        calls: list[Call] = []
         for lease, fields in statuses:
             flat = [part for pair in fields.items() for part in pair]
             if not flat:
@@ -269,29 +262,13 @@ class Leases:
         seconds, micros = self._redis.time()
         return seconds * 1000 + micros // 1000
 
-    def _pipelined(self, script: Any, calls: list[tuple[list[str], list[Any]]]) -> list[Any]:
-        """One reply for each call, in one round trip; None where Redis refused that call.
-
-        A Redis that was restarted has forgotten the script. Only then the script
-        is loaded, and the refused calls are sent again.
-        """
-        replies: list[Any] = [NoScriptError()] * len(calls)
-        for attempt in (1, 2):
-            waiting = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if not waiting:
-                break
-            if attempt == 2:
-                self._redis.script_load(script.script)
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for i in waiting:
-                    key_list, args = calls[i]
-                    pipeline.evalsha(script.sha, len(key_list), *key_list, *args)
-                for i, reply in zip(waiting, pipeline.execute(raise_on_error=False), strict=True):
-                    replies[i] = reply
-        for i, reply in enumerate(replies):
+    def _pipelined(self, script: Script, calls: list[Call]) -> list[Any]:
+        """One reply for each call; None where Redis refused that call, or its node is away."""
+        replies = script.each(calls)
+        for place, reply in enumerate(replies):
             if isinstance(reply, Exception):
-                log.warning("lease_command_refused", key=calls[i][0][0], error=str(reply))
-                replies[i] = None
+                log.warning("lease_command_refused", key=calls[place][0][0], error=str(reply))
+                replies[place] = None
         return replies
 
 

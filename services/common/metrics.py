@@ -96,8 +96,8 @@ class Metrics:
         self.refused_calls = Counter(
             "hermes_refused_calls",
             "Calls that the gateway's guard refused, by the error's reason: UNAUTHENTICATED (no"
-            " valid token), PERMISSION_DENIED (no scope for it), OVERLOADED (the caller's own"
-            " limit), UNAVAILABLE (no key to check the token with).",
+            " valid token), PERMISSION_DENIED (no scope for it), OVERLOADED and LIMIT_REACHED (the"
+            " caller's own limits), UNAVAILABLE (no key to check the token with).",
             ["reason"],
             registry=registry,
         )

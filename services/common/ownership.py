@@ -20,7 +20,7 @@ from services.common.guarded_holder import GuardedHolder
 from services.common.heartbeats import Heartbeats
 from services.common.held_cameras import HeldCameras
 from services.common.holder import Holder
-from services.common.leases import TTL_S, Lease, Leases
+from services.common.leases import RENEW_EVERY_S, TTL_S, Lease, Leases
 from services.common.members import Members
 from services.common.metrics import Metrics
 from services.common.ownership_actions import (
@@ -35,10 +35,17 @@ from services.common.ownership_actions import (
     Stay,
     fits,
 )
-from services.common.ownership_plan import has_successor, must_read_leases, plan, plan_held
+from services.common.ownership_plan import (
+    has_successor,
+    look_every_s,
+    must_read_leases,
+    plan,
+    plan_held,
+)
 from services.common.ownership_view import HeldView, View, free_since
 from services.common.periodic import Periodic
 from services.common.placement import Member
+from services.common.redis_cluster import is_cluster
 from services.common.registry import CameraRegistry
 from services.common.sightings import Sightings
 from services.common.successions import Successions
@@ -90,6 +97,7 @@ class Ownership:
         self._sightings = Sightings(clock)
         self._free_since: dict[str, float] = {}
         self._renewed_at = float("-inf")
+        self._looked_at = float("-inf")
         self._announced_load = -1
         self._reachable = True
         self._successor_seen_at = float("-inf")
@@ -165,18 +173,19 @@ class Ownership:
     def tick(self) -> None:
         """One round: renew or drop what is held, then hand over, claim and prepare."""
         incarnation = self._registry.incarnation
-        registered = self._registry.cameras(held.camera for held in self._held.all.values())
+        registered = self._see_registered()
         self._registered = registered
         lost_data = self._registry.incarnation != incarnation
         self._carry_out(plan_held(self._held_view(registered, lost_data)))
         members, now_ms = self._members.alive(self._load)
-        if must_read_leases(
+        if self._must_look(len(registered)) and must_read_leases(
             registered=len(registered),
             held=len(self._held),
             preparing=len(self._successions),
             room=self._room,
             members=len(members),
         ):
+            self._looked_at = self._clock()
             view = self._view(registered, members, now_ms)
             self._has_successor = has_successor(view)
             if self._has_successor:
@@ -188,6 +197,26 @@ class Ownership:
             self._eviction.look(self._redis)
         self._alone = not self._has_successor and not any(m.has_room for m in members[1:])
         self._rounds += 1
+
+    def _must_look(self, registered: int) -> bool:
+        """Whether it is time to read all leases. Hand-overs wait for nothing."""
+        moving = self._members.retiring or self._held.leaving or bool(self._successions)
+        return moving or self._clock() - self._looked_at >= look_every_s(registered)
+
+    def _see_registered(self) -> Mapping[str, Camera]:
+        """The registry as it is now.
+
+        In a cluster its node may be away while those of our leases are not: they are
+        renewed all the same. Raises `redis.RedisError`.
+        """
+        try:
+            return self._registry.cameras(held.camera for held in self._held.all.values())
+        except redis.RedisError:
+            now = self._clock()
+            if is_cluster(self._redis) and now - self._renewed_at >= RENEW_EVERY_S:
+                self._held.renew(self._held.states)
+                self._renewed_at = now
+            raise
 
     @property
     def _load(self) -> int:

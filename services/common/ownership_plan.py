@@ -32,6 +32,12 @@ from services.common.ownership_actions import (
 from services.common.ownership_view import HeldView, Succession, View
 from services.common.placement import Member, lighter, moves, rank
 
+FEW = 500
+"""The leases of so many cameras are read in every round."""
+LEASES_A_SECOND = 1000
+"""Every instance reads the leases of all cameras: with many cameras, each reads them less often."""
+LOOK_MOST_S = 1.5
+"""But not so seldom that it would have to begin to watch them anew: see `sightings.AWAY_S`."""
 TURN_S = 1.5
 """The n-th choice for a free camera waits n turns, so that the first choice comes first."""
 MAX_TURNS = 2
@@ -83,6 +89,11 @@ def must_read_leases(
 ) -> bool:
     """Whether the second half of a round could decide on anything. Arguments are counts."""
     return (room > 0 and held < registered) or preparing > 0 or members > 1
+
+
+def look_every_s(registered: int) -> float:
+    """How often the leases of all cameras are read while nothing is handed over."""
+    return 0.0 if registered <= FEW else min(LOOK_MOST_S, registered / LEASES_A_SECOND)
 
 
 def plan(view: View) -> list[Action]:

@@ -12,7 +12,9 @@ from google.protobuf.message import DecodeError
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs, tombstones
 from services.common.cameras import ID_PATTERN
+from services.common.data_marks import DataMarks
 from services.common.leases import TTL_S
+from services.common.redis_cluster import is_cluster
 
 log = logs.get(__name__)
 
@@ -29,11 +31,13 @@ class CameraRegistry:
     The first process to see an empty Redis writes an incarnation into it. A new
     incarnation means that leases were lost as well, and their holders may not
     know it yet: each lease is set aside until it would have expired, before its
-    camera can be seen again.
+    camera can be seen again. In a cluster each node has such a mark of its own.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self._key = keys.CAMERAS_INCARNATION if is_cluster(client) else keys.INCARNATION
+        self._marks = DataMarks(client)
         self._incarnation: bytes | None = None
         self._known: dict[str, Camera] = {}
         self._unreadable: set[bytes] = set()
@@ -47,11 +51,16 @@ class CameraRegistry:
         """
         ours = {camera.id: self._as_last_seen(camera) for camera in held}
         known = self._known | ours
+        nodes = self._marks.lost()
         incarnation, entries = self._read()
-        if self._incarnation not in (None, incarnation):
-            log.warning("redis_lost_its_data")
+        anew = self._incarnation not in (None, incarnation)
+        if nodes or anew:
+            log.warning("redis_lost_its_data", nodes=sorted(nodes) or None)
+            # In a cluster, a camera's lease is on another node than the registry.
+            everything = anew and not is_cluster(self._redis)
             for camera_id in known:
-                self._set_aside(camera_id)
+                if everything or self._marks.on(nodes, camera_id):
+                    self._set_aside(camera_id)
         missing = [camera for camera in known.values() if camera.id.encode() not in entries]
         forgotten = self._forgotten(missing) if missing else []
         if forgotten:
@@ -68,8 +77,10 @@ class CameraRegistry:
 
     @property
     def incarnation(self) -> bytes | None:
-        """The incarnation of Redis that the last call of `cameras` saw."""
-        return self._incarnation
+        """The incarnation of Redis that the last call of `cameras` saw, of all its nodes."""
+        if self._incarnation is None:
+            return None
+        return b" ".join([self._incarnation, *(v for _, v in sorted(self._marks.seen.items()))])
 
     def look_up(self, camera: Camera) -> Standing:
         """Whether this very camera is registered now.
@@ -78,10 +89,10 @@ class CameraRegistry:
         """
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hget(keys.CAMERAS, camera.id)
-            pipeline.get(keys.INCARNATION)  # read last: a change of what was read before is seen
+            pipeline.get(self._key)  # read last: a change of what was read before is seen
             raw, incarnation = pipeline.execute()
         current = None if raw is None else self._parse(camera.id.encode(), raw)
-        if incarnation != self._incarnation:
+        if incarnation != self._incarnation or self._marks.changed(camera.id):
             return "unknown"
         if current is not None:
             return "registered" if current.created == camera.created else "removed"
@@ -126,8 +137,8 @@ class CameraRegistry:
 
     def _read(self) -> tuple[bytes, dict[bytes, bytes]]:
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(keys.INCARNATION, uuid.uuid4().hex, nx=True)
-            pipeline.get(keys.INCARNATION)
+            pipeline.set(self._key, uuid.uuid4().hex, nx=True)
+            pipeline.get(self._key)
             pipeline.hgetall(keys.CAMERAS)
             replies: list[Any] = pipeline.execute()
         _, incarnation, entries = replies

@@ -15,27 +15,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import redis.connection
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from services.common.connection import RedisAccess
 from services.common.parent import obey_environment
 from services.common.redaction import MASK, redact
+from services.common.redis_address import RedisAddress
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 def _check_redis_url(url: str) -> str:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must start with redis://, rediss:// or unix://")
-    try:
-        options = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
-        redis.ConnectionPool.from_url(url).make_connection()  # checks options, connects to nothing
-    except (ValueError, TypeError):  # their text may hold a part of the password
-        raise ValueError("host, port or options cannot be read") from None
-    if url.startswith("unix://") and not options.get("path"):
-        raise ValueError("a unix:// URL has three slashes: unix:///run/redis.sock")
+    RedisAddress.parse(url)
     return url
 
 
@@ -68,11 +60,16 @@ class RedisSettings(BaseSettings):
     model_config = _CONFIG
 
     redis_url: RedisUrl = Field(
-        "redis://127.0.0.1:6379/0", description="where frames, leases and the camera registry live"
+        "redis://127.0.0.1:6379/0",
+        description="where frames, leases and the camera registry live: redis://, rediss://, "
+        "unix://, redis+cluster://host,host or redis+sentinel://host,host/name",
     )
     redis_username: str = Field("", description="user name for Redis; unset: the URL's")
     redis_password_file: Path | None = Field(
         None, description="file that holds the password for Redis; unset: the URL's"
+    )
+    redis_sentinel_password_file: Path | None = Field(
+        None, description="file that holds the Sentinels' password, if they have one"
     )
     redis_tls_ca_file: Path | None = Field(
         None, description="PEM file of an authority to trust beside the system's, for rediss://"
@@ -87,8 +84,13 @@ class RedisSettings(BaseSettings):
         if (self.redis_tls_cert_file is None) != (self.redis_tls_key_file is None):
             raise ValueError("--redis-tls-cert-file and --redis-tls-key-file go together")
         files = (self.redis_tls_ca_file, self.redis_tls_cert_file)
-        if any(files) and not self.redis_url.startswith("rediss://"):
+        address = RedisAddress.parse(self.redis_url)
+        if any(files) and not address.tls:
             raise ValueError("--redis-tls-... files are for a --redis-url that begins rediss://")
+        if self.redis_sentinel_password_file is not None and address.shape != "sentinel":
+            raise ValueError(
+                "--redis-sentinel-password-file is for a --redis-url that begins redis+sentinel://"
+            )
         if self.redis_username and self.redis_password_file is None:
             raise ValueError(
                 "--redis-username needs --redis-password-file; else both go in the URL"
@@ -104,6 +106,7 @@ class RedisSettings(BaseSettings):
             self.redis_tls_ca_file,
             self.redis_tls_cert_file,
             self.redis_tls_key_file,
+            self.redis_sentinel_password_file,
         )
 
 

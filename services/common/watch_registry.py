@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,6 +13,7 @@ from google.protobuf.message import DecodeError
 from hermes.errors import InvalidInput
 from hermes.v1.watch_pb2 import Watch
 from services.common import keys, logs
+from services.common.redis_cluster import is_cluster
 from services.common.times import is_time
 from services.common.watch_rules import check_watch
 
@@ -64,10 +66,14 @@ class WatchRegistry:
 
     def _look(self) -> _Seen:
         with self._redis.pipeline(transaction=False) as pipeline:
+            if is_cluster(self._redis):  # the mark of the cameras is on another node
+                pipeline.set(keys.WATCHES_INCARNATION, uuid.uuid4().hex, nx=True)
+                pipeline.get(keys.WATCHES_INCARNATION)
+            else:
+                pipeline.get(keys.INCARNATION)
             pipeline.get(keys.WATCHES_VERSION)
-            pipeline.get(keys.INCARNATION)
             pipeline.hlen(keys.WATCHES)
-            version, incarnation, count = pipeline.execute()
+            *_, incarnation, version, count = pipeline.execute()
         return version, incarnation, count
 
     def _entries(self) -> dict[bytes, bytes]:

@@ -27,7 +27,8 @@ from hermes.v1.event_pb2 import Event
 from services.common import keys, logs
 from services.common.event_log import EventLog
 from services.common.frame_log import Fenced
-from services.common.leases import Lease, load_script
+from services.common.leases import Lease
+from services.common.scripts import load_script
 
 log = logs.get(__name__)
 
@@ -76,7 +77,7 @@ class RedisWatchState:
         self._lease = lease
         self._log = events
         self._most_pending = most_pending
-        self._put: Any = load_script(client, "put_watch_state")
+        self._put = load_script(client, "put_watch_state")
         self._written = 0
         self._looked = False
         self._pending = Outbox()

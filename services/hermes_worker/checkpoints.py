@@ -19,7 +19,8 @@ from hermes.memory import MemoryState
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs
 from services.common.frame_log import Fenced
-from services.common.leases import Lease, load_script
+from services.common.leases import Lease
+from services.common.scripts import load_script
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.snapshot_store import SUFFIX, SnapshotStore
 

@@ -19,6 +19,7 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceAskManyResponse,
 )
 from services.common import logs
+from services.common.caller import UNKNOWN
 from services.common.frame_log import BEGINNING
 from services.common.redaction import redact
 from services.common.rpc import INTERNAL_MESSAGE
@@ -62,13 +63,13 @@ class ManyCameras:
         self._door = door
 
     async def ask(
-        self, request: WorkerServiceAskManyRequest, received_ms: int
+        self, request: WorkerServiceAskManyRequest, received_ms: int, caller: str = UNKNOWN
     ) -> AsyncGenerator[WorkerServiceAskManyResponse, None]:
         """Yield events as they come, each camera's in order; its last is a complete or an error.
 
-        Closing the generator drops the answers that have not ended.
+        `caller`: the mark of who asks. Closing the generator drops the answers that have not ended.
         """
-        call = _Call(self._engine, self._door, request)
+        call = _Call(self._engine, self._door, request, caller)
         try:
             await call.begin(received_ms)
             while call.waits:
@@ -82,11 +83,16 @@ class _Call:
     """One such question, from its cameras to the last event."""
 
     def __init__(
-        self, engine: Engine, door: QuestionDoor, request: WorkerServiceAskManyRequest
+        self,
+        engine: Engine,
+        door: QuestionDoor,
+        request: WorkerServiceAskManyRequest,
+        caller: str,
     ) -> None:
         self._engine = engine
         self._door = door
         self._question = request.question
+        self._caller = caller
         self._arrivals = Arrivals()
         self._asked = {one.camera_id: one for one in request.cameras}
         self._open = set(self._asked)
@@ -122,7 +128,9 @@ class _Call:
                 sink, camera.asked = self._arrivals.sink(camera.id), time.time()
                 try:
                     self._door.check_seen(camera.tenure, target or BEGINNING)
-                    camera.answer = camera.tenure.handle.ask(wanted, sink, ready=ready_at(target))
+                    camera.answer = camera.tenure.handle.ask(
+                        wanted, sink, ready=ready_at(target), caller=self._caller
+                    )
                 except HermesError as error:
                     sink.failed(error)
 

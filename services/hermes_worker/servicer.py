@@ -19,6 +19,7 @@ from hermes.question import Question
 from hermes.question_message import question_of
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs, tracing
+from services.common.caller import caller_in
 from services.common.frame_log import BEGINNING, FrameLog
 from services.common.metrics import Metrics
 from services.hermes_worker.convert import complete_message, evidence_message
@@ -87,12 +88,19 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
         tenure = self._door.tenure(camera_id)
         with tenure.answering():
-            async with aclosing(self._answer(tenure, question, epoch, received_ms)) as responses:
+            caller = caller_in(context.invocation_metadata())
+            answer = self._answer(tenure, question, epoch, received_ms, caller)
+            async with aclosing(answer) as responses:
                 async for response in responses:
                     yield response
 
     async def _answer(
-        self, tenure: Tenure, question: query_pb2.Question, epoch: int, received_ms: int
+        self,
+        tenure: Tenure,
+        question: query_pb2.Question,
+        epoch: int,
+        received_ms: int,
+        caller: str,
     ) -> AsyncGenerator[worker_pb2.WorkerServiceAskResponse, None]:
         camera_id = question.camera_id
         wanted = question_of(question, received_ms)
@@ -101,7 +109,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         await prepare(tenure, wanted)
         sink = _QueueSink()
         asked = time.time()
-        answer = tenure.handle.ask(wanted, sink, ready=ready_at(target))
+        answer = tenure.handle.ask(wanted, sink, ready=ready_at(target), caller=caller)
         try:
             while True:
                 item = await sink.queue.get()
@@ -123,7 +131,9 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     ) -> AsyncIterator[worker_pb2.WorkerServiceAskManyResponse]:
         """Stream the answers of several cameras. Each stops at once if its lease ends."""
         tracing.note(cameras=len(request.cameras), model=self._engine.model.name)
-        async with aclosing(self._many.ask(request, int(time.time() * 1000))) as responses:
+        caller = caller_in(context.invocation_metadata())
+        answers = self._many.ask(request, int(time.time() * 1000), caller)
+        async with aclosing(answers) as responses:
             async for response in responses:
                 yield response
 
@@ -139,7 +149,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             self._door.check_seen(tenure)
             most_tokens = tenure.handle.max_answer_tokens
             wanted = trial_question(watch, request.evidence.frames, most_tokens)
-            text, result = await self._whole(tenure, wanted)
+            caller = caller_in(context.invocation_metadata())
+            text, result = await self._whole(tenure, wanted, caller)
         self._door.check_owned(camera_id, epoch)
         response = worker_pb2.WorkerServiceEvaluateResponse(
             evaluation=evaluation_of(watch, text, result), epoch=epoch
@@ -150,11 +161,13 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             response.evidence.CopyFrom(evidence_message(result.evidence, pictures))
         return response
 
-    async def _whole(self, tenure: Tenure, question: Question) -> tuple[str, AnswerResult]:
+    async def _whole(
+        self, tenure: Tenure, question: Question, caller: str
+    ) -> tuple[str, AnswerResult]:
         """An answer's text and its facts, once it is over."""
         await prepare(tenure, question)
         sink, text = _QueueSink(), ""
-        answer = tenure.handle.ask(question, sink)
+        answer = tenure.handle.ask(question, sink, caller=caller)
         try:
             while True:
                 item = await sink.queue.get()
@@ -178,7 +191,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         ]
         sink = _QueueSink()
         # Texts are cut until they fit, which may take a while.
-        asking = asyncio.to_thread(self._engine.merge, wanted, answers, sink)
+        caller = caller_in(context.invocation_metadata())
+        asking = asyncio.to_thread(self._engine.merge, wanted, answers, sink, caller)
         answer, shortened = await asking
         try:
             while not isinstance(item := await sink.queue.get(), AnswerResult):
@@ -201,7 +215,8 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         tracing.note(camera=camera_id, epoch=epoch, model=self._engine.model.name)
         tenure = self._door.tenure(camera_id)
         with tenure.answering():
-            looked = tenure.handle.evidence(request.answer_id, request.evidence.frames)
+            caller, frames = caller_in(context.invocation_metadata()), request.evidence.frames
+            looked = tenure.handle.evidence(request.answer_id, frames, caller=caller)
             found = await asyncio.wrap_future(looked)
         self._door.check_owned(camera_id, epoch)
         seen = found if request.evidence.pictures else None

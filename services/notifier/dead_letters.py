@@ -44,7 +44,7 @@ class DeadLetters:
         for position, fields in found:
             if position.decode() not in wanted:
                 continue
-            with self._redis.pipeline() as both:
+            with self._redis.pipeline(transaction=True) as both:
                 both.xadd(keys.resend(self._sink), fields)
                 both.xdel(keys.dead_letters(self._sink), position)
                 both.execute()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from hermes.errors import InvalidInput, NothingSelected
@@ -28,10 +29,18 @@ class Registered(Protocol):
 class AskedCameras:
     """Finds the cameras that a caller means, up to a number."""
 
-    def __init__(self, catalogue: Registered, rights: Rights, most: int) -> None:
+    def __init__(
+        self,
+        catalogue: Registered,
+        rights: Rights,
+        most: int,
+        most_of_caller: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`most`: of any caller. `most_of_caller`: of the current one; 0 is no limit of its own."""
         self._catalogue = catalogue
         self._rights = rights
         self._most = most
+        self._most_of_caller = most_of_caller
 
     async def find(self, meant: CameraSelector) -> list[str]:
         """Their ids, each once: in the order in which they are named, or else sorted.
@@ -72,7 +81,11 @@ class AskedCameras:
         return ids
 
     def _check_number(self, ids: list[str], field: str) -> None:
-        if len(ids) > self._most:
+        own = self._most_of_caller() or self._most
+        if len(ids) > min(self._most, own):
+            for_whom = " for this token" if own < self._most else ""
             raise InvalidInput(
-                field, f"{len(ids)} cameras are meant; at most {self._most} are asked at a time"
+                field,
+                f"{len(ids)} cameras are meant; at most {min(self._most, own)} are asked at a time"
+                f"{for_whom}",
             )

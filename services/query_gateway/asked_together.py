@@ -21,9 +21,11 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceAskResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
-from services.common import logs, tracing
+from services.common import logs
 from services.common.rpc import INTERNAL_MESSAGE
+from services.query_gateway.access.current import current_mark
 from services.query_gateway.channels import ChannelPool
+from services.query_gateway.outgoing import outgoing
 from services.query_gateway.resolver import Route
 from services.query_gateway.workers import Workers, end_of, error_of, error_of_code, left_until
 
@@ -31,8 +33,8 @@ log = logs.get(__name__)
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
-Key = tuple[str, float, bytes]
-"""A worker's address, a deadline, and the question without its camera."""
+Key = tuple[str, str, float, bytes]
+"""A worker's address, the caller's mark, a deadline, and the question without its camera."""
 
 
 class _Alone:
@@ -103,7 +105,8 @@ class WorkersTogether(Workers):
         about = Question()
         about.CopyFrom(question)
         about.ClearField("camera_id")
-        key = (route.address, deadline, about.SerializeToString(deterministic=True))
+        mark = current_mark()
+        key = (route.address, mark, deadline, about.SerializeToString(deterministic=True))
         call = self._gathered.get(key)
         if call is None or route.camera_id in call.members:
             call = self._gathered[key] = _Call(self._channels_of_calls, about, deadline)
@@ -173,7 +176,7 @@ class _Call:
         remaining = left_until(self._deadline)
         async with self._channels.use(wanted[0].address) as channel:
             ask_many = cast(Any, WorkerServiceStub)(channel).AskMany
-            call = ask_many(request, timeout=remaining, metadata=tracing.outgoing())
+            call = ask_many(request, timeout=remaining, metadata=outgoing())
             try:
                 await self._read(call)
             except grpc.aio.AioRpcError as error:

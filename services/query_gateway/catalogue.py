@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, cast
 
 import redis
@@ -25,10 +26,13 @@ from hermes.v1.camera_pb2 import (
 from services.common import camera_status, cameras, keys, logs, tombstones
 from services.common.cameras import SourcePolicy
 from services.common.redaction import redact
+from services.common.redis_cluster import is_cluster
+from services.query_gateway.access.token_limits import UNBOUNDED, Quota
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.known_cameras import KnownCameras, text_of
 from services.query_gateway.places import Places
 from services.query_gateway.redis_link import RETRY_AFTER_S, reaching_redis
+from services.query_gateway.registering import register
 from services.query_gateway.resolver import NOT_SERVING_STATES, current, read_owner
 
 log = logs.get(__name__)
@@ -54,21 +58,24 @@ class CameraCatalogue:
         self._policy = policy
         self._seal = seal
         self._clock_ns = clock_ns
+        self._adding = asyncio.Lock()
         self._updating = asyncio.Lock()
 
-    async def add(self, camera: Camera) -> CameraInfo:
-        """Register a camera. Raises `InvalidInput`, `CameraExists` or `Unavailable`."""
+    async def add(self, camera: Camera, quota: Quota = UNBOUNDED) -> CameraInfo:
+        """Register a camera, within what its caller may have.
+
+        Raises `InvalidInput`, `CameraExists`, `LimitReached` or `Unavailable`.
+        """
         kept = Camera()
         kept.CopyFrom(cameras.check(camera, self._policy))
         kept.DiscardUnknownFields()
         kept.url = self._seal(kept.url)
+        kept.created_by = quota.who
         async with reaching_redis():
             kept.created.FromNanoseconds(await self._created_ns(kept.id))
             ours = kept.SerializeToString()
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.hsetnx(keys.CAMERAS, kept.id, ours)
-                pipeline.hget(keys.CAMERAS, kept.id)
-                _, stored = await pipeline.execute()
+            async with self._adding if quota.bounds else nullcontext():
+                stored = await register(self._redis, keys.CAMERAS, kept.id, ours, quota)
         # Comparing the stored entry, rather than asking whether it was set, is also
         # right when the connection broke after the first try and the client retried.
         if stored != ours:
@@ -210,6 +217,8 @@ class CameraCatalogue:
 
     async def _remove(self, camera_id: str, entry: bytes | str | None) -> bytes | str | None:
         """Remove the camera. Returns the entry that was removed."""
+        if is_cluster(self._redis):
+            return await self._remove_in_steps(camera_id, entry)
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hget(keys.CAMERAS, camera_id)
             pipeline.hdel(keys.CAMERAS, camera_id)
@@ -220,6 +229,23 @@ class CameraCatalogue:
                 px=int(tombstones.KEEP_S * 1000),
             )
             found, *_ = await pipeline.execute()
+        return cast("bytes | str | None", found)
+
+    async def _remove_in_steps(
+        self, camera_id: str, entry: bytes | str | None
+    ) -> bytes | str | None:
+        """The same in a cluster, where the registry is in another slot than the camera.
+
+        First the tombstone, so that the camera is never missing without one. What a
+        removal leaves behind that breaks off here is removed when it is called again.
+        """
+        ttl_ms = int(tombstones.KEEP_S * 1000)
+        await self._redis.set(keys.removed(camera_id), self._created_of(entry), px=ttl_ms)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hget(keys.CAMERAS, camera_id)
+            pipeline.hdel(keys.CAMERAS, camera_id)
+            found, _ = await pipeline.execute()
+        await self._redis.delete(*keys.all_of(camera_id))
         return cast("bytes | str | None", found)
 
     def _created_of(self, entry: bytes | str | None) -> int:

@@ -24,9 +24,10 @@ from services.common.http import StatusServer
 from services.common.metrics import ALERTED_CODES, Metrics
 from services.common.periodic_task import PeriodicTask, event_loop_watch
 from services.query_gateway import redis_link, worker_tls
+from services.query_gateway.access.allowed import Allowed
 from services.query_gateway.access.audit import Audit
 from services.query_gateway.access.authenticator import Authenticator
-from services.query_gateway.access.current import Rights
+from services.query_gateway.access.current import Rights, current_mark
 from services.query_gateway.access.guard import Guard
 from services.query_gateway.access.jwks import KeySet, fetch_of
 from services.query_gateway.access.jwts import JwtVerifier
@@ -34,6 +35,7 @@ from services.query_gateway.access.limits import CallerLimits
 from services.query_gateway.access.token_file import TokenFile
 from services.query_gateway.access.viewer import Viewers
 from services.query_gateway.asked_cameras import AskedCameras
+from services.query_gateway.asked_past import AskedPast
 from services.query_gateway.asked_together import WorkersTogether
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.channels import ChannelPool, connect
@@ -89,6 +91,10 @@ class Gateway:
         self._settings = settings
         self._heartbeats = Heartbeats() if heartbeats is None else heartbeats
         self._authenticator = _authenticator(settings)
+        self._allowed = Allowed(
+            settings.token_limits, authenticated=self._authenticator is not None
+        )
+        self._past = AskedPast(lambda: self._allowed.limits().span_s or 0.0)
         self.metrics = Metrics() if metrics is None else metrics
         for code in ALERTED_CODES:
             self.metrics.queries.labels(code)
@@ -98,7 +104,7 @@ class Gateway:
         self._epochs = Epochs()
         tls = self._worker_tls = WorkerTls(settings.worker_tls) if settings.worker_tls else None
         self._channels = ChannelPool(settings.worker_idle_s, tls.connect if tls else connect)
-        self._open_questions = OpenQuestions(settings.max_open_questions)
+        self._open_questions = OpenQuestions(settings.max_open_questions, current_mark)
         self._known = KnownCameras(self._redis)
         self._resolver = Resolver(self._redis, self._epochs, self._known)
         self._events = EventStore(self._redis)
@@ -143,6 +149,7 @@ class Gateway:
             self._open_questions,
             min(settings.many_at_once, settings.max_open_questions),
             settings.many_at_once_of_one_worker,
+            current_mark,
         )
         router = Router(
             LookUps(SharedLookUps(self._resolver)),
@@ -154,10 +161,16 @@ class Gateway:
         )
         return ManyCameras(
             rules,
-            AskedCameras(catalogue, rights, settings.max_cameras_asked),
+            AskedCameras(
+                catalogue,
+                rights,
+                settings.max_cameras_asked,
+                lambda: self._allowed.limits().cameras_asked or 0,
+            ),
             FanOut(router, rights, self.metrics),
             Merging(RedisMembers(self._redis), self._channels, self._open_questions),
             self.metrics,
+            self._past,
         )
 
     def _add_services(self) -> None:
@@ -178,13 +191,18 @@ class Gateway:
             self._many(rules, catalogue),
             self.metrics,
             settings.default_deadline_s,
+            self._past,
         )
         frames = Frames(self._router, self._open_questions)
         memories = MemoryServicer(
             self._router, self._open_questions, frames, settings.default_deadline_s
         )
         cameras = CameraServicer(
-            catalogue, Probes(self._redis, policy, seal), frames, settings.default_deadline_s
+            catalogue,
+            Probes(self._redis, policy, seal),
+            frames,
+            settings.default_deadline_s,
+            self._allowed,
         )
         self._server.add(add_CameraServiceServicer_to_server, cameras, CAMERA_SERVICE)
         self._server.add(add_QueryServiceServicer_to_server, queries, QUERY_SERVICE)
@@ -202,7 +220,9 @@ class Gateway:
         )
         trials = Trials(self._router, directory, self._open_questions)
         viewers = Viewers(authenticated=self._authenticator is not None)
-        watches = WatchServicer(catalogue, trials, viewers, settings.default_deadline_s)
+        watches = WatchServicer(
+            catalogue, trials, viewers, settings.default_deadline_s, self._allowed
+        )
         events = EventServicer(
             self._events, self._event_log, self._feed, directory, viewers, heartbeat_s=HEARTBEAT_S
         )
@@ -292,7 +312,7 @@ class Gateway:
             settings.caller_calls_per_second, settings.caller_burst, settings.caller_open_calls
         )
         audit = Audit(with_questions=settings.audit_questions)
-        return Guard(authenticator, limits, audit, self.metrics)
+        return Guard(authenticator, limits, audit, self.metrics, settings.token_limits)
 
     async def _redis_is(self, up: bool) -> None:
         if self._stopping:
@@ -323,5 +343,6 @@ def _authenticator(settings: GatewaySettings) -> Authenticator | None:
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
         scope_claim=settings.jwt_scope_claim,
+        limits_claim=settings.jwt_limits_claim,
     )
     return Authenticator(tokens, jwts)

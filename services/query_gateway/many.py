@@ -16,6 +16,7 @@ from services.common.metrics import Metrics
 from services.common.redaction import redact
 from services.query_gateway.answer_times import AnswerTimes
 from services.query_gateway.asked_cameras import AskedCameras
+from services.query_gateway.asked_past import AskedPast
 from services.query_gateway.fan_out import FanOut, Write
 from services.query_gateway.merging import Merging
 from services.query_gateway.questions import QuestionRules
@@ -37,12 +38,14 @@ class ManyCameras:
         fan_out: FanOut,
         merging: Merging,
         metrics: Metrics,
+        past: AskedPast,
     ) -> None:
         self._rules = rules
         self._cameras = cameras
         self._fan_out = fan_out
         self._merging = merging
         self._metrics = metrics
+        self._past = past
 
     async def ask(
         self, request: query.QueryServiceAskManyRequest, deadline: float, write: Write
@@ -55,6 +58,7 @@ class ManyCameras:
         received = now()
         question = self._checked(request)
         ids = await self._cameras.find(request.question.cameras)
+        self._past.check(question, len(ids))
         tracing.note(cameras=len(ids), merge=request.merge)
         await write(Event(cameras=query.AskedCameras(camera_ids=ids)))
         left_s = deadline - now()

@@ -27,11 +27,12 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceMergeResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
-from services.common import keys, logs, tracing
+from services.common import keys, logs
 from services.common.placement import ALIVE_S, Member, parse_members
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.channels import ChannelPool
 from services.query_gateway.open_questions import OpenQuestions
+from services.query_gateway.outgoing import outgoing
 from services.query_gateway.redis_link import reaching_redis
 from services.query_gateway.workers import deadline_exceeded
 
@@ -126,7 +127,7 @@ class Merging:
             raise deadline_exceeded()
         async with self._channels.use(address) as channel:
             merge = cast(Any, WorkerServiceStub)(channel).Merge
-            call = merge(request, timeout=left_s, metadata=tracing.outgoing())
+            call = merge(request, timeout=left_s, metadata=outgoing())
             complete = False
             try:
                 while (event := await call.read()) is not grpc.aio.EOF:

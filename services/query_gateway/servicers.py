@@ -31,7 +31,9 @@ from hermes.v1.query_pb2_grpc import QueryServiceServicer
 from services.common import tracing
 from services.common.cameras import check_id
 from services.common.metrics import Metrics
+from services.query_gateway.access.allowed import Allowed
 from services.query_gateway.answer_times import AnswerTimes
+from services.query_gateway.asked_past import AskedPast
 from services.query_gateway.camera_update import CameraUpdate
 from services.query_gateway.catalogue import CameraCatalogue
 from services.query_gateway.frames import Frames
@@ -52,18 +54,21 @@ class CameraServicer(CameraServiceServicer):
         probes: Probes,
         frames: Frames,
         default_deadline_s: float,
+        allowed: Allowed,
     ) -> None:
         self._catalogue = catalogue
         self._probes = probes
         self._frames = frames
         self._default_deadline_s = default_deadline_s
+        self._allowed = allowed
 
     async def Add(  # noqa: N802, D102
         self, request: camera.CameraServiceAddRequest, context: Any
     ) -> camera.CameraServiceAddResponse:
         if not request.HasField("camera"):
             raise InvalidInput("camera", "is missing")
-        return camera.CameraServiceAddResponse(camera=await self._catalogue.add(request.camera))
+        added = await self._catalogue.add(request.camera, self._allowed.cameras())
+        return camera.CameraServiceAddResponse(camera=added)
 
     async def Get(  # noqa: N802, D102
         self, request: camera.CameraServiceGetRequest, context: Any
@@ -115,6 +120,7 @@ class QueryServicer(QueryServiceServicer):
         many: ManyCameras,
         metrics: Metrics,
         default_deadline_s: float,
+        past: AskedPast,
     ) -> None:
         self._router = router
         self._rules = rules
@@ -122,10 +128,12 @@ class QueryServicer(QueryServiceServicer):
         self._open_questions = open_questions
         self._metrics = metrics
         self._default_deadline_s = default_deadline_s
+        self._past = past
 
     async def Ask(self, request: QueryServiceAskRequest, context: Any) -> None:  # noqa: N802, D102
         times = AnswerTimes(self._metrics, asyncio.get_running_loop().time())
         question = self._rules.check(request)
+        self._past.check(question)
         form = question.WhichOneof("form") or "text"
         tracing.note(
             camera=question.camera_id,

@@ -12,6 +12,7 @@ from hermes.client.tls import Tls
 from services.common.cameras import ALL_PROTOCOLS, NETWORK_PROTOCOLS, SourcePolicy
 from services.common.settings import ServiceSettings
 from services.common.tls import TlsServerSettings
+from services.query_gateway.access.token_limits import TokenLimits
 
 KIB = 1024
 
@@ -61,7 +62,8 @@ class GatewaySettings(TlsServerSettings, ServiceSettings):
         32,
         ge=1,
         description="questions to many cameras that are with workers at a time, over all of them;"
-        " the other cameras wait. Each counts as an open question",
+        " the other cameras wait, callers in turn. Each counts as an open question. A caller that"
+        " holds less than its share may go beyond it by up to half",
     )
     many_at_once_of_one_worker: int = Field(16, ge=1, description="the same, with one worker")
     max_question_chars: int = Field(4096, ge=1, description="longest question, in characters")
@@ -132,6 +134,9 @@ class GatewaySettings(TlsServerSettings, ServiceSettings):
     jwt_issuer: str = Field("", description="`iss` that a JWT must have")
     jwt_audience: str = Field("", description="`aud` that a JWT must have: this gateway's own")
     jwt_scope_claim: str = Field("scope", min_length=1, description="claim that holds the scopes")
+    jwt_limits_claim: str = Field(
+        "hermes_limits", min_length=1, description="claim that holds limits of its caller"
+    )
     jwt_refetch_s: float = Field(
         30.0, ge=1, description="fetch the keys for an unknown one at most this often, in seconds"
     )
@@ -141,6 +146,27 @@ class GatewaySettings(TlsServerSettings, ServiceSettings):
     caller_burst: int = Field(50, ge=1, description="calls that it may make at once after a pause")
     caller_open_calls: int = Field(
         16, ge=1, description="calls of one caller that are open at a time, with authentication"
+    )
+    max_cameras_per_token: int = Field(
+        10_000,
+        ge=0,
+        description="cameras that one caller may have added, over all gateways, unless its token"
+        " says otherwise; 0: no limit",
+    )
+    max_watches_per_token: int = Field(
+        5_000, ge=0, description="watches that one caller may have created, likewise"
+    )
+    max_followers_per_token: int = Field(
+        12,
+        ge=0,
+        description="calls of one caller that follow events or are sent frames, at this gateway,"
+        " likewise; they count among its open calls, too",
+    )
+    max_span_s_per_token: int = Field(
+        0,
+        ge=0,
+        description="seconds of the past that one question with a span may ask about, times its"
+        " cameras, likewise",
     )
     audit_questions: bool = Field(False, description="write the text of questions to the audit log")
     media_root: Path | None = Field(
@@ -177,6 +203,16 @@ class GatewaySettings(TlsServerSettings, ServiceSettings):
     def authenticated(self) -> bool:
         """Whether callers need a token."""
         return self.tokens_file is not None or self.jwt_jwks is not None
+
+    @property
+    def token_limits(self) -> TokenLimits:
+        """The limits of callers whose tokens name none of their own."""
+        return TokenLimits(
+            cameras=self.max_cameras_per_token,
+            watches=self.max_watches_per_token,
+            followers=self.max_followers_per_token,
+            span_s=self.max_span_s_per_token,
+        )
 
     @model_validator(mode="after")
     def _whole_for_workers(self) -> Self:

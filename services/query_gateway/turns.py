@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from hermes.errors import HermesError
+from services.common.caller import UNKNOWN
+from services.query_gateway.fair_places import FairPlaces
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.resolver import Route
 from services.query_gateway.router import Resolves
@@ -17,39 +19,53 @@ LOOK_UPS = 16
 
 
 class Turns:
-    """A bound over all workers and one for each, for all calls together. First come, first served.
+    """A bound over all workers and one for each, for all calls together. Callers take turns.
 
-    A question that waits for a busy worker takes none of the places of the others.
     Each question under way counts as an open one.
     """
 
-    def __init__(self, open_questions: OpenQuestions, at_once: int, of_one_worker: int) -> None:
+    def __init__(
+        self,
+        open_questions: OpenQuestions,
+        at_once: int,
+        of_one_worker: int,
+        caller: Callable[[], str] = lambda: UNKNOWN,
+    ) -> None:
+        """`caller`: the mark of the caller that is being served."""
         self._open_questions = open_questions
-        self._all = asyncio.Semaphore(at_once)
-        self._of_one_worker = of_one_worker
-        self._workers: dict[str, asyncio.Semaphore] = {}
-        self._users: dict[str, int] = {}
+        self._places: FairPlaces[asyncio.Future[None]] = FairPlaces(at_once, of_one_worker)
+        self._caller = caller
 
     @asynccontextmanager
     async def turn(self, route: Route) -> AsyncIterator[None]:
         """Wait for a place, and have it inside. Raises `Overloaded` if too many questions are open
         at this gateway.
         """
-        async with self._at(route.address), self._all:
+        caller, worker = self._caller(), route.address
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._places.wait(caller, worker, place)
+        self._hand_out()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.cancelled():
+                self._places.drop(caller, worker, place)
+            else:  # it had just got its place
+                self._leave(caller, worker)
+            raise
+        try:
             with self._open_questions.enter():
                 yield
-
-    @asynccontextmanager
-    async def _at(self, address: str) -> AsyncIterator[None]:
-        worker = self._workers.setdefault(address, asyncio.Semaphore(self._of_one_worker))
-        self._users[address] = self._users.get(address, 0) + 1
-        try:
-            async with worker:
-                yield
         finally:
-            self._users[address] -= 1
-            if not self._users[address]:
-                del self._users[address], self._workers[address]
+            self._leave(caller, worker)
+
+    def _leave(self, caller: str, worker: str) -> None:
+        self._places.leave(caller, worker)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while (place := self._places.take()) is not None:
+            place.set_result(None)
 
 
 class LookUps:

@@ -28,9 +28,10 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceListFramesResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceStub
-from services.common import logs, tracing
+from services.common import logs
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.channels import ChannelPool
+from services.query_gateway.outgoing import outgoing
 from services.query_gateway.resolver import Route
 
 log = logs.get(__name__)
@@ -58,7 +59,7 @@ class Workers:
         request = WorkerServiceAskRequest(question=question, epoch=route.epoch)
         async with self._channels.use(route.address) as channel:
             ask = cast(Any, WorkerServiceStub)(channel).Ask
-            call = ask(request, timeout=remaining, metadata=tracing.outgoing())
+            call = ask(request, timeout=remaining, metadata=outgoing())
             try:
                 while (event := await call.read()) is not grpc.aio.EOF:
                     yield event
@@ -95,7 +96,7 @@ class Workers:
         async with self._channels.use(route.address) as channel:
             try:
                 call = getattr(cast(Any, WorkerServiceStub)(channel), method)
-                return await call(request, timeout=remaining, metadata=tracing.outgoing())
+                return await call(request, timeout=remaining, metadata=outgoing())
             except grpc.aio.AioRpcError as error:
                 raise error_of(error, route) from error
 
@@ -107,7 +108,7 @@ class Workers:
         request = WorkerServiceListFramesRequest(query=query, epoch=route.epoch)
         async with self._channels.use(route.address) as channel:
             frames = cast(Any, WorkerServiceStub)(channel).ListFrames
-            call = frames(request, timeout=remaining, metadata=tracing.outgoing())
+            call = frames(request, timeout=remaining, metadata=outgoing())
             try:
                 while (response := await call.read()) is not grpc.aio.EOF:
                     yield response
@@ -127,7 +128,7 @@ class Workers:
         async with self._channels.use(route.address) as channel:
             try:
                 evaluate = cast(Any, WorkerServiceStub)(channel).Evaluate
-                metadata = tracing.outgoing()
+                metadata = outgoing()
                 response = await evaluate(request, timeout=remaining, metadata=metadata)
                 return cast(WorkerServiceEvaluateResponse, response)
             except grpc.aio.AioRpcError as error:

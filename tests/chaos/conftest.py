@@ -9,6 +9,9 @@ from tests.support.video import write
 
 FRAMES = 600
 """Sampled frames of the film."""
+HANGS_S = 3600
+"""A session that lasts for so long hangs. What is merely late fails at a deadline of its own, and
+that grows on a busy machine (`tests.support.patience`)."""
 
 
 @pytest.fixture

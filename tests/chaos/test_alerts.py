@@ -24,6 +24,7 @@ from hermes.errors import Unauthenticated
 from services.cli import redis_server
 from services.cli.processes import wait_ready
 from services.common import keys
+from tests.chaos.conftest import HANGS_S
 from tests.support.fleet import Asker, Book, Fleet, restart_redis, running
 from tests.support.monitoring import (
     ALERTS,
@@ -40,14 +41,15 @@ from tests.support.tokens import write_tokens
 from tests.support.waiting import eventually
 from tests.support.watch import Scene, Watch, watching
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(HANGS_S)]
 
 FACTOR = 30
 LATE = "HermesThreadsLate"
 BOUNDS = {"HermesCheckpointTooOld": ("> 240", f"> {240 // FACTOR}")}
 """The age of a checkpoint is counted in intervals of `--checkpoint-every-s`."""
 LASTING = "HermesTimeToFirstTokenSlowBurn"
-"""Its windows are days: even scaled, it goes on for longer than the session."""
+"""Its windows are days: even scaled, it goes on for longer than the session. On a slow machine it
+fires before its cause: one answer of a hundred that is late is enough."""
 CAMERAS = ["lobby", "dock", "street", "yard", "gate"]
 SETTINGS = {
     "HERMES_CHECKPOINT_EVERY_S": f"{60 // FACTOR}",
@@ -68,7 +70,7 @@ def test_every_alert_fires_and_every_query_gives_data(folder: Path) -> None:
     need("prometheus")
     with (
         running(folder, 1, redis_server.start, **SETTINGS) as fleet,
-        watching(fleet, folder / "prometheus", FACTOR, BOUNDS) as watch,
+        watching(fleet, folder / "prometheus", FACTOR, BOUNDS, [LASTING]) as watch,
     ):
         workers_come_and_go(watch)
         questions_are_asked(watch)
@@ -79,7 +81,7 @@ def test_every_alert_fires_and_every_query_gives_data(folder: Path) -> None:
         cameras_that_nobody_can_serve(watch)
         nothing_can_be_kept(watch)
         redis_may_evict(watch)
-        watch.until_over(but=LASTING)
+        watch.until_over()
         print(f"\n{watch.table()}")
 
         fired = {alert for scene in watch.scenes for alert in scene.alerts}

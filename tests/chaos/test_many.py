@@ -8,10 +8,11 @@ import pytest
 
 from hermes.client import CameraDelta
 from hermes.errors import Retryable
+from tests.chaos.conftest import HANGS_S
 from tests.support.fleet import running
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(HANGS_S)]
 
 CAMERAS = [f"dock-{number}" for number in range(16)]
 ANSWERED_S = 240.0

@@ -12,7 +12,7 @@ import pytest
 
 from services.cli import redis_server
 from services.common import keys
-from tests.chaos.conftest import FRAMES
+from tests.chaos.conftest import FRAMES, HANGS_S
 from tests.support.fleet import Asker, Book, Fleet, running
 from tests.support.holder import traces
 from tests.support.pipeline import online
@@ -20,7 +20,7 @@ from tests.support.proxy import Proxy
 from tests.support.small_disk import fill, small_disk_at
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(HANGS_S)]
 
 SECONDS = float(os.environ.get("HERMES_CHAOS_S", "300"))
 FILMS = [f"film-{n}" for n in range(3)]

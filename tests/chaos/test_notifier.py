@@ -13,13 +13,14 @@ import redis
 from hermes.v1.event_pb2 import Event
 from services.cli.redis_server import LocalRedis
 from services.common import keys
+from tests.chaos.conftest import HANGS_S
 from tests.support import events
 from tests.support import webhook_receiver as receivers
 from tests.support.notifiers import notifier_process, sinks_file, webhook
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import WebhookReceiver
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(HANGS_S)]
 
 SECONDS = 60.0
 CAMERAS = [f"cam-{number}" for number in range(6)]

@@ -15,14 +15,14 @@ from services.cli import redis_server
 from services.cli.redis_server import LocalRedis
 from services.common import keys
 from services.common.leases import TTL_S
-from tests.chaos.conftest import FRAMES
+from tests.chaos.conftest import FRAMES, HANGS_S
 from tests.support.fleet import Asker, Book, Fleet, restart_redis, running
 from tests.support.pipeline import online
 from tests.support.proxy import Proxy
 from tests.support.redises import binaries
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(HANGS_S)]
 
 CAMERAS = ["lobby", "dock", "street", "yard"]
 

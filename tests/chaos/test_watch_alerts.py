@@ -20,6 +20,7 @@ from PIL import Image
 from hermes.client import Above, Choices, Diary, Equals, Number, Trigger, Watch
 from services.cli import redis_server
 from services.common import keys
+from tests.chaos.conftest import HANGS_S
 from tests.support import painted
 from tests.support import watch as book
 from tests.support.fleet import Fleet, running
@@ -38,7 +39,7 @@ from tests.support.prometheus import need
 from tests.support.webhook_receiver import OK, WebhookReceiver
 from tests.support.workers import Feeder
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(HANGS_S)]
 
 FACTOR = 30
 BOUNDS = {"HermesWatchNotEvaluated": ("> 600", f"> {600 // FACTOR}")}
@@ -109,7 +110,7 @@ def test_every_alert_of_watches_and_sinks_fires(folder: Path) -> None:
         frames_come_late(watch)
         camera_brings_too_many_watches(watch)
         numbers_are_beyond_their_limits(watch)
-        watch.until_over(but="")
+        watch.until_over()
         print(f"\n{watch.table()}")
 
         assert {alert for scene in watch.scenes for alert in scene.alerts} == WATCH_ALERTS

@@ -16,12 +16,13 @@ from hermes.v1.event_pb2 import EVENT_END_CLEARED, EVENT_TYPE_CLOSED, EVENT_TYPE
 from hermes.v1.watch_pb2 import Watch
 from services.common import keys
 from services.common.event_record import message_of
+from tests.chaos.conftest import HANGS_S
 from tests.support.fleet import Fleet, running
 from tests.support.nightfall import Film
 from tests.support.waiting import eventually
 from tests.support.workers import Feeder
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(HANGS_S)]
 
 DEMO: dict[str, Any] = {
     "model": "demo",

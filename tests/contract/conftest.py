@@ -1,18 +1,25 @@
-"""A real Redis of each version that this machine has."""
+"""A real Redis of each version that this machine has, and a cluster of three."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import redis
 
 from services.cli import redis_server
 from services.common import connection
+from tests.support.redis_clusters import running_cluster
 from tests.support.redises import binaries
 
 BINARIES = binaries()
-REDISES = list(BINARIES) or ["any"]
+CLUSTER = "cluster"
+REDISES: list[Any] = [
+    *(BINARIES or ["any"]),
+    pytest.param(CLUSTER, marks=pytest.mark.slow),  # test_cluster.py has its quick tests
+]
 """Names of the installed and the bundled server; with neither, of whatever there is."""
 
 
@@ -22,8 +29,15 @@ def url_of(
 ) -> Iterator[Callable[[str], str]]:
     """The URL of the Redis of that name, started when first asked for."""
     running: dict[str, redis_server.LocalRedis] = {}
+    clusters: dict[str, str] = {}
+    ends = ExitStack()
 
     def start(name: str) -> str:
+        if name == CLUSTER:
+            if name not in clusters:
+                cluster = running_cluster(tmp_path_factory.mktemp(name))
+                clusters[name] = ends.enter_context(cluster).url
+            return clusters[name]
         if name == "any":
             url: str = request.getfixturevalue("redis_url")
             return url
@@ -33,6 +47,7 @@ def url_of(
         return running[name].url
 
     yield start
+    ends.close()
     for server in running.values():
         server.stop()
 

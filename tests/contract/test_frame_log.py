@@ -25,6 +25,7 @@ from services.common.frame_log import (
 )
 from services.common.leases import Fence, Leases
 from tests.contract.conftest import REDISES, emptied
+from tests.support.examples import at_most
 from tests.support.in_memory_frame_log import InMemoryFrameLog
 from tests.support.log_entries import chunk
 
@@ -334,7 +335,7 @@ def fresh_rig(client: redis.Redis) -> Callable[[], Rig]:
 
 
 @settings(
-    max_examples=100,
+    max_examples=at_most(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

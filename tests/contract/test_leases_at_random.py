@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from services.common import keys
 from services.common.leases import Fence, Lease, Leases, Owner
+from tests.support.examples import at_most
 
 
 @dataclass
@@ -201,5 +202,7 @@ def test_no_two_instances_hold_one_camera(
     made = type("Machine", (machine,), {"client": client})
     run_state_machine_as_test(
         made,
-        settings=settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True),
+        settings=settings(
+            max_examples=at_most(40), stateful_step_count=40, deadline=None, derandomize=True
+        ),
     )

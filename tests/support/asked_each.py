@@ -39,6 +39,9 @@ class _Context:
     def auth_context(self) -> Any:
         return self._whole.auth_context()
 
+    def invocation_metadata(self) -> Any:
+        return self._whole.invocation_metadata()
+
     async def write(self, response: WorkerServiceAskResponse) -> None:
         if response.HasField("complete"):
             await self.send(CameraAnswerEvent(complete=response.complete))

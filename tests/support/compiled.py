@@ -14,9 +14,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,6 +42,19 @@ MODELS = {
     "qwen3-vl-8b": Heads(32, 8, 128, 3),
     "qwen3-vl-30b-a3b": Heads(32, 4, 128, 3),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """The experts of a model's layer, and what they read."""
+
+    width: int
+    inner: int
+    experts: int
+    chosen: int
+
+
+MIXTURES = {"experts of qwen3-vl-30b-a3b": Mixture(2048, 768, 128, 8)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +166,21 @@ def _launch(model: Heads, tokens: int, layer: int, reach: int) -> None:
     rotation.rotate_keys(keys[one], positions[one], rotary, keys[one], (0, reach))
 
 
+def _launch_experts(of: Mixture, tokens: int) -> None:
+    """What the experts of a layer launch, where few tokens are read."""
+    import torch
+
+    from hermes.vlm import expert_kernels
+
+    kind = torch.bfloat16
+    values, hidden = torch.empty((2, tokens, of.width), dtype=kind)
+    router = torch.empty((tokens, of.experts), dtype=kind)
+    gate_up = torch.empty((of.experts, 2 * of.inner, of.width), dtype=kind)
+    down = torch.empty((of.experts, of.width, of.inner), dtype=kind)
+    made = expert_kernels.gated(values, router, gate_up, of.chosen)
+    expert_kernels.mixed(hidden, made, router, down)
+
+
 def _cost(kernel: Any, tokens: int, folder: Path) -> Cost:
     import triton
 
@@ -197,17 +226,26 @@ def _bits(load: str) -> int:
     return int(found[1]) if found else 32
 
 
+def _launches(name: str, tokens: int) -> list[Callable[[], None]]:
+    """A pass, and others that take the same kernels: nothing that changes makes another one."""
+    if name in MIXTURES:
+        return [partial(_launch_experts, MIXTURES[name], tokens)] * 2
+    passes = ((0, 1000), (1, 800), (16, 1))
+    return [partial(_launch, MODELS[name], tokens, layer, reach) for layer, reach in passes]
+
+
 def main(capability: str, tokens: str, *models: str) -> None:
     """Compile, and print what each kernel costs. A model is compiled once if others are alike."""
+    different = {MODELS.get(name, name): name for name in models}.values()
     with _compiling(int(capability)) as made, TemporaryDirectory() as folder:
-        for model in dict.fromkeys(MODELS[name] for name in models):
+        for name in different:
             for count in map(int, tokens.split(",")):
                 known = len(made)
-                _launch(model, count, layer=0, reach=1000)
+                first, *others = _launches(name, count)
+                first()
                 new = made[known:]
-                # Nothing that changes from pass to pass makes another kernel.
-                _launch(model, count, layer=1, reach=800)
-                _launch(model, count, layer=16, reach=1)
+                for launch in others:
+                    launch()
                 if len(made) > known + len(new):
                     again = [kernel.metadata.name for kernel in made[known + len(new) :]]
                     raise RuntimeError(f"compiled again: {again}")

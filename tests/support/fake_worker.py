@@ -37,6 +37,7 @@ from hermes.v1.worker_pb2 import (
     WorkerServiceMergeResponse,
 )
 from hermes.v1.worker_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
+from services.common.caller import caller_in
 from services.common.grpc_server import GrpcServer
 from services.common.tls import ServerTls
 from tests.support.asked_each import ask_each
@@ -150,6 +151,7 @@ class Seen:
     request: Any
     time_remaining_s: float | None
     caller: str = ""  # the name in the certificate that it showed
+    mark: str = ""  # of the gateway's caller
     cancelled_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -328,7 +330,8 @@ async def _fail(fault: Fault, context: Any) -> None:
 def _seen(calls: list[Seen], request: Any, context: Any) -> Iterator[None]:
     """Record a call, and how it ends."""
     names = context.auth_context().get("x509_common_name", [b""])
-    seen = Seen(request, context.time_remaining(), names[0].decode())
+    mark = caller_in(context.invocation_metadata())
+    seen = Seen(request, context.time_remaining(), names[0].decode(), mark)
     calls.append(seen)
     try:
         yield

@@ -31,6 +31,8 @@ from tests.support.waiting import eventually
 
 QUESTION = "What happened?"
 OWNERLESS_S = 15.0
+START_S = 400.0
+"""A service takes seconds to start, and minutes on a machine that is busy with much else."""
 SETTINGS = {
     "HERMES_FRAME_SIZE": "112x112",
     "HERMES_FRAMES_PER_SECOND": "5",
@@ -80,7 +82,7 @@ class Fleet(Running):
                 self.pipeline.start(name, module, **{"instance": name, **own, **settings})
             )
         for child in started:
-            wait_ready(child)
+            wait_ready(child, START_S)
 
     @property
     def redis(self) -> redis.Redis:

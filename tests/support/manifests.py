@@ -20,7 +20,7 @@ from tests.support.run_folder import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "deploy" / "k8s"
-OVERLAYS = ("a100", "h100", "cpu-dev")
+OVERLAYS = ("a100", "h100", "a100-40", "l40s", "h200", "cpu-dev")
 # In the order in which deploy/k8s/README.md says to list them.
 COMPONENTS = (
     "notifier",
@@ -38,6 +38,8 @@ COMPONENTS = (
     "monitoring",
     "keda",
     "runtime-class",
+    "openshift",
+    "models-claim",
     "pull-secret",
     "one-node",
 )
@@ -200,6 +202,22 @@ def readme() -> list[Object]:
     text = (MANIFESTS / "README.md").read_text()
     blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
     return [yaml.safe_load(dedent(block)) for _, block in blocks]
+
+
+def kustomization(resources: str) -> Object:
+    """The kustomization that it shows for a folder of deploy/k8s."""
+    (found,) = (
+        one
+        for one in readme()
+        if one.get("kind") == "Kustomization" and resources in one["resources"][0]
+    )
+    return found
+
+
+def shown_with(field: str) -> Object:
+    """The one block of its YAML that begins with a field."""
+    (found,) = (one for one in readme() if next(iter(one)) == field)
+    return found
 
 
 def pod(workload: Object) -> Object:

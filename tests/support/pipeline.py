@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hermes.client import Camera, HermesClient
 from hermes.errors import HermesError
 from services.cli.processes import Child, Pipeline
+from tests.support.patience import Patience
 
 
 class Running:
@@ -22,9 +23,9 @@ class Running:
     def until(
         self, camera_id: str, condition: Callable[[Camera], bool], timeout_s: float = 30.0
     ) -> Camera:
-        deadline = time.monotonic() + timeout_s
+        patience = Patience(timeout_s)
         last: Camera | str = "never seen"
-        while time.monotonic() < deadline:
+        while not patience.over:
             self.pipeline.check()
             try:
                 last = self.client.get_camera(camera_id)

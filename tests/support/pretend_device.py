@@ -94,12 +94,12 @@ def launched(name: str) -> None:
     """Count a launch that no tensor operation shows: one of a kernel of our own."""
     if not _counting:
         return
-    rotation = _rotation()
-    if rotation is None:
+    kernel = _kernel()
+    if kernel is None:
         _counting[-1].launched[name, _site()] += 1
-    elif rotation is not _rotations[-1]:
-        _rotations[-1] = rotation
-        _counting[-1].launched["rotation", _site()] += 1
+    elif kernel is not _kernels[-1]:
+        _kernels[-1] = kernel
+        _counting[-1].launched["kernel", _site()] += 1
 
 
 def _wait(name: str) -> None:
@@ -107,15 +107,18 @@ def _wait(name: str) -> None:
         _counting[-1].waited[name, _site()] += 1
 
 
-_rotations: list[object] = [None]
+_kernels: list[object] = [None]
+
+_IN_STEPS = ("/memory/rope.py", "/vlm/expert_steps.py")
+"""Files whose functions do in steps what one kernel does on a GPU."""
 
 
-def _rotation() -> object:
-    """The call of a rotation that is under way: on a GPU one kernel does what it does in steps."""
+def _kernel() -> object:
+    """The call of such a function that is under way."""
     frame, found = inspect.currentframe(), None
     while frame is not None:
         code = frame.f_code
-        if code.co_filename.endswith("/memory/rope.py") or code.co_name == "_rotated_once":
+        if code.co_filename.endswith(_IN_STEPS) or code.co_name == "_rotated_once":
             found = frame
         frame = frame.f_back
     return found

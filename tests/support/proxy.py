@@ -40,6 +40,10 @@ class Proxy:
         """Drop all data silently: connections stay open."""
         self._flowing.clear()
 
+    def lead_to(self, port: int) -> None:
+        """New connections go to another port of 127.0.0.1, as when a name gets a new address."""
+        self._target = ("127.0.0.1", port)
+
     def heal(self) -> None:
         self._broken = False
         self._flowing.set()

@@ -14,18 +14,24 @@ from hermes.cpus import usable_cpus
 from tests.support.manifests import COMPONENTS, OVERLAYS, Variant
 
 ALL = len(COMPONENTS)
+OTHER_GPUS = ("a100-40", "l40s", "h200")
+"""Overlays that differ from a100 and h100 in numbers and labels alone: less is tried on them."""
 SETS = [chosen for n in (0, 1, 2, ALL - 2, ALL - 1, ALL) for chosen in combinations(COMPONENTS, n)]
 """What a component does to another shows with two of them, or without two: all are too many."""
 
 
 def few(overlay: str) -> list[tuple[str, ...]]:
     """What is tried by default: no component, all, and on one overlay each by itself."""
+    if overlay in OTHER_GPUS:
+        return [()]
     singles = overlay == OVERLAYS[-1]
     return [one for one in SETS if len(one) in ((0, 1, ALL) if singles else (0, ALL))]
 
 
 def many(overlay: str) -> list[tuple[str, ...]]:
     """The others."""
+    if overlay in OTHER_GPUS:
+        return [COMPONENTS]
     by_default = few(overlay)
     return [one for one in SETS if one not in by_default]
 

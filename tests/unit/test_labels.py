@@ -18,6 +18,7 @@ from hermes.labels import (
     read_labels,
     value_fault,
 )
+from tests.support.examples import at_most
 from tests.support.labels import DOMAINS, KEYS, LABELS, NAMES, VALUES
 
 GOOD_KEYS = [
@@ -85,7 +86,7 @@ def test_what_is_wrong_with_a_value(value: str, said: str) -> None:
     assert refused.value.field == "camera.labels"
 
 
-@settings(max_examples=25)
+@settings(max_examples=at_most(25))
 @given(NAMES, DOMAINS, VALUES)
 def test_everything_that_kubernetes_allows_is_allowed(name: str, domain: str, value: str) -> None:
     assert key_fault(name) is None
@@ -121,7 +122,7 @@ def test_labels_are_written_as_they_are_read() -> None:
     assert read_changes(["site=yard", "floor-"], "--label") == ({"site": "yard"}, ["floor"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=at_most(25))
 @given(LABELS)
 def test_labels_come_back(labels: dict[str, str]) -> None:
     texts = labels_text(labels).split(",") if labels else []

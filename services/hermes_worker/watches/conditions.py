@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -99,17 +100,22 @@ class Below:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Holds while some choices together have at least the probability `threshold`."""
+    """Holds while some choices together have at least the probability `threshold`, and the
+    likeliest of all is one of them. Clear once they have at most `clear`.
+
+    Where another becomes the likeliest by a little, the model is unsure: that closes nothing.
+    """
 
     wanted: frozenset[str]
     threshold: float
     clear: float
 
     def value(self, reading: Reading) -> float:
-        """Their probability; 0 where another choice is the likeliest of all."""
-        if reading.answer not in self.wanted:
-            return 0.0
-        return sum(reading.choices.get(text, 0.0) for text in self.wanted)
+        """Their probability; less than `threshold` where another choice is the likeliest of all."""
+        found = sum(reading.choices.get(text, 0.0) for text in self.wanted)
+        if reading.answer in self.wanted:
+            return found
+        return min(found, math.nextafter(self.threshold, 0.0))
 
     def judge(self, value: float) -> Verdict:
         """By both limits."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any, Protocol
+from typing import Protocol
 
 import redis
 
 from services.common import keys
+from services.common.scripts import load_script
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,7 @@ class RedisCooldowns:
     """`Cooldowns` on Redis."""
 
     def __init__(self, client: redis.Redis) -> None:
-        source = resources.files("services.common.lua").joinpath("claim_cooldown.lua").read_text()
-        self._script: Any = client.register_script(source)
+        self._script = load_script(client, "claim_cooldown")
 
     def claim(self, claim: Claim, cooldown_ms: int) -> bool:
         """See `Cooldowns`. Raises `redis.RedisError`."""

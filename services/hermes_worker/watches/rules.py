@@ -17,6 +17,10 @@ CHANCE = 0.5
 """The least probability of a choice, where the watch says none."""
 BACK = 0.1
 """How far back a value must go to be clear, where the watch does not say."""
+UNLIKELY = 0.5
+"""The share of the least probability of a choice at which it is clear, where the watch does not
+say. Two choices that a model cannot tell apart change places at every look.
+"""
 RATE_MS = 60_000
 
 AnyTrigger = Trigger | ChangeTrigger
@@ -48,7 +52,7 @@ def _condition(watch: Watch, kind: str) -> Condition:
         return Below(limit, _clear(watch, limit, 1.0, known))
     if kind == "equals":
         least = message.equals.probability or CHANCE
-        clear = message.equals.clear if message.equals.HasField("clear") else least * (1 - BACK)
+        clear = message.equals.clear if message.equals.HasField("clear") else least * UNLIKELY
         return OneOf(frozenset(message.equals.choices), least, clear)
     rate = message.rate.per_minute
     return Above(rate, rate * (1 - BACK)) if rate > 0 else Below(rate, rate * (1 - BACK))

@@ -11,11 +11,14 @@ from hermes.question import Question
 from hermes.v1.watch_pb2 import Watch
 from services.common.watch_rules import hours_of
 from services.hermes_worker.watches.asking import question_of
+from services.hermes_worker.watches.conditions import Reading
 from services.hermes_worker.watches.pace import HEARTBEAT_MS, Pace
 from services.hermes_worker.watches.rules import AnyTrigger, ms
 from services.hermes_worker.watches.trigger import Phase, State
 from services.hermes_worker.watches.written import written
 
+SURE = 0.8
+"""An answer whose likeliest choice has less than this is unsure."""
 QUIET_WRITE_MS = 5_000
 """The state of a trigger that waits for nothing is written down this often."""
 
@@ -26,7 +29,7 @@ class Watched:
 
     `most_tokens`: of an answer. `question`: what it asks. `trigger`: None for a diary.
     `answer`: what is being asked. `noted_ms`: capture time of a diary's last note. `awake`: it
-    is within its hours, and does not pause.
+    is within its hours, and does not pause. `unsure`: its last answer was.
     """
 
     watch: Watch
@@ -35,6 +38,7 @@ class Watched:
     noted_ms: int | None = None
     answer: Answer | None = None
     awake: bool = True
+    unsure: bool = False
     question: Question = field(init=False)
     pace: Pace = field(init=False)
     _hours: WeekHours | None = field(init=False)
@@ -61,7 +65,12 @@ class Watched:
         if self.watch.WhichOneof("form") == "diary":
             interval = ms(self.watch.diary.interval)
             return self.noted_ms is None or newest_ms - self.noted_ms >= interval
-        return self.pace.due(newest_ms, changes, waiting=self.phase is Phase.HOLDING)
+        waiting = self.phase is Phase.HOLDING
+        return self.pace.due(newest_ms, changes, waiting=waiting, unsure=self.unsure)
+
+    def read(self, reading: Reading) -> None:
+        """Note what its answer said."""
+        self.unsure = bool(reading.choices) and max(reading.choices.values()) < SURE
 
     def skipped(self, newest_ms: int) -> bool:
         """It is due and cannot be asked now. Whether this is the first time with this frame."""

@@ -256,6 +256,7 @@ class WatchedCamera:
             reading.at_ms == report.coverage.end_ms
         ):  # it waited, and saw newer frames than it was for
             watched.pace.asked(reading.at_ms, report.changes)
+        watched.read(reading)
         self._series.read(watched.watch, self._camera.id, reading, self._lag_s(reading.at_ms))
         steps = watched.trigger.step(reading, lambda at_ms: self._may_open(watched, at_ms))
         self._series.judged(watched.watch.id, self._camera.id, watched.phase is Phase.OPEN)

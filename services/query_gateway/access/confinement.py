@@ -26,8 +26,7 @@ def confined_to(viewer: Viewer) -> list[str]:
     }
     if not both:
         raise PermissionDenied(
-            "this token has no camera of which it has both scopes, watch and read;"
-            " ask whoever issued it"
+            "this token has no camera of which it has both scopes, watch and read; ask its issuer"
         )
     return [] if EVERYTHING in both else sorted(both)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from services.common.caller import UNKNOWN, mark_of
 from services.query_gateway.access.scopes import Action, Caller
 
 Renew = Callable[[], Awaitable[Caller]]
@@ -48,6 +49,12 @@ def current_call() -> CurrentCall:
     if call is None:  # let nothing through
         raise RuntimeError("no call is being served")
     return call
+
+
+def current_mark() -> str:
+    """The mark of the caller that is being served; `UNKNOWN` without authentication."""
+    call = _current.get()
+    return UNKNOWN if call is None else mark_of(call.caller.who)
 
 
 class Rights:

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from hermes.errors import HermesError, PermissionDenied
+from hermes.errors import HermesError, LimitReached, PermissionDenied
 from services.common.metrics import Metrics
 from services.common.rpc import rewrapped, write_all
 from services.query_gateway.access.audit import Audit
@@ -19,6 +19,7 @@ from services.query_gateway.access.current import CurrentCall, serving
 from services.query_gateway.access.limits import CallerLimits
 from services.query_gateway.access.rules import RULES, Rule
 from services.query_gateway.access.scopes import Caller
+from services.query_gateway.access.token_limits import NONE, TokenLimits
 
 HEALTH = "/grpc.health.v1.Health/"
 """Open to all: load balancers have no token."""
@@ -32,12 +33,19 @@ class Guard(grpc.aio.ServerInterceptor):
     """
 
     def __init__(
-        self, authenticator: Authenticator, limits: CallerLimits, audit: Audit, metrics: Metrics
+        self,
+        authenticator: Authenticator,
+        limits: CallerLimits,
+        audit: Audit,
+        metrics: Metrics,
+        defaults: TokenLimits = NONE,
     ) -> None:
+        """`defaults`: the limits of tokens that name none of their own."""
         self._authenticator = authenticator
         self._limits = limits
         self._audit = audit
         self._metrics = metrics
+        self._defaults = defaults
 
     async def intercept_service(
         self,
@@ -74,7 +82,8 @@ class Guard(grpc.aio.ServerInterceptor):
             self._audit.call(call, method, rule.action, camera_id, request, context, subject),
         ):
             with self._counting():
-                self._limits.enter(caller.who)
+                most_followers = caller.limits.over(self._defaults).followers or 0
+                self._limits.enter(caller.who, follows=rule.follows, most_followers=most_followers)
             try:
                 if rule.camera is not None:
                     with self._counting():
@@ -82,17 +91,20 @@ class Guard(grpc.aio.ServerInterceptor):
                 if rule.filtered:
                     with self._counting():
                         caller.check_any(rule.action)
-                with self._counting(PermissionDenied):  # those of a servicer that filters
+                # Of a servicer that filters, or that counts what the caller holds.
+                with self._counting((PermissionDenied, LimitReached)):
                     yield caller
             finally:
-                self._limits.leave(caller.who)
+                self._limits.leave(caller.who, follows=rule.follows)
 
     @contextmanager
-    def _counting(self, kind: type[HermesError] = HermesError) -> Iterator[None]:
-        """Count refusals inside, of this kind."""
+    def _counting(
+        self, kinds: type[HermesError] | tuple[type[HermesError], ...] = HermesError
+    ) -> Iterator[None]:
+        """Count refusals inside, of these kinds."""
         try:
             yield
-        except kind as error:
+        except kinds as error:
             self._metrics.refused_calls.labels(error.reason).inc()
             raise
 

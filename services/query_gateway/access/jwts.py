@@ -9,6 +9,7 @@ import jwt
 from hermes.errors import Unauthenticated
 from services.query_gateway.access.jwks import ALGORITHMS, KeySet
 from services.query_gateway.access.scopes import Caller, Scope
+from services.query_gateway.access.token_limits import TokenLimits
 
 LEEWAY_S = 10
 """How far the issuer's clock may be from ours."""
@@ -29,12 +30,19 @@ class JwtVerifier:
     """Identifies callers by their JWT."""
 
     def __init__(
-        self, keys: KeySet, *, issuer: str, audience: str, scope_claim: str = "scope"
+        self,
+        keys: KeySet,
+        *,
+        issuer: str,
+        audience: str,
+        scope_claim: str = "scope",
+        limits_claim: str = "hermes_limits",
     ) -> None:
         self.keys = keys
         self._issuer = issuer
         self._audience = audience
         self._scope_claim = scope_claim
+        self._limits_claim = limits_claim
 
     async def caller(self, token: str) -> Caller:
         """The token's subject. Raises `Unauthenticated` with the reason, or `Unavailable`."""
@@ -57,7 +65,14 @@ class JwtVerifier:
         subject = claims["sub"]
         if not 0 < len(subject) <= MAX_SUBJECT_CHARS:
             raise _refusal(f"has no subject of 1 to {MAX_SUBJECT_CHARS} characters")
-        return Caller(f"jwt:{subject}", scopes_of(claims.get(self._scope_claim)))
+        try:
+            limits = TokenLimits.parse(claims.get(self._limits_claim))
+        except ValueError as error:
+            # A limit that the issuer meant and that is not understood must not be lifted.
+            raise _refusal(
+                f"has limits ({self._limits_claim}) that make no sense: {error}"
+            ) from None
+        return Caller(f"jwt:{subject}", scopes_of(claims.get(self._scope_claim)), limits)
 
 
 def scopes_of(claim: Any) -> tuple[Scope, ...]:

@@ -1,4 +1,4 @@
-"""Limits of one caller: calls a second, and open calls."""
+"""Limits of one caller at this gateway: calls a second, open calls, and calls that follow."""
 
 from __future__ import annotations
 
@@ -35,12 +35,24 @@ class CallerLimits:
         self._max_callers = max_callers
         self._full_at: OrderedDict[str, float] = OrderedDict()
         self._open: Counter[str] = Counter()
+        self._following: Counter[str] = Counter()
 
-    def enter(self, who: str) -> None:
-        """Begin a call, which `leave` ends. Raises `Overloaded`; a refused call is not counted."""
+    def enter(self, who: str, *, follows: bool = False, most_followers: int = 0) -> None:
+        """Begin a call, which `leave` ends. Raises `Overloaded`; a refused call is not counted.
+
+        `follows`: it is sent events or frames as they come, of which the caller may have
+        `most_followers` open; 0 is no limit.
+        """
         if self._open[who] >= self._open_calls:
             raise Overloaded(
                 f"{self._open_calls} calls of yours are open, the most allowed", RETRY_AFTER_S
+            )
+        if follows and most_followers and self._following[who] >= most_followers:
+            raise Overloaded(
+                "this token has as many calls open that follow events or frames as it may"
+                f" ({self._following[who]} of {most_followers}, at each gateway): end one, or ask"
+                " its issuer for more",
+                RETRY_AFTER_S,
             )
         now = self._clock()
         full_at = max(now, self._full_at.get(who, now)) + self._interval_s
@@ -56,12 +68,14 @@ class CallerLimits:
         while len(self._full_at) > self._max_callers:
             self._full_at.popitem(last=False)
         self._open[who] += 1
+        self._following[who] += follows
 
-    def leave(self, who: str) -> None:
+    def leave(self, who: str, *, follows: bool = False) -> None:
         """End a call that `enter` began."""
-        self._open[who] -= 1
-        if not self._open[who]:
-            del self._open[who]
+        self._open -= Counter([who])
+        self._following[who] -= follows
+        if not self._following[who]:
+            del self._following[who]
 
     @property
     def callers(self) -> int:

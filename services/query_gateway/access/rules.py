@@ -18,7 +18,8 @@ class Rule:
     filters the response for what the caller may see, or `filtered` says that the
     servicer does, by `access.viewer`: a caller that may do it on no camera at all is
     then refused. Or the method is about `several` cameras: it checks the right to each
-    by itself, with `Rights`. `subject`: what else the audit log names.
+    by itself, with `Rights`. `follows`: the call is sent events or frames as they come.
+    `subject`: what else the audit log names.
     """
 
     action: Action
@@ -26,6 +27,7 @@ class Rule:
     several: bool = False
     show: Callable[[Any, Caller], Any] = lambda response, _: response
     filtered: bool = False
+    follows: bool = False
     subject: Callable[[Any], dict[str, str]] = lambda _: {}
 
 
@@ -56,12 +58,12 @@ RULES = {
     "/hermes.v1.CameraService/Snapshot": Rule(Action.ASK, lambda request: request.camera_id),
     "/hermes.v1.CameraService/Update": Rule(Action.ADMIN, lambda request: request.camera.id),
     "/hermes.v1.EventService/Acknowledge": Rule(Action.ACK, filtered=True, subject=_event_id),
-    "/hermes.v1.EventService/Follow": Rule(Action.READ, filtered=True),
+    "/hermes.v1.EventService/Follow": Rule(Action.READ, filtered=True, follows=True),
     "/hermes.v1.EventService/Get": Rule(Action.READ, filtered=True, subject=_event_id),
     "/hermes.v1.EventService/List": Rule(Action.READ, filtered=True),
     "/hermes.v1.MemoryService/Inspect": Rule(Action.READ, lambda request: request.camera_id),
     "/hermes.v1.MemoryService/ListFrames": Rule(
-        Action.ASK, lambda request: request.query.camera_id
+        Action.ASK, lambda request: request.query.camera_id, follows=True
     ),
     "/hermes.v1.QueryService/Ask": Rule(Action.ASK, lambda request: request.question.camera_id),
     "/hermes.v1.QueryService/AskMany": Rule(Action.ASK, several=True),

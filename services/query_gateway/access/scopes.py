@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from hermes.errors import PermissionDenied
 from services.common.cameras import ID_PATTERN
+from services.query_gateway.access.token_limits import NONE as NO_LIMITS
+from services.query_gateway.access.token_limits import TokenLimits
 
 
 class Action(StrEnum):
@@ -66,6 +68,8 @@ class Caller:
 
     who: str
     scopes: tuple[Scope, ...]
+    limits: TokenLimits = NO_LIMITS
+    """Those that its token names."""
 
     def may(self, action: Action, camera_id: str) -> bool:
         """Whether any scope covers this."""
@@ -74,13 +78,13 @@ class Caller:
     def check_any(self, action: Action) -> None:
         """Raises `PermissionDenied` if there is no camera at all on which it may do this."""
         if not any(scope.action is action for scope in self.scopes):
-            raise PermissionDenied(f"this token has no scope {action}:...; ask whoever issued it")
+            raise PermissionDenied(f"this token has no scope {action}:...; ask its issuer")
 
     def check(self, action: Action, camera_id: str) -> None:
         """Raises `PermissionDenied`, with the same text whether or not the camera exists."""
         if not self.may(action, camera_id):
             raise PermissionDenied(
-                f"this token has no scope {action}:{shown_id(camera_id)}; ask whoever issued it"
+                f"this token has no scope {action}:{shown_id(camera_id)}; ask its issuer"
             )
 
 

@@ -2,6 +2,7 @@
 
     - {"name": "front-desk", "sha256": "9f86d0...", "scopes": ["ask:lobby", "read:lobby"]}
     - {"name": "wall", "sha256": "60303a...", "scopes": ["read:*"], "expires": "2027-01-01T00:00Z"}
+    - {"name": "guest", "sha256": "1b4f0e...", "scopes": ["ask:*"], "limits": {"followers": 2}}
 
 Tokens are long and random (`hermes token` makes them), so a plain hash does not
 reveal them. A hash of a password would.
@@ -14,7 +15,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +34,7 @@ from pydantic import (
 from hermes.errors import InvalidInput, Unauthenticated
 from services.common import logs
 from services.query_gateway.access.scopes import Caller, Scope
+from services.query_gateway.access.token_limits import NONE, TokenLimits
 
 log = logs.get(__name__)
 
@@ -59,6 +61,7 @@ class Entry(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     scopes: tuple[Annotated[Scope, BeforeValidator(_parse_scope)], ...]
     expires: AwareDatetime | None = None
+    limits: TokenLimits = NONE
 
 
 _ENTRIES = TypeAdapter(Annotated[tuple[Entry, ...], Field(max_length=MAX_TOKENS)])
@@ -69,12 +72,21 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def new_token(name: str, scopes: list[str], expires: datetime | None = None) -> tuple[str, str]:
-    """Make a token and its line for the file. Raises `InvalidInput`."""
+def new_token(
+    name: str,
+    scopes: list[str],
+    expires: datetime | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> tuple[str, str]:
+    """Make a token and its line for the file. `limits`: as in `TokenLimits`. Raises
+    `InvalidInput`.
+    """
     token = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
     entry: dict[str, Any] = {"name": name, "sha256": hash_of(token), "scopes": scopes}
     if expires is not None:
         entry["expires"] = expires.isoformat(timespec="seconds")
+    if limits:
+        entry["limits"] = dict(limits)
     line = f"- {json.dumps(entry)}"
     parse(line.encode(), "token")
     return token, line
@@ -124,8 +136,8 @@ class TokenFile:
         if found is None:
             return None
         if found.expires is not None and found.expires.timestamp() <= self._clock():
-            raise Unauthenticated("the token has expired; ask whoever issued it for a new one")
-        return Caller(f"token:{found.name}", found.scopes)
+            raise Unauthenticated("the token has expired; ask its issuer for a new one")
+        return Caller(f"token:{found.name}", found.scopes, found.limits)
 
     def reread(self) -> None:
         """Read the file again if it changed. If it cannot be used, the old tokens stay.

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -25,10 +26,12 @@ from services.common.watch_room import parse_rooms
 from services.common.watch_rules import check_watch, covers, hours_of
 from services.query_gateway.access.confinement import EVERYTHING, confined_to, may_watch_all
 from services.query_gateway.access.scopes import Action
+from services.query_gateway.access.token_limits import UNBOUNDED, Quota
 from services.query_gateway.access.viewer import Viewer
 from services.query_gateway.directory import Directory
 from services.query_gateway.events.store import EventStore
 from services.query_gateway.redis_link import reaching_redis
+from services.query_gateway.registering import register
 from services.query_gateway.watches.admission import admit
 from services.query_gateway.watches.changes import WatchChanges
 
@@ -70,20 +73,21 @@ class WatchCatalogue:
         kept = Watch()
         kept.CopyFrom(check_watch(watch, *self._limits))
         kept.DiscardUnknownFields()
-        for name in ("created", "version", "within"):
+        for name in ("created", "version", "within", "created_by"):
             kept.ClearField(name)
         if not kept.severity:
             kept.severity = SEVERITY_WARNING
         _confine(kept, viewer)
         return kept
 
-    async def create(self, watch: Watch, viewer: Viewer) -> WatchInfo:
-        """Register a watch.
+    async def create(self, watch: Watch, viewer: Viewer, quota: Quota = UNBOUNDED) -> WatchInfo:
+        """Register a watch, within what its caller may have.
 
-        Raises `InvalidInput`, `PermissionDenied`, `WatchExists`, `Overloaded` or
-        `Unavailable`.
+        Raises `InvalidInput`, `PermissionDenied`, `WatchExists`, `LimitReached`, `Overloaded`
+        or `Unavailable`.
         """
         kept = self.check(watch, viewer)
+        kept.created_by = quota.who
         cameras = await self._directory.cameras()
         async with reaching_redis():
             stone = await cast("Awaitable[Any]", self._redis.get(keys.watch_removed(kept.id)))
@@ -96,11 +100,10 @@ class WatchCatalogue:
                 raise WatchExists(kept.id)
             await self._admit(kept, None, registered, cameras)
             ours = kept.SerializeToString()
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.hsetnx(keys.WATCHES, kept.id, ours)
-                pipeline.incr(keys.WATCHES_VERSION)
-                pipeline.hget(keys.WATCHES, kept.id)
-                *_, stored = await pipeline.execute()
+            async with self._updating if quota.bounds else nullcontext():
+                stored = await register(
+                    self._redis, keys.WATCHES, kept.id, ours, quota, keys.WATCHES_VERSION
+                )
         if stored != ours:  # also right if the connection broke, and the client tried again
             raise WatchExists(kept.id)
         log.info("watch_created", watch=kept.id)
@@ -248,8 +251,7 @@ def _managed(
         raise WatchNotFound(watch_id)
     if not _manages(watch, viewer):
         raise PermissionDenied(
-            f"this token may not watch all cameras that watch {watch_id!r} can mean;"
-            " ask whoever issued it"
+            f"this token may not watch all cameras that watch {watch_id!r} can mean; ask its issuer"
         )
     return watch
 

@@ -24,6 +24,7 @@ from hermes.v1.watch_pb2 import (
 )
 from hermes.v1.watch_pb2_grpc import WatchServiceServicer
 from services.common.cameras import check_id
+from services.query_gateway.access.allowed import Allowed
 from services.query_gateway.access.viewer import Viewers
 from services.query_gateway.servicers import in_time
 from services.query_gateway.watches.catalogue import WatchCatalogue
@@ -38,18 +39,25 @@ class WatchServicer(WatchServiceServicer):
     """hermes.v1.WatchService."""
 
     def __init__(
-        self, catalogue: WatchCatalogue, trials: Trials, viewers: Viewers, default_deadline_s: float
+        self,
+        catalogue: WatchCatalogue,
+        trials: Trials,
+        viewers: Viewers,
+        default_deadline_s: float,
+        allowed: Allowed,
     ) -> None:
         self._catalogue = catalogue
         self._trials = trials
         self._viewers = viewers
         self._default_deadline_s = default_deadline_s
+        self._allowed = allowed
 
     async def Create(  # noqa: N802, D102
         self, request: WatchServiceCreateRequest, context: Any
     ) -> WatchServiceCreateResponse:
         watch = _given(request)
-        created = await self._catalogue.create(watch, self._viewers.current())
+        quota = self._allowed.watches()
+        created = await self._catalogue.create(watch, self._viewers.current(), quota)
         return WatchServiceCreateResponse(watch=created)
 
     async def Get(  # noqa: N802, D102

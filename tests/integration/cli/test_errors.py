@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.support import program
 
 NOWHERE = ("-g", "127.0.0.1:1")
 
@@ -25,11 +25,19 @@ NOWHERE = ("-g", "127.0.0.1:1")
     ],
 )
 def test_one_line_that_says_what_is_wrong(
-    arguments: tuple[str | bytes, ...], told: str, tmp_path: Path
+    arguments: tuple[str | bytes, ...], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    done = program.run("services.cli.main", *arguments)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_program_of_its_own_says_so_too() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "services.cli.main", *arguments],
-        env={**os.environ, "COLUMNS": "200"},
+        [sys.executable, "-m", "services.cli.main", "camera", "get", b"lob\xff", *NOWHERE],
         capture_output=True,
         text=True,
         timeout=60,
@@ -37,5 +45,5 @@ def test_one_line_that_says_what_is_wrong(
     )
     assert done.returncode in (1, 2)
     assert done.stdout == ""
-    assert told in done.stderr
+    assert "camera_id: holds bytes" in done.stderr
     assert "Traceback" not in done.stderr

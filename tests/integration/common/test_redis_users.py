@@ -21,7 +21,8 @@ from services.common.connection import RedisAccess, connect, connect_async
 from services.common.event_log import AsyncRedisEventLog, RedisEventLog, Retention
 from services.common.files import UnusableFile
 from services.common.frame_log import BEGINNING, LogId, RedisFrameLog
-from services.common.leases import Leases, load_script
+from services.common.leases import Leases
+from services.common.scripts import load_script
 from services.common.watch_registry import WatchRegistry
 from services.common.watch_room import WatchRooms
 from services.common.watch_state import RedisWatchState

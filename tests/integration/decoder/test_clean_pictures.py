@@ -14,6 +14,7 @@ from services.decoder.settings import DecoderSettings
 from services.decoder.source import Source
 from tests.support import hurt
 from tests.support.hurt import FRAMES, GROUP, RATE, STREAMS, Luma
+from tests.support.slow import slow
 
 OFF = 1.0  # mean levels
 Film = Callable[[str, str], tuple[Path, list[Luma]]]
@@ -55,7 +56,7 @@ def test_an_intact_stream_is_taken_whole(film: Film, name: str, suffix: str) -> 
     assert taken(path, truth) == list(range(FRAMES))
 
 
-@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", slow([".ts", ".mp4", ".mkv"], ".mkv"))
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_that_was_joined_in_the_middle(
     tmp_path: Path, film: Film, name: str, suffix: str
@@ -98,7 +99,7 @@ def test_a_stream_without_timestamps_that_was_cut(tmp_path: Path, film: Film, na
         assert numbers[-1] == FRAMES - 1
 
 
-@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", slow([".ts", ".mp4", ".mkv"], ".mkv"))
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_packet_that_never_came(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
     path, truth = film(name, ".ts")
@@ -108,7 +109,7 @@ def test_a_packet_that_never_came(tmp_path: Path, film: Film, name: str, suffix:
     assert len(numbers) >= FRAMES - 2 * GROUP
 
 
-@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", slow([".ts", ".mp4", ".mkv"], ".mkv"))
 @pytest.mark.parametrize("name", [name for name in STREAMS if name.startswith("h264")])
 def test_half_a_packet(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
     path, truth = film(name, ".ts")
@@ -117,7 +118,7 @@ def test_half_a_packet(tmp_path: Path, film: Film, name: str, suffix: str) -> No
     assert FRAMES - 1 in numbers
 
 
-@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", slow([".ts", ".mp4", ".mkv"], ".mkv"))
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_part_that_was_never_written(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
     """A decoder of H.265 makes a picture of it, and does not complain."""
@@ -137,7 +138,7 @@ def test_an_end_that_was_never_written(tmp_path: Path, film: Film, name: str, su
     assert FRAMES - 1 in numbers
 
 
-@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", slow([".ts", ".mp4", ".mkv"], ".mkv"))
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_damaged_key_frame(tmp_path: Path, film: Film, name: str, suffix: str) -> None:
     """Its whole group is left out."""

@@ -12,6 +12,7 @@ from services.decoder.corrections import NO_CORRECTIONS, Corrections
 from tests.support import painted
 from tests.support.painted import BT601, BT709, BT2020, COLOURS, Coding
 from tests.support.seen import seen
+from tests.support.slow import slow
 
 MATRICES = {"601": BT601, "709": BT709, "2020": BT2020}
 NEAR = 3  # levels of 255
@@ -29,8 +30,13 @@ def assert_colours(path: Path, corrections: Corrections = NO_CORRECTIONS) -> Non
         assert worst <= NEAR, (colour, picture[0, 0])
 
 
-@pytest.mark.parametrize("codec", ["libx264", "libx265"])
-@pytest.mark.parametrize("full_range", [False, True], ids=["limited", "full"])
+@pytest.mark.parametrize(
+    ("full_range", "codec"),
+    slow(
+        [(False, "libx264"), (False, "libx265"), (True, "libx264"), (True, "libx265")],
+        *((False, "libx265"), (True, "libx264")),
+    ),
+)
 @pytest.mark.parametrize("name", MATRICES)
 def test_every_matrix_range_depth_and_subsampling(
     tmp_path: Path, name: str, full_range: bool, codec: str

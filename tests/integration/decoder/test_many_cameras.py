@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ class Rig:
         return [process for process in children if process.pid not in self.before]
 
     def held(self) -> Held:
+        multiprocessing.active_children()  # lets go of those that were still dying when closed
         gc.collect()
         server = max(self.below(), key=lambda process: process.memory_info().rss)
         return Held(
@@ -95,7 +97,7 @@ def rig(redis_url: str, redis_client: redis.Redis, tmp_path: Path) -> Iterator[R
 
 @pytest.mark.parametrize(
     "cameras",
-    [20, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
+    [10, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
 )
 def test_nothing_grows(rig: Rig, cameras: int) -> None:
     rig.come_and_go(0)  # what is made once

@@ -20,7 +20,7 @@ from tests.support.certificates import SERVER, Authority
 from tests.support.fake_worker import End, FakeWorker, Rest, Say
 from tests.support.gateway import running_gateway
 
-SILENT = 1_000
+SILENT = 300
 DESCRIPTORS = 2 * SILENT + 500
 """Both ends of every silent connection are in this process, and so is everything else."""
 HALF_A_PREFACE = b"PRI * HTTP/2.0\r\n"

@@ -269,6 +269,6 @@ async def test_calls_beyond_capacity_all_get_a_status_that_says_when_to_retry() 
         return typed_error(status.value)
 
     async with serving(full) as (ask, _, _, _):
-        seen = await asyncio.gather(*(refused(ask) for _ in range(2_500)))
+        seen = await asyncio.gather(*(refused(ask) for _ in range(1_000)))
     assert {type(error) for error in seen} == {errors.Overloaded}
     assert {error.retry_after_s for error in seen if isinstance(error, errors.Retryable)} == {2.5}

@@ -15,7 +15,7 @@ from hermes.errors import CameraNotFound, HermesError, InvalidInput
 from services.cli import redis_server
 from services.cli.local import LocalSettings, start_services
 from services.cli.processes import Pipeline
-from tests.support import tiny
+from tests.support import program, tiny
 from tests.support.pipeline import Running, online
 from tests.support.rtsp import RtspCamera
 from tests.support.video import write
@@ -84,18 +84,18 @@ def test_a_memory_is_shown(running: Running, tmp_path: Path) -> None:
     """To a pipe at its 80 columns, as numbers, and as a picture; and what cannot be shown."""
 
     def show(*options: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "services.cli.main", "memory", "show", *options, "-g",
-             running.address],
-            capture_output=True, text=True, timeout=60, check=False,
-            env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
-        )  # fmt: skip
+        return program.run("services.cli.main", "memory", "show", *options, "-g", running.address)
 
     contents = running.client.inspect("file")
     assert contents.frames_seen == running.answer("file")
     assert all(layer.tokens == contents.tokens for layer in contents.layers)
 
-    text = show("file").stdout
+    text = subprocess.run(
+        [sys.executable, "-m", "services.cli.main", "memory", "show", "file", "-g",
+         running.address],
+        capture_output=True, text=True, timeout=60, check=True,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+    ).stdout  # fmt: skip
     assert f"of {contents.frames_seen} frames held" in text
     assert all(word in text for word in ("file  hermes", "sensory", "working", "long-term", "ago"))
     assert max(map(len, text.splitlines())) <= 80

@@ -24,6 +24,7 @@ from hermes.memory import (
 from hermes.memory.slab import Slab
 from hermes.vlm import VideoMemory
 from tests.support import tiny
+from tests.support.slow import slow
 
 QUESTION = "What is happening now?"
 BUDGET = 96  # six frames
@@ -44,7 +45,7 @@ def logits(branch: Branch, tokens: int = 5) -> Tensor:
     return torch.stack(seen)
 
 
-@pytest.fixture(params=sorted(MEMORIES))
+@pytest.fixture(params=slow(sorted(MEMORIES), "hermes-paper", "attention-sinks"))
 def memory(request: pytest.FixtureRequest) -> Memory:
     return MEMORIES[request.param](tiny.model(), BUDGET, 3)
 
@@ -177,7 +178,7 @@ def test_the_window_is_what_a_frame_sees() -> None:
     one.feed(tiny.pictures(1, seed=1))
     other.feed(tiny.pictures(1, seed=2))
     for each in (one, other):
-        each.feed(tiny.pictures(60, seed=3))
+        each.feed(tiny.pictures(40, seed=3))
     ours, theirs = one.cache.store.view()[0], other.cache.store.view()[0]
     assert not torch.allclose(ours[1].keys, theirs[1].keys, atol=1e-3)
     # Each layer passes on what one window holds: the first frame reaches ten times three frames.

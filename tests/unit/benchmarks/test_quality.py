@@ -32,6 +32,7 @@ from benchmarks.quality.worlds import make_world
 from hermes.demo.checkpoint import SIDE
 from hermes.demo.scenes import TRAINED
 from tests.support import tiny
+from tests.support.slow import slow
 
 
 @given(st.integers(1, 500), st.data())
@@ -125,7 +126,9 @@ def test_all_contenders_take_part() -> None:
         assert wanted in names
 
 
-@pytest.mark.parametrize("name", ["hermes", "no guidance", "last-frames", UNBOUNDED])
+@pytest.mark.parametrize(
+    "name", slow(["hermes", "no guidance", "last-frames", UNBOUNDED], "no guidance", UNBOUNDED)
+)
 def test_answers_are_compared_with_the_record(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world(1, 16)
     plain = tiny.model()

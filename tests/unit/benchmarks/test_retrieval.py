@@ -20,6 +20,7 @@ from benchmarks.baselines.retrieval import (
 from hermes.errors import InvalidInput
 from hermes.memory import CacheShape, FrameLayout, FrameStamp, Rotary
 from hermes.memory.slab import Slab
+from tests.support.examples import at_most
 
 SHAPE = CacheShape(
     layers=2, kv_heads=2, head_dim=4, axes=1, dtype=torch.float32, device=torch.device("cpu")
@@ -72,7 +73,7 @@ def ask(memory: RetrievalMemory, query: Tensor) -> RetrievalBranch:
     return branch
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=at_most(25), deadline=None)
 @given(frames=st.integers(1, 90), planted=st.data())
 def test_a_planted_frame_is_found(frames: int, planted: st.DataObject) -> None:
     memory, keys = make(), random_keys(frames)
@@ -153,7 +154,7 @@ def test_host_memory_is_bounded_by_max_frames() -> None:
 
 
 @given(st.integers(0, 130), st.integers(1, 10) | st.none())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 def test_vectors_stay_with_their_frames(count: int, limit: int | None) -> None:
     store, keys = FrameStore(SHAPE, limit), random_keys(max(1, count))
     for key in keys[:count]:

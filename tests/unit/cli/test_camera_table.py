@@ -18,6 +18,7 @@ from hermes.client import Camera
 from hermes.client.types import camera_of
 from hermes.v1 import camera_pb2
 from services.cli.camera_table import CameraTable
+from tests.support.examples import at_most
 
 LONG_ID = "gate-" + "0123456789" * 5 + "-end"
 NOTE = "codec: not a video that can be decoded, or a stream that ended before its first frame"
@@ -132,7 +133,7 @@ def test_a_dumb_terminal_is_as_wide_as_it_is(monkeypatch: pytest.MonkeyPatch) ->
     assert all(len(line) <= 60 for line in text.splitlines())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 @given(
     ids=st.lists(st.from_regex(r"[a-z0-9-]{1,64}", fullmatch=True), min_size=1, max_size=5),
     note=st.text(max_size=120),

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from services.cli.memory_picture import ASCII, LABEL, Glyphs, memory_picture, shade
+from tests.support.examples import at_most
 from tests.unit.picture.test_picture import NOON, contents
 
 WIDTH = LABEL + 60 + 1
@@ -94,7 +95,7 @@ def test_nothing_held() -> None:
     assert "nothing is held yet" in shown(contents([]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 @given(
     numbers=st.sets(st.integers(0, 3_000), max_size=60).map(sorted),
     layers=st.sampled_from([1, 2, 10, 28, 126]),
@@ -121,7 +122,7 @@ def test_a_terminal_that_knows_ascii_alone(width: int) -> None:
     assert all(line.isascii() for line in shown(made, width, ASCII))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=at_most(80), deadline=None)
 @given(
     numbers=st.sets(st.integers(0, 3_000), min_size=1, max_size=30).map(sorted),
     layers=st.sampled_from([1, 10, 28, 126]),

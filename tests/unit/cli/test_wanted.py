@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +15,18 @@ from services.cli.config import read_config_file
 from services.cli.main import app
 from services.common.listening import why_not_listen
 from services.common.yaml_marks import marks_of
-from tests.support import tiny, tiny_hub
+from tests.support import program, tiny, tiny_hub
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint is read in this process, which has imported PyTorch already."""
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        assert command[:2] == [sys.executable, "-m"]
+        return program.run(*command[2:])
+
+    monkeypatch.setattr(subprocess, "run", run)
 
 
 def refused(*flags: str) -> str:
@@ -101,7 +113,7 @@ def test_a_model_that_cannot_be(model: str) -> None:
     assert f"model: {model!r} is no folder that is there, and no owner/name" in told
 
 
-def test_a_folder_without_a_model(tmp_path: Path) -> None:
+def test_a_folder_without_a_model(tmp_path: Path, read_here: None) -> None:
     told = refused("--model", str(tmp_path), "--listen", "127.0.0.1:0", "-c", "a=rtsp://h/1")
     assert "not a complete checkpoint" in told
     assert "Traceback" not in told
@@ -115,7 +127,7 @@ def test_the_frame_size_of_a_checkpoint() -> None:
     assert frame_size_of("owner/name", environ={}) == ""
 
 
-def test_decoders_are_told_a_size_with_room_for_every_shape() -> None:
+def test_decoders_are_told_a_size_with_room_for_every_shape(read_here: None) -> None:
     from services.cli.frame_size import frame_size_of, size_for
     from tests.support import tiny_qwen
 
@@ -132,7 +144,7 @@ def test_decoders_are_told_a_size_with_room_for_every_shape() -> None:
     assert frame_size_of("owner/name", environ={"HERMES_MODEL_FRAME_SIZE": "640x360"}) == "640x360"
 
 
-def test_the_most_tokens_of_a_frame_are_chosen() -> None:
+def test_the_most_tokens_of_a_frame_are_chosen(read_here: None) -> None:
     """An option counts more than the environment, and decoders send as large pictures."""
     from services.cli.frame_size import frame_size_of, size_for
 
@@ -142,7 +154,7 @@ def test_the_most_tokens_of_a_frame_are_chosen() -> None:
     assert frame_size_of("owner/name", 300, environ) == size_for(300, 32)
 
 
-def test_a_number_of_tokens_that_cannot_be_is_refused() -> None:
+def test_a_number_of_tokens_that_cannot_be_is_refused(read_here: None) -> None:
     for model, tokens, why in (
         ("demo", 60, "cannot be chosen for demo"),
         (str(tiny_hub.folder("llava_onevision")), 60, "cannot be chosen for this model"),

@@ -9,6 +9,7 @@ import pytest
 
 from services.common.holder import FAILED
 from services.common.leases import RENEW_EVERY_S, Owner
+from services.common.ownership import TICK_S
 from services.common.ownership_actions import (
     Abandon,
     Claim,
@@ -20,11 +21,13 @@ from services.common.ownership_plan import (
     MAX_TURNS,
     PATIENCE_S,
     TURN_S,
+    look_every_s,
     must_read_leases,
     plan,
     plan_held,
 )
 from services.common.ownership_view import View, free_since
+from services.common.sightings import AWAY_S
 from tests.support.ownership_views import (
     EPOCH,
     NOW,
@@ -223,3 +226,9 @@ def test_a_camera_that_is_claimed_is_not_prepared_as_well() -> None:
 def test_a_camera_whose_lease_was_just_lost_is_not_prepared_yet() -> None:
     taken = replace(owner(), epoch=EPOCH + 1)
     assert plan(view({"lobby": taken}, member("other", 1, draining=True), holds=[held()])) == []
+
+
+def test_many_cameras_are_looked_at_less_often_but_never_as_if_watched_anew() -> None:
+    assert look_every_s(500) == 0.0
+    assert look_every_s(1_000) == 1.0
+    assert look_every_s(100_000) + TICK_S < AWAY_S

@@ -22,6 +22,7 @@ from services.common.ownership_actions import (
 from services.common.ownership_plan import PATIENCE_S, plan
 from services.common.ownership_view import HeldCamera, Succession, View, free_since
 from services.common.placement import Member, lighter
+from tests.support.examples import at_most
 from tests.support.ownership_views import camera
 
 NAMES = ["one", "other", "third"]
@@ -151,7 +152,7 @@ class Instance:
 orders = st.permutations(NAMES)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30), deadline=None)
 @given(st.sets(st.text(min_size=1, max_size=4), min_size=1, max_size=7), orders)
 def test_instances_that_come_get_their_share_and_then_nothing_moves(
     ids: set[str], order: list[str]
@@ -178,7 +179,7 @@ def test_a_successor_asks_for_no_more_than_its_share() -> None:
     assert table.rounds(10, *NAMES[:2]) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30), deadline=None)
 @given(st.sets(st.text(min_size=1, max_size=4), min_size=1, max_size=7), orders)
 def test_an_instance_that_retires_is_left_by_all_its_cameras(
     ids: set[str], order: list[str]

@@ -92,7 +92,8 @@ def test_every_problem_gets_a_line(
     monkeypatch.setenv("HERMES_REFLECTION", "maybe")
     monkeypatch.setenv("HERMES_FPS", "7")
     assert refused(capsys, "--fps", "99", "--redis-url", "http://host", "--metrics-port=x") == [
-        "--redis-url: must start with redis://, rediss:// or unix://",
+        "--redis-url: must start with redis://, rediss:// or unix://, for a cluster with"
+        " redis+cluster://, for Sentinels with redis+sentinel://",
         "--metrics-port: Input should be a valid integer, unable to parse string as an integer",
         "--fps: Input should be less than or equal to 30",
         "HERMES_REFLECTION: Input should be a valid boolean, unable to interpret input",

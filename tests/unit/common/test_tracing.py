@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from hermes.client.trace import trace_context
 from services.common import logs, tracing
+from tests.support.examples import at_most
 from tests.support.log_lines import lines, logging_to
 from tests.support.spans import Kept, traced
 
@@ -116,7 +117,7 @@ def test_a_broken_parent_is_ignored(kept: Kept, broken: str | bytes) -> None:
     assert f"{span.context.trace_id:032x}" != TRACE
 
 
-@settings(max_examples=50)
+@settings(max_examples=at_most(50))
 @given(PRINTABLE, PRINTABLE)
 def test_no_metadata_breaks_a_call(parent: str, state: str) -> None:
     with traced():

@@ -12,6 +12,7 @@ from hermes.demo import words
 from hermes.demo.questions import KINDS, Moment, ask, every, present, story
 from hermes.demo.scenes import Actor, Look, Scene, Tones, make_scene
 from hermes.vlm import guidance
+from tests.support.examples import at_most
 
 RED, BLUE, GREEN = Look("circle", "red"), Look("star", "blue"), Look("circle", "green")
 
@@ -67,7 +68,7 @@ def test_questions_without_a_certain_answer_are_not_asked(doubtful: str) -> None
 
 
 @given(st.integers(0, 2**32), st.floats(1, 23))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=at_most(100), deadline=None)
 def test_every_question_has_one_answer_in_words_that_the_model_has(seed: int, time: float) -> None:
     at = Moment(make_scene("stream", seed, 24.0), time)
     known = set(words.vocabulary())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hermes.demo.drawing import INKS, draw, play
 from hermes.demo.questions import Moment, story
 from hermes.demo.scenes import HELD_OUT, LANES, MOST_ACTORS, TRAINED, make_scene
+from tests.support.examples import at_most
 
 seeds = st.integers(0, 2**32)
 
@@ -23,7 +24,7 @@ def test_the_same_seed_is_the_same_scene() -> None:
 
 
 @given(seeds, st.sampled_from([0.25, 1.0, 2.0]), st.integers(8, 120))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 def test_nothing_is_missed_between_two_pictures(seed: int, step: float, frames: int) -> None:
     """Whatever happens lasts longer than a step: a stream sees every object, sign and colour."""
     scene = make_scene("stream", seed, frames * step, step=step)
@@ -41,7 +42,7 @@ def test_nothing_is_missed_between_two_pictures(seed: int, step: float, frames: 
 
 
 @given(seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 def test_objects_never_overlap(seed: int) -> None:
     scene = make_scene("stream", seed, 24.0)
     for time in range(24):
@@ -50,7 +51,7 @@ def test_objects_never_overlap(seed: int) -> None:
 
 
 @given(seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 def test_every_object_has_a_look_of_its_own(seed: int) -> None:
     scene = make_scene("stream", seed, 24.0, looks=TRAINED)
     looks = [look for actor in scene.actors for look in actor.looks_until(24.0)]

@@ -44,7 +44,7 @@ SMALL = Settings(
     summary_every=3,
     check_every=6,
     check_batches=1,
-    held_out_batches=60,
+    held_out_batches=20,
     loaders=0,
 )
 
@@ -197,7 +197,7 @@ def test_training_continues_where_it_stopped(
     work = shutil.copytree(trained.work, tmp_path / "work")
     shutil.rmtree(work / "binding")
     with readers_of_the_last_course() as readers:
-        train.train(replace(SMALL, held_out_batches=20), tmp_path / "again", work)
+        train.train(SMALL, tmp_path / "again", work)
     reported = capsys.readouterr().err
     assert "reading: taken from" in reported
     assert "reading: step" not in reported

@@ -17,6 +17,7 @@ SINK_PORTS = (443, 1883, 8883, 9093)
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 CAMERA_PORTS = {*DEFAULT_PORTS.values(), 8554}
 IN_MONITORING = (("kubernetes.io/metadata.name", "monitoring"),)
+IN_OPENSHIFT_DNS = (("kubernetes.io/metadata.name", "openshift-dns"),)
 IN_KUBE_SYSTEM = (("kubernetes.io/metadata.name", "kube-system"),)
 OUTSIDE = [
     Party("client", namespace=(("hermes-live/clients", "true"),)),
@@ -27,6 +28,9 @@ OUTSIDE = [
     Party("grafana", ((NAME, "grafana"),), IN_MONITORING),
     Party("collector", ((NAME, "opentelemetry-collector"),), IN_MONITORING),
     Party("dns", (("k8s-app", "kube-dns"),), IN_KUBE_SYSTEM),
+    Party(
+        "openshift-dns", (("dns.operator.openshift.io/daemonset-dns", "default"),), IN_OPENSHIFT_DNS
+    ),
     Party("metrics-server", (("k8s-app", "metrics-server"),), IN_KUBE_SYSTEM),
     Party("lan", address="10.20.30.40"),
     Party("internet", address="203.0.113.9"),
@@ -42,6 +46,12 @@ def parties(variant: Variant) -> list[Party]:
     return [*ours, *OUTSIDE]
 
 
+def dns(variant: Variant, protocol: str) -> tuple[str, str, int]:
+    if "openshift" in variant.components:
+        return "openshift-dns", protocol, 5353
+    return "dns", protocol, 53
+
+
 @every
 def test_arrows_are_those_of_the_design(variant: Variant) -> None:
     if "network-policies" not in variant.components:
@@ -54,7 +64,7 @@ def test_arrows_are_those_of_the_design(variant: Variant) -> None:
         ("client", "gateway", "TCP", 50051),
         ("gateway", "worker", "TCP", 50061),
         *((name, redis, "TCP", 6379) for name in metrics_ports),
-        *((name, "dns", protocol, 53) for name in metrics_ports for protocol in ("TCP", "UDP")),
+        *((name, *dns(variant, protocol)) for name in metrics_ports for protocol in ("TCP", "UDP")),
         *(("prometheus", name, "TCP", port) for name, port in metrics_ports.items()),
         *(("decoder", to, "TCP", port) for to in ADDRESSES for port in CAMERA_PORTS),
         *(("worker", to, "TCP", 443) for to in ADDRESSES),

@@ -25,6 +25,7 @@ from tests.support.manifests import (
     Variant,
     cluster,
     container,
+    kustomization,
     labels,
     pod,
     readme,
@@ -57,7 +58,8 @@ YOURS = {
 }
 """Secrets that the README says to bring."""
 CLAIM = "hermes-checkpoints"
-"""A claim that it says to bring."""
+MODELS_CLAIM = "hermes-models"
+"""Claims that it says to bring."""
 
 
 @cache
@@ -128,11 +130,11 @@ def test_a_mistake_in_an_operators_object_is_seen(
 
 def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
     folders = {path.name for path in MANIFESTS.iterdir() if path.is_dir()}
-    assert folders == {"base", "cluster", "components", "overlays"}
+    assert folders == {"base", "cluster", "components", "models", "overlays"}
     assert {path.name for path in (MANIFESTS / "overlays").iterdir()} == set(OVERLAYS)
     assert {path.name for path in (MANIFESTS / "components").iterdir()} == set(COMPONENTS)
-    (example,) = (one for one in readme() if one.get("kind") == "Kustomization")
-    named = [Path(path).name for path in example["components"] if path != "./images"]
+    listed = kustomization("overlays")["components"]
+    named = [Path(path).name for path in listed if path != "./images"]
     assert named == [one for one in COMPONENTS if one != "checkpoints-volume"]  # either of the two
 
 
@@ -187,13 +189,15 @@ def test_no_claim_is_made_that_every_node_would_have_to_write_to(variant: Varian
             assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
 
 
-def test_the_claim_of_the_readme_is_the_one_that_workers_use() -> None:
-    (claim,) = (one for one in readme() if one.get("kind") == "PersistentVolumeClaim")
-    for version in VERSIONS:
-        kubernetes_validate.validate(claim, version, strict=True)
-    assert (claim["metadata"]["name"], claim["metadata"]["namespace"]) == (CLAIM, NAMESPACE)
-    worker = pod(Variant("a100", ("checkpoints-volume",)).workloads["hermes-worker"])
-    assert ("PersistentVolumeClaim", CLAIM, False) in references(worker)
+def test_the_claims_of_the_readme_are_those_that_workers_use() -> None:
+    shown = [one for one in readme() if one.get("kind") == "PersistentVolumeClaim"]
+    assert [one["metadata"]["name"] for one in shown] == [CLAIM, MODELS_CLAIM]
+    worker = pod(Variant("h100", COMPONENTS).workloads["hermes-worker"])
+    for claim in shown:
+        for version in VERSIONS:
+            kubernetes_validate.validate(claim, version, strict=True)
+        assert claim["metadata"]["namespace"] == NAMESPACE
+        assert ("PersistentVolumeClaim", claim["metadata"]["name"], False) in references(worker)
 
 
 @every
@@ -277,7 +281,7 @@ def test_what_is_named_is_there(variant: Variant) -> None:
                 assert name in YOURS
                 assert f"`{name}`" in readme
             elif kind == "PersistentVolumeClaim":
-                assert name == CLAIM
+                assert name in (CLAIM, MODELS_CLAIM)
             elif kind == "PriorityClass":
                 assert (kind, name) in {(o["kind"], o["metadata"]["name"]) for o in cluster()}
             else:

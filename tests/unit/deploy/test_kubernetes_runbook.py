@@ -8,8 +8,9 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import yaml
 
-from tests.support.manifests import COMPONENTS, KUBECTL, MANIFESTS, Variant, pod
+from tests.support.manifests import COMPONENTS, KUBECTL, MANIFESTS, OVERLAYS, Variant, pod
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
@@ -64,6 +65,8 @@ def test_flags_are_those_of_kubectl() -> None:
 def test_objects_are_those_of_the_manifests() -> None:
     variant = Variant("h100", COMPONENTS[:1])
     there = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in variant.objects}
+    for one in yaml.safe_load_all((MANIFESTS / "models" / "job.yaml").read_text()):
+        there.add(f"{one['kind'].lower()}/{one['metadata']['name']}")
     for name, workload in variant.workloads.items():
         for number in range(3):
             there.add(f"pod/{name}-{number}")
@@ -86,7 +89,7 @@ def test_a_drain_deletes_what_pods_keep_on_the_node() -> None:
         assert {"--ignore-daemonsets", "--delete-emptydir-data"} <= set(words)
 
 
-@pytest.mark.parametrize("overlay", ["a100", "h100", "cpu-dev"])
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_table_of_drains_is_that_of_the_overlays(overlay: str) -> None:
     (row,) = re.findall(rf"^\| `{overlay}` \|(.*)\|$", PAGES["maintenance.md"], re.MULTILINE)
     cameras, _, drain, grace = (cell.strip() for cell in row.split("|"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -25,9 +26,12 @@ from tests.support.manifests import (
     Variant,
     container,
     kubectls,
+    kustomization,
     kustomize,
     pod,
     readme,
+    references,
+    shown_with,
 )
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
@@ -54,8 +58,8 @@ class Given(Variant):
 
 def example() -> Object:
     """The kustomization of the README, with the patches that it shows further down."""
-    (found,) = (one for one in readme() if one.get("kind") == "Kustomization")
-    return found | {"patches": patches("GRPCRoute")["patches"] + patches("PodMonitor")["patches"]}
+    patched = patches("GRPCRoute")["patches"] + patches("PodMonitor")["patches"]
+    return kustomization("overlays") | {"patches": patched}
 
 
 def patches(kind: str) -> Object:
@@ -64,17 +68,18 @@ def patches(kind: str) -> Object:
     return next(one for one in shown if kind in one["patches"][0]["target"]["kind"])
 
 
-def rendered(kubectl: str, kustomization: Object, folder: Path, images: Path) -> Given:
+def rendered(kubectl: str, given: Object, folder: Path, images: Path) -> Given:
     """The kustomization in a folder beside a checkout."""
     folder = folder.resolve()
     shutil.copytree(images, folder / "images")
-    whole = dict(kustomization)
+    (folder / "redis.env").write_text("url=redis://a-redis\npassword=secret\n")
+    whole = dict(given)
     for field in ("resources", "components"):
         whole[field] = [
             os.path.relpath(MANIFESTS / path.partition("deploy/k8s/")[2], folder)
             if "deploy/k8s" in path
             else path
-            for path in kustomization[field]
+            for path in given[field]
         ]
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
     objects = yaml.load_all(
@@ -101,12 +106,20 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = [f"hermes-live-{name}" for name in ("gateway", "decoder", "worker", "notifier")]
     tags = [f"{name}:0.1.0{'-cuda' if name.endswith('worker') else ''}" for name in names]
     assert pushed == [f"images.example.com/team/{tag}" for tag in tags]
+    values = yaml.safe_load((folder / "images" / "values.yaml").read_text())["images"]
+    assert values == {
+        "registry": made["REGISTRY"],
+        "tag": "0.1.0",
+        "digests": dict.fromkeys(
+            ("gateway", "decoder", "worker", "notifier"), f"sha256:{'1' * 64}"
+        ),
+    }
     return folder / "images"
 
 
-def set_by(kustomization: Object) -> Iterator[tuple[str, str, str]]:
-    """Workload, name and value of every setting in it."""
-    for one in kustomization["configMapGenerator"]:
+def set_by(given: Object) -> Iterator[tuple[str, str, str]]:
+    """Workload, name and value of every setting in a kustomization."""
+    for one in given["configMapGenerator"]:
         for literal in one["literals"]:
             name, _, value = literal.partition("=")
             yield one["name"].removesuffix("-settings"), name, value
@@ -119,7 +132,7 @@ kubectl_versions = pytest.mark.parametrize("kubectl", kubectls(), ids=lambda pat
 def test_the_readmes_kustomization_gives_its_users_settings(
     kubectl: str, tmp_path: Path, images: Path
 ) -> None:
-    found = rendered(kubectl, example(), tmp_path, images)
+    found = rendered(kubectl, example() | shown_with("secretGenerator"), tmp_path, images)
     settings = list(set_by(example()))
     assert ("hermes-gateway", "HERMES_JWT_AUDIENCE", "your-gateway") in settings
     for workload, name, value in settings:
@@ -133,7 +146,12 @@ def test_the_readmes_kustomization_gives_its_users_settings(
         assert one["metadata"]["labels"]["release"] == "your-release"
     for one in (route, ingress):
         assert "invalid" not in yaml.safe_dump(one)
+    (secret,) = (one["metadata"]["name"] for one in found.of_kind("Secret"))
+    assert re.fullmatch(r"hermes-redis-\w{10}", secret)
     for name in (*SERVICES, NOTIFIER):
+        named = [one for _, one, _ in references(pod(found.workloads[name]))]
+        assert secret in named  # so that another password is another pod
+        assert "hermes-redis" not in named
         image = container(found.workloads[name])["image"]
         product = name.replace("hermes", "hermes-live")
         assert image == f"images.example.com/team/{product}@sha256:{'1' * 64}"

@@ -101,3 +101,37 @@ def test_a_question_waits_for_one_pass_that_weighs_an_answer() -> None:
     assert admission.expected_wait_s == pytest.approx(2.2)
     admission.ended("a", unread=0, weighed=True)
     assert admission.expected_wait_s == pytest.approx(1.0)
+
+
+def test_a_caller_that_sends_much_leaves_room_for_others() -> None:
+    """Of 64 places one caller has 48; of the 32 of a camera 24."""
+    admission = Admission(EngineConfig(max_wait_s=1e9))
+    for _ in range(24):
+        admission.admit("a", caller="flood")
+    with pytest.raises(Overloaded, match=r"24 questions of yours are open about camera 'a'"):
+        admission.admit("a", caller="flood")
+    for number in range(24):
+        admission.admit(f"b{number}", caller="flood")
+    with pytest.raises(Overloaded, match=r"48 .* on this worker; the last 16 places are for other"):
+        admission.admit("c", caller="flood")
+    admission.admit("a", caller="quiet")
+    admission.ended("a", unread=1, caller="flood")
+    admission.ended("a", unread=1, caller="flood")
+    admission.admit("a", caller="flood")
+
+
+def test_a_question_waits_only_for_what_is_read_before_it() -> None:
+    """Reading a question takes half a second and two seconds are allowed."""
+    admission = Admission(EngineConfig(max_wait_s=2.0))
+    admission.admit("a", caller="flood")
+    admission.read(1, 0.5, {"flood": 1})
+    for _ in range(4):
+        admission.admit("a", caller="flood")
+    with pytest.raises(Overloaded, match=r"4 questions are waiting.* 2\.5 s"):
+        admission.admit("a", caller="flood")
+    admission.admit("a", caller="quiet")
+    admission.admit("a", caller="quiet")
+    with pytest.raises(Overloaded, match=r"5 questions are waiting"):
+        admission.admit("a", caller="quiet")
+    admission.read(3, 1.5, {"flood": 2, "quiet": 1})
+    admission.admit("a", caller="quiet")

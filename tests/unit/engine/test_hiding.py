@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.engine.hiding import PARTS, SEGMENTS, Found, Hidden, Hiding, cut, odds
+from tests.support.examples import at_most
 
 
 def likely(log_odds: float) -> float:
@@ -34,7 +35,7 @@ def rests_on(shows: set[int]) -> Callable[[set[int]], float]:
     return lambda shown: likely(5.0) if shown & shows else likely(-6.0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=at_most(200), deadline=None)
 @given(
     frames=st.sets(st.integers(0, 5000), min_size=2, max_size=700),
     share=st.floats(0, 0.49),

@@ -22,9 +22,11 @@ MOST = 100
 LEAST = 25
 
 
-def asked(tokens: int, *, standing: bool = False) -> Answer:
+def asked(tokens: int, *, standing: bool = False, caller: str = "") -> Answer:
     """A question that waits for the device."""
-    answer = Answer(Session("a", 1, 1), Question("?"), Sink(), None, 0.0, standing=standing)
+    answer = Answer(
+        Session("a", 1, 1), Question("?"), Sink(), None, 0.0, standing=standing, caller=caller
+    )
     answer.question_tokens = answer.unread_tokens = tokens
     return answer
 
@@ -59,6 +61,21 @@ def test_questions_that_fit_are_read_whole_as_many_as_fit() -> None:
     assert read(shared(prefill, under_way, ready), under_way) == [10]
     share = shared(prefill, under_way, ready)
     assert share == PassShare((), tuple(under_way), (), 0)
+
+
+def test_the_one_question_of_a_quiet_caller_is_in_the_next_pass() -> None:
+    """However many of another caller came before it, and whether or not those are answered."""
+    under_way = [asked(0, caller="flood") for _ in range(5)]
+    flood = [asked(50, caller="flood") for _ in range(20)]
+    quiet = asked(50, caller="quiet")
+    prefill, ready = Prefill(QuestionRoom(MOST, grows=False)), queue([*flood, quiet])
+    assert shared(prefill, under_way, ready).starting == (quiet, flood[0])
+    late = [asked(50, caller="quiet") for _ in range(3)]
+    for answer in late:
+        ready.append(answer)
+    # Now both have questions that wait, and no answer: one of each in a pass.
+    for own, others in zip(late, flood[1:], strict=False):
+        assert set(shared(prefill, [], ready).starting) == {own, others}
 
 
 def test_a_long_question_is_read_in_slices_while_answers_go_on() -> None:

@@ -36,7 +36,11 @@ def new_reader() -> NewReader:
     return partial(kernels.Reader, splits=1)
 
 
-@pytest.fixture(scope="module", params=[None, 1.5], ids=["no penalty", "penalty"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(None, marks=pytest.mark.slow), 1.5],
+    ids=["no penalty", "penalty"],
+)
 def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> VideoModel:
     """The tiny model with two layers, because interpreted kernels are slow.
 
@@ -90,6 +94,7 @@ def spoken(
     return said
 
 
+@pytest.mark.parametrize("model", [None, 1.5], indirect=True, ids=["no penalty", "penalty"])
 @torch.inference_mode()
 def test_recorded_and_packed_passes_say_the_same(model: VideoModel, new_reader: NewReader) -> None:
     """One answer is greedy, one is drawn, one reports its tokens' log-probabilities."""

@@ -28,6 +28,7 @@ from hermes.memory import (
 )
 from hermes.vlm import Between, VideoMemory, VideoModel, load
 from tests.support import tiny
+from tests.support.slow import slow
 from tests.support.snapshots import LAYOUT, SMALL, small
 
 QUESTION = "What is happening now?"
@@ -54,7 +55,7 @@ def same_bits(one: VideoMemory, other: VideoMemory) -> None:
     assert torch.equal(*logits)
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", slow(sorted(POLICIES), "attention-sinks", "hermes-paper"))
 def test_a_restored_memory_continues_bit_equally(policy: str) -> None:
     original = fed(policy)
     data = snapshot.encode(original.state())

@@ -15,6 +15,7 @@ from hermes.memory import (
     SlidingWindow,
     StreamMemory,
 )
+from tests.support.examples import at_most
 from tests.support.snapshots import CONFIG, LAYOUT, SHAPE, SMALL, sealed, small
 
 
@@ -35,7 +36,7 @@ def test_a_snapshot_truncated_at_any_length_is_refused() -> None:
             snapshot.decode(SMALL[:length], limit_bytes=10_000)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=at_most(80), deadline=None)
 @given(at=st.integers(0, len(SMALL) - 1), bits=st.integers(1, 255))
 def test_a_snapshot_with_any_byte_changed_is_refused(at: int, bits: int) -> None:
     changed = bytearray(SMALL)
@@ -44,14 +45,14 @@ def test_a_snapshot_with_any_byte_changed_is_refused(at: int, bits: int) -> None
         snapshot.decode(bytes(changed), limit_bytes=10_000)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=at_most(80), deadline=None)
 @given(st.binary(max_size=400))
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(SnapshotCorrupt):
         snapshot.decode(data, limit_bytes=10_000)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=at_most(80), deadline=None)
 @given(at=st.integers(0, len(SMALL) - 1), bits=st.integers(1, 255))
 def test_a_forged_byte_is_refused_or_harmless(at: int, bits: int) -> None:
     changed = bytearray(SMALL)
@@ -76,7 +77,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=at_most(50), deadline=None)
 @given(data=st.data())
 def test_a_forged_header_is_refused_or_harmless(data: st.DataObject) -> None:
     state = small().state()
@@ -90,7 +91,7 @@ def test_a_forged_header_is_refused_or_harmless(data: st.DataObject) -> None:
     go_on(made)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=at_most(80), deadline=None)
 @given(data=st.data())
 def test_forged_tensors_are_refused_or_harmless(data: st.DataObject) -> None:
     state = small().state()

@@ -12,6 +12,7 @@ from hermes.contents import HeldFrame, LayerContents, MemoryContents
 from hermes.contents_message import contents_of, message_of
 from hermes.errors import HermesError
 from hermes.v1 import memory_pb2
+from tests.support.slow import slow
 
 GRPC_DEFAULT_MAX_BYTES = 4 << 20
 NOW_MS = 1_767_268_800_000
@@ -76,7 +77,7 @@ def test_reasons_of_gaps_survive_the_wire() -> None:
     assert contents_of(message_of(contents)) == contents
 
 
-@pytest.mark.parametrize("summaries", [0, 1])
+@pytest.mark.parametrize("summaries", slow([0, 1], 0))
 def test_the_largest_memory_fits_into_a_message(summaries: int) -> None:
     """Every token is of another frame, no two layers share one, and the stream is a year long."""
     layer_count, budget, year = 28, 6_000, 365 * 24 * 3600

@@ -14,6 +14,7 @@ from hermes.errors import DeadlineExceeded
 from hermes.v1.query_pb2 import QueryServiceAskRequest, Question
 from services.common.metrics import Metrics
 from services.common.rpc import ErrorInterceptor, OpenCalls
+from services.query_gateway.asked_past import AskedPast
 from services.query_gateway.open_questions import OpenQuestions
 from services.query_gateway.questions import QuestionRules
 from services.query_gateway.servicers import QueryServicer
@@ -104,6 +105,7 @@ async def test_a_client_that_does_not_read_meets_the_default_deadline() -> None:
         cast(Any, None),  # no question is to many cameras
         Metrics(),
         default_deadline_s=0.05,
+        past=AskedPast(),
     )
     request = QueryServiceAskRequest(question=Question(camera_id="lobby", text="what?"))
     with pytest.raises(DeadlineExceeded):

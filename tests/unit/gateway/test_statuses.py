@@ -23,6 +23,7 @@ EVERY_ERROR = [
     errors.CameraNotReady("moving", 2.5),
     errors.Unavailable("gone", 0.25),
     errors.Overloaded("full", 3.0),
+    errors.LimitReached("three of three"),
     errors.DeadlineExceeded("late"),
     errors.AnswerCut("after 16 tokens"),
     errors.AnswerNotFound("answers are kept for 60 s"),

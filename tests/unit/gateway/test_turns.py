@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
+from contextvars import ContextVar
 
 import pytest
 
@@ -126,3 +128,38 @@ async def test_one_that_stops_waiting_for_an_owner_stops_no_other() -> None:
     first.cancel()
     assert (await second).address == "one"
     assert first.cancelled()
+
+
+async def test_a_caller_that_asks_many_keeps_no_other_waiting() -> None:
+    rig = Rig(at_once=4, of_one_worker=4)
+    caller = ContextVar("caller", default="")
+    rig.turns = Turns(rig.open_questions, 4, 4, caller.get)
+    caller.set("flood")
+    flood = [asyncio.create_task(rig.camera(f"f-{number}", "one")) for number in range(50)]
+    await rig.settle()
+    caller.set("quiet")
+    quiet = [asyncio.create_task(rig.camera(f"q-{number}", "one")) for number in range(2)]
+    await rig.settle()
+    there = [route.camera_id for route in rig.there]
+    assert there == ["f-0", "f-1", "f-2", "f-3", "q-0", "q-1"]
+    for task in [*flood[4:], *quiet]:
+        task.cancel()
+    await rig.settle()
+    assert rig.open_questions.count == 4
+    rig.go.set()
+    await asyncio.gather(*flood[:4])
+    assert rig.open_questions.count == 0
+
+
+async def test_a_known_caller_leaves_places_for_others() -> None:
+    who = "flood"
+    questions = OpenQuestions(8, lambda: who)
+    with ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(questions.enter())
+        with pytest.raises(Overloaded, match="6 questions of yours are open; the last 2 places"):
+            stack.enter_context(questions.enter())
+        who = "quiet"
+        stack.enter_context(questions.enter())
+        assert questions.count == 7
+    assert questions.count == 0

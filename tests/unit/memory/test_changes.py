@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import hermes.memory.changes
 from hermes.errors import InvalidInput
 from hermes.memory.changes import (
     FLOOR_MOST,
@@ -18,10 +19,13 @@ from hermes.memory.changes import (
     ChangeConfig,
     Changes,
     Look,
+    Seen,
+    Shown,
     beside,
     distance,
     unlike,
 )
+from tests.support.examples import at_most
 
 PLACES, WIDTH, UNIT = 12, 64, 1.0
 
@@ -205,7 +209,7 @@ def test_looking_changes_nothing() -> None:
     assert torch.equal(once.seen.noise, again.seen.noise)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=at_most(50), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=30))
 def test_what_is_left_out_looks_like_what_was_taken_in(script: list[tuple[int, float]]) -> None:
     frames = [noisy(features(scene), amount, 50 + n) for n, (scene, amount) in enumerate(script)]
@@ -249,3 +253,32 @@ def test_impossible_settings_are_refused_by_name(config: dict[str, Any], field: 
     with pytest.raises(InvalidInput) as caught:
         ChangeConfig(**config)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("at_once", [2**22, 2 * PLACES * WIDTH])
+def test_cameras_that_are_looked_at_together_see_what_each_sees_alone(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit. Some have seen many frames and some none; one has a smaller picture."""
+    monkeypatch.setattr(hermes.memory.changes, "AT_ONCE", at_once)
+    changes = Changes(ChangeConfig(refresh_s=9.0), UNIT)
+    alone: list[Seen | None] = [None] * 6
+    together: list[Seen | None] = [None] * 6
+    for number in range(NOISE_FRAMES + 3):
+        shown = []
+        for camera, seen in enumerate(together):
+            places = 6 if camera == 5 else PLACES
+            seen = None if camera == 4 and number < 9 else seen
+            frame = noisy(features(camera, places), 0.2 * camera * (number % 5 == 3), 31 * number)
+            shown.append(Shown(seen, frame, 1000 * number + camera, (places // 3, 3)))
+        looks = changes.looks(shown)
+        for camera, (own, found) in enumerate(zip(shown, looks, strict=True)):
+            before = None if own.seen is None else alone[camera]
+            wanted = changes.look(before, own.features, own.capture_ms, own.sides)
+            assert torch.equal(found.taken, wanted.taken)
+            assert torch.equal(found.numbers, wanted.numbers)
+            for name in ("reference", "newest", "noise", "taken_ms"):
+                assert torch.equal(getattr(found.seen, name), getattr(wanted.seen, name)), name
+            assert found.seen.steps == wanted.seen.steps
+            assert int(found.numbers[0]) == int(found.taken.sum())
+            alone[camera], together[camera] = wanted.seen, found.seen

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hermes.memory import POLICIES, FrameStamp, StreamMemory
 from hermes.memory.coverage import MAX_FORGOTTEN, MAX_GAPS, FrameTable
+from tests.support.examples import at_most
 from tests.unit.memory.test_policies import LAYERS, LAYOUTS, PER_FRAME, Rig
 
 
@@ -48,7 +49,7 @@ class Stream:
         return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=at_most(200), deadline=None)
 @given(data=st.data(), rounds=st.integers(1, 5))
 def test_forgotten_stretches_are_those_of_evicted_frames(data: st.DataObject, rounds: int) -> None:
     table, record, now = FrameTable(), Stream([], [], set()), 0
@@ -105,7 +106,7 @@ def whole_since(rig: Rig) -> int | None:
     return since
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=at_most(40), deadline=None)
 @given(
     name=st.sampled_from(sorted(POLICIES)),
     budget=st.integers(20, 40),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hermes.memory import FrameStamp, HeldFrames
 from hermes.memory.coverage import FrameTable
+from tests.support.examples import at_most
 from tests.support.snapshots import LAYOUT, small
 
 STEPS = st.lists(st.one_of(st.none(), st.sets(st.integers(0, 30))), max_size=40)
@@ -16,7 +17,7 @@ STEPS = st.lists(st.one_of(st.none(), st.sets(st.integers(0, 30))), max_size=40)
 
 
 @given(STEPS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=at_most(200), deadline=None)
 def test_every_moment_stays_as_it_was(steps: list[set[int] | None]) -> None:
     table = FrameTable()
     moments: list[tuple[HeldFrames, list[tuple[int, FrameStamp]]]] = [(HeldFrames(), [])]

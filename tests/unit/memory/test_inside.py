@@ -8,9 +8,10 @@ import torch
 from hermes.memory import POLICIES, FrameStamp, look_inside
 from hermes.vlm import VideoMemory
 from tests.support import tiny
+from tests.support.slow import slow
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", slow(sorted(POLICIES), "attention-sinks", "hermes-paper"))
 def test_counts_what_the_layers_hold(policy: str) -> None:
     model = tiny.model()
     memory = VideoMemory(model, policy, budget=96, compress_every_frames=3)

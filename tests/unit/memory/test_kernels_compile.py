@@ -11,7 +11,7 @@ import pytest
 from hermes.memory.tiles import REGISTERS, Tiles
 from hermes.vlm.shapes import SHAPES, config_of
 from tests.support import compiled
-from tests.support.compiled import MODELS, Heads
+from tests.support.compiled import MIXTURES, MODELS, Heads, Mixture
 
 pytest.importorskip("triton")
 
@@ -25,9 +25,10 @@ ANSWER, QUESTION = 1, 64
 
 
 def check(capability: int, *models: str) -> None:
-    found = compiled.costs(capability, (ANSWER, QUESTION), *models)
+    found = compiled.costs(capability, (ANSWER, QUESTION), *models, *MIXTURES)
     names = {cost.name for cost in found}
-    assert names == {"tables", "write", "attend", "join", "rotate", "rotate_keys"}
+    experts = {"gated", "mixed"}
+    assert names == {"tables", "write", "attend", "join", "rotate", "rotate_keys"} | experts
     for cost in found:
         assert cost.stack == cost.spills == 0, cost
         assert cost.registers <= REGISTERS, cost
@@ -39,7 +40,9 @@ def check(capability: int, *models: str) -> None:
         assert at_once * threads >= 3 * 4 * 32 or at_once >= 16, cost
         if cost.name != "tables":  # which reads positions alone
             assert cost.loads == 128, cost
-        if cost.name != "write":  # a warp loads one token's key at once
+        if cost.name in experts:  # a thread has one number of the router's output
+            assert cost.narrow <= 3, cost
+        elif cost.name != "write":  # a warp loads one token's key at once
             assert cost.narrow == 0, cost
         product = TENSOR_CORES[capability] if cost.tokens == QUESTION else "HMMA"
         assert cost.products == ([product] if cost.name == "attend" else []), cost
@@ -65,6 +68,10 @@ def test_the_shapes_are_those_that_ship() -> None:
         axes = 3 if name.startswith("qwen") else 1
         expected = Heads(text.num_attention_heads, text.num_key_value_heads, dim, axes)
         assert MODELS[name] == expected
+        count = getattr(text, "num_experts", 0)
+        if count:
+            sizes = text.hidden_size, text.moe_intermediate_size, count, text.num_experts_per_tok
+            assert MIXTURES[f"experts of {name}"] == Mixture(*sizes)
 
 
 @pytest.mark.parametrize("capability", [0, 80, 89, 90, 100, 120])

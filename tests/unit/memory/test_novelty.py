@@ -13,6 +13,7 @@ from hermes.errors import InvalidInput
 from hermes.memory import Candidates, Hermes, HermesConfig
 from hermes.memory.novelty import QUARTER_NEW, novelty
 from hermes.memory.summary import SUMMARY_PATCH
+from tests.support.examples import at_most
 
 LAYERS = 10
 
@@ -41,7 +42,7 @@ def slow(values: torch.Tensor, patches: torch.Tensor, run: int) -> list[list[flo
 
 
 @given(st.integers(1, 40), st.integers(0, 50), st.integers(0, 2**31))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=at_most(50), deadline=None)
 def test_against_a_plain_loop(count: int, run: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     values = torch.randn((3, 2, count, 4), generator=generator)

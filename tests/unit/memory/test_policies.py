@@ -26,6 +26,7 @@ from hermes.memory import (
     UniformFrames,
     rotate,
 )
+from tests.support.examples import at_most
 from tests.unit.memory.test_scores import share, slow_scores
 
 LAYERS, PREFIX, PER_FRAME = 10, 2, 4
@@ -103,7 +104,7 @@ CONFIGS = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=at_most(25), deadline=None)
 @given(
     config=st.sampled_from(CONFIGS),
     budget=st.integers(20, 40),
@@ -206,7 +207,7 @@ def test_a_summary_is_the_mean_of_keys_rotated_to_its_position(name: str, axes: 
         assert torch.allclose(slab.values[layer, :, PREFIX + place], mean, atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=at_most(40), deadline=None)
 @given(
     weights=st.sampled_from(["paper", "published_code"]),
     smoothing=st.sampled_from(["index", "identity"]),

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hermes.memory.frame_layout import FIRST_TEXT
 from hermes.memory.present import newest_of_places, next_of_place, whole_from
+from tests.support.examples import at_most
 
 
 def test_the_next_token_of_a_place() -> None:
@@ -41,7 +42,7 @@ def whole_by_hand(taken: list[set[int]], held: list[set[tuple[int, int]]], place
     return first
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=at_most(200), deadline=None)
 @given(st.data())
 def test_pictures_are_whole_from_where_all_that_stands_for_them_is_held(
     data: st.DataObject,

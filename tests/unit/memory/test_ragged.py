@@ -27,6 +27,7 @@ from hermes.memory.novelty import novelty
 from hermes.memory.positions import Clock
 from hermes.memory.scores import top
 from hermes.memory.texts import with_whole_texts
+from tests.support.examples import at_most
 from tests.unit.memory.test_policies import BANDS, CONFIGS, LAYERS, PREFIX, Rig
 
 SIDES = [(2, 2), (1, 3), (3, 2)]
@@ -107,7 +108,7 @@ frames = st.tuples(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30), deadline=None)
 @given(
     config=st.sampled_from(CONFIGS),
     budget=st.integers(20, 40),
@@ -162,7 +163,7 @@ def test_bounded_ordered_and_true_to_identity(
             assert 0 <= contents.share(frame) <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=at_most(25), deadline=None)
 @given(axes=st.sampled_from([1, 3]), chosen=st.lists(frames, min_size=1, max_size=6))
 def test_one_row_of_frames_equals_rows_of_one_frame(
     axes: int, chosen: list[tuple[tuple[int, int], list[int], bool]]

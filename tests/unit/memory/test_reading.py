@@ -23,6 +23,7 @@ from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.reading import ReadingPass, columns_of
 from hermes.question import Span
+from tests.support.slow import slow
 
 kernels = pytest.importorskip("hermes.memory.kernels")
 DEVICE = torch.device("cpu" if "TRITON_INTERPRET" in os.environ else "cuda")
@@ -72,7 +73,9 @@ def random(tokens: int, dtype: torch.dtype, generator: torch.Generator) -> Input
     return query, key, value
 
 
-@pytest.mark.parametrize(("axes", "dtype"), [(1, torch.float16), (3, torch.float32)])
+@pytest.mark.parametrize(
+    ("axes", "dtype"), slow([(1, torch.float16), (3, torch.float32)], (1, torch.float16))
+)
 def test_questions_and_answers_read_their_own_memories(axes: int, dtype: torch.dtype) -> None:
     """Two answers and a question about three memories of different length, then a token each."""
     generator = torch.Generator().manual_seed(1)

@@ -22,6 +22,7 @@ from hermes.memory.scores import (
     working_decay,
 )
 from hermes.memory.summary import SUMMARY_PATCH
+from tests.support.examples import at_most
 
 LAYERS = 10  # bands: 1 sensory, 6 working, 3 long-term
 
@@ -122,7 +123,7 @@ def tensors(held: Held) -> tuple[torch.Tensor, torch.Tensor]:
     return frames, patches
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30), deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_smoothing_by_identity(seed: int) -> None:
     """Every layer holds other tokens; only the same (frame, patch) passes its score on."""
@@ -144,7 +145,7 @@ def test_smoothing_by_identity(seed: int) -> None:
         deeper = current
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30), deadline=None)
 @given(seed=st.integers(0, 10_000), part=st.sampled_from([0.25, 0.5, 1.0]))
 def test_agreement(seed: int, part: float) -> None:
     """The mean over the layers that hold a token; not of summaries, nor in the sensory band."""

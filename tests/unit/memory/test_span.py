@@ -17,6 +17,7 @@ from hermes.memory.frame_layout import FIRST_TEXT, PLACES
 from hermes.memory.present import until
 from hermes.memory.slab import STANDS
 from hermes.question import Span
+from tests.support.examples import at_most
 from tests.unit.memory.test_policies import LAYERS, LAYOUTS, PREFIX, Rig
 
 
@@ -60,7 +61,7 @@ class Stream:
         return "whole" if after > self.whole_from else "thinned"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=at_most(150), deadline=None)
 @given(st.data(), st.booleans())
 def test_the_four_parts_are_counted_out_and_add_up_to_the_span(
     data: st.DataObject, media: bool
@@ -77,7 +78,7 @@ def test_the_four_parts_are_counted_out_and_add_up_to_the_span(
     assert found.frames == len(inside)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=at_most(100), deadline=None)
 @given(st.data())
 def test_an_open_span_ends_where_the_frames_do(data: st.DataObject) -> None:
     stream = Stream.drawn(data)
@@ -104,7 +105,7 @@ def test_a_clock_that_was_set_back_loses_no_frame_and_no_millisecond() -> None:
 # -- what stood when a span began -----------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=at_most(100), deadline=None)
 @given(st.data())
 def test_it_is_known_of_every_held_token_until_when_it_stood(data: st.DataObject) -> None:
     """Whatever was evicted since, in whatever order; and the picture's sides may change."""
@@ -168,7 +169,7 @@ def read(rig: Rig, span: Span) -> list[list[int]]:
         ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=at_most(40), deadline=None)
 @given(
     name=st.sampled_from(sorted(POLICIES)),
     axes=st.sampled_from([1, 3]),

@@ -19,6 +19,7 @@ from hermes.picture import draw
 from hermes.picture.draw import EMPTY, LEFT
 from hermes.picture.labels import ELLIPSIS, Area, area_of, fitted, width_of
 from hermes.picture.scene import Box, Scene, Text
+from tests.support.examples import at_most
 from tests.unit.picture.test_picture import NOON, contents
 
 DEJAVU = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -42,7 +43,7 @@ def assert_legible(scene: Scene) -> None:
             assert not any(row.overlaps(area) for _, area in placed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 @given(
     numbers=st.sets(st.integers(0, 3_000), max_size=30).map(sorted),
     layers=st.sampled_from([1, 2, 3, 10, 28, 80, 126]),

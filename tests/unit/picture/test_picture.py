@@ -18,6 +18,7 @@ from hermes.picture.axis import TimeAxis, day, duration, frame_ms
 from hermes.picture.draw import EMPTY, SUMMARY, colour
 from hermes.picture.files import hatched
 from hermes.picture.scene import Box, Dot, Hatch, Text
+from tests.support.examples import at_most
 
 NOON = 1_767_268_800_000
 
@@ -94,7 +95,7 @@ def test_gaps_summaries_bands_and_names_are_there() -> None:
     assert any("6 of 62 frames held" in text for text in texts)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30), deadline=None)
 @given(
     numbers=st.sets(st.integers(0, 3_000), max_size=60).map(sorted),
     layers=st.sampled_from([1, 2, 10, 28, 80]),
@@ -136,7 +137,7 @@ def test_hatching_stays_inside() -> None:
         assert all(20 <= y <= 50 for y in line[1::2])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=at_most(100), deadline=None)
 @given(st.integers(-(10**12), 2 * 10**12), st.integers(1, 10**10))
 def test_ticks_are_few_and_round(start: int, span: int) -> None:
     axis = TimeAxis(start, start + span, 100, 1_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from hermes.errors import Unsupported
 from hermes.memory import Pass, Rotary, rotate
-from hermes.vlm import VideoModel, load
+from hermes.vlm import VideoModel, expert_steps, experts, load
 from hermes.vlm.decoder import Decoder
 from tests.support import tiny_hub
 
@@ -64,6 +65,17 @@ def test_hidden_states_are_those_of_the_stock_forward(family: str) -> None:
     wanted = plain(inputs_embeds=inputs.unsqueeze(0), use_cache=False).last_hidden_state[0]
     assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-5)
     assert torch.equal(inputs, kept)  # the loop overwrites nothing that is not its own
+
+
+@torch.inference_mode()
+def test_experts_that_are_read_without_sorting_change_no_hidden_state() -> None:
+    own, plain = model("qwen3_vl_moe"), stock("qwen3_vl_moe")
+    inputs = embeddings(plain)
+    with mock.patch.object(experts, "kernels_for", return_value=expert_steps) as asked:
+        found = own.decoder.forward(inputs, Causal(own.rotary, own.shape.axes))
+    assert asked.call_count == len(plain.layers)
+    wanted = plain(inputs_embeds=inputs.unsqueeze(0), use_cache=False).last_hidden_state[0]
+    assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", tiny_hub.FAMILIES)

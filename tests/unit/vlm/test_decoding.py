@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hermes.errors import InvalidInput
 from hermes.vlm import TokenChoice, VideoMemory, VideoModel, load
 from hermes.vlm.preprocess import patchify, to_pixels
 from tests.support import tiny_hub
+from tests.support.slow import slow
 from tests.support.waits import Waits
 
 QUESTION = "Who is there?"
@@ -81,8 +83,14 @@ def generated(folder: Path, own: Any, pictures: Tensor) -> list[int]:
     return answer
 
 
-@pytest.mark.parametrize("penalty", [None, 1.3, 0.8])
-@pytest.mark.parametrize("family", tiny_hub.FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "penalty"),
+    slow(
+        product(tiny_hub.FAMILIES, (None, 1.3, 0.8)),
+        *product(("llava_onevision", "qwen3_vl_moe"), (1.3, 0.8)),
+        *(("qwen2_5_vl", 1.3), ("qwen3_vl", 0.8)),
+    ),
+)
 @pytest.mark.filterwarnings("ignore:The following generation flags:UserWarning")
 def test_an_answer_is_what_the_model_itself_generates(
     family: str, penalty: float | None, tmp_path: Path

@@ -20,7 +20,8 @@ from hermes.vlm import Between, VideoMemory, VideoModel
 from tests.support import tiny
 
 QUESTION = "What is happening now?"
-BAD = [float("nan"), float("inf"), float("-inf")]
+NAN, INFINITE = float("nan"), float("inf")
+BAD = [NAN, INFINITE, -INFINITE]
 
 
 @dataclass
@@ -86,8 +87,14 @@ def held(cache: StreamMemory) -> dict[str, Tensor]:
 FAULTS = ["features", "hidden", "key", "value"]
 
 
-@pytest.mark.parametrize("value", BAD)
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("fault", "value"),
+    [
+        pytest.param(fault, value, marks=() if value is quick else pytest.mark.slow)
+        for fault, quick in zip(FAULTS, (*BAD, NAN), strict=True)
+        for value in BAD
+    ],
+)
 def test_a_frame_is_refused_before_memory_changed(fault: str, value: float) -> None:
     model: Any = Faulty()
     memory = VideoMemory(model, budget=96, compress_every_frames=3)
@@ -115,7 +122,9 @@ def goes_on_as_if_nothing_had_been(memory: VideoMemory) -> None:
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
-@pytest.mark.parametrize("value", BAD)
+@pytest.mark.parametrize(
+    "value", [pytest.param(value, marks=() if value is NAN else pytest.mark.slow) for value in BAD]
+)
 def test_guidance_is_checked_before_the_frame_is_committed(
     value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from hermes.memory.frame_layout import FIRST_TEXT, FIRST_TIME
 from hermes.vlm import VideoMemory
 from hermes.vlm.encoded import EncodedFrame, FrameTime
 from tests.support import tiny_qwen
+from tests.support.examples import at_most
 
 PLACES = tiny_qwen.GRID[0] * tiny_qwen.GRID[1]
 EPOCH_MS = 1_790_000_000_000
@@ -63,7 +64,7 @@ def test_any_rate_has_the_stock_positions(rate: float, expected: list[int], late
     assert steps(fed("qwen2_5_vl", times)) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=at_most(200), deadline=None)
 @given(rate=st.floats(0.05, 60), frames=st.integers(1, 100_000))
 def test_no_error_adds_up(rate: float, frames: int) -> None:
     model: Any = tiny_qwen.model("qwen2_5_vl")

@@ -24,6 +24,7 @@ from hermes.vlm.grammar import GrammarState
 from hermes.vlm.token_choice import TokenChoice
 from tests.support import tiny, tiny_hub
 from tests.support.schemas_and_patterns import PATTERNS, SCHEMAS
+from tests.support.slow import slow
 
 QUESTION = "What is happening?"
 MODELS = ("demo", "random", *tiny_hub.FAMILIES)
@@ -86,7 +87,7 @@ def test_what_is_written_keeps_the_form(name: str, form: JsonSchema | Regex) -> 
         check(form, written(model_of(name), form, seed))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow(MODELS, "qwen3_vl_moe"))
 def test_an_answer_keeps_its_form(name: str) -> None:
     for number, form in enumerate(FORMS[:10:3]):
         for sampling in (GREEDY, Sampling(temperature=1.0, top_p=0.9, seed=number)):

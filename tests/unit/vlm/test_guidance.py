@@ -12,6 +12,7 @@ from hermes.vlm import VideoMemory, guidance_prompts
 from hermes.vlm.guidance import projections
 from hermes.vlm.preprocess import to_pixels
 from tests.support import tiny
+from tests.support.slow import slow
 
 FRAMES = 5
 
@@ -159,7 +160,9 @@ def test_keeping_everything_changes_no_logit() -> None:
         assert torch.allclose(tiny.answer(kept.cache, "What now?", 3)[1], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["hermes", "hermes-paper", "hermes-published-code"])
+@pytest.mark.parametrize(
+    "name", slow(["hermes", "hermes-paper", "hermes-published-code"], "hermes-paper")
+)
 def test_a_long_stream_stays_within_budget_and_answers(name: str) -> None:
     memory = VideoMemory(tiny.model(), name, budget=160, compress_every_frames=4)
     frames = tiny.pictures(8)

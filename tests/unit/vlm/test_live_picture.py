@@ -10,6 +10,7 @@ from hermes.memory.changes import Changes
 from hermes.memory.frame_layout import FrameLayout
 from hermes.vlm import VideoMemory
 from hermes.vlm.encoded import EncodedFrame
+from hermes.vlm.glance import glances
 from hermes.vlm.live_picture import LivePicture
 from tests.support import tiny
 
@@ -30,10 +31,12 @@ def test_a_picture_keeps_nothing_else_of_its_pass(present: int, steps: int) -> N
     for step in range(steps):
         of_all_cameras = torch.randn((32 * TOKENS, WIDTH), generator=random)
         parts = of_all_cameras.split(TOKENS)[8:11]
-        glance = picture.glance(
+        coming = picture.coming(
             [EncodedFrame(part, layout) for part in parts],
             [FrameStamp(10 * step + at) for at in range(3)],
         )
+        # Beside other cameras, whose frames are looked at in the same tensors.
+        glance, *_ = glances([coming] * 4)
         picture.took(picture.changed(glance, glance.numbers.tolist()))
     frame = TOKENS * WIDTH * 4
     beside = TOKENS * (4 * 16 + 8) + 8 * TOKENS  # noise and times; one layout for all frames

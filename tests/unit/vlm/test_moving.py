@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from hermes.memory import MemoryConfig, rotate
 from hermes.memory.held import Held
 from hermes.vlm import VideoMemory
 from tests.support import tiny, tiny_qwen
+from tests.support.examples import at_most
+from tests.support.slow import slow
 
 FAMILIES = ("llava_onevision", *tiny_qwen.FAMILIES)
 
@@ -31,7 +34,7 @@ def by_transformers(model: Any, key: Tensor, positions: Tensor) -> Tensor:
     return rotated
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 @given(
     family=st.sampled_from(FAMILIES),
     places=st.lists(st.tuples(*[st.integers(0, 3000)] * 6), min_size=1, max_size=5),
@@ -53,8 +56,10 @@ def test_rotating_by_the_difference_is_a_fresh_rotation(
     assert torch.allclose(rotate(key, model.rotary.tables(q)), fresh, atol=1e-5), "as it is kept"
 
 
-@pytest.mark.parametrize("policy", ["hermes", "hermes-paper"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "policy"),
+    slow(product(FAMILIES, ("hermes", "hermes-paper")), *product(FAMILIES[1:], ("hermes-paper",))),
+)
 def test_keys_are_rotated_afresh_after_reindexing(
     family: str, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from hermes.memory import (
 )
 from hermes.vlm import VideoMemory
 from tests.support import tiny
+from tests.support.examples import at_most
 
 FRAME = 16  # tokens of the tiny model's
 
@@ -44,7 +45,7 @@ def test_recent_frames_that_do_not_fit_are_refused_at_once() -> None:
     VideoMemory(tiny.model(), without_summary, budget=2 * FRAME)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=at_most(25), deadline=None)
 @given(
     recent=st.integers(0, 4),
     summary=st.sampled_from(["off", "paper", "pinned"]),

@@ -16,6 +16,7 @@ from hermes.vlm import VideoMemory, load
 from hermes.vlm.prompt import PromptTemplate
 from hermes.vlm.text_only import TextOnly
 from tests.support import tiny, tiny_hub, tiny_qwen
+from tests.support.examples import at_most
 from tests.unit.vlm.test_turns import FOLDERS, TURNS, prompt_of
 
 TEXT = "Several cameras were asked: who is there?\n\nDock, gate 3: nobody\nlobby: a red car"
@@ -69,7 +70,7 @@ def test_the_answer_is_the_stock_models(family: str) -> None:
 
 
 @given(st.text(max_size=60), st.sampled_from(["<|im_end|>", "<|im_start|>", "</think>", "<video>"]))
-@settings(max_examples=30)
+@settings(max_examples=at_most(30))
 def test_nothing_that_cameras_answered_controls_the_model(text: str, token: str) -> None:
     tokenizer: Any = tiny_qwen.model("qwen3_vl").tokenizer
     template = tiny_qwen.model("qwen3_vl").text_template

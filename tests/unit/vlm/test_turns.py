@@ -20,6 +20,7 @@ from hermes.vlm.model_folder import read_json
 from hermes.vlm.prompt import PromptTemplate
 from tests.support import tiny, tiny_hub, tiny_qwen
 from tests.support import tiny_hub_templates as templates
+from tests.support.examples import at_most
 
 FOLDERS: dict[str, Callable[[str], Path]] = {
     **dict.fromkeys(tiny_hub.FAMILIES, tiny_hub.folder),
@@ -155,7 +156,7 @@ PIECES = st.sampled_from([*tiny_hub.SPECIAL, *tiny_hub.NOT_SPECIAL, " ", "\n", "
 TEXTS = st.lists(PIECES, min_size=1, max_size=4).map("".join).filter(str.strip)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=at_most(25), deadline=None)
 @given(question=TEXTS, turns=st.lists(st.tuples(TEXTS, TEXTS), max_size=2))
 def test_what_was_said_never_becomes_a_control_token(
     prompt: tuple[Any, PromptTemplate, set[int]], question: str, turns: list[tuple[str, str]]

@@ -12,6 +12,7 @@ from hermes.memory import FrameStamp, HeldFrames
 from hermes.memory.coverage import FrameTable
 from services.hermes_worker.kept_pictures import MAX_PICTURE_BYTES, KeptFrame, KeptPictures
 from services.hermes_worker.least_missed import least_missed
+from tests.support.examples import at_most
 
 
 class Memory:
@@ -108,7 +109,7 @@ def test_nothing_is_kept_without_a_bound_and_nothing_too_large_for_a_message() -
         max_size=60,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=at_most(150), deadline=None)
 def test_the_bound_holds_and_only_frames_that_are_held_have_pictures(
     steps: list[tuple[int, int] | set[int]],
 ) -> None:

@@ -16,6 +16,7 @@ from services.hermes_worker.picture_bundle import decode, encode
 from services.hermes_worker.picture_shelf import BUNDLE_BYTES, PictureShelf
 from services.hermes_worker.picture_store import SUFFIX, PictureStore
 from services.hermes_worker.snapshot_store import SnapshotStore
+from tests.support.examples import at_most
 from tests.support.picture_shelves import StillMemory, lease_of, tenure_of, watched
 
 FRAMES = {1000: b"one", 2000: b"two", 3000: b"three"}
@@ -199,7 +200,7 @@ def test_many_pictures_go_into_several_bundles() -> None:
         max_size=20,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=at_most(200), deadline=None)
 def test_the_store_holds_what_is_kept_and_less_than_as_much_again(
     steps: list[tuple[dict[int, int], set[int]]],
 ) -> None:
@@ -223,6 +224,6 @@ def test_the_store_holds_what_is_kept_and_less_than_as_much_again(
 
 
 @given(st.dictionaries(st.integers(0, 2**53), st.binary(min_size=1, max_size=50), max_size=6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=at_most(100), deadline=None)
 def test_a_bundle_is_read_as_it_was_written(pictures: dict[int, bytes]) -> None:
     assert decode(encode(pictures, "lobby/7"), "lobby/7") == pictures

@@ -18,6 +18,7 @@ from services.common.leases import Fence, Lease
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.phase import TRANSITIONS, Phase
 from services.hermes_worker.tenure import LEAVE_S, Tenure
+from tests.support.examples import at_most
 from tests.support.ingest_rig import FakeEngine, FakeHandle
 
 
@@ -144,7 +145,9 @@ class Tenancy(RuleBasedStateMachine):
         assert (tenure.position is not None) == self.restored
 
 
-Tenancy.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+Tenancy.TestCase.settings = settings(
+    max_examples=at_most(200), stateful_step_count=30, deadline=None
+)
 TestTenancy = Tenancy.TestCase
 
 

@@ -20,6 +20,7 @@ from hermes.errors import Unauthenticated
 from services.query_gateway.access.jwks import KeySet
 from services.query_gateway.access.jwts import JwtVerifier, scopes_of
 from services.query_gateway.access.scopes import Action
+from tests.support.examples import at_most
 from tests.support.tokens import AUDIENCE, ISSUER, claims, jwk, jwks, key_pair, signed
 
 SECRET = b"a secret of thirty-two bytes or more"
@@ -148,7 +149,7 @@ def test_claims_without_a_scope_give_none(claim: Any) -> None:
     assert scopes_of(claim) == ()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30), deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from("AZaz09-_."))
 async def test_a_token_with_one_changed_character_is_refused(place: int, character: str) -> None:
     """In header, claims and signature alike; but for spare bits of the encoding."""
@@ -165,7 +166,7 @@ async def test_a_token_with_one_changed_character_is_refused(place: int, charact
         await verifier().caller(changed)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=at_most(50), deadline=None)
 @given(st.text(st.characters(codec="ascii"), max_size=200))
 async def test_nonsense_is_refused_and_nothing_else_happens(text: str) -> None:
     with pytest.raises(Unauthenticated):

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from hermes.errors import InvalidInput, Unauthenticated
 from services.query_gateway.access.scopes import Action
 from services.query_gateway.access.token_file import TokenFile, hash_of, new_token, parse
+from tests.support.examples import at_most
 from tests.support.tokens import write_tokens
 
 HASH = hash_of("x")
@@ -136,7 +137,7 @@ def test_a_secret_that_changes_as_kubernetes_changes_it_is_taken(tmp_path: Path)
     assert file.caller(second) is not None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=at_most(100), deadline=None)
 @given(
     st.binary(max_size=60)
     | st.text(st.sampled_from("-[]{}:,&*!?|>'\"%@`#~ \n\tab019.TZ=<"), max_size=60).map(str.encode)

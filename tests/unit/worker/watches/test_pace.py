@@ -38,3 +38,12 @@ def test_a_watch_is_asked_after_changes_and_now_and_then(
     pace: Pace, frames: list[tuple[int, int]], waiting: bool, times: list[int]
 ) -> None:
     assert asked(pace, frames, waiting=waiting) == times
+
+
+def test_an_unsure_answer_is_asked_again_for_a_while_after_a_change() -> None:
+    pace, times = Pace(heartbeat_ms=60_000), []
+    for newest_ms in range(1000, 30_000, 1000):
+        if pace.due(newest_ms, newest_ms // 20_000, unsure=True):
+            pace.asked(newest_ms, newest_ms // 20_000)
+            times.append(newest_ms)
+    assert times == [*range(1000, 12_000, 1000), *range(20_000, 30_000, 1000)]

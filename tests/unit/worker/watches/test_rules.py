@@ -35,7 +35,7 @@ def made(form: dict[str, Any], trigger: dict[str, Any]) -> Any:
         (NUMBER, {"below": {"value": 5, "clear": 7}}, Below(5, 7)),
         (NUMBER, {"rate": {"perMinute": 10}}, Above(10, 9)),
         (NUMBER, {"rate": {"perMinute": -10}}, Below(-10, -9)),
-        (CHOICES, {"equals": {"choices": ["open"]}}, OneOf(frozenset({"open"}), 0.5, 0.45)),
+        (CHOICES, {"equals": {"choices": ["open"]}}, OneOf(frozenset({"open"}), 0.5, 0.25)),
     ],
 )
 def test_conditions(form: dict[str, Any], trigger: dict[str, Any], condition: object) -> None:
