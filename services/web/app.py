@@ -9,7 +9,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
@@ -19,6 +18,8 @@ from hermes.errors import HermesError
 from services.common import logs
 from services.web import problems, rest
 from services.web.callers import TIMEOUT, Callers
+from services.web.description import routes as description
+from services.web.description.openapi import describe
 from services.web.leaving import ClientLeft
 from services.web.openai import errors as openai_errors
 from services.web.openai.routes import router as openai
@@ -56,6 +57,7 @@ def make_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         max_body_size=settings.max_body_bytes,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.callers = callers
@@ -69,13 +71,14 @@ def make_app(
         said = {"status": "ok" if answers else "unavailable", "why": why, "version": __version__}
         return JSONResponse(said, 200 if answers else 503)
 
+    app.include_router(description.router)
     app.include_router(openai)
     for router in rest.ROUTERS:
         app.include_router(router)
     if mounted is not None:
         app.add_route("/mcp", mounted, include_in_schema=False)
     _answer_errors(app)
-    _describe(app)
+    describe(app)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -127,26 +130,3 @@ def _answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(ClientLeft, client_left)
     app.add_exception_handler(Exception, fault)
-
-
-def _describe(app: FastAPI) -> None:
-    """OpenAPI 3.1 without the status of FastAPI's own that no request gets here."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=app.description,
-                routes=app.routes,
-            )
-            for operations in schema["paths"].values():
-                for operation in operations.values():
-                    operation.get("responses", {}).pop("422", None)
-            parts = schema.setdefault("components", {}).setdefault("schemas", {})
-            for name in ("HTTPValidationError", "ValidationError"):
-                parts.pop(name, None)
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
