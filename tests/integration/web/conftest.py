@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 import pytest_asyncio
 import redis
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from hermes.v1.event_pb2 import Event
 from services.common import keys
@@ -25,6 +29,7 @@ from tests.support.tokens import write_tokens
 SCOPES = {
     "root": "ask:* read:* admin:* watch:* ack:*",
     "guest": "ask:lobby read:lobby",
+    "pair": "ask:lobby ask:dock read:lobby read:dock watch:lobby watch:dock ack:lobby ack:dock",
 }
 
 
@@ -56,6 +61,15 @@ class World:
 
     def bearer(self, name: str = "root") -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+
+@asynccontextmanager
+async def agent(world: World, name: str = "root") -> AsyncIterator[Client]:
+    """A client of MCP over streamable HTTP, with this token."""
+    async with httpx2.AsyncClient(headers=world.bearer(name)) as http:
+        transport = streamable_http_client(f"{world.url}/mcp", http_client=http)
+        async with Client(transport) as client:
+            yield client
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx2
 import pytest
 from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 
 from hermes.v1.memory_pb2 import FramePicture
-from tests.integration.web.conftest import World
+from tests.integration.web.conftest import World, agent
 from tests.support.fake_worker import HELLO
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DOOR = {"id": "door", "text": "Is it open?", "camera_ids": ["lobby"],
         "trigger": {"condition": {"kind": "above", "value": 0.8}}}  # fmt: skip
-
-
-@asynccontextmanager
-async def agent(world: World, name: str = "root") -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers=world.bearer(name)) as http:
-        transport = streamable_http_client(f"{world.url}/mcp", http_client=http)
-        async with Client(transport) as client:
-            yield client
 
 
 async def said(client: Client, tool: str, **arguments: Any) -> Any:
