@@ -49,9 +49,9 @@ def make_server(gateway: Gateway) -> MCPServer:
         mime_type="application/json",
         description="A camera: its state, its labels, and since when it remembers",
     )
-    async def camera_state(camera: str, ctx: Ctx) -> bytes:
+    async def camera_state(camera: str, ctx: Ctx) -> str:
         try:
-            return to_json(summary_of(await gateway.client(ctx).get_camera(camera)))
+            return to_json(summary_of(await gateway.client(ctx).get_camera(camera))).decode()
         except CameraNotFound as error:
             raise ResourceNotFoundError(str(error)) from None
         except HermesError as error:

@@ -49,7 +49,7 @@ async def test_an_agent_asks_and_looks(world: World) -> None:
         (content,) = (await client.read_resource("hermes://cameras/lobby/snapshot.jpg")).contents
         assert base64.b64decode(content.blob) == b"\xff\xd8 five"  # type: ignore[union-attr]
         (state,) = (await client.read_resource("hermes://cameras/lobby")).contents
-        assert "lobby" in str(state)
+        assert json.loads(state.text)["id"] == "lobby"  # type: ignore[union-attr]
 
 
 async def test_an_agent_watches(world: World) -> None:
