@@ -109,12 +109,19 @@ def _parameter(one: tuple[str, str, bool, Mapping[str, Any], str | None]) -> tup
 
 
 def _answers(responses: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """A row for each success, and one for all errors that look the same."""
+    errors: dict[str, list[str]] = {}
     for status, response in sorted(responses.items()):
-        types = (
+        types = "<br>".join(
             f"{_type(one.get('schema', {}))} as {escape(media)}"
             for media, one in response.get("content", {}).items()
         )
-        yield status, escape(response.get("description", "")), "<br>".join(types)
+        if status.startswith(("4", "5")) and types:
+            errors.setdefault(types, []).append(status)
+        else:
+            yield status, escape(response.get("description", "")), types
+    for types, statuses in errors.items():
+        yield ", ".join(statuses), "Errors", types
 
 
 def _record(name: str, schema: Mapping[str, Any]) -> str:

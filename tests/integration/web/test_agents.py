@@ -6,19 +6,18 @@ from typing import Any
 
 import openai
 import pytest
-from agents import Agent, OpenAIChatCompletionsModel, RunConfig, Runner
-from agents.mcp import MCPServerStreamableHttp
 
 from tests.integration.web.conftest import World
 from tests.support.fake_worker import HELLO
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NO_TRACES = RunConfig(tracing_disabled=True)
-"""Or else the framework sends them to OpenAI."""
-
 
 async def test_a_camera_answers_as_the_model_of_an_agent(world: World) -> None:
+    # Loading it takes a second, which only the process that runs this test should spend.
+    from agents import Agent, OpenAIChatCompletionsModel, RunConfig, Runner
+
+    no_traces = RunConfig(tracing_disabled=True)  # or else the framework sends them to OpenAI
     world.worker.scripts = [HELLO]
     question: Any = [
         {
@@ -34,9 +33,9 @@ async def test_a_camera_answers_as_the_model_of_an_agent(world: World) -> None:
     ) as client:
         model = OpenAIChatCompletionsModel("hermes", openai_client=client)
         agent = Agent("guard", instructions="Be brief.", model=model)
-        answer = await Runner.run(agent, question, run_config=NO_TRACES)
+        answer = await Runner.run(agent, question, run_config=no_traces)
         assert answer.final_output == "a red car"
-        streamed = Runner.run_streamed(agent, question, run_config=NO_TRACES)
+        streamed = Runner.run_streamed(agent, question, run_config=no_traces)
         async for _ in streamed.stream_events():
             pass
         assert streamed.final_output == "a red car"
@@ -45,6 +44,8 @@ async def test_a_camera_answers_as_the_model_of_an_agent(world: World) -> None:
 
 
 async def test_an_agent_finds_its_tools_over_mcp(world: World) -> None:
+    from agents.mcp import MCPServerStreamableHttp
+
     world.worker.scripts = [HELLO]
     server = MCPServerStreamableHttp(
         params={"url": f"{world.url}/mcp", "headers": world.bearer("guest")},

@@ -99,6 +99,16 @@ def test_a_description_is_text_and_not_markup() -> None:
     assert "<code>a &lt; b</code>" in page
 
 
+def test_errors_that_look_the_same_are_one_row() -> None:
+    content = {"application/json": {"schema": {"type": "string"}}}
+    responses = {status: {"content": content} for status in ("404", "200", "400")}
+    operation = {"responses": responses}
+    info = {"title": "T", "version": "1"}
+    page = page_of({"openapi": "3.1.0", "info": info, "paths": {"/p": {"get": operation}}})
+    assert "<td>400, 404</td><td>Errors</td><td>string as application/json</td>" in page
+    assert page.count("<tr><td>") == 2
+
+
 def test_problems_have_one_media_type(schema: dict[str, Any]) -> None:
     refused = schema["paths"]["/api/v1/cameras"]["get"]["responses"]["403"]
     assert set(refused["content"]) == {"application/problem+json"}
