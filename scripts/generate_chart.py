@@ -15,20 +15,22 @@ from typing import Any
 
 import yaml
 
-from services.common.settings import ServiceSettings
+from services.common.settings import ProcessSettings
 from services.decoder.settings import DecoderSettings
 from services.hermes_worker.settings import WorkerSettings
 from services.notifier.settings import NotifierSettings
 from services.query_gateway.settings import GatewaySettings
+from services.web.settings import WebSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "deploy" / "helm" / "hermes-live"
 SOURCE = ROOT / "deploy" / "helm" / "values.schema.yaml"
-SETTINGS: dict[str, type[ServiceSettings]] = {
+SETTINGS: dict[str, type[ProcessSettings]] = {
     "gateway": GatewaySettings,
     "worker": WorkerSettings,
     "decoder": DecoderSettings,
     "notifier": NotifierSettings,
+    "web": WebSettings,
 }
 OF_THE_CHART = frozenset(
     {
@@ -41,6 +43,7 @@ OF_THE_CHART = frozenset(
         "redis_tls_ca_file", "redis_tls_cert_file", "redis_tls_key_file",
         "tls_cert_file", "tls_key_file",
         "worker_tls_ca_file", "worker_tls_cert_file", "worker_tls_key_file", "worker_tls_name",
+        "gateway", "gateway_ca_file",
         "tokens_file", "jwt_jwks", "jwt_issuer", "jwt_audience", "checkpoint_url", "sinks",
     }
 )  # fmt: skip
@@ -83,7 +86,7 @@ def _with_settings(value: Any) -> Any:
     return {key: _with_settings(one) for key, one in value.items()}
 
 
-def settings_of(kind: type[ServiceSettings]) -> dict[str, Any]:
+def settings_of(kind: type[ProcessSettings]) -> dict[str, Any]:
     """The schema of a service's settings, by the names of their variables."""
     fields = kind.model_json_schema()["properties"]
     return {

@@ -21,6 +21,7 @@ instrumentation of gRPC can be used at the same time.
 
 from hermes.choices import ChoiceProbability
 from hermes.client.aio import AsyncHermesClient
+from hermes.client.connection import AsyncConnection
 from hermes.client.event_streams import AsyncEventStream, EventStream
 from hermes.client.events import (
     Acknowledgement,
@@ -88,6 +89,7 @@ __all__ = [
     "AnswerStream",
     "AskedSpan",
     "AsyncAnswerStream",
+    "AsyncConnection",
     "AsyncEventStream",
     "AsyncFrameStream",
     "AsyncHermesClient",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import grpc
-import grpc.aio
 
+from hermes.client.connection import AsyncConnection
 from hermes.client.evidence import Evidence, evidence_of
 from hermes.client.frames import (
     AsyncFrameStream,
@@ -29,7 +29,6 @@ from hermes.client.requests import (
     add_request,
     ask_many_request,
     ask_request,
-    connection,
     evidence_request,
     get_request,
     inspect_request,
@@ -51,11 +50,6 @@ from hermes.question import Turn
 from hermes.sampling import Sampling
 from hermes.selector import Selector
 from hermes.statuses import error_of
-from hermes.v1.camera_pb2_grpc import CameraServiceStub
-from hermes.v1.event_pb2_grpc import EventServiceStub
-from hermes.v1.memory_pb2_grpc import MemoryServiceStub
-from hermes.v1.query_pb2_grpc import QueryServiceStub
-from hermes.v1.watch_pb2_grpc import WatchServiceStub
 
 
 class AsyncHermesClient(AsyncWatchCalls):
@@ -63,7 +57,7 @@ class AsyncHermesClient(AsyncWatchCalls):
 
     def __init__(
         self,
-        address: str,
+        address: str | AsyncConnection,
         *,
         tls: Tls | None = None,
         credentials: grpc.ChannelCredentials | None = None,
@@ -71,21 +65,22 @@ class AsyncHermesClient(AsyncWatchCalls):
         metadata: Metadata = (),
         timeout: float = CALL_TIMEOUT_S,
     ) -> None:
-        """Connect to `address`. The arguments are those of `HermesClient`."""
+        """Connect to `address`, or use a connection that others use, too, and do not close it.
+
+        The arguments are those of `HermesClient`; a given connection has its own TLS.
+        """
         self._token = token
         self._metadata = tuple(metadata)
         self._timeout = timeout
-        self._peer, credentials, options = connection(address, tls, credentials)
-        self._channel = (
-            grpc.aio.insecure_channel(address, options=options)
-            if credentials is None
-            else grpc.aio.secure_channel(address, credentials, options=options)
-        )
-        self._cameras = cast(Any, CameraServiceStub)(self._channel)
-        self._memories = cast(Any, MemoryServiceStub)(self._channel)
-        self._queries = cast(Any, QueryServiceStub)(self._channel)
-        self._watches = cast(Any, WatchServiceStub)(self._channel)
-        self._events = cast(Any, EventServiceStub)(self._channel)
+        self._own: AsyncConnection | None = None
+        if isinstance(address, str):
+            address = self._own = AsyncConnection(address, tls=tls, credentials=credentials)
+        self._peer = address.peer
+        self._cameras = address.cameras
+        self._memories = address.memories
+        self._queries = address.queries
+        self._watches = address.watches
+        self._events = address.events
 
     def ask(
         self,
@@ -298,8 +293,9 @@ class AsyncHermesClient(AsyncWatchCalls):
         await self._call(self._cameras.Remove, remove_request(camera_id))
 
     async def close(self) -> None:
-        """Close the connection. Open calls are cancelled."""
-        await self._channel.close()
+        """Close the connection, if it is this client's own. Open calls are cancelled."""
+        if self._own is not None:
+            await self._own.close()
 
     def _sent(self) -> Metadata:
         return (*self._metadata, *bearer(self._token), *trace_context())

@@ -147,6 +147,8 @@ class UpConfig(BaseModel):
     frames_per_second: float = Field(0.0, ge=0, le=30)
     capacity: int = Field(0, ge=0, le=4096)
     reflection: bool = False
+    http: str = ""
+    """HOST:PORT of the HTTP door, or off; "": the usual port, or a free one."""
     sinks: Path | None = None
     """The notifier's file of sinks; None runs no notifier."""
 

@@ -85,12 +85,18 @@ def open_client(
     gateway: str, token_file: Path | None = None, *, timeout: float = CALL_TIMEOUT_S
 ) -> HermesClient:
     """A client with the token of the file or the environment. Raises `InvalidInput`."""
-    tls = _tls.get()
+    tls, token = access(token_file)
+    return HermesClient(gateway, tls=tls, token=token, timeout=timeout)
+
+
+def access(token_file: Path | None = None) -> tuple[Tls | None, str | None]:
+    """TLS as the options of `hermes` say it, and the token of the file or the environment.
+
+    Raises `InvalidInput`.
+    """
     if token_file is None:
-        token = os.environ.get(TOKEN_VARIABLE) or None
-        return HermesClient(gateway, tls=tls, token=token, timeout=timeout)
+        return _tls.get(), os.environ.get(TOKEN_VARIABLE) or None
     try:
-        token = token_file.read_text(encoding="ascii").strip()
+        return _tls.get(), token_file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise InvalidInput("--token-file", f"{token_file} cannot be read as a token") from None
-    return HermesClient(gateway, tls=tls, token=token, timeout=timeout)

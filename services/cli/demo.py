@@ -21,6 +21,7 @@ from services.cli import redis_server
 from services.cli.answer_output import print_answer
 from services.cli.connection import open_client
 from services.cli.frame_size import DEMO, frame_size_of
+from services.cli.http_door import start_door
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
 from services.cli.output import camera_table, fail, out, print_cameras
 from services.cli.processes import Pipeline
@@ -38,6 +39,7 @@ QUESTIONS_NOW, QUESTIONS_PAST = 1, 2  # about each camera
 WAIT_S = 90.0
 REPORTED_S = 10.0  # until a memory's state is that of its answers
 FRAMES_PER_SECOND = 2.0
+STAY_LOOK_S = 0.5
 RIGHT, WRONG = "[green]right[/]", "[red]wrong[/]"
 
 
@@ -47,6 +49,16 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep videos, model and logs, and print their folder.")
     ] = False,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Keep everything running at the end, until Ctrl-C.")
+    ] = False,
+    http: Annotated[
+        str,
+        typer.Option(
+            help="Address of the HTTP door, for --stay and in a terminal; off: none.",
+            show_default="127.0.0.1:8000, or a free port",
+        ),
+    ] = "",
 ) -> None:
     """Run everything once: cameras, Redis, decoder, worker, gateway, questions."""
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
@@ -65,8 +77,27 @@ def demo(
             answers = _ask_all(client, worlds, seed)
             answers |= _ask_each_kind(client, worlds[0], seed)
             print_cameras(_current(client, answers))
+            if interactive or stay:
+                _visit(start_door(pipeline, address, http, say))
             if interactive:
                 _ask_more(client, [*worlds, dusk])
+            if stay:
+                _stay(pipeline)
+
+
+def _visit(url: str | None) -> None:
+    if url is not None:
+        out.print(f"Over HTTP: [bold]{url}/docs[/], OpenAI's API: {url}/v1, MCP: {url}/mcp")
+
+
+def _stay(pipeline: Pipeline) -> None:
+    """Wait for Ctrl-C, or for a service to end."""
+    out.print("[dim]everything keeps running; end: Ctrl-C[/]")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            pipeline.check()
+            pipeline.check_redis()
+            time.sleep(STAY_LOOK_S)
 
 
 def _check_given_redis() -> None:

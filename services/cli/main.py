@@ -15,6 +15,7 @@ from services.cli import (
     demo,
     events,
     evidence,
+    mcp,
     memory,
     model,
     notifier,
@@ -42,6 +43,7 @@ app.command("up")(up.up)
 app.command("ask")(ask.ask)
 app.command("evidence")(evidence.evidence)
 app.command("token")(token.token)
+app.command("mcp")(mcp.mcp)
 app.add_typer(cameras.app, name="camera")
 app.add_typer(watches.app, name="watch")
 app.add_typer(events.app, name="events")

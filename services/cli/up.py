@@ -19,6 +19,7 @@ from services.cli.cameras import PacingChoice
 from services.cli.config import UpConfig, read_config_file
 from services.cli.connection import open_client
 from services.cli.frame_size import DEMO
+from services.cli.http_door import start_door
 from services.cli.local import LocalSettings, end_on_sigterm, start_services
 from services.cli.output import err, fail, out
 from services.cli.processes import Pipeline
@@ -63,6 +64,13 @@ def up(
     ] = "",
     listen: Annotated[
         str, typer.Option(help="Address of the gateway.", show_default="127.0.0.1:50051")
+    ] = "",
+    http: Annotated[
+        str,
+        typer.Option(
+            help="Address of the HTTP door (OpenAI's API, REST, MCP); off: none.",
+            show_default="127.0.0.1:8000, or a free port",
+        ),
     ] = "",
     media_root: Annotated[
         Path | None,
@@ -132,6 +140,7 @@ def up(
         revision=revision,
         device=device,
         listen=listen,
+        http=http,
         media_root=media_root,
         frames_per_second=fps,
         budget_tokens=budget,
@@ -166,6 +175,7 @@ def _wanted(
     check.flags_count(of_flags, [name for name, value in given.items() if value])
     wanted = from_file.overridden(of_flags, **given)
     check.listen(wanted.listen)
+    check.http(wanted.http)
     check.device(wanted.device)
     check.sinks(wanted.sinks)
     root, cameras = check.cameras(wanted.cameras, wanted.media_root)
@@ -205,6 +215,7 @@ def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | 
     with Pipeline(folder, keep_open=keep_open, say=_say) as pipeline:
         settings = _settings(wanted, root, None if kept is None else folder / "memories")
         address = start_services(pipeline, settings, _say)
+        url = start_door(pipeline, address, wanted.config.http, _say)
         supervision_says = _Speaker()
         supervision = Supervision(everything_of(pipeline), supervision_says)
         with (
@@ -215,7 +226,7 @@ def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | 
             # Under another folder, a relative path is another file.
             _set_up(client, pipeline, roster, root if root == before else None)
             _set_up_watches(client, watches)
-            _greet(address, folder, wanted.config.model)
+            _greet(address, url, folder, wanted.config.model)
             with contextlib.suppress(KeyboardInterrupt), board_for(out, err) as board:
                 supervision_says.board = board
                 Watching(reader, supervision, storage, board).run()
@@ -271,10 +282,12 @@ def _settings(wanted: Wanted, root: Path | None, memories: Path | None) -> Local
     )
 
 
-def _greet(address: str, folder: Path, model: str) -> None:
+def _greet(address: str, url: str | None, folder: Path, model: str) -> None:
     if model == DEMO:
         err.print("[yellow]The demo's model knows nothing but its little worlds:[/] give --model")
     out.print(f"Ask away: [bold]hermes ask CAMERA 'What happened?' -g {address}[/]")
+    if url is not None:
+        out.print(f"Over HTTP: [bold]{url}/docs[/], OpenAI's API: {url}/v1, MCP: {url}/mcp")
     out.print(f"[dim]logs: {folder}/logs    end: Ctrl-C[/]")
 
 

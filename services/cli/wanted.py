@@ -12,6 +12,7 @@ from hermes.client.requests import add_request
 from hermes.errors import InvalidInput
 from services.cli.config import CameraConfig, ConfigFile, UpConfig, camera_of_flag, is_path
 from services.cli.frame_size import DEMO, UnknownFrameSize, frame_size_of
+from services.cli.http_door import DEFAULT, OFF
 from services.common import cameras
 from services.common.cameras import NETWORK_PROTOCOLS, SourcePolicy
 from services.common.listening import why_not_listen
@@ -78,6 +79,15 @@ class Check:
             self._setting("listen", f"{listen!r} is not HOST:PORT, e.g. 127.0.0.1:50051")
         elif why := why_not_listen(listen):
             self._setting("listen", f"{listen}: {why}")
+
+    def http(self, listen: str) -> None:
+        """Whether the HTTP door can listen there."""
+        if listen in ("", OFF):
+            return
+        if not _LISTEN.fullmatch(listen) or int(listen.rpartition(":")[2]) > MAX_PORT:
+            self._setting("http", f"{listen!r} is not HOST:PORT, e.g. {DEFAULT}, nor {OFF}")
+        elif why := why_not_listen(listen):
+            self._setting("http", f"{listen}: {why}")
 
     def device(self, device: str) -> None:
         """Whether it has the form of a device's name."""

@@ -122,7 +122,7 @@ def everything_of(pipeline: Pipeline) -> list[Watched]:
     if redis is not None and redis.process is not None:
         ours.append(WatchedRedis(redis))
     services = [
-        WatchedService(pipeline, child, keeps_address=child.name == "gateway")
+        WatchedService(pipeline, child, keeps_address=child.name in ("gateway", "web"))
         for child in pipeline.children
     ]
     return [*ours, *services]

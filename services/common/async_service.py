@@ -11,11 +11,11 @@ from typing import Protocol, TypeVar
 from services.common import logs, tracing
 from services.common.announce import announce
 from services.common.service import SIGNALS, run_service
-from services.common.settings import ServiceSettings
+from services.common.settings import ProcessSettings
 
 log = logs.get(__name__)
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 
 class AsyncService(Protocol):

@@ -10,14 +10,14 @@ from typing import TypeVar
 from hermes.errors import HermesError
 from services.common import logs
 from services.common.files import UnusableFile
-from services.common.settings import ServiceSettings, load
+from services.common.settings import ProcessSettings, load
 
 log = logs.get(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 """Either asks a service to stop."""
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 
 def run_service(

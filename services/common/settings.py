@@ -39,22 +39,25 @@ def default_instance() -> str:
     return f"{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
 
 
-class ServiceSettings(BaseSettings):
-    """Settings that every service has."""
+_CONFIG = SettingsConfigDict(
+    env_prefix="HERMES_",
+    env_ignore_empty=True,
+    frozen=True,
+    extra="ignore",
+    allow_inf_nan=False,
+    cli_kebab_case=True,
+    cli_avoid_json=True,
+    cli_hide_none_type=True,
+    cli_implicit_flags=True,
+    cli_show_env_vars=True,
+    cli_exit_on_error=False,  # `load` prints errors in one line, without credentials
+)
 
-    model_config = SettingsConfigDict(
-        env_prefix="HERMES_",
-        env_ignore_empty=True,
-        frozen=True,
-        extra="ignore",
-        allow_inf_nan=False,
-        cli_kebab_case=True,
-        cli_avoid_json=True,
-        cli_hide_none_type=True,
-        cli_implicit_flags=True,
-        cli_show_env_vars=True,
-        cli_exit_on_error=False,  # `load` prints errors in one line, without credentials
-    )
+
+class RedisSettings(BaseSettings):
+    """How Redis is reached."""
+
+    model_config = _CONFIG
 
     redis_url: RedisUrl = Field(
         "redis://127.0.0.1:6379/0",
@@ -75,20 +78,6 @@ class ServiceSettings(BaseSettings):
         None, description="PEM file of the certificate to show to Redis, for rediss://"
     )
     redis_tls_key_file: Path | None = Field(None, description="PEM file of its key")
-    instance: str = Field(
-        default_factory=default_instance,
-        min_length=1,
-        max_length=128,
-        description="name of this process among its peers; unique",
-    )
-    metrics_port: int = Field(
-        0, ge=0, le=65535, description="HTTP port of /metrics, /healthz and /readyz; 0 picks one"
-    )
-    metrics_host: str = Field("0.0.0.0", description="address that the HTTP port binds")  # noqa: S104
-    log_level: LogLevel = Field("info", description="debug, info, warning or error")
-    announce: str = Field(
-        "", description="file to write the bound ports to, as JSON, once ready (for launchers)"
-    )
 
     @model_validator(mode="after")
     def _redis_settings_fit(self) -> Self:
@@ -120,12 +109,37 @@ class ServiceSettings(BaseSettings):
             self.redis_sentinel_password_file,
         )
 
+
+class ProcessSettings(BaseSettings):
+    """Settings that every service has."""
+
+    model_config = _CONFIG
+
+    instance: str = Field(
+        default_factory=default_instance,
+        min_length=1,
+        max_length=128,
+        description="name of this process among its peers; unique",
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="HTTP port of /metrics, /healthz and /readyz; 0 picks one"
+    )
+    metrics_host: str = Field("0.0.0.0", description="address that the HTTP port binds")  # noqa: S104
+    log_level: LogLevel = Field("info", description="debug, info, warning or error")
+    announce: str = Field(
+        "", description="file to write the bound ports to, as JSON, once ready (for launchers)"
+    )
+
     def shown(self) -> dict[str, Any]:
         """All settings, fit for a log."""
         return {
             name: MASK if _is_secret(name, value) else _redacted(value)
             for name, value in self.model_dump(mode="json").items()
         }
+
+
+class ServiceSettings(ProcessSettings, RedisSettings):
+    """Settings of services that speak to Redis."""
 
 
 _SECRET_NAME = re.compile(r"(?:.*_)?(?:password|secret|token|tokens|api_keys?)")
@@ -146,7 +160,7 @@ def _redacted(value: Any) -> Any:
     return value
 
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 
 def load(kind: type[S], prog: str, argv: Sequence[str] | None = None) -> S:

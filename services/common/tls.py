@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from services.common import logs
 from services.common.files import UnusableFile, read_file
-from services.common.settings import ServiceSettings
+from services.common.settings import ProcessSettings
 
 log = logs.get(__name__)
 
@@ -106,8 +106,8 @@ def check_pair(cert: bytes, key: bytes, cert_file: Path, key_file: Path) -> None
     write(event, file=str(cert_file), valid_until=until.isoformat())
 
 
-class TlsServerSettings(ServiceSettings):
-    """Settings of services that serve gRPC."""
+class TlsServerSettings(ProcessSettings):
+    """Settings of services that serve others, over TLS if a certificate is given."""
 
     tls_cert_file: Path | None = Field(
         None, description="PEM file of the server's certificate and its chain; unset: plain text"
@@ -131,7 +131,7 @@ class TlsServerSettings(ServiceSettings):
 
     @property
     def server_tls(self) -> ServerTls | None:
-        """TLS of the gRPC port; None: plain text."""
+        """TLS of the port; None: plain text."""
         if self.tls_cert_file is None or self.tls_key_file is None:
             return None
         return ServerTls(self.tls_cert_file, self.tls_key_file, self.tls_client_ca_file)

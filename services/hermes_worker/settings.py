@@ -19,6 +19,7 @@ from hermes.engine import EngineConfig, SimilarityGate
 from hermes.limits import Limit
 from hermes.memory import POLICIES
 from hermes.vlm.live_picture import MOST_PRESENT_FRAMES
+from services.common.settings import ServiceSettings
 from services.common.tls import TlsServerSettings
 
 DEMO = "demo"
@@ -31,7 +32,7 @@ def _limit(limit: Limit[Any]) -> Any:
     return Field(limit.default, gt=limit.above, ge=limit.at_least, description=limit.description)
 
 
-class WorkerSettings(TlsServerSettings):
+class WorkerSettings(TlsServerSettings, ServiceSettings):
     """Settings of `hermes-worker`."""
 
     model: str = Field(

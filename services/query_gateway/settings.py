@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hermes import limits, question
 from hermes.client.tls import Tls
 from services.common.cameras import ALL_PROTOCOLS, NETWORK_PROTOCOLS, SourcePolicy
+from services.common.settings import ServiceSettings
 from services.common.tls import TlsServerSettings
 from services.query_gateway.access.token_limits import TokenLimits
 
@@ -36,7 +37,7 @@ def _split(protocols: str) -> frozenset[str]:
     return frozenset(part.strip().lower() for part in protocols.split(",") if part.strip())
 
 
-class GatewaySettings(TlsServerSettings):
+class GatewaySettings(TlsServerSettings, ServiceSettings):
     """Takes each question to the worker that remembers the camera, and streams the answer back."""
 
     listen: Annotated[str, AfterValidator(_check_listen)] = Field(

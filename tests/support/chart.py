@@ -21,9 +21,15 @@ JWT = SETTINGS["jwt"][1]
 VALUES: dict[str, Values] = {
     "notifier": {"notifier": {"enabled": True}},
     "network-policies": {"networkPolicies": {"enabled": True}},
-    "ingress": {"ingress": {"enabled": True, "host": "hermes-live.invalid"}},
+    "ingress": {
+        "ingress": {
+            "enabled": True,
+            "host": "hermes-live.invalid",
+            "webHost": "hermes-web.invalid",
+        }
+    },
     "load-balancer": {"loadBalancer": {"enabled": True}},
-    "gateway-api": {"gatewayApi": {"enabled": True}},
+    "gateway-api": {"gatewayApi": {"enabled": True, "webHostnames": ["hermes-web.invalid"]}},
     "tls": {"tls": {"enabled": True}},
     "redis-acl": {"redis": {"users": True}},
     "tokens": {"auth": {"tokens": True}},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "deploy" / "images" / "Dockerfile"
-SERVICES = ("gateway", "decoder", "worker", "notifier")
+SERVICES = ("gateway", "decoder", "worker", "notifier", "web")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,10 @@ SETTINGS: dict[str, tuple[str, dict[str, str]]] = {
     "checkpoints-s3": ("hermes-worker", {"HERMES_CHECKPOINT_URL": "s3://a-bucket/hermes"}),
 }
 """What these components need from their user: of which workload, and variables."""
-SERVICES = ("hermes-decoder", "hermes-worker", "hermes-gateway")
+SERVICES = ("hermes-decoder", "hermes-worker", "hermes-gateway", "hermes-web")
 """Of the base. The component notifier adds one."""
+WEB = "hermes-web"
+"""A client of the gateway: the one service that knows no Redis."""
 NOTIFIER = "hermes-notifier"
 VERSIONS = ("1.32", "1.37")
 """Of Kubernetes: what its schemas are held against."""

@@ -39,6 +39,10 @@ RUNS = {
     "device-session-long",
     "models",
     "models-check",
+    "http-openai",
+    "http-openai-choices",
+    "http-curl",
+    "http-mcp",
 }
 """The names that pages give in `<!-- run: NAME -->`. Their tests are in tests/integration/docs
 and tests/unit/vlm/test_models_tour.py."""

@@ -16,6 +16,8 @@ from hermes.client import Camera, HermesClient
 from tests.support.waiting import eventually
 
 STARTED_S = 90.0
+NO_HTTP = ("--http", "off")
+"""The door takes seconds to load; the tests of the door start it."""
 COMMAND = [sys.executable, "-m", "services.cli.main", "up"]
 
 
@@ -71,7 +73,7 @@ def running(tmp_path: Path, environment: dict[str, str], *flags: str) -> Iterato
     log = tmp_path / "up.log"
     with log.open("w") as told:
         process = subprocess.Popen(
-            [*COMMAND, "--listen", "127.0.0.1:0", *flags],
+            [*COMMAND, "--listen", "127.0.0.1:0", *(() if "--http" in flags else NO_HTTP), *flags],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=told,

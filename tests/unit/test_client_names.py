@@ -11,6 +11,7 @@ EXPORTED = {
     "AnswerStream",
     "AskedSpan",
     "AsyncAnswerStream",
+    "AsyncConnection",
     "AsyncFrameStream",
     "AsyncHermesClient",
     "AsyncManyAnswers",

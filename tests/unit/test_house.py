@@ -98,6 +98,7 @@ def test_clients_gateway_and_decoder_need_no_torch() -> None:
         "services.decoder.main",
         "services.notifier.main",
         "services.query_gateway.main",
+        "services.web.main",
         "services.cli.main",
     ]
     needless = {"torch", "transformers", "tokenizers", "safetensors"}

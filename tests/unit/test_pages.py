@@ -12,19 +12,21 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
-from services.common.settings import ServiceSettings
+from services.common.settings import ProcessSettings
 from services.decoder.settings import DecoderSettings
 from services.hermes_worker.settings import WorkerSettings
 from services.notifier.settings import NotifierSettings
 from services.query_gateway.settings import GatewaySettings
+from services.web.settings import WebSettings
 from tests.support.pages import ROOT, RUNS, Block, blocks
 
 ALL = blocks()
-SERVICES: dict[str, type[ServiceSettings]] = {
+SERVICES: dict[str, type[ProcessSettings]] = {
     "hermes-worker": WorkerSettings,
     "hermes-gateway": GatewaySettings,
     "hermes-decoder": DecoderSettings,
     "hermes-notifier": NotifierSettings,
+    "hermes-web": WebSettings,
 }
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
 
@@ -46,7 +48,7 @@ def hermes(words: list[str]) -> None:
     assert result.exit_code == 0, result.output
 
 
-def service(kind: type[ServiceSettings]) -> Callable[[list[str]], None]:
+def service(kind: type[ProcessSettings]) -> Callable[[list[str]], None]:
     known = {"--" + name.replace("_", "-") for name in kind.model_fields}
 
     def check(words: list[str]) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -97,6 +98,13 @@ def test_a_camera_comes_in_over_the_gateway_and_is_read(
             eventually(
                 lambda: client.get_camera("lobby").source.state == "ended", 40, "read to its end"
             )
+        with engine.service(
+            image(engine, "web"), settings(own_redis, HERMES_GATEWAY=address)
+        ) as web:
+            door = json.loads(wait_for_file(engine, web, "/tmp/ports", 30))["address"]
+            with urlopen(f"http://{door}/api/v1/cameras", timeout=10) as answer:
+                assert [camera["id"] for camera in json.load(answer)["cameras"]] == ["lobby"]
+            assert engine.ended_with(web) == 0, engine.logs(web)
         assert engine.ended_with(gateway) == 0, engine.logs(gateway)
         assert engine.ended_with(decoder) == 0, engine.logs(decoder)
 

@@ -28,7 +28,12 @@ pytestmark = [
     pytest.mark.timeout(1900),
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
 ]
-READY = {"hermes-worker": 9102, "hermes-gateway": 9101, "hermes-decoder": 9103}
+READY = {
+    "hermes-worker": 9102,
+    "hermes-gateway": 9101,
+    "hermes-decoder": 9103,
+    "hermes-web": 9105,
+}
 
 
 @pytest.fixture(scope="module")

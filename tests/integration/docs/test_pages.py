@@ -24,6 +24,7 @@ from tests.support.waiting import eventually
 
 HUB = "llava-hf/llava-onevision-qwen2-7b-ov-hf"
 CAMERA = "rtsp://user:secret@10.0.0.7/stream1"
+DOOR = "127.0.0.1:8000"
 STARTED_S = 90.0
 
 
@@ -96,16 +97,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def http() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
 def address() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-def shell(folder: Path, text: str, address: str, log: Path) -> subprocess.Popen[bytes]:
-    """Begin a block of commands; the first that fails ends it. Our port, and a camera we have."""
-    text = text.replace(CAMERA, "recordings/lobby.mp4")
-    text = text.replace("hermes up ", f"exec hermes up --listen {address} ")
+def shell(
+    folder: Path, text: str, address: str, log: Path, http: str = "off"
+) -> subprocess.Popen[bytes]:
+    """Begin a block of commands; the first that fails ends it. Our ports, and a camera we have."""
+    text = text.replace(CAMERA, "recordings/lobby.mp4").replace(DOOR, http)
+    text = text.replace("hermes up ", f"exec hermes up --listen {address} --http {http} ")
     with log.open("wb") as written:
         return subprocess.Popen(
             ["bash", "-euc", text],
@@ -118,10 +128,10 @@ def shell(folder: Path, text: str, address: str, log: Path) -> subprocess.Popen[
 
 
 @pytest.fixture(scope="module")
-def running(folder: Path, address: str) -> Iterator[str]:
+def running(folder: Path, address: str, http: str) -> Iterator[str]:
     """The address of what `hermes up` of the README runs."""
     log = folder / "up.log"
-    process = shell(folder, block("up").text, address, log)
+    process = shell(folder, block("up").text, address, log, http)
 
     def up() -> bool:
         assert process.poll() is None, log.read_text()
@@ -175,6 +185,26 @@ def test_the_page_on_asking(
     assert answer.evidence is not None
     (frame,) = answer.evidence.frames
     assert frame.picture.startswith(b"\xff\xd8")  # a JPEG
+
+
+def test_the_page_on_http(
+    folder: Path, running: str, http: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = {DOOR: http}
+    names = execute("http-openai", ours, {})
+    execute("http-openai-choices", {}, names)
+    names["client"].close()  # type: ignore[attr-defined]
+    execute("http-mcp", ours, {"__name__": "page"})
+    said = capsys.readouterr().out
+    assert len(re.findall(r"^an? \w+ \w+$", said, re.M)) == 2, said
+    assert re.search(r"^\d+ frames$", said, re.M), said
+    assert re.search(r"^day \d\.\d+$", said, re.M), said
+    log = folder / "curl.log"
+    process = shell(folder, block("http-curl").text, running, log, http)
+    assert process.wait(60) == 0, log.read_text()
+    assert '"answer_tokens"' in log.read_text()
+    assert (folder / "lobby.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert (folder / "memory.svg").read_text().startswith("<svg")
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from services.cli import http_door
+from services.cli.http_door import ANY_PORT, DEFAULT, start_door
 from services.cli.local import LocalSettings, start_services
 from services.cli.processes import Pipeline
 
@@ -33,3 +35,31 @@ def test_a_notifier_is_started_where_there_are_sinks(tmp_path: Path, sinks: Path
     assert ("notifier: ready" in said) is (sinks is not None)
     if sinks is not None:
         assert pipeline.settings["notifier"] == {"sinks": sinks}
+
+
+@pytest.mark.parametrize(
+    ("listen", "taken", "bound"),
+    [
+        ("", False, DEFAULT),
+        ("", True, ANY_PORT),
+        ("0.0.0.0:9000", True, "0.0.0.0:9000"),
+    ],
+)
+def test_the_http_door_is_at_the_usual_port_if_that_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listen: str, taken: bool, bound: str
+) -> None:
+    why = "another program has it" if taken else ""
+    monkeypatch.setattr(http_door, "why_not_listen", lambda address: why)
+    pipeline, said = Started(tmp_path), list[str]()
+    pipeline.start_redis()
+    assert start_door(pipeline, "gateway:1", listen, said.append) == "http://web:1"
+    assert said == ["HTTP: http://web:1"]
+    settings = pipeline.settings["web"]
+    assert (settings["listen"], settings["gateway"]) == (bound, "gateway:1")
+
+
+def test_the_http_door_may_be_off(tmp_path: Path) -> None:
+    pipeline = Started(tmp_path)
+    pipeline.start_redis()
+    assert start_door(pipeline, "gateway:1", "off", print) is None
+    assert pipeline.settings == {}

@@ -49,6 +49,7 @@ def test_all_faults_are_listed_with_their_places(tmp_path: Path) -> None:
     )
     told = refused(
         *("--config", str(config), "--camera", "x", "--listen", "nowhere"),
+        *("--http", "nowhere"),
         *("-c", "gate=rtsp://h/5", "-c", "gate=rtsp://h/6"),
     )
     assert "hunter2" not in told
@@ -62,6 +63,7 @@ def test_all_faults_are_listed_with_their_places(tmp_path: Path) -> None:
         "line 8, column 40: cameras.5.fps: ",
         "line 1, column 9: device: 'my gpu' is not auto, cpu, cuda",
         "listen: 'nowhere' is not HOST:PORT",
+        "http: 'nowhere' is not HOST:PORT",
         "--camera: 'x' is not ID=URL",
         "--camera: gate is given 2 times",
     ):

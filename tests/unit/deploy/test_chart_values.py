@@ -125,7 +125,7 @@ def sums(values: Values | None = None) -> dict[str, str]:
         ({"gateway": {"replicas": 3}}, set()),
         (
             VALUES["tls"],
-            {"hermes-redis", "hermes-decoder", "hermes-worker", "hermes-gateway"},
+            {"hermes-redis", "hermes-decoder", "hermes-worker", "hermes-gateway", "hermes-web"},
         ),
     ],
     ids=["worker", "gateway", "jwt", "s3", "preset", "monitoring", "replicas", "tls"],

@@ -11,21 +11,23 @@ from typing import Any
 import pytest
 import yaml
 
-from services.common.settings import ServiceSettings, load
+from services.common.settings import ProcessSettings, ServiceSettings, load
 from services.decoder.settings import DecoderSettings
 from services.hermes_worker.settings import WorkerSettings
 from services.notifier.settings import NotifierSettings
 from services.notifier.sinks_file import read_sinks
 from services.query_gateway.settings import GatewaySettings
+from services.web.settings import WebSettings
 from tests.support import compose
 from tests.support.dockerfile import DOCKERFILE, ROOT, SERVICES, environment, last, stages
 
 GPU = "compose.gpu.yaml"
-SETTINGS: dict[str, type[ServiceSettings]] = {
+SETTINGS: dict[str, type[ProcessSettings]] = {
     "decoder": DecoderSettings,
     "worker": WorkerSettings,
     "gateway": GatewaySettings,
     "notifier": NotifierSettings,
+    "web": WebSettings,
 }
 every = pytest.mark.parametrize("service", SERVICES)
 files = pytest.mark.parametrize("overrides", [(), (GPU,)], ids=["cpu", "gpu"])
@@ -87,14 +89,19 @@ def test_variables_are_settings_and_make_sense(
         monkeypatch.setenv(name, str(value))
     settings = load(kind, service, [])
     assert given["HERMES_METRICS_PORT"] == environment(service)["HERMES_METRICS_PORT"]
-    assert settings.redis_url == "redis://redis:6379/0"
+    if isinstance(settings, ServiceSettings):
+        assert settings.redis_url == "redis://redis:6379/0"
     if isinstance(settings, WorkerSettings):
         assert settings.advertised(1) == "worker:1"
         assert settings.device == ("cuda" if overrides else "cpu")
         grace = compose.services()[service]["stop_grace_period"]
         assert settings.drain_s + 10 < float(grace.removesuffix("s"))
-    if isinstance(settings, GatewaySettings):
+    if isinstance(settings, GatewaySettings | WebSettings):
         assert settings.drain_grace_s < 30
+    if isinstance(settings, WebSettings):
+        gateway = compose.services()["gateway"]["environment"]["HERMES_LISTEN"]
+        assert settings.gateway == gateway.replace("0.0.0.0", "gateway")
+        assert settings.hosts == ("127.0.0.1", "localhost")
     if isinstance(settings, NotifierSettings):
         (mount,) = compose.mounts(compose.services()[service])
         assert settings.sinks.is_relative_to(mount[1])
@@ -138,7 +145,7 @@ def test_no_service_can_take_the_machines_whole_memory(overrides: tuple[str, ...
     found = compose.services(*overrides)
     limits = {name: found[name]["mem_limit"] for name in ("redis", *SERVICES)}
     worker = "32g" if overrides else "8g"
-    rest = {"redis": "4g", "decoder": "4g", "gateway": "1g", "notifier": "512m"}
+    rest = {"redis": "4g", "decoder": "4g", "gateway": "1g", "notifier": "512m", "web": "512m"}
     assert limits == rest | {"worker": worker}
     assert compose.services(variables={"WORKER_MEMORY": "12g"})["worker"]["mem_limit"] == "12g"
 
@@ -157,15 +164,17 @@ def test_prometheus_keeps_the_ids_of_traces() -> None:
 
 def test_ports_are_bound_to_this_machine() -> None:
     ports = [port for service in compose.services().values() for port in service.get("ports", [])]
-    assert [port.rpartition(":")[2] for port in ports] == ["50051", "9090", "3000"]
+    assert [port.rpartition(":")[2] for port in ports] == ["50051", "8000", "9090", "3000"]
     assert all(port.startswith("127.0.0.1:") for port in ports)
     assert "50051" in last("gateway", "EXPOSE")
+    assert "8000" in last("web", "EXPOSE")
 
 
-def test_everyone_waits_for_redis_and_says_when_it_is_ready() -> None:
+def test_everyone_waits_for_what_it_needs_and_says_when_it_is_ready() -> None:
     found = compose.services()
     for service in SERVICES:
-        assert found[service]["depends_on"]["redis"]["condition"] == "service_healthy"
+        needed = "gateway" if service == "web" else "redis"
+        assert found[service]["depends_on"] == {needed: {"condition": "service_healthy"}}
         assert found[service]["healthcheck"]["test"][:3] == ["CMD", "python", "-c"]
         compile(found[service]["healthcheck"]["test"][3], "healthcheck", "exec")
     assert found["redis"]["healthcheck"]["test"]
@@ -185,7 +194,7 @@ def test_redis_keeps_what_the_manifest_makes_it_keep() -> None:
     inside = {
         name for name, one in compose.services().items() if "inside" in one.get("networks", [])
     }
-    assert inside == {"redis", *SERVICES}
+    assert inside == {"redis", *SERVICES} - {"web"}  # a client of the gateway
     assert {name: there[name] for name in options} == options
     assert options["appendonly"] == "yes"
 

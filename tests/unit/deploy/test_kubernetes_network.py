@@ -12,7 +12,7 @@ from tests.support.variants import every
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
-METRICS_PORTS = {"gateway": 9101, "worker": 9102, "decoder": 9103, "notifier": 9104}
+METRICS_PORTS = {"gateway": 9101, "worker": 9102, "decoder": 9103, "notifier": 9104, "web": 9105}
 SINK_PORTS = (443, 1883, 8883, 9093)
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 CAMERA_PORTS = {*DEFAULT_PORTS.values(), 8554}
@@ -60,10 +60,13 @@ def test_arrows_are_those_of_the_design(variant: Variant) -> None:
     metrics_ports = {
         name: port for name, port in METRICS_PORTS.items() if f"hermes-{name}" in variant.services
     }
+    of_redis = metrics_ports.keys() - {"web"}
     expected = {
         ("client", "gateway", "TCP", 50051),
+        ("client", "web", "TCP", 8000),
+        ("web", "gateway", "TCP", 50051),
         ("gateway", "worker", "TCP", 50061),
-        *((name, redis, "TCP", 6379) for name in metrics_ports),
+        *((name, redis, "TCP", 6379) for name in of_redis),
         *((name, *dns(variant, protocol)) for name in metrics_ports for protocol in ("TCP", "UDP")),
         *(("prometheus", name, "TCP", port) for name, port in metrics_ports.items()),
         *(("decoder", to, "TCP", port) for to in ADDRESSES for port in CAMERA_PORTS),

@@ -49,6 +49,7 @@ YOURS = {
     "hermes-redis-tls",
     "hermes-gateway-tls",
     "hermes-worker-tls",
+    "hermes-web-tls",
     "hermes-tokens",
     "hermes-model-hub",
     "hermes-checkpoints-s3",
@@ -105,6 +106,7 @@ MISTAKES: list[tuple[str, tuple[str | int, ...], Any]] = [
     ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "labels", "severity"), 1),
     ("GRPCRoute", ("spec", "backendRefs"), []),
     ("GRPCRoute", ("spec", "rules", 0, "backendRefs", 0, "port"), "grpc"),
+    ("HTTPRoute", ("spec", "rules", 0, "timeouts", "request"), "never"),
     ("ScaledObject", ("apiVersion",), "keda.sh/v1"),
     ("ScaledObject", ("spec", "minReplicas"), 2),
     ("ScaledObject", ("spec", "maxReplicaCount"), "8"),
@@ -141,7 +143,7 @@ def test_every_folder_is_rendered_in_the_order_of_the_readme() -> None:
 @every
 def test_components_switch_what_they_say(variant: Variant) -> None:
     on = {name: name in variant.components for name in COMPONENTS}
-    expected = {"hermes-decoder", "hermes-worker", "hermes-gateway"}
+    expected = {"hermes-decoder", "hermes-worker", "hermes-gateway", "hermes-web"}
     expected |= {"hermes-notifier"} if on["notifier"] else set()
     assert set(variant.workloads) == expected | (
         set() if on["external-redis"] else {"hermes-redis"}
@@ -154,6 +156,7 @@ def test_components_switch_what_they_say(variant: Variant) -> None:
     assert ("HERMES_TOKENS_FILE" in gateway) is on["tokens"]
     assert ("HERMES_JWT_JWKS" in gateway) is on["jwt"]
     assert bool(variant.of_kind("GRPCRoute")) is on["gateway-api"]
+    assert bool(variant.of_kind("HTTPRoute")) is on["gateway-api"]
     assert bool(variant.of_kind("Ingress")) is on["ingress"]
     (service,) = (
         one for one in variant.of_kind("Service") if one["metadata"]["name"] == "hermes-gateway"
@@ -173,9 +176,14 @@ def test_a_way_in_is_open_to_nobody_that_its_user_did_not_name() -> None:
     variant = Variant("h100", COMPONENTS)
     (route,) = variant.of_kind("GRPCRoute")
     assert not {"parentRefs", "hostnames"} & set(route["spec"])
-    (ingress,) = variant.of_kind("Ingress")
-    hosts = [rule["host"] for rule in ingress["spec"]["rules"]]
-    assert hosts == ingress["spec"]["tls"][0]["hosts"] == ["hermes-live.invalid"]
+    (over_http,) = variant.of_kind("HTTPRoute")
+    assert "parentRefs" not in over_http["spec"]
+    assert over_http["spec"]["hostnames"] == ["hermes-web.invalid"]
+    names = {"hermes-gateway": "hermes-live.invalid", "hermes-web": "hermes-web.invalid"}
+    assert variant.names("Ingress") == set(names)
+    for ingress in variant.of_kind("Ingress"):
+        hosts = [rule["host"] for rule in ingress["spec"]["rules"]]
+        assert hosts == ingress["spec"]["tls"][0]["hosts"] == [names[ingress["metadata"]["name"]]]
     (service,) = (one for one in variant.of_kind("Service") if "type" in one["spec"])
     assert service["spec"]["loadBalancerSourceRanges"] == PRIVATE
 
@@ -250,12 +258,17 @@ def test_selectors_take_their_own_pods_and_no_others(variant: Variant) -> None:
     for route in variant.of_kind("GRPCRoute"):
         (rule,) = route["spec"]["rules"]
         assert {(one["name"], one["port"]) for one in rule["backendRefs"]} == grpc
+    for route in variant.of_kind("HTTPRoute"):
+        (rule,) = route["spec"]["rules"]
+        assert rule["backendRefs"] == [{"name": "hermes-web", "port": 8000}]
     for ingress in variant.of_kind("Ingress"):
         (rule,) = ingress["spec"]["rules"]
         (way,) = rule["http"]["paths"]
-        assert way["backend"]["service"] == {"name": "hermes-gateway", "port": {"name": "grpc"}}
+        name = ingress["metadata"]["name"]
+        port = {"hermes-gateway": "grpc", "hermes-web": "http"}[name]
+        assert way["backend"]["service"] == {"name": name, "port": {"name": port}}
         spoken = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"]
-        assert spoken == ("GRPCS" if "tls" in variant.components else "GRPC")
+        assert spoken == port.upper() + ("S" if "tls" in variant.components else "")
         (certificate,) = ingress["spec"]["tls"]
         assert certificate["secretName"] in YOURS
     budgets = variant.of_kind("PodDisruptionBudget")

@@ -8,25 +8,32 @@ from pathlib import Path
 import pytest
 
 from services.common.leases import TTL_S
-from services.common.settings import ServiceSettings, load
+from services.common.settings import ProcessSettings, ServiceSettings, load
 from services.common.tls import TlsServerSettings
 from services.decoder.settings import DecoderSettings
 from services.decoder.supervisor import STOP_GRACE_S
 from services.hermes_worker.settings import WorkerSettings
 from services.notifier.settings import NotifierSettings
 from services.query_gateway.settings import GatewaySettings
+from services.web.settings import WebSettings
 from tests.support.manifests import KUBECTL, Variant, container, pod, quantity, references
 from tests.support.variants import every
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
-SETTINGS: dict[str, type[ServiceSettings]] = {
+SETTINGS: dict[str, type[ProcessSettings]] = {
     "hermes-decoder": DecoderSettings,
     "hermes-worker": WorkerSettings,
     "hermes-gateway": GatewaySettings,
     "hermes-notifier": NotifierSettings,
+    "hermes-web": WebSettings,
 }
-GRPC_PORTS = {"hermes-worker": 50061, "hermes-gateway": 50051}
+PORTS = {
+    "hermes-worker": ("grpc", 50061),
+    "hermes-gateway": ("grpc", 50051),
+    "hermes-web": ("http", 8000),
+}
+"""What others call."""
 
 
 def test_only_what_can_be_done_without_is_optional() -> None:
@@ -44,7 +51,7 @@ def test_only_what_can_be_done_without_is_optional() -> None:
 
 
 @cache
-def loaded(service: str, variables: frozenset[tuple[str, str]]) -> ServiceSettings:
+def loaded(service: str, variables: frozenset[tuple[str, str]]) -> ProcessSettings:
     """What a service makes of its variables; most variants give it the same ones."""
     with pytest.MonkeyPatch.context() as patched:
         for name, value in variables:
@@ -64,19 +71,24 @@ def test_variables_are_settings(variant: Variant) -> None:
         ports = {p["name"]: p["containerPort"] for p in container(variant.workloads[name])["ports"]}
         assert ports["metrics"] == settings.metrics_port
         assert settings.instance == f"{name}-0"
-        assert settings.redis_url.startswith("rediss://" if tls else "redis://")
-        user = name if "redis-acl" in variant.components else ""
-        assert settings.redis_username == user
-        assert bool(settings.redis_password_file) is bool(user)
-        assert bool(settings.redis_tls_ca_file) is tls
+        if isinstance(settings, ServiceSettings):
+            assert settings.redis_url.startswith("rediss://" if tls else "redis://")
+            user = name if "redis-acl" in variant.components else ""
+            assert settings.redis_username == user
+            assert bool(settings.redis_password_file) is bool(user)
+            assert bool(settings.redis_tls_ca_file) is tls
         if isinstance(settings, TlsServerSettings):
             assert bool(settings.server_tls) is tls
         if isinstance(settings, GatewaySettings):
             assert bool(settings.worker_tls) is tls
             assert settings.authenticated is bool({"tokens", "jwt"} & set(variant.components))
-        if name in GRPC_PORTS:
-            assert ports["grpc"] == GRPC_PORTS[name]
-            assert getattr(settings, "listen").endswith(f":{ports['grpc']}")  # noqa: B009
+        if isinstance(settings, WebSettings):
+            assert settings.gateway == "hermes-gateway:50051"
+            assert bool(settings.gateway_tls) is tls
+        if name in PORTS:
+            kind_of_port, number = PORTS[name]
+            assert ports[kind_of_port] == number
+            assert getattr(settings, "listen").endswith(f":{number}")  # noqa: B009
         if isinstance(settings, WorkerSettings):
             assert settings.advertised(ports["grpc"]) == "10.1.2.3:50061"
 
@@ -227,7 +239,8 @@ def test_there_is_time_to_end(variant: Variant) -> None:
     cameras = int(variant.environment("hermes-worker")["HERMES_MAX_CAMERAS"])
     # Two thirds of it are for handing over (docs/durability.md): 250 MB each, at 333 MB/s.
     assert drain >= 1.5 * cameras * 250 / 333
-    drain = float(variant.environment("hermes-gateway")["HERMES_DRAIN_GRACE_S"])
-    hook = container(variant.workloads["hermes-gateway"])["lifecycle"]["preStop"]
-    assert grace["hermes-gateway"] >= hook["sleep"]["seconds"] + drain + 10
+    for name in ("hermes-gateway", "hermes-web"):
+        drain = float(variant.environment(name)["HERMES_DRAIN_GRACE_S"])
+        hook = container(variant.workloads[name])["lifecycle"]["preStop"]
+        assert grace[name] >= hook["sleep"]["seconds"] + drain + 10
     assert grace["hermes-decoder"] >= STOP_GRACE_S + 5 + TTL_S

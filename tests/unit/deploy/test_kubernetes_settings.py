@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.dockerfile import SERVICES as IMAGES
 from tests.support.manifests import (
     COMPONENTS,
     KUBECTL,
@@ -22,6 +23,7 @@ from tests.support.manifests import (
     ROOT,
     SERVICES,
     SETTINGS,
+    WEB,
     Object,
     Variant,
     container,
@@ -103,16 +105,14 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=60,
     )
     pushed = (folder / "pushed").read_text().split()
-    names = [f"hermes-live-{name}" for name in ("gateway", "decoder", "worker", "notifier")]
+    names = [f"hermes-live-{name}" for name in IMAGES]
     tags = [f"{name}:0.1.0{'-cuda' if name.endswith('worker') else ''}" for name in names]
     assert pushed == [f"images.example.com/team/{tag}" for tag in tags]
     values = yaml.safe_load((folder / "images" / "values.yaml").read_text())["images"]
     assert values == {
         "registry": made["REGISTRY"],
         "tag": "0.1.0",
-        "digests": dict.fromkeys(
-            ("gateway", "decoder", "worker", "notifier"), f"sha256:{'1' * 64}"
-        ),
+        "digests": dict.fromkeys(IMAGES, f"sha256:{'1' * 64}"),
     }
     return folder / "images"
 
@@ -138,23 +138,29 @@ def test_the_readmes_kustomization_gives_its_users_settings(
     for workload, name, value in settings:
         assert found.environment(workload)[name] == value
     (route,) = found.of_kind("GRPCRoute")
-    (ingress,) = found.of_kind("Ingress")
+    (over_http,) = found.of_kind("HTTPRoute")
+    ingresses = found.of_kind("Ingress")
     assert route["spec"]["hostnames"] == ["hermes.example.com"]
     assert [one["name"] for one in route["spec"]["parentRefs"]] == ["your-gateway"]
-    assert [one["host"] for one in ingress["spec"]["rules"]] == ["hermes.example.com"]
+    assert over_http["spec"]["hostnames"] == ["hermes-web.example.com"]
+    assert over_http["spec"]["parentRefs"] == route["spec"]["parentRefs"]
+    hosts = {one["host"] for ingress in ingresses for one in ingress["spec"]["rules"]}
+    assert hosts == {"hermes.example.com", "hermes-web.example.com"}
     for one in found.of_kind("PodMonitor", "PrometheusRule"):
         assert one["metadata"]["labels"]["release"] == "your-release"
-    for one in (route, ingress):
+    for one in (route, over_http, *ingresses):
         assert "invalid" not in yaml.safe_dump(one)
     (secret,) = (one["metadata"]["name"] for one in found.of_kind("Secret"))
     assert re.fullmatch(r"hermes-redis-\w{10}", secret)
     for name in (*SERVICES, NOTIFIER):
-        named = [one for _, one, _ in references(pod(found.workloads[name]))]
-        assert secret in named  # so that another password is another pod
-        assert "hermes-redis" not in named
         image = container(found.workloads[name])["image"]
         product = name.replace("hermes", "hermes-live")
         assert image == f"images.example.com/team/{product}@sha256:{'1' * 64}"
+        if name == WEB:
+            continue
+        named = [one for _, one, _ in references(pod(found.workloads[name]))]
+        assert secret in named  # so that another password is another pod
+        assert "hermes-redis" not in named
 
 
 @kubectl_versions

@@ -36,7 +36,7 @@ from tests.support.monitoring import (
 )
 from tests.support.promql import Selector, parse
 
-JOBS = {"hermes-gateway", "hermes-worker", "hermes-decoder", "hermes-notifier"}
+JOBS = {"hermes-gateway", "hermes-worker", "hermes-decoder", "hermes-notifier", "hermes-web"}
 OF_PROMETHEUS = {"config", "enable-feature"}
 """Its own flags, in our documentation."""
 SCRAPED = {"job", "instance"}

@@ -84,16 +84,19 @@ capabilities:
     name: hermes-{{ .service }}-settings
 {{- end -}}
 
+{{/* The HTTP door is a client of the gateway, and knows no Redis. Takes `service`. */}}
 {{- define "hermes.commonEnv" -}}
 - name: HERMES_INSTANCE
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
+{{- if ne .service "web" }}
 - name: HERMES_REDIS_URL
   valueFrom:
     secretKeyRef:
       name: hermes-redis
       key: url
+{{- end }}
 {{- end -}}
 
 {{/* Variables that come from your settings: while one is missing the pod waits, and its events name it. */}}
@@ -137,16 +140,22 @@ livenessProbe:
 {{/* Certificates and passwords of a service, as mounts and as volumes. Take `v` and `service`. */}}
 {{- define "hermes.secretMounts" -}}
 {{- if .v.tls.enabled }}
-{{- if has .service (list "gateway" "worker") }}
+{{- if has .service (list "gateway" "worker" "web") }}
 - name: tls
   mountPath: /etc/hermes/tls
   readOnly: true
 {{- end }}
+{{- if eq .service "web" }}
+- name: gateway-tls
+  mountPath: /etc/hermes/gateway-tls
+  readOnly: true
+{{- else }}
 - name: redis-tls
   mountPath: /etc/hermes/redis-tls
   readOnly: true
 {{- end }}
-{{- if .v.redis.users }}
+{{- end }}
+{{- if and .v.redis.users (ne .service "web") }}
 - name: redis-user
   mountPath: /etc/hermes/redis
   readOnly: true
@@ -155,19 +164,21 @@ livenessProbe:
 
 {{- define "hermes.secretVolumes" -}}
 {{- if .v.tls.enabled }}
-{{- if has .service (list "gateway" "worker") }}
+{{- if has .service (list "gateway" "worker" "web") }}
 - name: tls
   secret:
     secretName: hermes-{{ .service }}-tls
 {{- end }}
-- name: redis-tls
+{{- /* The HTTP door gets the gateway's authority, and nothing of Redis. */}}
+{{- $other := ternary "gateway" "redis" (eq .service "web") }}
+- name: {{ $other }}-tls
   secret:
-    secretName: hermes-redis-tls
+    secretName: hermes-{{ $other }}-tls
     items:
       - key: ca.crt
         path: ca.crt
 {{- end }}
-{{- if .v.redis.users }}
+{{- if and .v.redis.users (ne .service "web") }}
 - name: redis-user
   secret:
     secretName: hermes-redis-users

@@ -45,18 +45,24 @@
 {{- $made = dict "HERMES_METRICS_PORT" "9102" "HERMES_LISTEN" "0.0.0.0:50061" -}}
 {{- else if eq .service "decoder" -}}
 {{- $made = dict "HERMES_METRICS_PORT" "9103" -}}
+{{- else if eq .service "web" -}}
+{{- $made = dict "HERMES_METRICS_PORT" "9105" "HERMES_LISTEN" "0.0.0.0:8000" "HERMES_GATEWAY" "hermes-gateway:50051" "HERMES_DRAIN_GRACE_S" "20" -}}
 {{- else -}}
 {{- $made = dict "HERMES_METRICS_PORT" "9104" "HERMES_SINKS" "/etc/hermes/sinks/sinks.yaml" -}}
 {{- end -}}
 {{- $made = mustMergeOverwrite $made (default dict (get $v .service).defaults) -}}
 {{- if $v.tls.enabled -}}
+{{- if eq .service "web" -}}
+{{- $_ := set $made "HERMES_GATEWAY_CA_FILE" "/etc/hermes/gateway-tls/ca.crt" -}}
+{{- else -}}
 {{- $_ := set $made "HERMES_REDIS_TLS_CA_FILE" "/etc/hermes/redis-tls/ca.crt" -}}
-{{- if has .service (list "gateway" "worker") -}}
+{{- end -}}
+{{- if has .service (list "gateway" "worker" "web") -}}
 {{- $_ := set $made "HERMES_TLS_CERT_FILE" "/etc/hermes/tls/tls.crt" -}}
 {{- $_ := set $made "HERMES_TLS_KEY_FILE" "/etc/hermes/tls/tls.key" -}}
 {{- end -}}
 {{- end -}}
-{{- if $v.redis.users -}}
+{{- if and $v.redis.users (ne .service "web") -}}
 {{- $_ := set $made "HERMES_REDIS_USERNAME" (printf "hermes-%s" .service) -}}
 {{- $_ := set $made "HERMES_REDIS_PASSWORD_FILE" (printf "/etc/hermes/redis/%s" .service) -}}
 {{- end -}}

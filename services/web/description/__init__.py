@@ -1,0 +1,1 @@
+"""What the API is, for programs (OpenAPI) and for people (a page without scripts)."""

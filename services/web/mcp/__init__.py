@@ -1,0 +1,1 @@
+"""The Model Context Protocol: cameras as tools and resources of an agent."""

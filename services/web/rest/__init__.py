@@ -1,0 +1,12 @@
+"""REST below /api/v1: the calls of the gateway as resources."""
+
+from services.web.rest import asking, cameras, events, memory, pictures, watches
+
+ROUTERS = (
+    cameras.router,
+    pictures.router,
+    memory.router,
+    asking.router,
+    watches.router,
+    events.router,
+)
