@@ -16,19 +16,19 @@ from hermes.engine.evidence import Evidence
 from hermes.engine.giving_way import GiveWay, GivingWay
 from hermes.engine.ingesting import DevicePace
 from hermes.engine.open_questions import OpenQuestions
-from hermes.engine.pass_rows import JointRow, OwnRow, PassRow, run_rows
+from hermes.engine.pass_rows import OwnRow, PassRow, run_rows
 from hermes.engine.prefill import PassShare, Prefill, fitting
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.question_reader import QuestionReader
 from hermes.engine.question_room import QuestionRoom
-from hermes.engine.ready_questions import can_begin
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.scheduler import PassSize
 from hermes.engine.session import Session
+from hermes.engine.standing_rows import StandingRows
 from hermes.engine.starter import Starter
 from hermes.engine.weighing import Weighing, Weighings
 from hermes.errors import CameraNotOwned, HermesError, as_hermes_error
-from hermes.memory import Branch, Device
+from hermes.memory import Device
 from hermes.vlm import ChosenToken, VideoModel
 
 
@@ -262,15 +262,15 @@ class Answers:
         begun = list(chain.from_iterable(starting))
         self._reading = {*going_on, *begun}
         self._open.under_way += begun
-        opened: list[Branch] = []
+        standing_rows = StandingRows(self._model, self._starter, self._open, self._reads)
         count = 0
         try:
             for answers in starting:
-                if not (able := self._able(answers)):
+                if not (able := standing_rows.able(answers)):
                     continue
                 tokens += able[0].session.present_tokens
                 tokens += sum(answer.pass_tokens for answer in able)
-                begun_rows = self._standing_rows(able, opened)
+                begun_rows = standing_rows.begin(able)
                 count += sum(len(row.answers) for row in begun_rows)
                 rows += begun_rows
                 between.aside()
@@ -278,48 +278,10 @@ class Answers:
         finally:
             self._reading = set()
             self._pace.forget()
-            for branch in opened:
-                branch.close()
+            standing_rows.close()
         seconds = between.seconds
         size.took(tokens, between.slices, seconds)
         self._watched(count, seconds)
-
-    def _standing_rows(self, answers: Sequence[Answer], opened: list[Branch]) -> list[PassRow]:
-        """Begin to answer questions about one camera: in one row, as far as that saves anything.
-
-        `opened`: gets the branch of that row.
-        """
-        joint = [answer for answer in answers if answer.joins]
-        on_cpu = self._model.shape.device.type == "cpu"
-        if len(joint) < 2 or not (on_cpu or joint[0].session.present_tokens):
-            joint = []
-        alone = [
-            answer
-            for answer in answers
-            if answer not in joint
-            and self._able([answer])
-            and self._starter.alone(answer)
-            and self._reads(answer, answer.unread_tokens)
-        ]
-        joint = self._able(joint)
-        rows: list[PassRow] = [OwnRow(self._model, answer) for answer in alone]
-        if joint and (branch := self._starter.joint_branch(joint)) is not None:
-            opened.append(branch)
-            begun = [answer for answer in joint if self._starter.on(answer, branch)]
-            rows.append(JointRow(self._model, branch, begun))
-        return rows
-
-    def _able(self, answers: Sequence[Answer]) -> list[Answer]:
-        """Those that can begin. What others took the room of meanwhile waits again."""
-        able = []
-        for answer in answers:
-            if answer.over:  # cancelled meanwhile, or its camera was closed
-                continue
-            if can_begin(answer):
-                able.append(answer)
-            else:
-                self._open.put_back(answer)
-        return able
 
     def _pass(self, rows: Sequence[PassRow], between: GivingWay | None = None) -> None:
         run_rows(self._passes, rows, self._took, self._failed, between)

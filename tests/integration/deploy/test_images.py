@@ -63,6 +63,10 @@ def test_an_image_holds_what_its_service_needs_and_no_more(engine: Engine, servi
     assert runs("python", "-c", "import torch") == (service == "worker")
     assert runs("python", "-c", "import av") == (service == "decoder")
     assert not runs("sh", "-c", "command -v cc gcc || test -e /opt/hermes/bin/pip")
+    listed = json.loads(engine.run("run", "--rm", name, "cat", "/opt/hermes/share/sbom.cdx.json"))
+    packages = {one["name"] for one in listed["components"]}
+    assert "protobuf" in packages
+    assert ("torch" in packages) == (service == "worker")
 
 
 def test_an_image_is_made_of_the_same_bytes_again(engine: Engine) -> None:
