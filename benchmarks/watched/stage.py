@@ -23,8 +23,8 @@ OTHER_CHANGE = 0.05
 NOISE = 2.0
 """Deviation of a pixel's level from frame to frame, of 255."""
 _PLACES = {"left": 0.2, "right": 0.72, "far right": 0.86}
-"""Where the circle stands, in widths of the picture. It never stands in the middle: asked for one of
-three places, the demo's model takes some circles on the left for ones in the middle."""
+"""Where the circle stands, in widths of the picture. It never stands in the middle: asked for one
+of three places, the demo's model takes some circles on the left for ones in the middle."""
 _HEIGHTS = (0.39, 0.625, 0.87)
 _CIRCLES, _SQUARES = (
     tuple(look.colour for look in TRAINED if look.shape == shape) for shape in ("circle", "square")
