@@ -23,11 +23,11 @@ class SharedTower:
     def __init__(self, model: VideoModel, most: int | None = None) -> None:
         """`most`: frames whose features are remembered, the newest ones; None is all."""
         self._model = model
-        self._most = most
+        self.most = most
         self._features: dict[bytes, Tensor] = {}
         self._asking: dict[bytes, Tensor] | None = None
         self.frames = 0
-        """How many frames the tower has read."""
+        """How many frames the tower has read, for memories alone."""
         self.seconds = 0.0
         """How long that took."""
 
@@ -71,7 +71,7 @@ class SharedTower:
             self._asking.update(fresh)
             return found
         self._features.update(fresh)
-        while self._most is not None and len(self._features) > self._most:
+        while self.most is not None and len(self._features) > self.most:
             del self._features[next(iter(self._features))]
         return found
 
@@ -83,8 +83,9 @@ class SharedTower:
         began = time.perf_counter()
         read = self._model.encode([picture for frame in frames for picture in frame], between)
         settle(device)
-        self.seconds += time.perf_counter() - began
-        self.frames += len(frames)
+        if self._asking is None:
+            self.seconds += time.perf_counter() - began
+            self.frames += len(frames)
         return read
 
 
