@@ -10,24 +10,30 @@ _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; color: #1f2328;
   max-width: 1040px; margin: 0 auto; padding: 32px 24px 64px; background: #fff; }
-h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 20px; margin: 40px 0 8px;
-  border-bottom: 1px solid #d0d7de; padding-bottom: 4px; } h3 { font-size: 16px; margin: 28px 0 6px; }
-p, li { max-width: 76ch; } .wide { overflow-x: auto; }
+h1 { font-size: 26px; margin: 0 0 4px; }
+h2 { font-size: 20px; margin: 40px 0 8px; border-bottom: 1px solid #d0d7de; padding-bottom: 4px; }
+h3 { font-size: 16px; margin: 28px 0 6px; }
+p, li { max-width: 76ch; }
+li { overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: 10px 0; font-size: 13px;
   font-variant-numeric: tabular-nums; }
-th, td { padding: 4px 12px 4px 0; text-align: right; white-space: nowrap;
+th, td { padding: 4px 0 4px 18px; text-align: right; white-space: nowrap; vertical-align: top;
   border-bottom: 1px solid #eaeef2; }
 th { border-bottom: 1.5px solid #1f2328; vertical-align: bottom; }
 tr:last-child td { border-bottom: 1.5px solid #1f2328; }
-th:first-child, td:first-child { text-align: left; }
-td.text { text-align: left; white-space: normal; }
-tr.sum td { font-weight: 600; } .range { color: #59636e; font-weight: 400; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th.text, td.text { text-align: left; white-space: normal; }
+tr.sum td { font-weight: 600; background: #f6f8fa; }
+.range { color: #59636e; font-weight: 400; font-size: 11px; display: block; line-height: 1.2; }
 svg.chart { width: 100%; max-width: 760px; height: auto; margin: 12px 0; display: block; }
 .chart text { font: 12px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328; }
-.chart .title { font-size: 14px; font-weight: 600; } .chart .tick { fill: #59636e; font-size: 11px; }
-.chart .grid { stroke: #eaeef2; stroke-width: 1; } .chart .line { fill: none; stroke-width: 2; }
+.chart text.title { font-size: 14px; font-weight: 600; }
+.chart text.tick { fill: #59636e; font-size: 11px; }
+.chart .grid { stroke: #eaeef2; stroke-width: 1; }
+.chart .line { fill: none; stroke-width: 2; }
 .chart .whisker { stroke-width: 1.2; opacity: .55; }
-@media print { body { max-width: none; padding: 0; } h2, h3, svg, table { break-inside: avoid; } }
+@media print { body { max-width: none; padding: 0; } h2, h3, svg, tr { break-inside: avoid; } }
 """
 
 
@@ -48,7 +54,12 @@ class Table:
 
     def html(self) -> str:
         """A table that can be scrolled by itself."""
-        head = "".join(f"<th>{escape(one)}</th>" for one in self.head)
+        head = "".join(
+            f'<th class="text">{escape(one)}</th>'
+            if place in self.texts
+            else f"<th>{escape(one)}</th>"
+            for place, one in enumerate(self.head)
+        )
         body = []
         for number, row in enumerate(self.rows):
             cells = "".join(
@@ -162,9 +173,8 @@ def _cell(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    """A figure, with its interval in a lighter colour."""
+    """A figure, with its interval below it."""
     value, bracket, rest = text.partition(" (")
-    shown = (
-        f'{escape(value)} <span class="range">({escape(rest)}</span>' if bracket else escape(text)
-    )
-    return f"<td>{shown}</td>"
+    if not bracket:
+        return f"<td>{escape(text)}</td>"
+    return f'<td>{escape(value)}<span class="range">{escape(rest.removesuffix(")"))}</span></td>'

@@ -61,6 +61,16 @@ def page_of(runs: Sequence[Results], judged: Mapping[Path, Judged] | None = None
     return page
 
 
+def summary_of(run: Results) -> list[str]:
+    """The scores of a run in a few lines, and what is missing."""
+    contenders = _contenders(run, [run], None)
+    page = Page("")
+    page.add(_score_table(contenders, "official"))
+    page.add(_denominators(contenders, _headline(contenders)))
+    _add_problems(page, [run], contenders)
+    return page.markdown().partition("\n\n")[2].splitlines()
+
+
 def write_page(page: Page, folder: Path) -> list[Path]:
     """Write `report.html`, and `report.md` with its pictures, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +88,7 @@ def _add_benchmark(
     contenders = [one for run in runs for one in _contenders(run, runs, judged.get(run.path))]
     page.add(Heading(benchmark))
     page.add(_facts(runs))
-    headline = _headline(benchmark, contenders)
+    headline = _headline(contenders)
     page.add(Heading("Scores as the benchmark counts them", 3))
     page.add(
         "In percent, with 95% intervals: a bootstrap over videos (of a single video, Wilson's over"
@@ -179,7 +189,7 @@ def _facts(runs: Sequence[Results]) -> Table:
     return Table(["", "this run" if len(runs) == 1 else "these runs"], rows, texts=frozenset({1}))
 
 
-def _headline(benchmark: str, contenders: Sequence[Contender]) -> str:
+def _headline(contenders: Sequence[Contender]) -> str:
     """The row by which contenders are compared."""
     labels = [score.label for score in contenders[0].scores] if contenders else []
     wanted = ["average without forward", "all of real", "all"]

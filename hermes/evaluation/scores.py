@@ -76,7 +76,7 @@ def rows_of(benchmark: str, answers: Sequence[Answer]) -> dict[str, Parts]:
         if len(own) > 1 or benchmark == "rvs":
             rows |= {task[1]: frozenset([task]) for task in own}
         if benchmark != "rvs":
-            rows[f"all of {group}" if len(groups) > 1 else "all"] = frozenset(own)
+            rows["all" if benchmark == "own" else f"all of {group}"] = frozenset(own)
     return rows
 
 
