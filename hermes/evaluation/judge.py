@@ -185,8 +185,9 @@ def read_verdict(raw: str) -> tuple[bool | None, int | None]:
     said = str(value.get("pred", "")).lower()
     right = True if "yes" in said else False if "no" in said else None
     score = value.get("score")
-    number = isinstance(score, int | float) and not isinstance(score, bool)
-    return right, min(5, max(0, int(score))) if number else None
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        return right, None
+    return right, min(5, max(0, int(score)))
 
 
 def endpoint(url: str, key: str = "", *, pause_s: float = PAUSE_S) -> Post:

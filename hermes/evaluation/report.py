@@ -91,8 +91,9 @@ def _add_benchmark(
     headline = _headline(contenders)
     page.add(Heading("Scores as the benchmark counts them", 3))
     page.add(
-        "In percent, with 95% intervals: a bootstrap over videos (of a single video, Wilson's over"
-        " answers). Answers that the benchmark's own scorer leaves out are left out here."
+        "In percent, with 95% intervals: a bootstrap over videos (Wilson's over answers for a"
+        " single video, and where all are right or wrong). Answers that the benchmark's own scorer"
+        " leaves out are left out here."
     )
     page.add(_score_table(contenders, "official"))
     page.add(Heading("Strict scores", 3))

@@ -105,7 +105,7 @@ def letter_of(text: str, options: Sequence[str]) -> str | None:
     """
     known = [chr(ord("A") + number) for number in range(len(options))]
     if (alone := _ALONE.match(text)) and alone[1] in known:
-        return alone[1]
+        return str(alone[1])
     named = set(_NAMED.findall(text)) & set(known)
     if len(named) == 1:
         return named.pop()

@@ -151,14 +151,17 @@ class _Counts:
         return cls(tasks, right, counted)
 
     def estimate(self, parts: Parts, seed: int) -> Estimate:
-        """A bootstrap over videos; for a single video Wilson's interval over answers."""
+        """A bootstrap over videos. Wilson's interval over answers where that says nothing: of a
+        single video, and where all answers are right or all are wrong.
+        """
         columns = [number for number, task in enumerate(self.tasks) if task in _tasks_in(parts)]
         counted = self.counted[:, columns]
         asked = int(counted.sum())
         value = float(self._value(parts, self.right.sum(0)[None], self.counted.sum(0)[None])[0])
         videos = np.flatnonzero(counted.sum(1))
-        if len(videos) < 2:
-            share = Share(int(self.right[:, columns].sum()), asked)
+        rights = int(self.right[:, columns].sum())
+        if len(videos) < 2 or rights in (0, asked):
+            share = Share(rights, asked)
             return Estimate(value, *share.interval, asked)
         draws = np.random.default_rng(seed).multinomial(
             len(videos), np.full(len(videos), 1 / len(videos)), RESAMPLES

@@ -218,7 +218,7 @@ def _videomme(folder: Path, worlds: Sequence[FakeWorld]) -> None:
     (folder / "videos").mkdir(exist_ok=True)
     for number, world in enumerate(worlds, 601):
         _film(world, folder / "videos" / f"{number}.mp4")
-        questions = []
+        questions: list[dict[str, Any]] = []
         for asked in world.questions(4):
             if asked.at_s >= world.settled(world.seconds):
                 questions.append(
