@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ from hermes.evaluation.memory import Memory
 from hermes.evaluation.rules import says_yes
 from hermes.question import Choices
 from hermes.vlm import VideoModel
+from hermes.vlm.video_memory import position_reserve
 
 PromptStyle = Literal["official", "choices"]
 """`official`: the benchmark's own prompt, answered in free text. `choices`: the bare question, and
@@ -19,6 +21,12 @@ the likeliest of its options is the answer; for models that know no letters.
 """
 
 _YES_NO = ("Yes", "No")
+_LONGEST = 16
+"""So many prompts with the most characters are looked at for the one with the most tokens."""
+
+_CHOICE_TOKENS = 16
+"""Of the letters of options, with some to spare."""
+
 _DIGITS = 6
 """Decimal places of a probability in a results file."""
 
@@ -52,6 +60,17 @@ class Asker:
                     "prompt",
                     f"{model.name} cannot answer with a letter ({error}); choose --prompt choices",
                 ) from None
+
+    def reserve(self, model: VideoModel, items: Collection[Item]) -> int:
+        """Positions that the longest of these questions takes, with its answer: at least as many
+        as a memory reserves by itself.
+        """
+        official = self.style == "official"
+        prompts = {item.prompt if official else item.question for item in items}
+        prompts |= {item.watch.prompt for item in items if item.watch is not None}
+        longest = sorted(prompts, key=len)[-_LONGEST:]
+        most = max((len(model.prompt_ids(prompt)) for prompt in longest), default=0)
+        return max(position_reserve(model), most + self.max_tokens + _CHOICE_TOKENS)
 
     def ask(self, memory: Memory, item: Item) -> Said:
         """The answer to an item as it is asked once."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hermes.errors import InvalidInput
 from hermes.evaluation.last_frames import LastFrames
 from hermes.evaluation.memory import Memory
 from hermes.memory import POLICIES, ChangeConfig, MemoryConfig, SlidingWindow
 from hermes.vlm import VideoMemory, VideoModel
-from hermes.vlm.video_memory import position_reserve
 
 CHANGES = "hermes-changes"
 """`hermes` over what changed, with the newest frame in full before each question: what a worker
@@ -21,36 +21,57 @@ FULL = "full"
 
 DEFAULT = ("hermes", "hermes-paper", "last-frames", "uniform")
 
-Maker = Callable[[VideoModel, int, int, int], Memory]
-"""(model, budget in video tokens per layer, frames between two compressions, frames of the video)
--> a new memory.
-"""
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a memory is made for. `budget`: video tokens per layer. `every`: frames between two
+    compressions. `reserve`: positions for a question and its answer. `frames`: of the video.
+    """
+
+    budget: int
+    every: int
+    reserve: int
+    frames: int
+
+
+Maker = Callable[[VideoModel, Room], Memory]
+
+
+def _config(model: VideoModel, room: Room, budget: int) -> MemoryConfig:
+    return MemoryConfig(
+        budget=budget,
+        headroom=room.every * model.most_frame_tokens,
+        position_limit=model.position_limit,
+        position_reserve=room.reserve,
+    )
 
 
 def _retaining(policy: str) -> Maker:
-    return lambda model, budget, every, _: VideoMemory(
-        model, policy, budget=budget, compress_every_frames=every
+    return lambda model, room: VideoMemory(
+        model,
+        policy,
+        config=_config(model, room, room.budget),
+        compress_every_frames=room.every,
     )
 
 
-def _changes(model: VideoModel, budget: int, every: int, _: int) -> Memory:
+def _changes(model: VideoModel, room: Room) -> Memory:
     return VideoMemory(
-        model, "hermes", budget=budget, compress_every_frames=every, changes=ChangeConfig()
+        model,
+        "hermes",
+        config=_config(model, room, room.budget),
+        compress_every_frames=room.every,
+        changes=ChangeConfig(),
     )
 
 
-def _last_frames(model: VideoModel, budget: int, _: int, __: int) -> Memory:
-    return LastFrames(model, budget=budget)
+def _last_frames(model: VideoModel, room: Room) -> Memory:
+    return LastFrames(model, budget=room.budget, reserve=room.reserve)
 
 
-def _full(model: VideoModel, _: int, every: int, frames: int) -> Memory:
-    config = MemoryConfig(
-        budget=max(1, frames) * model.most_frame_tokens,
-        headroom=every * model.most_frame_tokens,
-        position_limit=model.position_limit,
-        position_reserve=position_reserve(model),
-    )
-    return VideoMemory(model, SlidingWindow(), config=config, compress_every_frames=every)
+def _full(model: VideoModel, room: Room) -> Memory:
+    config = _config(model, room, max(1, room.frames) * model.most_frame_tokens)
+    return VideoMemory(model, SlidingWindow(), config=config, compress_every_frames=room.every)
 
 
 CONTENDERS: dict[str, Maker] = {

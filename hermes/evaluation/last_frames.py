@@ -33,9 +33,16 @@ class LastFrames(PictureMemory):
 
     name = "last-frames"
 
-    def __init__(self, model: VideoModel, *, frames: int = 4, budget: int | None = None) -> None:
+    def __init__(
+        self,
+        model: VideoModel,
+        *,
+        frames: int = 4,
+        budget: int | None = None,
+        reserve: int | None = None,
+    ) -> None:
         """`frames`: how many are kept. `budget`: as many whole frames as have that many tokens, in
-        place of a number.
+        place of a number. `reserve`: positions for a question and its answer.
         """
         super().__init__(model)
         if frames < 1:
@@ -52,7 +59,7 @@ class LastFrames(PictureMemory):
             budget=self._budget,
             headroom=1,
             position_limit=model.position_limit,
-            position_reserve=position_reserve(model),
+            position_reserve=position_reserve(model) if reserve is None else reserve,
         )
         self._kept: deque[tuple[FramePictures, int | None]] = deque()
         self._start_ms: int | None = None

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from hermes.evaluation.answer import Answer
-from hermes.evaluation.asking import Asker
 from hermes.evaluation.contenders import CHANGES
 from hermes.evaluation.energy import EnergyMeter
 from hermes.evaluation.footage import BrokenVideo, Footage, open_footage
@@ -44,8 +43,8 @@ class Runner:
     def __init__(
         self,
         model: VideoModel,
+        benchmark: Benchmark,
         settings: RunSettings,
-        asker: Asker,
         results: ResultsFile,
         *,
         opener: Opener = open_footage,
@@ -53,19 +52,25 @@ class Runner:
     ) -> None:
         self.tower = SharedTower(model)
         self._model = cast(VideoModel, self.tower)
+        self._benchmark = benchmark
         self._settings = settings
-        self._asker = asker
+        self._asker = settings.asker(benchmark)
         self._results = results
         self._opener = opener
         self._on_progress = on_progress
+        self._reserve = 0
         self._meter = EnergyMeter(model.shape.device)
 
-    def run(self, videos: Sequence[Video]) -> None:
+    def run(self) -> None:
         """Play all videos that are not done. What was answered before is not asked again."""
-        if any(item.options for video in videos for item in video.items):
+        items = [item for video in self._benchmark.videos for item in video.items]
+        if any(item.options for item in items):
             self._asker.check(self._model)
+        # Of all shards, so that a part of a run finds what the whole would.
+        self._reserve = self._asker.reserve(self._model, items)
         if CHANGES in self._settings.policies:
             feature_unit(self._model)  # now, so that no video's results depend on when it was
+        videos = chosen(self._benchmark, self._settings)
         lengths = [video.end_s if math.isfinite(video.end_s) else UNKNOWN_S for video in videos]
         done, whole = 0.0, sum(lengths)
         for video, length in zip(videos, lengths, strict=True):
@@ -79,7 +84,9 @@ class Runner:
         self.tower.forget()
         began, energy = time.perf_counter(), self._meter.joules
         read, read_s = self.tower.frames, self.tower.seconds
-        screening = Screening(video, self.tower, self._settings, self._asker, self._results)
+        screening = Screening(
+            video, self.tower, self._settings, self._asker, self._reserve, self._results
+        )
         problem = ""
         try:
             if video.path is None:

@@ -56,8 +56,11 @@ class Screening:
         tower: SharedTower,
         settings: RunSettings,
         asker: Asker,
+        reserve: int,
         results: ResultsFile,
     ) -> None:
+        """`reserve`: positions for a question and its answer."""
+        self._reserve = reserve
         self._video = video
         self._tower = tower
         self._model = cast(VideoModel, tower)
@@ -84,7 +87,8 @@ class Screening:
                 since = max(since, item.at_s - context)
             found.setdefault(since, []).append(item)
         return [
-            Sitting(self._model, self._settings, since, items) for since, items in found.items()
+            Sitting(self._model, self._settings, self._reserve, since, items)
+            for since, items in found.items()
         ]
 
     def show(self, footage: Footage, on_progress: Callable[[float], None]) -> None:
@@ -94,6 +98,7 @@ class Screening:
                 while self._agenda and self._agenda[-1].at_s <= at:
                     self._flush()
                     self._ask(self._agenda.pop())
+                    on_progress(at)
                 if not self._agenda:
                     return
                 self._begin(at, footage.seconds or UNKNOWN_S)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hermes.errors import HermesError
 from hermes.evaluation.clock import settle
-from hermes.evaluation.contenders import CONTENDERS
+from hermes.evaluation.contenders import CONTENDERS, Room
 from hermes.evaluation.item import Item, Poll
 from hermes.evaluation.last_frames import LastFrames
 from hermes.evaluation.memory import Memory
@@ -65,14 +65,20 @@ class Sitting:
     """All contenders, over the pictures of a video from `since_s` on."""
 
     def __init__(
-        self, model: VideoModel, settings: RunSettings, since_s: float, items: Sequence[Item]
+        self,
+        model: VideoModel,
+        settings: RunSettings,
+        reserve: int,
+        since_s: float,
+        items: Sequence[Item],
     ) -> None:
-        """`items`: what is asked in it."""
+        """`reserve`: positions for a question and its answer. `items`: what is asked in it."""
         self.since_s = since_s
         self.items = list(items)
         self.left = len(self.items)
         self._model = model
         self._settings = settings
+        self._reserve = reserve
         self.seats: list[Seat] = []
 
     def begin(self, seconds: float) -> None:
@@ -82,7 +88,8 @@ class Sitting:
             seat = Seat(policy, budget)
             try:
                 every = self._settings.compress_every_frames
-                seat.memory = CONTENDERS[policy](self._model, budget, every, frames)
+                room = Room(budget, every, self._reserve, frames)
+                seat.memory = CONTENDERS[policy](self._model, room)
             except FAULTS as error:
                 seat.fail(error)
             self.seats.append(seat)

@@ -168,7 +168,7 @@ class StreamingBench:
         gold = asked.text("answer").strip()
         if gold not in ("A", "B", "C", "D"):
             raise asked.wrong("answer", f"must be A, B, C or D, not {gold!r}")
-        known = self._asked.setdefault((name, at, asked.text("question")), key)
+        known = self._asked.setdefault((task, name, at, asked.text("question")), key)
         if known != key:
             self.notes.append(f"{asked.where} asks what {known} asks")
         return Item(

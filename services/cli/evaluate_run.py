@@ -144,8 +144,7 @@ def run(benchmark: Benchmark, model: ModelChoice, chosen: Chosen, path: Path | N
         if results.found.answers or done:
             say(f"{path}: going on after {done} videos, {len(results.found.answers)} answers")
         with _progress() as on_progress:
-            asker = settings.asker(benchmark)
-            Runner(loaded, settings, asker, results, on_progress=on_progress).run(videos)
+            Runner(loaded, benchmark, settings, results, on_progress=on_progress).run()
         found = results.found
     _print_summary(found)
     if settings.shard is None and settings.limit is None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from hermes.evaluation.footage import BrokenVideo
 from hermes.evaluation.item import Item, Reply, Video
 from hermes.evaluation.results import Results, ResultsFile
-from hermes.evaluation.run import Progress, Runner, chosen
+from hermes.evaluation.run import Progress, Runner
 from hermes.evaluation.settings import RunSettings, header_of
 from hermes.vlm import VideoModel
 
@@ -95,9 +95,7 @@ def run(
     """Run it, and read what it wrote."""
     header = header_of(benchmark, model, settings, {})
     with results(path, header) as file:
-        asker = settings.asker(benchmark)
-        runner = Runner(model, settings, asker, file, opener=reel, on_progress=on_progress)
-        runner.run(chosen(benchmark, settings))
+        Runner(model, benchmark, settings, file, opener=reel, on_progress=on_progress).run()
     return Results.read(path)
 
 

@@ -219,17 +219,16 @@ def _videomme(folder: Path, worlds: Sequence[FakeWorld]) -> None:
     for number, world in enumerate(worlds, 601):
         _film(world, folder / "videos" / f"{number}.mp4")
         questions: list[dict[str, Any]] = []
-        for asked in world.questions(4):
-            if asked.at_s >= world.settled(world.seconds):
-                questions.append(
-                    {
-                        "question_id": f"{number}-{len(questions) + 1}",
-                        "task_type": _TASKS[asked.kind],
-                        "question": asked.text,
-                        "options": _lettered(asked),
-                        "answer": asked.letter,
-                    }
-                )
+        for asked in world.questions(3, at_the_end=True):
+            questions.append(
+                {
+                    "question_id": f"{number}-{len(questions) + 1}",
+                    "task_type": _TASKS[asked.kind],
+                    "question": asked.text,
+                    "options": _lettered(asked),
+                    "answer": asked.letter,
+                }
+            )
         found.append(
             {
                 "video_id": str(number),

@@ -99,8 +99,11 @@ class FakeWorld:
             return Asked(kind, found.text, tuple(options), right, at_s, found.evidence)
         return None
 
-    def questions(self, count: int) -> list[Asked]:
-        """Different questions: one in the middle, the others at the end; most about the past."""
+    def questions(self, count: int, *, at_the_end: bool = False) -> list[Asked]:
+        """Different questions: one in the middle, the others at the end; most about the past.
+
+        `at_the_end`: all of them.
+        """
         found: dict[tuple[str, int], Asked] = {}
         middle, end = self.settled(self.seconds * 3 // 5), self.settled(self.seconds)
         kinds = list(ANSWERS)
@@ -109,7 +112,7 @@ class FakeWorld:
                 break
             self.rng.shuffle(kinds)
             wanted = [kind for kind in kinds if (kind in PAST) is (attempt % 3 > 0)]
-            asked = self.ask(wanted, end if found else middle)
+            asked = self.ask(wanted, end if found or at_the_end else middle)
             if asked is not None:
                 found.setdefault((asked.text, asked.at_s), asked)
         return list(found.values())

@@ -12,7 +12,7 @@ from hermes.evaluation.fakes.formats import make_fake
 from hermes.evaluation.fakes.world import ANSWERS, PAST, FakeWorld
 from hermes.evaluation.footage import open_footage
 from hermes.evaluation.results import Results, ResultsFile
-from hermes.evaluation.run import Runner, chosen
+from hermes.evaluation.run import Runner
 from hermes.evaluation.scores import scores_of
 from hermes.evaluation.settings import RunSettings, header_of
 from hermes.evaluation.streamingbench import StreamingBench
@@ -64,7 +64,7 @@ def ranked(folder: Path, videos: int, seconds: int, policies: tuple[str, ...]) -
     )
     path = folder / "r.jsonl"
     with ResultsFile(path, header_of(benchmark, model, settings, {})) as file:
-        Runner(model, settings, settings.asker(benchmark), file).run(chosen(benchmark, settings))
+        Runner(model, benchmark, settings, file).run()
     answers = Results.read(path).answers
     found = {}
     for policy in policies:

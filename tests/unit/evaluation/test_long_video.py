@@ -54,7 +54,7 @@ def check_flat(tmp_path: Path, fps: float, policies: tuple[str, ...]) -> None:
 
 
 def test_ten_hours_in_a_few_pictures(tmp_path: Path) -> None:
-    check_flat(tmp_path, 1 / 240, ("hermes", "last-frames"))
+    check_flat(tmp_path, 1 / 360, ("hermes", "last-frames"))
 
 
 @pytest.mark.slow

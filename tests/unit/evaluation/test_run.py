@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hermes.errors import InvalidInput
 from hermes.evaluation.answer import Answer
-from hermes.evaluation.contenders import CONTENDERS
+from hermes.evaluation.contenders import CONTENDERS, Room
 from hermes.evaluation.item import Item, Video, Watch
 from hermes.evaluation.results import ResultsFile
 from hermes.evaluation.run import MISSING, chosen
@@ -198,7 +198,7 @@ def test_a_contender_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
 
 def test_everything_is_kept_only_where_it_fits() -> None:
     with pytest.raises(InvalidInput, match="exceed the model's 32768 positions"):
-        CONTENDERS["full"](tiny.model(), 96, 3, 5000)
+        CONTENDERS["full"](tiny.model(), Room(96, 3, 256, 5000))
 
 
 def test_figures_are_recorded(tmp_path: Path) -> None:
