@@ -51,8 +51,10 @@ def runs_of(files: Iterable[Results]) -> list[Results]:
     return [merged(parts) for parts in together.values()]
 
 
-def page_of(runs: Sequence[Results], judged: Mapping[Path, Judged] | None = None) -> Page:
-    """The report of these runs. `judged`: verdicts, by results file."""
+def page_of(runs: Sequence[Results], judged: Mapping[Path, Sequence[Judged]] | None = None) -> Page:
+    """The report of these runs. `judged`: verdicts, by results file; those of the first judge count
+    in the tables.
+    """
     page = Page("Evaluation of streaming memories")
     known = judged or {}
     for benchmark in dict.fromkeys(run.header["benchmark"] for run in runs):
@@ -63,7 +65,7 @@ def page_of(runs: Sequence[Results], judged: Mapping[Path, Judged] | None = None
 
 def summary_of(run: Results) -> list[str]:
     """The scores of a run in a few lines, and what is missing."""
-    contenders = _contenders(run, [run], None)
+    contenders = _contenders(run, [run], ())
     page = Page("")
     page.add(_score_table(contenders, "official"))
     page.add(_denominators(contenders, _headline(contenders)))
@@ -83,11 +85,11 @@ def write_page(page: Page, folder: Path) -> list[Path]:
 
 
 def _add_benchmark(
-    page: Page, benchmark: str, runs: Sequence[Results], judged: Mapping[Path, Judged]
+    page: Page, benchmark: str, runs: Sequence[Results], judged: Mapping[Path, Sequence[Judged]]
 ) -> None:
-    contenders = [one for run in runs for one in _contenders(run, runs, judged.get(run.path))]
+    contenders = [one for run in runs for one in _contenders(run, runs, judged.get(run.path, ()))]
     page.add(Heading(benchmark))
-    page.add(_facts(runs))
+    page.add(_facts(runs, judged))
     headline = _headline(contenders)
     page.add(Heading("Scores as the benchmark counts them", 3))
     page.add(
@@ -104,6 +106,7 @@ def _add_benchmark(
     page.add(_score_table(contenders, "strict"))
     page.add(Heading("Both denominators, and choices by probability", 3))
     page.add(_denominators(contenders, headline))
+    _add_judges(page, runs, judged)
     _add_published(page, benchmark, contenders)
     page.add(Heading("What it took", 3))
     page.add(
@@ -126,7 +129,8 @@ def _add_benchmark(
     verdicts = {
         (run.path, *verdict.place): verdict.right
         for run in runs
-        for verdict in (judged[run.path].verdicts if run.path in judged else [])
+        for one in judged.get(run.path, ())[:1]
+        for verdict in one.verdicts
     }
     paths = {one.label: one.run.path for one in contenders}
 
@@ -139,9 +143,9 @@ def _add_benchmark(
     _add_problems(page, runs, contenders)
 
 
-def _contenders(run: Results, runs: Sequence[Results], judged: Judged | None) -> list[Contender]:
+def _contenders(run: Results, runs: Sequence[Results], judged: Sequence[Judged]) -> list[Contender]:
     found = []
-    verdicts = [] if judged is None else judged.verdicts
+    verdicts = judged[0].verdicts if judged else []
     rights = {verdict.place: verdict.right for verdict in verdicts}
     for policy, budget in run.contenders:
         answers = [one for one in run.answers if one.contender == (policy, budget)]
@@ -162,7 +166,7 @@ def _contenders(run: Results, runs: Sequence[Results], judged: Judged | None) ->
     return found
 
 
-def _facts(runs: Sequence[Results]) -> Table:
+def _facts(runs: Sequence[Results], judged: Mapping[Path, Sequence[Judged]]) -> Table:
     rows = []
     for run in runs:
         settings, model = run.header["settings"], run.header["model"]
@@ -187,6 +191,9 @@ def _facts(runs: Sequence[Results]) -> Table:
             ["versions", ", ".join(f"{name} {one}" for name, one in versions.items() if one)],
             ["file", run.path.name],
         ]
+        if run.header["benchmark"] == "rvs":
+            judges = [f"{j.judge}, {len(j.verdicts)} verdicts" for j in judged.get(run.path, ())]
+            rows.append(["judge", "; ".join(judges) or "not judged yet"])
     return Table(["", "this run" if len(runs) == 1 else "these runs"], rows, texts=frozenset({1}))
 
 
@@ -244,6 +251,23 @@ def _denominators(contenders: Sequence[Contender], headline: str) -> Table:
         "not answered",
     ]
     return Table([*head, *(["mean score of 5"] if judged else [])], rows)
+
+
+def _add_judges(
+    page: Page, runs: Sequence[Results], judged: Mapping[Path, Sequence[Judged]]
+) -> None:
+    """What each judge found, where there are several."""
+    rows = []
+    for run in runs:
+        judges = judged.get(run.path, ())
+        for judge in judges if len(judges) > 1 else ():
+            for one in _contenders(run, runs, [judge]):
+                cells = [f"{s.label}: {s.official}" for s in one.scores]
+                rows.append([judge.judge, one.label, "; ".join(cells), f"{one.mean_score:.2f}"])
+    if rows:
+        page.add(Heading("By judge", 3))
+        head = ["judge", "", "percent", "mean score of 5"]
+        page.add(Table(head, rows, texts=frozenset({1, 2})))
 
 
 def _add_published(page: Page, benchmark: str, contenders: Sequence[Contender]) -> None:

@@ -23,12 +23,15 @@ TIMES = "times"
 
 @dataclass(slots=True)
 class Results:
-    """What a file holds. `videos`: the lines of those that are done."""
+    """What a file holds. `videos`: the lines of those that are done. `parts`: the files that it was
+    put together from, if there were several.
+    """
 
     path: Path
     header: dict[str, Any]
     answers: list[Answer] = field(default_factory=list)
     videos: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[Path] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Results:
@@ -133,6 +136,7 @@ def merged(files: Iterable[Results]) -> Results:
         if shard in shards:
             raise InvalidInput(str(part.path), f"shard {shard[0]} of {shard[1]} is given twice")
         shards.append(shard)
+        together.parts.append(part.path)
         together.answers += part.answers
         together.videos += part.videos
     together.header["settings"]["shard"] = None

@@ -162,13 +162,16 @@ def write_report(paths: Sequence[Path], folder: Path, data: Path | None) -> list
     from hermes.evaluation.results import Results
 
     files = [Results.read(path) for path in paths]
-    judged: dict[Path, Judged] = {}
+    judged: dict[Path, list[Judged]] = {}
     runs = runs_of(files)
     for run in runs:
-        for path in paths:
+        judges: dict[str, Judged] = {}
+        for path in run.parts:
             for verdicts in sorted(path.parent.glob(f"{path.stem}.judged-*.jsonl")):
-                own = judged.setdefault(run.path, Judged(judge_of(verdicts)))
+                name = judge_of(verdicts)
+                own = judges.setdefault(name, Judged(name))
                 own.verdicts += read_verdicts(verdicts).values()
+        judged[run.path] = list(judges.values())
     written = write_page(page_of(runs, judged), folder)
     if data is not None:
         for run in runs:
