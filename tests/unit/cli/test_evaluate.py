@@ -12,6 +12,7 @@ from hermes.evaluation.results import Results
 from services.cli.main import app
 from tests.support import tiny
 from tests.support.evaluation import touch, write
+from tests.support.pages import blocks
 
 
 def called(*words: object) -> str:
@@ -46,6 +47,20 @@ def test_from_a_fake_to_a_report(tmp_path: Path) -> None:
     page = (tmp_path / "report" / "report.md").read_text()
     assert "1/2, 2/2" in page
     assert "own-age.svg" in page
+
+
+def test_the_page_on_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first commands, with one video; the demo's model answers as the page says."""
+    monkeypatch.chdir(tmp_path)
+    (found,) = [block for block in blocks() if block.name == "evaluation"]
+    for words in found.commands:
+        program, command, *rest = ["1" if word == "2" else word for word in words]
+        assert (program, command) == ("hermes", "evaluate")
+        called(*rest)
+    answers = Results.read(tmp_path / "results" / "fake.jsonl").answers
+    right = [one for one in answers if one.policy == "hermes" and one.strict]
+    assert len(right) >= len(answers) / 2 - 1
+    assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
 
 
 def test_missing_videos_are_said_and_counted(tmp_path: Path) -> None:
