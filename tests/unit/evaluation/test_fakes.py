@@ -74,7 +74,7 @@ def ranked(folder: Path, videos: int, seconds: int, policies: tuple[str, ...]) -
 
 
 def test_a_memory_beats_a_window_on_a_fake_streamingbench(tmp_path: Path) -> None:
-    found = ranked(tmp_path, 1, 60, ("hermes", "last-frames"))
+    found = ranked(tmp_path, 1, 40, ("hermes", "last-frames"))
     assert found["hermes"] == 1
     assert found["hermes"] > found["last-frames"]
 

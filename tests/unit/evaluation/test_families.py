@@ -21,6 +21,7 @@ from tests.support import tiny_hub
 from tests.support.run_folder import made_once
 
 SECONDS = 20
+LETTERS = 150
 NAMES = (*BENCHMARKS, "own")
 SETTINGS = RunSettings(
     policies=("hermes", "last-frames"),
@@ -34,7 +35,9 @@ SETTINGS = RunSettings(
 
 @dataclass
 class Few:
-    """A benchmark with the first item of each kind, and the last of those that follow others."""
+    """A benchmark with the first item of each kind, asked in its last words: each letter of the
+    others is a token of these models.
+    """
 
     whole: Benchmark
 
@@ -47,10 +50,9 @@ class Few:
         for video in self.whole.videos:
             kinds: dict[tuple[str, str], Item] = {}
             for item in video.items:
-                if item.group == "sqa":
-                    kinds[item.group, item.rule] = item
-                else:
-                    kinds.setdefault((item.group, item.rule), item)
+                watch = item.watch and replace(item.watch, until_s=item.at_s + 1)
+                short = replace(item, prompt=item.prompt[-LETTERS:], watch=watch)
+                kinds.setdefault((item.group, item.rule), short)
             found.append(replace(video, items=tuple(kinds.values())))
         return found
 
