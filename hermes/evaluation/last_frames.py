@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import torch
 
@@ -81,12 +82,28 @@ class LastFrames(PictureMemory):
     def _too_many(self) -> bool:
         if self._frames is not None:
             return len(self._kept) > self._frames
-        return self.tokens > self._budget
+        return self._tokens_of(self._kept) > self._budget
+
+    def _shown(self) -> list[tuple[FramePictures, int | None]]:
+        """The frames that a question reads: pictures that wait for others of their frame make one
+        for it, as in a `VideoMemory`.
+        """
+        if not self._unpaired:
+            return list(self._kept)
+        shown = [*self._kept, (self._repeated(self._unpaired), self._before_ms)]
+        most = self._frames or len(shown)
+        shown = shown[-most:]
+        while len(shown) > 1 and self._tokens_of(shown) > self._budget:
+            del shown[0]
+        return shown
 
     @property
     def tokens(self) -> int:
         """The most tokens that a question reads of the frames."""
-        return sum(self.model.frame_tokens(frame.size) for frame, _ in self._kept)
+        return self._tokens_of(self._shown())
+
+    def _tokens_of(self, frames: Iterable[tuple[FramePictures, int | None]]) -> int:
+        return sum(self.model.frame_tokens(frame.size) for frame, _ in frames)
 
     @property
     def device_bytes(self) -> int:
@@ -110,9 +127,10 @@ class LastFrames(PictureMemory):
         prefix = model.prefix()
         row = fresh.begin_prefix(len(prefix))
         fresh.commit(row, row.finite(model.forward(prefix, PackedPass([row]))).tolist())
-        if self._kept:
-            frames = [self._encoded(frame, before) for frame, before in self._kept]
-            stamps = [frame.stamp for frame, _ in self._kept]
+        shown = self._shown()
+        if shown:
+            frames = [self._encoded(frame, before) for frame, before in shown]
+            stamps = [frame.stamp for frame, _ in shown]
             row = fresh.begin_frames(stamps, [frame.layout for frame in frames])
             inputs = torch.cat([frame.features for frame in frames])
             hidden = model.forward(inputs, PackedPass([row]))
@@ -123,7 +141,8 @@ class LastFrames(PictureMemory):
         return branch
 
     def _encoded(self, frame: FramePictures, before_ms: int | None) -> EncodedFrame:
-        model, start = self.model, self._start_ms or 0
+        model = self.model
+        start = frame.times_ms[0] if self._start_ms is None else self._start_ms
         plain = EncodedFrame(
             model.encode(frame.pictures)[0], model.layout_of(frame.size), frame.times_ms[0]
         )

@@ -176,7 +176,7 @@ def _facts(runs: Sequence[Results], judged: Mapping[Path, Sequence[Judged]]) -> 
         played = sum(video["seconds"] for video in run.videos) / 3600
         rows += [
             ["model", f"{model['name']}, {model['family']}, {model['dtype']}"],
-            ["device", run.header["device"]],
+            ["device", f"{run.header['device']}, {run.header['times']['began'][:10]}"],
             ["videos", f"{videos}, {played:.2f} hours, {settings['fps']:g} pictures a second"],
             ["context", "all before the question" if context is None else f"{context:g} s"],
             ["prompts", settings["prompt"]],
@@ -319,6 +319,12 @@ def _add_problems(page: Page, runs: Sequence[Results], contenders: Sequence[Cont
     page.add(Heading("What is missing, and what is odd", 3))
     found = []
     for run in runs:
+        unplayed = run.header["videos"] - len(run.videos)
+        if unplayed:
+            found.append(
+                f"{_label(run)}: {unplayed} of {run.header['videos']} videos were not played; their"
+                " questions are in no figure here"
+            )
         for video in run.videos:
             if video["problem"]:
                 found.append(f"{video['video']}: {video['problem']}")

@@ -106,9 +106,9 @@ def letter_of(text: str, options: Sequence[str]) -> str | None:
     known = [chr(ord("A") + number) for number in range(len(options))]
     if (alone := _ALONE.match(text)) and alone[1] in known:
         return str(alone[1])
-    named = set(_NAMED.findall(text)) & set(known)
+    named = [letter for letter in known if letter in _NAMED.findall(text)]
     if len(named) == 1:
-        return named.pop()
+        return named[0]
     same = [letter for letter, option in zip(known, options, strict=True) if _same(text, option)]
     return same[0] if len(same) == 1 else None
 

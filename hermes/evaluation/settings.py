@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -23,7 +24,7 @@ PACKAGES = ("torch", "transformers", "tokenizers", "av", "numpy")
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """`context_s`: how much of a video before a question may be seen; None is all. `shard`: the
+    """`tasks`: of the benchmark; none is all. `context_s`: how much of a video before a question may be seen; None is all. `shard`: the
     first of these numbers of so many parts, by videos. `limit`: at most so many videos.
     `max_tokens`: of an answer; None is the benchmark's. `compress_every_frames`: as in
     `VideoMemory`. `together`: frames that are taken in at once, at most. `seed`: of intervals.
@@ -38,6 +39,7 @@ class RunSettings:
     max_tokens: int | None = None
     compress_every_frames: int = COMPRESS_EVERY_FRAMES
     together: int = 16
+    tasks: tuple[str, ...] = ()
     limit: int | None = None
     shard: tuple[int, int] | None = None
     seed: int = 0
@@ -73,11 +75,13 @@ class RunSettings:
 def header_of(
     benchmark: Benchmark, model: VideoModel, settings: RunSettings, chosen: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """All that a run depends on. `chosen`: how the model was loaded."""
+    """All that a run depends on, and when it began. `chosen`: how the model was loaded."""
     shape = model.shape
     return {
         "benchmark": benchmark.name,
         "data_sha256": benchmark.digest,
+        "videos": len(benchmark.videos),
+        "items": sum(len(video.items) for video in benchmark.videos),
         "notes": list(benchmark.notes),
         "settings": asdict(settings),
         "model": {
@@ -97,6 +101,7 @@ def header_of(
             "python": platform.python_version(),
             **{name: _version_of(name) for name in PACKAGES},
         },
+        "times": {"began": datetime.now(UTC).isoformat(timespec="seconds")},
     }
 
 

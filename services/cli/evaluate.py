@@ -241,4 +241,5 @@ def _settings(given: dict[str, Any]) -> evaluate_run.Chosen:
         compress_every=given["compress_every"],
         probabilities=not given["no_probabilities"],
         seed=given["seed"],
+        tasks=tuple(given.get("task") or ()),
     )

@@ -44,6 +44,7 @@ class Chosen:
     compress_every: int | None
     probabilities: bool
     seed: int
+    tasks: tuple[str, ...] = ()
 
     def settings(self, model: str) -> RunSettings:
         """As the library takes them. The demo's model knows few positions and no letters."""
@@ -70,6 +71,7 @@ class Chosen:
             limit=self.limit,
             shard=_shard(self.shard),
             seed=self.seed,
+            tasks=self.tasks,
         )
 
 
@@ -175,7 +177,12 @@ def write_report(paths: Sequence[Path], folder: Path, data: Path | None) -> list
     written = write_page(page_of(runs, judged), folder)
     if data is not None:
         for run in runs:
-            benchmark = BENCHMARKS[run.header["benchmark"]](data, (), None)
+            name = run.header["benchmark"]
+            if name not in BENCHMARKS:
+                fail(f"--data: {name} has no format of its own that shards could be written in")
+            benchmark = BENCHMARKS[name](data, tuple(run.header["settings"]["tasks"]), None)
+            if benchmark.digest != run.header["data_sha256"]:
+                fail(f"--data: {data} has other annotations than {run.path} was made with")
             written += _write_submissions(benchmark, run, folder)
     return written
 

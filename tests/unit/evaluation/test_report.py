@@ -21,6 +21,9 @@ from hermes.evaluation.results import Results, ResultsFile
 HEADER: dict[str, Any] = {
     "benchmark": "streamingbench",
     "data_sha256": "ab" * 32,
+    "videos": 2,
+    "items": 4,
+    "times": {"began": "2026-11-30T00:00:00+00:00"},
     "notes": ["record 3: the time_stamp '00:12450' is read as 12450 s"],
     "settings": {
         "policies": ["hermes", "last-frames"],
@@ -155,11 +158,18 @@ def test_shards_are_one_run_and_other_runs_stay_apart(tmp_path: Path) -> None:
     for number in (1, 2):
         settings = {**HEADER["settings"], "shard": [number, 2]}
         parts.append(results(tmp_path / f"{number}.jsonl", {**HEADER, "settings": settings}))
+    assert "0 of 2 videos" not in page_of(runs_of(parts)).markdown()
     (run,) = runs_of(parts)
     assert len(run.answers) == 16
     other = results(tmp_path / "other.jsonl", {**HEADER, "benchmark": "ovobench"})
     assert len(runs_of([*parts, other])) == 2
     assert "1/2, 2/2" in page_of([run]).markdown()
+
+
+def test_what_was_not_played_is_said(tmp_path: Path) -> None:
+    """A run that is not at its end, or a limit: its denominators are not those of the benchmark."""
+    words = page_of([results(tmp_path / "r.jsonl", {**HEADER, "videos": 9})]).markdown()
+    assert "r.jsonl: 7 of 9 videos were not played" in words
 
 
 def test_verdicts_of_a_judge_count(tmp_path: Path) -> None:
