@@ -24,10 +24,11 @@ PACKAGES = ("torch", "transformers", "tokenizers", "av", "numpy")
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """`tasks`: of the benchmark; none is all. `context_s`: how much of a video before a question may be seen; None is all. `shard`: the
-    first of these numbers of so many parts, by videos. `limit`: at most so many videos.
-    `max_tokens`: of an answer; None is the benchmark's. `compress_every_frames`: as in
-    `VideoMemory`. `together`: frames that are taken in at once, at most. `seed`: of intervals.
+    """`tasks`: of the benchmark; none is all. `context_s`: how much of a video before a question
+    may be seen; None is all. `shard`: the first of these numbers of so many parts, by videos.
+    `limit`: at most so many videos. `max_tokens`: of an answer; None is the benchmark's.
+    `compress_every_frames`: as in `VideoMemory`. `together`: frames that are taken in at once, at
+    most. `seed`: of intervals.
     """
 
     policies: tuple[str, ...] = DEFAULT
