@@ -239,7 +239,7 @@ def _check_installed() -> None:
         import torch
         import transformers
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is missing here: install hermes-live[memory,decoder]")
+        fail(f"{error.name} is missing here: install hermes-live[evaluation]")
     del av, torch, transformers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class MadeUp:
     notes: Sequence[str] = ()
     max_tokens: int = 4
 
-    def submission(self, model: str, replies: dict[str, Reply]) -> dict[str, Any]:
+    def submission(self, model: str, replies: Mapping[str, Reply]) -> dict[str, Any]:
         return {f"{model}.json": {key: reply.text for key, reply in replies.items()}}
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from typer.testing import CliRunner
 from hermes.evaluation.results import Results
 from services.cli.main import app
 from tests.support import tiny
-from tests.support.evaluation import touch, write
+from tests.support.evaluation import lines_of, touch, write
 from tests.support.pages import blocks
 
 
@@ -61,6 +64,37 @@ def test_the_page_on_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     right = [one for one in answers if one.policy == "hermes" and one.strict]
     assert len(right) >= len(answers) / 2 - 1
     assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    """The process itself is killed, again and again; its file is that of a run in one go."""
+    data = tmp_path / "data"
+    called("fake", "own", "--out", data, "--videos", 3, "--seconds", 20)
+    run = [
+        *("own", "--questions", data / "questions.jsonl", "--video", data / "clips"),
+        *("--model", tiny.folder(), "--prompt", "choices", "--policy", "hermes"),
+        *("--policy", "last-frames", "--budget", 96, "--compress-every", 3, "--max-tokens", 2),
+    ]
+    # All in processes of one kind: the header has the number of threads.
+    command = [sys.executable, "-m", "services.cli.main", "evaluate", *map(str, run), "--out"]
+    subprocess.run([*command, str(tmp_path / "whole.jsonl")], check=True, capture_output=True)
+    whole, path = lines_of(tmp_path / "whole.jsonl"), tmp_path / "killed.jsonl"
+    killed = 0
+    for lines in (3, 9, 17):
+        process = subprocess.Popen(
+            [*command, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None:
+            if path.exists() and path.read_bytes().count(b"\n") >= lines:
+                process.kill()
+                killed += 1
+                break
+            time.sleep(0.01)
+        process.wait()
+    assert killed == 3
+    subprocess.run([*command, str(path)], check=True, capture_output=True)
+    assert lines_of(path) == whole
 
 
 def test_missing_videos_are_said_and_counted(tmp_path: Path) -> None:

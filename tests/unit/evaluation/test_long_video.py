@@ -32,7 +32,8 @@ def check_flat(tmp_path: Path, fps: float, policies: tuple[str, ...]) -> None:
     seconds = HOURS * 3600
     items = [item(str(hour), 3600.0 * hour) for hour in range(1, HOURS + 1)]
     benchmark = MadeUp([Video("v", Path("v"), tuple(items))])
-    process, sizes = psutil.Process(), []
+    process = psutil.Process()
+    sizes: list[int] = []
 
     def noted(name: str, done: float, whole: float) -> None:
         if done >= seconds * (0.1 + 0.2 * len(sizes)):

@@ -44,7 +44,7 @@ def test_half_a_last_line_is_dropped(tmp_path: Path) -> None:
         file.add(answer("2"))
         file.finish({"video": "v"})
     whole = path.read_bytes()
-    for cut in range(len(whole)):
+    for cut in [*range(0, len(whole), 23), len(whole) - 1]:
         path.write_bytes(whole[:cut])
         with ResultsFile(path, HEADER) as file:
             for key in ("1", "2"):
