@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -67,6 +68,7 @@ def test_the_page_on_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     """The process itself is killed, again and again; its file is that of a run in one go."""
     data = tmp_path / "data"
@@ -77,13 +79,19 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         *("--policy", "last-frames", "--budget", 96, "--compress-every", 3, "--max-tokens", 2),
     ]
     # All in processes of one kind: the header has the number of threads.
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "services.cli.main", "evaluate", *map(str, run), "--out"]
-    subprocess.run([*command, str(tmp_path / "whole.jsonl")], check=True, capture_output=True)
+    subprocess.run(
+        [*command, str(tmp_path / "whole.jsonl")], check=True, capture_output=True, env=one_thread
+    )
     whole, path = lines_of(tmp_path / "whole.jsonl"), tmp_path / "killed.jsonl"
     killed = 0
     for lines in (3, 9, 17):
         process = subprocess.Popen(
-            [*command, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, str(path)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=one_thread,
         )
         while process.poll() is None:
             if path.exists() and path.read_bytes().count(b"\n") >= lines:
@@ -93,7 +101,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
             time.sleep(0.01)
         process.wait()
     assert killed == 3
-    subprocess.run([*command, str(path)], check=True, capture_output=True)
+    subprocess.run([*command, str(path)], check=True, capture_output=True, env=one_thread)
     assert lines_of(path) == whole
 
 

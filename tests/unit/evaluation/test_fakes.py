@@ -80,6 +80,7 @@ def test_a_memory_beats_a_window_on_a_fake_streamingbench(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_ranking_is_that_of_the_benchmark_of_memories(tmp_path: Path) -> None:
     """As in docs/memory-quality.md: the default, spread frames, the published method, a window."""
     policies = ("hermes", "uniform", "hermes-paper", "last-frames")

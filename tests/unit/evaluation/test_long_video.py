@@ -59,5 +59,6 @@ def test_ten_hours_in_a_few_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_ten_hours(tmp_path: Path) -> None:
-    check_flat(tmp_path, 1 / 10, ("hermes", "hermes-changes", "last-frames", "uniform"))
+    check_flat(tmp_path, 1 / 20, ("hermes", "hermes-changes", "last-frames", "uniform"))
