@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.baselines.frame_retrieval import FrameRetrieval
-from benchmarks.baselines.last_frames import LastFrames
-from benchmarks.baselines.memory import Memory
 from hermes.errors import InvalidInput
+from hermes.evaluation.last_frames import LastFrames
+from hermes.evaluation.memory import Memory
 from hermes.memory import POLICIES, ChangeConfig
 from hermes.vlm import VideoMemory, VideoModel
 

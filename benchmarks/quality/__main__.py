@@ -29,7 +29,7 @@ from benchmarks.quality.run import (
     perform_all,
     verdicts,
 )
-from benchmarks.quality.score import Share, Verdict
+from benchmarks.quality.score import Verdict, share_of
 from hermes.demo.checkpoint import FRAME_TOKENS, WEIGHTS
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ def budgets(options: argparse.Namespace) -> None:
         for budget in BUDGETS
     }
     for budget, results in found.items():
-        print(f"{budget} tokens: " + ", ".join(f"{k} {Share.of(v)}" for k, v in results.items()))
+        print(f"{budget} tokens: " + ", ".join(f"{k} {share_of(v)}" for k, v in results.items()))
     curves.against_budget(found, FRAME_TOKENS, options.plots / "memory-budget.png")
 
 

@@ -13,10 +13,10 @@ from statistics import fmean, quantiles
 import torch
 
 from benchmarks.quality.report import table
-from benchmarks.quality.score import Share
 from benchmarks.quality.worlds import make_world
 from hermes.demo.questions import Moment, every
 from hermes.demo.scenes import COLOURS, TRAINED
+from hermes.evaluation.share import Share
 from hermes.vlm import VideoMemory, VideoModel, load
 
 YES_NO = ("yes", "no")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 
 from benchmarks.baselines.memories import MEMORIES
-from benchmarks.baselines.memory import Memory
+from hermes.evaluation.memory import Memory
 from hermes.memory import (
     Candidates,
     ChangeConfig,

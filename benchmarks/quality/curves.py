@@ -14,8 +14,9 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 
-from benchmarks.quality.score import Share, Verdict
+from benchmarks.quality.score import Verdict, share_of
 from hermes.demo.questions import KINDS
+from hermes.evaluation.share import Share
 
 _STYLES: dict[str, dict[str, Any]] = {
     "hermes": {"color": "#1f6feb", "linewidth": 2.6, "zorder": 5},
@@ -38,7 +39,7 @@ def by_age(results: Mapping[str, Sequence[Verdict]], edges: Sequence[float]) -> 
         if name in _STYLES:
             past = [v for v in verdicts if KINDS[v.kind][0] == "past" and v.age is not None]
             found[name] = [
-                Share.of(v for v in past if v.age is not None and low <= v.age < high)
+                share_of(v for v in past if v.age is not None and low <= v.age < high)
                 for low, high in pairwise(edges)
             ]
     return found
@@ -82,7 +83,7 @@ def against_budget(
     budgets = sorted(results)
     for name in results[budgets[0]]:
         if name in _STYLES:
-            shares = [Share.of(results[budget][name]) for budget in budgets]
+            shares = [share_of(results[budget][name]) for budget in budgets]
             _line(axes, budgets, shares, name)
     axes.set_xticks(budgets, [f"{b}\n{b / frame_tokens:g} frames" for b in budgets])
     axes.set_xlabel("video tokens per layer")

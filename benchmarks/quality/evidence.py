@@ -9,16 +9,17 @@ from typing import Any
 
 import torch
 
-from benchmarks.baselines.memory import Memory
 from benchmarks.quality.contenders import contenders
 from benchmarks.quality.report import table
-from benchmarks.quality.run import ANSWER_TOKENS, EVERY_FRAMES, SeenOnce, feed, model_of
-from benchmarks.quality.score import Share
+from benchmarks.quality.run import ANSWER_TOKENS, EVERY_FRAMES, feed, model_of
 from benchmarks.quality.worlds import World, make_world
 from hermes.demo.checkpoint import WEIGHTS
 from hermes.demo.questions import Question
 from hermes.demo.scenes import TRAINED
 from hermes.engine.hiding import Hiding
+from hermes.evaluation.memory import Memory
+from hermes.evaluation.share import Share
+from hermes.evaluation.shared_tower import SharedTower
 from hermes.memory import Branch, PackedPass
 from hermes.vlm import VideoMemory, VideoModel
 from hermes.vlm.weighing import logprobs_without
@@ -94,7 +95,7 @@ def perform(
 ) -> list[Weighed]:
     """The right answers about some streams, weighed on HERMES memories."""
     worlds = [make_world(seed, frames, looks=TRAINED) for seed in seeds]
-    model: Any = SeenOnce(model_of(folder))
+    model: Any = SharedTower(model_of(folder))
     memories = [contenders()["hermes"](model, budget, EVERY_FRAMES) for _ in worlds]
     feed(memories, worlds)
     return [

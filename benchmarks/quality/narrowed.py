@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from benchmarks.baselines.memory import Memory
 from benchmarks.quality.contenders import Contender, memory_config
+from hermes.evaluation.memory import Memory
 from hermes.memory import Compression
 from hermes.vlm import VideoMemory, VideoModel
 from hermes.vlm.frame_step import FrameStep

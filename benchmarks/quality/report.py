@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.quality.score import Share, Verdict, era
+from benchmarks.quality.score import Verdict, era, share_of
 from hermes.demo.questions import KINDS
 
 ERAS = ("now", "recent past", "distant past", "never there")
@@ -16,7 +16,7 @@ Verdicts = Mapping[str, Sequence[Verdict]]
 def by_kind(results: Verdicts, kinds: Sequence[str] = tuple(KINDS)) -> str:
     """A row for each contender, a column for each kind of question."""
     rows = [
-        [name, *(str(Share.of(v for v in verdicts if v.kind == kind)) for kind in kinds)]
+        [name, *(str(share_of(v for v in verdicts if v.kind == kind)) for kind in kinds)]
         for name, verdicts in results.items()
     ]
     return table(["memory", *kinds], rows)
@@ -34,7 +34,7 @@ def by_era(
         parts = {
             wanted: [v for v in verdicts if era(v, budget_frames) == wanted] for wanted in ERAS
         }
-        rows.append([name, held.get(name, ""), *(str(Share.of(parts[wanted])) for wanted in ERAS)])
+        rows.append([name, held.get(name, ""), *(str(share_of(parts[wanted])) for wanted in ERAS)])
     return table(["memory", shown, *ERAS], rows)
 
 

@@ -10,9 +10,7 @@ from multiprocessing import get_context
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from benchmarks.baselines.memory import Memory
 from benchmarks.quality.contenders import (
     Contender,
     ablations,
@@ -25,8 +23,10 @@ from benchmarks.quality.score import Verdict
 from benchmarks.quality.worlds import World, make_world
 from hermes.demo.checkpoint import WEIGHTS
 from hermes.demo.scenes import LOOKS, TRAINED, Look
+from hermes.evaluation.memory import Memory
+from hermes.evaluation.shared_tower import SharedTower
 from hermes.memory import FrameStamp
-from hermes.vlm import Arrival, Between, VideoMemory, VideoModel, load, take_together
+from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
 
 ANSWER_TOKENS = 16
 EVERY_FRAMES = 4
@@ -70,29 +70,6 @@ class Result:
         return self.taken / max(1, self.frames)
 
 
-class SeenOnce:
-    """A model whose tower encodes a picture once, however many memories take it."""
-
-    def __init__(self, model: VideoModel) -> None:
-        self._model = model
-        self._seen: dict[bytes, Tensor] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def encode(
-        self, pictures: Sequence[Tensor] | Tensor, between: Between | None = None
-    ) -> list[Tensor]:
-        """As the model does."""
-        keys = [picture.numpy().tobytes() for picture in pictures]
-        unseen = dict(zip(keys, pictures, strict=True))
-        unseen = {key: picture for key, picture in unseen.items() if key not in self._seen}
-        if unseen:
-            features = self._model.encode(list(unseen.values()))
-            self._seen.update(zip(unseen, features, strict=True))
-        return [self._seen[key] for key in keys]
-
-
 @cache
 def model_of(folder: str) -> VideoModel:
     """The model in a folder, loaded once."""
@@ -126,7 +103,7 @@ def perform(tasks: Sequence[Task], folder: str = str(WEIGHTS)) -> list[dict[str,
         )
         for one in tasks
     ]
-    model: Any = SeenOnce(model_of(folder))
+    model: Any = SharedTower(model_of(folder))
     known = all_contenders()
     found: list[dict[str, Result]] = [{} for _ in tasks]
     for name in task.names:

@@ -9,12 +9,13 @@ from typing import Any
 
 from benchmarks.quality.contenders import contenders, unbounded
 from benchmarks.quality.report import table
-from benchmarks.quality.run import ANSWER_TOKENS, EVERY_FRAMES, SeenOnce, model_of
-from benchmarks.quality.score import Share, Verdict
+from benchmarks.quality.run import ANSWER_TOKENS, EVERY_FRAMES, model_of
+from benchmarks.quality.score import Verdict, share_of
 from benchmarks.quality.worlds import World, make_world
 from hermes.demo.checkpoint import FRAME_TOKENS, WEIGHTS
 from hermes.demo.questions import KINDS, Moment, Question, every
 from hermes.demo.scenes import TRAINED, Scene
+from hermes.evaluation.shared_tower import SharedTower
 from hermes.question import Span
 
 KINDS_ASKED = ("count-now", "light-now", "sign-now", "appeared", "shape-appeared", "last")
@@ -35,8 +36,8 @@ def by_age(found: Mapping[str, Sequence[Verdict]]) -> str:
     rows = [
         [
             name,
-            str(Share.of(verdicts)),
-            *(str(Share.of(v for v in verdicts if v.age == age)) for age in ages),
+            str(share_of(verdicts)),
+            *(str(share_of(v for v in verdicts if v.age == age)) for age in ages),
         ]
         for name, verdicts in found.items()
     ]
@@ -116,7 +117,7 @@ def perform(
     seen.
     """
     world = make_world(seed, frames, looks=TRAINED)
-    model: Any = SeenOnce(model_of(folder))
+    model: Any = SharedTower(model_of(folder))
     stamps = [int(1000 * world.step * number) for number in range(frames)]
     memory = contenders()[setting.memory](model, setting.budget * FRAME_TOKENS, EVERY_FRAMES)
     memory.feed(world.pictures, stamps)

@@ -13,6 +13,7 @@ from services.cli import (
     cameras,
     connection,
     demo,
+    evaluate,
     events,
     evidence,
     mcp,
@@ -49,6 +50,7 @@ app.add_typer(watches.app, name="watch")
 app.add_typer(events.app, name="events")
 app.add_typer(memory.app, name="memory")
 app.add_typer(model.app, name="model")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(notifier.app, name="notifier")
 
 

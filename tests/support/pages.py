@@ -34,6 +34,7 @@ RUNS = {
     "certificates",
     "tls-client",
     "device-session",
+    "evaluation",
     "device-session-again",
     "device-session-before",
     "device-session-long",

@@ -13,7 +13,8 @@ from matplotlib import pyplot
 
 from benchmarks.quality import curves
 from benchmarks.quality.__main__ import AGES
-from benchmarks.quality.score import Share, Verdict
+from benchmarks.quality.score import Verdict
+from hermes.evaluation.share import Share
 
 NAMES = ("hermes", "hermes-paper", "sliding-window", "uniform", "last-frames")
 shares = st.builds(

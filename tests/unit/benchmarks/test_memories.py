@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from benchmarks.baselines.frame_retrieval import FrameRetrieval
-from benchmarks.baselines.last_frames import LastFrames
 from benchmarks.baselines.memories import CHANGES, MEMORIES
-from benchmarks.baselines.memory import Memory
 from benchmarks.baselines.retrieval import RetrievalBranch, question_vector
 from hermes.errors import InvalidInput
+from hermes.evaluation.last_frames import LastFrames
+from hermes.evaluation.memory import Memory
 from hermes.memory import (
     Branch,
     FrameStamp,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,17 +21,19 @@ from benchmarks.quality.report import by_era, by_kind
 from benchmarks.quality.run import (
     UNBOUNDED,
     Result,
-    SeenOnce,
     Task,
     all_contenders,
     answers,
     merged,
     verdicts,
 )
-from benchmarks.quality.score import Share, Verdict, era
+from benchmarks.quality.score import Verdict, era
 from benchmarks.quality.worlds import make_world
 from hermes.demo.checkpoint import SIDE
 from hermes.demo.scenes import TRAINED
+from hermes.evaluation.share import Share
+from hermes.evaluation.shared_tower import SharedTower
+from hermes.vlm import Between
 from tests.support import tiny
 from tests.support.slow import slow
 
@@ -134,13 +137,13 @@ def test_answers_are_compared_with_the_record(name: str, monkeypatch: pytest.Mon
     plain = tiny.model()
     encode, encoded = plain.encode, 0
 
-    def counted(pictures: Tensor) -> list[Tensor]:
+    def counted(pictures: Sequence[Tensor], between: Between | None = None) -> list[Tensor]:
         nonlocal encoded
         encoded += len(pictures)
-        return encode(pictures)
+        return encode(pictures, between)
 
     monkeypatch.setattr(plain, "encode", counted)
-    model: Any = SeenOnce(plain)
+    model: Any = SharedTower(plain)
     (result,) = answers(all_contenders()[name], model, [world], 96)
     found = result.verdicts
     assert result.tokens_a_frame == plain.layout.tokens

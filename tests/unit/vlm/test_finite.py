@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.baselines.frame_retrieval import FrameRetrieval
-from benchmarks.baselines.last_frames import LastFrames
 from hermes.errors import InvalidInput
+from hermes.evaluation.last_frames import LastFrames
 from hermes.memory import FrameStamp, PackedPass, StreamMemory
 from hermes.memory.guidance import GuidanceRow
 from hermes.vlm import Between, VideoMemory, VideoModel

@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.baselines.memories import MEMORIES
 from hermes.errors import InvalidInput, Unsupported
+from hermes.evaluation.last_frames import LastFrames
 from hermes.memory import POLICIES, FrameStamp, PackedPass, Row
 from hermes.vlm import VideoMemory, guidance_prompts, load
 from tests.support import tiny_qwen
@@ -93,6 +94,24 @@ def test_baselines_answer_too(model: Tiny, name: str) -> None:
     memory.feed(tiny_qwen.pictures(model.model_type, 9))
     memory.ask(QUESTION, 3)
     assert memory.coverage().frames_seen == 9
+
+
+def test_last_frames_show_a_picture_that_waits(model: Tiny) -> None:
+    """As a frame of its own, in place of the oldest; the question leaves it waiting."""
+    pictures = tiny_qwen.pictures(model.model_type, 4)
+    budget = 2 * model.most_frame_tokens
+    odd, even = (LastFrames(model, budget=budget) for _ in range(2))
+    odd.feed(pictures[:5])
+    times = [0, 1000, 2000, 3000, 4000, 4000]
+    even.feed(torch.cat((pictures[:5], pictures[4:5])), times)
+    size = tiny_qwen.frame_size(model.model_type)
+    assert odd.tokens == even.tokens == 2 * model.frame_tokens(size)
+    found, wanted = (
+        [one.probability for one in memory.choose(QUESTION, ["a", "b"])] for memory in (odd, even)
+    )
+    assert found == pytest.approx(wanted, abs=1e-5)
+    odd.feed(pictures[5:6], [5000])
+    assert odd.coverage().frames_seen == 3
 
 
 def test_packed_rows_equal_one_by_one(model: Tiny) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from benchmarks.baselines.frame_retrieval import FrameRetrieval
-from benchmarks.baselines.last_frames import LastFrames
 from benchmarks.baselines.memories import MEMORIES
 from hermes.errors import InvalidInput
+from hermes.evaluation.last_frames import LastFrames
 from hermes.memory import (
     FrameLayout,
     FrameStamp,

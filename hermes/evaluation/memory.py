@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from hermes.choices import ChoiceProbability
 from hermes.memory import Branch, Compression, Coverage, FrameStamp
 from hermes.question import Span
 from hermes.sampling import GREEDY, Sampling
@@ -66,6 +67,12 @@ class Memory(Protocol):
 
     def answer(self, question: str, max_tokens: int = 256) -> Iterator[str]:
         """The answer, piece by piece, as it is written."""
+        ...
+
+    def choose(
+        self, question: str, choices: Sequence[str], *, span: Span | None = None
+    ) -> tuple[ChoiceProbability, ...]:
+        """How probable each of these answers is, in their order."""
         ...
 
     def coverage(self) -> Coverage:

@@ -1,0 +1,1 @@
+"""Benchmarks of streaming video understanding: readers, one runner, scores and reports."""

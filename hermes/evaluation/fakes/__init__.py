@@ -1,0 +1,1 @@
+"""Small data in the formats of the benchmarks, made from the demo's worlds."""
