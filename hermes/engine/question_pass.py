@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import logging
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
@@ -328,4 +329,4 @@ def _kernels(model: VideoModel) -> NewReader | None:
     except ImportError as error:
         log.info("no Triton (%s): passes are packed", error)
         return None
-    return Reader
+    return Reader if model.shape.stored is None else partial(Reader, eight_bits=True)

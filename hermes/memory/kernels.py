@@ -21,6 +21,7 @@ import triton.language as tl
 from torch import Tensor
 
 from hermes.memory.reading import ALIGNED, COLUMNS, Column
+from hermes.memory.storing import widen
 from hermes.memory.tiles import REGISTERS, Tiles
 
 _MOST_SPLITS = 64
@@ -152,10 +153,12 @@ def _attend(
     DIM: tl.constexpr,
     BLOCK: tl.constexpr,
     OWN_BLOCK: tl.constexpr,
+    EIGHT_BITS: tl.constexpr,
 ):
     """One split of the keys, for some tokens of a row and the heads that share a key head.
 
     Rows of the product: `ROWS // GROUP_ROWS` tokens, of each the heads of a group.
+    `EIGHT_BITS`: the memory's values are bytes (`hermes.memory.stored`).
     """
     first, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     together: tl.constexpr = ROWS // GROUP_ROWS
@@ -186,12 +189,14 @@ def _attend(
         capacity = tl.load(table + _CAPACITY * tokens + first)
         far = (layer * KV + head) * capacity * DIM
         keys = _address(table + _KEYS * tokens + first, kind) + far
-        values = _address(table + _VALUES * tokens + first, kind) + far
+        values = _address(table + _VALUES * tokens + first, tl.uint8 if EIGHT_BITS else kind) + far
         end = tl.minimum(stop, seen)
         for at in tl.range(start, end, BLOCK):
             held = slots < end - at
             key = tl.load(keys + at * DIM + places, mask=held[:, None], other=0.0)
-            value = tl.load(values + at * DIM + places, mask=held[:, None], other=0.0)
+            value = tl.load(values + at * DIM + places, mask=held[:, None], other=0)
+            if EIGHT_BITS:
+                value = widen(value, kind)
             scores = tl.dot(query, tl.trans(key), input_precision="ieee")
             scores = tl.where(held[None, :], scores, float("-inf"))
             most, mass, out = _fold(scores, value, most, mass, out)
@@ -257,7 +262,7 @@ class Reader:
 
     `reach`: the most keys that a token sees, its own answer's included. `splits`: in how many
     parts the keys of a token are read at most. `splits` and `tiles` are what suits the device,
-    unless they are given.
+    unless they are given. `eight_bits`: memories store their values in 8 bits.
     """
 
     def __init__(
@@ -270,9 +275,11 @@ class Reader:
         like: Tensor,
         splits: int | None = None,
         tiles: Tiles | None = None,
+        *,
+        eight_bits: bool = False,
     ) -> None:
         self._tokens, self._heads, self._kv_heads, self._dim = tokens, heads, kv_heads, dim
-        self._groups = heads // kv_heads
+        self._groups, self._eight_bits = heads // kv_heads, eight_bits
         self._tiles = tiles or Tiles.of(_capability(), tokens, self._groups)
         if splits is None:
             blocks = kv_heads * -(-tokens // self._tiles.tokens)
@@ -335,6 +342,7 @@ class Reader:
             DIM=self._dim,
             BLOCK=self._tiles.block,
             OWN_BLOCK=self._tiles.own_block,
+            EIGHT_BITS=self._eight_bits,
             num_warps=self._tiles.warps,
             num_stages=2,
             maxnreg=REGISTERS,

@@ -52,6 +52,18 @@ class Decoder:
                 hidden += levels[layer.number]
         return self._norm.of(hidden)
 
+    def key_bias(self, kv_heads: int) -> Tensor | None:
+        """[layers, kv_heads, head_dim] fp32: what is added to the keys of all tokens alike.
+
+        None if it is not the same for all of them, or there is none.
+        """
+        found = [layer.key_bias for layer in self._layers]
+        there = [bias for bias in found if bias is not None]
+        if len(there) < len(found):
+            return None
+        wide = torch.stack(there).detach().to(torch.float32)
+        return wide.view(len(there), kv_heads, -1)
+
     def projections(self, inputs: Tensor) -> Projections:
         """What every layer makes of bare embeddings [n, hidden], as if no layer came before."""
         made = [layer.projected(inputs) for layer in self._layers]
@@ -73,6 +85,8 @@ class _Layer:
         parts = dict(attention.named_children())
         self._query_norm = _Norm(parts["q_norm"]) if "q_norm" in parts else None
         self._key_norm = _Norm(parts["k_norm"]) if "k_norm" in parts else None
+        normed = self._key_norm is not None
+        self.key_bias: Tensor | None = None if normed else getattr(attention.k_proj, "bias", None)
         self._out = attention.o_proj
         self._network: _Dense | _Whole = _Whole(layer.mlp)
         if {"gate_proj", "up_proj", "down_proj"} <= dict(layer.mlp.named_children()).keys():
