@@ -21,7 +21,7 @@ import triton.language as tl
 from torch import Tensor
 
 from hermes.memory.reading import ALIGNED, COLUMNS, Column
-from hermes.memory.storing import widen
+from hermes.memory.storing import SHRINKS, shrunk
 from hermes.memory.tiles import REGISTERS, Tiles
 
 _MOST_SPLITS = 64
@@ -196,10 +196,12 @@ def _attend(
             key = tl.load(keys + at * DIM + places, mask=held[:, None], other=0.0)
             value = tl.load(values + at * DIM + places, mask=held[:, None], other=0)
             if EIGHT_BITS:
-                value = widen(value, kind)
+                value = shrunk(value).to(kind)
             scores = tl.dot(query, tl.trans(key), input_precision="ieee")
             scores = tl.where(held[None, :], scores, float("-inf"))
             most, mass, out = _fold(scores, value, most, mass, out)
+        if EIGHT_BITS:
+            out = out * SHRINKS
 
         room = tl.load(table + _ROOM * tokens + first)
         near = (layer * KV + head) * room * DIM
@@ -280,7 +282,7 @@ class Reader:
     ) -> None:
         self._tokens, self._heads, self._kv_heads, self._dim = tokens, heads, kv_heads, dim
         self._groups, self._eight_bits = heads // kv_heads, eight_bits
-        self._tiles = tiles or Tiles.of(_capability(), tokens, self._groups)
+        self._tiles = tiles or Tiles.of(_capability(), tokens, self._groups, eight_bits=eight_bits)
         if splits is None:
             blocks = kv_heads * -(-tokens // self._tiles.tokens)
             splits = -(-_BLOCKS_EACH * _multiprocessors(like.device) // blocks)

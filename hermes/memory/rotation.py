@@ -92,7 +92,7 @@ def _half(source, there):
     """Half of the channels of some vectors, in fp32. Bytes are vectors in 8 bits."""
     found = tl.load(source, mask=there, other=0)
     if source.dtype.element_ty == tl.uint8:
-        return widen(found, tl.float32)
+        return widen(found)
     return found.to(tl.float32)
 
 

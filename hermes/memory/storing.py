@@ -16,6 +16,9 @@ from torch import Tensor
 _TOKENS = 16
 """Tokens that a block of threads stores."""
 
+SHRINKS = tl.constexpr(256.0)
+"""How many times less `shrunk` gives."""
+
 _LARGEST = tl.constexpr(448.0)
 _LEAST = tl.constexpr(0.015625)
 """Below it, numbers are multiples of 2^-9: they have no exponent of their own."""
@@ -25,13 +28,19 @@ _WHOLE_BITS = tl.constexpr(0x4B400000)
 
 
 @triton.jit
-def widen(byte, kind):
-    """The numbers that bytes stand for: exactly, in any type that holds them."""
-    bits = byte.to(tl.int16)
-    # The exponent of fp16 is 8 more; the bits are the same otherwise, of small numbers too.
-    half = ((bits & 0x80) << 8) | ((bits & 0x7F) << 7)
-    wide = half.to(tl.float16, bitcast=True).to(tl.float32) * 256.0
-    return wide.to(kind)
+def shrunk(byte):
+    """A 256th of the numbers that bytes stand for, in fp16: exactly.
+
+    The bits are the same, of small numbers too; only the exponent of fp16 is 8 more.
+    """
+    bits = byte.to(tl.int8, bitcast=True).to(tl.int16) << 7
+    return (bits & -0x4001).to(tl.float16, bitcast=True)  # without the second sign
+
+
+@triton.jit
+def widen(byte):
+    """The numbers that bytes stand for, in fp32."""
+    return shrunk(byte).to(tl.float32) * SHRINKS
 
 
 @triton.jit
