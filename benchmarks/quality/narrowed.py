@@ -5,8 +5,8 @@ simulated. Then they are rounded as these bits would round them, and stay in the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -83,11 +83,21 @@ def narrowed(rounding: Rounding) -> Contender:
     return make
 
 
+class Storing:
+    """A model whose memories store 8 bits: what `kv_cache_dtype="fp8"` loads."""
+
+    def __init__(self, model: VideoModel) -> None:
+        self._model = model
+        self.shape = replace(model.shape, stored=EIGHT_BITS)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
 def stored(model: VideoModel, budget: int, every: int) -> Memory:
-    """HERMES that stores 8 bits: what `kv_cache_dtype="fp8"` loads."""
-    narrow = copy(model)
-    narrow.shape = replace(model.shape, stored=EIGHT_BITS)  # type: ignore[misc]
-    config = memory_config(model, budget, every)
+    """HERMES that stores 8 bits."""
+    narrow: Any = Storing(model)
+    config = memory_config(narrow, budget, every)
     return VideoMemory(narrow, config=config, compress_every_frames=every)
 
 

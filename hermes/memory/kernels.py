@@ -20,9 +20,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from hermes.memory.attention import HeadNorms
 from hermes.memory.reading import ALIGNED, COLUMNS, Column
 from hermes.memory.storing import SHRINKS, shrunk
 from hermes.memory.tiles import REGISTERS, Tiles
+from hermes.memory.writing import address, write
 
 _MOST_SPLITS = 64
 """In how many parts the keys of a token are read at most."""
@@ -30,7 +32,6 @@ _FEWEST_KEYS = 64
 """Keys of a part, at least."""
 _BLOCKS_EACH = 3
 """Blocks of threads that a multiprocessor runs at once."""
-_ALIGNED = tl.constexpr(ALIGNED)
 _KEYS = tl.constexpr(COLUMNS.index(Column.KEYS))
 _VALUES = tl.constexpr(COLUMNS.index(Column.VALUES))
 _SEEN = tl.constexpr(COLUMNS.index(Column.SEEN))
@@ -47,21 +48,6 @@ _AFTER = tl.constexpr(COLUMNS.index(Column.AFTER))
 
 
 @triton.jit
-def _address(cell, kind):
-    """The address in a cell of the table, as a pointer to numbers of this type.
-
-    The host promises its alignment (`hermes.memory.reading`): so vectors of 16 bytes are loaded.
-    """
-    return tl.multiple_of(tl.load(cell).to(tl.pointer_type(kind)), _ALIGNED)
-
-
-@triton.jit
-def _either(first, one, other):
-    """One address or the other, of which each is aligned."""
-    return tl.multiple_of(tl.where(first, one, other), [_ALIGNED])
-
-
-@triton.jit
 def _seen(table, token, layer, tokens):
     """How many tokens of its memory a token sees in this layer."""
     everywhere = tl.load(table + _SEEN * tokens + token)
@@ -69,60 +55,6 @@ def _seen(table, token, layer, tokens):
     counts = address.to(tl.pointer_type(tl.int32))
     here = tl.load(counts + layer, mask=address != 0, other=0)
     return tl.where(address != 0, here, everywhere.to(tl.int32))
-
-
-@triton.jit(do_not_specialize=["layer", "tokens"])
-def _write(
-    table,
-    rotations,
-    query,
-    key,
-    value,
-    asked,
-    query_head,
-    query_token,
-    key_head,
-    key_token,
-    value_head,
-    value_token,
-    layer,
-    tokens,
-    scale,
-    KV: tl.constexpr,
-    GROUPS: tl.constexpr,
-    GROUP_ROWS: tl.constexpr,
-    DIM: tl.constexpr,
-):
-    """Rotate a token's queries and key; append key and value to its answer's own tokens."""
-    token, head = tl.program_id(0), tl.program_id(1)
-    index = tl.load(table + _INDEX * tokens + token)
-    if index >= 0:
-        kind = key.dtype.element_ty
-        half: tl.constexpr = DIM // 2
-        dims, groups = tl.arange(0, half), tl.arange(0, GROUP_ROWS)
-        cos = tl.load(rotations + token * 2 * DIM + dims)
-        sin = tl.load(rotations + token * 2 * DIM + DIM + dims)
-
-        source = key + head * key_head + token * key_token + dims
-        low, high = tl.load(source).to(tl.float32), tl.load(source + half).to(tl.float32)
-        room = tl.load(table + _ROOM * tokens + token)
-        at = ((layer * KV + head) * room + index) * DIM
-        keys = _address(table + _OWN_KEYS * tokens + token, kind) + at + dims
-        tl.store(keys, (low * cos - high * sin).to(kind))
-        tl.store(keys + half, (high * cos + low * sin).to(kind))
-        source = value + head * value_head + token * value_token + dims
-        values = _address(table + _OWN_VALUES * tokens + token, kind) + at + dims
-        tl.store(values, tl.load(source))
-        tl.store(values + half, tl.load(source + half))
-
-        there = (groups < GROUPS)[:, None]
-        heads = head * GROUPS + groups[:, None]
-        source = query + heads * query_head + token * query_token + dims[None, :]
-        low = tl.load(source, mask=there, other=0.0).to(tl.float32) * scale
-        high = tl.load(source + half, mask=there, other=0.0).to(tl.float32) * scale
-        lines = asked + (token * KV * GROUPS + heads) * DIM + dims[None, :]
-        tl.store(lines, (low * cos - high * sin).to(kind), mask=there)
-        tl.store(lines + half, (high * cos + low * sin).to(kind), mask=there)
 
 
 @triton.jit
@@ -188,8 +120,8 @@ def _attend(
         places = slots[:, None] * DIM + dims[None, :]
         capacity = tl.load(table + _CAPACITY * tokens + first)
         far = (layer * KV + head) * capacity * DIM
-        keys = _address(table + _KEYS * tokens + first, kind) + far
-        values = _address(table + _VALUES * tokens + first, tl.uint8 if EIGHT_BITS else kind) + far
+        keys = address(table + _KEYS * tokens + first, kind) + far
+        values = address(table + _VALUES * tokens + first, tl.uint8 if EIGHT_BITS else kind) + far
         end = tl.minimum(stop, seen)
         for at in tl.range(start, end, BLOCK):
             held = slots < end - at
@@ -205,8 +137,8 @@ def _attend(
 
         room = tl.load(table + _ROOM * tokens + first)
         near = (layer * KV + head) * room * DIM
-        keys = _address(table + _OWN_KEYS * tokens + first, kind) + near
-        values = _address(table + _OWN_VALUES * tokens + first, kind) + near
+        keys = address(table + _OWN_KEYS * tokens + first, kind) + near
+        values = address(table + _OWN_VALUES * tokens + first, kind) + near
         newest = tl.load(table + _INDEX * tokens + token, mask=there, other=-1).to(tl.int32)
         fork = tl.load(table + _FORK * tokens + token, mask=there, other=0).to(tl.int32)
         skip = tl.load(table + _SKIP * tokens + token, mask=there, other=0).to(tl.int32)
@@ -301,33 +233,25 @@ class Reader:
         key: Tensor,
         value: Tensor,
         scale: float,
+        norms: HeadNorms | None = None,
     ) -> Tensor:
         """[heads, N, dim] queries and [kv_heads, N, dim] keys and values, as they came ->
         [N, heads, dim].
 
         `table`: int64 [columns, N]. `rotations`: fp32 [N, 2, dim], cos and sin of each token's
-        position.
+        position. `norms`: how queries and keys are normalised first.
         """
         query, key, value = _aligned(query), _aligned(key), _aligned(value)
         tokens, heads, kv_heads = self._tokens, self._heads, self._kv_heads
-        _write[(tokens, kv_heads)](
+        write(
             table,
             rotations,
-            query,
-            key,
-            value,
+            (query, key, value),
+            norms,
             self._asked,
-            *query.stride()[:2],
-            *key.stride()[:2],
-            *value.stride()[:2],
             layer,
-            tokens,
             scale * math.log2(math.e),
-            KV=kv_heads,
-            GROUPS=self._groups,
-            GROUP_ROWS=self._tiles.group,
-            DIM=self._dim,
-            num_warps=1,
+            self._tiles.group,
         )
         _attend[(tokens, kv_heads, self._splits)](
             table,
