@@ -145,7 +145,7 @@ def _launch(model: Heads, tokens: int, layer: int, reach: int) -> None:
     """What the attention and the rotation of a pass launch, in one layer of a model."""
     import torch
 
-    from hermes.memory import rotation
+    from hermes.memory import HeadNorms, rotation
     from hermes.memory.kernels import Reader
     from hermes.memory.reading import COLUMNS
 
@@ -158,6 +158,8 @@ def _launch(model: Heads, tokens: int, layer: int, reach: int) -> None:
     turns = rotation.tables(table[0].expand(model.axes, -1), frequencies, axis, 1.0)
     reader = Reader(tokens, model.heads, model.kv_heads, dim, reach, query)
     reader.attend(table, turns, layer, query, key, value, dim**-0.5)
+    norms = HeadNorms(*torch.empty((2, dim), dtype=kind), epsilon=1e-6)
+    reader.attend(table, turns, layer, query, key, value, dim**-0.5, norms)
     rotation.rotate(query, (turns[:, 0], turns[:, 1]), torch.empty_like(query), 1.0)
     keys = torch.empty((layer + 2, model.kv_heads, 1031, dim), dtype=kind)
     positions = torch.empty((layer + 2, model.axes, 1031), dtype=torch.int32)
