@@ -158,7 +158,7 @@ def _launch(model: Heads, tokens: int, layer: int, reach: int) -> None:
     turns = rotation.tables(table[0].expand(model.axes, -1), frequencies, axis, 1.0)
     reader = Reader(tokens, model.heads, model.kv_heads, dim, reach, query)
     reader.attend(table, turns, layer, query, key, value, dim**-0.5)
-    norms = HeadNorms(*torch.empty((2, dim), dtype=kind), epsilon=1e-6)
+    norms = HeadNorms(torch.empty(dim, dtype=kind), torch.empty(dim, dtype=kind), 1e-6)
     reader.attend(table, turns, layer, query, key, value, dim**-0.5, norms)
     rotation.rotate(query, (turns[:, 0], turns[:, 1]), torch.empty_like(query), 1.0)
     keys = torch.empty((layer + 2, model.kv_heads, 1031, dim), dtype=kind)

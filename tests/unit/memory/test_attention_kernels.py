@@ -135,8 +135,8 @@ def run(
         some = slice(first, first := first + row.tokens)
         expected.append(row.expected(q[:, some], k[:, some], v[:, some]))
     if norms is not None:
-        weights = (part.to(DEVICE, dtype) for part in (norms.query, norms.key))
-        norms = HeadNorms(*weights, norms.epsilon)
+        own = norms.query.to(DEVICE, dtype), norms.key.to(DEVICE, dtype)
+        norms = HeadNorms(own[0], own[1], norms.epsilon)
     found = reader.attend(columns.to(DEVICE), turns.to(DEVICE), LAYER, *inputs, SCALE, norms).cpu()
     tolerance = 2e-5 if dtype is torch.float32 else 4e-3
     torch.testing.assert_close(

@@ -98,6 +98,7 @@ def random(tokens: int, dtype: torch.dtype, generator: torch.Generator) -> Input
             (3, torch.float32, EIGHT_BITS),
         ],
         (1, torch.float16, None),
+        (1, torch.float16, EIGHT_BITS),
         (3, torch.float32, EIGHT_BITS),
     ),
 )
@@ -126,6 +127,19 @@ def test_questions_and_answers_read_their_own_memories(
         for name in ("keys", "values"):
             own, its = (getattr(branch, name)[:, :, written] for branch in (ours, other))
             torch.testing.assert_close(own, its, atol=2e-3, rtol=1e-3)
+
+
+def test_values_in_8_bits_are_read_in_place() -> None:
+    """Of a memory and of an excerpt of it, among numbers that are none."""
+    generator = torch.Generator().manual_seed(4)
+    made = memory(70, 1, torch.float16, generator, EIGHT_BITS)
+    for part in (made.held.slab.keys, made.held.slab.values):
+        part.view(torch.uint8)[:, :, made.length :] = 0xFF
+    for span in (None, Span(5_000, 9_000)):
+        inputs = [random(2, torch.float16, generator) for _ in range(LAYERS)]
+        expected = packed([made.branch(4, span=span)], (2,), inputs)
+        found = read([made.branch(4, span=span)], (2,), 2, 1, inputs)
+        torch.testing.assert_close(found, expected, atol=2e-3, rtol=2e-3)
 
 
 @pytest.mark.slow

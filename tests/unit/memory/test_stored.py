@@ -158,12 +158,13 @@ class Rig:
     def passed(self, rows: Sequence[Sequence[Row]]) -> list[Tensor]:
         """What each memory's rows see, in a pass for each memory."""
         passes = [PackedPass(own) for own in rows]
-        tokens, outs = sum(passes[0].sizes), [[] for _ in rows]  # type: list[list[Tensor]]
+        tokens = sum(passes[0].sizes)
+        outs: list[list[Tensor]] = [[] for _ in rows]
         for layer in range(LAYERS):
             key = self.noise(KV_HEADS, tokens) + self.bias[layer].unsqueeze(1)
-            inputs = self.noise(HEADS, tokens), key, self.noise(KV_HEADS, tokens)
+            query, value = self.noise(HEADS, tokens), self.noise(KV_HEADS, tokens)
             for own, out in zip(passes, outs, strict=True):
-                out.append(own.attend(layer, *(part[None] for part in inputs), SCALE))
+                out.append(own.attend(layer, query[None], key[None], value[None], SCALE))
         return [torch.cat(out) for out in outs]
 
     def commit(self, rows: Sequence[Sequence[Row]]) -> None:
@@ -275,7 +276,7 @@ def test_what_is_not_finite_is_found_and_what_is_large_is_not(wrong: float, whic
             parts = [torch.ones((heads, PER_FRAME, DIM)) for heads in (HEADS, KV_HEADS, KV_HEADS)]
             if layer == 4:
                 parts[which][1, 2, 3] = number
-            row.attend(layer, *parts, SCALE)
+            row.attend(layer, parts[0], parts[1], parts[2], SCALE)
         assert row.finite().tolist() == [fine, True]
         memory.abandon(row)
 
