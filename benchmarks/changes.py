@@ -19,7 +19,7 @@ from benchmarks.scene import EXACTLY_NEW, Scene
 from benchmarks.table import Row, least
 from hermes.demo import checkpoint
 from hermes.demo.training.precision import fast_dtype
-from hermes.memory import Compression, FrameStamp, PackedPass
+from hermes.memory import Compression, FrameStamp, HeadNorms, PackedPass
 from hermes.memory.changes import ChangeConfig
 from hermes.vlm import Arrival, VideoMemory, VideoModel, load, take_together
 from hermes.vlm.frame_step import FrameStep
@@ -53,7 +53,15 @@ class Forgetful(VideoMemory):
 class _NoAttention:
     """A pass in which no token attends to any: what remains are the decoder's matrices."""
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scale: float,
+        norms: HeadNorms | None = None,
+    ) -> Tensor:
         return query.transpose(1, 2)
 
 

@@ -26,7 +26,7 @@ from benchmarks.device import against_fp32, ingest, questions
 from benchmarks.device.machine import name_of, settle
 from benchmarks.device.report import as_text
 from benchmarks.device.subject import DEMO, EVERY, Subject, feed, subject
-from hermes.engine.question_pass import QuestionPass
+from hermes.engine.question_pass import QuestionPass, reader_for
 from hermes.memory import device_of
 from hermes.memory.reading import NewReader
 from hermes.vlm import VideoMemory
@@ -78,11 +78,10 @@ class Contact:
         """The kernels."""
         if not self.on_gpu and "TRITON_INTERPRET" not in os.environ:
             raise Skipped("without a GPU kernels run where TRITON_INTERPRET=1 is set")
-        try:
-            from hermes.memory.kernels import Reader
-        except ImportError as failed:
-            raise Skipped(f"no Triton here: {failed}") from None
-        return Reader
+        found = reader_for(self.of.model)
+        if found is None:
+            raise Skipped("there are no kernels for this model here")
+        return found
 
     @cached_property
     def passes(self) -> QuestionPass:

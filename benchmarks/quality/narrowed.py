@@ -1,10 +1,12 @@
-"""HERMES whose memory holds keys and values in fewer bits, simulated: they are rounded as these
-bits would round them, and stay in the model's type.
+"""HERMES whose memory holds keys and values in fewer bits: in 8, as a memory can store them, and
+simulated. Then they are rounded as these bits would round them, and stay in the model's type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +14,12 @@ from torch import Tensor
 from benchmarks.quality.contenders import Contender, memory_config
 from hermes.evaluation.memory import Memory
 from hermes.memory import Compression
+from hermes.memory.stored import EIGHT_BITS
 from hermes.vlm import VideoMemory, VideoModel
 from hermes.vlm.frame_step import FrameStep
+
+STORED = "fp8"
+"""The contender that stores 8 bits."""
 
 Rounding = Callable[[Tensor], Tensor]
 """[..., tokens, head_dim] -> the same, as fewer bits hold it."""
@@ -77,9 +83,28 @@ def narrowed(rounding: Rounding) -> Contender:
     return make
 
 
+class Storing:
+    """A model whose memories store 8 bits: what `kv_cache_dtype="fp8"` loads."""
+
+    def __init__(self, model: VideoModel) -> None:
+        self._model = model
+        self.shape = replace(model.shape, stored=EIGHT_BITS)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def stored(model: VideoModel, budget: int, every: int) -> Memory:
+    """HERMES that stores 8 bits."""
+    narrow: Any = Storing(model)
+    config = memory_config(narrow, budget, every)
+    return VideoMemory(narrow, config=config, compress_every_frames=every)
+
+
 def narrow() -> dict[str, Contender]:
     """Keys and values in fewer bits, by name."""
     return {
+        STORED: stored,
         "e4m3, a scale a token": narrowed(small_floats),
         "e4m3, no scale": narrowed(bare_small_floats),
         "int8, a scale a token": narrowed(whole_numbers(8)),

@@ -61,7 +61,7 @@ def slab_bytes(shape: CacheShape, tokens: int) -> int:
 
 def _rotated_bytes(shape: CacheShape, tokens: int) -> int:
     """Bytes of a second, rotated copy of the keys."""
-    return tokens * shape.bytes_per_token // 2
+    return tokens * shape.rotated_bytes_per_token
 
 
 def cameras_that_fit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import logging
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
@@ -76,7 +77,7 @@ class QuestionPass:
         self._model = model
         self._reach = reach
         on_cuda = model.shape.device.type == "cuda"
-        self._new_reader = new_reader or (_kernels(model) if on_cuda and recorded else None)
+        self._new_reader = new_reader or (reader_for(model) if on_cuda and recorded else None)
         self._passes: dict[tuple[int, bool], _FixedPass | None] = {}
         self._sizes = sizes_up_to(most_tokens)
         self._device = device or device_of(model.shape.device)
@@ -317,8 +318,8 @@ class _FixedPass:
         return of.found[: len(ends)]
 
 
-def _kernels(model: VideoModel) -> NewReader | None:
-    """Kernels for the size of this model's heads, or None if there are none."""
+def reader_for(model: VideoModel) -> NewReader | None:
+    """Kernels for this model's heads, and for what its memories store; None if there are none."""
     dim = model.shape.head_dim
     if dim < 16 or dim & (dim - 1):
         log.info("%s: heads of %d have no kernels; passes are packed", model.name, dim)
@@ -328,4 +329,4 @@ def _kernels(model: VideoModel) -> NewReader | None:
     except ImportError as error:
         log.info("no Triton (%s): passes are packed", error)
         return None
-    return Reader
+    return Reader if model.shape.stored is None else partial(Reader, eight_bits=True)

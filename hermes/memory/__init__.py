@@ -6,7 +6,7 @@ answered on a `Branch` of it.
 """
 
 from hermes.memory.append import AppendRow
-from hermes.memory.attention import PackedPass, Pass, Row
+from hermes.memory.attention import HeadNorms, PackedPass, Pass, Row
 from hermes.memory.bands import Bands
 from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.capture import Capture
@@ -63,6 +63,7 @@ __all__ = [
     "FrameLayout",
     "FrameStamp",
     "GuidanceRow",
+    "HeadNorms",
     "HeldFrames",
     "Hermes",
     "HermesConfig",

@@ -58,10 +58,9 @@ class AppendRow(AppendingRow):
     ) -> Tensor:
         """Append this layer's keys and values to the memory, and attend to all of it."""
         end = self.start + self._tokens
-        self.slab.keys[layer, :, self.start : end] = key
-        self.slab.values[layer, :, self.start : end] = value
+        self.slab.store(layer, self.start, key, value)
         keys = self.slab.rotated_keys(layer, end, self._rotary, self.tables)
-        values = self.slab.values[layer, :, :end]
+        values = self.slab.wide_values(layer, end)
         if keys.device.type == "cuda":
             return causal_attention(rotated, keys, values, scale)
         if self._mask is None and (mask := tail_mask(self._tokens, end, keys.device)) is not None:
@@ -79,7 +78,8 @@ class AppendRow(AppendingRow):
         Reading it waits for the device: read those of many rows at once.
         """
         new = slice(self.start, self.start + self._tokens)
-        parts = [self.slab.keys[:, :, new], self.slab.values[:, :, new]]
+        wide = self.slab.shape.dtype  # norms are not taken of 8 bits
+        parts = [part[:, :, new].to(wide) for part in (self.slab.keys, self.slab.values)]
         parts += [] if hidden is None else [hidden]
         written = len(parts)
         # One pass over each part: the largest magnitude of what is not all finite is not, either.

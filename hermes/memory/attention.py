@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 import torch
@@ -35,11 +36,42 @@ class Row(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class HeadNorms:
+    """RMSNorm of each head's queries and keys, before they are rotated.
+
+    `query`, `key`: its weights, [head_dim]. `epsilon`: added to the mean square.
+    """
+
+    query: Tensor
+    key: Tensor
+    epsilon: float
+
+    def of(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys [1, heads, tokens, head_dim], each head normalised."""
+        size, epsilon = self.query.shape, self.epsilon
+        return (
+            functional.rms_norm(query.transpose(1, 2), size, self.query, epsilon).transpose(1, 2),
+            functional.rms_norm(key.transpose(1, 2), size, self.key, epsilon).transpose(1, 2),
+        )
+
+
 class Pass(Protocol):
     """One forward pass, which a model's attention layers use instead of a cache."""
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """[1, heads, tokens, head_dim] in, unrotated; [1, tokens, heads, head_dim] out."""
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scale: float,
+        norms: HeadNorms | None = None,
+    ) -> Tensor:
+        """[1, heads, tokens, head_dim] in, unrotated; [1, tokens, heads, head_dim] out.
+
+        `norms`: how queries and keys are normalised first.
+        """
         ...
 
 
@@ -138,8 +170,18 @@ class PackedPass:
             self._tables = _one_after_another([row.tables for row in self._appending])
         self._joined = [] if self._reading is None else _joined(self._reading)
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scale: float,
+        norms: HeadNorms | None = None,
+    ) -> Tensor:
         """[1, heads, tokens of all rows, head_dim] in, [1, tokens, heads, head_dim] out."""
+        if norms is not None:
+            query, key = norms.of(query, key)
         if query.shape[2] != sum(self.sizes):
             raise InvalidInput("inputs", f"{query.shape[2]} tokens for rows of {sum(self.sizes)}")
         if self._between is not None:

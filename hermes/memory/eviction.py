@@ -10,6 +10,7 @@ from hermes.memory.held import Held
 from hermes.memory.policies import Candidates, RetentionPolicy
 from hermes.memory.present import newest_of_places, until, whole_from
 from hermes.memory.slab import Slab, SlabPool, rows_of
+from hermes.memory.stored import movable, narrowed
 from hermes.memory.summary import SUMMARY_PATCH, Summaries
 
 
@@ -87,7 +88,8 @@ def _means(held: Held, summaries: Summaries) -> tuple[Tensor, Tensor]:
     """Mean key and value of each summary's members: [k, kv_heads, head_dim] each.
 
     Layers of equally many members are averaged at once: nearly always all of them. A
-    padded sum would round differently.
+    padded sum would round differently. The means have the type in which they are stored, and
+    keys stay without the bias that was taken off.
     """
     if 0 in summaries.counts:
         raise InvalidInput("budget", "leaves nothing to summarise: raise it, or evict more at once")
@@ -105,8 +107,10 @@ def _means(held: Held, summaries: Summaries) -> tuple[Tensor, Tensor]:
                 for cached in (held.slab.keys, held.slab.values)
             )
         )
+    narrow, dtype = held.slab.shape.stored is not None, held.slab.shape.dtype
     keys, values = (
-        torch.cat(parts).to(held.slab.shape.dtype) for parts in zip(*means, strict=True)
+        narrowed(mean) if narrow else mean.to(dtype)
+        for mean in (torch.cat(parts) for parts in zip(*means, strict=True))
     )
     return keys, values
 
@@ -115,7 +119,7 @@ def _place(target: Slab, prefix: int, summaries: Summaries, means: tuple[Tensor,
     """Write the summaries into their slots."""
     at = (summaries.slots + prefix)[:, None]
     for cached, mean in zip((target.keys, target.values), means, strict=True):
-        own = cached[summaries.layers]
+        own = movable(cached[summaries.layers])
         places = at[:, None, :, None].expand(-1, own.shape[1], -1, own.shape[3])
-        own.scatter_(2, places, mean.unsqueeze(2))
+        own.scatter_(2, places, movable(mean).unsqueeze(2))
     target.patches[summaries.layers].scatter_(1, at, SUMMARY_PATCH)

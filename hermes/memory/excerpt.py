@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hermes.memory.rope import Rotary
 from hermes.memory.slab import Slab, SlabPool, caches_rotated_keys
+from hermes.memory.stored import bias_of, movable
 
 
 class Excerpt:
@@ -40,14 +41,17 @@ class Excerpt:
         indices[layer_of, within] = index
         self.frames = slab.frames.gather(1, indices)
         # As much room as a slab's rotated keys take, whatever is copied: it is used again.
-        self.all_keys, self.values = pool.take_keys(slab.keys), pool.take_keys(slab.keys)
+        self.all_keys = pool.take_room(slab.keys, shape.dtype)
+        self.values = pool.take_room(slab.values, shape.stored_dtype)
         self._copy(slab, indices, chosen.shape[1], rotary)
 
     def _copy(self, slab: Slab, indices: Tensor, seen: int, rotary: Rotary) -> None:
-        cached = slab.readers > 0 or caches_rotated_keys(self.shape)
+        shape = self.shape
+        cached = slab.readers > 0 or caches_rotated_keys(shape)
         for layer, count in enumerate(self._layers):
             chosen = indices[layer, :count]
-            self.values[layer, :, :count] = slab.values[layer].index_select(1, chosen)
+            found = movable(slab.values[layer]).index_select(1, chosen)
+            movable(self.values)[layer, :, :count] = found
             if cached:  # other branches read them, too
                 keys = slab.rotated_keys(layer, seen, rotary)
                 self.all_keys[layer, :, :count] = keys.index_select(1, chosen)
@@ -55,11 +59,17 @@ class Excerpt:
             counts = self.counts
             assert counts is not None
             rotary.rotate_keys(
-                slab.keys, slab.positions, self.all_keys, 0, self.length, (indices, counts)
+                slab.keys,
+                slab.positions,
+                self.all_keys,
+                0,
+                self.length,
+                (indices, counts),
+                bias=bias_of(shape, slice(None)),
             )
 
     def read(self, layer: int, length: int, rotary: Rotary) -> tuple[Tensor, Tensor]:
-        """Rotated keys and values of all of a layer's tokens, each [kv_heads, n, head_dim]."""
+        """Rotated keys and stored values of all of a layer's tokens, as of a slab."""
         count = min(length, self._layers[layer])
         return self.all_keys[layer, :, :count], self.values[layer, :, :count]
 
@@ -77,6 +87,6 @@ class Excerpt:
         """Remove a reader. After the last one, the room goes back to the pool."""
         self._readers -= 1
         if self._readers == 0:
-            self._pool.give_keys(self.all_keys)
-            self._pool.give_keys(self.values)
+            self._pool.give_room(self.all_keys)
+            self._pool.give_room(self.values)
             self._pool.end_reading()

@@ -54,7 +54,7 @@ class GuidanceRow:
         folded = rotate(query, self._tables, scale=scale).reshape(-1, groups * queries, dim)
         keys = self._slab.rotated_keys(layer, self._seen, self._rotary)
         keys = torch.cat((keys, rotate(key, self._tables)), dim=1)
-        values = torch.cat((self._slab.values[layer, :, : self._seen], value), dim=1)
+        values = torch.cat((self._slab.wide_values(layer, self._seen), value), dim=1)
         at_once = max(1, _AT_ONCE.get(keys.device.type, _AT_ONCE_ELSEWHERE) // keys[..., 0].numel())
         unseen = None if self._mask is None else ~self._mask.repeat(groups, 1)
         noted = torch.zeros(keys.shape[1], dtype=torch.float32, device=keys.device)

@@ -20,8 +20,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from hermes.memory.attention import HeadNorms
 from hermes.memory.reading import ALIGNED, COLUMNS, Column
+from hermes.memory.storing import SHRINKS, shrunk
 from hermes.memory.tiles import REGISTERS, Tiles
+from hermes.memory.writing import address, write
 
 _MOST_SPLITS = 64
 """In how many parts the keys of a token are read at most."""
@@ -29,7 +32,6 @@ _FEWEST_KEYS = 64
 """Keys of a part, at least."""
 _BLOCKS_EACH = 3
 """Blocks of threads that a multiprocessor runs at once."""
-_ALIGNED = tl.constexpr(ALIGNED)
 _KEYS = tl.constexpr(COLUMNS.index(Column.KEYS))
 _VALUES = tl.constexpr(COLUMNS.index(Column.VALUES))
 _SEEN = tl.constexpr(COLUMNS.index(Column.SEEN))
@@ -46,21 +48,6 @@ _AFTER = tl.constexpr(COLUMNS.index(Column.AFTER))
 
 
 @triton.jit
-def _address(cell, kind):
-    """The address in a cell of the table, as a pointer to numbers of this type.
-
-    The host promises its alignment (`hermes.memory.reading`): so vectors of 16 bytes are loaded.
-    """
-    return tl.multiple_of(tl.load(cell).to(tl.pointer_type(kind)), _ALIGNED)
-
-
-@triton.jit
-def _either(first, one, other):
-    """One address or the other, of which each is aligned."""
-    return tl.multiple_of(tl.where(first, one, other), [_ALIGNED])
-
-
-@triton.jit
 def _seen(table, token, layer, tokens):
     """How many tokens of its memory a token sees in this layer."""
     everywhere = tl.load(table + _SEEN * tokens + token)
@@ -68,60 +55,6 @@ def _seen(table, token, layer, tokens):
     counts = address.to(tl.pointer_type(tl.int32))
     here = tl.load(counts + layer, mask=address != 0, other=0)
     return tl.where(address != 0, here, everywhere.to(tl.int32))
-
-
-@triton.jit(do_not_specialize=["layer", "tokens"])
-def _write(
-    table,
-    rotations,
-    query,
-    key,
-    value,
-    asked,
-    query_head,
-    query_token,
-    key_head,
-    key_token,
-    value_head,
-    value_token,
-    layer,
-    tokens,
-    scale,
-    KV: tl.constexpr,
-    GROUPS: tl.constexpr,
-    GROUP_ROWS: tl.constexpr,
-    DIM: tl.constexpr,
-):
-    """Rotate a token's queries and key; append key and value to its answer's own tokens."""
-    token, head = tl.program_id(0), tl.program_id(1)
-    index = tl.load(table + _INDEX * tokens + token)
-    if index >= 0:
-        kind = key.dtype.element_ty
-        half: tl.constexpr = DIM // 2
-        dims, groups = tl.arange(0, half), tl.arange(0, GROUP_ROWS)
-        cos = tl.load(rotations + token * 2 * DIM + dims)
-        sin = tl.load(rotations + token * 2 * DIM + DIM + dims)
-
-        source = key + head * key_head + token * key_token + dims
-        low, high = tl.load(source).to(tl.float32), tl.load(source + half).to(tl.float32)
-        room = tl.load(table + _ROOM * tokens + token)
-        at = ((layer * KV + head) * room + index) * DIM
-        keys = _address(table + _OWN_KEYS * tokens + token, kind) + at + dims
-        tl.store(keys, (low * cos - high * sin).to(kind))
-        tl.store(keys + half, (high * cos + low * sin).to(kind))
-        source = value + head * value_head + token * value_token + dims
-        values = _address(table + _OWN_VALUES * tokens + token, kind) + at + dims
-        tl.store(values, tl.load(source))
-        tl.store(values + half, tl.load(source + half))
-
-        there = (groups < GROUPS)[:, None]
-        heads = head * GROUPS + groups[:, None]
-        source = query + heads * query_head + token * query_token + dims[None, :]
-        low = tl.load(source, mask=there, other=0.0).to(tl.float32) * scale
-        high = tl.load(source + half, mask=there, other=0.0).to(tl.float32) * scale
-        lines = asked + (token * KV * GROUPS + heads) * DIM + dims[None, :]
-        tl.store(lines, (low * cos - high * sin).to(kind), mask=there)
-        tl.store(lines + half, (high * cos + low * sin).to(kind), mask=there)
 
 
 @triton.jit
@@ -152,10 +85,12 @@ def _attend(
     DIM: tl.constexpr,
     BLOCK: tl.constexpr,
     OWN_BLOCK: tl.constexpr,
+    EIGHT_BITS: tl.constexpr,
 ):
     """One split of the keys, for some tokens of a row and the heads that share a key head.
 
     Rows of the product: `ROWS // GROUP_ROWS` tokens, of each the heads of a group.
+    `EIGHT_BITS`: the memory's values are bytes (`hermes.memory.stored`).
     """
     first, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     together: tl.constexpr = ROWS // GROUP_ROWS
@@ -185,21 +120,25 @@ def _attend(
         places = slots[:, None] * DIM + dims[None, :]
         capacity = tl.load(table + _CAPACITY * tokens + first)
         far = (layer * KV + head) * capacity * DIM
-        keys = _address(table + _KEYS * tokens + first, kind) + far
-        values = _address(table + _VALUES * tokens + first, kind) + far
+        keys = address(table + _KEYS * tokens + first, kind) + far
+        values = address(table + _VALUES * tokens + first, tl.uint8 if EIGHT_BITS else kind) + far
         end = tl.minimum(stop, seen)
         for at in tl.range(start, end, BLOCK):
             held = slots < end - at
             key = tl.load(keys + at * DIM + places, mask=held[:, None], other=0.0)
-            value = tl.load(values + at * DIM + places, mask=held[:, None], other=0.0)
+            value = tl.load(values + at * DIM + places, mask=held[:, None], other=0)
+            if EIGHT_BITS:
+                value = shrunk(value).to(kind)
             scores = tl.dot(query, tl.trans(key), input_precision="ieee")
             scores = tl.where(held[None, :], scores, float("-inf"))
             most, mass, out = _fold(scores, value, most, mass, out)
+        if EIGHT_BITS:
+            out = out * SHRINKS
 
         room = tl.load(table + _ROOM * tokens + first)
         near = (layer * KV + head) * room * DIM
-        keys = _address(table + _OWN_KEYS * tokens + first, kind) + near
-        values = _address(table + _OWN_VALUES * tokens + first, kind) + near
+        keys = address(table + _OWN_KEYS * tokens + first, kind) + near
+        values = address(table + _OWN_VALUES * tokens + first, kind) + near
         newest = tl.load(table + _INDEX * tokens + token, mask=there, other=-1).to(tl.int32)
         fork = tl.load(table + _FORK * tokens + token, mask=there, other=0).to(tl.int32)
         skip = tl.load(table + _SKIP * tokens + token, mask=there, other=0).to(tl.int32)
@@ -257,7 +196,7 @@ class Reader:
 
     `reach`: the most keys that a token sees, its own answer's included. `splits`: in how many
     parts the keys of a token are read at most. `splits` and `tiles` are what suits the device,
-    unless they are given.
+    unless they are given. `eight_bits`: memories store their values in 8 bits.
     """
 
     def __init__(
@@ -270,10 +209,12 @@ class Reader:
         like: Tensor,
         splits: int | None = None,
         tiles: Tiles | None = None,
+        *,
+        eight_bits: bool = False,
     ) -> None:
         self._tokens, self._heads, self._kv_heads, self._dim = tokens, heads, kv_heads, dim
-        self._groups = heads // kv_heads
-        self._tiles = tiles or Tiles.of(_capability(), tokens, self._groups)
+        self._groups, self._eight_bits = heads // kv_heads, eight_bits
+        self._tiles = tiles or Tiles.of(_capability(), tokens, self._groups, eight_bits=eight_bits)
         if splits is None:
             blocks = kv_heads * -(-tokens // self._tiles.tokens)
             splits = -(-_BLOCKS_EACH * _multiprocessors(like.device) // blocks)
@@ -292,33 +233,25 @@ class Reader:
         key: Tensor,
         value: Tensor,
         scale: float,
+        norms: HeadNorms | None = None,
     ) -> Tensor:
         """[heads, N, dim] queries and [kv_heads, N, dim] keys and values, as they came ->
         [N, heads, dim].
 
         `table`: int64 [columns, N]. `rotations`: fp32 [N, 2, dim], cos and sin of each token's
-        position.
+        position. `norms`: how queries and keys are normalised first.
         """
         query, key, value = _aligned(query), _aligned(key), _aligned(value)
         tokens, heads, kv_heads = self._tokens, self._heads, self._kv_heads
-        _write[(tokens, kv_heads)](
+        write(
             table,
             rotations,
-            query,
-            key,
-            value,
+            (query, key, value),
+            norms,
             self._asked,
-            *query.stride()[:2],
-            *key.stride()[:2],
-            *value.stride()[:2],
             layer,
-            tokens,
             scale * math.log2(math.e),
-            KV=kv_heads,
-            GROUPS=self._groups,
-            GROUP_ROWS=self._tiles.group,
-            DIM=self._dim,
-            num_warps=1,
+            self._tiles.group,
         )
         _attend[(tokens, kv_heads, self._splits)](
             table,
@@ -335,6 +268,7 @@ class Reader:
             DIM=self._dim,
             BLOCK=self._tiles.block,
             OWN_BLOCK=self._tiles.own_block,
+            EIGHT_BITS=self._eight_bits,
             num_warps=self._tiles.warps,
             num_stages=2,
             maxnreg=REGISTERS,

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from hermes.memory.attention import HeadNorms
 from hermes.memory.branch import BranchRow
 from hermes.memory.rope import Rotary
 
@@ -61,6 +62,7 @@ class Attends(Protocol):
         key: Tensor,
         value: Tensor,
         scale: float,
+        norms: HeadNorms | None = None,
     ) -> Tensor:
         """[heads, N, dim], [kv_heads, N, dim] twice -> [N, heads, dim]."""
         ...
@@ -101,14 +103,22 @@ class ReadingPass:
         positions = self.table[COLUMNS.index(Column.POSITION)].expand(self._axes, -1)
         self._rotations = self._rotary.stacked(positions)
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scale: float,
+        norms: HeadNorms | None = None,
+    ) -> Tensor:
         """[1, heads, tokens, head_dim] in, [1, tokens, heads, head_dim] out."""
         assert self._rotations is not None
         if self._reader is None:  # the number of heads is known only now
             heads, kv_heads, dim = query.shape[1], key.shape[1], query.shape[3]
             self._reader = self._new_reader(self.tokens, heads, kv_heads, dim, self._reach, query)
         out = self._reader.attend(
-            self.table, self._rotations, layer, query[0], key[0], value[0], scale
+            self.table, self._rotations, layer, query[0], key[0], value[0], scale, norms
         )
         return out.unsqueeze(0)
 

@@ -6,6 +6,7 @@ Every number and every size is checked before anything is allocated.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,7 +20,8 @@ from hermes.memory.policies import RetentionPolicy
 from hermes.memory.positions import Clock
 from hermes.memory.shape import CacheShape
 from hermes.memory.slab import STANDS, Slab, SlabPool
-from hermes.memory.state import NO_MEDIA, MemoryState, kind_of
+from hermes.memory.state import NO_MEDIA, STORED, MemoryState, kind_of
+from hermes.memory.stored import EIGHT_BITS, narrowed, widened
 
 OTHER_WEIGHTS = 0.1
 """The relative distance from which two prefixes were written by different weights.
@@ -48,14 +50,16 @@ def restored(
     cannot have been taken of any.
     """
     shape, header, tensors = slabs.shape, Header(state.header), state.tensors
-    for name, ours in kind_of(shape, config, policy).items():
-        same(name, header.mapping(name), ours)
+    for name, ours in kind_of(replace(shape, stored=None), config, policy).items():
+        theirs = {key: of for key, of in header.mapping(name).items() if key != STORED}
+        same(name, theirs, ours)
+    stored = _stored_as(header.mapping("shape").get(STORED))
     most = config.position_limit
     prefix = header.integer("prefix_length", 1, most)
     length = header.integer("length", prefix, prefix + config.budget + config.headroom)
     frame_tokens = header.integer("frame_tokens", 0, config.budget + config.headroom)
     seen = header.integer("frames_seen", 0, _MOST_FRAMES)
-    _check_tensors(tensors, shape, prefix, length)
+    _check_tensors(tensors, replace(shape, stored=stored), prefix, length)
     _check_values(tensors, config, prefix, seen)
     if present is not None:
         _check_prefix(tensors, present, prefix)
@@ -118,9 +122,27 @@ def _table(header: Header, tensors: Mapping[str, Tensor], seen: int) -> FrameTab
     )
 
 
+def _stored_as(name: object) -> torch.dtype | None:
+    """The type that a header names for keys and values; None if it is the model's."""
+    if name is None:
+        return None
+    if name == str(EIGHT_BITS).removeprefix("torch."):
+        return EIGHT_BITS
+    raise SnapshotMismatch(
+        f"the snapshot's keys and values are stored as {shown(name)}, which this build cannot read"
+    )
+
+
 def _fill(slab: Slab, tensors: Mapping[str, Tensor], length: int) -> None:
-    for name in ("keys", "values", "positions"):
-        getattr(slab, name)[:, :, :length] = tensors[name].to(slab.shape.device)
+    for layer in range(slab.shape.layers):
+        one = slice(layer, layer + 1)
+        for name, cached in (("keys", slab.keys), ("values", slab.values)):
+            found = tensors[name][one].to(slab.shape.device)
+            if found.dtype != cached.dtype:
+                bias = slab.shape.key_bias if name == "keys" else None
+                found = _converted(found, None if bias is None else bias[one].unsqueeze(2))
+            cached[one, :, :length] = found
+    slab.positions[:, :, :length] = tensors["positions"].to(slab.shape.device)
     for name in ("frames", "patches"):
         getattr(slab, name)[:, :length] = tensors[name].to(slab.shape.device)
     ends = tensors.get("until")  # older snapshots do not say
@@ -128,13 +150,18 @@ def _fill(slab: Slab, tensors: Mapping[str, Tensor], length: int) -> None:
     slab.length = length
 
 
+def _converted(x: Tensor, bias: Tensor | None) -> Tensor:
+    """Keys or values of the model's type in 8 bits, or the other way round."""
+    return widened(x, bias) if x.dtype == EIGHT_BITS else narrowed(x, bias)
+
+
 def _check_tensors(
     tensors: Mapping[str, Tensor], shape: CacheShape, prefix: int, length: int
 ) -> None:
     layers, cached = shape.layers, (shape.layers, shape.kv_heads, length, shape.head_dim)
     expected: dict[str, tuple[torch.dtype, tuple[int | None, ...]]] = {
-        "keys": (shape.dtype, cached),
-        "values": (shape.dtype, cached),
+        "keys": (shape.stored_dtype, cached),
+        "values": (shape.stored_dtype, cached),
         "positions": (torch.int32, (layers, shape.axes, length)),
         "frames": (torch.int64, (layers, length)),
         "patches": (torch.int32, (layers, length)),
@@ -201,8 +228,12 @@ def _check_prefix(tensors: Mapping[str, Tensor], present: Held, theirs: int) -> 
         raise SnapshotMismatch(
             f"the snapshot's prefix has {theirs} tokens, this model's {ours}: another template"
         )
+    bias = present.slab.shape.key_bias
     for name in ("keys", "values"):
-        here = getattr(present.slab, name)[:, :, :ours].to("cpu", torch.float32)
-        there = tensors[name][:, :, :ours].to(torch.float32)
+        added = None if bias is None or name == "values" else bias.cpu().unsqueeze(2)
+        here, there = (
+            widened(of, added if of.dtype == EIGHT_BITS else None)
+            for of in (getattr(present.slab, name)[:, :, :ours].cpu(), tensors[name][:, :, :ours])
+        )
         if not float((here - there).norm()) <= OTHER_WEIGHTS * float(here.norm()):
             raise SnapshotMismatch("the snapshot was taken of a model with other weights")

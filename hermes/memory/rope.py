@@ -76,19 +76,22 @@ class Rotary:
         first: int,
         end: int,
         chosen: Chosen | None = None,
+        *,
+        bias: Tensor | None = None,
     ) -> None:
         """Rotate keys of some layers to their positions, and write them to `out` [`first`:`end`].
 
         `keys`: [layers, kv_heads, capacity, head_dim]. `positions`: [layers, axes, capacity].
         `out`: [layers, kv_heads, room, head_dim]. `chosen`: the tokens whose keys these are;
         without, those at the same places. Past the chosen ones of a layer, anything may be written.
+        `bias`: [layers, kv_heads, 1, head_dim] fp32, which was taken off the keys.
         """
         if first >= end:
             return
         kernels = self._kernels(keys)
         if kernels is not None:
             rotary = self.frequencies, self.axis, self.scaling
-            kernels.rotate_keys(keys, positions, rotary, out, (first, end), chosen)
+            kernels.rotate_keys(keys, positions, rotary, out, (first, end), chosen, bias)
             return
         for at in range(0, len(keys), LAYERS_AT_ONCE):
             some = slice(at, at + LAYERS_AT_ONCE)
@@ -97,7 +100,10 @@ class Rotary:
                 index = chosen[0][some, None, first:end]
                 where = positions[some].gather(2, index.expand(-1, positions.shape[1], -1))
                 size = (-1, keys.shape[1], -1, keys.shape[3])
-                wanted = keys[some].gather(2, index.unsqueeze(-1).expand(size))
+                bytewise = keys[some].view(torch.uint8) if keys.itemsize == 1 else keys[some]
+                wanted = bytewise.gather(2, index.unsqueeze(-1).expand(size)).view(keys.dtype)
+            if bias is not None:
+                wanted = wanted.to(torch.float32) + bias[some]
             # One table for all their tokens: a position is rotated alike in every layer.
             cos, sin = (
                 part.unflatten(0, (-1, end - first)).unsqueeze(1)

@@ -12,6 +12,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from hermes.memory.storing import widen
+
 _TOKENS = 32
 """Tokens that a block of threads rotates."""
 
@@ -86,10 +88,17 @@ def _tables(
 
 
 @triton.jit
-def _turn(source, target, cos, sin, there, HALF: tl.constexpr):
+def _half(source, there):
+    """Half of the channels of some vectors, in fp32. Bytes are vectors in 8 bits."""
+    found = tl.load(source, mask=there, other=0)
+    if source.dtype.element_ty == tl.uint8:
+        return widen(found)
+    return found.to(tl.float32)
+
+
+@triton.jit
+def _turn(low, high, target, cos, sin, there, HALF: tl.constexpr):
     """Rotate some vectors. Each channel of the first half has its partner in the second."""
-    low = tl.load(source, mask=there, other=0.0).to(tl.float32)
-    high = tl.load(source + HALF, mask=there, other=0.0).to(tl.float32)
     kind = target.dtype.element_ty
     tl.store(target, (low * cos - high * sin).to(kind), mask=there)
     tl.store(target + HALF, (high * cos + low * sin).to(kind), mask=there)
@@ -122,7 +131,8 @@ def _rotate(
     tilt = tl.load(sin + token * sin_token + dims[None, :], mask=there, other=0.0) * scale
     source = x + head * x_head + token * x_token + dims[None, :]
     target = out + head * out_head + token * out_token + dims[None, :]
-    _turn(source, target, turn, tilt, there, half)
+    low, high = _half(source, there), _half(source + half, there)
+    _turn(low, high, target, turn, tilt, there, half)
 
 
 @triton.jit(
@@ -136,6 +146,7 @@ def _rotate_keys(
     axis,
     chosen,
     counts,
+    bias,
     out,
     layer_stride,
     head_stride,
@@ -152,10 +163,12 @@ def _rotate_keys(
     DIM: tl.constexpr,
     TOKENS: tl.constexpr,
     GATHERS: tl.constexpr,
+    BIASED: tl.constexpr,
 ):
     """Rotate keys of all layers to their positions: the tokens from `first` on.
 
     `GATHERS`: in each layer those that are `chosen` there, of which there are `counts`.
+    `BIASED`: with the `bias` that was taken off them.
     """
     half: tl.constexpr = DIM // 2
     layer, dims = tl.program_id(1).to(tl.int64), tl.arange(0, half)
@@ -170,8 +183,14 @@ def _rotate_keys(
     cos, sin = cos * scaling, sin * scaling
     source = keys + layer * layer_stride + place[:, None] * DIM + dims[None, :]
     target = out + layer * out_layer + token[:, None] * DIM + dims[None, :]
+    there = there[:, None]
     for head in range(KV):
-        _turn(source + head * head_stride, target + head * out_head, cos, sin, there[:, None], half)
+        line = source + head * head_stride
+        low, high = _half(line, there), _half(line + half, there)
+        if BIASED:
+            added = bias + (layer * KV + head) * DIM + dims[None, :]
+            low, high = low + tl.load(added), high + tl.load(added + half)
+        _turn(low, high, target + head * out_head, cos, sin, there, half)
 
 
 def tables(positions: Tensor, frequencies: Tensor, axis: Tensor, scaling: float) -> Tensor:
@@ -223,12 +242,14 @@ def rotate_keys(
     out: Tensor,
     span: tuple[int, int],
     chosen: tuple[Tensor, Tensor] | None = None,
+    bias: Tensor | None = None,
 ) -> None:
     """Rotate `keys` [layers, kv_heads, capacity, head_dim] to `positions` [layers, axes, capacity].
 
     Writes `out` [layers, kv_heads, room, head_dim] from the first to the second of `span`.
     `rotary`: frequencies, axis and scaling. `chosen`: [layers, n] int64, which key goes to each
-    place, and [layers] int32, how many do; without, all keys keep their places.
+    place, and [layers] int32, how many do; without, all keys keep their places. `bias`: [layers,
+    kv_heads, 1, head_dim] fp32, what was taken off the keys.
     """
     layers, kv_heads, _, dim = keys.shape
     frequencies, axis, scaling = rotary
@@ -236,12 +257,13 @@ def rotate_keys(
     indices, counts = (positions, positions) if chosen is None else chosen
     if tokens > 0:
         _rotate_keys[(triton.cdiv(tokens, _TOKENS), layers)](
-            keys,
+            keys.view(torch.uint8) if keys.itemsize == 1 else keys,
             positions,
             frequencies,
             axis,
             indices,
             counts,
+            frequencies if bias is None else bias,
             out,
             *keys.stride()[:2],
             *positions.stride()[:2],
@@ -255,4 +277,5 @@ def rotate_keys(
             DIM=dim,
             TOKENS=_TOKENS,
             GATHERS=chosen is not None,
+            BIASED=bias is not None,
         )

@@ -11,6 +11,7 @@ from torch import Tensor
 from hermes.errors import Overloaded
 from hermes.memory.rope import Rotary, rotate
 from hermes.memory.shape import CacheShape
+from hermes.memory.stored import bias_of, kernels_that_store, movable, narrowed, widened
 
 STANDS = torch.iinfo(torch.int64).max
 """In `Slab.until`: no frame has taken the token's place in anew."""
@@ -22,7 +23,8 @@ class Slab:
     All layers have the same length. Which token lies at an index may differ
     from layer to layer: each layer keeps what it needs.
 
-    - `keys`, `values`: [layers, kv_heads, capacity, head_dim]; keys are not rotated
+    - `keys`, `values`: [layers, kv_heads, capacity, head_dim], as `hermes.memory.stored` says;
+      keys are not rotated
     - `positions`: [layers, axes, capacity] int32
     - `frames`: [layers, capacity] int64, the number of a token's frame; -1 for
       the prefix
@@ -41,8 +43,8 @@ class Slab:
         self.shape = shape
         self.capacity = capacity
         size = (shape.layers, shape.kv_heads, capacity, shape.head_dim)
-        self.keys = torch.zeros(size, dtype=shape.dtype, device=shape.device)
-        self.values = torch.zeros(size, dtype=shape.dtype, device=shape.device)
+        self.keys = torch.zeros(size, dtype=shape.stored_dtype, device=shape.device)
+        self.values = torch.zeros(size, dtype=shape.stored_dtype, device=shape.device)
         self.positions = torch.zeros(
             (shape.layers, shape.axes, capacity), dtype=torch.int32, device=shape.device
         )
@@ -61,6 +63,31 @@ class Slab:
         self._rotated: Tensor | None = None
         self._rotated_length = [0] * shape.layers
         self._last: tuple[int, int, Tensor] | None = None
+        self._last_values: tuple[int, int, Tensor] | None = None
+
+    def store(self, layer: int, first: int, key: Tensor, value: Tensor) -> None:
+        """Store keys and values [kv_heads, n, head_dim] of a layer, from token `first` on."""
+        end = first + key.shape[1]
+        if self.shape.stored is not None:
+            bias = bias_of(self.shape, slice(layer, layer + 1))
+            kernels = kernels_that_store(self.shape.device, self.shape.head_dim)
+            if kernels is not None:
+                added = None if bias is None else bias[0, :, 0]
+                kernels.store(key, value, added, self.keys[layer], self.values[layer], first)
+                return
+            key, value = narrowed(key, None if bias is None else bias[0]), narrowed(value)
+        self.keys[layer, :, first:end] = key
+        self.values[layer, :, first:end] = value
+
+    def wide_values(self, layer: int, length: int) -> Tensor:
+        """Values of a layer up to `length` in the model's type: [kv_heads, length, head_dim]."""
+        held = self.values[layer, :, :length]
+        if self.shape.stored is None:
+            return held
+        # The rows of one pass ask for the same layer one after another.
+        if self._last_values is None or self._last_values[:2] != (layer, length):
+            self._last_values = (layer, length, held.to(self.shape.dtype))
+        return self._last_values[2]
 
     def rotated_keys(
         self,
@@ -101,7 +128,8 @@ class Slab:
     def _rotate_all(self, done: int, length: int, rotary: Rotary) -> None:
         if self._rotated is None:
             self._rotated = self._room_for_keys()
-        rotary.rotate_keys(self.keys, self.positions, self._rotated, done, length)
+        bias = bias_of(self.shape, slice(None))
+        rotary.rotate_keys(self.keys, self.positions, self._rotated, done, length, bias=bias)
         self._rotated_length = [max(length, known) for known in self._rotated_length]
 
     @torch.inference_mode()
@@ -116,9 +144,13 @@ class Slab:
         if self._rotated is None:
             self._rotated = self._room_for_keys()
         if newest is not None and len(newest[0]) == length - done:
-            rotate(
-                self.keys[layer, :, done:length], newest, out=self._rotated[layer, :, done:length]
+            keys, bias = (
+                self.keys[layer, :, done:length],
+                bias_of(self.shape, slice(layer, layer + 1)),
             )
+            if self.shape.stored is not None:
+                keys = widened(keys, None if bias is None else bias[0])
+            rotate(keys, newest, out=self._rotated[layer, :, done:length])
         else:
             self._rotate_one(layer, self._rotated[layer : layer + 1], rotary, done, length)
         self._rotated_length[layer] = length
@@ -126,23 +158,28 @@ class Slab:
     def _rotated_once(self, layer: int, length: int, rotary: Rotary) -> Tensor:
         # The rows of one pass ask for the same layer one after another.
         if self._last is None or self._last[:2] != (layer, length):
-            made = torch.empty_like(self.keys[layer : layer + 1, :, :length])
+            size = (1, self.shape.kv_heads, length, self.shape.head_dim)
+            made = torch.empty(size, dtype=self.shape.dtype, device=self.shape.device)
             self._rotate_one(layer, made, rotary, 0, length)
             self._last = (layer, length, made[0])
         return self._last[2]
 
     def _rotate_one(self, layer: int, out: Tensor, rotary: Rotary, first: int, end: int) -> None:
         one = slice(layer, layer + 1)
-        rotary.rotate_keys(self.keys[one], self.positions[one], out, first, end)
+        bias = bias_of(self.shape, one)
+        rotary.rotate_keys(self.keys[one], self.positions[one], out, first, end, bias=bias)
 
     def read(self, layer: int, length: int, rotary: Rotary) -> tuple[Tensor, Tensor]:
-        """Rotated keys and values of a layer up to `length`, each [kv_heads, n, head_dim]."""
+        """Rotated keys and stored values of a layer up to `length`, each [kv_heads, n, head_dim].
+
+        The values have the type in which they are stored.
+        """
         keys = self.rotated_keys(layer, length, rotary)
         return keys[:, :length], self.values[layer, :, :length]
 
     def begin_pass(self) -> None:
-        """Keys past `length` will be written: the last rotation of a layer is stale."""
-        self._last = None
+        """Tokens past `length` will be written: what was made of a layer last is stale."""
+        self._last = self._last_values = None
 
     def forget_tail(self) -> None:
         """What was written past `length` was abandoned: cached rotations past it are stale."""
@@ -165,7 +202,7 @@ class Slab:
             pool = self._pool()
             if not caches_rotated_keys(self.shape):
                 if pool is not None and self._rotated is not None:
-                    pool.give_keys(self._rotated)
+                    pool.give_room(self._rotated)
                 self._rotated = None
                 self.moved()
             if pool is not None:
@@ -183,8 +220,10 @@ class Slab:
             pool.give(self)
 
     def _room_for_keys(self) -> Tensor:
-        pool = self._pool()
-        return torch.empty_like(self.keys) if pool is None else pool.take_keys(self.keys)
+        pool, dtype = self._pool(), self.shape.dtype
+        if pool is None:
+            return _uninitialised(self.keys, dtype)
+        return pool.take_room(self.keys, dtype)
 
     def reset(self) -> None:
         """Empty the slab for another memory."""
@@ -194,7 +233,7 @@ class Slab:
     def moved(self) -> None:
         """Tokens or their positions changed: all cached rotations are stale."""
         self._rotated_length = [0] * self.shape.layers
-        self._last = None
+        self._last = self._last_values = None
 
     def keep(self, indices: Tensor, into: Slab) -> None:
         """Gather `indices` ([layers, n]) to the front of `into`, which may be `self`."""
@@ -224,9 +263,11 @@ def rows_of(cached: Tensor, indices: Tensor) -> Tensor:
     `cached` is contiguous.
     """
     layers, heads, capacity, dim = cached.shape
+    dtype, cached = cached.dtype, movable(cached)
     starts = torch.arange(layers * heads, device=cached.device) * capacity
     rows = starts.view(layers, heads, 1) + indices.unsqueeze(1)
-    return cached.view(-1, dim).index_select(0, rows.flatten()).view(layers, heads, -1, dim)
+    found = cached.view(-1, dim).index_select(0, rows.flatten()).view(layers, heads, -1, dim)
+    return found.view(dtype)
 
 
 def _none() -> SlabPool | None:
@@ -240,8 +281,8 @@ def caches_rotated_keys(shape: CacheShape) -> bool:
 
 
 @torch.inference_mode(False)  # as those of a slab
-def _uninitialised(like: Tensor) -> Tensor:
-    return torch.empty_like(like)
+def _uninitialised(like: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.empty_like(like, dtype=dtype)
 
 
 class SlabPool:
@@ -261,7 +302,7 @@ class SlabPool:
         """
         self._read = 0
         self._slabs: dict[int, list[Slab]] = {}
-        self._keys: dict[torch.Size, list[Tensor]] = {}
+        self._room: dict[tuple[torch.Size, torch.dtype], list[Tensor]] = {}
 
     def take(self, capacity: int) -> Slab:
         """An empty slab."""
@@ -301,13 +342,13 @@ class SlabPool:
     def clear(self) -> None:
         """Free what lies in the pool."""
         self._slabs.clear()
-        self._keys.clear()
+        self._room.clear()
 
-    def take_keys(self, like: Tensor) -> Tensor:
-        """An uninitialised tensor for rotated keys, or for values."""
-        free = self._keys.get(like.shape)
-        return free.pop() if free else _uninitialised(like)
+    def take_room(self, like: Tensor, dtype: torch.dtype) -> Tensor:
+        """An uninitialised tensor of this size, for rotated keys or for copies of values."""
+        free = self._room.get((like.shape, dtype))
+        return free.pop() if free else _uninitialised(like, dtype)
 
-    def give_keys(self, keys: Tensor) -> None:
-        """Return a tensor that `take_keys` gave."""
-        self._keys.setdefault(keys.shape, []).append(keys)
+    def give_room(self, room: Tensor) -> None:
+        """Return a tensor that `take_room` gave."""
+        self._room.setdefault((room.shape, room.dtype), []).append(room)

@@ -14,6 +14,9 @@ from hermes.memory.limits import MemoryConfig
 from hermes.memory.policies import RetentionPolicy
 from hermes.memory.shape import CacheShape
 
+STORED = "stored"
+"""In the header's `shape`: the type of stored keys and values, if it is not the model's."""
+
 NO_MEDIA = -(2**63)
 """Stands for a stamp without a media time in the tensor `stamps`."""
 
@@ -23,7 +26,7 @@ class MemoryState:
     """One memory at one moment, on the host.
 
     `header`: what JSON can hold. `tensors`, with n tokens in each of L layers:
-    `keys` and `values` [L, kv_heads, n, head_dim], keys not rotated;
+    `keys` and `values` [L, kv_heads, n, head_dim] as they are stored, keys not rotated;
     `positions` [L, axes, n] int32; `frames` [L, n] int64; `patches` [L, n]
     int32; `stamps` [frames held, 4] int64 (number, capture ms, media ms, tokens
     taken in); `gaps` [gaps, 2] int64; and `guidance` [prompts, L, video tokens] fp32 if the
@@ -47,23 +50,29 @@ def kind_of(
             for each in fields(source):  # which snapshots of earlier releases do not have
                 if each.metadata.get(LATER) and settings[each.name] == each.default:
                     del settings[each.name]
+    kind: dict[str, Any] = {
+        "layers": shape.layers,
+        "kv_heads": shape.kv_heads,
+        "head_dim": shape.head_dim,
+        "axes": shape.axes,
+        "dtype": str(shape.dtype).removeprefix("torch."),
+    }
+    if shape.stored is not None:  # which snapshots of earlier releases do not have
+        kind[STORED] = str(shape.stored).removeprefix("torch.")
     return {
-        "shape": {
-            "layers": shape.layers,
-            "kv_heads": shape.kv_heads,
-            "head_dim": shape.head_dim,
-            "axes": shape.axes,
-            "dtype": str(shape.dtype).removeprefix("torch."),
-        },
+        "shape": kind,
         "config": plain(asdict(config)),
         "policy": plain(settings),
     }
 
 
 def state_limit(shape: CacheShape, config: MemoryConfig, prefix: int) -> int:
-    """The most bytes of tensors that the state of such a memory can have."""
+    """The most bytes of tensors that a state can have that such a memory restores.
+
+    It may be one whose keys and values are stored in another type.
+    """
     tokens = prefix + config.budget + config.headroom
     beside = shape.layers * (shape.axes * 4 + 8 + 4 + 2 * 4 + 4 * 8)  # each token of another frame
     if config.keep_present:
         beside += shape.layers * (8 + 3 * 8)  # and each replaced by another
-    return tokens * (shape.bytes_per_token + beside) + MAX_GAPS * 16 + NEWEST * 3 * 8
+    return tokens * (shape.widest_bytes_per_token + beside) + MAX_GAPS * 16 + NEWEST * 3 * 8

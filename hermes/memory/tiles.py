@@ -27,20 +27,21 @@ class Tiles:
     warps: int = 4
 
     @classmethod
-    def of(cls, capability: int, tokens: int, groups: int) -> Tiles:
+    def of(cls, capability: int, tokens: int, groups: int, *, eight_bits: bool = False) -> Tiles:
         """For a GPU of this compute capability, such as 90, and passes of so many tokens.
 
-        `groups`: query heads that share a key head. What these numbers cost in registers and
+        `groups`: query heads that share a key head. `eight_bits`: values are stored in 8 bits, and
+        widening them takes registers. What these numbers cost in registers and
         shared memory is held by `tests/unit/memory/test_kernels_compile.py`.
         """
         group = _power(groups)
         if _power(tokens) * group <= _FEWEST:
-            return cls(_FEWEST, group, block=64)
+            return cls(_FEWEST, group, block=32 if eight_bits else 64)
         if capability // 10 == 9:  # a warp group of four warps multiplies 64 rows
-            return cls(max(64, group), group, block=32)
+            return cls(max(64, group), group, block=32, warps=8 if eight_bits else 4)
         if capability // 10 == 10:  # tensor memory takes 64 rows
             return cls(max(64, group), group, block=64, warps=8)
-        return cls(max(32, group), group, block=32)
+        return cls(max(32, group), group, block=32, warps=8 if eight_bits else 4)
 
     @property
     def tokens(self) -> int:

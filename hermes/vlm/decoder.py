@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hermes.errors import Unsupported
-from hermes.memory import Pass, Projections
+from hermes.memory import HeadNorms, Pass, Projections
 from hermes.vlm.experts import Experts
 
 _OF_LAYER = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
@@ -26,7 +26,7 @@ _OF_DENSE = {"gate_proj", "up_proj", "down_proj", "act_fn"}
 class Decoder:
     """Layers of pre-normalised attention and a gated network, as all families here have them.
 
-    Queries and keys are handed to the pass as they are projected, not rotated.
+    Queries and keys are handed to the pass as they are projected, neither normalised nor rotated.
     """
 
     def __init__(self, language: Any, name: str) -> None:
@@ -52,6 +52,18 @@ class Decoder:
                 hidden += levels[layer.number]
         return self._norm.of(hidden)
 
+    def key_bias(self, kv_heads: int) -> Tensor | None:
+        """[layers, kv_heads, head_dim] fp32: what is added to the keys of all tokens alike.
+
+        None if it is not the same for all of them, or there is none.
+        """
+        found = [layer.key_bias for layer in self._layers]
+        there = [bias for bias in found if bias is not None]
+        if len(there) < len(found):
+            return None
+        wide = torch.stack(there).detach().to(torch.float32)
+        return wide.view(len(there), kv_heads, -1)
+
     def projections(self, inputs: Tensor) -> Projections:
         """What every layer makes of bare embeddings [n, hidden], as if no layer came before."""
         made = [layer.projected(inputs) for layer in self._layers]
@@ -71,8 +83,9 @@ class _Layer:
         self._between = _Norm(layer.post_attention_layernorm)
         self._query_key_value = _Joined(attention.q_proj, attention.k_proj, attention.v_proj)
         parts = dict(attention.named_children())
-        self._query_norm = _Norm(parts["q_norm"]) if "q_norm" in parts else None
-        self._key_norm = _Norm(parts["k_norm"]) if "k_norm" in parts else None
+        self._norms = _head_norms(parts, name)
+        normed = self._norms is not None
+        self.key_bias: Tensor | None = None if normed else getattr(attention.k_proj, "bias", None)
         self._out = attention.o_proj
         self._network: _Dense | _Whole = _Whole(layer.mlp)
         if {"gate_proj", "up_proj", "down_proj"} <= dict(layer.mlp.named_children()).keys():
@@ -81,26 +94,35 @@ class _Layer:
 
     def forward(self, hidden: Tensor, packed: Pass, *, own: bool) -> Tensor:
         """[n, hidden] -> [n, hidden]. `own`: `hidden` may be overwritten."""
-        query, key, value = self.projected(hidden)
-        seen = packed.attend(self.number, query, key, value, self._scale)
+        query, key, value = self._heads(hidden)
+        seen = packed.attend(self.number, query, key, value, self._scale, self._norms)
         hidden = _added(hidden, self._out, seen.reshape(len(hidden), -1), own=own)
         return self._network.added(hidden, self._between.of(hidden))
 
     def projected(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key and value of every token, [1, heads, n, head_dim] each."""
+        query, key, value = self._heads(hidden)
+        if self._norms is not None:
+            query, key = self._norms.of(query, key)
+        return query, key, value
+
+    def _heads(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `projected`, before heads are normalised."""
         query, key, value = (
-            part.unflatten(1, (-1, self._dim))
+            part.unflatten(1, (-1, self._dim)).transpose(0, 1).unsqueeze(0)
             for part in self._query_key_value.of(self._before.of(hidden))
         )
-        if self._query_norm is not None:
-            query = self._query_norm.of(query)
-        if self._key_norm is not None:
-            key = self._key_norm.of(key)
-        return (
-            query.transpose(0, 1).unsqueeze(0),
-            key.transpose(0, 1).unsqueeze(0),
-            value.transpose(0, 1).unsqueeze(0),
-        )
+        return query, key, value
+
+
+def _head_norms(parts: dict[str, Any], name: str) -> HeadNorms | None:
+    """How heads are normalised: both queries and keys, or none."""
+    query, key = parts.get("q_norm"), parts.get("k_norm")
+    if query is None and key is None:
+        return None
+    if query is None or key is None or query.variance_epsilon != key.variance_epsilon:
+        raise Unsupported(f"{name}: its queries and keys are not normalised alike")
+    return HeadNorms(query.weight, key.weight, query.variance_epsilon)
 
 
 class _Norm:

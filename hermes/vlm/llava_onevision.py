@@ -61,6 +61,7 @@ class LlavaOnevision:
             axes=1,
             dtype=self.language.dtype,
             device=self.language.device,
+            key_bias=self.decoder.key_bias(text.num_key_value_heads),
         )
         embedding = self.language.rotary_emb
         self.rotary = Rotary(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from hermes.errors import InvalidInput, Unsupported
 from hermes.memory import device_of
+from hermes.memory.stored import KV_CACHE_DTYPES
 from hermes.vlm.base import VideoModel
 from hermes.vlm.llava_onevision import LlavaOnevision
 from hermes.vlm.load_progress import Progress, default_progress
@@ -38,6 +40,7 @@ def load(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
+    kv_cache_dtype: str = "auto",
     revision: str | None = None,
     frame_size: tuple[int, int] | None = None,
     frame_tokens: int | None = None,
@@ -49,7 +52,8 @@ def load(
     "demo" is the small model that comes with the package; a folder of that name
     is "./demo".
 
-    `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere.
+    `dtype` defaults to bfloat16 on a GPU and to float32 elsewhere. `kv_cache_dtype`: how memories
+    store keys and values: in that type (`auto`), or in 8 bits (`fp8`, which is `fp8_e4m3`).
     `revision`: branch, tag or commit on the hub.
     `frame_tokens`: the most tokens of a picture, whose shape frames follow.
     `frame_size`: height and width in pixels of all frames, whatever the shape of
@@ -60,6 +64,8 @@ def load(
     `InvalidInput` for a checkpoint that cannot be found or an option that its
     family does not have.
     """
+    if kv_cache_dtype not in KV_CACHE_DTYPES:
+        raise InvalidInput("kv_cache_dtype", f"must be one of {', '.join(KV_CACHE_DTYPES)}")
     device = torch.device(device)
     if dtype is None:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -77,7 +83,9 @@ def load(
     device_of(device).enter()
     model = read_model(folder, read_config(folder), device, dtype, progress)
     name = DEMO if folder.is_demo else Path(checkpoint).name
-    return family(model, read_tokenizer(folder), folder.path, name, **options)
+    made = family(model, read_tokenizer(folder), folder.path, name, **options)
+    made.shape = replace(made.shape, stored=KV_CACHE_DTYPES[kv_cache_dtype])
+    return made
 
 
 def check_options(family: Family, names: Iterable[str]) -> None:

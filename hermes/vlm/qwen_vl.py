@@ -93,6 +93,7 @@ class QwenVL(ABC):
             axes=multimodal_rope.AXES,
             dtype=self.language.dtype,
             device=self.language.device,
+            key_bias=self.decoder.key_bias(text.num_key_value_heads),
         )
         self.rotary = multimodal_rope.probe(self.language.rotary_emb, self.shape.device, name)
         self.position_limit = int(text.max_position_embeddings)

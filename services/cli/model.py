@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,22 +54,29 @@ def check(
     budget: Annotated[
         int, typer.Option(min=1, help="Video tokens per layer that a memory keeps.")
     ] = BUDGET_TOKENS.default,
+    kv_cache_dtype: Annotated[
+        str, typer.Option(help="Of stored keys and values: auto, or fp8 for 8 bits.")
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """What a model is, what it takes, and whether it can be loaded here, from its small files."""
     try:
         from hermes.engine import EngineConfig
         from hermes.engine.gpus import GPUS, cameras_on, memory_bytes
+        from hermes.memory.stored import KV_CACHE_DTYPES
         from hermes.vlm.model_facts import ModelFacts
         from hermes.vlm.model_folder import ModelFolder
     except ModuleNotFoundError as error:
         fail(f"{error.name} is missing here: install hermes-live[memory]")
+    if kv_cache_dtype not in KV_CACHE_DTYPES:
+        fail(f"--kv-cache-dtype: must be one of {', '.join(KV_CACHE_DTYPES)}")
     facts = ModelFacts.of(
         ModelFolder.find(model, revision or None, weights=False),
         _parsed("--frame-size", frame_size),
         frame_tokens=frame_tokens,
         picture=_parsed("--picture", picture),
     )
+    facts = replace(facts, shape=replace(facts.shape, stored=KV_CACHE_DTYPES[kv_cache_dtype]))
     most = facts.most_frame_tokens
     if budget < most:
         fail(f"--budget: {budget} tokens are less than one frame, which has up to {most}")

@@ -51,6 +51,7 @@ def load_model(
             settings.model,
             device=device,
             dtype=_DTYPES[settings.dtype],
+            kv_cache_dtype=settings.kv_cache_dtype,
             progress=progress,
             **chosen,
         )
@@ -65,6 +66,7 @@ def load_model(
         model=model.name,
         device=str(device),
         dtype=str(model.shape.dtype),
+        kv_cache_dtype=str(model.shape.stored_dtype),
         frame_size="{1}x{0}".format(*model.frame_size),
         frame_tokens=model.most_frame_tokens,
         seconds=round(time.monotonic() - began, 2),

@@ -48,6 +48,11 @@ class WorkerSettings(TlsServerSettings, ServiceSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="of weights and KV cache; auto: bfloat16 on a GPU, float32 elsewhere"
     )
+    kv_cache_dtype: Literal["auto", "fp8", "fp8_e4m3"] = Field(
+        "auto",
+        description="of the keys and values that memories store; auto: as `dtype`; fp8 (or"
+        " fp8_e4m3): 8 bits, which take half of the bytes",
+    )
     model_frame_size: str = Field(
         "",
         description="one size for all frames that the model sees, as WIDTHxHEIGHT, for families"

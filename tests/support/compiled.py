@@ -54,6 +54,9 @@ class Mixture:
     chosen: int
 
 
+IN_8_BITS = " in 8 bits"
+"""Behind a model's name: its keys and values are stored so."""
+
 MIXTURES = {"experts of qwen3-vl-30b-a3b": Mixture(2048, 768, 128, 8)}
 
 
@@ -142,7 +145,7 @@ def _launch(model: Heads, tokens: int, layer: int, reach: int) -> None:
     """What the attention and the rotation of a pass launch, in one layer of a model."""
     import torch
 
-    from hermes.memory import rotation
+    from hermes.memory import HeadNorms, rotation
     from hermes.memory.kernels import Reader
     from hermes.memory.reading import COLUMNS
 
@@ -155,6 +158,8 @@ def _launch(model: Heads, tokens: int, layer: int, reach: int) -> None:
     turns = rotation.tables(table[0].expand(model.axes, -1), frequencies, axis, 1.0)
     reader = Reader(tokens, model.heads, model.kv_heads, dim, reach, query)
     reader.attend(table, turns, layer, query, key, value, dim**-0.5)
+    norms = HeadNorms(torch.empty(dim, dtype=kind), torch.empty(dim, dtype=kind), 1e-6)
+    reader.attend(table, turns, layer, query, key, value, dim**-0.5, norms)
     rotation.rotate(query, (turns[:, 0], turns[:, 1]), torch.empty_like(query), 1.0)
     keys = torch.empty((layer + 2, model.kv_heads, 1031, dim), dtype=kind)
     positions = torch.empty((layer + 2, model.axes, 1031), dtype=torch.int32)
@@ -164,6 +169,36 @@ def _launch(model: Heads, tokens: int, layer: int, reach: int) -> None:
     rotation.rotate_keys(keys, positions, rotary, keys, (0, reach), chosen)
     one = slice(layer, layer + 1)
     rotation.rotate_keys(keys[one], positions[one], rotary, keys[one], (0, reach))
+
+
+def _launch_stored(model: Heads, tokens: int, layer: int, reach: int) -> None:
+    """What a pass launches where keys and values are stored in 8 bits."""
+    import torch
+
+    from hermes.memory import rotation, storing
+    from hermes.memory.kernels import Reader
+    from hermes.memory.reading import COLUMNS
+    from hermes.memory.stored import EIGHT_BITS
+
+    kind, dim = torch.bfloat16, model.dim
+    lines = torch.empty((tokens, model.heads + 2 * model.kv_heads, dim), dtype=kind)
+    parts = lines.split((model.heads, model.kv_heads, model.kv_heads), dim=1)
+    query, key, value = (part.contiguous().transpose(0, 1) for part in parts)
+    table = torch.empty((len(COLUMNS), tokens), dtype=torch.int64)
+    turns = torch.empty((tokens, 2, dim))
+    reader = Reader(tokens, model.heads, model.kv_heads, dim, reach, query, eight_bits=True)
+    reader.attend(table, turns, layer, query, key, value, dim**-0.5)
+    rotary = torch.empty(dim), torch.empty(dim, dtype=torch.int64), 1.0
+    size = (layer + 2, model.kv_heads, 1031, dim)
+    keys, values = (torch.empty(size, dtype=EIGHT_BITS) for _ in range(2))
+    rotated = torch.empty(size, dtype=kind)
+    bias = torch.empty((layer + 2, model.kv_heads, 1, dim))
+    positions = torch.empty((layer + 2, model.axes, 1031), dtype=torch.int32)
+    for added in (bias, None):
+        own = None if added is None else added[layer, :, 0]
+        storing.store(key, value, own, keys[layer], values[layer], layer)
+        span = (layer, layer + reach)
+        rotation.rotate_keys(keys, positions, rotary, rotated, span, bias=added)
 
 
 def _launch_experts(of: Mixture, tokens: int) -> None:
@@ -231,12 +266,17 @@ def _launches(name: str, tokens: int) -> list[Callable[[], None]]:
     if name in MIXTURES:
         return [partial(_launch_experts, MIXTURES[name], tokens)] * 2
     passes = ((0, 1000), (1, 800), (16, 1))
-    return [partial(_launch, MODELS[name], tokens, layer, reach) for layer, reach in passes]
+    stored = name.endswith(IN_8_BITS)
+    launch, model = _launch_stored if stored else _launch, MODELS[name.removesuffix(IN_8_BITS)]
+    return [partial(launch, model, tokens, layer, reach) for layer, reach in passes]
 
 
 def main(capability: str, tokens: str, *models: str) -> None:
     """Compile, and print what each kernel costs. A model is compiled once if others are alike."""
-    different = {MODELS.get(name, name): name for name in models}.values()
+    different = {
+        (MODELS.get(name.removesuffix(IN_8_BITS), name), name.endswith(IN_8_BITS)): name
+        for name in models
+    }.values()
     with _compiling(int(capability)) as made, TemporaryDirectory() as folder:
         for name in different:
             for count in map(int, tokens.split(",")):

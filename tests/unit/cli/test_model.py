@@ -50,6 +50,19 @@ def test_an_option_that_a_family_does_not_have_is_refused() -> None:
         assert "cannot be chosen for llava_onevision" in str(ran.exception)
 
 
+def test_keys_and_values_in_8_bits_take_half() -> None:
+    folder = str(tiny_hub.folder("llava_onevision"))
+    found = [
+        json.loads(CliRunner().invoke(app, ["model", "check", folder, "--json", *options]).output)
+        for options in ([], ["--kv-cache-dtype=fp8"])
+    ]
+    assert found[0]["bytes_per_token"] == 2 * found[1]["bytes_per_token"]
+    assert found[0]["memory_bytes"] > found[1]["memory_bytes"]
+    ran = CliRunner().invoke(app, ["model", "check", folder, "--kv-cache-dtype=int4"])
+    assert ran.exit_code == 1
+    assert "must be one of auto, fp8, fp8_e4m3" in " ".join(ran.output.split())
+
+
 def test_a_model_is_checked_for_a_machine() -> None:
     ran = CliRunner().invoke(
         app, ["model", "check", str(tiny_hub.folder("llava_onevision")), "--json"]

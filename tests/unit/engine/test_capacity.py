@@ -31,7 +31,7 @@ def test_a_slab_has_the_computed_size() -> None:
     shape = CacheShape(5, 2, 16, 3, torch.bfloat16, CPU)
     pool = SlabPool(shape)
     slab = pool.take(77)
-    rotated = pool.take_keys(slab.keys)
+    rotated = pool.take_room(slab.keys, shape.dtype)
     tables = (slab.positions, slab.frames, slab.patches, slab.until)
     parts = (slab.keys, slab.values, *tables, rotated)
     assert sum(part.nbytes for part in parts) == slab_bytes(shape, 77)

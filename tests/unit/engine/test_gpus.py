@@ -9,16 +9,14 @@ import pytest
 import torch
 
 from hermes.engine import EngineConfig
-from hermes.engine.capacity import FEWEST_READ, MOST_READ
 from hermes.engine.gpus import (
     GPUS,
     cameras_on,
     fit_on,
     memory_bytes,
-    memory_tokens,
-    room_on,
 )
 from hermes.memory import CacheShape
+from hermes.memory.stored import EIGHT_BITS
 from hermes.vlm.model_facts import ModelFacts
 
 PAGE = Path(__file__).parents[3] / "docs" / "sizing.md"
@@ -72,34 +70,21 @@ def test_the_page_on_sizing_has_the_same_numbers() -> None:
     assert rows("Memory of a GPU") == expected
 
 
+def in_8_bits(of: ModelFacts) -> ModelFacts:
+    """With keys and values that are stored so."""
+    return replace(of, shape=replace(of.shape, stored=EIGHT_BITS))
+
+
 def test_the_page_on_sizing_has_the_arithmetic_of_eight_bits() -> None:
     narrow = replace(LLAVA, weight_bytes=LLAVA.parameters)
-    expected = {
-        card: [
-            *(cameras_on(card, of, CONFIG) for of in (LLAVA, narrow)),
-            *(cameras_of_eight_bits(card, of) for of in (LLAVA, narrow)),
-        ]
-        for card in CARDS
-    }
+    models = (LLAVA, narrow, in_8_bits(LLAVA), in_8_bits(narrow))
+    expected = {card: [cameras_on(card, of, CONFIG) for of in models] for card in CARDS}
     assert rows("Eight bits, by arithmetic") == expected
-    assert f"{eight_bit_bytes(LLAVA) / 2**20:.0f} MiB a camera of LLaVA" in PAGE.read_text()
-    assert f"{eight_bit_bytes(QWEN3) / 2**20:.0f} MiB of Qwen3" in PAGE.read_text()
-
-
-def eight_bit_bytes(of: ModelFacts) -> int:
-    """A camera's memory with a byte for each number, and 2 of scale for each token and head."""
-    tokens, shape = memory_tokens(of, CONFIG), of.shape
-    scales = tokens * shape.layers * shape.kv_heads * 2 * 2
-    return memory_bytes(of, CONFIG) - tokens * shape.bytes_per_token // 2 + scales
-
-
-def cameras_of_eight_bits(card: str, of: ModelFacts) -> int:
-    """As `fit_on`, but that a camera takes less; rotated copies are of 16 bits still."""
-    usable = room_on(card, of).usable
-    own = eight_bit_bytes(of)
-    read = own + memory_tokens(of, CONFIG) * of.shape.bytes_per_token // 2
-    readers = max(FEWEST_READ, min(MOST_READ, usable // (4 * read)))
-    return (usable - readers * read) // own
+    for of, name in ((LLAVA, "a camera of LLaVA"), (QWEN3, "of Qwen3")):
+        each = memory_bytes(in_8_bits(of), CONFIG) / 2**20
+        assert f"{each:.0f} MiB {name}" in PAGE.read_text()
+    on_a_card = [fit_on("H200", of, CONFIG) for of in (LLAVA, in_8_bits(LLAVA))]
+    assert on_a_card[1].cameras > 2 * on_a_card[0].cameras
 
 
 def test_the_page_on_sizing_says_what_a_camera_takes() -> None:

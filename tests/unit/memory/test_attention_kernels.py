@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from hermes.memory import HeadNorms
 from hermes.memory.branch import Place, RowLayout
 from hermes.memory.reading import columns_of
 from hermes.memory.tiles import Tiles
@@ -101,7 +102,14 @@ RAGGED = {
 }
 
 
-def run(rows: Sequence[Row], most: int, groups: int, tiles: Tiles | None, splits: int) -> None:
+def run(
+    rows: Sequence[Row],
+    most: int,
+    groups: int,
+    tiles: Tiles | None,
+    splits: int,
+    norms: HeadNorms | None = None,
+) -> None:
     generator = torch.Generator().manual_seed(groups)
     dtype = rows[0].dtype
     used = sum(row.tokens for row in rows)
@@ -120,16 +128,28 @@ def run(rows: Sequence[Row], most: int, groups: int, tiles: Tiles | None, splits
     reader = kernels.Reader(most, heads, KV_HEADS, DIM, 10_000, inputs[0], splits, tiles)
     expected, first = [], 0
     q, k, v = (part[:used].transpose(0, 1) for part in (query, key, value))
+    if norms is not None:
+        q, k = (part[0] for part in norms.of(q[None], k[None]))
     q, k = turned(q, turns[:used]), turned(k, turns[:used])
     for row in rows:
         some = slice(first, first := first + row.tokens)
         expected.append(row.expected(q[:, some], k[:, some], v[:, some]))
-    found = reader.attend(columns.to(DEVICE), turns.to(DEVICE), LAYER, *inputs, SCALE).cpu()
+    if norms is not None:
+        own = norms.query.to(DEVICE, dtype), norms.key.to(DEVICE, dtype)
+        norms = HeadNorms(own[0], own[1], norms.epsilon)
+    found = reader.attend(columns.to(DEVICE), turns.to(DEVICE), LAYER, *inputs, SCALE, norms).cpu()
     tolerance = 2e-5 if dtype is torch.float32 else 4e-3
     torch.testing.assert_close(
         found[:used].float(), torch.cat(expected), atol=tolerance, rtol=tolerance
     )
     assert torch.equal(found[used:], torch.zeros_like(found[used:]))
+
+
+def test_heads_are_normalised_as_they_are_written() -> None:
+    """Each by itself: the query heads that share a key head are of different size."""
+    query, key = (1 + torch.arange(DIM) / at for at in (7, -50))
+    rows = [Row(70, 1, length=5), Row(9, 3)]
+    run(rows, 6, groups=3, tiles=None, splits=2, norms=HeadNorms(query, key, 0.25))
 
 
 @pytest.mark.parametrize("name", RAGGED)

@@ -11,7 +11,7 @@ import pytest
 from hermes.memory.tiles import REGISTERS, Tiles
 from hermes.vlm.shapes import SHAPES, config_of
 from tests.support import compiled
-from tests.support.compiled import MIXTURES, MODELS, Heads, Mixture
+from tests.support.compiled import IN_8_BITS, MIXTURES, MODELS, Heads, Mixture
 
 pytest.importorskip("triton")
 
@@ -28,7 +28,10 @@ def check(capability: int, *models: str) -> None:
     found = compiled.costs(capability, (ANSWER, QUESTION), *models, *MIXTURES)
     names = {cost.name for cost in found}
     experts = {"gated", "mixed"}
-    assert names == {"tables", "write", "attend", "join", "rotate", "rotate_keys"} | experts
+    stored = any(IN_8_BITS in model for model in models)
+    assert names == {"write", "attend", "join", "rotate_keys"} | experts | (
+        {"store"} if stored else {"tables", "rotate"}
+    )
     for cost in found:
         assert cost.stack == cost.spills == 0, cost
         assert cost.registers <= REGISTERS, cost
@@ -58,6 +61,14 @@ def test_an_answer_and_a_question_on_a_hopper() -> None:
 @pytest.mark.parametrize("capability", SHARED)
 def test_every_shape_on_every_gpu(capability: int) -> None:
     check(capability, *MODELS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("capability", SHARED)
+def test_every_shape_in_8_bits_on_every_gpu(capability: int) -> None:
+    """Also on one that has no instructions for them."""
+    check(capability, *(model + IN_8_BITS for model in MODELS))
 
 
 def test_the_shapes_are_those_that_ship() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ from hermes.memory.append import AppendRow
 from hermes.memory.branch import Branch, BranchRow
 from hermes.memory.frame_layout import FrameLayout
 from hermes.memory.reading import ReadingPass, columns_of
+from hermes.memory.stored import EIGHT_BITS
 from hermes.question import Span
 from tests.support.slow import slow
 
@@ -32,8 +34,13 @@ HEADS, KV_HEADS, DIM, LAYERS = 6, 2, 16, 3
 SCALE = DIM**-0.5
 
 
-def shape(axes: int, dtype: torch.dtype) -> CacheShape:
-    return CacheShape(LAYERS, KV_HEADS, DIM, axes, dtype, DEVICE)
+BIAS = torch.linspace(-5, 5, LAYERS * KV_HEADS * DIM, device=DEVICE).view(LAYERS, KV_HEADS, DIM)
+"""Of keys, where they are stored in 8 bits."""
+
+
+def shape(axes: int, dtype: torch.dtype, stored: torch.dtype | None = None) -> CacheShape:
+    sizes = LAYERS, KV_HEADS, DIM, axes, dtype, DEVICE
+    return CacheShape(*sizes, stored=stored, key_bias=None if stored is None else BIAS)
 
 
 def rotary(axes: int) -> Rotary:
@@ -44,16 +51,24 @@ def rotary(axes: int) -> Rotary:
     )
 
 
-def memory(tokens: int, axes: int, dtype: torch.dtype, generator: torch.Generator) -> StreamMemory:
+def memory(
+    tokens: int,
+    axes: int,
+    dtype: torch.dtype,
+    generator: torch.Generator,
+    stored: torch.dtype | None = None,
+) -> StreamMemory:
     """A memory of random keys and values, `tokens` of video after a prefix of three."""
     config = MemoryConfig(budget=300, headroom=10, position_limit=4096)
-    made = StreamMemory(shape(axes, dtype), rotary(axes), config, SlidingWindow())
+    made = StreamMemory(shape(axes, dtype, stored), rotary(axes), config, SlidingWindow())
     layout = FrameLayout.sequential(1, DEVICE) if axes == 1 else FrameLayout.grid(1, 1, 1, DEVICE)
     stamps = [FrameStamp(1000 * number) for number in range(tokens)]
 
     def take(row: AppendRow) -> None:
         for layer in range(LAYERS):
             query, key, value = random(row.tokens, dtype, generator)
+            if stored is not None:
+                key = key + BIAS[layer].unsqueeze(1).to(dtype)
             row.attend(layer, query, key, value, SCALE)
         made.commit(row)
 
@@ -74,12 +89,29 @@ def random(tokens: int, dtype: torch.dtype, generator: torch.Generator) -> Input
 
 
 @pytest.mark.parametrize(
-    ("axes", "dtype"), slow([(1, torch.float16), (3, torch.float32)], (1, torch.float16))
+    ("axes", "dtype", "stored"),
+    slow(
+        [
+            (1, torch.float16, None),
+            (3, torch.float32, None),
+            (1, torch.float16, EIGHT_BITS),
+            (3, torch.float32, EIGHT_BITS),
+        ],
+        (1, torch.float16, None),
+        (1, torch.float16, EIGHT_BITS),
+        (3, torch.float32, EIGHT_BITS),
+    ),
 )
-def test_questions_and_answers_read_their_own_memories(axes: int, dtype: torch.dtype) -> None:
+def test_questions_and_answers_read_their_own_memories(
+    axes: int, dtype: torch.dtype, stored: torch.dtype | None
+) -> None:
     """Two answers and a question about three memories of different length, then a token each."""
     generator = torch.Generator().manual_seed(1)
-    memories = [memory(tokens, axes, dtype, generator) for tokens in (5, 290, 60)]
+    memories = [memory(tokens, axes, dtype, generator, stored) for tokens in (5, 290, 60)]
+    for part in (
+        part for made in memories for part in (made.held.slab.keys, made.held.slab.values)
+    ):
+        part.view(torch.uint8)[:, :, 290 + 3 :] = 0xFF  # no numbers, in any type
     rooms = (4, 5, 9)
     plain, fixed = (
         [made.branch(room) for made, room in zip(memories, rooms, strict=True)] for _ in range(2)
@@ -95,6 +127,19 @@ def test_questions_and_answers_read_their_own_memories(axes: int, dtype: torch.d
         for name in ("keys", "values"):
             own, its = (getattr(branch, name)[:, :, written] for branch in (ours, other))
             torch.testing.assert_close(own, its, atol=2e-3, rtol=1e-3)
+
+
+def test_values_in_8_bits_are_read_in_place() -> None:
+    """Of a memory and of an excerpt of it, among numbers that are none."""
+    generator = torch.Generator().manual_seed(4)
+    made = memory(70, 1, torch.float16, generator, EIGHT_BITS)
+    for part in (made.held.slab.keys, made.held.slab.values):
+        part.view(torch.uint8)[:, :, made.length :] = 0xFF
+    for span in (None, Span(5_000, 9_000)):
+        inputs = [random(2, torch.float16, generator) for _ in range(LAYERS)]
+        expected = packed([made.branch(4, span=span)], (2,), inputs)
+        found = read([made.branch(4, span=span)], (2,), 2, 1, inputs)
+        torch.testing.assert_close(found, expected, atol=2e-3, rtol=2e-3)
 
 
 @pytest.mark.slow
@@ -164,7 +209,9 @@ def read(
     """As `packed`, in a pass of `most` tokens, the last of which are unused."""
     rows = [branch.row(size) for branch, size in zip(branches, sizes, strict=True)]
     like = inputs[0][0]
-    run = ReadingPass(most, rotary(axes), axes, 320, kernels.Reader, like.device)
+    eight_bits = branches[0].slab.values.dtype == EIGHT_BITS
+    reader = partial(kernels.Reader, eight_bits=eight_bits)
+    run = ReadingPass(most, rotary(axes), axes, 320, reader, like.device)
     columns = columns_of(rows, most)
     run.table.copy_(columns)
     run.begin()

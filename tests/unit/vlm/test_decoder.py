@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hermes.errors import Unsupported
-from hermes.memory import Pass, Rotary, rotate
+from hermes.memory import HeadNorms, Pass, Rotary, rotate
 from hermes.vlm import VideoModel, expert_steps, experts, load
 from hermes.vlm.decoder import Decoder
 from tests.support import tiny_hub
@@ -39,7 +39,17 @@ class Causal(Pass):
     def __init__(self, rotary: Rotary, axes: int) -> None:
         self._tables = rotary.tables(torch.arange(TOKENS).expand(axes, TOKENS))
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scale: float,
+        norms: HeadNorms | None = None,
+    ) -> Tensor:
+        if norms is not None:
+            query, key = norms.of(query, key)
         asked, known = rotate(query[0], self._tables), rotate(key[0], self._tables)
         out = nn.functional.scaled_dot_product_attention(
             asked, known, value[0], is_causal=True, scale=scale, enable_gqa=True

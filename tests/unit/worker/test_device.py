@@ -82,6 +82,12 @@ def test_an_option_that_the_family_lacks_is_refused_by_the_name_of_its_setting(
     assert str(refused.value) == reason
 
 
+def test_memories_store_8_bits_where_that_is_set() -> None:
+    model = load_model(settings(model=tiny.folder(), kv_cache_dtype="fp8"))
+    assert model.shape.stored_dtype.itemsize == 1
+    assert load_model(settings(model=tiny.folder())).shape == tiny.model().shape
+
+
 def test_a_revision_of_a_folder_is_refused_by_the_name_of_its_setting() -> None:
     with pytest.raises(InvalidInput, match=r"^model_revision: 'main': .* is a folder"):
         load_model(settings(model=tiny.folder(), model_revision="main"))
