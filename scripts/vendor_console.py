@@ -59,6 +59,15 @@ MODULES = {
     "@preact/signals-core": "./signals-core.js",
 }
 """Where the modules find each other: a browser knows no packages."""
+TYPES = {
+    "preact.d.ts": 'export * from "preact";\n',
+    "preact-hooks.d.ts": 'export * from "preact/hooks";\n',
+    "signals-core.d.ts": 'export * from "@preact/signals-core";\n',
+    "signals.d.ts": 'export * from "@preact/signals";\n',
+    "htm.d.ts": 'export { default } from "htm";\n',
+    "uplot.d.ts": 'export { default } from "uplot";\n',
+}
+"""For `tsc`, which finds the packages' own types in node_modules. They are not served."""
 
 
 def as_module(text: str, end: str = "") -> str:
@@ -114,6 +123,9 @@ def fetch() -> None:
                 text = as_module(text, taken.end)
             (FOLDER / taken.file).write_text(text)
             digests[taken.file] = digest_of(text.encode())
+    for file, text in TYPES.items():
+        (FOLDER / file).write_text(text)
+        digests[file] = digest_of(text.encode())
     LIST.write_text(json.dumps({"versions": versions(), "sha256": digests}, indent=2) + "\n")
 
 

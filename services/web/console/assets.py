@@ -70,5 +70,5 @@ def _read(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _read(entry, f"{prefix}{entry.name}/")
-        elif not entry.name.startswith("."):
+        elif entry.name[entry.name.rfind(".") :] in MEDIA_TYPES:  # types are for tsc alone
             yield prefix + entry.name, entry.read_bytes()

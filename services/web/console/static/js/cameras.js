@@ -1,21 +1,36 @@
 // The cameras that the caller may see, as they are now.
 
 import { computed, signal } from "../vendor/signals.js";
-import { get } from "./api.js";
+import { cameraPath, get } from "./api.js";
 import { poll } from "./polling.js";
 
-const EVERY_MS = 4000;
+const EVERY_MS = 3000;
+/** Of a large fleet less often, so that it costs the gateway the same. */
+const A_CAMERA_MS = 40;
+const ONE_EVERY_MS = 2000;
 
 /** Null until they are known. */
 export const cameras = signal(/** @type {Camera[] | null} */ (null));
 export const byId = computed(() => new Map((cameras.value ?? []).map((one) => [one.id, one])));
 
 export async function readCameras() {
-  cameras.value = (await get("/cameras")).cameras;
+  cameras.value = (await get("/cameras", { brief: true })).cameras;
 }
 
 /** Read them again and again; the function that is returned ends it. */
-export const followCameras = () => poll(readCameras, EVERY_MS);
+export function followCameras() {
+  return poll(readCameras, () => Math.max(EVERY_MS, A_CAMERA_MS * (cameras.peek()?.length ?? 0)));
+}
+
+/** The camera that is looked at, with the stretches that the list leaves out. */
+export const closeUp = signal(/** @type {Camera | null} */ (null));
+
+/** @param {string} id */
+export function followCamera(id) {
+  return poll(async () => {
+    closeUp.value = await get(cameraPath(id));
+  }, ONE_EVERY_MS);
+}
 
 /** @param {Camera} camera */
 export const nameOf = (camera) => camera.display_name || camera.id;
@@ -110,13 +125,21 @@ export function conditionOf(camera) {
 }
 
 /**
- * How far back its memory reaches, in seconds.
+ * How much time its memory reaches over, in seconds: of a file that was read faster than it
+ * plays, that of the file.
  * @param {Camera} camera
  */
 export function remembersS(camera) {
-  const span = camera.memory.coverage.span;
-  return span ? (Date.parse(span.end) - Date.parse(span.start)) / 1000 : 0;
+  const { span, media_start_s: start, media_end_s: end } = camera.memory.coverage;
+  const media = camera.loop || start === null || end === null ? 0 : end - start;
+  return span ? Math.max(media, (Date.parse(span.end) - Date.parse(span.start)) / 1000) : 0;
 }
+
+/** Frames that are narrower are drawn in squares: smoothed they would be a blur. */
+const COARSE_PX = 160;
+
+/** @param {Camera} camera */
+export const isCoarse = (camera) => shapeOf(camera)[0] < COARSE_PX;
 
 /**
  * Width by height of its frames.

@@ -8,13 +8,14 @@ import { effect } from "../vendor/signals.js";
  * Read at once, every so often after that, and when what was lost is back; not in a hidden tab.
  * The function that is returned ends it.
  * @param {() => Promise<unknown>} read
- * @param {number} everyMs
+ * @param {number | (() => number)} everyMs
  */
 export function poll(read, everyMs) {
   let timer = 0;
   let ended = false;
   let reading = false;
   let again = false;
+  const pause = () => (typeof everyMs === "number" ? everyMs : everyMs());
 
   async function turn() {
     clearTimeout(timer);
@@ -30,7 +31,7 @@ export function poll(read, everyMs) {
     }
     reading = false;
     if (ended) return;
-    timer = window.setTimeout(turn, again ? 0 : everyMs);
+    timer = window.setTimeout(turn, again ? 0 : pause());
     again = false;
   }
 

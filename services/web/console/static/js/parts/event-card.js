@@ -49,8 +49,9 @@ export function EventCard({ event, camera, brief = false }) {
           ${event.lag_s !== null && event.lag_s > 0 && html`<span title="From the capture of the frame to the message">after ${duration(event.lag_s)}</span>`}
         </p>
         <${Labels} labels=${event.labels} />
-        <${Notice} event=${event} />
+        ${event.acknowledgement && html`<${Noticed} by=${event.acknowledgement} />`}
       </div>
+      <${Notice} event=${event} />
     </div>
   </li>`;
 }
@@ -66,17 +67,18 @@ function words(event) {
 /** @param {number} value */
 const figure = (value) => (value >= 0 && value <= 1 ? percent(value) : String(Math.round(value * 100) / 100));
 
-/** Who has taken notice, or the way to do so. @param {{event: EventRecord}} props */
+/** Who has taken notice. @param {{by: NonNullable<EventRecord["acknowledgement"]>}} props */
+function Noticed({ by }) {
+  return html`<p class="noticed"><${Icon} name="check" /><span>${by.by || "somebody"}, ${time(by.at)}${by.note && html`: ${by.note}`}</span></p>`;
+}
+
+/** The way to take notice. @param {{event: EventRecord}} props */
 function Notice({ event }) {
   const [writing, setWriting] = useState(false);
   const [note, setNote] = useState("");
   const { busy, fault, run } = useWork();
-  const noticed = event.acknowledgement;
-  if (noticed) {
-    return html`<p class="noticed"><${Icon} name="check" /><span>${noticed.by || "somebody"}, ${time(noticed.at)}${noticed.note && html`: ${noticed.note}`}</span></p>`;
-  }
-  if (event.type === "note") return null;
-  if (!writing) return html`<p><button type="button" class="small" onClick=${() => setWriting(true)}><${Icon} name="check" />Acknowledge</button></p>`;
+  if (event.acknowledgement || event.type === "note") return null;
+  if (!writing) return html`<button type="button" class="small" onClick=${() => setWriting(true)}><${Icon} name="check" />Acknowledge</button>`;
   function submit(/** @type {Event} */ submitted) {
     submitted.preventDefault();
     void run(() => acknowledge(event.id, note.trim()));

@@ -1,6 +1,6 @@
 // A plot of values over time, a line a camera. The library comes when the first is drawn.
 
-import { ms, percent } from "../format.js";
+import { clock, ms, percent } from "../format.js";
 
 const HEIGHT = 220;
 const COLOURS = 6;
@@ -54,7 +54,7 @@ function dataOf(points) {
   const times = [...new Set(points.map((one) => one.at))].sort((a, b) => a - b);
   const places = new Map(times.map((at, number) => [at, number]));
   const rows = camerasOf(points).map((camera) => {
-    const row = Array(times.length).fill(null);
+    const row = Array(times.length).fill(undefined);
     for (const one of points) if (one.camera === camera) row[places.get(one.at) ?? 0] = one.value;
     return row;
   });
@@ -75,16 +75,15 @@ function optionsOf(place, { points, events, limit, share, nameOf }) {
     width: place.clientWidth,
     height: HEIGHT,
     scales: share ? { y: { range: [0, 1.02] } } : {},
-    axes: [axis, { ...axis, size: 56, values: (/** @type {any} */ _, /** @type {number[]} */ all) => all.map(figure) }],
+    axes: [{ ...axis, space: 90, values: (/** @type {any} */ _, /** @type {number[]} */ all) => all.map((at) => clock(at * 1000)) }, { ...axis, size: 56, values: (/** @type {any} */ _, /** @type {number[]} */ all) => all.map(figure) }],
     series: [
-      {},
+      { label: "Time", value: (/** @type {any} */ _, /** @type {number | null} */ at) => (at === null ? "-" : clock(at * 1000)) },
       ...camerasOf(points).map((camera, number) => ({
         label: nameOf(camera),
         stroke: of(`--series-${number % COLOURS}`),
         width: 2,
-        spanGaps: true,
-        points: { show: true, size: 5 },
-        value: (/** @type {any} */ _, /** @type {number | null} */ value) => (value === null ? "-" : figure(value)),
+        points: { show: false },
+        value: (/** @type {any} */ _, /** @type {number | null} */ value) => (typeof value === "number" ? figure(value) : "-"),
       })),
     ],
     hooks: {

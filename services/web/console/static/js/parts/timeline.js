@@ -18,9 +18,9 @@ const LEGEND = [["whole", "held whole"], ["thinned", "thinned"], ["forgotten", "
 /**
  * @param {object} props
  * @param {Camera} props.camera
- * @param {Range | null} props.range
+ * @param {AskedRange | null} props.range
  * @param {number | null} props.moment
- * @param {(range: Range | null) => void} props.onRange
+ * @param {(range: AskedRange | null) => void} props.onRange
  * @param {(moment: number) => void} props.onMoment
  */
 export function Timeline({ camera, range, moment, onRange, onMoment }) {
@@ -46,9 +46,9 @@ export function Timeline({ camera, range, moment, onRange, onMoment }) {
  * @param {object} props
  * @param {Camera} props.camera
  * @param {import("./spans.js").Window} props.window
- * @param {Range | null} props.range
+ * @param {AskedRange | null} props.range
  * @param {number | null} props.moment
- * @param {(range: Range | null) => void} props.onRange
+ * @param {(range: AskedRange | null) => void} props.onRange
  * @param {(moment: number) => void} props.onMoment
  */
 function Track({ camera, window, range, moment, onRange, onMoment }) {
@@ -117,7 +117,7 @@ function Axis({ window }) {
 
 /**
  * The range that is asked about, in words, and its ends for who uses the keyboard.
- * @param {{range: Range | null, moment: number | null, window: import("./spans.js").Window, onRange: (range: Range | null) => void}} props
+ * @param {{range: AskedRange | null, moment: number | null, window: import("./spans.js").Window, onRange: (range: AskedRange | null) => void}} props
  */
 function Picked({ range, moment, window, onRange }) {
   const [announced, announce] = useState("");

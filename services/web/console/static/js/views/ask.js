@@ -9,7 +9,7 @@ import { QuestionForm } from "../parts/question-form.js";
 import { Exchange } from "./exchange.js";
 
 /**
- * @param {{camera: Camera, range: Range | null, onAnyTime: () => void, onMoment: (moment: number) => void}} props
+ * @param {{camera: Camera, range: AskedRange | null, onAnyTime: () => void, onMoment: (moment: number) => void}} props
  */
 export function Ask({ camera, range, onAnyTime }) {
   const exchanges = conversationOf(camera.id).value;

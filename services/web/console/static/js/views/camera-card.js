@@ -1,7 +1,7 @@
 // One camera on the wall.
 
 import { useEffect } from "../../vendor/preact-hooks.js";
-import { conditionOf, remembersS } from "../cameras.js";
+import { conditionOf, isCoarse, remembersS } from "../cameras.js";
 import { ago, duration } from "../format.js";
 import { html } from "../html.js";
 import { Labels, State } from "../parts/basics.js";
@@ -17,7 +17,7 @@ export function CameraCard({ camera, name }) {
   const { word, tone, why } = conditionOf(camera);
   return html`<li class="card" ref=${place} data-tone=${tone} data-camera=${camera.id}>
     <a class="card-link" href=${to("camera", camera.id)} aria-label=${`${name}: ${word}`}>
-      <${Still} camera=${camera} name=${name} seen=${seen} off=${tone === "bad"} why=${why} />
+      <${Still} camera=${camera} name=${name} seen=${seen} off=${tone === "bad"} why=${tone === "off" ? "" : why} />
       <span class="card-text">
         <span class="card-line"><span class="card-name" title=${name}>${name}</span><${State} tone=${tone}>${word}</${State}></span>
         ${seen && html`<${Facts} camera=${camera} />`}
@@ -37,7 +37,7 @@ function Still({ camera, name, seen, off, why }) {
   const url = seen ? shot.url.value : "";
   return html`<span class="still">
     ${url
-      ? html`<img src=${url} alt=${`Newest picture of ${name}`} class=${off ? "old" : ""} />`
+      ? html`<img src=${url} alt=${`Newest picture of ${name}`} class=${`${off ? "old" : ""} ${isCoarse(camera) ? "coarse" : ""}`} />`
       : html`<span class="no-picture"><${Icon} name="away" /></span>`}
     ${why && html`<span class="why">${why}</span>`}
   </span>`;
@@ -48,9 +48,12 @@ function Facts({ camera }) {
   const span = camera.memory.coverage.span;
   if (!span) return html`<span class="facts">nothing seen yet</span>`;
   const lag = camera.memory.lag_s;
+  // The picture may be newer than what the list said.
+  const captured = shotOf(camera.id).captured.value;
+  const newest = captured > span.end ? captured : span.end;
   const isLive = camera.source.state === "online";
   return html`<span class="facts">
-    <span title="The newest frame in memory">${ago(span.end, tick.value)}</span>
+    <span title="The newest frame in memory">${ago(newest, tick.value)}</span>
     ${isLive && lag !== null && html`<span title="From capture to memory">lag ${duration(lag)}</span>`}
     <span title="From the oldest frame held to the newest">remembers ${duration(remembersS(camera))}</span>
   </span>`;

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "../../vendor/preact-hooks.js";
 import { frameUrl } from "../api.js";
-import { byId, cameras, conditionOf, nameOf, remembersS, shapeOf } from "../cameras.js";
+import { byId, cameras, closeUp, conditionOf, followCamera, isCoarse, nameOf, remembersS, shapeOf } from "../cameras.js";
 import { ago, duration, time } from "../format.js";
 import { html } from "../html.js";
 import { Empty, Labels, Loading, Segments, State } from "../parts/basics.js";
@@ -18,8 +18,12 @@ import { MemoryPanel } from "./memory.js";
 
 /** @param {{id: string}} props */
 export function CameraView({ id }) {
-  const camera = byId.value.get(id);
-  const [range, setRange] = useState(/** @type {Range | null} */ (null));
+  useEffect(() => followCamera(id), [id]);
+  const near = closeUp.value;
+  const listed = byId.value.get(id);
+  // It may be gone from the list, or not be in it yet.
+  const camera = near?.id === id && listed ? near : listed;
+  const [range, setRange] = useState(/** @type {AskedRange | null} */ (null));
   const [moment, setMoment] = useState(/** @type {number | null} */ (null));
   const [dialog, setDialog] = useState("");
   const [tab, setTab] = useState("memory");
@@ -72,7 +76,7 @@ function Stage({ camera, moment, onNow }) {
   return html`<figure class="stage">
     <div class="stage-picture" style=${{ aspectRatio: `${width} / ${height}` }}>
       ${url && !gone
-        ? html`<img src=${url} alt=${moment === null ? "Newest picture" : `Picture of ${time(moment)}`} onError=${() => moment !== null && setGone(true)} />`
+        ? html`<img src=${url} class=${isCoarse(camera) ? "coarse" : ""} alt=${moment === null ? "Newest picture" : `Picture of ${time(moment)}`} onError=${() => moment !== null && setGone(true)} />`
         : html`<span class="no-picture"><${Icon} name="away" />${gone ? "No picture of this moment is kept" : shot.fault.value || "No picture yet"}</span>`}
     </div>
     <figcaption>

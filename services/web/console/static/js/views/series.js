@@ -12,7 +12,7 @@ import { drawSeries } from "../parts/plot.js";
 const EVERY_MS = 5000;
 const KEPT = 720;
 
-/** @typedef {{at: number, camera: string, value: number}} Point */
+/** @typedef {{at: number, camera: string, value: number | null}} Point */
 
 /** What was measured, by watch; it stays while the page does. @type {Map<string, Point[]>} */
 const measured = new Map();
@@ -55,12 +55,14 @@ export function Series({ watch, events }) {
         <input type="checkbox" checked=${measuring} onChange=${() => setMeasuring(!measuring)} /><span>Measure every 5 s</span></label>
     </header>
     ${known ? html`<div class="plot" ref=${place}></div>` : html`<p class="hint">Nothing is known yet. Measure it, or wait for its first event.</p>`}
+    ${events.length > 0 && html`<p class="hint">Shaded: an event was open. Its line is at the peak of the event, and at its end what the value was then. The dashed line is the limit.</p>`}
     <${Fault}>${measuring && fault}</${Fault}>
   </section>`;
 }
 
 /**
- * What an event tells of the value: at its beginning, at its peak's height, and at its end.
+ * What an event tells of the value: its peak while it was open, and what it was when it closed.
+ * Between events nothing is known.
  * @param {EventRecord[]} events
  * @returns {Point[]}
  */
@@ -69,8 +71,15 @@ function fromEvents(events) {
     if (one.value === null) return [];
     const camera = one.camera_id;
     const peak = one.peak ?? one.value;
-    if (!one.closed) return [{ at: ms(one.opened), camera, value: peak }, { at: tick.peek(), camera, value: one.value }];
-    return [{ at: ms(one.opened), camera, value: peak }, { at: ms(one.closed), camera, value: one.value }];
+    const from = ms(one.opened);
+    if (!one.closed) return [{ at: from, camera, value: peak }, { at: tick.peek(), camera, value: peak }];
+    const to = Math.max(ms(one.closed), from + 1);
+    return [
+      { at: from, camera, value: peak },
+      { at: to, camera, value: peak },
+      { at: to + 1, camera, value: one.value },
+      { at: to + 2, camera, value: null },
+    ];
   });
 }
 
