@@ -9,7 +9,7 @@ from starlette.responses import Response
 from hermes.client import AsyncHermesClient
 from hermes.errors import PermissionDenied, Unauthenticated
 from services.web import session
-from services.web.callers import CallerToken, Callers, Client
+from services.web.callers import Callers, CallerToken, Client
 from services.web.problems import documented
 from services.web.replies import reply
 

@@ -27,7 +27,7 @@ export async function signIn(token, remember) {
   try {
     session.value = await (await send("POST", "/session", { token, remember })).json();
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) {
+    if (error instanceof Problem && error.reason === "UNAUTHENTICATED") {
       throw new Error("The gateway does not take this token.");
     }
     throw error;

@@ -15,7 +15,7 @@ export function reach(coverage) {
   const lost = coverage.lost ? ms(coverage.lost.start) : Infinity;
   const since = ms(coverage.watching_since ?? coverage.span.start);
   const to = ms(coverage.span.end);
-  return { from: Math.min(since, lost, ms(coverage.span.start), to - 1000), to };
+  return { from: Math.min(since, lost, ms(coverage.span.start), to - 100), to };
 }
 
 /**

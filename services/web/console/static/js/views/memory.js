@@ -65,6 +65,6 @@ function Layers({ contents }) {
         })}
       </section>`;
     })}
-    <p class="hint">From the oldest frame (left) to the newest (right). The darker, the more of a frame is held; orange: a summary of what was evicted.</p>
+    <p class="hint">From the oldest frame (left) to the newest (right). The darker, the more of a frame is held; a mark at the foot is a summary of what was evicted.</p>
   </div>`;
 }

@@ -1,0 +1,100 @@
+"""A real browser, and what must hold of every page that it opens."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable")
+PATIENCE_MS = 30_000
+"""On a machine that does much else."""
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def chromium() -> str:
+    """The path of a Chromium. Skips without one."""
+    for name in CHROMIUM:
+        if (path := shutil.which(name)) is not None:
+            return path
+    pytest.skip("no Chromium to drive the console with (Debian: chromium)")
+
+
+@asynccontextmanager
+async def running_browser() -> AsyncIterator[Browser]:
+    """One that shows nothing."""
+    path = chromium()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Visit:
+    """A page of the console, and what it did."""
+
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    async def go(self, view: str) -> None:
+        """Show a view."""
+        await self.page.goto(f"{self.url}/#/{view}")
+
+    async def axe(self) -> list[str]:
+        """What axe finds that is serious."""
+        if not AXE.exists():
+            pytest.skip("node_modules/axe-core is missing: run npm install")
+        # Over the protocol of the debugger: a script in the page would be against its policy.
+        await self.page.evaluate(AXE.read_text())
+        options = {"resultTypes": ["violations"]}
+        found: Any = await self.page.evaluate("(options) => axe.run(document, options)", options)
+        return [
+            f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+
+
+@asynccontextmanager
+async def visit(
+    browser: Browser, url: str, token: str = "", *, quiet: bool = True, **context: Any
+) -> AsyncIterator[Visit]:
+    """A fresh browser window. `quiet`: nothing may go wrong in it."""
+    window = await browser.new_context(
+        **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **context}
+    )
+    if token:
+        await window.add_cookies([{"name": "hermes-session", "value": token, "url": url}])
+    page = await window.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    visited = Visit(page, url)
+
+    def failed(text: str) -> None:
+        visited.faults.append(text)
+
+    page.on("pageerror", lambda error: failed(str(error)))
+    page.on("console", lambda said: failed(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: visited.requests.append(request.url))
+    try:
+        yield visited
+        if quiet:
+            assert visited.faults == []
+        own = (url, "data:", "blob:")
+        assert [asked for asked in visited.requests if not asked.startswith(own)] == []
+    finally:
+        await window.close()
