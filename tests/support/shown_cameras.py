@@ -24,10 +24,12 @@ from hermes.v1.camera_pb2 import (
 from hermes.v1.memory_pb2 import FramePicture
 from services.common import keys
 from services.common.camera_status import memory_fields, source_fields
+from services.common.placement import Member
 from tests.support.gateway import own
 
 REMEMBERED_MS = 20 * 60_000
 PICTURES = 5
+LEASE_S = 3600.0
 SIZE = (320, 180)
 
 
@@ -51,6 +53,13 @@ def pictures(newest_ms: int) -> list[FramePicture]:
     return found
 
 
+def announce(client: redis.Redis) -> None:
+    """A decoder is there, and stays."""
+    later_ms = int((time.time() + LEASE_S) * 1000)
+    decoder = Member("decoder-1", "", "cpu", 1000, 1, later_ms)
+    client.hset(keys.members("decoder"), decoder.instance, decoder.to_json())
+
+
 def show(
     client: redis.Redis,
     camera_id: str,
@@ -68,7 +77,7 @@ def show(
         display_name=name,
     )
     client.hset(keys.CAMERAS, camera_id, camera.SerializeToString())
-    lease = own(client, camera_id, address, ttl_s=3600)
+    lease = own(client, camera_id, address, ttl_s=LEASE_S)
     now_ms = int(time.time() * 1000)
     memory = MemoryStatus(
         state=MEMORY_STATE_SERVING,

@@ -22,7 +22,7 @@ from tests.support.doors import running_door
 from tests.support.event_messages import opened
 from tests.support.fake_worker import FakeWorker
 from tests.support.gateway import running_gateway
-from tests.support.shown_cameras import jpeg_of, pictures, show
+from tests.support.shown_cameras import announce, jpeg_of, pictures, show
 from tests.support.tokens import write_tokens
 
 SCOPES = {
@@ -66,6 +66,7 @@ async def fleet(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
         worker = FakeWorker()
         await worker.start()
         worker.frames = pictures(int(time.time() * 1000))
+        announce(client)
         show(client, "lobby", worker.address, labels={"site": "main"}, name="Main lobby")
         show(client, "dock", worker.address, labels={"site": "dock"})
         show(client, "gate", worker.address, fault=SOURCE_ERROR_REFUSED, name=LONG_NAME)

@@ -161,3 +161,11 @@ export function frameUrl(id, captured) {
   const ms = typeof captured === "number" ? captured : Date.parse(captured);
   return `${ROOT}${cameraPath(id)}/frames/${Math.round(ms)}.jpg`;
 }
+
+/**
+ * The address of a picture that came in base64, as the API writes it: for addresses.
+ * @param {string} base64
+ */
+export function jpegUrl(base64) {
+  return `data:image/jpeg;base64,${base64.replaceAll("-", "+").replaceAll("_", "/")}`;
+}

@@ -68,11 +68,11 @@ export function QuestionForm({ picked = null, newest = null, onAnyTime, busy, fo
       onInput=${(/** @type {any} */ event) => setChoices(event.target.value)} /></${Field}>`}
     <div class="question-options">
       <${Segments} name="answer-kind" label="What the answer looks like" value=${kind} of=${KINDS} onPick=${setKind} />
-      <label><span class="unseen">Time</span><select value=${when} onChange=${pick}>
+      <select aria-label="Time" value=${when} onChange=${pick}>
         <option value="any">Any time</option>
         ${TIMES.map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}
         ${picked && html`<option value="picked">${picked.words}</option>`}
-      </select></label>
+      </select>
       <label class="tick"><input type="checkbox" checked=${evidence} onChange=${() => setEvidence(!evidence)} /><span>Evidence</span></label>
       ${children}
     </div>

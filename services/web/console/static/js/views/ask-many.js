@@ -63,10 +63,10 @@ function Selection() {
     <div class="filters">
       <label class="search"><${Icon} name="search" /><span class="unseen">Find cameras</span>
         <input type="search" placeholder="Name, id or label" value=${words.value} onInput=${(/** @type {any} */ e) => (words.value = e.target.value)} /></label>
-      ${labels.value.length > 0 && html`<label><span class="unseen">Label</span><select value=${label.value} onChange=${(/** @type {any} */ e) => (label.value = e.target.value)}>
+      ${labels.value.length > 0 && html`<select aria-label="Label" value=${label.value} onChange=${(/** @type {any} */ e) => (label.value = e.target.value)}>
         <option value="">Any label</option>
         ${labels.value.map(([one, count]) => html`<option key=${one} value=${one}>${one} (${count})</option>`)}
-      </select></label>`}
+      </select>`}
     </div>
     <label class="tick all"><input type="checkbox" checked=${all} onChange=${() => set(found.value, !all)} />
       <span>All ${words.value || label.value ? "of these" : ""} (${found.value.length})</span></label>

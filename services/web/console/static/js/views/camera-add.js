@@ -1,7 +1,7 @@
 // Add a camera: look first what its address gives, then add it.
 
 import { useState } from "../../vendor/preact-hooks.js";
-import { post } from "../api.js";
+import { jpegUrl, post } from "../api.js";
 import { readCameras } from "../cameras.js";
 import { bytes, duration, plain } from "../format.js";
 import { html } from "../html.js";
@@ -108,7 +108,7 @@ function Found({ probe, busy }) {
     return html`<${Fault}>${plain(probe.error)}: ${probe.error_message || "it could not be opened"}</${Fault}>`;
   }
   return html`<div class="probe" role="status">
-    ${probe.thumbnail && html`<img src=${`data:image/jpeg;base64,${probe.thumbnail}`} alt="What the source shows" />`}
+    ${probe.thumbnail && html`<img src=${jpegUrl(probe.thumbnail)} alt="What the source shows" />`}
     <dl class="facts-list">
       ${probe.error && html`<dt>Fault</dt><dd class="bad">${probe.error_message || plain(probe.error)}</dd>`}
       ${picture && html`<dt>Video</dt><dd>${picture.codec} ${picture.coded_width}×${picture.coded_height}${picture.frames_per_second > 0 && `, ${Math.round(picture.frames_per_second * 100) / 100} frames a second`}</dd>`}

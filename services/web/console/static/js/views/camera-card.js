@@ -16,13 +16,11 @@ export function CameraCard({ camera, name }) {
   const [place, seen] = useSight();
   const { word, tone, why } = conditionOf(camera);
   return html`<li class="card" ref=${place} data-tone=${tone} data-camera=${camera.id}>
-    <a class="card-link" href=${to("camera", camera.id)} aria-label=${`${name}: ${word}`}>
-      <${Still} camera=${camera} name=${name} seen=${seen} off=${tone === "bad"} why=${tone === "off" ? "" : why} />
-      <span class="card-text">
-        <span class="card-line"><span class="card-name" title=${name}>${name}</span><${State} tone=${tone}>${word}</${State}></span>
-        ${seen && html`<${Facts} camera=${camera} />`}
-      </span>
-    </a>
+    <${Still} camera=${camera} name=${name} seen=${seen} off=${tone === "bad"} why=${tone === "off" ? "" : why} />
+    <div class="card-text">
+      <div class="card-line"><a class="card-name" title=${name} href=${to("camera", camera.id)}>${name}</a><${State} tone=${tone}>${word}</${State}></div>
+      ${seen && html`<${Facts} camera=${camera} />`}
+    </div>
     ${seen && html`<${Labels} labels=${camera.labels} most=${3} />`}
   </li>`;
 }

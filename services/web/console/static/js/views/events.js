@@ -60,8 +60,7 @@ const ids = (all) => [...new Set(all)].sort().map((id) => /** @type {[string, st
 
 /** @param {{label: string, value: import("../../vendor/signals-core.js").Signal<string>, of: [string, string][]}} props */
 function Pick({ label, value, of }) {
-  return html`<label><span class="unseen">${label}</span>
-    <select value=${value.value} onChange=${(/** @type {any} */ event) => (value.value = event.target.value)}>
+  return html`<select aria-label=${label} value=${value.value} onChange=${(/** @type {any} */ event) => (value.value = event.target.value)}>
       ${of.map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}
-    </select></label>`;
+    </select>`;
 }

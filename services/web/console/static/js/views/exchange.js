@@ -1,5 +1,6 @@
 // One question with its answer, and what the answer rests on.
 
+import { jpegUrl } from "../api.js";
 import { counted, duration, percent, time } from "../format.js";
 import { html } from "../html.js";
 import { Bars } from "../parts/bars.js";
@@ -38,7 +39,7 @@ export function AnswerFacts({ answer }) {
 /** @param {EvidenceFrame} frame */
 export function shownOf(frame) {
   return {
-    url: frame.picture ? `data:image/jpeg;base64,${frame.picture}` : "",
+    url: frame.picture && jpegUrl(frame.picture),
     captured: frame.captured,
     note: weight(frame.fall),
   };

@@ -72,12 +72,10 @@ function Filters() {
         onInput=${(/** @type {any} */ event) => (words.value = event.target.value)} />
     </label>
     ${labels.value.length > 0 &&
-    html`<label><span class="unseen">Label</span>
-      <select value=${label.value} onChange=${(/** @type {any} */ event) => (label.value = event.target.value)}>
+    html`<select aria-label="Label" value=${label.value} onChange=${(/** @type {any} */ event) => (label.value = event.target.value)}>
         <option value="">Any label</option>
         ${labels.value.map(([one, count]) => html`<option key=${one} value=${one}>${one} (${count})</option>`)}
-      </select>
-    </label>`}
+      </select>`}
     <${Segments} name="kind" label="State" value=${kind.value} of=${KINDS} onPick=${(/** @type {string} */ one) => (kind.value = one)} />
   </form>`;
 }

@@ -1,6 +1,7 @@
 // Create a watch, or change one; what it would find now can be seen before.
 
 import { useState } from "../../vendor/preact-hooks.js";
+import { jpegUrl } from "../api.js";
 import { cameras, labels, nameOf, nameOfId } from "../cameras.js";
 import { percent } from "../format.js";
 import { html } from "../html.js";
@@ -118,7 +119,7 @@ function Found({ trials, busy }) {
       ${evaluation
         ? html`<span>${evaluation.choices.length ? evaluation.choices.map(([text, share]) => `${text} ${percent(share)}`).join(", ") : evaluation.value <= 1 ? percent(evaluation.value) : evaluation.value}</span>
             <${State} tone=${evaluation.holds ? "bad" : "ok"}>${evaluation.holds ? "an event would open" : "nothing would open"}</${State}>
-            ${evidence.length > 0 && html`<${Evidence} frames=${evidence.filter((one) => one.picture).map((one) => ({ url: `data:image/jpeg;base64,${one.picture}`, captured: one.captured }))} />`}`
+            ${evidence.length > 0 && html`<${Evidence} frames=${evidence.filter((one) => one.picture).map((one) => ({ url: jpegUrl(one.picture), captured: one.captured }))} />`}`
         : html`<span class="bad">${message}</span>`}
     </li>`)}
   </ul>`;
