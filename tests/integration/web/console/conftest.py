@@ -17,7 +17,7 @@ from hermes.v1.event_pb2 import Event
 from services.common.event_log import RedisEventLog
 from services.query_gateway.gateway import Gateway
 from services.web.door import Door
-from tests.support.browser import running_browser
+from tests.support.browser import Visit, running_browser, visit
 from tests.support.doors import running_door
 from tests.support.event_messages import opened
 from tests.support.fake_worker import FakeWorker
@@ -82,3 +82,17 @@ async def fleet(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
             yield Fleet(client, worker, gateway, door, browser, tokens)
         await worker.stop()
         client.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def window(fleet: Fleet) -> AsyncIterator[Visit]:
+    """A window that is signed in, and may do everything: one for all tests of a module."""
+    async with visit(fleet.browser, fleet.url, fleet.tokens["root"]) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def seen(window: Visit) -> AsyncIterator[Visit]:
+    """The same, and what a test did in it has gone well."""
+    yield window
+    window.check()
