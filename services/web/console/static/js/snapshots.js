@@ -2,13 +2,19 @@
 
 import { signal } from "../vendor/signals.js";
 import { cameraPath, send } from "./api.js";
-import { Problem } from "./problem.js";
+import { byId } from "./cameras.js";
+import { ms } from "./format.js";
+import { Problem, said } from "./problem.js";
 
 const AT_ONCE = 4;
 const TICK_MS = 250;
 const EVERY_MS = 2000;
-/** However many are in sight, so many are asked for in a second. */
-const MOST_PER_S = 12;
+/** However many are in sight, so many are asked for in a second: a gateway bounds what one caller
+ * may ask for, ten calls a second unless it says otherwise. */
+const MOST_PER_S = 5;
+const LEAST_PER_S = 0.5;
+/** By how much that grows again with each picture, after the gateway has refused one. */
+const RECOVERY = 0.02;
 const AFTER_FAILURE_MS = 6000;
 
 /**
@@ -28,6 +34,7 @@ const AFTER_FAILURE_MS = 6000;
 const shots = new Map();
 let timer = 0;
 let running = 0;
+let perS = MOST_PER_S;
 
 /**
  * The picture of a camera: signals of its address, its time, and why there is none.
@@ -87,12 +94,23 @@ function pump() {
     clearInterval(timer);
     timer = 0;
   }
-  const due = wanted.filter((shot) => !shot.busy && shot.due <= now);
+  const due = wanted.filter((shot) => !shot.busy && shot.due <= now && isNewer(shot));
   due.sort((a, b) => a.due - b.due);
-  const slowest = (wanted.length / MOST_PER_S) * 1000;
+  const slowest = (wanted.length / perS) * 1000;
   for (const shot of due.slice(0, AT_ONCE - running)) {
     void load(shot, Math.max(shot.everyMs, slowest));
   }
+}
+
+/**
+ * Whether its memory may have a newer frame than is shown. Of one that goes on it may at any time.
+ * @param {Shot} shot
+ */
+function isNewer(shot) {
+  const camera = byId.peek().get(shot.id);
+  if (!camera || camera.source.state === "online" || !shot.captured.peek()) return true;
+  const end = camera.memory.coverage.span?.end;
+  return end !== undefined && ms(end) > ms(shot.captured.peek());
 }
 
 /**
@@ -118,9 +136,11 @@ async function load(shot, pauseMs) {
       if (before) setTimeout(() => URL.revokeObjectURL(before), 1000);
     }
     shot.fault.value = "";
+    perS = Math.min(MOST_PER_S, perS + RECOVERY);
     shot.due = performance.now() + pauseMs;
   } catch (error) {
-    shot.fault.value = error instanceof Problem ? error.message : String(error);
+    if (error instanceof Problem && error.status === 429) perS = Math.max(LEAST_PER_S, perS / 2);
+    else shot.fault.value = said(error);
     shot.due = performance.now() + Math.max(AFTER_FAILURE_MS, pauseMs);
   }
   shot.busy = false;

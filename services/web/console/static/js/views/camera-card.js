@@ -2,7 +2,7 @@
 
 import { useEffect } from "../../vendor/preact-hooks.js";
 import { conditionOf, isCoarse, remembersS } from "../cameras.js";
-import { ago, duration } from "../format.js";
+import { ago, duration, ms } from "../format.js";
 import { html } from "../html.js";
 import { Labels, State } from "../parts/basics.js";
 import { Icon } from "../parts/icon.js";
@@ -48,7 +48,7 @@ function Facts({ camera }) {
   const lag = camera.memory.lag_s;
   // The picture may be newer than what the list said.
   const captured = shotOf(camera.id).captured.value;
-  const newest = captured > span.end ? captured : span.end;
+  const newest = Math.max(ms(captured || null) || 0, ms(span.end));
   const isLive = camera.source.state === "online";
   return html`<span class="facts">
     <span title="The newest frame in memory">${ago(newest, tick.value)}</span>
