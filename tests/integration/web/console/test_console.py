@@ -59,6 +59,8 @@ async def test_the_wall_shows_pictures_states_and_reasons(seen: Visit) -> None:
     await page.get_by_role("searchbox", name="Find cameras").fill("")
     await page.get_by_label("Label", exact=True).select_option("site=main")
     await expect(page.locator(".card")).to_have_count(1)
+    await page.get_by_label("Label", exact=True).select_option("")
+    await expect(page.locator(".card")).to_have_count(3)
     assert await seen.axe() == []
 
 
@@ -89,7 +91,6 @@ async def test_a_question_its_answer_and_its_evidence(fleet: Fleet, seen: Visit)
     await expect(page.locator(".exchange .answer").nth(1)).to_have_text("a red car")
     turns = fleet.worker.calls[1].request.question.turns
     assert [(turn.question, turn.answer) for turn in turns] == [("What is there?", "a red car")]
-    assert await seen.axe() == []
 
 
 async def test_a_camera_is_added_changed_and_removed(seen: Visit) -> None:
