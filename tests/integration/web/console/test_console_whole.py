@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from pathlib import Path
+from contextlib import AsyncExitStack, suppress
 
+import psutil
 import pytest
-import redis
 from playwright.async_api import expect
 
 from services.common import keys
@@ -15,9 +16,9 @@ from tests.integration.web.console.conftest import Fleet
 from tests.support.browser import running_browser, visit
 from tests.support.doors import running_door
 from tests.support.gateway import running_gateway
-from tests.support.shown_cameras import show_many
+from tests.support.shown_cameras import pictures, show_many
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(1800)]
 
 VIEWS = {
     "live": ".card",
@@ -32,9 +33,9 @@ VIEWS = {
 """By view: what shows that it is there."""
 PHONE, DESK, WALL = (360, 740), (1280, 800), (2560, 1440)
 FLEET = 200
-FIRST_VIEW_S = 1.0
 MOST_OF_A_CORE = 0.5
-WATCHED_S = 30.0
+WARM_S = 15.0
+WATCHED_S = float(os.environ.get("CONSOLE_WATCHED_S", "30"))
 MIB = 1 << 20
 
 
@@ -87,58 +88,73 @@ async def test_it_is_used_by_keyboard(fleet: Fleet) -> None:
         await expect(page.locator(".picked")).to_contain_text("Asked about")
 
 
-async def test_the_gateway_goes_and_comes_back(redis_url: str, tmp_path: Path) -> None:
-    async with running_browser() as browser:
+async def test_the_gateway_goes_and_comes_back(redis_url: str) -> None:
+    async with running_browser() as browser, AsyncExitStack() as standing:
         async with running_gateway(redis_url) as gateway:
             port = gateway.port
-            door = await running_door(port).__aenter__()
-        try:
-            async with visit(browser, f"http://{door.address}") as seen:
-                await seen.go("live")
-                banner = seen.page.get_by_role("alert").filter(has_text="lost the gateway")
-                await expect(banner).to_be_visible()
-                async with running_gateway(redis_url, listen=f"127.0.0.1:{port}"):
-                    await expect(banner).to_have_count(0)
-                    await expect(seen.page.get_by_role("heading", name="Live")).to_be_visible()
-                await expect(banner).to_be_visible()
-        finally:
-            await door.stop()
+            door = await standing.enter_async_context(running_door(port))
+        async with visit(browser, f"http://{door.address}") as seen:
+            await seen.go("live")
+            banner = seen.page.get_by_role("alert").filter(has_text="lost the gateway")
+            await expect(banner).to_be_visible()
+            async with running_gateway(redis_url, listen=f"127.0.0.1:{port}"):
+                await expect(banner).to_have_count(0)
+                await expect(seen.page.get_by_role("heading", name="Live")).to_be_visible()
+            await expect(banner).to_be_visible()
 
 
 async def test_a_wall_of_hundreds_is_calm(fleet: Fleet) -> None:
     """Pictures of cameras in sight alone; half a core at most, and memory that stays."""
     ids = [f"fleet-{number:03}" for number in range(FLEET)]
     show_many(fleet.redis, ids, fleet.worker.address)
+    moving = asyncio.create_task(_new_pictures(fleet))
     try:
         async with visit(fleet.browser, fleet.url, fleet.tokens["root"]) as seen:
-            started = time.monotonic()
             await seen.go("live")
             await expect(seen.page.locator(".card")).to_have_count(FLEET + 3)
-            await asyncio.sleep(5)
+            await asyncio.sleep(WARM_S)
             asked = {url for url in seen.requests if "snapshot.jpg" in url}
             assert 0 < len(asked) < FLEET / 4
             debugger = await seen.page.context.new_cdp_session(seen.page)
-            await debugger.send("Performance.enable", {"timeDomain": "threadTicks"})
+            await debugger.send("Performance.enable")
 
             async def figures() -> dict[str, float]:
                 await debugger.send("HeapProfiler.collectGarbage")
                 found = await debugger.send("Performance.getMetrics")
                 return {one["name"]: one["value"] for one in found["metrics"]}
 
-            first, began = await figures(), time.monotonic()
+            first, busy, began = await figures(), _browser_cpu_s(), time.monotonic()
             await asyncio.sleep(WATCHED_S)
-            last, seconds = await figures(), time.monotonic() - began
-            busy = (last["TaskDuration"] - first["TaskDuration"]) / seconds
+            seconds = time.monotonic() - began
+            share = (_browser_cpu_s() - busy) / seconds
+            last = await figures()
             grown = last["JSHeapUsedSize"] - first["JSHeapUsedSize"]
             print(
-                f"{FLEET} cameras: {busy:.2f} of a core, heap {last['JSHeapUsedSize'] / MIB:.1f}"
-                f" MiB, {grown / MIB:+.2f} MiB in {seconds:.0f} s; {time.monotonic() - started:.0f}"
+                f"{FLEET} cameras, {seconds:.0f} s: {share:.2f} of a core for the whole browser,"
+                f" heap {last['JSHeapUsedSize'] / MIB:.1f} MiB ({grown / MIB:+.2f}),"
+                f" {last['Nodes']:.0f} nodes ({last['Nodes'] - first['Nodes']:+.0f})"
             )
-            assert busy < MOST_OF_A_CORE
+            assert share < MOST_OF_A_CORE
             assert grown < MIB
             assert last["Nodes"] < first["Nodes"] * 1.2
     finally:
-        pipe: redis.client.Pipeline = fleet.redis.pipeline()
-        for camera_id in ids:
-            pipe.hdel(keys.CAMERAS, camera_id)
-        pipe.execute()
+        moving.cancel()
+        fleet.redis.hdel(keys.CAMERAS, *ids)
+
+
+async def _new_pictures(fleet: Fleet) -> None:
+    """Cameras show something new, again and again."""
+    while True:
+        fleet.worker.frames = pictures(int(time.time() * 1000))
+        await asyncio.sleep(1)
+
+
+def _browser_cpu_s() -> float:
+    """Seconds of CPU that the browser has taken, all its processes together."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "chrom" in process.name():
+                times = process.cpu_times()
+                total += times.user + times.system
+    return total
