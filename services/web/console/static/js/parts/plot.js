@@ -56,6 +56,10 @@ function dataOf(points) {
   const rows = camerasOf(points).map((camera) => {
     const row = Array(times.length).fill(undefined);
     for (const one of points) if (one.camera === camera) row[places.get(one.at) ?? 0] = one.value;
+    // A null ends a line. It stays ended until the camera's own next value, whatever others have.
+    for (let at = 1; at < row.length; at += 1) {
+      if (row[at] === undefined && row[at - 1] === null) row[at] = null;
+    }
     return row;
   });
   return [times.map((at) => at / 1000), ...rows];
