@@ -98,7 +98,9 @@ function Track({ camera, window, range, moment, onRange, onMoment }) {
     <div class="marks">
       ${here.map((one) => {
         const style = placed(window, ms(one.opened), one.closed ? ms(one.closed) : window.to);
-        return style && html`<button type="button" key=${one.id} class="mark-event" data-severity=${one.severity} style=${style}
+        // One that has just begun is at the very end, and still to be seen.
+        const left = style && `min(${style.left}, 100% - 8px)`;
+        return style && html`<button type="button" key=${one.id} class="mark-event" data-severity=${one.severity} style=${{ ...style, left }}
           title=${`${one.watch_id}: ${time(one.opened)}`} aria-label=${`Event of ${one.watch_id}, ${time(one.opened)}`}
           onClick=${() => onMoment(ms(one.opened))}></button>`;
       })}
