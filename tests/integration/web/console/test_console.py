@@ -36,7 +36,9 @@ async def test_signing_in_shows_the_cameras_of_the_token(fleet: Fleet) -> None:
         await seen.go("camera/gate")
         await expect(page.get_by_text("There is no such camera")).to_be_visible()
         await page.get_by_role("button", name="Sign out").click()
-        await expect(page.get_by_label("Token")).to_be_visible()
+        await page.get_by_label("Token").fill(fleet.tokens["root"])
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name=LONG_NAME)).to_be_visible()
 
 
 async def test_the_wall_shows_pictures_states_and_reasons(seen: Visit) -> None:

@@ -9,6 +9,9 @@ import { Problem } from "./problem.js";
 /** Null until it is known. */
 export const session = signal(/** @type {Session | null} */ (null));
 
+/** Whether this page has been somebody's before. */
+let used = false;
+
 /** Whether requests can be made. */
 export function mayAsk() {
   const known = session.value;
@@ -25,7 +28,10 @@ export async function readSession() {
  */
 export async function signIn(token, remember) {
   try {
-    session.value = await (await send("POST", "/session", { token, remember })).json();
+    const begun = await (await send("POST", "/session", { token, remember })).json();
+    // What the page still knows is of another token, perhaps of another person.
+    if (used) location.reload();
+    else session.value = begun;
   } catch (error) {
     if (error instanceof Problem && error.reason === "UNAUTHENTICATED") {
       throw new Error("The gateway does not take this token.");
@@ -36,12 +42,13 @@ export async function signIn(token, remember) {
 
 export async function signOut() {
   await send("DELETE", "/session");
-  signedOut();
+  location.reload();
 }
 
 /** The gateway wants a token, or no longer takes the one that it had. */
 export function signedOut() {
   const known = session.peek();
+  used ||= known !== null && (known.signed_in || !known.tokens);
   if (known === null || known.signed_in || !known.tokens) {
     session.value = { tokens: true, signed_in: false, name: null };
   }
