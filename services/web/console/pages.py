@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import posixpath
+import re
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
@@ -13,8 +15,7 @@ from services.web.console.assets import Asset, Assets
 
 FILES = "/console"
 PAGE = "index.html"
-LATER = ("vendor/uplot.js",)
-"""Modules that the first view does without."""
+MAIN = "js/main.js"
 
 POLICY = "; ".join(
     (
@@ -37,6 +38,7 @@ HEADERS = {
 }
 FOR_EVER = "public, max-age=31536000, immutable"
 CHECK_FIRST = "no-cache"
+_IMPORT = re.compile(r"""\bfrom\s*["'](\.[^"']+)["']""")
 
 
 def router(grafana_url: str, assets: Assets | None = None) -> APIRouter:
@@ -62,14 +64,26 @@ def router(grafana_url: str, assets: Assets | None = None) -> APIRouter:
     return made
 
 
+def first_modules(files: Assets) -> list[str]:
+    """The modules that the first view needs: the main one, and all that each imports at once."""
+    found, ahead = {MAIN}, [MAIN]
+    while ahead:
+        path = ahead.pop()
+        asset = files.get(path)
+        for name in _IMPORT.findall("" if asset is None else asset.data.decode()):
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+            if imported not in found:
+                found.add(imported)
+                ahead.append(imported)
+    return sorted(found)
+
+
 def _page(files: Assets, grafana_url: str) -> Asset:
     template = files.get(PAGE)
     assert template is not None
     base = f"{FILES}/{files.version}"
     preloads = "\n    ".join(
-        f'<link rel="modulepreload" href="{base}/{path}">'
-        for path in files.paths(".js")
-        if path not in LATER
+        f'<link rel="modulepreload" href="{base}/{path}">' for path in first_modules(files)
     )
     text = (
         template.data.decode()

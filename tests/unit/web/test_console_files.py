@@ -11,7 +11,7 @@ import pytest
 
 from scripts import vendor_console
 from services.web.console.assets import Assets
-from services.web.console.pages import LATER, PAGE
+from services.web.console.pages import PAGE, first_modules
 
 FOLDER = Path(__file__).parents[3] / "services" / "web" / "console" / "static"
 ASSETS = Assets.packaged()
@@ -27,7 +27,10 @@ def sent(path: str) -> int:
 
 
 def test_the_first_view_is_small() -> None:
-    first = [path for path in ASSETS.paths(".js") if path not in LATER]
+    first = first_modules(ASSETS)
+    assert "vendor/preact.js" in first
+    assert "vendor/uplot.js" not in first
+    assert "js/views/camera.js" not in first
     styles = [path for path in ASSETS.paths(".css") if path.startswith("css/")]
     total = sum(map(sent, [PAGE, "icon.svg", *first, *styles]))
     assert total < FIRST_VIEW_BYTES

@@ -5,30 +5,15 @@ import { waiting } from "./events.js";
 import { duration } from "./format.js";
 import { html } from "./html.js";
 import { link } from "./link.js";
+import { Loading } from "./parts/basics.js";
 import { Icon } from "./parts/icon.js";
 import { route, to } from "./route.js";
 import { mayAsk, session, signOut } from "./session.js";
 import { nextTheme, theme } from "./theme.js";
 import { tick } from "./ticking.js";
-import { AskManyView } from "./views/ask-many.js";
-import { CameraView } from "./views/camera.js";
-import { EventsView } from "./views/events.js";
-import { LiveView } from "./views/live.js";
 import { SignIn } from "./views/sign-in.js";
-import { SystemView } from "./views/system.js";
-import { WatchView } from "./views/watch.js";
-import { WatchesView } from "./views/watches.js";
+import { shown, VIEWS } from "./views.js";
 
-/** @type {Record<string, {title: string, show: any, within?: string}>} */
-const VIEWS = {
-  live: { title: "Live", show: LiveView },
-  camera: { title: "Camera", show: CameraView, within: "live" },
-  ask: { title: "Ask", show: AskManyView },
-  watches: { title: "Watches", show: WatchesView },
-  watch: { title: "Watch", show: WatchView, within: "watches" },
-  events: { title: "Events", show: EventsView },
-  system: { title: "System", show: SystemView },
-};
 const PLACES = ["live", "ask", "watches", "events", "system"];
 
 export function App() {
@@ -53,8 +38,14 @@ export function App() {
     <main id="content" tabindex="-1" ref=${main}>
       ${known && !mayAsk()
         ? html`<${SignIn} />`
-        : known && html`<${chosen.show} key=${`${view}/${id}`} id=${id} />`}
+        : known && html`<${Shown} key=${`${view}/${id}`} view=${VIEWS[view] ? view : "live"} id=${id} />`}
     </main>`;
+}
+
+/** A view, once it is there. @param {{view: string, id: string}} props */
+function Shown({ view, id }) {
+  const show = shown(view);
+  return show ? html`<${show} id=${id} />` : html`<div class="view"><${Loading} what="the view" /></div>`;
 }
 
 /** @param {{here: string}} props */

@@ -5,11 +5,12 @@ import { App } from "./app.js";
 import { followCameras } from "./cameras.js";
 import { followEvents } from "./events.js";
 import { html } from "./html.js";
-import { look } from "./link.js";
-import { readSession } from "./session.js";
-import { regained } from "./link.js";
-import { session } from "./session.js";
+import { look, regained } from "./link.js";
+import { readSession, session } from "./session.js";
+import { loadAll } from "./views.js";
 import { effect } from "../vendor/signals.js";
+
+const LATER_MS = 1500;
 
 const place = document.getElementById("app");
 if (place) render(html`<${App} />`, place);
@@ -21,3 +22,4 @@ effect(() => {
 });
 followCameras();
 followEvents();
+window.addEventListener("load", () => setTimeout(() => void loadAll(), LATER_MS));
