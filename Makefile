@@ -92,8 +92,9 @@ protos: $(STAMP) ## Generate hermes/v1 from protos/
 dashboard: $(STAMP) ## Generate the Grafana dashboards from scripts/dashboard/
 	@$(BIN)/python -m scripts.generate_dashboard
 
-pictures: $(STAMP) ## Draw the pictures of README and docs/watches.md anew, from real runs
+pictures: $(STAMP) ## Draw the pictures of README, docs/watches.md and docs/console.md anew, from real runs
 	@$(BIN)/python -m scripts.generate_pictures
+	@$(BIN)/python -m scripts.console_pictures
 
 FUZZ_S ?= 60
 fuzz: $(STAMP) ## Damaged data for everything that parses outside data (FUZZ_S seconds a target)
