@@ -18,6 +18,9 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
+STYLES = ("base", "shell", "parts", "forms", "wall", "camera", "answers", "watches")
+"""Style sheets, in the order in which they count. They are sent as one file."""
+ALL_STYLES = "css/all.css"
 LEAST_GZIPPED = 512
 """Bytes. Smaller files fit into one packet either way."""
 
@@ -55,7 +58,9 @@ class Assets:
     @classmethod
     def packaged(cls) -> Assets:
         """Those that come with this package."""
-        return cls(dict(_read(resources.files("services.web.console").joinpath("static"))))
+        files = dict(_read(resources.files("services.web.console").joinpath("static")))
+        files[ALL_STYLES] = b"\n".join(files.pop(f"css/{name}.css") for name in STYLES)
+        return cls(files)
 
     def get(self, path: str) -> Asset | None:
         """The file, if there is one."""
