@@ -61,7 +61,7 @@ test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (fo
 # The API as clients out there know it. It is only added to.
 RELEASED_PROTOS := scripts/released_protos
 
-check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, generated code, known vulnerabilities
+check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, console, links, generated code, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -70,6 +70,7 @@ check: $(STAMP) $(NPM_STAMP) ## Lint, types, architecture, protos, links, genera
 	npx --no-install buf breaking --against $(RELEASED_PROTOS)
 	npx --no-install buf format --diff --exit-code
 	$(BIN)/python scripts/generate_protos.py --check
+	npx --no-install tsc -p scripts/console_types
 	$(BIN)/python -m scripts.generate_dashboard --check
 	$(BIN)/python -m scripts.check_dashboard
 	$(BIN)/python -m scripts.generate_prometheus_rules --check
@@ -91,8 +92,9 @@ protos: $(STAMP) ## Generate hermes/v1 from protos/
 dashboard: $(STAMP) ## Generate the Grafana dashboards from scripts/dashboard/
 	@$(BIN)/python -m scripts.generate_dashboard
 
-pictures: $(STAMP) ## Draw the pictures of README and docs/watches.md anew, from real runs
+pictures: $(STAMP) ## Draw the pictures of README, docs/watches.md and docs/console.md anew, from real runs
 	@$(BIN)/python -m scripts.generate_pictures
+	@$(BIN)/python -m scripts.console_pictures
 
 FUZZ_S ?= 60
 fuzz: $(STAMP) ## Damaged data for everything that parses outside data (FUZZ_S seconds a target)

@@ -21,7 +21,7 @@ from services.cli import redis_server
 from services.cli.answer_output import print_answer
 from services.cli.connection import open_client
 from services.cli.frame_size import DEMO, frame_size_of
-from services.cli.http_door import start_door
+from services.cli.http_door import start_door, ways_in
 from services.cli.local import LocalSettings, end_on_sigterm, start_services, wait_for_cameras
 from services.cli.output import camera_table, fail, out, print_cameras
 from services.cli.processes import Pipeline
@@ -87,7 +87,8 @@ def demo(
 
 def _visit(url: str | None) -> None:
     if url is not None:
-        out.print(f"Over HTTP: [bold]{url}/docs[/], OpenAI's API: {url}/v1, MCP: {url}/mcp")
+        for line in ways_in(url):
+            out.print(line)
 
 
 def _stay(pipeline: Pipeline) -> None:

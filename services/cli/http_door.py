@@ -31,3 +31,11 @@ def start_door(
     url = f"http://{wait_ready(child)['address']}"
     say(f"HTTP: {url}")
     return url
+
+
+def ways_in(url: str) -> tuple[str, ...]:
+    """What there is at the door of this URL, a line each, for people."""
+    return (
+        f"Console: [bold]{url}/[/]",
+        f"Over HTTP: {url}/docs, OpenAI's API: {url}/v1, MCP: {url}/mcp",
+    )

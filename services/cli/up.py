@@ -19,7 +19,7 @@ from services.cli.cameras import PacingChoice
 from services.cli.config import UpConfig, read_config_file
 from services.cli.connection import open_client
 from services.cli.frame_size import DEMO
-from services.cli.http_door import start_door
+from services.cli.http_door import start_door, ways_in
 from services.cli.local import LocalSettings, end_on_sigterm, start_services
 from services.cli.output import err, fail, out
 from services.cli.processes import Pipeline
@@ -287,7 +287,8 @@ def _greet(address: str, url: str | None, folder: Path, model: str) -> None:
         err.print("[yellow]The demo's model knows nothing but its little worlds:[/] give --model")
     out.print(f"Ask away: [bold]hermes ask CAMERA 'What happened?' -g {address}[/]")
     if url is not None:
-        out.print(f"Over HTTP: [bold]{url}/docs[/], OpenAI's API: {url}/v1, MCP: {url}/mcp")
+        for line in ways_in(url):
+            out.print(line)
     out.print(f"[dim]logs: {folder}/logs    end: Ctrl-C[/]")
 
 

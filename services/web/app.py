@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from hermes import __version__
 from hermes.errors import HermesError
 from services.common import logs
-from services.web import problems, rest
+from services.web import console, problems, rest
 from services.web.callers import TIMEOUT, Callers
 from services.web.description import routes as description
 from services.web.description.openapi import describe
@@ -75,6 +75,8 @@ def make_app(
     app.include_router(openai)
     for router in rest.ROUTERS:
         app.include_router(router)
+    if settings.console:
+        app.include_router(console.router(settings.grafana_url))
     if mounted is not None:
         app.add_route("/mcp", mounted, include_in_schema=False)
     _answer_errors(app)

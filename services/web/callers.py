@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from hermes.client import AsyncConnection, AsyncHermesClient
 from hermes.errors import InvalidInput
+from services.web import session
 
 TIMEOUT = "Hermes-Timeout"
 """The header that says how long an answer may take, in seconds."""
@@ -69,12 +70,20 @@ class Callers:
         )
 
 
-def _client(
+def _token(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> AsyncHermesClient:
+) -> str | None:
+    given = "" if credentials is None else credentials.credentials.strip()
+    return given or session.token_of(request)
+
+
+CallerToken = Annotated[str | None, Depends(_token)]
+"""A parameter of a route: the caller's token, from the header or else from the session."""
+
+
+def _client(request: Request, token: CallerToken) -> AsyncHermesClient:
     callers: Callers = request.app.state.callers
-    token = None if credentials is None else credentials.credentials.strip() or None
     return callers.client(token, request.headers)
 
 

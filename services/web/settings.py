@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hermes.client.requests import ASK_TIMEOUT_S, CALL_TIMEOUT_S
 from hermes.client.tls import Tls
@@ -27,7 +27,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 class WebSettings(TlsServerSettings):
-    """Serves the gateway's calls over HTTP: OpenAI's chat completions, REST and MCP."""
+    """Serves the gateway's calls over HTTP: a console, OpenAI's chat completions, REST and MCP."""
 
     listen: Annotated[str, AfterValidator(_check_listen)] = Field(
         "0.0.0.0:8000", description="HTTP address, HOST:PORT; port 0 picks one"
@@ -82,6 +82,10 @@ class WebSettings(TlsServerSettings):
         description="origins, separated by commas, whose pages may use this service, e.g."
         " https://wall.example.com; unset: none",
     )
+    console: bool = Field(True, description="serve the console, the web pages for people, at /")
+    grafana_url: str = Field(
+        "", description="address of the Grafana that the console links to; unset: no link"
+    )
     mcp: bool = Field(True, description="serve the Model Context Protocol under /mcp")
 
     @model_validator(mode="after")
@@ -89,6 +93,13 @@ class WebSettings(TlsServerSettings):
         if (self.gateway_cert_file is None) != (self.gateway_key_file is None):
             raise ValueError("--gateway-cert-file and --gateway-key-file go together")
         return self
+
+    @field_validator("grafana_url")
+    @classmethod
+    def _a_web_address(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url
 
     @property
     def gateway_tls(self) -> Tls | None:

@@ -1,8 +1,9 @@
 """REST below /api/v1: the calls of the gateway as resources."""
 
-from services.web.rest import asking, cameras, events, memory, pictures, watches
+from services.web.rest import asking, cameras, events, memory, pictures, session, watches
 
 ROUTERS = (
+    session.router,
     cameras.router,
     pictures.router,
     memory.router,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -88,9 +89,13 @@ async def list_cameras(
     selector: Annotated[
         str, Query(description="By their labels, as Kubernetes writes it: site=dock,floor!=2")
     ] = "",
+    brief: Annotated[
+        bool, Query(description="Leave out the stretches that are gaps, or forgotten")
+    ] = False,
 ) -> Response:
     """The cameras that the caller may see and that the selector selects, ordered by id."""
-    return reply({"cameras": await client.list_cameras(selector)})
+    cameras = await client.list_cameras(selector)
+    return reply({"cameras": [_brief(one) for one in cameras] if brief else cameras})
 
 
 @router.post("/cameras", status_code=201, response_model=Camera, responses=documented(409))
@@ -134,3 +139,9 @@ async def probe(client: Client, source: Source) -> Response:
             thumbnail=source.thumbnail,
         )
     )
+
+
+def _brief(camera: Camera) -> Camera:
+    """Without what makes a list of hundreds of cameras long."""
+    coverage = replace(camera.memory.coverage, gaps=(), forgotten=())
+    return replace(camera, memory=replace(camera.memory, coverage=coverage))

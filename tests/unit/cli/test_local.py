@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.cli import http_door
-from services.cli.http_door import ANY_PORT, DEFAULT, start_door
+from services.cli.http_door import ANY_PORT, DEFAULT, start_door, ways_in
 from services.cli.local import LocalSettings, start_services
 from services.cli.processes import Pipeline
 
@@ -56,6 +56,12 @@ def test_the_http_door_is_at_the_usual_port_if_that_is_free(
     assert said == ["HTTP: http://web:1"]
     settings = pipeline.settings["web"]
     assert (settings["listen"], settings["gateway"]) == (bound, "gateway:1")
+
+
+def test_people_are_told_where_the_console_is() -> None:
+    console, others = ways_in("http://web:1")
+    assert console == "Console: [bold]http://web:1/[/]"
+    assert "http://web:1/v1" in others
 
 
 def test_the_http_door_may_be_off(tmp_path: Path) -> None:
