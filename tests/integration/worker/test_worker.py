@@ -221,7 +221,7 @@ async def test_a_device_that_fails_ends_the_worker(
 ) -> None:
     """It says so and ends, and another worker takes its cameras."""
 
-    def broken(*_: object) -> bool:
+    def broken(*_: object) -> None:
         raise RuntimeError("the device fell off the bus")
 
     worker._engine._turn = broken  # type: ignore[method-assign]
