@@ -78,12 +78,9 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         *("--model", tiny.folder(), "--prompt", "choices", "--policy", "hermes"),
         *("--policy", "last-frames", "--budget", 96, "--compress-every", 3, "--max-tokens", 2),
     ]
-    # All in processes of one kind: the header has the number of threads.
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "services.cli.main", "evaluate", *map(str, run), "--out"]
-    subprocess.run(
-        [*command, str(tmp_path / "whole.jsonl")], check=True, capture_output=True, env=one_thread
-    )
+    called(*run, "--out", tmp_path / "whole.jsonl")
     whole, path = lines_of(tmp_path / "whole.jsonl"), tmp_path / "killed.jsonl"
     killed = 0
     for lines in (3, 9, 17):
@@ -101,7 +98,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
             time.sleep(0.01)
         process.wait()
     assert killed == 3
-    subprocess.run([*command, str(path)], check=True, capture_output=True, env=one_thread)
+    called(*run, "--out", path)
     assert lines_of(path) == whole
 
 
