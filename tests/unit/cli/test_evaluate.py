@@ -155,7 +155,7 @@ def test_answers_are_judged_and_judged_again_without_a_model(
     called("fake", "rvs", "--out", data, "--videos", 1, "--seconds", 20)
     answers = 5
     with serving() as server:
-        server.replies = ["{'pred': 'yes', 'score': 4}"] * answers + ["no idea"] * answers
+        server.replies += ["{'pred': 'yes', 'score': 4}"] * answers + ["no idea"] * answers
         judge = ["--judge", server.url, "--judge-model"]
         called(
             *("rvs", "--data", data, "--task", "ego", "--model", tiny.folder(), "--fps", 0.2),
