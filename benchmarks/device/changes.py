@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.device.machine import settle
 from benchmarks.device.report import Cell, Report
 from benchmarks.device.subject import EVERY, Subject, arrivals
 from benchmarks.scene import EXACTLY_NEW, Scene
+from hermes.evaluation.clock import settle
 from hermes.memory import ChangeConfig, MemoryState
 from hermes.vlm import VideoMemory, take_together
 

@@ -23,10 +23,11 @@ from typing import Any
 import torch
 
 from benchmarks.device import against_fp32, ingest, questions
-from benchmarks.device.machine import name_of, settle
+from benchmarks.device.machine import name_of
 from benchmarks.device.report import as_text
 from benchmarks.device.subject import DEMO, EVERY, Subject, feed, subject
 from hermes.engine.question_pass import QuestionPass, reader_for
+from hermes.evaluation.clock import settle
 from hermes.memory import device_of
 from hermes.memory.reading import NewReader
 from hermes.vlm import VideoMemory

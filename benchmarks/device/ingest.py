@@ -6,10 +6,11 @@ import itertools
 import time
 from collections.abc import Sequence
 
-from benchmarks.device.machine import Limits, peak_bytes, settle
+from benchmarks.device.machine import Limits, peak_bytes
 from benchmarks.device.report import Cell, Report
 from benchmarks.device.subject import EVERY, PHASES, Subject, arrivals, feed
 from hermes.engine import snapshot
+from hermes.evaluation.clock import settle
 from hermes.memory import MemoryState
 from hermes.vlm import VideoMemory, take_together
 

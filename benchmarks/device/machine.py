@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from hermes.evaluation.clock import settle
+
 ROUNDS = 7
 
 
@@ -26,12 +28,6 @@ def name_of(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
-
-
-def settle(device: torch.device) -> None:
-    """Wait until the device has finished all work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def seconds(work: Callable[[], object], device: torch.device, rounds: int = ROUNDS) -> float:

@@ -85,7 +85,7 @@ def read_list(path: Path) -> list[Any]:
 
 def read_lines(path: Path) -> Iterator[Record]:
     """The objects of a file with one on each line. Empty lines are passed over."""
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         where = f"{path.name}, line {number}"
@@ -137,12 +137,13 @@ def find_video(name: str, folders: Sequence[Path]) -> Path | None:
 
 def _parsed(path: Path, where: str) -> Any:
     try:
-        return json.loads(_text(path))
+        return json.loads(read_text(path))
     except ValueError as error:
         raise InvalidInput(where, f"is not JSON: {error}") from None
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """What a file says."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

@@ -263,7 +263,9 @@ def _add_judges(
         for judge in judges if len(judges) > 1 else ():
             for one in _contenders(run, runs, [judge]):
                 cells = [f"{s.label}: {s.official}" for s in one.scores]
-                rows.append([judge.judge, one.label, "; ".join(cells), f"{one.mean_score:.2f}"])
+                rows.append(
+                    [judge.judge, one.label, "; ".join(cells), _plain(one.mean_score, ".2f")]
+                )
     if rows:
         page.add(Heading("By judge", 3))
         head = ["judge", "", "percent", "mean score of 5"]

@@ -146,7 +146,10 @@ def merged(files: Iterable[Results]) -> Results:
 
 def _whole_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The lines of a file that end, and where the last of them does."""
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(str(path), f"cannot be read: {error.strerror}") from None
     end = data.rfind(b"\n") + 1
     lines = []
     for number, line in enumerate(data[:end].splitlines(), 1):

@@ -109,7 +109,7 @@ def header_of(
 def _name_of(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    return f"{platform.machine()} CPU"
 
 
 def _version_of(package: str) -> str | None:

@@ -191,9 +191,10 @@ def judge(results: Path, url: str, model: str, key: str, prompt: Path | None) ->
     """Have a model judge the free answers of a results file."""
     _check_installed()
     from hermes.evaluation.judge import PROMPT, Judge, endpoint, judge_all, verdicts_path
+    from hermes.evaluation.records import read_text
     from hermes.evaluation.results import Results
 
-    words = PROMPT if prompt is None else prompt.read_text(encoding="utf-8")
+    words = PROMPT if prompt is None else read_text(prompt)
     found = Results.read(results)
     if not any(answer.rule == "judged" for answer in found.answers):
         fail(f"{results} has no answers that need a judge")

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from hermes.evaluation.results import Results
 from services.cli.main import app
 from tests.support import tiny
+from tests.support.chat_endpoint import serving
 from tests.support.evaluation import lines_of, touch, write
 from tests.support.pages import blocks
 
@@ -78,12 +79,9 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         *("--model", tiny.folder(), "--prompt", "choices", "--policy", "hermes"),
         *("--policy", "last-frames", "--budget", 96, "--compress-every", 3, "--max-tokens", 2),
     ]
-    # All in processes of one kind: the header has the number of threads.
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "services.cli.main", "evaluate", *map(str, run), "--out"]
-    subprocess.run(
-        [*command, str(tmp_path / "whole.jsonl")], check=True, capture_output=True, env=one_thread
-    )
+    called(*run, "--out", tmp_path / "whole.jsonl")
     whole, path = lines_of(tmp_path / "whole.jsonl"), tmp_path / "killed.jsonl"
     killed = 0
     for lines in (3, 9, 17):
@@ -101,7 +99,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
             time.sleep(0.01)
         process.wait()
     assert killed == 3
-    subprocess.run([*command, str(path)], check=True, capture_output=True, env=one_thread)
+    called(*run, "--out", path)
     assert lines_of(path) == whole
 
 
@@ -146,3 +144,31 @@ def test_a_judge_needs_something_to_judge(tmp_path: Path) -> None:
     assert "best is unknown; known: streamingbench, ovobench, rvs" in ran.output
     missing = ["evaluate", "judge", str(tmp_path / "r"), "--judge", "http://x", "--judge-model", ""]
     assert "belong together" in CliRunner().invoke(app, missing).output
+
+
+def test_answers_are_judged_and_judged_again_without_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two judges, of which each leaves its verdicts beside the results; the report has both."""
+    monkeypatch.setenv("HERMES_JUDGE_API_KEY", "secret")
+    data, path = tmp_path / "data", tmp_path / "rvs.jsonl"
+    called("fake", "rvs", "--out", data, "--videos", 1, "--seconds", 20)
+    answers = 5
+    with serving() as server:
+        server.replies += ["{'pred': 'yes', 'score': 4}"] * answers + ["no idea"] * answers
+        judge = ["--judge", server.url, "--judge-model"]
+        called(
+            *("rvs", "--data", data, "--task", "ego", "--model", tiny.folder(), "--fps", 0.2),
+            *("--policy", "uniform", "--budget", 96, "--compress-every", 3, "--max-tokens", 2),
+            *("--out", path, *judge, "one"),
+        )
+        found = Results.read(path)
+        assert len(found.answers) == answers
+        said = called("judge", path, *judge, "two")
+        assert server.keys == ["Bearer secret"] * 2 * answers
+    assert "verdicts of two" in said
+    called("report", path, "--out", tmp_path / "report")
+    words = (tmp_path / "report" / "report.md").read_text()
+    assert "one, 5 verdicts; two, 5 verdicts" in words
+    assert "| one | uniform | RVS-Ego: 100.00" in words
+    assert "| two | uniform | RVS-Ego: - | - |" in words

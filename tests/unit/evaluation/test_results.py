@@ -79,6 +79,11 @@ def test_what_is_no_results_file_is_refused(tmp_path: Path, text: str, said: str
         Results.read(path)
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"r\.jsonl: cannot be read: No such file"):
+        Results.read(tmp_path / "r.jsonl")
+
+
 def test_shards_are_put_together_once(tmp_path: Path) -> None:
     parts = []
     for number in (2, 1):
