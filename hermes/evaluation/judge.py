@@ -37,6 +37,7 @@ with the same reply.
 """
 
 FIELDS = ("question", "answer", "predicted")
+_MARK = ".judged-"
 MAX_TOKENS = 300
 MOST_BYTES = 1 << 20
 TRIES = 5
@@ -105,7 +106,12 @@ class Judge:
 def verdicts_path(results: Path, judge: str) -> Path:
     """Where the verdicts of a judge about a results file are kept."""
     plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in judge)
-    return results.with_name(f"{results.stem}.judged-{plain}.jsonl")
+    return results.with_name(f"{results.stem}{_MARK}{plain}.jsonl")
+
+
+def is_verdicts(path: Path) -> bool:
+    """Whether a file is one of verdicts, by its name."""
+    return _MARK in path.name
 
 
 def judge_all(

@@ -159,11 +159,14 @@ def write_report(paths: Sequence[Path], folder: Path, data: Path | None) -> list
     """Write the report of results files, and the benchmark's own format if its data is given."""
     _check_installed()
     from hermes.evaluation.benchmarks import BENCHMARKS
-    from hermes.evaluation.judge import judge_of, read_verdicts
+    from hermes.evaluation.judge import is_verdicts, judge_of, read_verdicts
     from hermes.evaluation.report import Judged, page_of, runs_of, write_page
     from hermes.evaluation.results import Results
 
-    files = [Results.read(path) for path in paths]
+    # A pattern such as results/*.jsonl finds verdicts as well, which are read with their results.
+    files = [Results.read(path) for path in paths if not is_verdicts(path)]
+    if not files:
+        fail("these are verdicts: give the results files that they are about")
     judged: dict[Path, list[Judged]] = {}
     runs = runs_of(files)
     for run in runs:

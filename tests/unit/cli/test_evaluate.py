@@ -167,7 +167,7 @@ def test_answers_are_judged_and_judged_again_without_a_model(
         said = called("judge", path, *judge, "two")
         assert server.keys == ["Bearer secret"] * 2 * answers
     assert "verdicts of two" in said
-    called("report", path, "--out", tmp_path / "report")
+    called("report", *tmp_path.glob("*.jsonl"), "--out", tmp_path / "report")
     words = (tmp_path / "report" / "report.md").read_text()
     assert "one, 5 verdicts; two, 5 verdicts" in words
     assert "| one | uniform | RVS-Ego: 100.00" in words

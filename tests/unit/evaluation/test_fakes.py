@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from hermes.demo.questions import Moment, every
 from hermes.evaluation.fakes.formats import make_fake
@@ -17,6 +18,8 @@ from hermes.evaluation.scores import scores_of
 from hermes.evaluation.settings import RunSettings, header_of
 from hermes.evaluation.streamingbench import StreamingBench
 from hermes.vlm import load
+
+torch.set_num_threads(1)  # a second thread beside another process is slower than none
 
 
 def test_questions_have_the_answers_of_the_record() -> None:
