@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import time
 from itertools import pairwise
@@ -60,7 +61,10 @@ async def test_tokens_come_one_by_one(gateway: Gateway, worker: FakeWorker, lobb
     assert len(arrivals) == len(words)
     gaps = [later - earlier for earlier, later in pairwise(arrivals)]
     assert min(gaps) > 0.05, gaps
-    assert "fake-model: 3 tokens, stop; first token 1" in rest
+    found = re.search(r"fake-model: 3 tokens, stop; first token (\d+)\.\d ms,.* total (\d+)", rest)
+    assert found is not None, rest
+    first_ms, total_ms = map(int, found.groups())
+    assert 150 <= first_ms < total_ms - 500, "five more words follow, 0.15 s apart"
     assert "from a ready memory 12.0 ms, a token 5.0 ms, total" in rest
 
 
