@@ -45,7 +45,8 @@ async def test_an_answer_comes_with_all_its_facts(
     assert timings.warm_time_to_first_token_s == 0.012  # the worker's, untouched
     assert timings.gateway_time_to_first_token_s is not None
     assert timings.total_s is not None
-    assert 0.03 <= timings.gateway_time_to_first_token_s <= timings.total_s - 0.06
+    # Two more words follow, 0.03 s apart; the gateway may see the first of them late.
+    assert 0.03 <= timings.gateway_time_to_first_token_s < timings.total_s - 0.03
     assert 0.09 <= timings.total_s <= elapsed
     assert answer.coverage.span is not None
     assert answer.coverage.span.start == datetime.fromtimestamp(1_700_000_000, tz=UTC)
