@@ -97,7 +97,7 @@ class ModelChoice:
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
         revision = self.revision or None
         family = family_of(ModelFolder.find(self.name, revision, weights=False))
-        # This family is told the rate of pictures; others are told times, or nothing.
+        # The prompt of this family needs the frame rate. The others have times, or neither.
         rate = self.fps if family is Qwen25VL else None
         model = load(
             self.name,

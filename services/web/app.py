@@ -121,10 +121,10 @@ def _answer_errors(app: FastAPI) -> None:
         return problems.response_of(problems.refusal(raised.status_code, detail), headers)
 
     async def client_left(request: Request, raised: Any) -> Response:
-        return Response(status_code=499)  # nobody reads it
+        return Response(status_code=499)  # the client reads no more
 
     async def fault(request: Request, raised: Any) -> Response:
-        # The server logs it. Its message may hold what is nobody's business.
+        # The server logs it. Its message may hold secrets, so the client does not get it.
         return error(request, HermesError(f"internal error ({type(raised).__name__})"))
 
     app.add_exception_handler(HermesError, hermes_error)

@@ -33,7 +33,8 @@ class Entrance:
         count: Callable[[str, int], None],
     ) -> None:
         """`hosts`: names that requests may address; none: any. `origins`: foreign pages that may
-        send more than reading requests. `count`: told the route and the status of each.
+        send more than reading requests. `count`: called with the route and status of
+        each request.
         """
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)

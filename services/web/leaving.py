@@ -13,7 +13,7 @@ Receive = Callable[[], Awaitable[Any]]
 
 
 class ClientLeft(Exception):
-    """The client has closed the connection: nobody waits for a response."""
+    """The client has closed the connection, and waits for no response."""
 
 
 async def left(receive: Receive) -> None:

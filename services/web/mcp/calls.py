@@ -30,7 +30,7 @@ class Gateway:
 
 
 def told(tool: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """The tool, whose errors are told to the model with their reason."""
+    """Make a tool return its errors to the model, each with its reason."""
 
     @wraps(tool)
     async def call(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -58,7 +58,7 @@ def test_another_file_makes_another_version() -> None:
 
 @pytest.mark.parametrize("path", [PAGE, *ASSETS.paths(".js"), *map("css/{}.css".format, STYLES)])
 def test_nothing_comes_from_elsewhere_and_nothing_is_inline(path: str) -> None:
-    """The policy of the page would refuse it, in the browser of whoever opens it."""
+    """A browser would refuse it, because the page's policy forbids it."""
     text = (FOLDER / path).read_text()
     allowed = r"(?:https?:)?//(?:www\.w3\.org/|camera\.example\.com/)"
     if not path.startswith("vendor/"):

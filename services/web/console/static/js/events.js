@@ -90,7 +90,7 @@ export function followEvents() {
   let hiding = 0;
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiding);
-    // A browser gives a service few connections: a page that nobody looks at gives its own back.
+    // A browser gives a service few connections: a page in a hidden tab gives its own back.
     if (document.hidden) hiding = window.setTimeout(close, HIDDEN_MS);
     else if (!source && mayAsk()) open();
   });

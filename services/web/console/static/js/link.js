@@ -10,7 +10,7 @@ const TIMEOUT_MS = 6000;
 
 /** What is lost, if anything is. */
 export const link = signal(/** @type {Link} */ ({ state: "ok", why: "", since: 0 }));
-/** Grows each time that what was lost is back: whoever shows something reads it anew. */
+/** Grows each time that the connection is back. Views that show data then read it again. */
 export const regained = signal(0);
 /** Version of the service, and how long its last answer took. */
 export const service = signal({ version: "", tookMs: 0 });

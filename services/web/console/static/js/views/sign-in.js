@@ -16,7 +16,7 @@ export function SignIn() {
   return html`<form class="sign-in panel" onSubmit=${submit}>
     <h1>Sign in</h1>
     <p>The gateway wants a token. It is kept in a cookie that no page can read, and nowhere else.</p>
-    <${Field} label="Token" hint="Made with hermes token, or by whoever runs this service.">
+    <${Field} label="Token" hint="Made with hermes token, or by the people who run this service.">
       <input type="password" name="token" required autocomplete="current-password" spellcheck=${false} autofocus
         value=${token} onInput=${(/** @type {any} */ event) => setToken(event.target.value)} />
     </${Field}>
