@@ -113,6 +113,11 @@ def is_hook(one: Object) -> bool:
     return "helm.sh/hook" in one["metadata"].get("annotations", {})
 
 
+def is_of_helm_alone(one: Object) -> bool:
+    """Hooks, and the way to a gateway of the one that asks a question."""
+    return is_hook(one) or one["metadata"]["name"].startswith("hermes-question-")
+
+
 def by_name(objects: list[Object]) -> dict[tuple[str, str], Object]:
     """Objects by kind and name."""
     found = {(one["kind"], one["metadata"]["name"]): one for one in objects}

@@ -19,6 +19,7 @@ from tests.support.chart import (
     everything,
     found,
     is_hook,
+    is_of_helm_alone,
     normal,
     rendered,
     together,
@@ -43,7 +44,7 @@ needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not insta
 
 def told(ours: list[Object], theirs: list[Object]) -> list[str]:
     """All in which the chart's objects are not kustomize's, but for what `normal` leaves out."""
-    one, other = normal([made for made in ours if not is_hook(made)]), normal(theirs)
+    one, other = normal([made for made in ours if not is_of_helm_alone(made)]), normal(theirs)
     extra = [f"{key}: {'chart' if key in one else 'kustomize'} alone" for key in {*one} ^ {*other}]
     return extra + [
         line
@@ -182,5 +183,11 @@ def test_network_policies_let_the_test_reach_a_gateway_and_no_more() -> None:
     parties = [Party("test", tuple(asked.items())), Party("gateway", tuple(gateway.items()))]
     let = arrows(policies, parties)
     assert let == {("test", "gateway", "TCP", 50051)}
-    without = [one for one in policies if not is_hook(one)]
+    without = [one for one in policies if not is_of_helm_alone(one)]
     assert arrows(without, parties) == set()
+
+
+def test_only_pods_are_hooks_of_the_test() -> None:
+    """`helm test --logs` asks for the log of each, and fails if one is no pod."""
+    tests = [one for one in rendered(everything()) if is_hook(one)]
+    assert [one["kind"] for one in tests] == ["Pod"]

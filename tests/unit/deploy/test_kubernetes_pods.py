@@ -16,7 +16,7 @@ from services.hermes_worker.settings import WorkerSettings
 from services.notifier.settings import NotifierSettings
 from services.query_gateway.settings import GatewaySettings
 from services.web.settings import WebSettings
-from tests.support.manifests import KUBECTL, Variant, container, pod, quantity, references
+from tests.support.manifests import KUBECTL, NAME, Variant, container, pod, quantity, references
 from tests.support.variants import every
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
@@ -205,6 +205,33 @@ def test_workers_find_their_gpus_by_whoever_labels_nodes(variant: Variant) -> No
         *(["cloud.google.com/gke-accelerator"] if variant.overlay != "l40s" else []),  # it has none
         "karpenter.k8s.aws/instance-gpu-name",
     ]
+
+
+@every
+def test_pods_lie_apart_with_zones_and_without(variant: Variant) -> None:
+    """A scheduler spreads nothing over nodes that lack the label of one of several constraints."""
+    for name, workload in variant.workloads.items():
+        if name == "hermes-redis":
+            continue
+        mine = {"matchLabels": {NAME: name}}
+        replaced_at_once = workload["kind"] == "Deployment"
+        revisions = {"matchLabelKeys": ["pod-template-hash"]} if replaced_at_once else {}
+        (constraint,) = pod(workload)["topologySpreadConstraints"]
+        assert constraint == {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": mine,
+            **revisions,
+        }
+        if name in ("hermes-gateway", "hermes-web"):
+            apart = pod(workload)["affinity"]["podAntiAffinity"]
+            (preferred,) = apart["preferredDuringSchedulingIgnoredDuringExecution"]
+            assert preferred["podAffinityTerm"] == {
+                "topologyKey": "topology.kubernetes.io/zone",
+                "labelSelector": mine,
+                **revisions,
+            }
 
 
 @every

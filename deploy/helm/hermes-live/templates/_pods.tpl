@@ -57,17 +57,34 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Pods of a service lie apart. Takes `service` and `keys`. */}}
+{{/* Pods of a service lie on nodes of their own, if they can. Takes `service`, and `revisions` for a Deployment. */}}
 {{- define "hermes.spread" -}}
-{{- $service := .service -}}
-{{- range .keys }}
 - maxSkew: 1
-  topologyKey: {{ . }}
+  topologyKey: kubernetes.io/hostname
   whenUnsatisfiable: ScheduleAnyway
   labelSelector:
     matchLabels:
-      app.kubernetes.io/name: hermes-{{ $service }}
-{{- end }}
+      app.kubernetes.io/name: hermes-{{ .service }}
+  {{- if .revisions }}
+  # Pods of the version before are about to go: where they are does not count.
+  matchLabelKeys: [pod-template-hash]
+  {{- end }}
+{{- end -}}
+
+{{/*
+Pods of a Deployment lie in zones of their own, if they can. As a second constraint it would undo the first where nodes
+have no zone: the scheduler then spreads over no node at all. Takes `service`.
+*/}}
+{{- define "hermes.apartByZone" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: topology.kubernetes.io/zone
+        labelSelector:
+          matchLabels:
+            app.kubernetes.io/name: hermes-{{ .service }}
+        matchLabelKeys: [pod-template-hash]
 {{- end -}}
 
 {{/* Where settings come from: of the same name, the last one counts, which is yours. Takes `service`. */}}
