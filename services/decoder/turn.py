@@ -18,16 +18,21 @@ _LEANING = 0.02  # of the larger number: about one degree
 
 
 class Turn(Enum):
-    """One of the eight ways to lay a rectangle on itself. The value: filters with their options."""
+    """One of the eight ways to lay a rectangle on itself."""
 
-    NONE = ()
-    RIGHT = (("transpose", "dir=clock"),)
-    HALF = (("hflip", ""), ("vflip", ""))
-    LEFT = (("transpose", "dir=cclock"),)
-    MIRRORED = (("hflip", ""),)
-    UPSIDE_DOWN_MIRRORED = (("vflip", ""),)
-    RIGHT_MIRRORED = (("transpose", "dir=clock_flip"),)
-    LEFT_MIRRORED = (("transpose", "dir=cclock_flip"),)
+    NONE = "none"
+    RIGHT = "right"
+    HALF = "half"
+    LEFT = "left"
+    MIRRORED = "mirrored"
+    UPSIDE_DOWN_MIRRORED = "upside down, mirrored"
+    RIGHT_MIRRORED = "right, mirrored"
+    LEFT_MIRRORED = "left, mirrored"
+
+    @property
+    def filters(self) -> tuple[tuple[str, str], ...]:
+        """The filters that do it, with their options."""
+        return _FILTERS[self]
 
     @property
     def swaps_sides(self) -> bool:
@@ -65,6 +70,17 @@ class Turn(Enum):
         raise Unsupported("its display matrix slants the picture; only quarter turns are supported")
 
 
+# Not values of the members: up to Python 3.11.3 a member with an empty tuple has another value.
+_FILTERS: dict[Turn, tuple[tuple[str, str], ...]] = {
+    Turn.NONE: (),
+    Turn.RIGHT: (("transpose", "dir=clock"),),
+    Turn.HALF: (("hflip", ""), ("vflip", "")),
+    Turn.LEFT: (("transpose", "dir=cclock"),),
+    Turn.MIRRORED: (("hflip", ""),),
+    Turn.UPSIDE_DOWN_MIRRORED: (("vflip", ""),),
+    Turn.RIGHT_MIRRORED: (("transpose", "dir=clock_flip"),),
+    Turn.LEFT_MIRRORED: (("transpose", "dir=cclock_flip"),),
+}
 _PAIRS = (
     (Turn.NONE, Turn.MIRRORED),
     (Turn.HALF, Turn.UPSIDE_DOWN_MIRRORED),

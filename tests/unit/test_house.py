@@ -148,3 +148,16 @@ def test_what_ci_runs_is_what_a_person_runs() -> None:
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     oldest = PYPROJECT["project"]["requires-python"].removeprefix(">=")
     assert job["strategy"]["matrix"]["python"][0] == oldest
+
+
+def test_no_member_of_an_enum_is_an_empty_tuple() -> None:
+    """Up to Python 3.11.3, which Debian 12 has, such a member's value is some other object."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line.lineno}"
+        for path in sources()
+        for made in ast.walk(ast.parse(path.read_text()))
+        if isinstance(made, ast.ClassDef) and "Enum" in {ast.unparse(base) for base in made.bases}
+        for line in made.body
+        if isinstance(line, ast.Assign) and ast.unparse(line.value) == "()"
+    ]
+    assert not found

@@ -35,6 +35,11 @@ def test_the_eight_turns(rows: tuple[int, int, int, int], turn: Turn, scale: int
 
 
 @pytest.mark.parametrize("turn", Turn)
+def test_only_what_is_upright_passes_no_filter(turn: Turn) -> None:
+    assert (turn.filters == ()) == (turn is Turn.NONE)
+
+
+@pytest.mark.parametrize("turn", Turn)
 def test_a_mirror_mirrors_back(turn: Turn) -> None:
     assert turn.mirrored is not turn
     assert turn.mirrored.mirrored is turn
