@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from hermes.engine.admission import Admission
 from hermes.engine.answer import Answer, AnswerSink
 from hermes.engine.answering import Answers
+from hermes.engine.backlogs import NONE_LONG, LongBacklogs
 from hermes.engine.camera import CameraHandle
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copying
@@ -28,6 +29,7 @@ from hermes.engine.observer import EngineObserver
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.scheduler import (
     Answering,
+    Backlog,
     Idle,
     Ingest,
     PassSize,
@@ -129,7 +131,9 @@ class Engine:
         self._ingesting = Ingesting(
             self._device,
             PassSize(most, slice_s, model.most_frame_tokens),
+            PassSize(most, slice_s / SHORTER, model.most_frame_tokens),
             observer,
+            clock=clock,
             wall_clock=wall_clock,
             give_way=self._give_way,
             taken=self._answers.frames_came,
@@ -138,6 +142,7 @@ class Engine:
         self._numbers = itertools.count()
         self._open: set[int] = set()
         self._lock = threading.Lock()  # of `_open`
+        self._backlogs = NONE_LONG
         self._failure: BaseException | None = None
         self._winding_down = False
         self._beat: Callable[[], None] = lambda: None
@@ -316,14 +321,7 @@ class Engine:
     def _turn(self) -> None:
         self._look_around()
         self._copying.step()
-        held = self._copying.held
-        waiting = {
-            number: session.backlog
-            for number, session in self._sessions.items()
-            if session.pending
-            and session is not held
-            and not (self._winding_down and session.between)
-        }
+        waiting = self._waiting()
         answers, room = self._answers, self._ingesting.size.tokens
         weighed = self._weighings.open
         match self._scheduler.next(
@@ -334,6 +332,8 @@ class Engine:
             weighed,
             answers.standing,
             share_left=self._share.left,
+            short_room=self._ingesting.short_size.tokens,
+            cameras=len(self._sessions),
         ):
             case Answering():
                 answers.step()
@@ -342,10 +342,26 @@ class Engine:
             case Watching():
                 answers.watch()
             case Ingest(frames):
-                self._ingesting.perform({self._sessions[key]: n for key, n in frames.items()})
+                self._backlogs = LongBacklogs({key: waiting[key] for key in frames}, frames)
+                self._ingest(frames)
+                self._backlogs = NONE_LONG
             case Idle():
                 if not self._copying.busy:
                     self._mailbox.wait(IDLE_S)
+
+    def _waiting(self) -> dict[int, Backlog]:
+        """The cameras whose frames may be taken in now."""
+        held = self._copying.held
+        return {
+            number: session.backlog
+            for number, session in self._sessions.items()
+            if session.pending
+            and session is not held
+            and not (self._winding_down and session.between)
+        }
+
+    def _ingest(self, frames: Mapping[int, int]) -> None:
+        self._ingesting.perform({self._sessions[key]: count for key, count in frames.items()})
 
     def _give_way(self, done: float, given: int) -> bool:
         """Between two slices of a pass over frames, run a pass for questions if it should go first.
@@ -355,8 +371,22 @@ class Engine:
         self._look_around()
         answers = self._answers
         if not self._scheduler.gives_way(answers.ready, answers.under_way, done, given):
-            return False
+            return self._let_few_first()
         answers.step()
+        return True
+
+    def _let_few_first(self) -> bool:
+        """Between two slices of a pass over long backlogs, take in frames of other cameras."""
+        backlogs = self._backlogs
+        if not backlogs or not (first := backlogs.let_first(self._waiting())):
+            return False
+        frames = self._scheduler.shares(first, self._ingesting.size.tokens - backlogs.tokens, 0)
+        backlogs.went(frames)
+        self._backlogs = NONE_LONG
+        try:
+            self._ingest(frames)
+        finally:
+            self._backlogs = backlogs
         return True
 
     def _look_around(self) -> None:
