@@ -342,9 +342,8 @@ class Engine:
             case Watching():
                 answers.watch()
             case Ingest(frames):
-                self._backlogs = LongBacklogs({key: waiting[key] for key in frames}, frames)
-                self._ingest(frames)
-                self._backlogs = NONE_LONG
+                backlogs = LongBacklogs({key: waiting[key] for key in frames}, frames)
+                self._ingest(frames, backlogs)
             case Idle():
                 if not self._copying.busy:
                     self._mailbox.wait(IDLE_S)
@@ -360,8 +359,14 @@ class Engine:
             and not (self._winding_down and session.between)
         }
 
-    def _ingest(self, frames: Mapping[int, int]) -> None:
-        self._ingesting.perform({self._sessions[key]: count for key, count in frames.items()})
+    def _ingest(self, frames: Mapping[int, int], backlogs: LongBacklogs) -> None:
+        """Run a pass over frames. `backlogs`: those in it that let other cameras' frames first."""
+        before, self._backlogs = self._backlogs, backlogs
+        sessions = {self._sessions[key]: count for key, count in frames.items()}
+        try:
+            self._ingesting.perform(sessions, short=bool(backlogs))
+        finally:
+            self._backlogs = before
 
     def _give_way(self, done: float, given: int) -> bool:
         """Between two slices of a pass over frames, run a pass for questions if it should go first.
@@ -382,11 +387,7 @@ class Engine:
             return False
         frames = self._scheduler.shares(first, self._ingesting.size.tokens - backlogs.tokens, 0)
         backlogs.went(frames)
-        self._backlogs = NONE_LONG
-        try:
-            self._ingest(frames)
-        finally:
-            self._backlogs = backlogs
+        self._ingest(frames, NONE_LONG)
         return True
 
     def _look_around(self) -> None:

@@ -49,8 +49,9 @@ class Ingesting:
         give_way: Callable[[float, int], bool],
         taken: Callable[[Session], None],
     ) -> None:
-        """`give_way`: called with the share of the pass that is done and how often it has given
-        way; runs one pass for questions if one should go first, and returns whether it did.
+        """`short_size`: of passes over long backlogs. `give_way`: called with the share of the pass
+        that is done and how often it has given way; runs one pass of others if one should go first,
+        and returns whether it did. It may run a pass over frames of other sessions.
         `taken`: called with each open session whose memory took in frames.
         """
         self.size = size
@@ -63,14 +64,17 @@ class Ingesting:
         self._pace = DevicePace(device)
         self._slices = _SLICES_AT_FIRST
 
-    def perform(self, frames: Mapping[Session, int]) -> None:
-        """Run one pass over the given number of waiting frames of each session."""
+    def perform(self, frames: Mapping[Session, int], *, short: bool = False) -> None:
+        """Run one pass over the given number of waiting frames of each session.
+
+        `short`: it is as large as `short_size` says.
+        """
         entries = [
             (session, entry) for session, count in frames.items() for entry in session.take(count)
         ]
         of = [(session, frame) for session, (frame, _) in entries if frame is not None]
         before = {session: _tokens(session) for session in frames}
-        outcomes = self._timed([_arrival(session, frame) for session, frame in of])
+        outcomes = self._timed([_arrival(session, frame) for session, frame in of], short)
         lags = {
             session: self._account(session, frame, outcome)
             for (session, frame), outcome in zip(of, outcomes, strict=True)
@@ -90,7 +94,7 @@ class Ingesting:
         if taken:
             self._observer.tokens_taken(session.camera_id, taken, unchanged)
 
-    def _timed(self, arrivals: list[Arrival]) -> list[Outcome]:
+    def _timed(self, arrivals: list[Arrival], short: bool) -> list[Outcome]:
         if not arrivals:
             return []
         progress, began = Progress(), self._clock()
@@ -100,8 +104,9 @@ class Ingesting:
             self._pace.forget()
         own_s = self._clock() - began - progress.given_s
         tokens = sum(tokens_of(arrival.memory, arrival.picture) for arrival in arrivals)
-        for size in (self.size, self.short_size):
-            size.took(tokens, progress.slices, own_s)
+        self.size.took(tokens, progress.slices, own_s)
+        if short:
+            self.short_size.took(tokens, progress.slices, own_s)
         self._slices = max(1, progress.slices)
         return outcomes
 
@@ -117,6 +122,7 @@ class Ingesting:
     def _retried(self, error: Exception) -> None:
         log.warning("a pass over frames failed; trying again in halves: %s", error)
         self.size.failed()
+        self.short_size.failed()
         self._observer.pass_retried()
 
     def _account(self, session: Session, frame: FrameInput, outcome: Outcome) -> float | None:
