@@ -56,7 +56,12 @@ class Flooding:
         self.clock = DeviceClock()
         self.noted = Noted(self.clock)
         config = EngineConfig(
-            budget_tokens=BUDGET_FRAMES * model.layout.tokens, max_pending_frames=pending, max_wait_s=1e9, max_question_tokens=64, max_answer_tokens=64, compress_every_frames=8,
+            budget_tokens=BUDGET_FRAMES * model.layout.tokens,
+            max_pending_frames=pending,
+            max_wait_s=1e9,
+            max_question_tokens=64,
+            max_answer_tokens=64,
+            compress_every_frames=8,
         )
         self.engine = Engine(model, config, self.noted, clock=self.clock)
         self.engine.start(self.clock.beat)

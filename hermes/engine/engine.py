@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,11 +16,11 @@ from torch import Tensor
 from hermes.engine.admission import Admission
 from hermes.engine.answer import Answer, AnswerSink
 from hermes.engine.answering import Answers
-from hermes.engine.backlogs import NONE_LONG, LongBacklogs
 from hermes.engine.camera import CameraHandle
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copying
 from hermes.engine.crowd import LEAST_TOKENS, SHORTER
+from hermes.engine.frame_passes import FramePasses
 from hermes.engine.ingesting import Ingesting, Stopping
 from hermes.engine.mailbox import SHUTTING_DOWN, Mailbox
 from hermes.engine.merging import Merging
@@ -29,7 +29,6 @@ from hermes.engine.observer import EngineObserver
 from hermes.engine.question_pass import QuestionPass
 from hermes.engine.scheduler import (
     Answering,
-    Backlog,
     Idle,
     Ingest,
     PassSize,
@@ -139,12 +138,11 @@ class Engine:
             taken=self._answers.frames_came,
         )
         self._copying = Copying(self._device.copier())
+        self._frames = FramePasses(self._sessions, self._scheduler, self._ingesting, self._copying)
         self._numbers = itertools.count()
         self._open: set[int] = set()
         self._lock = threading.Lock()  # of `_open`
-        self._backlogs = NONE_LONG
         self._failure: BaseException | None = None
-        self._winding_down = False
         self._beat: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
@@ -200,7 +198,7 @@ class Engine:
         For the last snapshots, which would otherwise wait for the frames of all cameras, layer by
         layer. The frames that are left out are in the log still.
         """
-        self._winding_down = True
+        self._frames.winding_down = True
 
     def stop(self) -> None:
         """Fail all open answers, end the thread, and free all memories."""
@@ -321,7 +319,7 @@ class Engine:
     def _turn(self) -> None:
         self._look_around()
         self._copying.step()
-        waiting = self._waiting()
+        waiting = self._frames.waiting()
         answers, room = self._answers, self._ingesting.size.tokens
         weighed = self._weighings.open
         match self._scheduler.next(
@@ -342,52 +340,21 @@ class Engine:
             case Watching():
                 answers.watch()
             case Ingest(frames):
-                backlogs = LongBacklogs({key: waiting[key] for key in frames}, frames)
-                self._ingest(frames, backlogs)
+                self._frames.run(frames, waiting)
             case Idle():
                 if not self._copying.busy:
                     self._mailbox.wait(IDLE_S)
 
-    def _waiting(self) -> dict[int, Backlog]:
-        """The cameras whose frames may be taken in now."""
-        held = self._copying.held
-        return {
-            number: session.backlog
-            for number, session in self._sessions.items()
-            if session.pending
-            and session is not held
-            and not (self._winding_down and session.between)
-        }
-
-    def _ingest(self, frames: Mapping[int, int], backlogs: LongBacklogs) -> None:
-        """Run a pass over frames. `backlogs`: those in it that let other cameras' frames first."""
-        before, self._backlogs = self._backlogs, backlogs
-        sessions = {self._sessions[key]: count for key, count in frames.items()}
-        try:
-            self._ingesting.perform(sessions, short=bool(backlogs))
-        finally:
-            self._backlogs = before
-
     def _give_way(self, done: float, given: int) -> bool:
-        """Between two slices of a pass over frames, run a pass for questions if it should go first.
+        """Between two slices of a pass over frames, run a pass of others that should go first.
 
         Returns whether it ran one. Raises `Stopping` if the engine stops.
         """
         self._look_around()
         answers = self._answers
         if not self._scheduler.gives_way(answers.ready, answers.under_way, done, given):
-            return self._let_few_first()
+            return self._frames.let_few_first()
         answers.step()
-        return True
-
-    def _let_few_first(self) -> bool:
-        """Between two slices of a pass over long backlogs, take in frames of other cameras."""
-        backlogs = self._backlogs
-        if not backlogs or not (first := backlogs.let_first(self._waiting())):
-            return False
-        frames = self._scheduler.shares(first, self._ingesting.size.tokens - backlogs.tokens, 0)
-        backlogs.went(frames)
-        self._ingest(frames, NONE_LONG)
         return True
 
     def _look_around(self) -> None:

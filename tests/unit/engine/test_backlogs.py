@@ -44,7 +44,7 @@ def test_a_long_backlog_has_short_passes_while_others_may_send() -> None:
 
 
 def test_few_frames_have_a_pass_of_their_own_when_it_is_their_turn() -> None:
-    """So they wait for no backlog. The next turn is that of the backlog, however much others send."""
+    """So they wait for no backlog, and the next turn is the backlog's, however much others send."""
     scheduler = Scheduler[int](4)
     flood = {FLOOD: Backlog(1, 60)}
     all_of_them = {**flood, QUIET: Backlog(2), THIRD: Backlog(3)}
