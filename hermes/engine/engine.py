@@ -323,8 +323,7 @@ class Engine:
         answers, room = self._answers, self._ingesting.size.tokens
         weighed = self._weighings.open
         match self._scheduler.next(
-            answers.ready,
-            answers.under_way,
+            *answers.asked(frames_wait=bool(waiting)),
             waiting,
             room,
             weighed,
@@ -351,10 +350,9 @@ class Engine:
         Returns whether it ran one. Raises `Stopping` if the engine stops.
         """
         self._look_around()
-        answers = self._answers
-        if not self._scheduler.gives_way(answers.ready, answers.under_way, done, given):
+        if not self._scheduler.gives_way(*self._answers.asked(frames_wait=True), done, given):
             return self._frames.let_few_first()
-        answers.step()
+        self._answers.step()
         return True
 
     def _look_around(self) -> None:
