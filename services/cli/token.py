@@ -60,9 +60,11 @@ def _limits(given: list[str]) -> dict[str, float]:
         if name in found:
             raise InvalidInput("--limit", f"{name} is given twice")
         value = float(number)
+        if value < 0:
+            raise InvalidInput("--limit", f"{text!r}: must be 0 or more")
         found[name] = int(value) if value.is_integer() else value
         try:
             TokenLimits.parse({name: found[name]})
-        except ValueError as error:
-            raise InvalidInput("--limit", f"{text!r}: {error}") from None
+        except ValueError:  # of a fraction, as all else was checked
+            raise InvalidInput("--limit", f"{text!r}: must be whole") from None
     return found
