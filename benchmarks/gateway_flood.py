@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.listening import percentile
 from benchmarks.table import Row
@@ -29,19 +30,29 @@ from services.query_gateway.access.token_file import new_token
 CAMERAS = [f"bench-{number}" for number in range(4)]
 FILM_S = 8.0
 PATIENCE_S = 120.0
-OPEN = 64
-"""Calls that the flood has open, or tries to: more than a caller may."""
 QUESTIONS = 20
 """Of the quiet caller in each round, beside each flood."""
 SETTLE_S = 1.0
 QUESTION = "What came first?"
 ROOMY = {"HERMES_CALLER_CALLS_PER_SECOND": "1000000", "HERMES_CALLER_OPEN_CALLS": "1000"}
 """So that nothing but the places bounds the flood: by default it gets 10 calls a second."""
-KINDS = {
-    "ask": f"{OPEN} calls of another, asked again and again",
-    "ask_many": f"{OPEN} calls of another that ask {len(CAMERAS)} cameras at once",
-    "unknown": f"{OPEN} callers with a bad token, again and again",
-}
+
+
+class Flood(NamedTuple):
+    """`open`: calls that it has open, each made again as soon as it ends."""
+
+    method: str
+    open: int
+    what: str
+
+
+FLOODS = [
+    Flood("ask", 16, "16 calls of another, the most that a caller has by default"),
+    Flood("ask", 44, "44 calls of another, nearly as many as one caller has places"),
+    Flood("ask", 64, "64 calls of another, of which some are refused and made again at once"),
+    Flood("ask_many", 10, f"10 calls of another that ask {len(CAMERAS)} cameras at once"),
+    Flood("unknown", 64, "64 callers with a bad token, which call again at once"),
+]
 
 
 def run(rounds: int) -> list[Row]:
@@ -71,19 +82,19 @@ def _seen(camera: Camera) -> bool:
 
 def _rows(client: HermesClient, address: str, token: str, rounds: int) -> list[Row]:
     alone: list[float] = []
-    beside: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    beside: dict[Flood, list[float]] = {flood: [] for flood in FLOODS}
     for _ in range(rounds):
-        for kind, times in beside.items():
+        for flood, times in beside.items():
             alone += _first_tokens(client)
-            with _flooding(kind, address, "x" if kind == "unknown" else token):
+            with _flooding(flood, address, token):
                 times += _first_tokens(client)
     rows = []
-    for kind, times in beside.items():
+    for flood, times in beside.items():
         for which, percent in (("median", 50.0), ("p99", 99.0)):
             ours, calm = percentile(times, percent), percentile(alone, percent)
             assert ours is not None
             assert calm is not None
-            what = f"{which} TTFT of one caller beside {KINDS[kind]}: {ours / calm:.2f} times"
+            what = f"{which} TTFT of one caller beside {flood.what}: {ours / calm:.2f} times"
             rows.append(Row(what, ours, "without it", calm))
     return rows
 
@@ -102,23 +113,25 @@ def _first_tokens(client: HermesClient) -> list[float]:
 
 
 @contextmanager
-def _flooding(kind: str, address: str, token: str) -> Iterator[None]:
-    environment = {**os.environ, "HERMES_TOKEN": token}
-    command = [sys.executable, "-m", "benchmarks.gateway_flood", kind, address]
-    flood = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+def _flooding(flood: Flood, address: str, token: str) -> Iterator[None]:
+    known = "bad" if flood.method == "unknown" else token
+    environment = {**os.environ, "HERMES_TOKEN": known}
+    program = [sys.executable, "-m", "benchmarks.gateway_flood"]
+    command = [*program, flood.method, str(flood.open), address]
+    client = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
     try:
-        assert flood.stdout is not None
-        flood.stdout.readline()  # it floods
+        assert client.stdout is not None
+        client.stdout.readline()  # it floods
         time.sleep(SETTLE_S)
         yield
     finally:
-        flood.kill()
-        flood.communicate()
+        client.kill()
+        client.communicate()
         time.sleep(SETTLE_S)  # the services end its calls
 
 
-async def _flood(kind: str, address: str) -> None:
-    """Have many calls open, each made again as soon as it ends."""
+async def _flood(method: str, calls: int, address: str) -> None:
+    """Have so many calls open, each made again as soon as it ends."""
     async with AsyncHermesClient(address, token=os.environ["HERMES_TOKEN"]) as client:
 
         async def ask() -> None:
@@ -131,9 +144,9 @@ async def _flood(kind: str, address: str) -> None:
             ):
                 pass
 
-        one = ask_many if kind == "ask_many" else ask
+        one = ask_many if method == "ask_many" else ask
         print("flooding", flush=True)
-        await asyncio.gather(*(_again(one) for _ in range(OPEN)))
+        await asyncio.gather(*(_again(one) for _ in range(calls)))
 
 
 async def _again(call: Callable[[], Awaitable[None]]) -> None:
@@ -145,4 +158,4 @@ async def _again(call: Callable[[], Awaitable[None]]) -> None:
 
 if __name__ == "__main__":
     os.nice(19)
-    asyncio.run(_flood(*sys.argv[1:3]))
+    asyncio.run(_flood(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
