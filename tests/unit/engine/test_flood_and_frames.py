@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 from hermes.engine import AnswerResult, EngineConfig
 from hermes.engine.crowd import MANY
@@ -47,6 +48,10 @@ class Again(Sink):
             self.ask()
 
 
+def has_taken(engine: NamedEngine, cursor: str) -> bool:
+    return cursor_of(engine, "sends") == cursor
+
+
 def test_a_flood_of_questions_leaves_half_of_the_device_to_frames() -> None:
     """The clock goes on by the same time whenever it is read, as often as passes run."""
     config = EngineConfig(
@@ -67,7 +72,7 @@ def test_a_flood_of_questions_leaves_half_of_the_device_to_frames() -> None:
         before = sum(one.deltas for one in flood)
         for seed in range(FRAMES):
             engine.offer("sends", batch(seed))
-            wait_for(lambda seed=seed: cursor_of(engine, "sends") == f"{seed:06}")
+            wait_for(partial(has_taken, engine, f"{seed:06}"))
         assert sum(one.deltas for one in flood) - before < 100 * FRAMES
         quiet = Sink()
         engine.handles["asked"].ask(Question("What now?", 2), quiet, caller="quiet")
