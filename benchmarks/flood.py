@@ -68,9 +68,9 @@ def _measured(model: VideoModel, rounds: int) -> list[Row]:
     alone, in_turn, in_order = list[float](), list[float](), list[float]()
     for _ in range(rounds):
         alone += _asked(cameras, "quiet", QUESTIONS)
-        with _flooding(cameras, "flood"):
+        with flooding(cameras, "flood"):
             in_turn += _asked(cameras, "quiet", QUESTIONS)
-        with _flooding(cameras, ""):
+        with flooding(cameras, ""):
             in_order += _asked(cameras, "", QUESTIONS)
     engine.stop()
     what = f"TTFT of one caller beside {OPEN} open questions of another"
@@ -143,9 +143,10 @@ class _Again(_Sink):
 
 
 @contextmanager
-def _flooding(cameras: Sequence[CameraHandle], caller: str) -> Iterator[None]:
+def flooding(cameras: Sequence[CameraHandle], caller: str) -> Iterator[None]:
+    """Meanwhile this caller has as many questions open as it may."""
     stop = threading.Event()
-    flood = [_Again(cameras[number % CAMERAS], caller, stop) for number in range(OPEN)]
+    flood = [_Again(cameras[number % len(cameras)], caller, stop) for number in range(OPEN)]
     try:
         yield
     finally:

@@ -24,6 +24,7 @@ from hermes.engine.question_room import QuestionRoom
 from hermes.engine.remembered import Given, Remembered
 from hermes.engine.scheduler import PassSize
 from hermes.engine.session import Session
+from hermes.engine.share import ASKING_SHARE, Share
 from hermes.engine.standing_rows import StandingRows
 from hermes.engine.starter import Starter
 from hermes.engine.weighing import Weighing, Weighings
@@ -85,6 +86,7 @@ class Answers:
         # Passes on a GPU are recorded as a whole, and short.
         self._in_layers = model.shape.device.type == "cpu"
         self._lately = AskedLately(clock)
+        self._asking = Share(ASKING_SHARE, clock)
         self._crowd_size = crowd_size
         self._let_others = False  # others than a crowd had the last pass
         self._standing_size = standing_size
@@ -94,20 +96,19 @@ class Answers:
         self._open = OpenQuestions()
         self._starter = Starter(model, passes, clock, self._failed)
 
-    @property
-    def ready(self) -> int:
-        """Questions that wait only for the device: for their first pass or next slice."""
-        return self._open.readable
+    def asked(self, *, frames_wait: bool = False) -> tuple[int, int]:
+        """Questions that wait only for the device, for their first pass or next slice; and answers
+        that have begun. Standing ones do not count.
+
+        If frames wait, and questions have had their share of the device, those of callers that
+        have many open do not count, either.
+        """
+        return self._open.asked(by_few=frames_wait and not self._asking.left)
 
     @property
     def standing(self) -> int:
         """Standing questions that wait for the device, or whose answers have begun."""
         return self._open.standing_ones
-
-    @property
-    def under_way(self) -> int:
-        """Answers that have begun, but for those to standing questions."""
-        return self._open.answered
 
     # -- starting and ending -------------------------------------------------
 
@@ -185,6 +186,11 @@ class Answers:
 
         Where one caller fills the pass, others go before it (`_let_first`), and it is short.
         """
+        began = self._clock()
+        self._step()
+        self._asking.took(0, self._clock() - began)
+
+    def _step(self) -> None:
         under_way = [answer for answer in self._open.under_way if answer not in self._reading]
         crowd = Crowd([*under_way, *self._open.ready]) if self._in_layers else NO_CROWD
         if crowd and not self._let_others and self._let_first(crowd):

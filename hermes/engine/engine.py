@@ -20,6 +20,7 @@ from hermes.engine.camera import CameraHandle
 from hermes.engine.config import EngineConfig
 from hermes.engine.copying import Copying
 from hermes.engine.crowd import LEAST_TOKENS, SHORTER
+from hermes.engine.frame_passes import FramePasses
 from hermes.engine.ingesting import Ingesting, Stopping
 from hermes.engine.mailbox import SHUTTING_DOWN, Mailbox
 from hermes.engine.merging import Merging
@@ -129,17 +130,19 @@ class Engine:
         self._ingesting = Ingesting(
             self._device,
             PassSize(most, slice_s, model.most_frame_tokens),
+            PassSize(most, slice_s / SHORTER, model.most_frame_tokens),
             observer,
+            clock=clock,
             wall_clock=wall_clock,
             give_way=self._give_way,
             taken=self._answers.frames_came,
         )
         self._copying = Copying(self._device.copier())
+        self._frames = FramePasses(self._sessions, self._scheduler, self._ingesting, self._copying)
         self._numbers = itertools.count()
         self._open: set[int] = set()
         self._lock = threading.Lock()  # of `_open`
         self._failure: BaseException | None = None
-        self._winding_down = False
         self._beat: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
@@ -195,7 +198,7 @@ class Engine:
         For the last snapshots, which would otherwise wait for the frames of all cameras, layer by
         layer. The frames that are left out are in the log still.
         """
-        self._winding_down = True
+        self._frames.winding_down = True
 
     def stop(self) -> None:
         """Fail all open answers, end the thread, and free all memories."""
@@ -316,24 +319,18 @@ class Engine:
     def _turn(self) -> None:
         self._look_around()
         self._copying.step()
-        held = self._copying.held
-        waiting = {
-            number: session.backlog
-            for number, session in self._sessions.items()
-            if session.pending
-            and session is not held
-            and not (self._winding_down and session.between)
-        }
+        waiting = self._frames.waiting()
         answers, room = self._answers, self._ingesting.size.tokens
         weighed = self._weighings.open
         match self._scheduler.next(
-            answers.ready,
-            answers.under_way,
+            *answers.asked(frames_wait=bool(waiting)),
             waiting,
             room,
             weighed,
             answers.standing,
             share_left=self._share.left,
+            short_room=self._ingesting.short_size.tokens,
+            cameras=len(self._sessions),
         ):
             case Answering():
                 answers.step()
@@ -342,21 +339,20 @@ class Engine:
             case Watching():
                 answers.watch()
             case Ingest(frames):
-                self._ingesting.perform({self._sessions[key]: n for key, n in frames.items()})
+                self._frames.run(frames, waiting)
             case Idle():
                 if not self._copying.busy:
                     self._mailbox.wait(IDLE_S)
 
     def _give_way(self, done: float, given: int) -> bool:
-        """Between two slices of a pass over frames, run a pass for questions if it should go first.
+        """Between two slices of a pass over frames, run a pass of others that should go first.
 
         Returns whether it ran one. Raises `Stopping` if the engine stops.
         """
         self._look_around()
-        answers = self._answers
-        if not self._scheduler.gives_way(answers.ready, answers.under_way, done, given):
-            return False
-        answers.step()
+        if not self._scheduler.gives_way(*self._answers.asked(frames_wait=True), done, given):
+            return self._frames.let_few_first()
+        self._answers.step()
         return True
 
     def _look_around(self) -> None:

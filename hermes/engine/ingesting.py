@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from hermes.engine.observer import EngineObserver
 from hermes.engine.scheduler import PassSize
@@ -41,33 +41,40 @@ class Ingesting:
         self,
         device: Device,
         size: PassSize,
+        short_size: PassSize,
         observer: EngineObserver,
         *,
+        clock: Callable[[], float],
         wall_clock: Callable[[], float],
         give_way: Callable[[float, int], bool],
         taken: Callable[[Session], None],
     ) -> None:
-        """`give_way`: called with the share of the pass that is done and how often it has given
-        way; runs one pass for questions if one should go first, and returns whether it did.
+        """`short_size`: of passes over long backlogs. `give_way`: called with the share of the pass
+        that is done and how often it has given way; runs one pass of others if one should go first,
+        and returns whether it did. It may run a pass over frames of other sessions.
         `taken`: called with each open session whose memory took in frames.
         """
         self.size = size
+        self.short_size = short_size
         self._observer = observer
+        self._clock = clock
         self._wall_clock = wall_clock
         self._give_way = give_way
         self._taken = taken
         self._pace = DevicePace(device)
         self._slices = _SLICES_AT_FIRST
-        self._progress = Progress()
 
-    def perform(self, frames: Mapping[Session, int]) -> None:
-        """Run one pass over the given number of waiting frames of each session."""
+    def perform(self, frames: Mapping[Session, int], *, short: bool = False) -> None:
+        """Run one pass over the given number of waiting frames of each session.
+
+        `short`: it is as large as `short_size` says.
+        """
         entries = [
             (session, entry) for session, count in frames.items() for entry in session.take(count)
         ]
         of = [(session, frame) for session, (frame, _) in entries if frame is not None]
         before = {session: _tokens(session) for session in frames}
-        outcomes = self._timed([_arrival(session, frame) for session, frame in of])
+        outcomes = self._timed([_arrival(session, frame) for session, frame in of], short)
         lags = {
             session: self._account(session, frame, outcome)
             for (session, frame), outcome in zip(of, outcomes, strict=True)
@@ -87,34 +94,35 @@ class Ingesting:
         if taken:
             self._observer.tokens_taken(session.camera_id, taken, unchanged)
 
-    def _timed(self, arrivals: list[Arrival]) -> list[Outcome]:
+    def _timed(self, arrivals: list[Arrival], short: bool) -> list[Outcome]:
         if not arrivals:
             return []
-        self._progress, began = Progress(), time.perf_counter()
+        progress, began = Progress(), self._clock()
         try:
-            outcomes = take_together(arrivals, self._between, self._retried)
+            outcomes = take_together(arrivals, partial(self._between, progress), self._retried)
         finally:
             self._pace.forget()
-        progress = self._progress
-        own_s = time.perf_counter() - began - progress.given_s
+        own_s = self._clock() - began - progress.given_s
         tokens = sum(tokens_of(arrival.memory, arrival.picture) for arrival in arrivals)
         self.size.took(tokens, progress.slices, own_s)
+        if short:
+            self.short_size.took(tokens, progress.slices, own_s)
         self._slices = max(1, progress.slices)
         return outcomes
 
-    def _between(self) -> None:
-        """Give way after a slice of the pass, as often as questions should go first."""
-        progress = self._progress
+    def _between(self, progress: Progress) -> None:
+        """Give way after a slice of the pass, as often as others should go first."""
         progress.slices += 1
         self._pace.tick()
-        began = time.perf_counter()
+        began = self._clock()
         while self._give_way(progress.slices / self._slices, progress.given):
             progress.given += 1
-        progress.given_s += time.perf_counter() - began
+        progress.given_s += self._clock() - began
 
     def _retried(self, error: Exception) -> None:
         log.warning("a pass over frames failed; trying again in halves: %s", error)
         self.size.failed()
+        self.short_size.failed()
         self._observer.pass_retried()
 
     def _account(self, session: Session, frame: FrameInput, outcome: Outcome) -> float | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from hermes.engine.answer import Answer
+from hermes.engine.crowd import MANY
 from hermes.engine.ready_questions import ReadyQuestions, can_begin, refused
 from hermes.engine.session import Session
 from hermes.engine.standing import StandingQuestions
@@ -30,21 +32,25 @@ class OpenQuestions:
         kinds = (self.waiting, self.ready, self.standing, self.under_way, self.weighed)
         return chain.from_iterable(kinds)
 
-    @property
-    def readable(self) -> int:
-        """Questions of people that a pass can read now: for the first time, or a next slice."""
-        sliced = sum(not answer.standing for answer in self.under_way if answer.unread_tokens)
-        return self.ready.able + sliced
+    def asked(self, *, by_few: bool = False) -> tuple[int, int]:
+        """Questions of people that a pass can read now, for the first time or a next slice; and
+        answers that have begun. `by_few`: only of callers that have few open.
+        """
+        answered = [answer for answer in self.under_way if not answer.standing]
+        able = [answer for answer in self.ready if can_begin(answer)]
+        if by_few:
+            of = Counter(answer.caller for answer in chain(answered, self.ready))
+            able, answered = (
+                [answer for answer in answers if of[answer.caller] <= MANY]
+                for answers in (able, answered)
+            )
+        sliced = sum(1 for answer in answered if answer.unread_tokens)
+        return len(able) + sliced, len(answered)
 
     @property
     def standing_ones(self) -> int:
         """Standing questions that can begin, or whose answers have begun."""
         return self.standing.able + sum(answer.standing for answer in self.under_way)
-
-    @property
-    def answered(self) -> int:
-        """Answers that have begun, but for those to standing questions."""
-        return sum(not answer.standing for answer in self.under_way)
 
     def make_ready(self, answer: Answer, now: float) -> None:
         """It waits for the device from now on."""

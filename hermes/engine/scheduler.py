@@ -63,6 +63,8 @@ MOST_COMPRESSIONS = 4
 and the guidance prompts of many would need much room.
 """
 
+FEWER = 2
+"""A camera has few frames waiting if another one has at least so many times as many."""
 
 REMEMBERED = 4096
 """How many cameras' last turns are remembered: far more than one device has cameras."""
@@ -106,8 +108,12 @@ class Scheduler(Generic[K]):
         weighed: int = 0,
         standing: int = 0,
         share_left: bool = True,
+        short_room: int | None = None,
+        cameras: int = 0,
     ) -> Work[K]:
         """The next step. `waiting`: cameras with frames; `room`: tokens that one pass may take.
+        `short_room`: the same of a pass over long backlogs while others of the `cameras` may send
+        frames; None: as many as of any pass.
 
         `answers`: those under way to questions that are not standing. `weighed`: answers
         whose evidence is wanted. `standing`: standing questions that are due, or whose
@@ -117,7 +123,7 @@ class Scheduler(Generic[K]):
         watched = standing > 0 and (share_left or not waiting)
         if waiting and (not (asked or weighed or watched) or self._streak >= self._limit):
             self._streak = 0
-            return Ingest(self._shares(waiting, room))
+            return self._ingest(waiting, room, short_room, cameras)
         if not asked and not weighed and not watched:
             return Idle()
         self._streak = self._streak + 1 if waiting else 0
@@ -139,7 +145,30 @@ class Scheduler(Generic[K]):
         """
         return ready_questions > 0 or (answers > 0 and given < done * self._limit)
 
-    def _shares(self, waiting: Mapping[K, Backlog], room: int) -> dict[K, int]:
+    def _ingest(
+        self, waiting: Mapping[K, Backlog], room: int, short_room: int | None, cameras: int
+    ) -> Ingest[K]:
+        """One pass over frames. Cameras with few frames do not share it with long backlogs: if it
+        is their turn, they have a pass of their own.
+        """
+        if short_room is None:
+            return Ingest(self.shares(waiting, room, room))
+        few = max(backlog.frames for backlog in waiting.values()) // FEWER
+        long = [key for key, backlog in waiting.items() if backlog.frames > few]
+        if len(long) == max(cameras, len(waiting)):
+            return Ingest(self.shares(waiting, room, room))
+        turn = min(self._last_turn.get(key, 0) for key in long)
+        first = {
+            key: backlog
+            for key, backlog in waiting.items()
+            if backlog.frames <= few and self._last_turn.get(key, 0) < turn
+        }
+        return Ingest(self.shares(first or waiting, room, short_room))
+
+    def shares(self, waiting: Mapping[K, Backlog], room: int, filled: int) -> dict[K, int]:
+        """How many frames of each camera one pass takes. `filled`: the tokens up to which it takes
+        more than one of a camera.
+        """
         last_turn = self._last_turn
         most = max(1, room // min(backlog.tokens for backlog in waiting.values()))
         spared = _spared(waiting, last_turn)
@@ -155,6 +184,7 @@ class Scheduler(Generic[K]):
             chosen.append(key)
             left -= waiting[key].tokens
         shares = dict.fromkeys(chosen, 1)
+        left -= max(0, room - filled)
         compressed = sum(waiting[key].compresses(1) for key in chosen)
         wanting = chosen
         while wanting:

@@ -1,4 +1,4 @@
-"""The share of the device that standing questions may take. Plain Python."""
+"""The share of the device that one kind of questions may take. Plain Python."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 BURST_S = 0.5
 """What was not used is saved up to this much of the device's time."""
+ASKING_SHARE = 0.5
+"""The share of questions, while frames wait, from which on callers that have many open wait for the
+frames. As much is left for frames: a flood of questions has no end, and frames that wait too long
+are lost.
+"""
 _NEWEST = 0.1  # weight of the newest measurement
 
 
 class Share:
-    """Counts the device's time that standing questions take. Only the device's thread steps it.
+    """Counts the device's time that questions take. Only the device's thread steps it.
 
     They have `limit` seconds of each second while frames wait.
     """

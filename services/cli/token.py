@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -9,6 +10,9 @@ import typer
 
 from hermes.errors import InvalidInput
 from services.cli.output import err
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+"""`float` takes more: nan, 1e999, 1_000."""
 
 
 def token(
@@ -43,14 +47,24 @@ def token(
 
 def _limits(given: list[str]) -> dict[str, float]:
     """Limits as they are typed. Raises `InvalidInput`."""
+    from services.query_gateway.access.token_limits import TokenLimits
+
+    known = TokenLimits.model_fields
     found: dict[str, float] = {}
     for text in given:
-        name, equals, number = text.partition("=")
+        name, equals, number = (part.strip() for part in text.partition("="))
+        if not equals or not name or not _NUMBER.fullmatch(number):
+            raise InvalidInput("--limit", f"{text!r} is not NAME=NUMBER, e.g. cameras=50")
+        if name not in known:
+            raise InvalidInput("--limit", f"{name!r} is no limit; known: {', '.join(known)}")
+        if name in found:
+            raise InvalidInput("--limit", f"{name} is given twice")
+        value = float(number)
+        if value < 0:
+            raise InvalidInput("--limit", f"{text!r}: must be 0 or more")
+        found[name] = int(value) if value.is_integer() else value
         try:
-            if not equals:
-                raise ValueError
-            value = float(number)
-        except ValueError:
-            raise InvalidInput("--limit", f"{text!r} is not NAME=NUMBER, e.g. cameras=50") from None
-        found[name.strip()] = int(value) if value.is_integer() else value
+            TokenLimits.parse({name: found[name]})
+        except ValueError:  # of a fraction, as all else was checked
+            raise InvalidInput("--limit", f"{text!r}: must be whole") from None
     return found

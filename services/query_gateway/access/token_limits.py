@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hermes.errors import LimitReached
 
@@ -26,6 +26,14 @@ class TokenLimits(BaseModel):
     """Cameras that one question may ask."""
     span_s: float | None = Field(None, ge=0)
     """Seconds of the past that one question with a span may ask about, over all its cameras."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_number(cls, value: Any) -> Any:
+        # YAML reads `no` and `off` as false, which would count as 0: no limit.
+        if isinstance(value, bool):
+            raise ValueError("must be a number; 0 is no limit")
+        return value
 
     @classmethod
     def parse(cls, claim: Any) -> TokenLimits:

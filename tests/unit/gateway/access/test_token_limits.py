@@ -46,6 +46,10 @@ def test_limits_are_on_the_line_of_a_token(tmp_path: Path) -> None:
         ({"camera": 2}, "0.limits.camera: Extra"),
         ({"cameras": -1}, "0.limits.cameras: Input should be greater"),
         ({"watches": "many"}, "0.limits.watches"),
+        ({"cameras": False}, "0.limits.cameras: must be a number; 0 is no limit"),
+        ({"cameras": 2.5}, "0.limits.cameras"),
+        ({"span_s": float("nan")}, "0.limits.span_s"),
+        ({"span_s": float("inf")}, "0.limits.span_s"),
         ([5], "0.limits"),
     ],
 )
@@ -61,7 +65,7 @@ async def test_limits_of_a_jwt() -> None:
     assert (await verifier().caller(signed())).limits == NONE
     renamed = await verifier(limits_claim="quota").caller(signed(quota={"cameras": 1}))
     assert renamed.limits.cameras == 1
-    for wrong in ({"watch": 4}, "4", {"watches": -1}):
+    for wrong in ({"watch": 4}, "4", {"watches": -1}, {"watches": False}, {"span_s": "nan"}):
         with pytest.raises(Unauthenticated, match=r"has limits .* that make no sense"):
             await verifier().caller(signed(hermes_limits=wrong))
 
