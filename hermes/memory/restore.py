@@ -23,10 +23,8 @@ from hermes.memory.slab import STANDS, Slab, SlabPool
 from hermes.memory.state import NO_MEDIA, STORED, MemoryState, kind_of
 from hermes.memory.stored import EIGHT_BITS, narrowed, widened
 
-KNOWN = frozenset(
-    ("keys", "values", "positions", "frames", "patches", "stamps", "gaps")
-    + ("guidance", "until", "beside")
-)
+KNOWN = {"keys", "values", "positions", "frames", "patches"}
+KNOWN |= {"stamps", "gaps", "guidance", "until", "beside"}
 """The names of a state's tensors in this version."""
 
 OTHER_WEIGHTS = 0.1
