@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from hermes.engine import snapshot
+from hermes.errors import Unavailable
 from services.cli import redis_server
 from services.cli.frame_size import frame_size_of
 from services.cli.worlds import World, make_worlds, questions_for
@@ -112,6 +113,19 @@ def check(fleet: Fleet, known: Iterable[Known]) -> None:
             assert (text, seen >= FRAMES) == (answer, True), f"{one.camera}: {question}"
 
 
+def kinds_are_kept(fleet: Fleet) -> bool:
+    """Ask for one of two choices: it is answered so, or refused with UNAVAILABLE. Which it was."""
+    try:
+        stream = fleet.client.ask(FILMS[0], "Is it day or night?", choices=["day", "night"])
+        assert "".join(stream) in ("day", "night")
+    except Unavailable as error:
+        if "older than the gateway" not in str(error):
+            raise
+        return False
+    assert len(stream.result().choices) == 2
+    return True
+
+
 def replaced(former: Fleet, fleet: Fleet, names: dict[str, str]) -> list[float]:
     """End one worker after the other, and start another in its place, as a StatefulSet does.
 
@@ -160,8 +174,10 @@ def test_a_fleet_is_upgraded_and_rolled_back(tmp_path: Path, commit: str) -> Non
         new.start("gateway-1")
         asked(new, known)
         check(new, known)
+        kinds_are_kept(new)
         took = replaced(old, new, {"worker-1": "worker-11", "worker-2": "worker-12"})
         check(old, known)
+        assert kinds_are_kept(new)
         decoder_replaced(old, new, "decoder-1", "decoder-11")
         for words in (["ask", FILMS[0], next(iter(known[0].answers))], ["camera", "list"]):
             said = earlier.hermes(*words, "-g", new.address)
@@ -174,6 +190,7 @@ def test_a_fleet_is_upgraded_and_rolled_back(tmp_path: Path, commit: str) -> Non
         known.append(remembered(new, worlds[len(FILMS)]))
         took = replaced(new, old, {"worker-11": "worker-21", "worker-12": "worker-22"})
         check(new, known)
+        kinds_are_kept(new)
         decoder_replaced(new, old, "decoder-11", "decoder-21")
         check(old, known)
         rolled_back = restored(old, "worker-21", "worker-22")
