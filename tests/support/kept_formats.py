@@ -83,24 +83,25 @@ def _text(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _dumped(client: redis.Redis) -> Iterator[tuple[str, tuple[str, Any]]]:
+def _dumped(client: Any) -> Iterator[tuple[str, tuple[str, Any]]]:
     for key in sorted(client.scan_iter()):
-        kind, values = client.type(key).decode(), None  # type: ignore[union-attr]
+        kind = client.type(key).decode()
+        values: Any
         if kind == "string":
-            values = _text(client.get(key))  # type: ignore[arg-type]
+            values = _text(client.get(key))
         elif kind == "hash":
-            hashed: Any = client.hgetall(key)
-            values = {field.decode(): _text(value) for field, value in sorted(hashed.items())}
+            values = {
+                field.decode(): _text(value) for field, value in sorted(client.hgetall(key).items())
+            }
         elif kind == "zset":
-            scored: Any = client.zrange(key, 0, -1, withscores=True)
+            scored = client.zrange(key, 0, -1, withscores=True)
             values = [(_text(member), score) for member, score in scored]
         elif kind == "list":
-            values = [_text(value) for value in client.lrange(key, 0, -1)]  # type: ignore[union-attr]
+            values = [_text(value) for value in client.lrange(key, 0, -1)]
         else:
-            last: Any = client.xrevrange(key, count=_ENTRIES)
             values = [
                 (entry.decode(), {name.decode(): _text(value) for name, value in fields.items()})
-                for entry, fields in reversed(last)
+                for entry, fields in reversed(client.xrevrange(key, count=_ENTRIES))
             ]
         yield key.decode(), (kind, values)
 

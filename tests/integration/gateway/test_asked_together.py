@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from hermes import errors
-from hermes.v1.query_pb2 import Question, QuestionSpan
+from hermes.v1.query_pb2 import FRESHNESS_LATEST, Question, QuestionSpan
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.asked_together import WorkersTogether
 from services.query_gateway.channels import ChannelPool
@@ -106,7 +106,7 @@ async def test_an_older_worker_is_not_asked_what_it_would_leave_out(rig: Rig) ->
         return len([event async for event in workers.ask(route, question, until)])
 
     rig.worker.knows_many = False
-    assert await asked(Question(camera_id="dock", text="who?", freshness=1)) == 3
+    assert await asked(Question(camera_id="dock", text="who?", freshness=FRESHNESS_LATEST)) == 3
     for question in (Question(text="who?", span=span), Question(regex="a+")):
         with pytest.raises(errors.Unavailable, match="older than the gateway"):
             await asked(question)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import redis
 
@@ -121,14 +123,15 @@ def test_watches_and_events_are_read(redis_client: redis.Redis) -> None:
     assert owner is not None
     rooms = parse_rooms(redis_client.hgetall(keys.WATCH_ROOMS), owner.expires_ms - AFTER_MS)  # type: ignore[arg-type]
     assert rooms["worker-1"].capacity > 0
-    entries = redis_client.xrange(keys.EVENTS)
-    last = message_of(entries[-1][1])  # type: ignore[index]
+    entries: Any = redis_client.xrange(keys.EVENTS)
+    last = message_of(entries[-1][1])
     assert last is not None
     assert (last.type, last.watch_id, last.model) == (EVENT_TYPE_CLOSED, watch.id, "demo")
-    (member,) = redis_client.zrange(keys.EVENTS_INDEX, 0, -1)  # type: ignore[misc]
+    members: Any = redis_client.zrange(keys.EVENTS_INDEX, 0, -1)
+    (member,) = members
     indexed = Indexed.parse(member)
     assert indexed == Indexed(last.id, watch.id, CAMERA, last.severity)
-    record = redis_client.hgetall(keys.event(last.id))
-    event = event_of({name.decode(): value for name, value in record.items()})  # type: ignore[union-attr]
+    record: Any = redis_client.hgetall(keys.event(last.id))
+    event = event_of({name.decode(): value for name, value in record.items()})
     assert event is not None
     assert (event.closed, event.sentence, event.sequence) == (last.closed, last.sentence, 3)
