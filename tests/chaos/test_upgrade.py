@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from services.cli.worlds import World, make_worlds, questions_for
 from services.common import keys
 from tests.chaos.conftest import HANGS_S
 from tests.support.fleet import QUESTION, Asker, Book, Fleet
-from tests.support.versions import NOW, ROOT, exported, side_by_side
+from tests.support.versions import NOW, Version, exported, side_by_side
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(HANGS_S)]
@@ -86,14 +85,9 @@ def remembered(fleet: Fleet, world: World) -> Known:
     return Known(world, answers)
 
 
-def crosses_over(commit: str) -> bool:
-    """Whether this version reads the commit's snapshots: they are of one format."""
-    text = subprocess.run(
-        ["git", "-C", str(ROOT), "show", f"{commit}:hermes/engine/snapshot.py"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+def crosses_over(earlier: Version) -> bool:
+    """Whether this version reads that version's snapshots: they are of one format."""
+    text = (earlier.folder / "hermes" / "engine" / "snapshot.py").read_text()
     return f"\nFORMAT = {snapshot.FORMAT}\n" in text
 
 
@@ -167,7 +161,7 @@ def test_a_fleet_is_upgraded_and_rolled_back(tmp_path: Path, commit: str) -> Non
                 askers.enter_context(
                     Asker(fleet.address, [one.camera], book, expected=expected, question=question)
                 )
-            crosses = crosses_over(commit)
+            crosses = crosses_over(earlier)
             askers.enter_context(Asker(fleet.address, [LIVE], book, forgetful=not crosses))
 
         asked(old, known)
