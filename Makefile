@@ -55,7 +55,7 @@ test: $(STAMP) node-packages kernels ## Unit, contract and integration tests (un
 test-all: $(STAMP) node-packages kernels ## The same and the slow ones
 	@$(BIN)/python -m pytest -m 'not chaos' $(PYTEST_FLAGS)
 
-test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (forty minutes)
+test-chaos: $(STAMP) ## Kill, stop, cut off and fill up everything that runs (fifty minutes)
 	@$(BIN)/python -m pytest -m chaos -s tests/chaos $(PYTEST_FLAGS)
 
 # The API as clients out there know it. It is only added to.

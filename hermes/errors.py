@@ -22,6 +22,7 @@
     ├── PermissionDenied        PERMISSION_DENIED
     ├── Unsupported             UNSUPPORTED
     ├── SnapshotMismatch        SNAPSHOT_MISMATCH
+    │   └── SnapshotVersion     SNAPSHOT_VERSION: another version of the program wrote it
     └── SnapshotCorrupt         SNAPSHOT_CORRUPT
 
 The word beside each type is its `reason`: stable, and meant for programs. The
@@ -210,6 +211,15 @@ class SnapshotMismatch(HermesError):
     """
 
     reason = "SNAPSHOT_MISMATCH"
+
+
+class SnapshotVersion(SnapshotMismatch):
+    """A snapshot is written in a way that this version does not know.
+
+    An older one of the same memory may be readable: it may be of this version.
+    """
+
+    reason = "SNAPSHOT_VERSION"
 
 
 class SnapshotCorrupt(HermesError):

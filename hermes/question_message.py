@@ -32,6 +32,17 @@ def question_of(message: query_pb2.Question, now_ms: int) -> Question:
     )
 
 
+def all_known(message: query_pb2.Question) -> bool:
+    """Whether this version knows every part of the message, at any depth.
+
+    Without a part that a later version added it would be another question.
+    """
+    known = query_pb2.Question()
+    known.CopyFrom(message)
+    known.DiscardUnknownFields()
+    return known.ByteSize() == message.ByteSize()
+
+
 def _span_of(span: query_pb2.QuestionSpan, now_ms: int) -> Span:
     kinds = {"last": ("last",), "capture": ("start", "end"), "media": ("media_start", "media_end")}
     given = [kind for kind, names in kinds.items() if any(span.HasField(name) for name in names)]

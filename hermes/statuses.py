@@ -150,6 +150,7 @@ _TABLE = (
         foreign="{peer} does not know this call: {message}",
     ),
     _Row(errors.SnapshotMismatch, StatusCode.INTERNAL, _plain(errors.SnapshotMismatch)),
+    _Row(errors.SnapshotVersion, StatusCode.INTERNAL, _plain(errors.SnapshotVersion)),
     _Row(errors.SnapshotCorrupt, StatusCode.INTERNAL, _plain(errors.SnapshotCorrupt)),
 )
 _BY_KIND = {row.kind: row for row in _TABLE}

@@ -16,7 +16,7 @@ from typing import Any
 
 from safetensors import torch as safetensors
 
-from hermes.errors import SnapshotCorrupt, SnapshotMismatch
+from hermes.errors import SnapshotCorrupt, SnapshotMismatch, SnapshotVersion
 from hermes.memory import MemoryState
 from hermes.vlm import VideoMemory
 
@@ -51,8 +51,9 @@ def encode(state: MemoryState) -> bytes:
 def decode(data: bytes, *, limit_bytes: int) -> MemoryState:
     """Decode a snapshot. `VideoMemory.restore` checks whether the state fits a memory.
 
-    Raises `SnapshotMismatch` if the snapshot is larger than `limit_bytes` or of
-    another format, and `SnapshotCorrupt` if it was changed since it was written.
+    Raises `SnapshotMismatch` if the snapshot is larger than `limit_bytes`,
+    `SnapshotVersion` if it is of another format, and `SnapshotCorrupt` if it was
+    changed since it was written.
     """
     if len(data) > limit_bytes:
         raise SnapshotMismatch(
@@ -68,7 +69,7 @@ def decode(data: bytes, *, limit_bytes: int) -> MemoryState:
         raise SnapshotCorrupt(f"the snapshot cannot be read ({type(error).__name__})") from error
     version = header.pop("format", None)
     if version != FORMAT:
-        raise SnapshotMismatch(
+        raise SnapshotVersion(
             f"the snapshot has format {str(version)[:20]}; this build reads {FORMAT}"
         )
     return MemoryState(header, tensors)

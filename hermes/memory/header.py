@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hermes.errors import SnapshotCorrupt, SnapshotMismatch
+from hermes.errors import SnapshotCorrupt, SnapshotMismatch, SnapshotVersion
 
 _WORD = re.compile(r"[a-z0-9_]{0,40}")
 _SHOWN = 80
@@ -120,10 +120,14 @@ class Header:
 
 
 def same(what: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    """Raises `SnapshotMismatch` unless they are equal, naming the first difference."""
+    """Raises `SnapshotMismatch` unless they are equal, naming the first difference.
+
+    It is a `SnapshotVersion` where only one of them has the name.
+    """
     for name in dict.fromkeys([*ours, *theirs]):
         if theirs.get(name) != ours.get(name):
-            raise SnapshotMismatch(
+            kind = SnapshotMismatch if name in ours and name in theirs else SnapshotVersion
+            raise kind(
                 f"the snapshot was taken with {what}.{name} = {shown(theirs.get(name))};"
                 f" here it is {shown(ours.get(name))}"
             )

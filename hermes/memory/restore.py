@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hermes.errors import SnapshotCorrupt, SnapshotMismatch
+from hermes.errors import SnapshotCorrupt, SnapshotMismatch, SnapshotVersion
 from hermes.memory.coverage import MAX_GAPS, FrameStamp, FrameTable
 from hermes.memory.header import Header, same, shown
 from hermes.memory.held import Held
@@ -22,6 +22,10 @@ from hermes.memory.shape import CacheShape
 from hermes.memory.slab import STANDS, Slab, SlabPool
 from hermes.memory.state import NO_MEDIA, STORED, MemoryState, kind_of
 from hermes.memory.stored import EIGHT_BITS, narrowed, widened
+
+KNOWN = {"keys", "values", "positions", "frames", "patches"}
+KNOWN |= {"stamps", "gaps", "guidance", "until", "beside"}
+"""The names of a state's tensors in this version."""
 
 OTHER_WEIGHTS = 0.1
 """The relative distance from which two prefixes were written by different weights.
@@ -46,8 +50,8 @@ def restored(
     """What a memory of this kind holds once it is what `state` was taken of.
 
     `present`: what it holds now, if it has its prefix. Raises `SnapshotMismatch`
-    if the state was taken of another kind of memory, and `SnapshotCorrupt` if it
-    cannot have been taken of any.
+    if the state was taken of another kind of memory, `SnapshotVersion` if a later
+    version wrote it, and `SnapshotCorrupt` if it cannot have been taken of any.
     """
     shape, header, tensors = slabs.shape, Header(state.header), state.tensors
     for name, ours in kind_of(replace(shape, stored=None), config, policy).items():
@@ -128,7 +132,7 @@ def _stored_as(name: object) -> torch.dtype | None:
         return None
     if name == str(EIGHT_BITS).removeprefix("torch."):
         return EIGHT_BITS
-    raise SnapshotMismatch(
+    raise SnapshotVersion(
         f"the snapshot's keys and values are stored as {shown(name)}, which this build cannot read"
     )
 
@@ -173,6 +177,10 @@ def _check_tensors(
     if "until" in tensors:
         expected["until"] = (torch.int64, (layers, length))
         expected["beside"] = (torch.int64, (None, 3))
+    if later := tensors.keys() - KNOWN:
+        raise SnapshotVersion(
+            f"a later version wrote the snapshot: this build does not know {shown(sorted(later))}"
+        )
     if tensors.keys() != expected.keys():
         raise SnapshotCorrupt(f"the snapshot's tensors are {shown(sorted(tensors))}")
     for name, (dtype, size) in expected.items():

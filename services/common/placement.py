@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
+from services.common.known_fields import known_fields
+
 ALIVE_S = 8.0
 """Two missed renewals. Shorter than a lease, so that no camera waits for an instance that died."""
 
@@ -135,9 +137,9 @@ def moves(
 
 def _parse(value: bytes) -> Member | None:
     try:
-        return Member(**json.loads(value))
+        return Member(**known_fields(Member, json.loads(value)))
     except (ValueError, TypeError):
-        return None  # written by another version of this program
+        return None
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -1,7 +1,7 @@
 """How many evaluations of watches each worker can make, and makes.
 
-A hash of its own beside that of the workers: a process of the version before passes
-over a worker that says more about itself than it knows.
+A hash of its own beside that of the workers: processes of early versions pass over
+a worker that says more about itself than it knows.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from hermes.memory import MemoryState
 from hermes.v1.camera_pb2 import Camera
 from services.common import keys, logs
 from services.common.frame_log import Fenced
+from services.common.known_fields import known_fields
 from services.common.leases import Lease
 from services.common.scripts import load_script
 from services.hermes_worker.log_position import LogPosition
@@ -85,10 +86,16 @@ class Checkpoints:
         if not isinstance(raw, bytes):
             return []
         try:
-            found = [Checkpoint(**json.loads(entry)) for entry in json.loads(raw)]
+            entries = list(json.loads(raw))
         except (ValueError, TypeError):
             log.error("checkpoints_unreadable", camera=camera.id)
             return []
+        found = []
+        for entry in entries:
+            try:
+                found.append(_parse(entry))
+            except (ValueError, TypeError):  # the others may be whole
+                log.error("checkpoint_entry_unreadable", camera=camera.id)
         # A camera may have been removed and its id used again: older paths are another camera's.
         return [one for one in found if one.path.startswith(f"{folder_of(camera)}/")]
 
@@ -122,9 +129,17 @@ class Checkpoints:
 
     def _forget(self, entry: bytes) -> None:
         try:
-            self._store.delete(Checkpoint(**json.loads(entry)).path)
+            self._store.delete(_parse(entry).path)
         except Exception as error:  # each file system has its own: it is tidied up later
             log.warning("checkpoint_not_deleted", error=str(error))
+
+
+def _parse(entry: str | bytes) -> Checkpoint:
+    """From an entry of the record. Raises ValueError or TypeError."""
+    made = Checkpoint(**known_fields(Checkpoint, json.loads(entry)))
+    if not isinstance(made.path, str):
+        raise TypeError("a path is a text")
+    return made
 
 
 def folder_of(camera: Camera) -> str:

@@ -10,7 +10,6 @@ from hermes.camera_error import camera_error
 from hermes.engine import AnswerResult, Engine
 from hermes.engine.answer import Answer
 from hermes.errors import HermesError
-from hermes.question_message import question_of
 from hermes.v1 import query_pb2
 from hermes.v1.worker_pb2 import (
     CameraAnswerEvent,
@@ -120,7 +119,7 @@ class _Call:
     async def _ask_all(self, received_ms: int) -> None:
         cameras = list(self._cameras.values())
         targets = await self._door.targets([camera.id for camera in cameras], self._question)
-        wanted = question_of(self._question, received_ms)
+        wanted = self._door.wanted(self._question, received_ms)
         await prepare(cameras[0].tenure, wanted)
         with self._engine.at_once():
             for camera in cameras:

@@ -10,6 +10,7 @@ import redis
 from hermes.engine import AnswerResult
 from hermes.errors import CameraNotOwned, CameraNotReady, Unavailable
 from hermes.question import Question
+from hermes.question_message import all_known, question_of
 from hermes.v1 import query_pb2
 from services.common import tracing
 from services.common.frame_log import BEGINNING, FrameLog, LogId
@@ -19,6 +20,9 @@ from services.hermes_worker.evidence_pictures import pictures_of
 from services.hermes_worker.log_position import LogPosition
 from services.hermes_worker.tenure import CATCH_UP_S, Tenure, cursor_of
 from services.hermes_worker.tenures import Tenures
+
+OLDER_S = 1.0
+"""When to ask a worker again that is about to be updated."""
 
 
 class QuestionDoor:
@@ -66,6 +70,18 @@ class QuestionDoor:
                 f"no frame of camera {tenure.camera.id!r} has been seen yet; its status says why",
                 CATCH_UP_S,
             )
+
+    def wanted(self, question: query_pb2.Question, received_ms: int) -> Question:
+        """What is asked. Raises `InvalidInput`, and `Unavailable` if this worker is older than
+        the gateway and does not know all of it: a later one will.
+        """
+        if not all_known(question):
+            raise Unavailable(
+                "this worker is older than the gateway and does not know all of what is asked;"
+                " ask again once it is updated",
+                OLDER_S,
+            )
+        return question_of(question, received_ms)
 
     async def targets(
         self, camera_ids: Sequence[str], question: query_pb2.Question

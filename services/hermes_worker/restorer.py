@@ -11,7 +11,13 @@ from queue import Empty, SimpleQueue
 
 import redis
 
-from hermes.errors import CameraNotOwned, SnapshotCorrupt, SnapshotMismatch, Unavailable
+from hermes.errors import (
+    CameraNotOwned,
+    SnapshotCorrupt,
+    SnapshotMismatch,
+    SnapshotVersion,
+    Unavailable,
+)
 from services.common import logs
 from services.common.heartbeats import Heartbeats
 from services.common.metrics import Metrics
@@ -123,6 +129,10 @@ class Restorer:
             for checkpoint in list(usable):
                 try:
                     start = self._load(tenure, checkpoint)
+                except SnapshotVersion as error:
+                    # During an upgrade, or after it was taken back: older ones may be ours.
+                    self._report_unusable(tenure, checkpoint, error)
+                    usable.remove(checkpoint)
                 except SnapshotMismatch as error:
                     # Another model or budget: the older ones are of the same.
                     log.error(

@@ -16,7 +16,6 @@ from hermes.errors import HermesError, Unsupported
 from hermes.frame_query import query_of
 from hermes.merged_question import CameraAnswer
 from hermes.question import Question
-from hermes.question_message import question_of
 from hermes.v1 import query_pb2, worker_pb2, worker_pb2_grpc
 from services.common import logs, tracing
 from services.common.caller import caller_in
@@ -103,7 +102,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         caller: str,
     ) -> AsyncGenerator[worker_pb2.WorkerServiceAskResponse, None]:
         camera_id = question.camera_id
-        wanted = question_of(question, received_ms)
+        wanted = self._door.wanted(question, received_ms)
         target = (await self._door.targets([camera_id], question)).get(camera_id)
         self._door.check_seen(tenure, target or BEGINNING)
         await prepare(tenure, wanted)
@@ -185,7 +184,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     ) -> AsyncIterator[worker_pb2.WorkerServiceMergeResponse]:
         """Stream one answer made of the cameras' answers. No camera's memory is read."""
         tracing.note(cameras=len(request.answers), model=self._engine.model.name)
-        wanted = question_of(request.question, int(time.time() * 1000))
+        wanted = self._door.wanted(request.question, int(time.time() * 1000))
         answers = [
             CameraAnswer(one.camera_id, one.text, one.display_name) for one in request.answers
         ]

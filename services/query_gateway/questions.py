@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, replace
 
 from hermes import question as value
-from hermes.errors import InvalidInput
-from hermes.question_message import question_of
+from hermes.errors import InvalidInput, Unsupported
+from hermes.question_message import all_known, question_of
 from hermes.sampling import GREEDY
 from hermes.v1 import query_pb2
 from hermes.v1.query_pb2 import (
@@ -48,7 +48,14 @@ class QuestionRules:
         return question
 
     def check_content(self, question: Question) -> None:
-        """Check everything but which cameras are asked. Raises `InvalidInput`."""
+        """Check everything but which cameras are asked. Raises `InvalidInput`, and `Unsupported`
+        if the client is newer than this gateway, and asks for what is not known here.
+        """
+        if not all_known(question):
+            raise Unsupported(
+                "this gateway is older than the client and does not know all of what is asked:"
+                " update it"
+            )
         if not question.text.strip():
             raise InvalidInput("question.text", "is empty")
         _check_length("question.text", question.text, self.max_chars)

@@ -33,6 +33,7 @@ from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.channels import ChannelPool
 from services.query_gateway.outgoing import outgoing
 from services.query_gateway.resolver import Route
+from services.query_gateway.worker_versions import WorkerVersions
 
 log = logs.get(__name__)
 
@@ -45,6 +46,7 @@ class Workers:
 
     def __init__(self, channels: ChannelPool) -> None:
         self._channels = channels
+        self._versions = WorkerVersions()
 
     async def ask(
         self, route: Route, question: Question, deadline: float
@@ -58,6 +60,10 @@ class Workers:
         remaining = left_until(deadline)
         request = WorkerServiceAskRequest(question=question, epoch=route.epoch)
         async with self._channels.use(route.address) as channel:
+            try:
+                await self._versions.check(channel, route, question, remaining)
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error, route) from error
             ask = cast(Any, WorkerServiceStub)(channel).Ask
             call = ask(request, timeout=remaining, metadata=outgoing())
             try:

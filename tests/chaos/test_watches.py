@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,8 +103,20 @@ def register(client: redis.Redis) -> None:
 
 
 def run(fleet: Fleet, film: Film, stages: list[Stage], numbers: Any) -> list[int]:
-    """Show all frames, and a day at the end; the frames at which an owner was killed."""
+    """Show all frames; the frames at which an owner was killed."""
     kills = []
+    for number in shown(film, stages):
+        if 20 < number < FRAMES and number % KILL_EVERY == 0:
+            owner = fleet.owner(stages[number // KILL_EVERY % len(stages)].feeder.camera_id)
+            if owner is not None:
+                fleet.kill(owner.instance)
+                kills.append(number)
+                fleet.start(f"worker-{next(numbers)}", **DEMO)
+    return kills
+
+
+def shown(film: Film, stages: list[Stage]) -> Iterator[int]:
+    """Show all frames, and a day at the end, as fast as a camera does; the number of each."""
     for number in range(FRAMES + NIGHT + 4):
         began = time.monotonic()
         for stage in stages:
@@ -112,14 +125,8 @@ def run(fleet: Fleet, film: Film, stages: list[Stage], numbers: Any) -> list[int
                 night = False
             picture = film.night(number) if night else film.day(number)
             stage.feeder.push(first_ms=at_ms(number), pictures=[picture])
-        if 20 < number < FRAMES and number % KILL_EVERY == 0:
-            owner = fleet.owner(stages[number // KILL_EVERY % len(stages)].feeder.camera_id)
-            if owner is not None:
-                fleet.kill(owner.instance)
-                kills.append(number)
-                fleet.start(f"worker-{next(numbers)}", **DEMO)
+        yield number
         time.sleep(max(0.0, 1 / FRAMES_A_SECOND - (time.monotonic() - began)))
-    return kills
 
 
 def messages(client: redis.Redis) -> list[Event]:

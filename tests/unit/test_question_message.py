@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hermes.question import Choices, JsonSchema, Question, Regex, Span, Turn
-from hermes.question_message import question_of
+from hermes.question_message import all_known, question_of
 from hermes.sampling import Sampling
 from hermes.v1 import query_pb2
 from hermes.v1.query_pb2 import QuestionSpan
@@ -18,6 +18,15 @@ def of(**fields: object) -> Question:
 
 def test_an_old_clients_question_is_plain() -> None:
     assert of(max_tokens=7, freshness=2) == Question("what?", 7)
+
+
+def test_parts_of_a_later_version_are_noticed_at_any_depth() -> None:
+    plain = query_pb2.Question(text="what?", choices={"texts": ["a", "b"]}, span={"last": {}})
+    assert all_known(plain)
+    later = b"\xf2\x07\x01x"  # field 126, a text
+    assert not all_known(query_pb2.Question.FromString(plain.SerializeToString() + later))
+    within = QuestionSpan.FromString(later)
+    assert not all_known(query_pb2.Question(text="what?", span=within))
 
 
 def test_forms_and_turns_and_evidence() -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from google.protobuf.message import DecodeError
 
 from hermes.v1.watch_pb2 import Watch
+from services.common.known_fields import known_fields
 from services.hermes_worker.watches.trigger import Phase, State
 
 
@@ -40,7 +41,7 @@ def read(raw: bytes) -> Remembered | None:
         version, watch = fields.pop("version"), fields.pop("watch", None)
         fields["phase"] = Phase(fields["phase"])
         fields["samples"] = tuple((int(at), float(value)) for at, value in fields["samples"])
-        state = State(**fields)
+        state = State(**known_fields(State, fields))
         known = None if watch is None else Watch.FromString(base64.b64decode(watch))
     except (ValueError, TypeError, KeyError, AttributeError, DecodeError):
         return None

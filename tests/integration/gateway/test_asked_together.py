@@ -11,11 +11,12 @@ import grpc
 import pytest
 
 from hermes import errors
-from hermes.v1.query_pb2 import Question
+from hermes.v1.query_pb2 import FRESHNESS_LATEST, Question, QuestionSpan
 from services.common.rpc import INTERNAL_MESSAGE
 from services.query_gateway.asked_together import WorkersTogether
 from services.query_gateway.channels import ChannelPool
 from services.query_gateway.resolver import Route
+from services.query_gateway.workers import Workers
 from tests.support.fake_worker import Abort, Crash, End, Fail, FakeWorker, Hang, Rest, Say
 
 CAMERAS = ("dock", "gate", "yard")
@@ -26,6 +27,7 @@ class Rig:
 
     def __init__(self, worker: FakeWorker, channels: ChannelPool) -> None:
         self.worker = worker
+        self.channels = channels
         self.workers = WorkersTogether(channels)
         self.deadline = asyncio.get_running_loop().time() + 20
 
@@ -91,6 +93,28 @@ async def test_an_older_worker_is_asked_about_one_camera_at_a_time(rig: Rig) -> 
     said = await rig.all(*CAMERAS)
     assert said == ["dock is empty<1>", "gate is empty<2>", "yard is empty<3>"]
     assert len(rig.worker.calls) == 3
+
+
+async def test_an_older_worker_is_not_asked_what_it_would_leave_out(rig: Rig) -> None:
+    """It would answer from all that it remembers, or in free text. Another may know by then."""
+    workers, span = Workers(rig.channels), QuestionSpan()
+    span.last.FromSeconds(5)
+
+    async def asked(question: Question) -> int:
+        until = asyncio.get_running_loop().time() + 20
+        route = Route("dock", rig.worker.address, 7)
+        return len([event async for event in workers.ask(route, question, until)])
+
+    rig.worker.knows_many = False
+    assert await asked(Question(camera_id="dock", text="who?", freshness=FRESHNESS_LATEST)) == 3
+    for question in (Question(text="who?", span=span), Question(regex="a+")):
+        with pytest.raises(errors.Unavailable, match="older than the gateway"):
+            await asked(question)
+    assert len(rig.worker.calls) == 1
+    rig.worker.knows_many = True
+    for _ in range(2):
+        assert await asked(Question(camera_id="dock", text="who?", span=span)) == 3
+    assert len(rig.worker.many) == 1  # found out once
 
 
 async def test_errors_are_those_of_one_camera(rig: Rig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,20 @@ def test_a_reused_camera_id_has_no_past(rig: Rig) -> None:
         rig.all.load(again, made, 1 << 30)
     with pytest.raises(SnapshotMismatch, match="at most"):
         rig.all.load(rig.camera, made, 100)
+
+
+def test_an_entry_of_a_later_version_is_read_and_one_without_sense_hides_no_other(
+    rig: Rig, redis_client: redis.Redis
+) -> None:
+    lease = rig.leases["one"].acquire("lobby")
+    assert lease is not None
+    made = rig.all.commit(rig.camera, lease, rig.snapshot, 1)
+    raw = redis_client.hget(keys.checkpoint("lobby"), "snapshots")
+    (entry,) = json.loads(raw)  # type: ignore[arg-type]
+    later = json.dumps(json.loads(entry) | {"new": 1})
+    record = json.dumps([later, '{"path": 1}', "{}", "1", entry])
+    redis_client.hset(keys.checkpoint("lobby"), "snapshots", record)
+    assert rig.all.of(rig.camera) == [made, made]
 
 
 @pytest.mark.parametrize("raw", ["", "no json", "[1]", '["{}"]', '["[]"]'])

@@ -13,7 +13,7 @@ import grpc.aio
 import pytest
 import redis
 
-from hermes.errors import AnswerCut, AnswerNotFound, CameraNotOwned, InvalidInput
+from hermes.errors import AnswerCut, AnswerNotFound, CameraNotOwned, InvalidInput, Unavailable
 from hermes.statuses import error_of
 from hermes.v1 import query_pb2, worker_pb2
 from services.hermes_worker.worker import Worker
@@ -175,7 +175,18 @@ def evidence_of(complete: query_pb2.Complete) -> worker_pb2.WorkerServiceGetEvid
     )
 
 
+async def what_a_later_gateway_asks_for_is_not_left_out(stub: Any) -> None:
+    """The camera may be at a later worker when it is asked again."""
+    request = asked("lobby", span={"last": {"seconds": 30}})
+    later = query_pb2.QuestionSpan.FromString(b"\xf2\x07\x01x")
+    request.question.span.MergeFrom(later)
+    reply = await refused(stub, request)
+    assert isinstance(reply, Unavailable)
+    assert "older than the gateway" in str(reply)
+
+
 async def test_spans(stub: Any) -> None:
+    await what_a_later_gateway_asks_for_is_not_left_out(stub)
     await a_span_that_ends_with_the_question(stub)
     await spans_of_capture_time(stub)
 

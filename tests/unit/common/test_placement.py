@@ -65,14 +65,19 @@ def test_dead_members_are_not_counted() -> None:
         b"null",
         b"\xff",
         b'{"instance": "x"}',
-        json.dumps({**json.loads(member("x").to_json()), "new": 1}).encode(),
         json.dumps({**json.loads(member("x").to_json()), "heartbeat_ms": "1"}).encode(),
     ],
 )
-def test_members_of_another_version_are_skipped(value: bytes) -> None:
+def test_members_that_make_no_sense_are_skipped(value: bytes) -> None:
     members = {b"x": value, **raw(member("a"))}
     assert [m.instance for m in parse_members(members, 1000, 1000)] == ["a"]
     assert gone(members, 10_000, 1000) == [b"a"]
+
+
+def test_a_member_of_a_later_version_may_say_more_about_itself() -> None:
+    more = json.dumps({**json.loads(member("x").to_json()), "new": 1}).encode()
+    assert parse_members({b"x": more}, 1000, 1000) == [member("x")]
+    assert gone({b"x": more}, 10_000, 1000) == [b"x"]
 
 
 def pull(

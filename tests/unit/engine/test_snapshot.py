@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from hermes.engine import snapshot
-from hermes.errors import SnapshotCorrupt, SnapshotMismatch
+from hermes.errors import SnapshotCorrupt, SnapshotMismatch, SnapshotVersion
 from hermes.memory import (
     POLICIES,
     FrameStamp,
@@ -269,8 +269,31 @@ def test_a_snapshot_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(snapshot, "FORMAT", 1)
     data = snapshot.encode(state)
     monkeypatch.undo()
-    with pytest.raises(SnapshotMismatch, match="format 1; this build reads 4"):
+    with pytest.raises(SnapshotVersion, match="format 1; this build reads 4"):
         snapshot.restore(memory(), data)
+
+
+def with_tensor(state: MemoryState) -> MemoryState:
+    return MemoryState(state.header, state.tensors | {"colours": torch.zeros(1)})
+
+
+def with_setting(state: MemoryState) -> MemoryState:
+    policy = state.header["policy"] | {"patience": 2}
+    return MemoryState(state.header | {"policy": policy}, state.tensors)
+
+
+@pytest.mark.parametrize(
+    ("later", "reason"),
+    [
+        (with_tensor, r"later version wrote the snapshot: .*\['colours'\]"),
+        (with_setting, r"policy.patience = 2; here it is None"),
+    ],
+)
+def test_what_a_later_version_added_is_named_and_not_called_damage(
+    later: Callable[[MemoryState], MemoryState], reason: str
+) -> None:
+    with pytest.raises(SnapshotVersion, match=reason):
+        snapshot.restore(memory(), snapshot.encode(later(fed(frames=1).state())))
 
 
 def test_the_metadata_match_the_format() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hermes.errors import InvalidInput, Overloaded
+from hermes.errors import InvalidInput, Overloaded, Unsupported
 from hermes.v1.query_pb2 import (
     CameraSelector,
     Choices,
@@ -113,6 +113,14 @@ def test_what_is_wrong_is_named(request_: QueryServiceAskRequest, field: str) ->
 def test_what_may_be_asked(fields: dict[str, object]) -> None:
     request = ask(**fields)
     assert RULES.check(request) == request.question
+
+
+def test_what_a_later_client_asks_for_is_not_left_out() -> None:
+    question = Question.FromString(
+        Question(camera_id="lobby", text="what?").SerializeToString() + b"\xf2\x07\x01x"
+    )
+    with pytest.raises(Unsupported, match="older than the client"):
+        RULES.check(QueryServiceAskRequest(question=question))
 
 
 def test_a_schema_that_no_parser_takes_is_refused() -> None:

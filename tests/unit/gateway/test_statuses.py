@@ -33,6 +33,7 @@ EVERY_ERROR = [
     errors.NothingToMerge("no camera answered"),
     errors.Unsupported("no such model"),
     errors.SnapshotMismatch("of another model"),
+    errors.SnapshotVersion("of a later version"),
     errors.SnapshotCorrupt("cut short"),
 ]
 

@@ -247,6 +247,14 @@ def test_what_always_holds(
     assert steps == expected
 
 
+def test_a_state_of_a_later_version_may_say_more() -> None:
+    """Its event stays open: what opened it is not forgotten."""
+    state = State(phase=Phase.OPEN, event_id="e", since_ms=7)
+    known = read(written(state, FALL).replace(b'"since_ms"', b'"mood":[1],"since_ms"'))
+    assert known is not None
+    assert known.state == state
+
+
 @pytest.mark.parametrize(
     "raw",
     [
