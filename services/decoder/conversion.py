@@ -150,7 +150,7 @@ class Conversion:
             same = "iprimaries=bt709:primaries=bt709:itrc=bt709:trc=bt709"
             steps.append(("colorspace", f"{coded}:{same}:{_JPEG}"))
         # A JPEG would carry some of it along: another turn, or where the picture was taken.
-        return [*steps, *self._form.turn.value, ("sidedata", "mode=delete")]
+        return [*steps, *self._form.turn.filters, ("sidedata", "mode=delete")]
 
 
 def _tone_mapping(transfer: Transfer) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ _LEANING = 0.02  # of the larger number: about one degree
 class Turn(Enum):
     """One of the eight ways to lay a rectangle on itself. The value: filters with their options."""
 
-    NONE = ()
+    NONE = None  # an empty tuple is replaced by another object in Python 3.11.0 to 3.11.3
     RIGHT = (("transpose", "dir=clock"),)
     HALF = (("hflip", ""), ("vflip", ""))
     LEFT = (("transpose", "dir=cclock"),)
@@ -28,6 +28,11 @@ class Turn(Enum):
     UPSIDE_DOWN_MIRRORED = (("vflip", ""),)
     RIGHT_MIRRORED = (("transpose", "dir=clock_flip"),)
     LEFT_MIRRORED = (("transpose", "dir=cclock_flip"),)
+
+    @property
+    def filters(self) -> tuple[tuple[str, str], ...]:
+        """The filters that make it, with their options."""
+        return self.value or ()
 
     @property
     def swaps_sides(self) -> bool:
