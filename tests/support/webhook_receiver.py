@@ -49,7 +49,8 @@ class Taken:
 class WebhookReceiver:
     """A context manager. `behaviours`: what it does to requests, in order; later ones are taken.
 
-    A number is the status of its answer; a pair is a status and a Retry-After.
+    A number is the status of its answer; a pair is a status and a Retry-After. `host`: the
+    address that it listens on; containers reach it with that of all networks, 0.0.0.0.
     """
 
     behaviours: list[Any] = field(default_factory=list)
@@ -57,6 +58,7 @@ class WebhookReceiver:
     paths: list[str] = field(default_factory=list)
     always: Any = OK
     tls: Files | None = None
+    host: str = "127.0.0.1"
 
     def __enter__(self) -> Self:
         outer = self
@@ -74,7 +76,7 @@ class WebhookReceiver:
             allow_reuse_address = True
             daemon_threads = True
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server((self.host, 0), Handler)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/hook"
         if self.tls is not None:
