@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import base64
 import re
+import traceback
+from pathlib import PurePath
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from services.common.camera_url import doubtful
@@ -195,3 +197,11 @@ def _is_token(segment: str) -> bool:
     )
     longest_run = max(map(len, re.findall(r"[A-Za-z0-9]+", unquote(segment))))
     return longest_run >= _MIN_RUN_CHARS or changes >= max(_MIN_CHANGES, len(plain) / 6)
+
+
+def places(error: BaseException) -> list[str]:
+    """Where an error comes from, innermost first: file, line and function, but no value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [
+        f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[::-1]
+    ]

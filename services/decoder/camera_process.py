@@ -35,7 +35,7 @@ from services.common.frame_log import BEGINNING, Fenced, FrameLog, LogId, RedisF
 from services.common.leases import Fence
 from services.common.parent import die_with_parent
 from services.common.picture_check import check_picture
-from services.common.redaction import redact, secrets_of
+from services.common.redaction import places, redact, secrets_of
 from services.decoder.chunker import CaptureClock, Chunker, Origin
 from services.decoder.faults import MAX_MESSAGE, SourceFault, classify
 from services.decoder.memory_limit import limit_memory
@@ -148,7 +148,7 @@ class CameraProcess:
             self._channel.send(self._telemetry.report().to_bytes())
             return
         text = redact(f"{type(error).__name__}: {error}", secrets)
-        log.error("camera_process_failed", error=text)
+        log.error("camera_process_failed", error=text, at=places(error))
         self._telemetry.offline(SourceFault(SOURCE_ERROR_CODEC, f"internal error ({text})"))
         self._channel.send(self._telemetry.report().to_bytes())
 

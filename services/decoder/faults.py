@@ -194,7 +194,7 @@ def fault_of_web(error: Exception, secrets: tuple[str, ...]) -> SourceFault:
     """What an exception of a request means, be it a connection's or a response's."""
     if isinstance(error, SourceFault):
         return error
-    if isinstance(error, ssl.SSLEOFError):
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):  # which, is up to the Python
         error = ConnectionResetError("the connection ended too soon")
     if isinstance(error, ssl.SSLError):
         reason = str(getattr(error, "verify_message", "") or error.reason or "")

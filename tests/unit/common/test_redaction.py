@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from urllib.parse import quote, quote_plus, unquote
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from services.common.redaction import MASK, lacks_scheme, redact, secrets_of
+from services.common.redaction import MASK, lacks_scheme, places, redact, secrets_of
 
 MESSAGES = [
     "[Errno 1414092869] Immediate exit requested: '{url}'",
@@ -225,3 +226,14 @@ def test_a_url_without_a_scheme_is_recognised(url: str) -> None:
 )
 def test_file_names_are_not_taken_for_urls_without_a_scheme(name: str) -> None:
     assert not lacks_scheme(name)
+
+
+def test_places_of_an_error_hold_no_value() -> None:
+    def fails(password: str) -> None:
+        raise ValueError(password)
+
+    with pytest.raises(ValueError, match="hunter2") as caught:
+        fails("hunter2")
+    inner, outer = places(caught.value)
+    assert re.fullmatch(r"test_redaction\.py:\d+ fails", inner)
+    assert outer.endswith(" test_places_of_an_error_hold_no_value")

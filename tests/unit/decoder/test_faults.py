@@ -119,6 +119,7 @@ def _untrusted() -> ssl.SSLError:
     [
         (_untrusted(), SOURCE_ERROR_TLS, "is not trusted (self-signed certificate)"),
         (ssl.SSLEOFError(8, "EOF"), SOURCE_ERROR_ENDED, "closed the connection"),
+        (ssl.SSLZeroReturnError(6, "closed (EOF)"), SOURCE_ERROR_ENDED, "closed the connection"),
         (socket.gaierror(-2, "Name or service not known"), SOURCE_ERROR_NOT_FOUND, "no such host"),
         (ConnectionRefusedError(111, "refused"), SOURCE_ERROR_REFUSED, "refused"),
         (TimeoutError("it took too long"), SOURCE_ERROR_TIMEOUT, "no answer"),
