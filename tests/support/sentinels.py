@@ -51,6 +51,13 @@ class SentinelPair:
         )
         return next(server for server in self.servers if server.port == int(port))
 
+    def replicated(self) -> bool:
+        """Whether one server follows the other, and all Sentinels know it."""
+        replicas = [server for server in self.servers if not server.is_primary]
+        return len(replicas) == 1 and (
+            replicas[0].client.execute_command("ROLE")[3] == b"connected" and self._all_know()
+        )
+
     def fail_over(self) -> None:
         """Have the Sentinels make the replica the primary, while the old one lives on."""
         before = self.primary
@@ -101,12 +108,12 @@ class SentinelPair:
 
 
 @contextmanager
-def running_sentinels(folder: Path) -> Iterator[SentinelPair]:
+def running_sentinels(folder: Path, binary: str | None = None) -> Iterator[SentinelPair]:
     """Start them. Skips where there is no redis-server."""
-    found = find_binary()
-    if found is None:
+    found = binary or (find_binary() or ("", ""))[0]
+    if not found:
         pytest.skip("no redis-server binary to start Sentinels of")
-    pair = SentinelPair(folder, found[0])
+    pair = SentinelPair(folder, found)
     try:
         yield pair
     finally:
