@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hermes.client import Camera
 from services.common import keys
 from services.common.leases import RENEW_EVERY_S, SAFETY_S, TTL_S, Owner
 from tests.chaos.conftest import FRAMES, HANGS_S
@@ -69,7 +70,11 @@ def all_answer(fleet: Fleet, said: str) -> None:
         seen = fleet.until(name, lambda camera: camera.memory.state == "serving", WITHIN_S)
         before[name] = seen.memory.coverage.frames_seen
     for name in LIVE:
-        fleet.until(name, online(before[name] + 3), WITHIN_S)
+
+        def goes_on(camera: Camera, seen: int = before[name]) -> bool:
+            return camera.memory.coverage.frames_seen > seen + 3
+
+        fleet.until(name, goes_on, WITHIN_S)
         assert fleet.answer(name) > before[name]
     fleet.until(FILM, lambda camera: camera.memory.state == "serving", WITHIN_S)
     assert fleet.said(FILM) == (said, FRAMES)
