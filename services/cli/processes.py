@@ -72,7 +72,8 @@ class Pipeline:
     Each service has its own process, and its log in `folder`/logs. Use it as a
     context manager: the processes end with it. If this process is killed, the
     kernel ends them. `keep_open`: open files that Redis
-    inherits. `say` is called with what stopping waits for.
+    inherits. `say` is called with what stopping waits for. `redis_url`: a Redis that
+    is used instead of one of our own.
     """
 
     folder: Path
@@ -81,10 +82,13 @@ class Pipeline:
     children: list[Child] = field(default_factory=list)
     keep_open: tuple[int, ...] = ()
     say: Callable[[str], None] = lambda text: None
+    redis_url: str = ""
 
     def start_redis(self) -> redis_server.LocalRedis:
         """Find or start Redis."""
-        self.redis = redis_server.find_or_start(self.folder / "redis", self.keep_open)
+        self.redis = redis_server.find_or_start(
+            self.folder / "redis", self.keep_open, self.redis_url
+        )
         return self.redis
 
     def start(self, name: str, module: str, **settings: Setting) -> Child:

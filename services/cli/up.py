@@ -129,6 +129,13 @@ def up(
     reflection: Annotated[
         bool, typer.Option("--reflection", help="Let clients ask the gateway for its API.")
     ] = False,
+    redis_url: Annotated[
+        str,
+        typer.Option(
+            help="A Redis that runs already, of any shape: see docs/redis.md.",
+            show_default="REDIS_URL, or a Redis of its own",
+        ),
+    ] = "",
 ) -> None:
     """Run everything for your own cameras until Ctrl-C."""
     wanted = _wanted(
@@ -150,7 +157,7 @@ def up(
     )
     end_on_sigterm()
     with _state(state) as kept, _folder(kept) as folder:
-        _run(wanted, folder, kept, config)
+        _run(wanted, folder, kept, config, redis_url)
     out.print("stopped")
 
 
@@ -192,7 +199,13 @@ def _wanted(
     )
 
 
-def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | None) -> None:
+def _run(
+    wanted: Wanted,
+    folder: Path,
+    kept: StateFolder | None,
+    config: Path | None,
+    redis_url: str,
+) -> None:
     """Start everything, and watch it until Ctrl-C."""
     root, cameras = wanted.media_root, wanted.config.cameras
     before = None
@@ -212,7 +225,7 @@ def _run(wanted: Wanted, folder: Path, kept: StateFolder | None, config: Path | 
         {watch.id for watch in wanted.config.watches if watch.paused is not None},
     )
     keep_open = () if kept is None else (kept.lock,)
-    with Pipeline(folder, keep_open=keep_open, say=_say) as pipeline:
+    with Pipeline(folder, keep_open=keep_open, say=_say, redis_url=redis_url) as pipeline:
         settings = _settings(wanted, root, None if kept is None else folder / "memories")
         address = start_services(pipeline, settings, _say)
         url = start_door(pipeline, address, wanted.config.http, _say)

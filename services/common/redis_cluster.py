@@ -30,7 +30,7 @@ from redis.exceptions import (
 
 from services.common.command_keys import AsyncCommandKeys, CommandKeys
 from services.common.redis_address import Host
-from services.common.redis_connections import passes
+from services.common.redis_connections import AsyncClusterSSLConnection, passes
 
 REFRESH_AFTER_MOVED = 1
 """After this many slots that have moved, all slots are looked up again."""
@@ -245,6 +245,10 @@ class AsyncClusterClient(redis.asyncio.RedisCluster):
             reinitialize_steps=REFRESH_AFTER_MOVED,
             **options,
         )
+        if options.get("ssl"):
+            # Its own connections show the certificate that they began with, for ever.
+            self.connection_kwargs["connection_class"] = AsyncClusterSSLConnection
+            self._begin_anew()
         self.commands_parser: Any = AsyncCommandKeys(self.commands_parser)
 
     async def initialize(self, *args: Any, **kwargs: Any) -> Any:
@@ -253,14 +257,17 @@ class AsyncClusterClient(redis.asyncio.RedisCluster):
             return await super().initialize(*args, **kwargs)
         except RedisClusterException:
             # The nodes that are known are all gone: begin with the configured ones again.
-            self.nodes_manager.startup_nodes = {
-                node.name: node
-                for node in (
-                    AsyncClusterNode(host, port, **self.connection_kwargs)
-                    for host, port in self._hosts
-                )
-            }
+            self._begin_anew()
             raise
+
+    def _begin_anew(self) -> None:
+        """Find the nodes from the configured ones when it is used next."""
+        self.nodes_manager.startup_nodes = {
+            node.name: node
+            for node in (
+                AsyncClusterNode(host, port, **self.connection_kwargs) for host, port in self._hosts
+            )
+        }
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Send a command to the node of its key."""

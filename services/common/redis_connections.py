@@ -106,6 +106,10 @@ class AsyncPromptSSLConnection(_ReadsFilesAgain, _AsyncPrompt, redis.asyncio.SSL
     """The same with TLS."""
 
 
+class AsyncClusterSSLConnection(_ReadsFilesAgain, redis.asyncio.SSLConnection):
+    """To a node of a cluster with TLS. The cluster's client looks for the primary itself."""
+
+
 class AsyncPromptUnixConnection(_AsyncPrompt, redis.asyncio.UnixDomainSocketConnection):
     """To a server on this machine."""
 

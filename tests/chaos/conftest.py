@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from services.cli import redis_server
+from tests.support.shapes import Shape, running_shape
 from tests.support.video import write
 
 FRAMES = 600
@@ -24,3 +26,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(tmp_path / "media" / "loop.mp4", 40, rate=10)
     write(tmp_path / "media" / "film.mp4", FRAMES * 2, rate=10)
     return tmp_path
+
+
+@pytest.fixture(params=["server", "cluster", "sentinel"])
+def shape(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shape]:
+    """A Redis of each shape. Tests may name others."""
+    with running_shape(request.param, tmp_path / "shape") as running:
+        yield running

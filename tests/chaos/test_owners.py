@@ -21,6 +21,7 @@ from tests.chaos.conftest import FRAMES, HANGS_S
 from tests.support.fleet import OWNERLESS_S, Asker, Book, Fleet, Pictures, running
 from tests.support.patience import Patience
 from tests.support.pipeline import online
+from tests.support.shapes import ServerShape, Shape
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(HANGS_S)]
@@ -30,12 +31,14 @@ ALONE = "0.001"
 otherwise, and one memory cannot be compared with another bit by bit.
 """
 KILLS = int(os.environ.get("HERMES_CHAOS_KILLS", "20"))
+"""With one server; a quarter of them with a cluster, and with Sentinels."""
 LIVE = ["lobby", "dock", "street"]
 
 
-def test_the_owner_is_killed_again_and_again(folder: Path) -> None:
+def test_the_owner_is_killed_again_and_again(folder: Path, shape: Shape) -> None:
     """Under load, twenty times: a film loses nothing and is remembered as if nobody had died."""
-    with running(folder, HERMES_SLICE_MS=ALONE) as fleet:
+    kills = KILLS if isinstance(shape, ServerShape) else max(1, KILLS // 4)
+    with running(folder, redis_url=shape.url, HERMES_SLICE_MS=ALONE) as fleet:
         fleet.start("worker-1", "worker-2", "decoder-1", "decoder-2", "gateway-1")
         for name in LIVE:
             fleet.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
@@ -47,7 +50,7 @@ def test_the_owner_is_killed_again_and_again(folder: Path) -> None:
         assert {(round(place * 1000), jpeg) for place, jpeg in shown} <= set(pictures.frames)
         book, took = Book(), []
         with Asker(fleet.address, LIVE, book, deadline_s=40.0, forgetful=True):
-            for number in range(KILLS):
+            for number in range(kills):
                 film = f"film-{number}"
                 with Pictures(fleet.redis, film) as again:
                     fleet.film(film)
@@ -69,7 +72,7 @@ def test_the_owner_is_killed_again_and_again(folder: Path) -> None:
                 # Those from before the checkpoint come from the store, in their own time.
                 eventually(lambda film=film: fleet.shown(film) == shown, 20, f"pictures of {film}")  # type: ignore[misc]
                 fleet.client.remove_camera(film)
-        print(f"\n{KILLS} kills: owned anew after {min(took):.1f} to {max(took):.1f} s; {book}")
+        print(f"\n{kills} kills: owned anew after {min(took):.1f} to {max(took):.1f} s; {book}")
         assert book.wrong == []
 
 
@@ -122,8 +125,10 @@ def stand_still(fleet: Fleet) -> None:
         assert newest["epoch"] == epochs(fleet, name)[2]
 
 
-def test_an_owner_that_stood_still_past_its_lease_is_heard_no_more(folder: Path) -> None:
-    with running(folder, HERMES_CHECKPOINT_EVERY_S="0.3") as fleet:
+def test_an_owner_that_stood_still_past_its_lease_is_heard_no_more(
+    folder: Path, shape: Shape
+) -> None:
+    with running(folder, redis_url=shape.url, HERMES_CHECKPOINT_EVERY_S="0.3") as fleet:
         fleet.start("worker-1", "worker-2", "decoder-1", "gateway-1")
         for name in LIVE:
             fleet.client.add_camera(name, "loop.mp4", pacing="live", loop=True)
@@ -138,9 +143,9 @@ def test_an_owner_that_stood_still_past_its_lease_is_heard_no_more(folder: Path)
         assert book.wrong == []
 
 
-def test_a_decoder_is_killed_and_one_stands_still(folder: Path) -> None:
+def test_a_decoder_is_killed_and_one_stands_still(folder: Path, shape: Shape) -> None:
     """Frames of one camera never come from two decoders at a time, and a film loses none."""
-    with running(folder, HERMES_SLICE_MS=ALONE) as fleet:
+    with running(folder, redis_url=shape.url, HERMES_SLICE_MS=ALONE) as fleet:
         fleet.start("worker-1", "decoder-1", "decoder-2", "gateway-1")
         fleet.film("undisturbed")
         fleet.whole("undisturbed", FRAMES)

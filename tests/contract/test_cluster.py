@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 import redis
+from typer.testing import CliRunner
 
 from hermes.v1.camera_pb2 import Camera
+from services.cli import redis_server
+from services.cli.main import app
 from services.common import connection, keys
 from services.common.data_marks import DataMarks
 from services.common.frame_log import BEGINNING, RedisFrameLog
@@ -116,6 +119,21 @@ def test_a_client_is_made_while_its_cluster_is_away() -> None:
     client = connection.connect("redis+cluster://127.0.0.1:1")
     _expect_outage(lambda: client.get("x"))
     _expect_outage(lambda: client.pipeline(transaction=False).execute())
+
+
+def test_commands_take_the_address_of_a_cluster(
+    client: redis.Redis, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert redis_server.find_or_start(tmp_path, url=cluster.url).url == cluster.url
+    monkeypatch.setenv("REDIS_URL", cluster.url)
+    assert redis_server.find_or_start(tmp_path).url == cluster.url
+    for sink in ("app", "home", "ops"):  # on different nodes
+        client.xadd(keys.dead_letters(sink), {"why": "it said 410"})
+    letters = ["notifier", "dead-letters"]
+    listed = CliRunner().invoke(app, [*letters, "list", "--redis-url", cluster.url])
+    assert listed.output.count("\n") == 3
+    sent = CliRunner().invoke(app, [*letters, "resend", "app", "--redis-url", cluster.url])
+    assert sent.output == "1 to be sent again\n"
 
 
 def _expect_outage(call: Callable[[], object]) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -23,6 +24,7 @@ from services.cli import redis_server
 from services.cli.processes import Pipeline, wait_ready
 from services.cli.redis_server import LocalRedis
 from services.common import keys
+from services.common.connection import connect
 from services.common.frame_log import BEGINNING, RedisFrameLog
 from services.common.leases import Leases, Owner
 from tests.support import tiny
@@ -84,10 +86,11 @@ class Fleet(Running):
         for child in started:
             wait_ready(child, START_S)
 
-    @property
+    @cached_property
     def redis(self) -> redis.Redis:
+        """A client of the fleet's Redis, whatever its shape."""
         assert self.pipeline.redis is not None
-        return redis.Redis.from_url(self.pipeline.redis.url)
+        return connect(self.pipeline.redis.url, block_s=1)
 
     def send(self, name: str, number: signal.Signals) -> None:
         self.child(name).process.send_signal(number)
@@ -154,15 +157,18 @@ def running(
     folder: Path,
     gateways: int = 1,
     start_redis: Callable[[Path], LocalRedis] = redis_server.start,
+    redis_url: str = "",
     **settings: str,
 ) -> Iterator[Fleet]:
-    """A fleet with its own Redis."""
+    """A fleet with its own Redis, or with that of `redis_url`."""
     with Pipeline(folder, SETTINGS | settings) as pipeline:
-        pipeline.redis = start_redis(folder / "redis")
+        given = LocalRedis(redis_url, "given") if redis_url else None
+        pipeline.redis = given or start_redis(folder / "redis")
         fleet = Fleet(pipeline, gateways)
         try:
             yield fleet
         finally:
+            fleet.redis.close()
             fleet.client.close()
 
 

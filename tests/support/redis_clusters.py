@@ -16,6 +16,8 @@ from redis.crc import key_slot
 
 from services.cli.redis_server import find_binary, free_port
 from services.common.parent import ending_with_parent
+from tests.support.certificates import Files
+from tests.support.redis_tls import listening, reaching
 from tests.support.waiting import eventually
 
 SLOTS = 16384
@@ -64,9 +66,12 @@ class Node:
 class Cluster:
     """Three primaries or so, each with its replicas."""
 
-    def __init__(self, folder: Path, primaries: int, replicas: int, binary: str) -> None:
+    def __init__(
+        self, folder: Path, primaries: int, replicas: int, binary: str, tls: Files | None
+    ) -> None:
         self._folder = folder
         self._binary = binary
+        self._tls = tls
         self.nodes = [self._start(number) for number in range(primaries * (1 + replicas))]
         self.primaries = self.nodes[:primaries]
         for node in self.nodes:
@@ -77,20 +82,22 @@ class Cluster:
     def url(self) -> str:
         """The address of the cluster: two of its nodes."""
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:2])
-        return f"redis+cluster://{hosts}"
+        return f"redis{'s' if self._tls else ''}+cluster://{hosts}"
 
     def _start(self, number: int) -> Node:
         own = self._folder / f"node-{number}"
         own.mkdir(parents=True)
         port = _port_with_bus()
         arguments = [
-            *ending_with_parent(), self._binary, "--port", str(port), "--bind", "127.0.0.1",
+            *ending_with_parent(), self._binary, *listening(port, self._tls), "--bind", "127.0.0.1",
             "--dir", str(own), "--save", "", "--appendonly", "no", "--cluster-enabled", "yes",
             "--cluster-config-file", str(own / "nodes.conf"), "--logfile", str(own / "redis.log"),
             "--cluster-node-timeout", str(NODE_TIMEOUT_MS), "--repl-diskless-sync-delay", "0",
             "--repl-diskless-sync", "yes", "--cluster-require-full-coverage", "no",
         ]  # fmt: skip
-        client = redis.Redis(port=port, socket_timeout=5, protocol=2)
+        if self._tls:
+            arguments += ["--tls-cluster", "yes", "--tls-replication", "yes"]
+        client = redis.Redis(port=port, socket_timeout=5, protocol=2, **reaching(self._tls))
         return Node(port, arguments, subprocess.Popen(arguments), client)
 
     def _join(self, primaries: int) -> None:
@@ -172,13 +179,17 @@ def _says_ok(node: Node) -> bool:
 
 @contextmanager
 def running_cluster(
-    folder: Path, primaries: int = 3, replicas: int = 0, binary: str | None = None
+    folder: Path,
+    primaries: int = 3,
+    replicas: int = 0,
+    binary: str | None = None,
+    tls: Files | None = None,
 ) -> Iterator[Cluster]:
     """Start a cluster. Skips where there is no redis-server."""
     found = binary or (find_binary() or ("", ""))[0]
     if not found:
         pytest.skip("no redis-server binary to start a cluster of")
-    cluster = Cluster(folder, primaries, replicas, found)
+    cluster = Cluster(folder, primaries, replicas, found, tls)
     try:
         yield cluster
     finally:

@@ -19,6 +19,7 @@ from services.cli.redis_server import free_port
 from services.common.connection import RedisAccess, connect
 from services.common.parent import ending_with_parent
 from tests.support.certificates import Files
+from tests.support.redis_tls import listening
 from tests.support.waiting import eventually
 
 USERS = Path(__file__).parents[2] / "deploy/k8s/components/redis-acl/users.acl"
@@ -91,16 +92,12 @@ def secured_redis(folder: Path, tls: Files | None = None) -> Iterator[SecuredRed
         users = users.replace(f"#{name.upper()} ", f"#{hashlib.sha256(name.encode()).hexdigest()} ")
     (folder / "users.acl").write_text(users)
     port = free_port()
-    listen = ["--port", str(port)]
-    if tls is not None:
-        listen = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "yes"]
-        listen += ["--tls-cert-file", str(tls.cert), "--tls-key-file", str(tls.key)]
-        listen += ["--tls-ca-cert-file", str(tls.ca)]
     log = folder / "redis.log"
     process = subprocess.Popen(
         [
-            *ending_with_parent(), binary(), *listen, "--bind", "127.0.0.1", "--dir", str(folder),
-            "--save", "", "--aclfile", str(folder / "users.acl"), "--logfile", str(log),
+            *ending_with_parent(), binary(), *listening(port, tls), "--bind", "127.0.0.1",
+            "--dir", str(folder), "--save", "",
+            "--aclfile", str(folder / "users.acl"), "--logfile", str(log),
         ]
     )  # fmt: skip
     made = SecuredRedis(folder, port, tls)

@@ -12,7 +12,9 @@ import redis
 
 from services.cli.redis_server import find_binary, free_port
 from services.common.parent import ending_with_parent
+from tests.support.certificates import Files
 from tests.support.redis_clusters import Node
+from tests.support.redis_tls import listening, reaching
 from tests.support.waiting import eventually
 
 SERVICE = "hermes"
@@ -24,8 +26,9 @@ QUORUM = 2
 class SentinelPair:
     """Two servers and three Sentinels."""
 
-    def __init__(self, folder: Path, binary: str) -> None:
+    def __init__(self, folder: Path, binary: str, tls: Files | None = None) -> None:
         self._binary = binary
+        self._tls = tls
         self.servers = [self._server(folder / f"server-{number}") for number in range(2)]
         first, second = self.servers
         for server in self.servers:
@@ -41,7 +44,7 @@ class SentinelPair:
     def url(self) -> str:
         """The address by which services find the primary."""
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self._sentinels)
-        return f"redis+sentinel://{hosts}/{SERVICE}"
+        return f"redis{'s' if self._tls else ''}+sentinel://{hosts}/{SERVICE}"
 
     @property
     def primary(self) -> Node:
@@ -50,6 +53,13 @@ class SentinelPair:
             "SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE
         )
         return next(server for server in self.servers if server.port == int(port))
+
+    def replicated(self) -> bool:
+        """Whether one server follows the other, and all Sentinels know it."""
+        replicas = [server for server in self.servers if not server.is_primary]
+        return len(replicas) == 1 and (
+            replicas[0].client.execute_command("ROLE")[3] == b"connected" and self._all_know()
+        )
 
     def fail_over(self) -> None:
         """Have the Sentinels make the replica the primary, while the old one lives on."""
@@ -69,9 +79,9 @@ class SentinelPair:
         return self._start(
             port,
             [
-                "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
-                "--appendonly", "no", "--repl-diskless-sync", "yes",
-                "--repl-diskless-sync-delay", "0", "--logfile", str(folder / "redis.log"),
+                "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no",
+                "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0",
+                "--logfile", str(folder / "redis.log"),
             ],
         )  # fmt: skip
 
@@ -80,7 +90,7 @@ class SentinelPair:
         port = free_port()
         file = folder / "sentinel.conf"
         file.write_text(
-            f"port {port}\nbind 127.0.0.1\ndir {folder}\nlogfile {folder / 'sentinel.log'}\n"
+            f"bind 127.0.0.1\ndir {folder}\nlogfile {folder / 'sentinel.log'}\n"
             f"sentinel monitor {SERVICE} 127.0.0.1 {watched} {QUORUM}\n"
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
             f"sentinel failover-timeout {SERVICE} 10000\n"
@@ -88,8 +98,10 @@ class SentinelPair:
         return self._start(port, [str(file), "--sentinel"])
 
     def _start(self, port: int, arguments: list[str]) -> Node:
-        whole = [*ending_with_parent(), self._binary, *arguments]
-        client = redis.Redis(port=port, socket_timeout=5, protocol=2)
+        whole = [*ending_with_parent(), self._binary, *arguments, *listening(port, self._tls)]
+        if self._tls:
+            whole += ["--tls-replication", "yes"]
+        client = redis.Redis(port=port, socket_timeout=5, protocol=2, **reaching(self._tls))
         return Node(port, whole, subprocess.Popen(whole), client)
 
     def _all_know(self) -> bool:
@@ -101,12 +113,14 @@ class SentinelPair:
 
 
 @contextmanager
-def running_sentinels(folder: Path) -> Iterator[SentinelPair]:
+def running_sentinels(
+    folder: Path, binary: str | None = None, tls: Files | None = None
+) -> Iterator[SentinelPair]:
     """Start them. Skips where there is no redis-server."""
-    found = find_binary()
-    if found is None:
+    found = binary or (find_binary() or ("", ""))[0]
+    if not found:
         pytest.skip("no redis-server binary to start Sentinels of")
-    pair = SentinelPair(folder, found[0])
+    pair = SentinelPair(folder, found, tls)
     try:
         yield pair
     finally:

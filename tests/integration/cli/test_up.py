@@ -13,6 +13,7 @@ import redis
 from services.cli.up import keep_media_root
 from tests.integration.cli.test_demo import environment
 from tests.support import events, notifiers, up, video
+from tests.support.shapes import WITH_REPLICAS, running_shape
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import WebhookReceiver
 
@@ -47,6 +48,18 @@ def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
         assert again.memory.frames == first.memory.frames
         answer = run.client.ask("lobby", "Is it day or night?", timeout=30).result()
         assert answer.coverage.frames_seen == first.memory.coverage.frames_seen
+
+
+@pytest.mark.slow  # tests/contract/test_cluster.py finds a cluster without a service
+@pytest.mark.parametrize("shape", WITH_REPLICAS)
+def test_it_runs_with_a_given_redis_of_any_shape(tmp_path: Path, shape: str) -> None:
+    film = video.write(tmp_path / "lobby.mp4", 60)
+    with running_shape(shape, tmp_path / "redis") as given:
+        flags = ("--redis-url", given.url, "--camera", f"lobby={film}", "--fps", "2")
+        with running(tmp_path, *flags) as run:
+            assert "Redis: --redis-url" in run.said()
+            run.seen("lobby", "ended")
+            assert run.client.ask("lobby", "Is it day or night?", timeout=30).result()
 
 
 @pytest.mark.slow  # tests/unit/cli/test_local.py starts it with nothing that runs

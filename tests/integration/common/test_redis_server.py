@@ -34,6 +34,16 @@ def test_it_starts_answers_keeps_its_data_and_stops(tmp_path: Path, name: str) -
         assert server.process.poll() is not None
 
 
+def test_an_installed_valkey_is_found_where_there_is_no_installed_redis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("valkey-server", "redis-server"):
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o755)
+        assert redis_server.find_binary() == (str(tmp_path / name), f"installed {name}")
+
+
 @pytest.fixture
 def installed() -> None:
     if redis_server.find_binary() is None:
