@@ -56,7 +56,9 @@ def dns(variant: Variant, protocol: str) -> tuple[str, str, int]:
 def test_arrows_are_those_of_the_design(variant: Variant) -> None:
     if "network-policies" not in variant.components:
         return
-    redis = "lan" if "external-redis" in variant.components else "redis"
+    redis, redis_ports = "redis", [6379]
+    if "external-redis" in variant.components:
+        redis, redis_ports = "lan", [6379, 6380, 26379]
     metrics_ports = {
         name: port for name, port in METRICS_PORTS.items() if f"hermes-{name}" in variant.services
     }
@@ -66,7 +68,7 @@ def test_arrows_are_those_of_the_design(variant: Variant) -> None:
         ("client", "web", "TCP", 8000),
         ("web", "gateway", "TCP", 50051),
         ("gateway", "worker", "TCP", 50061),
-        *((name, redis, "TCP", 6379) for name in of_redis),
+        *((name, redis, "TCP", port) for name in of_redis for port in redis_ports),
         *((name, *dns(variant, protocol)) for name in metrics_ports for protocol in ("TCP", "UDP")),
         *(("prometheus", name, "TCP", port) for name, port in metrics_ports.items()),
         *(("decoder", to, "TCP", port) for to in ADDRESSES for port in CAMERA_PORTS),
