@@ -23,6 +23,7 @@ from services.common.redis_cluster import AsyncClusterClient, ClusterClient
 from services.common.redis_connections import (
     AsyncPromptSentinelConnection,
     AsyncPromptSentinelSSLConnection,
+    AsyncSSLConnection,
     PromptSentinelConnection,
     PromptSentinelSSLConnection,
     async_connection_class,
@@ -170,6 +171,10 @@ def connect_async(url: str, *, access: RedisAccess = ANYONE) -> redis.asyncio.Re
         sentinels = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
             address.hosts, sentinel_kwargs=_to_sentinels(address, access, options)
         )
+        if address.tls:
+            # Their own connections show the certificate that they began with, for ever.
+            for one in sentinels.sentinels:
+                one.connection_pool.connection_class = AsyncSSLConnection
         return cast(
             redis.asyncio.Redis,
             sentinels.master_for(

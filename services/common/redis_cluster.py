@@ -30,7 +30,7 @@ from redis.exceptions import (
 
 from services.common.command_keys import AsyncCommandKeys, CommandKeys
 from services.common.redis_address import Host
-from services.common.redis_connections import AsyncClusterSSLConnection, passes
+from services.common.redis_connections import AsyncSSLConnection, passes
 
 REFRESH_AFTER_MOVED = 1
 """After this many slots that have moved, all slots are looked up again."""
@@ -247,7 +247,7 @@ class AsyncClusterClient(redis.asyncio.RedisCluster):
         )
         if options.get("ssl"):
             # Its own connections show the certificate that they began with, for ever.
-            self.connection_kwargs["connection_class"] = AsyncClusterSSLConnection
+            self.connection_kwargs["connection_class"] = AsyncSSLConnection
             self._begin_anew()
         self.commands_parser: Any = AsyncCommandKeys(self.commands_parser)
 

@@ -106,8 +106,8 @@ class AsyncPromptSSLConnection(_ReadsFilesAgain, _AsyncPrompt, redis.asyncio.SSL
     """The same with TLS."""
 
 
-class AsyncClusterSSLConnection(_ReadsFilesAgain, redis.asyncio.SSLConnection):
-    """To a node of a cluster with TLS. The cluster's client looks for the primary itself."""
+class AsyncSSLConnection(_ReadsFilesAgain, redis.asyncio.SSLConnection):
+    """With TLS to a node of a cluster, or to a Sentinel: it need not be a primary."""
 
 
 class AsyncPromptUnixConnection(_AsyncPrompt, redis.asyncio.UnixDomainSocketConnection):
