@@ -49,7 +49,7 @@ class Flood(NamedTuple):
 FLOODS = [
     Flood("ask", 16, "16 calls of another, the most that a caller has by default"),
     Flood("ask", 44, "44 calls of another, nearly as many as one caller has places"),
-    Flood("ask", 64, "64 calls of another, of which some are refused and made again at once"),
+    Flood("ask", 64, "64 calls of another, who makes each refused call again at once"),
     Flood("ask_many", 10, f"10 calls of another that ask {len(CAMERAS)} cameras at once"),
     Flood("unknown", 64, "64 callers with a bad token, which call again at once"),
 ]

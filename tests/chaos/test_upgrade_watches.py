@@ -1,4 +1,4 @@
-"""Watches while workers of two versions own cameras in turn: every nightfall is told, once."""
+"""Workers of two versions own the cameras in turn. Watches tell each nightfall exactly once."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Kept:
 
 
 def all_kept() -> list[Kept]:
-    """The versions of which something is kept, by commit."""
+    """What each earlier version wrote, sorted by the version's commit."""
     return [Kept(folder.name) for folder in sorted(FOLDER.iterdir())]
 
 

@@ -56,52 +56,40 @@ class ServerShape:
         """There is nothing else."""
 
 
-class ClusterShape:
+class ReplicatedShape:
+    """Primaries with replicas, of which one takes over."""
+
+    def __init__(self, servers: Cluster | SentinelPair) -> None:
+        self._servers = servers
+        self._lost: list[Node] = []
+
+    @property
+    def url(self) -> str:
+        return self._servers.url
+
+    def primary_of(self, key: str) -> Node:
+        """The primary that has the key."""
+        servers = self._servers
+        return servers.primary_of(key) if isinstance(servers, Cluster) else servers.primary
+
+    def lose(self, key: str) -> None:
+        lost = self.primary_of(key)
+        lost.kill()
+        self._lost.append(lost)
+        eventually(lambda: self.primary_of(key) is not lost, WITHIN_S, "its replica took over")
+
+    def mend(self) -> None:
+        while self._lost:
+            self._lost.pop().restart()
+        eventually(self._servers.replicated, WITHIN_S, "it is a replica now")
+
+
+class ClusterShape(ReplicatedShape):
     """Three primaries, each with a replica."""
 
     def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
         self.cluster = cluster
-        self._lost: list[Node] = []
-
-    @property
-    def url(self) -> str:
-        return self.cluster.url
-
-    def lose(self, key: str) -> None:
-        lost = self.cluster.primary_of(key)
-        lost.kill()
-        self._lost.append(lost)
-        eventually(
-            lambda: self.cluster.primary_of(key) is not lost, WITHIN_S, "its replica took over"
-        )
-
-    def mend(self) -> None:
-        while self._lost:
-            self._lost.pop().restart()
-        eventually(self.cluster.replicated, WITHIN_S, "it is a replica now")
-
-
-class SentinelShape:
-    """A primary with a replica, and three Sentinels."""
-
-    def __init__(self, pair: SentinelPair) -> None:
-        self._pair = pair
-        self._lost: list[Node] = []
-
-    @property
-    def url(self) -> str:
-        return self._pair.url
-
-    def lose(self, key: str) -> None:
-        lost = self._pair.primary
-        lost.kill()
-        self._lost.append(lost)
-        eventually(lambda: self._pair.primary is not lost, WITHIN_S, "the replica took over")
-
-    def mend(self) -> None:
-        while self._lost:
-            self._lost.pop().restart()
-        eventually(self._pair.replicated, WITHIN_S, "it is a replica now")
 
 
 @contextmanager
@@ -116,7 +104,7 @@ def running_shape(name: str, folder: Path) -> Iterator[Shape]:
             yield ClusterShape(cluster)
     elif kind == "sentinel":
         with running_sentinels(folder, binary=binary) as pair:
-            yield SentinelShape(pair)
+            yield ReplicatedShape(pair)
     else:
         local = redis_server.start(folder, binary=binary)
         try:
